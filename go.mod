@@ -1,0 +1,3 @@
+module github.com/stanza-go/framework/pkg/http
+
+go 1.26

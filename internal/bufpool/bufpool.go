@@ -1,0 +1,45 @@
+// Package bufpool lends byte buffers for the length of one call. It is the
+// module's only pool of byte slices.
+package bufpool
+
+import "sync"
+
+// maxKept is the largest capacity that goes back to the pool. Larger buffers
+// are left to the garbage collector, so that one big response does not pin
+// its memory for ever.
+const maxKept = 64 << 10
+
+// startSize is the capacity of a new buffer: enough for most JSON answers.
+const startSize = 2 << 10
+
+// A Buffer is a byte slice on loan. B may be appended to and replaced at
+// will; whatever it holds when the buffer is put back is what the pool keeps.
+type Buffer struct{ B []byte }
+
+var pool = sync.Pool{
+	New: func() any { return &Buffer{B: make([]byte, 0, startSize)} },
+}
+
+// Get returns an empty buffer. The caller owns it until Put.
+func Get() *Buffer { return pool.Get().(*Buffer) }
+
+// Put returns b to the pool. Neither b nor any slice of b.B may be used after.
+func Put(b *Buffer) {
+	if cap(b.B) > maxKept {
+		return
+	}
+	b.B = b.B[:0]
+	pool.Put(b)
+}
+
+// Write appends p; it makes a Buffer an [io.Writer] and never fails.
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.B = append(b.B, p...)
+	return len(p), nil
+}
+
+// WriteString appends s.
+func (b *Buffer) WriteString(s string) (int, error) {
+	b.B = append(b.B, s...)
+	return len(s), nil
+}
