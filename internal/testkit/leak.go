@@ -1,0 +1,68 @@
+package testkit
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// CheckLeaks fails the test if, at its end, goroutines run that did not run
+// when CheckLeaks was called; it prints their stacks. Call it first: cleanups
+// run in reverse, so that everything the test starts later has ended by then.
+//
+// It looks at the whole process. Use it in tests that are not parallel; tests
+// that are wait meanwhile and do not disturb it.
+func CheckLeaks(tb testing.TB) {
+	tb.Helper()
+	before := goroutines()
+	tb.Cleanup(func() {
+		// A goroutine that has been told to end needs a moment to do it, and
+		// nothing announces that it has; so this one look is repeated.
+		deadline := time.Now().Add(Patience)
+		for {
+			leaked := newGoroutines(before)
+			if len(leaked) == 0 {
+				return
+			}
+			if time.Now().After(deadline) || tb.Failed() {
+				tb.Errorf("%d goroutines still run:\n\n%s", len(leaked), strings.Join(leaked, "\n\n"))
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+}
+
+// newGoroutines returns the stacks of the goroutines that are not in before.
+func newGoroutines(before map[string]string) []string {
+	var fresh []string
+	for id, stack := range goroutines() {
+		if _, ok := before[id]; !ok {
+			fresh = append(fresh, stack)
+		}
+	}
+	return fresh
+}
+
+// goroutines returns the stacks of all goroutines of the process but the
+// caller's, by their number.
+func goroutines() map[string]string {
+	buf := make([]byte, 1<<20)
+	for {
+		n := runtime.Stack(buf, true)
+		if n < len(buf) {
+			buf = buf[:n]
+			break
+		}
+		buf = make([]byte, 2*len(buf))
+	}
+	all := make(map[string]string)
+	for i, stack := range strings.Split(string(buf), "\n\n") {
+		// The first is the caller itself. A header reads "goroutine 7 [running]:".
+		if id, _, ok := strings.Cut(strings.TrimPrefix(stack, "goroutine "), " ["); ok && i > 0 {
+			all[id] = stack
+		}
+	}
+	return all
+}
