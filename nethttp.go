@@ -4,6 +4,7 @@ import "net/http"
 
 var AllowQuerySemicolons = http.AllowQuerySemicolons
 var CanonicalHeaderKey = http.CanonicalHeaderKey
+
 type Client = http.Client
 type ClientConn = http.ClientConn
 type CloseNotifier = http.CloseNotifier
@@ -11,13 +12,18 @@ type ConnState = http.ConnState
 type Cookie = http.Cookie
 type CookieJar = http.CookieJar
 type CrossOriginProtection = http.CrossOriginProtection
+
 var DefaultClient = http.DefaultClient
+
 const DefaultMaxHeaderBytes = http.DefaultMaxHeaderBytes
 const DefaultMaxIdleConnsPerHost = http.DefaultMaxIdleConnsPerHost
+
 var DefaultServeMux = http.DefaultServeMux
 var DefaultTransport = http.DefaultTransport
 var DetectContentType = http.DetectContentType
+
 type Dir = http.Dir
+
 var ErrAbortHandler = http.ErrAbortHandler
 var ErrBodyNotAllowed = http.ErrBodyNotAllowed
 var ErrBodyReadAfterClose = http.ErrBodyReadAfterClose
@@ -42,26 +48,39 @@ var ErrUseLastResponse = http.ErrUseLastResponse
 var ErrWriteAfterFlush = http.ErrWriteAfterFlush
 var Error = http.Error
 var FS = http.FS
+
 type File = http.File
+
 var FileServer = http.FileServer
 var FileServerFS = http.FileServerFS
+
 type FileSystem = http.FileSystem
 type Flusher = http.Flusher
+
 var Get = http.Get
+
 type HTTP2Config = http.HTTP2Config
+
 var Handle = http.Handle
 var HandleFunc = http.HandleFunc
+
 type Handler = http.Handler
 type HandlerFunc = http.HandlerFunc
+
 var Head = http.Head
+
 type Header = http.Header
 type Hijacker = http.Hijacker
+
 var ListenAndServe = http.ListenAndServe
 var ListenAndServeTLS = http.ListenAndServeTLS
 var LocalAddrContextKey = http.LocalAddrContextKey
+
 type MaxBytesError = http.MaxBytesError
+
 var MaxBytesHandler = http.MaxBytesHandler
 var MaxBytesReader = http.MaxBytesReader
+
 const MethodConnect = http.MethodConnect
 const MethodDelete = http.MethodDelete
 const MethodGet = http.MethodGet
@@ -71,6 +90,7 @@ const MethodPatch = http.MethodPatch
 const MethodPost = http.MethodPost
 const MethodPut = http.MethodPut
 const MethodTrace = http.MethodTrace
+
 var NewCrossOriginProtection = http.NewCrossOriginProtection
 var NewFileTransport = http.NewFileTransport
 var NewFileTransportFS = http.NewFileTransportFS
@@ -87,34 +107,44 @@ var ParseSetCookie = http.ParseSetCookie
 var ParseTime = http.ParseTime
 var Post = http.Post
 var PostForm = http.PostForm
+
 type ProtocolError = http.ProtocolError
 type Protocols = http.Protocols
+
 var ProxyFromEnvironment = http.ProxyFromEnvironment
 var ProxyURL = http.ProxyURL
+
 type PushOptions = http.PushOptions
 type Pusher = http.Pusher
+
 var ReadRequest = http.ReadRequest
 var ReadResponse = http.ReadResponse
 var Redirect = http.Redirect
 var RedirectHandler = http.RedirectHandler
+
 type Request = http.Request
 type Response = http.Response
 type ResponseController = http.ResponseController
 type ResponseWriter = http.ResponseWriter
 type RoundTripper = http.RoundTripper
 type SameSite = http.SameSite
+
 const SameSiteDefaultMode = http.SameSiteDefaultMode
 const SameSiteLaxMode = http.SameSiteLaxMode
 const SameSiteNoneMode = http.SameSiteNoneMode
 const SameSiteStrictMode = http.SameSiteStrictMode
+
 var Serve = http.Serve
 var ServeContent = http.ServeContent
 var ServeFile = http.ServeFile
 var ServeFileFS = http.ServeFileFS
+
 type ServeMux = http.ServeMux
+
 var ServeTLS = http.ServeTLS
 var ServerContextKey = http.ServerContextKey
 var SetCookie = http.SetCookie
+
 const StateActive = http.StateActive
 const StateClosed = http.StateClosed
 const StateHijacked = http.StateHijacked
@@ -173,7 +203,9 @@ const StatusServiceUnavailable = http.StatusServiceUnavailable
 const StatusSwitchingProtocols = http.StatusSwitchingProtocols
 const StatusTeapot = http.StatusTeapot
 const StatusTemporaryRedirect = http.StatusTemporaryRedirect
+
 var StatusText = http.StatusText
+
 const StatusTooEarly = http.StatusTooEarly
 const StatusTooManyRequests = http.StatusTooManyRequests
 const StatusUnauthorized = http.StatusUnauthorized
@@ -183,8 +215,13 @@ const StatusUnsupportedMediaType = http.StatusUnsupportedMediaType
 const StatusUpgradeRequired = http.StatusUpgradeRequired
 const StatusUseProxy = http.StatusUseProxy
 const StatusVariantAlsoNegotiates = http.StatusVariantAlsoNegotiates
+
 var StripPrefix = http.StripPrefix
+
 const TimeFormat = http.TimeFormat
+
 var TimeoutHandler = http.TimeoutHandler
+
 const TrailerPrefix = http.TrailerPrefix
+
 type Transport = http.Transport
