@@ -33,7 +33,13 @@ func Location() string {
 // Panicf panics with a string: "http: ", the location of the user's call, and
 // the formatted message.
 func Panicf(format string, args ...any) {
-	panic("http: " + Location() + ": " + fmt.Sprintf(format, args...))
+	PanicfAt(Location(), format, args...)
+}
+
+// PanicfAt is Panicf for a mistake that shows only after the call that made
+// it; location is what Location returned in that call.
+func PanicfAt(location, format string, args ...any) {
+	panic("http: " + location + ": " + fmt.Sprintf(format, args...))
 }
 
 // inModule reports whether a frame is this module's own code. A method value

@@ -1,0 +1,143 @@
+// Package pattern reads, joins and registers the patterns of
+// [http.ServeMux], "[METHOD ][HOST]/[PATH]", and turns the panics of a refused
+// registration into errors that a caller can word for its own users.
+package pattern
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Split cuts p into its method and the rest, a host and a path. As in
+// ServeMux the method ends at the first space or tab, any number of which may
+// follow it; without one there is no method.
+func Split(p string) (method, rest string) {
+	i := strings.IndexAny(p, " \t")
+	if i < 0 {
+		return "", p
+	}
+	return p[:i], strings.TrimLeft(p[i+1:], " \t")
+}
+
+// Join puts a group's prefix before the path of p, after its method and host.
+// The prefix is one that [Extend] returned. A p without a path names the prefix
+// itself, so "", "GET" and "GET example.com" are patterns here; a single word is
+// a method if it is written in capitals, a host if it looks like one (it has a
+// dot or a colon, or is "localhost"), and otherwise most likely a path that
+// lacks its slash, which is an error. With an empty prefix p is returned as it
+// is, after the one check that ServeMux leaves out: white space in a host, as
+// in " GET /path", makes a route that no request ever reaches.
+func Join(prefix, p string) (string, error) {
+	_, rest := Split(p)
+	path := strings.IndexByte(rest, '/')
+	if path >= 0 {
+		if host := rest[:path]; strings.ContainsAny(host, " \t") {
+			return "", fmt.Errorf("host %q contains white space", host)
+		}
+		at := len(p) - len(rest) + path
+		return p[:at] + prefix + p[at:], nil
+	}
+	switch {
+	case prefix == "" && p == "":
+		return "", errors.New("empty pattern")
+	case prefix == "", rest == "", isHost(rest):
+		return p + prefix, nil
+	case isMethod(p):
+		return p + " " + prefix, nil
+	}
+	return "", fmt.Errorf("%q is neither a method nor a host, and a path starts with a slash (prefix %q)", rest, prefix)
+}
+
+// isMethod reports whether a word is written like a request method: capitals,
+// digits, hyphens and underscores, starting with a capital.
+func isMethod(word string) bool {
+	for i := range len(word) {
+		c := word[i]
+		letter := 'A' <= c && c <= 'Z'
+		if !letter && (i == 0 || c != '-' && c != '_' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return word != ""
+}
+
+// isHost reports whether a word looks like a host name or address rather than
+// like a path segment.
+func isHost(word string) bool {
+	return word == "localhost" || strings.ContainsAny(word, ".:") && !strings.ContainsAny(word, " \t")
+}
+
+// Extend returns prefix followed by sub, the prefix of a group inside a group.
+// A slash at the end of sub has no meaning and is dropped; "" and "/" leave
+// the prefix as it is. It is an error if sub does not start with a slash, has
+// white space in it, is not clean, or is something that no path can follow.
+func Extend(prefix, sub string) (string, error) {
+	full := prefix + strings.TrimSuffix(sub, "/")
+	switch {
+	case sub != "" && sub[0] != '/':
+		return "", errors.New("a prefix starts with a slash")
+	case strings.ContainsAny(sub, " \t"):
+		return "", errors.New("a prefix has no white space, method or host")
+	case full == prefix:
+		return prefix, nil
+	}
+	// The mux itself is the judge of what can stand before a path. The method
+	// makes it refuse unclean paths.
+	err := Register(new(http.ServeMux), "GET "+full+"/path", http.NotFoundHandler())
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		err = inner // the offset in the outer errors counts in the trial pattern
+	}
+	return full, err
+}
+
+// A ConflictError says that the registered pattern Other matches requests that
+// the new pattern matches too, and that neither is more specific.
+type ConflictError struct {
+	Other string // the pattern registered earlier
+	Why   string // the explanation of ServeMux, with paths that both match
+}
+
+// Error returns a message that names the other pattern and explains the clash.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("conflicts with pattern %q:\n%s", e.Other, e.Why)
+}
+
+// Register registers handler for p on mux and returns the reason if the mux
+// refuses the pattern: a [*ConflictError], or an error that tells what is wrong
+// at which offset of p.
+func Register(mux *http.ServeMux, p string, handler http.Handler) (err error) {
+	defer func() {
+		if refusal := recover(); refusal != nil {
+			err = explain(refusal)
+		}
+	}()
+	mux.Handle(p, handler)
+	return nil
+}
+
+// explain takes the value that ServeMux panicked with apart. Its errors repeat
+// the pattern, which the caller is going to name, and give source locations
+// inside this module for both sides of a conflict.
+func explain(refusal any) error {
+	err, ok := refusal.(error)
+	if !ok {
+		return fmt.Errorf("%v", refusal)
+	}
+	if reason := errors.Unwrap(err); reason != nil {
+		return reason
+	}
+	_, after, ok := strings.Cut(err.Error(), ") conflicts with pattern ")
+	if !ok {
+		return err
+	}
+	quoted, qErr := strconv.QuotedPrefix(after)
+	other, uErr := strconv.Unquote(quoted)
+	_, why, ok := strings.Cut(after, "):\n")
+	if qErr != nil || uErr != nil || !ok {
+		return err
+	}
+	return &ConflictError{Other: other, Why: why}
+}

@@ -1,0 +1,321 @@
+// Package http is net/http with a router, middleware and helpers for JSON
+// services on top.
+package http
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/dispatch"
+	"github.com/stanza-go/framework/pkg/http/internal/pattern"
+)
+
+// A Middleware wraps a handler in another one that does something before,
+// after or instead of it. It is called when the chains of a [Router] are
+// built, once for every handler it covers, so state that those handlers are
+// to share belongs outside the function. It must not return nil.
+type Middleware func(Handler) Handler
+
+// Chain composes middleware into one: the first is the outermost and sees a
+// request first. Chain of nothing changes nothing. A nil middleware panics.
+func Chain(mw ...Middleware) Middleware {
+	layers := layersOf(mw)
+	return func(next Handler) Handler {
+		if isNil(next) {
+			callsite.Panicf("a chain of middleware around a nil handler")
+		}
+		return wrap(layers, next)
+	}
+}
+
+// A Route is one registered pattern, as [Router.Routes] lists it.
+type Route struct {
+	// Method is the request method, or empty if the route takes any.
+	Method string
+	// Path is the path with its wildcards, such as /users/{id}. The host
+	// stands in front of it if the pattern has one.
+	Path string
+}
+
+// A Router is an [Handler] that passes each request to the handler registered
+// for its method, host and path. Patterns are those of [ServeMux], with the
+// same precedence, conflicts, redirects, [Request.Pattern] and
+// [Request.PathValue]; middleware, groups and JSON errors come on top.
+//
+// A mistake at registration (a malformed or conflicting pattern, a nil handler
+// or middleware) panics with a message that begins with the file and line of
+// the call.
+//
+// All methods may be called from several goroutines. Handlers may be added
+// while the router serves; middleware only before the first request. The zero
+// Router is ready to use.
+type Router struct {
+	mux ServeMux
+
+	// serving is the whole chain from the router's middleware to the mux. It
+	// is nil until the first request has built it.
+	serving  atomic.Pointer[Handler]
+	building sync.Mutex // held while it is built
+
+	notFound         atomic.Pointer[Handler] // nil: the default
+	methodNotAllowed atomic.Pointer[Handler] // nil: the default
+
+	mu        sync.Mutex
+	frozen    bool        // a first request has come: layers change no more
+	layers    []layer     // the router's middleware
+	endpoints []*endpoint // in order of registration
+}
+
+// NewRouter returns a router without routes.
+func NewRouter() *Router { return new(Router) }
+
+// Handle registers a handler for a pattern: "[METHOD ][HOST]/[PATH]", with
+// wildcards in the path, as described at [ServeMux]. It may be called while the
+// router serves.
+func (rt *Router) Handle(pattern string, handler Handler) {
+	rt.register(nil, "", pattern, handler)
+}
+
+// HandleFunc registers a function as the handler for a pattern; see
+// [Router.Handle].
+func (rt *Router) HandleFunc(pattern string, handler func(ResponseWriter, *Request)) {
+	rt.register(nil, "", pattern, HandlerFunc(handler))
+}
+
+// Use adds middleware that runs for every request, in the order added, before
+// that of any group: for requests that no route matches and for redirects too,
+// and for all routes, whether they were registered before or after. It panics
+// once the router has served a request.
+func (rt *Router) Use(mw ...Middleware) { rt.use(&rt.layers, mw) }
+
+// Group returns a group of routes below a path prefix, such as "/api". The
+// prefix may have wildcards. A slash at its end has no meaning, so that "" and
+// "/" make a group which shares only middleware.
+func (rt *Router) Group(prefix string) *Group { return newGroup(rt, nil, prefix) }
+
+// NotFound sets the handler for requests that no route matches, in place of
+// the default answer, status 404 with the body {"error":"not found"}. The
+// handler sets the status itself. The router's middleware runs before it.
+func (rt *Router) NotFound(handler Handler) { setHook(&rt.notFound, handler) }
+
+// MethodNotAllowed sets the handler for requests whose path has routes, but
+// none for their method, in place of the default answer, status 405 with the
+// body {"error":"method not allowed"}. The handler sets the status itself; the
+// Allow header that RFC 9110, section 15.5.6 asks for is already set. The
+// router's middleware runs before it.
+func (rt *Router) MethodNotAllowed(handler Handler) { setHook(&rt.methodNotAllowed, handler) }
+
+// Routes lists the registered routes, those of groups with their full path,
+// sorted by path and then by method.
+func (rt *Router) Routes() []Route {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	routes := make([]Route, len(rt.endpoints))
+	for i, endpoint := range rt.endpoints {
+		routes[i].Method, routes[i].Path = pattern.Split(endpoint.pattern)
+	}
+	slices.SortFunc(routes, func(a, b Route) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method))
+	})
+	return routes
+}
+
+// ServeHTTP passes the request through the router's middleware to the route
+// that matches it.
+func (rt *Router) ServeHTTP(w ResponseWriter, r *Request) {
+	serving := rt.serving.Load()
+	if serving == nil {
+		serving = rt.build()
+	}
+	(*serving).ServeHTTP(w, r)
+}
+
+// register adds a route for a pattern as a user wrote it, below the prefix of
+// a group or, if group is nil, to the router itself.
+func (rt *Router) register(group *Group, prefix, written string, handler Handler) {
+	full, err := pattern.Join(prefix, written)
+	if err != nil {
+		callsite.Panicf("pattern %q: %v", written, err)
+	}
+	if isNil(handler) {
+		callsite.Panicf("pattern %q: nil handler", full)
+	}
+	added := &endpoint{group: group, pattern: full, location: callsite.Location(), handler: handler}
+	if rt.addUnbuilt(added) {
+		return
+	}
+	added.build()
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	rt.add(added)
+}
+
+// addUnbuilt adds a route that the first request will build, and reports
+// whether it did: after the first request it is too late.
+func (rt *Router) addUnbuilt(added *endpoint) bool {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if rt.frozen {
+		return false
+	}
+	rt.add(added)
+	return true
+}
+
+// add puts a route into the mux and the list. The caller holds rt.mu.
+func (rt *Router) add(added *endpoint) {
+	err := pattern.Register(&rt.mux, added.pattern, added)
+	if err == nil {
+		rt.endpoints = append(rt.endpoints, added)
+		return
+	}
+	conflict, ok := err.(*pattern.ConflictError)
+	if !ok {
+		callsite.Panicf("pattern %q: %v", added.pattern, err)
+	}
+	first := slices.IndexFunc(rt.endpoints, func(e *endpoint) bool { return e.pattern == conflict.Other })
+	callsite.Panicf("pattern %q conflicts with pattern %q (registered at %s):\n%s",
+		added.pattern, conflict.Other, rt.endpoints[first].location, conflict.Why)
+}
+
+// use appends middleware to the layers of the router or of a group.
+func (rt *Router) use(layers *[]layer, mw []Middleware) {
+	added := layersOf(mw)
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if rt.frozen {
+		callsite.Panicf("Use after the router has served a request: middleware is added before serving")
+	}
+	*layers = append(*layers, added...)
+}
+
+// build makes the chains of all routes and then that of the router, which it
+// publishes and returns. It runs user code, so rt.mu is not held meanwhile: a
+// middleware that is being applied may list the routes or add one.
+func (rt *Router) build() *Handler {
+	rt.building.Lock()
+	defer rt.building.Unlock()
+	if serving := rt.serving.Load(); serving != nil {
+		return serving
+	}
+	for _, endpoint := range rt.freeze() {
+		endpoint.build()
+	}
+	serving := wrap(rt.layers, HandlerFunc(rt.dispatch))
+	rt.serving.Store(&serving)
+	return &serving
+}
+
+// freeze ends the time for Use and returns the routes registered so far.
+func (rt *Router) freeze() []*endpoint {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	rt.frozen = true
+	return slices.Clone(rt.endpoints)
+}
+
+// dispatch is the innermost handler of the router's own chain. It finds the
+// route, and answers for the mux if that refuses the request.
+func (rt *Router) dispatch(w ResponseWriter, r *Request) {
+	refusal := dispatch.Serve(&rt.mux, w, r)
+	switch refusal.Status {
+	case StatusNotFound:
+		refuse(w, r, &refusal, rt.notFound.Load(), `{"error":"not found"}`)
+	case StatusMethodNotAllowed:
+		w.Header()["Allow"] = refusal.Allow
+		refuse(w, r, &refusal, rt.methodNotAllowed.Load(), `{"error":"method not allowed"}`)
+	}
+}
+
+// refuse calls the hook for a refused request, or sends the default body.
+func refuse(w ResponseWriter, r *Request, refusal *dispatch.Refusal, hook *Handler, body string) {
+	if hook != nil {
+		(*hook).ServeHTTP(w, r)
+		return
+	}
+	header := w.Header()
+	header["Content-Type"] = refusal.Value("application/json")
+	header["Content-Length"] = refusal.Value(strconv.Itoa(len(body)))
+	w.WriteHeader(refusal.Status)
+	if r.Method != MethodHead {
+		_, _ = io.WriteString(w, body) // the client is gone: nobody to tell
+	}
+}
+
+// An endpoint is a registered handler with the middleware of its group around it.
+type endpoint struct {
+	group    *Group // nil: directly in the router
+	pattern  string // in full
+	location string // of the call that registered it
+	handler  Handler
+	chain    Handler // handler in its middleware, once built
+}
+
+// build applies the middleware of the endpoint's group, the group's parent and so
+// on, unless that has been done.
+func (e *endpoint) build() {
+	if e.chain != nil {
+		return
+	}
+	chain := e.handler
+	for group := e.group; group != nil; group = group.parent {
+		chain = wrap(group.layers, chain)
+	}
+	e.chain = chain
+}
+
+// ServeHTTP is what the mux calls for a match.
+func (e *endpoint) ServeHTTP(w ResponseWriter, r *Request) {
+	w = dispatch.Writer(w)
+	e.chain.ServeHTTP(w, r)
+}
+
+// A layer is a middleware and the location of the call that added it.
+type layer struct {
+	apply    Middleware
+	location string
+}
+
+// layersOf checks middleware that the current call is given.
+func layersOf(mw []Middleware) []layer {
+	layers := make([]layer, len(mw))
+	location := callsite.Location()
+	for i, apply := range mw {
+		if apply == nil {
+			callsite.PanicfAt(location, "nil middleware (argument %d of %d)", i+1, len(mw))
+		}
+		layers[i] = layer{apply, location}
+	}
+	return layers
+}
+
+// wrap puts layers around a handler, the first of them outermost.
+func wrap(layers []layer, handler Handler) Handler {
+	for _, layer := range slices.Backward(layers) {
+		if handler = layer.apply(handler); isNil(handler) {
+			callsite.PanicfAt(layer.location, "the middleware added here returned a nil handler")
+		}
+	}
+	return handler
+}
+
+// setHook stores a handler that the dispatch of a running router may read.
+func setHook(hook *atomic.Pointer[Handler], handler Handler) {
+	if isNil(handler) {
+		callsite.Panicf("nil handler")
+	}
+	hook.Store(&handler)
+}
+
+// isNil reports whether a handler cannot be called: the nil interface, or a
+// nil function in it.
+func isNil(handler Handler) bool {
+	f, ok := handler.(HandlerFunc)
+	return handler == nil || ok && f == nil
+}
