@@ -1,0 +1,147 @@
+package capture
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+)
+
+// State is what the middleware of one request know of it together. It is a
+// context, and sits in the request's: the outermost middleware that needs one
+// puts it there with [WithState], and those further in find it. So however
+// many there are, the request is copied once, and what an inner one learns
+// (the matched pattern, the id) is known to the outer ones although they hold
+// an older copy of the request.
+//
+// Fields are set and read with atomics: handlers that run under
+// [http.TimeoutHandler] may still be going when outer middleware reads them.
+type State struct {
+	context.Context // of the request before
+
+	outer *http.Request // the request before
+	inner *http.Request // the copy that carries the State
+
+	id      atomic.Pointer[string]
+	pattern atomic.Pointer[string]
+	base    atomic.Pointer[slog.Logger] // what RequestLogger was given
+	logger  atomic.Pointer[slog.Logger] // with the request's attributes
+
+	used  atomic.Int32
+	slots [16]string
+}
+
+type stateKey struct{}
+
+// WithState returns r with a State in its context. Where one was there
+// already, r comes back as it is and owned is nil; otherwise the caller must
+// defer owned.Release. w is the writer that goes on with the request.
+func WithState(w http.ResponseWriter, r *http.Request) (_ *http.Request, owned *State) {
+	if stateOf(w, r) != nil {
+		return r, nil
+	}
+	s := &State{Context: r.Context(), outer: r}
+	s.inner = r.WithContext(s)
+	if cw, ok := w.(*Writer); ok {
+		cw.state = s
+	}
+	return s.inner, s
+}
+
+// Release hands back to the original request what a server and outer
+// middleware read from it after the handler returned: the multipart form,
+// whose temporary files the server removes, and the pattern. A nil State is
+// allowed and does nothing.
+func (s *State) Release() {
+	if s == nil {
+		return
+	}
+	s.outer.MultipartForm = s.inner.MultipartForm
+	s.outer.Pattern = s.inner.Pattern
+}
+
+// StateOf returns the State in ctx, or nil.
+func StateOf(ctx context.Context) *State {
+	s, _ := ctx.Value(stateKey{}).(*State)
+	return s
+}
+
+// stateOf is StateOf(r.Context()), found faster where w knows it.
+func stateOf(w http.ResponseWriter, r *http.Request) *State {
+	if cw, ok := w.(*Writer); ok && cw.state != nil {
+		return cw.state
+	}
+	return StateOf(r.Context())
+}
+
+// Value returns the State itself for its own key.
+func (s *State) Value(key any) any {
+	if key == (stateKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
+// ID returns the request's id, or "".
+func (s *State) ID() string { return load(&s.id) }
+
+// SetID sets the request's id. What id points to must not change after.
+func (s *State) SetID(id *string) { s.id.Store(id) }
+
+// Pattern returns the pattern of the route that matched, or "".
+func (s *State) Pattern() string { return load(&s.pattern) }
+
+// SetPattern tells the State of w and r, if there is one, which route's
+// pattern matched. Of nested routers the innermost speaks last. What pattern
+// points to must not change after.
+func SetPattern(w http.ResponseWriter, r *http.Request, pattern *string) {
+	if s := stateOf(w, r); s != nil {
+		s.pattern.Store(pattern)
+	}
+}
+
+// SetLogger sets the logger that Logger derives the request's from.
+func (s *State) SetLogger(base *slog.Logger) { s.base.Store(base) }
+
+// Logger returns the request's logger, with its id as request_id if it has
+// one, or nil if SetLogger was not called. It is made when first asked for.
+func (s *State) Logger() *slog.Logger {
+	if l := s.logger.Load(); l != nil {
+		return l
+	}
+	l := s.base.Load()
+	if l == nil {
+		return nil
+	}
+	if id := s.ID(); id != "" {
+		l = l.With(slog.String("request_id", id))
+	}
+	s.logger.Store(l)
+	return l
+}
+
+// Strings returns n empty strings for use as header values, as many slices
+// of one: s[0:1:1], s[1:2:2] and so on. Where the request has a State they
+// come out of its memory, so that a response's header fields cost no
+// allocation each and no slice is shared between responses.
+func Strings(w http.ResponseWriter, n int) []string {
+	if cw, ok := w.(*Writer); ok && cw.state != nil {
+		return cw.state.strings(n)
+	}
+	return make([]string, n)
+}
+
+func (s *State) strings(n int) []string {
+	end := int(s.used.Add(int32(n)))
+	if end > len(s.slots) {
+		return make([]string, n)
+	}
+	return s.slots[end-n : end : end]
+}
+
+func load(p *atomic.Pointer[string]) string {
+	if s := p.Load(); s != nil {
+		return *s
+	}
+	return ""
+}
