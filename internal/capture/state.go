@@ -10,7 +10,8 @@ import (
 // State is what the middleware of one request know of it together. It is a
 // context, and sits in the request's: the outermost middleware that needs one
 // puts it there with [WithState], and those further in find it. So however
-// many there are, the request is copied once, and what an inner one learns
+// many there are, the request is copied once (in the
+// State's own allocation), and what an inner one learns
 // (the matched pattern, the id) is known to the outer ones although they hold
 // an older copy of the request.
 //
@@ -20,7 +21,7 @@ type State struct {
 	context.Context // of the request before
 
 	outer *http.Request // the request before
-	inner *http.Request // the copy that carries the State
+	inner http.Request  // the copy that carries the State
 
 	id      atomic.Pointer[string]
 	pattern atomic.Pointer[string]
@@ -33,6 +34,9 @@ type State struct {
 
 type stateKey struct{}
 
+// LoggerKey is the context key of a request's [*slog.Logger].
+type LoggerKey struct{}
+
 // WithState returns r with a State in its context. Where one was there
 // already, r comes back as it is and owned is nil; otherwise the caller must
 // defer owned.Release. w is the writer that goes on with the request.
@@ -41,11 +45,11 @@ func WithState(w http.ResponseWriter, r *http.Request) (_ *http.Request, owned *
 		return r, nil
 	}
 	s := &State{Context: r.Context(), outer: r}
-	s.inner = r.WithContext(s)
+	s.inner = *r.WithContext(s) // one allocation for both
 	if cw, ok := w.(*Writer); ok {
 		cw.state = s
 	}
-	return s.inner, s
+	return &s.inner, s
 }
 
 // Release hands back to the original request what a server and outer
@@ -74,10 +78,16 @@ func stateOf(w http.ResponseWriter, r *http.Request) *State {
 	return StateOf(r.Context())
 }
 
-// Value returns the State itself for its own key.
+// Value returns the State itself for its own key, and the request's logger,
+// once it has one, for [LoggerKey].
 func (s *State) Value(key any) any {
-	if key == (stateKey{}) {
+	switch key {
+	case stateKey{}:
 		return s
+	case LoggerKey{}:
+		if l := s.Logger(); l != nil {
+			return l
+		}
 	}
 	return s.Context.Value(key)
 }
