@@ -1,0 +1,309 @@
+// Package promtext writes metrics in the Prometheus text exposition format,
+// version 0.0.4.
+//
+// A scrape is all or nothing: Prometheus drops a whole page for one malformed
+// line. [Append] therefore never writes one. What cannot be represented is
+// left out and named in a comment at the page's end, where a person who
+// misses a metric will look, and everything else is delivered.
+package promtext
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// A Metric is one sample, or one histogram.
+type Metric struct {
+	// Name is the metric's name, [a-zA-Z_:][a-zA-Z0-9_:]*.
+	Name string
+	// Help describes the metric's whole family.
+	Help string
+	// Type is "counter", "gauge", "histogram" or "untyped". Empty means
+	// "histogram" where Histogram is set and "untyped" elsewhere.
+	Type string
+	// Value is the sample's value. Histograms have none.
+	Value float64
+	// Labels tell the samples of one family apart.
+	Labels map[string]string
+	// Histogram holds the observations of a metric of type "histogram".
+	Histogram *Histogram
+}
+
+// A Histogram counts observations by size.
+type Histogram struct {
+	// Bounds are the upper bounds of all buckets but the last, which has
+	// none. Each bound belongs to its bucket; they ascend and are finite.
+	Bounds []float64
+	// Counts holds how many observations fell into each bucket: one more
+	// than there are bounds. They are not cumulative.
+	Counts []uint64
+	// Sum is the sum of all observations.
+	Sum float64
+}
+
+// Append appends the exposition of metrics to dst and returns the result.
+//
+// Metrics of one name form a family, in whichever order they come: one HELP
+// line (the first that is not empty) and one TYPE line, then its samples.
+// Families are sorted by name and samples by labels, so that two pages can be
+// compared. Labels with an empty value are left out, which to Prometheus is
+// the same. Bytes that are not UTF-8 are replaced by U+FFFD.
+//
+// Left out, with a comment: metrics with an invalid name, type, label name or
+// histogram; a type other than the first of the family; a sample whose name
+// and labels have been written before; and a family called like a series
+// (_bucket, _sum, _count) of a histogram on the page.
+func Append(dst []byte, metrics []Metric) []byte {
+	p := pages.Get().(*page)
+	defer p.release()
+	p.metrics = metrics
+	for i := range metrics {
+		p.add(i)
+	}
+	slices.SortFunc(p.samples, p.compare)
+	for rest := p.samples; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && metrics[rest[n].metric].Name == metrics[rest[0].metric].Name {
+			n++
+		}
+		dst = p.appendFamily(dst, rest[:n])
+		rest = rest[n:]
+	}
+	return append(dst, p.comments...)
+}
+
+// A page is the scratch space of one Append.
+type page struct {
+	metrics    []Metric
+	samples    []sample // the valid ones
+	text       []byte   // the label text of all samples
+	keys       []string // the label names of one sample
+	histograms []string // the names of the histogram families written so far
+	comments   []byte
+}
+
+// A sample is a valid metric together with its labels as they are written.
+type sample struct {
+	metric     int // index into page.metrics
+	start, end int // its labels in page.text, without braces
+}
+
+// What a pooled page may hold on to.
+const (
+	maxKeptText    = 64 << 10
+	maxKeptSamples = 2 << 10
+)
+
+var pages = sync.Pool{New: func() any { return new(page) }}
+
+// release empties p, keeping no reference to the caller's metrics, and gives
+// it back.
+func (p *page) release() {
+	if cap(p.text)+cap(p.comments) > maxKeptText || cap(p.samples) > maxKeptSamples {
+		return
+	}
+	clear(p.keys[:cap(p.keys)])
+	clear(p.histograms)
+	*p = page{
+		samples:    p.samples[:0],
+		text:       p.text[:0],
+		keys:       p.keys[:0],
+		histograms: p.histograms[:0],
+		comments:   p.comments[:0],
+	}
+	pages.Put(p)
+}
+
+// add checks a metric on its own and notes it for writing.
+func (p *page) add(i int) {
+	m := &p.metrics[i]
+	if reason := invalid(m); reason != "" {
+		p.skip(m, reason)
+		return
+	}
+	start := len(p.text)
+	p.text = p.appendLabels(p.text, m.Labels)
+	p.samples = append(p.samples, sample{i, start, len(p.text)})
+}
+
+// compare orders samples by name, labels and, where both are equal, place.
+func (p *page) compare(a, b sample) int {
+	if c := strings.Compare(p.metrics[a.metric].Name, p.metrics[b.metric].Name); c != 0 {
+		return c
+	}
+	if c := bytes.Compare(p.labels(a), p.labels(b)); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.metric, b.metric)
+}
+
+func (p *page) labels(s sample) []byte { return p.text[s.start:s.end] }
+
+// skip notes in a comment why m is not on the page.
+func (p *page) skip(m *Metric, reason string) {
+	const longest = 200
+	p.comments = append(p.comments, "# skipped "...)
+	p.comments = strconv.AppendQuoteToASCII(p.comments, m.Name[:min(len(m.Name), longest)])
+	p.comments = append(p.comments, ": "...)
+	p.comments = append(p.comments, reason...)
+	p.comments = append(p.comments, '\n')
+}
+
+// appendFamily appends the metrics of one name, which samples lists sorted.
+func (p *page) appendFamily(dst []byte, samples []sample) []byte {
+	first, help := samples[0].metric, -1
+	for _, s := range samples {
+		first = min(first, s.metric)
+		if p.metrics[s.metric].Help != "" && (help < 0 || s.metric < help) {
+			help = s.metric
+		}
+	}
+	name, kind := p.metrics[first].Name, p.metrics[first].kind()
+	if p.clashes(name) {
+		for _, s := range samples {
+			p.skip(&p.metrics[s.metric], "the name of a series of a histogram")
+		}
+		return dst
+	}
+	if kind == "histogram" {
+		p.histograms = append(p.histograms, name)
+	}
+	if help >= 0 {
+		dst = append(append(append(dst, "# HELP "...), name...), ' ')
+		dst = appendEscaped(dst, p.metrics[help].Help, false)
+		dst = append(dst, '\n')
+	}
+	dst = append(append(append(dst, "# TYPE "...), name...), ' ')
+	dst = append(append(dst, kind...), '\n')
+	return p.appendSamples(dst, samples, kind)
+}
+
+// appendSamples appends the samples of one family, which are sorted, leaving
+// out duplicates and what is not of the family's type.
+func (p *page) appendSamples(dst []byte, samples []sample, kind string) []byte {
+	last := -1 // the sample written last
+	for i, s := range samples {
+		m := &p.metrics[s.metric]
+		switch {
+		case m.kind() != kind:
+			p.skip(m, "its type is not that of an earlier metric of this name")
+			continue
+		case last >= 0 && bytes.Equal(p.labels(s), p.labels(samples[last])):
+			p.skip(m, "same name and labels as an earlier metric")
+			continue
+		case kind == "histogram":
+			dst = appendHistogram(dst, m.Name, p.labels(s), m.Histogram)
+		default:
+			dst = appendSample(dst, m.Name, "", p.labels(s), m.Value)
+		}
+		last = i
+	}
+	return dst
+}
+
+// clashes reports whether name is that of a series of a histogram on the page.
+// Names are written in order and a histogram's name sorts before its series',
+// so all that matter have been noted.
+func (p *page) clashes(name string) bool {
+	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+		base, ok := strings.CutSuffix(name, suffix)
+		if _, found := slices.BinarySearch(p.histograms, base); ok && found {
+			return true
+		}
+	}
+	return false
+}
+
+// appendLabels appends name="value" pairs, sorted and separated by commas.
+func (p *page) appendLabels(dst []byte, labels map[string]string) []byte {
+	p.keys = slices.AppendSeq(p.keys[:0], maps.Keys(labels))
+	slices.Sort(p.keys)
+	start := len(dst)
+	for _, key := range p.keys {
+		if labels[key] == "" {
+			continue
+		}
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(append(dst, key...), `="`...)
+		dst = appendEscaped(dst, labels[key], true)
+		dst = append(dst, '"')
+	}
+	return dst
+}
+
+// appendHistogram appends the series of h: its buckets, which in this format
+// include all smaller ones, its sum and its count.
+func appendHistogram(dst []byte, name string, labels []byte, h *Histogram) []byte {
+	var count uint64
+	for i, n := range h.Counts {
+		count += n
+		dst = append(append(dst, name...), "_bucket{"...)
+		if len(labels) > 0 {
+			dst = append(append(dst, labels...), ',')
+		}
+		dst = append(dst, `le="`...)
+		if i < len(h.Bounds) {
+			dst = appendFloat(dst, h.Bounds[i])
+		} else {
+			dst = append(dst, "+Inf"...)
+		}
+		dst = append(dst, `"} `...)
+		dst = append(strconv.AppendUint(dst, count, 10), '\n')
+	}
+	dst = appendSample(dst, name, "_sum", labels, h.Sum)
+	return appendSample(dst, name, "_count", labels, float64(count))
+}
+
+// appendSample appends the line of one sample.
+func appendSample(dst []byte, name, suffix string, labels []byte, value float64) []byte {
+	dst = append(append(dst, name...), suffix...)
+	if len(labels) > 0 {
+		dst = append(append(append(dst, '{'), labels...), '}')
+	}
+	dst = append(dst, ' ')
+	return append(appendFloat(dst, value), '\n')
+}
+
+// appendFloat appends v in a form that reads back as v, integers in full.
+func appendFloat(dst []byte, v float64) []byte {
+	const exact = 1 << 53
+	if -exact < v && v < exact && v == float64(int64(v)) {
+		return strconv.AppendInt(dst, int64(v), 10)
+	}
+	return strconv.AppendFloat(dst, v, 'g', -1, 64)
+}
+
+// appendEscaped appends s with backslashes, line feeds and, for label values,
+// double quotes escaped, and with what Prometheus does not read replaced.
+func appendEscaped(dst []byte, s string, quotes bool) []byte {
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '\\':
+			dst = append(dst, `\\`...)
+		case c == 0: // the end of the page to Prometheus
+			dst = utf8.AppendRune(dst, utf8.RuneError)
+		case c == '\n':
+			dst = append(dst, `\n`...)
+		case c == '"' && quotes:
+			dst = append(dst, `\"`...)
+		case c < utf8.RuneSelf:
+			dst = append(dst, c)
+		default:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			dst = utf8.AppendRune(dst, r)
+			i += size
+			continue
+		}
+		i++
+	}
+	return dst
+}

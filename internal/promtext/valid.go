@@ -1,0 +1,84 @@
+package promtext
+
+import (
+	"math"
+	"strings"
+)
+
+// kind returns the type of m's family.
+func (m *Metric) kind() string {
+	switch {
+	case m.Type != "":
+		return m.Type
+	case m.Histogram != nil:
+		return "histogram"
+	}
+	return "untyped"
+}
+
+// invalid returns why m cannot be on any page, or "".
+func invalid(m *Metric) string {
+	if !validName(m.Name, true) {
+		return "invalid name"
+	}
+	switch m.kind() {
+	case "counter", "gauge", "untyped":
+		if m.Histogram != nil {
+			return "a histogram of another type"
+		}
+	case "histogram":
+		if reason := invalidHistogram(m.Histogram); reason != "" {
+			return reason
+		}
+	default:
+		return "invalid type"
+	}
+	for name := range m.Labels {
+		switch {
+		case !validName(name, false):
+			return "invalid label name"
+		case strings.HasPrefix(name, "__"):
+			return "a label name with two leading underscores is Prometheus's own"
+		case name == "le" && m.Histogram != nil:
+			return "the label le is the histogram's own"
+		}
+	}
+	return ""
+}
+
+// invalidHistogram returns what is wrong with h, or "".
+func invalidHistogram(h *Histogram) string {
+	if h == nil {
+		return "a histogram without observations"
+	}
+	if len(h.Counts) != len(h.Bounds)+1 {
+		return "a histogram needs one count more than bounds"
+	}
+	previous := math.Inf(-1)
+	for _, bound := range h.Bounds {
+		if !(bound > previous) || math.IsInf(bound, 1) {
+			return "histogram bounds must ascend and be finite"
+		}
+		previous = bound
+	}
+	var total uint64
+	for _, n := range h.Counts {
+		if total+n < total {
+			return "a histogram with more than 2^64-1 observations"
+		}
+		total += n
+	}
+	return ""
+}
+
+// validName reports whether s is a label name or, with colons, a metric name.
+func validName(s string, colons bool) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z' || c == '_' || c == ':' && colons
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
