@@ -53,10 +53,9 @@ type Route struct {
 // the call.
 //
 // All methods may be called from several goroutines. Handlers may be added
-// while the router serves; middleware only before the first request. The zero
-// Router is ready to use.
+// while the router serves; middleware only before the first request.
 type Router struct {
-	mux ServeMux
+	mux *dispatch.Mux // of *endpoint; mu guards registration
 
 	// serving is the whole chain from the router's middleware to the mux. It
 	// is nil until the first request has built it.
@@ -73,7 +72,11 @@ type Router struct {
 }
 
 // NewRouter returns a router without routes.
-func NewRouter() *Router { return new(Router) }
+func NewRouter() *Router {
+	rt := new(Router)
+	rt.mux = dispatch.New(rt.refuse)
+	return rt
+}
 
 // Handle registers a handler for a pattern: "[METHOD ][HOST]/[PATH]", with
 // wildcards in the path, as described at [ServeMux]. It may be called while the
@@ -170,7 +173,7 @@ func (rt *Router) addUnbuilt(added *endpoint) bool {
 
 // add puts a route into the mux and the list. The caller holds rt.mu.
 func (rt *Router) add(added *endpoint) {
-	err := pattern.Register(&rt.mux, added.pattern, added)
+	err := rt.mux.Register(added.pattern, added)
 	if err == nil {
 		rt.endpoints = append(rt.endpoints, added)
 		return
@@ -207,7 +210,7 @@ func (rt *Router) build() *Handler {
 	for _, endpoint := range rt.freeze() {
 		endpoint.build()
 	}
-	serving := wrap(rt.layers, HandlerFunc(rt.dispatch))
+	serving := wrap(rt.layers, rt.mux)
 	rt.serving.Store(&serving)
 	return &serving
 }
@@ -220,29 +223,25 @@ func (rt *Router) freeze() []*endpoint {
 	return slices.Clone(rt.endpoints)
 }
 
-// dispatch is the innermost handler of the router's own chain. It finds the
-// route, and answers for the mux if that refuses the request.
-func (rt *Router) dispatch(w ResponseWriter, r *Request) {
-	refusal := dispatch.Serve(&rt.mux, w, r)
-	switch refusal.Status {
-	case StatusNotFound:
-		refuse(w, r, &refusal, rt.notFound.Load(), `{"error":"not found"}`)
-	case StatusMethodNotAllowed:
-		w.Header()["Allow"] = refusal.Allow
-		refuse(w, r, &refusal, rt.methodNotAllowed.Load(), `{"error":"method not allowed"}`)
+// refuse answers a request that no route matches; allow lists the methods of
+// those that match its path.
+func (rt *Router) refuse(w ResponseWriter, r *Request, allow string) {
+	status, hook, body := StatusNotFound, &rt.notFound, `{"error":"not found"}`
+	if allow != "" {
+		status, hook, body = StatusMethodNotAllowed, &rt.methodNotAllowed, `{"error":"method not allowed"}`
 	}
-}
-
-// refuse calls the hook for a refused request, or sends the default body.
-func refuse(w ResponseWriter, r *Request, refusal *dispatch.Refusal, hook *Handler, body string) {
-	if hook != nil {
-		(*hook).ServeHTTP(w, r)
+	header, values := w.Header(), make([]string, 3)
+	if allow != "" {
+		values[2] = allow
+		header["Allow"] = values[2:3:3]
+	}
+	if handler := hook.Load(); handler != nil {
+		(*handler).ServeHTTP(w, r)
 		return
 	}
-	header := w.Header()
-	header["Content-Type"] = refusal.Value("application/json")
-	header["Content-Length"] = refusal.Value(strconv.Itoa(len(body)))
-	w.WriteHeader(refusal.Status)
+	values[0], values[1] = "application/json", strconv.Itoa(len(body))
+	header["Content-Type"], header["Content-Length"] = values[0:1:1], values[1:2:2]
+	w.WriteHeader(status)
 	if r.Method != MethodHead {
 		_, _ = io.WriteString(w, body) // the client is gone: nobody to tell
 	}
@@ -272,7 +271,6 @@ func (e *endpoint) build() {
 
 // ServeHTTP is what the mux calls for a match.
 func (e *endpoint) ServeHTTP(w ResponseWriter, r *Request) {
-	w = dispatch.Writer(w)
 	e.chain.ServeHTTP(w, r)
 }
 

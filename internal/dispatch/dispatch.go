@@ -1,133 +1,119 @@
-// Package dispatch runs a [http.ServeMux] and tells the refusals that the mux
-// writes itself, 404 and 405, from whatever a registered handler writes. It
-// needs one match per request, and handlers see the real response writer.
+// Package dispatch is a [http.ServeMux] that leaves it to a function what to
+// answer when no route matches.
 //
-// The mux gets a stand-in for the response writer. A registered handler trades
-// it for the real one with [Writer] before it does anything else. What is
-// written to the stand-in can therefore only come from the mux: a refusal is
-// held back and reported to the caller, everything else, such as a redirect,
-// goes on to the real writer.
+// ServeMux answers such requests itself, in plain text, through the response
+// writer that handlers use, so that its 404 and 405 cannot be told from theirs
+// without a wrapper around every request. A [Mux] registers one pattern more,
+// which matches whatever the others leave. One match then finds the route or
+// the lack of one, handlers see the real response writer, and the redirects
+// stay ServeMux's own, since it looks for them before it settles for a pattern
+// that matches less exactly. What the last pattern hides from ServeMux is which
+// methods the path has routes for; an [Index] knows.
 package dispatch
 
 import (
+	"errors"
+	"net"
 	"net/http"
-	"sync"
+	"strings"
+	"sync/atomic"
+
+	"github.com/stanza-go/framework/pkg/http/internal/pattern"
 )
 
-// A Refusal tells how a mux refused a request. Nothing has been written then.
-type Refusal struct {
-	// Status is 404, 405, or 0 if the request was not refused: a handler ran,
-	// or the mux answered with something else, such as a redirect.
-	Status int
-	// Allow is the value of the Allow header that goes with a 405. The caller
-	// owns it.
-	Allow []string
+// everything matches the same requests as "/". ServeMux skips the tab, which
+// keeps the pattern apart from one that somebody registers.
+const everything = "\t/"
 
-	// spare are header values of the answer that was held back, see Value.
-	spare [2][]string
+// A Mux is a [http.ServeMux] with its own answer to unmatched requests. Routes
+// may be added while it serves.
+type Mux struct {
+	// serving is replaced once at most, when a route is registered that takes
+	// the place of everything.
+	serving atomic.Pointer[http.ServeMux]
+	routes  []route
+	index   Index
+	refuse  func(w http.ResponseWriter, r *http.Request, allow string)
 }
 
-// Value returns a header value: a slice of its own that holds only s. The
-// first two use memory that the mux allocated for the headers of the answer
-// that was held back, so that an answer with two headers costs no more than
-// the mux's.
-func (f *Refusal) Value(s string) []string {
-	value := f.spare[0]
-	f.spare[0], f.spare[1] = f.spare[1], nil
-	if len(value) != 1 {
-		return []string{s}
+type route struct {
+	pattern string
+	handler http.Handler
+}
+
+// New returns a Mux without routes. For a request that no route matches it
+// calls refuse; allow is "" if the path is unknown, and otherwise lists the
+// methods that it has routes for, as in an Allow header.
+func New(refuse func(w http.ResponseWriter, r *http.Request, allow string)) *Mux {
+	m := &Mux{refuse: refuse}
+	mux := new(http.ServeMux)
+	mux.HandleFunc(everything, m.unmatched)
+	m.serving.Store(mux)
+	return m
+}
+
+// Register adds a route, or returns the error of [pattern.Register]. It may be
+// called while the Mux serves, but by one goroutine at a time.
+func (m *Mux) Register(p string, handler http.Handler) error {
+	err := pattern.Register(m.serving.Load(), p, handler)
+	var conflict *pattern.ConflictError
+	if errors.As(err, &conflict) && conflict.Other == everything {
+		err = m.displace(p, handler)
 	}
-	value[0] = s
-	return value
-}
-
-// Serve lets mux handle the request. The handlers of mux must call [Writer].
-func Serve(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) Refusal {
-	s := standIns.Get().(*standIn)
-	s.real = w
-	// When a handler panics the stand-in is left to the garbage collector:
-	// cheaper than a deferred call on every request.
-	mux.ServeHTTP(s, r)
-	refusal := s.refusal()
-	s.reset()
-	standIns.Put(s)
-	return refusal
-}
-
-// Writer returns the response writer given to [Serve], for a handler that the
-// mux called with w. The handler must drop w.
-func Writer(w http.ResponseWriter) http.ResponseWriter {
-	s, ok := w.(*standIn)
-	if !ok {
-		return w
+	if err != nil {
+		return err
 	}
-	w, s.real = s.real, nil
-	return w
+	m.routes = append(m.routes, route{p, handler})
+	m.index.Add(p)
+	return nil
 }
 
-// standIn is the response writer that the mux sees.
-type standIn struct {
-	real   http.ResponseWriter // nil once a handler has taken it
-	header http.Header         // of the mux's own answer; made when first used
-	status int                 // of the mux's own answer
-}
-
-var standIns = sync.Pool{New: func() any { return new(standIn) }}
-
-// Header returns a scratch header, so that a refusal that is held back leaves
-// no trace. It starts with the real Content-Type: redirects depend on it.
-func (s *standIn) Header() http.Header {
-	if s.header == nil {
-		s.header = make(http.Header)
+// displace adds a route that matches every request and so conflicts with
+// everything alone: there is nothing left then for that to match.
+func (m *Mux) displace(p string, handler http.Handler) error {
+	mux := new(http.ServeMux)
+	for _, r := range m.routes {
+		mux.Handle(r.pattern, r.handler)
 	}
-	if len(s.header) == 0 {
-		if values, ok := s.real.Header()["Content-Type"]; ok {
-			s.header["Content-Type"] = values
-		}
+	if err := pattern.Register(mux, p, handler); err != nil {
+		return err
 	}
-	return s.header
+	m.serving.Store(mux)
+	return nil
 }
 
-// WriteHeader holds a refusal back and sends everything else.
-func (s *standIn) WriteHeader(status int) {
-	s.status = status
-	if s.refused() {
+// ServeHTTP calls the handler of the route that matches the request, redirects
+// as ServeMux does, or has the request refused.
+func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodConnect && r.URL.Path == "" {
+		// The target is an authority. No pattern matches an empty path.
+		m.unmatched(w, r)
 		return
 	}
-	header := s.real.Header()
-	for name, values := range s.header {
-		header[name] = values
-	}
-	s.real.WriteHeader(status)
-}
-
-// Write swallows the text of a refusal and sends everything else.
-func (s *standIn) Write(p []byte) (int, error) {
-	if s.refused() {
-		return len(p), nil
-	}
-	return s.real.Write(p)
-}
-
-// refused reports whether the mux's own answer is one to hold back.
-func (s *standIn) refused() bool {
-	return s.status == http.StatusNotFound || s.status == http.StatusMethodNotAllowed
-}
-
-// refusal describes the answer that was held back, if there is one.
-func (s *standIn) refusal() Refusal {
-	if !s.refused() {
-		return Refusal{}
-	}
-	return Refusal{
-		Status: s.status,
-		Allow:  s.header["Allow"],
-		spare:  [2][]string{s.header["Content-Type"], s.header["X-Content-Type-Options"]},
+	m.serving.Load().ServeHTTP(w, r)
+	if r.Pattern == everything {
+		r.Pattern = "" // ServeMux redirected to a clean path that has no route
 	}
 }
 
-// reset readies s for the next request and keeps the memory of its header.
-func (s *standIn) reset() {
-	clear(s.header)
-	s.real, s.status = nil, 0
+// unmatched is the handler of everything.
+func (m *Mux) unmatched(w http.ResponseWriter, r *http.Request) {
+	r.Pattern = ""
+	host := r.URL.Host
+	if r.Method != http.MethodConnect {
+		host = withoutPort(r.Host)
+	}
+	m.refuse(w, r, m.index.Methods(host, r.URL.EscapedPath()))
+}
+
+// withoutPort returns a host as ServeMux compares it with those of patterns.
+func withoutPort(hostport string) string {
+	if !strings.Contains(hostport, ":") {
+		return hostport
+	}
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return hostport
+	}
+	return host
 }

@@ -1,0 +1,104 @@
+package http_test
+
+import (
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// discard is a response writer that costs nothing, so that a benchmark or an
+// allocation count shows the routing alone.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header               { return d.header }
+func (d *discard) WriteHeader(status int)            { d.status = status }
+func (d *discard) Write(p []byte) (int, error)       { return len(p), nil }
+func (d *discard) WriteString(s string) (int, error) { return len(s), nil }
+
+// routingCases are requests to the table of [registerAPI].
+var routingCases = []struct {
+	name, method, target string
+	status               int
+}{
+	{"static", "GET", "/api/health", 200},
+	{"1 param", "GET", "/api/users/42", 200},
+	{"5 params", "GET", "/api/orgs/a/teams/b/repos/c/issues/d/comments/e", 200},
+	{"404", "GET", "/nowhere/at/all", 404},
+	{"405", "DELETE", "/api/health", 405},
+	{"redirect", "GET", "/api/files", 307},
+}
+
+// registerAPI registers a small table of routes that all do the same.
+func registerAPI(handle func(pattern string, handler func(http.ResponseWriter, *http.Request))) {
+	for _, pattern := range []string{
+		"GET /api/health",
+		"GET /api/users",
+		"POST /api/users",
+		"GET /api/users/{id}",
+		"PUT /api/users/{id}",
+		"DELETE /api/users/{id}",
+		"GET /api/orgs/{org}/teams/{team}/repos/{repo}/issues/{issue}/comments/{comment}",
+		"GET /api/files/{path...}",
+		"GET /api/files/{$}",
+	} {
+		handle(pattern, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	}
+}
+
+// routers are the router, directly and through groups, and the yardstick.
+func routers() []struct {
+	name    string
+	handler http.Handler
+} {
+	mux := http.NewServeMux()
+	registerAPI(mux.HandleFunc)
+	router := http.NewRouter()
+	registerAPI(router.HandleFunc)
+	return []struct {
+		name    string
+		handler http.Handler
+	}{{"ServeMux", mux}, {"Router", router}}
+}
+
+func TestRoutingAllocatesNoMoreThanServeMux(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	for _, tt := range routingCases {
+		var allocs [2]float64
+		for i, rt := range routers() {
+			w := &discard{header: make(http.Header)}
+			r, _ := http.NewRequest(tt.method, tt.target, nil)
+			allocs[i] = testing.AllocsPerRun(200, func() {
+				clear(w.header)
+				rt.handler.ServeHTTP(w, r)
+			})
+			if w.status != tt.status {
+				t.Errorf("%s: %s answers %d, want %d", tt.name, rt.name, w.status, tt.status)
+			}
+		}
+		if allocs[1] > allocs[0] {
+			t.Errorf("%s: ServeMux allocates %v times, the router %v times", tt.name, allocs[0], allocs[1])
+		}
+	}
+}
+
+func BenchmarkRouting(b *testing.B) {
+	for _, tt := range routingCases {
+		for _, rt := range routers() {
+			b.Run(tt.name+"/"+rt.name, func(b *testing.B) {
+				w := &discard{header: make(http.Header)}
+				r, _ := http.NewRequest(tt.method, tt.target, nil)
+				b.ReportAllocs()
+				for b.Loop() {
+					clear(w.header)
+					rt.handler.ServeHTTP(w, r)
+				}
+			})
+		}
+	}
+}
