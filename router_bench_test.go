@@ -81,8 +81,22 @@ func TestRoutingAllocatesNoMoreThanServeMux(t *testing.T) {
 				t.Errorf("%s: %s answers %d, want %d", tt.name, rt.name, w.status, tt.status)
 			}
 		}
-		if allocs[1] > allocs[0] {
-			t.Errorf("%s: ServeMux allocates %v times, the router %v times", tt.name, allocs[0], allocs[1])
+		mux, router := allocs[0], allocs[1]
+		switch tt.status {
+		case http.StatusNotFound, http.StatusMethodNotAllowed:
+			if router > mux/2 {
+				t.Errorf("%s: ServeMux allocates %v times, the router %v times: not half as often", tt.name, mux, router)
+			}
+		case http.StatusTemporaryRedirect:
+			// ServeMux notes a segment while it looks at the router's pattern
+			// for everything; nothing else may come on top.
+			if router > mux+1 {
+				t.Errorf("%s: ServeMux allocates %v times, the router %v times", tt.name, mux, router)
+			}
+		default:
+			if router > mux {
+				t.Errorf("%s: ServeMux allocates %v times, the router %v times", tt.name, mux, router)
+			}
 		}
 	}
 }
