@@ -1,0 +1,396 @@
+package http_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/build"
+	"go/constant"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"maps"
+	nethttp "net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/reexport"
+)
+
+func TestNetHTTPFileIsUpToDate(t *testing.T) {
+	t.Parallel()
+	want, err := reexport.Source()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("nethttp.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("nethttp.go is not what the generator writes with this toolchain; run go generate")
+	}
+}
+
+func TestEveryNameOfNetHTTPIsReexported(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("nethttp.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range reexportProblems(t, string(source), reexport.LeftOut) {
+		t.Error(problem)
+	}
+}
+
+func TestReexportCheckFindsMistakes(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("nethttp.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name     string
+		old, new string
+		want     string
+	}{
+		{"name missing", "type (\n", "type (\n\tRoundTripper2 = http.RoundTripper\n", "RoundTripper2: not a name of net/http"},
+		{"function missing", "func NotFound(w ResponseWriter, r *Request) { http.NotFound(w, r) }", "", "NotFound: neither re-exported nor left out"},
+		{"defined type", "Dir = http.Dir", "Dir http.Dir", "Dir: not an alias of net/http.Dir"},
+		{"alias of another type", "Pusher = http.Pusher", "Pusher = http.Flusher", "Pusher: not an alias of net/http.Pusher"},
+		{"other value", "StatusOK                            = http.StatusOK ", "StatusOK = 201 ", "StatusOK: not the constant net/http.StatusOK"},
+		{"other status", "= http.StatusConflict ", "= http.StatusGone ", "StatusConflict: not the constant net/http.StatusConflict"},
+		{"untyped state", "StateIdle = http.StateIdle", "StateIdle = 2", "StateIdle: not the constant net/http.StateIdle"},
+		{"other error", "ErrNoCookie = http.ErrNoCookie", "ErrNoCookie = http.ErrNoLocation", "ErrNoCookie: not the variable net/http.ErrNoCookie"},
+		{"swapped arguments", "http.NewRequest(method, url, body)", "http.NewRequest(url, method, body)", "NewRequest: does not call net/http.NewRequest with its own parameters"},
+		{"other function", "http.FileServer(root)", "http.FileServer(http.Dir(``))", "FileServer: does not call net/http.FileServer with its own parameters"},
+		{"other parameter name", "func FS(fsys fs.FS) FileSystem { return http.FS(fsys) }", "func FS(f fs.FS) FileSystem { return http.FS(f) }", "FS: func(f io/fs.FS)"},
+		{"kept deprecated name", "type (\n", "type (\n\tCloseNotifier = http.CloseNotifier\n", "CloseNotifier: re-exported although it is left out"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			changed := strings.Replace(string(source), test.old, test.new, 1)
+			if changed == string(source) {
+				t.Fatalf("nethttp.go does not contain %q", test.old)
+			}
+			problems := reexportProblems(t, changed, reexport.LeftOut)
+			if len(problems) != 1 || !strings.HasPrefix(problems[0], test.want) {
+				t.Errorf("problems %q, want one: %q", problems, test.want)
+			}
+		})
+	}
+
+	stale := map[string]string{"Gopher": "never was"}
+	maps.Copy(stale, reexport.LeftOut)
+	problems := reexportProblems(t, string(source), stale)
+	if len(problems) != 1 || !strings.HasPrefix(problems[0], "Gopher: left out, but not a name of net/http") {
+		t.Errorf("problems of a stale exception: %q", problems)
+	}
+}
+
+// reexportProblems compares the declarations of nethttp.go, given as source,
+// with the toolchain's net/http.
+func reexportProblems(t *testing.T, source string, leftOut map[string]string) []string {
+	t.Helper()
+	fset := token.NewFileSet()
+	imports := importer.ForCompiler(fset, "gc", nil)
+	theirs, err := imports.Import("net/http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(fset, "nethttp.go", source, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An import may be left unused by a test's change; that is no problem here.
+	config := types.Config{Importer: imports, Error: func(error) {}}
+	ours, _ := config.Check("http", fset, []*ast.File{file}, nil)
+
+	var problems []string
+	report := func(name, format string, args ...any) {
+		problems = append(problems, name+": "+fmt.Sprintf(format, args...))
+	}
+	for _, name := range theirs.Scope().Names() {
+		reason, out := leftOut[name]
+		mine := ours.Scope().Lookup(name)
+		switch {
+		case !token.IsExported(name):
+		case out && mine != nil:
+			report(name, "re-exported although it is left out: %s", reason)
+		case !out && mine == nil:
+			report(name, "neither re-exported nor left out with a reason")
+		case mine != nil:
+			if problem := difference(file, mine, theirs.Scope().Lookup(name)); problem != "" {
+				report(name, "%s", problem)
+			}
+		}
+	}
+	for _, name := range ours.Scope().Names() {
+		if theirs.Scope().Lookup(name) == nil {
+			report(name, "not a name of net/http")
+		}
+	}
+	for name := range leftOut {
+		if theirs.Scope().Lookup(name) == nil {
+			report(name, "left out, but not a name of net/http")
+		}
+	}
+	return problems
+}
+
+// difference says in what way mine is not the same thing as net/http's, or
+// returns nothing.
+func difference(file *ast.File, mine, theirs types.Object) string {
+	name := theirs.Name()
+	switch theirs := theirs.(type) {
+	case *types.TypeName:
+		if !types.Identical(mine.Type(), theirs.Type()) {
+			return "not an alias of net/http." + name
+		}
+	case *types.Const:
+		mine, ok := mine.(*types.Const)
+		if !ok || !types.Identical(mine.Type(), theirs.Type()) || !constant.Compare(mine.Val(), token.EQL, theirs.Val()) {
+			return "not the constant net/http." + name
+		}
+	case *types.Var:
+		mine, ok := mine.(*types.Var)
+		if !ok || !types.Identical(mine.Type(), theirs.Type()) || !isInitialised(file, name) {
+			return "not the variable net/http." + name
+		}
+	case *types.Func:
+		// Comparing the text of the types includes the parameters' names.
+		qualify := func(p *types.Package) string {
+			if p == mine.Pkg() {
+				return "net/http"
+			}
+			return p.Path()
+		}
+		if m, t := types.TypeString(mine.Type(), qualify), types.TypeString(theirs.Type(), qualify); m != t {
+			return m + ", not " + t
+		}
+		if !isInitialised(file, name) && !isForwarded(file, name) {
+			return "does not call net/http." + name + " with its own parameters"
+		}
+	}
+	return ""
+}
+
+// isInitialised reports whether the file declares a variable of that name and
+// initialises it with net/http's.
+func isInitialised(file *ast.File, name string) bool {
+	for decl := range ast.Preorder(file) {
+		spec, ok := decl.(*ast.ValueSpec)
+		if ok && len(spec.Names) == 1 && spec.Names[0].Name == name {
+			return len(spec.Values) == 1 && types.ExprString(spec.Values[0]) == "http."+name
+		}
+	}
+	return false
+}
+
+// isForwarded reports whether the file declares a function of that name whose
+// only statement calls net/http's with the parameters in their order.
+func isForwarded(file *ast.File, name string) bool {
+	for _, decl := range file.Decls {
+		fn, ok := decl.(*ast.FuncDecl)
+		if !ok || fn.Name.Name != name || len(fn.Body.List) != 1 {
+			continue
+		}
+		var params []string
+		for _, field := range fn.Type.Params.List {
+			for _, param := range field.Names {
+				params = append(params, param.Name)
+			}
+		}
+		want := "http." + name + "(" + strings.Join(params, ", ") + ")"
+		switch stmt := fn.Body.List[0].(type) {
+		case *ast.ReturnStmt:
+			return len(stmt.Results) == 1 && types.ExprString(stmt.Results[0]) == want
+		case *ast.ExprStmt:
+			return types.ExprString(stmt.X) == want
+		}
+	}
+	return false
+}
+
+func TestNamesLeftOutAsDeprecatedAreDeprecated(t *testing.T) {
+	t.Parallel()
+	pkg, err := build.Default.Import("net/http", "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deprecated := make(map[string]bool)
+	for _, base := range pkg.GoFiles {
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(pkg.Dir, base), nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		noteDeprecated(file, deprecated)
+	}
+	for name, reason := range reexport.LeftOut {
+		if strings.HasPrefix(reason, "deprecated:") && !deprecated[name] {
+			t.Errorf("%s is left out as deprecated, but net/http does not say so", name)
+		}
+	}
+}
+
+// noteDeprecated collects the types, variables and constants of a file whose
+// doc comments call them deprecated.
+func noteDeprecated(file *ast.File, names map[string]bool) {
+	for _, decl := range file.Decls {
+		decl, ok := decl.(*ast.GenDecl)
+		if !ok {
+			continue
+		}
+		for _, spec := range decl.Specs {
+			switch spec := spec.(type) {
+			case *ast.TypeSpec:
+				if strings.Contains(decl.Doc.Text()+spec.Doc.Text(), "Deprecated:") {
+					names[spec.Name.Name] = true
+				}
+			case *ast.ValueSpec:
+				for _, name := range spec.Names {
+					if strings.Contains(spec.Doc.Text(), "Deprecated:") {
+						names[name.Name] = true
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestDefaultsAreTheOnesOfNetHTTP(t *testing.T) {
+	t.Parallel()
+	if http.DefaultClient != nethttp.DefaultClient {
+		t.Error("DefaultClient is another client")
+	}
+	if http.DefaultServeMux != nethttp.DefaultServeMux {
+		t.Error("DefaultServeMux is another mux")
+	}
+	if http.DefaultTransport != nethttp.DefaultTransport {
+		t.Error("DefaultTransport is another transport")
+	}
+	if !errors.Is(nethttp.ErrAbortHandler, http.ErrAbortHandler) {
+		t.Error("ErrAbortHandler is another error")
+	}
+}
+
+func TestConflictOnDefaultServeMuxNamesTheCallersLines(t *testing.T) {
+	t.Parallel()
+	pattern := "/conflict/" + rand.Text()
+	_, file, line, _ := runtime.Caller(0)
+	http.HandleFunc(pattern, func(http.ResponseWriter, *http.Request) {})
+	defer func() {
+		message := fmt.Sprint(recover())
+		for _, line := range []int{line + 1, line + 10} {
+			if where := file + ":" + strconv.Itoa(line); !strings.Contains(message, where) {
+				t.Errorf("panic %q does not name %s", message, where)
+			}
+		}
+	}()
+	http.Handle(pattern, http.NotFoundHandler())
+	t.Error("the conflicting pattern was accepted")
+}
+
+// Each program under testdata/nethttp is written against net/http. With
+// nothing changed but the import path it has to compile and to do the same.
+func TestProgramsRunAfterChangingOnlyTheImportPath(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("links several programs")
+	}
+	mains, err := filepath.Glob("testdata/nethttp/*/main.go")
+	if err != nil || len(mains) < 3 {
+		t.Fatalf("found %d programs, want at least 3 (%v)", len(mains), err)
+	}
+	before, after := t.TempDir(), t.TempDir()
+	buildPrograms(t, before, mains, "")
+	buildPrograms(t, after, mains, rewriteImports(t, mains))
+
+	for _, main := range mains {
+		name := filepath.Base(filepath.Dir(main))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := output(t, filepath.Join(before, name))
+			got := output(t, filepath.Join(after, name))
+			if len(want) == 0 {
+				t.Error("the program prints nothing, so it proves nothing")
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("output with this package:\n%s\noutput with net/http:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// rewriteImports writes a changed copy of every file and returns the name of
+// an overlay, in which the go command sees the copies in place of the files.
+func rewriteImports(t *testing.T, files []string) string {
+	t.Helper()
+	dir := t.TempDir()
+	var overlay struct{ Replace map[string]string }
+	overlay.Replace = make(map[string]string)
+	for i, name := range files {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(source, []byte(`"net/http"`)); n != 1 {
+			t.Fatalf("%s names net/http %d times, want once", name, n)
+		}
+		source = bytes.Replace(source, []byte(`"net/http"`), []byte(`"github.com/stanza-go/framework/pkg/http"`), 1)
+		path, err := filepath.Abs(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		overlay.Replace[path] = filepath.Join(dir, strconv.Itoa(i)+".go")
+		if err := os.WriteFile(overlay.Replace[path], source, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := json.Marshal(overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// buildPrograms compiles the programs into dir, under the names of their
+// folders.
+func buildPrograms(t *testing.T, dir string, mains []string, overlay string) {
+	t.Helper()
+	args := []string{"build", "-o", dir + string(filepath.Separator), "-ldflags=-s -w", "-overlay=" + overlay}
+	for _, main := range mains {
+		args = append(args, "./"+filepath.ToSlash(filepath.Dir(main)))
+	}
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+}
+
+// output runs a program and returns what it prints.
+func output(t *testing.T, program string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s%s", filepath.Base(program), err, out, stderr.Bytes())
+	}
+	return out
+}
