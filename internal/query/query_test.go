@@ -1,0 +1,94 @@
+package query_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http/internal/query"
+)
+
+// lookUps are raw queries with the name looked for; they are the table of the
+// test and the seeds of the fuzz target.
+var lookUps = []struct{ raw, name, want string }{
+	{"", "a", ""},
+	{"a=1", "a", "1"},
+	{"a=1&a=2", "a", "1"},
+	{"b=1&a=2", "a", "2"},
+	{"a", "a", ""},
+	{"a&a=2", "a", ""},
+	{"a=", "a", ""},
+	{"a=b=c", "a", "b=c"},
+	{"=x", "", "x"},
+	{"&&=&", "", ""},
+	{"&a=1", "", ""},
+	{"a=x+y%20z", "a", "x y z"},
+	{"a+b=1", "a b", "1"},
+	{"a+b=1", "a+b", ""},
+	{"a%2Bb=1", "a+b", "1"},
+	{"%61=1", "a", "1"},
+	{"a%=1&a=2", "a", "2"},
+	{"a%6=1", "a", ""},
+	{"%zz=1", "%zz", ""},
+	{"a=%zz&a=2", "a", "2"},
+	{"a=%&a=2", "a", "2"},
+	{"a=%4", "a", ""},
+	{"a=1;b=2&b=3", "a", ""},
+	{"a=1;b=2&b=3", "b", "3"},
+	{"a;b=1", "a;b", ""},
+	{"a%3Bb=1%3B", "a;b", "1;"},
+	{"%C3%BC=%C3%9F", "ü", "ß"},
+	{"ü=ß", "ü", "ß"},
+	{"a=%00%ff", "a", "\x00\xff"},
+	{"A=1", "a", ""},
+	{"aa=1", "a", ""},
+	{"a[]=1", "a[]", "1"},
+	{"a=1#x", "a", "1#x"},
+	{strings.Repeat("&", 9999) + "a=1", "a", "1"},
+	{strings.Repeat("&", 10000) + "a=1", "a", ""},
+}
+
+func TestGetAgreesWithValuesGet(t *testing.T) {
+	t.Parallel()
+	for _, tt := range lookUps {
+		if got := query.Get(tt.raw, tt.name); got != tt.want {
+			t.Errorf("Get(%.40q, %q) = %q, want %q", tt.raw, tt.name, got, tt.want)
+		}
+		values, _ := url.ParseQuery(tt.raw)
+		if got := values.Get(tt.name); got != tt.want {
+			t.Errorf("ParseQuery(%.40q).Get(%q) = %q, the table says %q", tt.raw, tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestGetOfAPlainValueDoesNotAllocate(t *testing.T) {
+	raw := "page=2&sort=created_at&%6frder=desc"
+	if n := testing.AllocsPerRun(100, func() {
+		query.Get(raw, "sort")
+		query.Get(raw, "order")
+		query.Get(raw, "missing")
+	}); n != 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}
+
+func FuzzGet(f *testing.F) {
+	for _, tt := range lookUps {
+		if len(tt.raw) < 100 { // long seeds only slow the mutations down
+			f.Add(tt.raw, tt.name)
+		}
+	}
+	f.Fuzz(func(t *testing.T, raw, name string) {
+		values, _ := url.ParseQuery(raw)
+		if got, want := query.Get(raw, name), values.Get(name); got != want {
+			t.Errorf("Get(%q, %q) = %q, Values.Get says %q", raw, name, got, want)
+		}
+		// A name made up by the fuzzer rarely occurs in the query; those that
+		// do occur are worth a look each.
+		for key := range values {
+			if got, want := query.Get(raw, key), values.Get(key); got != want {
+				t.Errorf("Get(%q, %q) = %q, Values.Get says %q", raw, key, got, want)
+			}
+		}
+	})
+}
