@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/capture"
 	"github.com/stanza-go/framework/pkg/http/internal/dispatch"
 	"github.com/stanza-go/framework/pkg/http/internal/pattern"
 )
@@ -271,6 +272,7 @@ func (e *endpoint) build() {
 
 // ServeHTTP is what the mux calls for a match.
 func (e *endpoint) ServeHTTP(w ResponseWriter, r *Request) {
+	capture.SetPattern(w, r, &e.pattern) // for middleware that holds an older copy of r
 	e.chain.ServeHTTP(w, r)
 }
 
