@@ -25,7 +25,9 @@ func Dial(tb testing.TB, addr string) *Conn {
 	if err != nil {
 		tb.Fatalf("dial %s: %v", addr, err)
 	}
-	tb.Cleanup(func() { conn.Close() })
+	tb.Cleanup(func() {
+		_ = conn.Close() // the test may have closed it already
+	})
 	return Wrap(tb, conn)
 }
 

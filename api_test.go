@@ -1,0 +1,61 @@
+package http_test
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http/internal/houserules"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// packages loads the module once for all tests of this file.
+var packages = sync.OnceValues(func() ([]*houserules.Package, error) { return houserules.Load(".") })
+
+// load returns all packages of the module, and the root package.
+func load(t *testing.T) (all []*houserules.Package, root *houserules.Package) {
+	t.Helper()
+	all, err := packages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		if p.Path == "github.com/stanza-go/framework/pkg/http" {
+			return all, p
+		}
+	}
+	t.Fatal("the root package was not found")
+	return nil, nil
+}
+
+// What the package adds to net/http is listed in testdata/api.txt, so that no
+// change of it goes unseen. What it takes over from net/http is not: there the
+// list is nethttp.go itself.
+func TestAPIIsTheOneInTheGoldenFile(t *testing.T) {
+	t.Parallel()
+	_, root := load(t)
+	surface := strings.Join(root.Surface("nethttp.go"), "\n") + "\n"
+	testkit.Golden(t, "api.txt", []byte(surface))
+}
+
+func TestHouseRulesAreKept(t *testing.T) {
+	t.Parallel()
+	all, _ := load(t)
+	for _, finding := range houserules.Check(all) {
+		t.Error(finding)
+	}
+}
+
+func TestModuleRequiresNothing(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if word, _, _ := strings.Cut(strings.TrimSpace(line), " "); word == "require" || word == "require(" {
+			t.Errorf("go.mod has a requirement: %s", line)
+		}
+	}
+}

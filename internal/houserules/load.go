@@ -1,0 +1,152 @@
+package houserules
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// module is the import path of the root package.
+const module = "github.com/stanza-go/framework/pkg/http"
+
+// A Package is one package of the module, parsed and type-checked.
+type Package struct {
+	Path  string         // import path
+	Fset  *token.FileSet // positions of all files, relative to the module's root
+	Files []*ast.File    // without test files
+	Tests []*ast.File    // test files, of the package itself and of its _test package
+	Types *types.Package // of Files
+	Info  *types.Info    // of Files
+}
+
+// Load returns the packages of the module whose root is the directory root,
+// as the go command selects them: without nested modules, testdata, and files
+// for other systems. It needs the go command, and the packages must compile.
+func Load(root string) ([]*Package, error) {
+	listed, err := list(root)
+	if err != nil {
+		return nil, err
+	}
+	exports := make(map[string]string)
+	for _, l := range listed {
+		exports[l.ImportPath] = l.Export
+	}
+	fset := token.NewFileSet()
+	imports := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
+		return os.Open(exports[path])
+	})
+
+	var packages []*Package
+	for _, l := range listed {
+		if l.DepOnly {
+			continue
+		}
+		p := &Package{Path: l.ImportPath, Fset: fset}
+		if p.Files, err = parse(fset, root, l.Dir, l.GoFiles); err != nil {
+			return nil, err
+		}
+		if p.Tests, err = parse(fset, root, l.Dir, append(l.TestGoFiles, l.XTestGoFiles...)); err != nil {
+			return nil, err
+		}
+		if err := p.typeCheck(imports); err != nil {
+			return nil, err
+		}
+		packages = append(packages, p)
+	}
+	return packages, nil
+}
+
+// listed is what the go command tells about a package.
+type listed struct {
+	Dir, ImportPath, Export            string
+	GoFiles, TestGoFiles, XTestGoFiles []string
+	DepOnly                            bool
+}
+
+// list asks the go command for the module's packages and for the export data
+// of everything they import.
+func list(root string) ([]listed, error) {
+	cmd := exec.Command("go", "list", "-export", "-deps",
+		"-json=Dir,ImportPath,Export,GoFiles,TestGoFiles,XTestGoFiles,DepOnly", "./...")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%w: %s", err, exit.Stderr)
+		}
+		return nil, fmt.Errorf("houserules: go list: %w", err)
+	}
+	var all []listed
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var l listed
+		if err := decoder.Decode(&l); err == io.EOF {
+			return all, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("houserules: go list: %w", err)
+		}
+		all = append(all, l)
+	}
+}
+
+// parse reads files of a directory and names them by their path from root.
+func parse(fset *token.FileSet, root, dir string, names []string) ([]*ast.File, error) {
+	absolute, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	var files []*ast.File
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if relative, err := filepath.Rel(absolute, path); err == nil {
+			path = relative
+		}
+		file, err := parser.ParseFile(fset, path, source, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+func (p *Package) typeCheck(imports types.Importer) error {
+	p.Info = &types.Info{
+		Defs:  make(map[*ast.Ident]types.Object),
+		Uses:  make(map[*ast.Ident]types.Object),
+		Types: make(map[ast.Expr]types.TypeAndValue),
+	}
+	config := types.Config{Importer: imports}
+	checked, err := config.Check(p.Path, p.Fset, p.Files, p.Info)
+	p.Types = checked
+	return err
+}
+
+// exportedIn reports whether an object is exported and declared at the top of
+// one of the package's files, other than those named.
+func (p *Package) exportedIn(obj types.Object, except []string) bool {
+	if !obj.Exported() {
+		return false
+	}
+	file := p.Fset.Position(obj.Pos()).Filename
+	for _, name := range except {
+		if file == name {
+			return false
+		}
+	}
+	return true
+}
