@@ -231,7 +231,7 @@ func (rt *Router) refuse(w ResponseWriter, r *Request, allow string) {
 	if allow != "" {
 		status, hook, body = StatusMethodNotAllowed, &rt.methodNotAllowed, `{"error":"method not allowed"}`
 	}
-	header, values := w.Header(), make([]string, 3)
+	header, values := w.Header(), capture.Strings(w, 3)
 	if allow != "" {
 		values[2] = allow
 		header["Allow"] = values[2:3:3]
@@ -272,7 +272,8 @@ func (e *endpoint) build() {
 
 // ServeHTTP is what the mux calls for a match.
 func (e *endpoint) ServeHTTP(w ResponseWriter, r *Request) {
-	capture.SetPattern(w, r, &e.pattern) // for middleware that holds an older copy of r
+	// Middleware further out may hold an older copy of the request.
+	capture.SetPattern(w, r, &e.pattern)
 	e.chain.ServeHTTP(w, r)
 }
 
