@@ -3,13 +3,18 @@ package http_test
 import (
 	"fmt"
 	"io"
+	nethttp "net/http"
 	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/capture"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
 )
 
 // answer is what a test looks at in a response.
@@ -19,21 +24,32 @@ type answer struct {
 	body   string
 }
 
-// ask sends a request to h on a real server, as raw text when the client of
-// net/http would not send it, and returns the answer without following
-// redirects.
-func ask(t *testing.T, h http.Handler, method, target string) answer {
+// ask sends a request to a server and returns the answer, redirects as well.
+// A host other than "" is sent in the Host field.
+func ask(t *testing.T, srv *testkit.Server, method, host, target string) answer {
 	t.Helper()
-	srv := httptest.NewServer(h)
-	t.Cleanup(srv.Close)
-	req, err := http.NewRequest(method, srv.URL+target, nil)
+	r, err := http.NewRequest(method, srv.URL+target, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := srv.Client().Transport.RoundTrip(req)
+	r.Host = host
+	res, err := srv.Client().Transport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return read(t, res)
+}
+
+// askRaw sends the request line as it is, over a connection of its own.
+func askRaw(t *testing.T, srv *testkit.Server, method, target string) answer {
+	t.Helper()
+	conn := testkit.Dial(t, srv.Addr())
+	conn.Send(method + " " + target + " HTTP/1.1\r\nHost: example.com\r\n\r\n")
+	return read(t, conn.ReadResponse(method))
+}
+
+func read(t *testing.T, res *http.Response) answer {
+	t.Helper()
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -74,77 +90,718 @@ func panicText(f func()) (text string) {
 	return ""
 }
 
-// line returns "file:line" of the line that many below the caller's.
-func line(below int) string {
+// nextLine returns "file:line" of the line after the caller's.
+func nextLine() string {
 	_, file, n, _ := runtime.Caller(1)
-	return fmt.Sprintf("%s:%d", file, n+below)
+	return fmt.Sprintf("%s:%d", file, n+1)
+}
+
+func serveOnce(h http.Handler) {
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 }
 
 func TestMiddlewareRunsInOrderRouterThenOuterThenInner(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
-	outer := router.Group("/a")
-	inner := outer.Group("/b")
-	inner.HandleFunc("GET /c", reply("c"))
-	inner.Use(trace("inner 1"), trace("inner 2"))
-	outer.Use(trace("outer"))
 	router.Use(trace("router 1"))
+	outer := router.Group("/a")
+	outer.Use(trace("outer"))
+	inner := outer.Group("/b")
+	inner.Use(http.Chain(trace("inner 1"), trace("inner 2")), trace("inner 3"))
 	router.Use(trace("router 2"))
-	outer.HandleFunc("GET /x", reply("x"))
+	inner.HandleFunc("GET /c", reply("c"))
+	outer.HandleFunc("GET /x/{$}", reply("x"))
+	router.HandleFunc("GET /y", reply("y"))
 
-	for target, want := range map[string][]string{
-		"/a/b/c": {"router 1", "router 2", "outer", "inner 1", "inner 2"},
-		"/a/x":   {"router 1", "router 2", "outer"},
-		"/none":  {"router 1", "router 2"},
-	} {
-		if got := ask(t, router, "GET", target).header["Trace"]; !slices.Equal(got, want) {
-			t.Errorf("GET %s ran %q, want %q", target, got, want)
+	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
+		for _, tt := range []struct {
+			method, target string
+			status         int
+			want           []string
+		}{
+			{"GET", "/a/b/c", 200, []string{"router 1", "router 2", "outer", "inner 1", "inner 2", "inner 3"}},
+			{"GET", "/a/x/", 200, []string{"router 1", "router 2", "outer"}},
+			{"GET", "/y", 200, []string{"router 1", "router 2"}},
+			{"GET", "/none", 404, []string{"router 1", "router 2"}},
+			{"PUT", "/a/b/c", 405, []string{"router 1", "router 2"}},
+			{"GET", "/a/x", 307, []string{"router 1", "router 2"}},
+			{"GET", "/a//b/c", 307, []string{"router 1", "router 2"}},
+		} {
+			got := ask(t, srv, tt.method, "", tt.target)
+			if got.status != tt.status || !slices.Equal(got.header["Trace"], tt.want) {
+				t.Errorf("%s %s: status %d after %q, want %d after %q",
+					tt.method, tt.target, got.status, got.header["Trace"], tt.status, tt.want)
+			}
 		}
+	})
+}
+
+func TestUseCoversRoutesRegisteredBefore(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	admin := router.Group("/admin")
+	inner := admin.Group("/inner")
+	inner.HandleFunc("GET /x", reply("x"))
+	admin.HandleFunc("GET /y", reply("y"))
+	router.HandleFunc("GET /z", reply("z"))
+	admin.Use(trace("guard"))
+	router.Use(trace("router"))
+
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	for target, want := range map[string][]string{
+		"/admin/inner/x": {"router", "guard"},
+		"/admin/y":       {"router", "guard"},
+		"/z":             {"router"},
+	} {
+		if got := ask(t, srv, "GET", "", target).header["Trace"]; !slices.Equal(got, want) {
+			t.Errorf("%s ran %q, want %q", target, got, want)
+		}
+	}
+}
+
+func TestUseAfterTheFirstRequestPanicsAndHandleWorks(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.Use(trace("router"))
+	group := router.Group("/api")
+	group.Use(trace("group"))
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	if got := ask(t, srv, "GET", "", "/api/late"); got.status != 404 {
+		t.Fatalf("an empty router answers %+v", got)
+	}
+
+	for name, use := range map[string]func(...http.Middleware){
+		"router":      router.Use,
+		"group":       group.Use,
+		"new group":   router.Group("/new").Use,
+		"inner group": group.Group("/inner").Use,
+	} {
+		var line string
+		got := panicText(func() {
+			line = nextLine()
+			use(trace("late"))
+		})
+		if want := "http: " + line + ": Use after the router has served a request: middleware is added before serving"; got != want {
+			t.Errorf("%s: panic %q, want %q", name, got, want)
+		}
+	}
+
+	group.Group("/inner").HandleFunc("GET /late", reply("late"))
+	router.HandleFunc("GET /{rest...}", reply("rest", "rest"))
+	router.HandleFunc("/", reply("all"))
+	for target, want := range map[string]string{
+		"/api/inner/late": "late [GET /api/inner/late] [router group]",
+		"/x/y":            "rest [GET /{rest...}] rest=x/y [router]",
+	} {
+		got := ask(t, srv, "GET", "", target)
+		if text := fmt.Sprint(got.body, " ", got.header["Trace"]); text != want {
+			t.Errorf("%s answers %q, want %q", target, text, want)
+		}
+	}
+	if got := ask(t, srv, "PUT", "", "/x").body; got != "all [/]" {
+		t.Errorf("the late route for everything answers %q", got)
+	}
+}
+
+func TestMiddlewareIsAppliedOnceForEachHandler(t *testing.T) {
+	t.Parallel()
+	var applied atomic.Int32
+	count := func(next http.Handler) http.Handler { applied.Add(1); return next }
+	router := http.NewRouter()
+	group := router.Group("/g")
+	group.Use(count)
+	group.HandleFunc("GET /a", reply("a"))
+	group.HandleFunc("GET /b", reply("b"))
+	if n := applied.Load(); n != 0 {
+		t.Errorf("applied %d times before the first request", n)
+	}
+	for range 3 {
+		serveOnce(router)
+	}
+	if n := applied.Load(); n != 2 {
+		t.Errorf("applied %d times to two handlers", n)
+	}
+	group.HandleFunc("GET /c", reply("c"))
+	if n := applied.Load(); n != 3 {
+		t.Errorf("applied %d times to three handlers", n)
+	}
+}
+
+func TestMiddlewareMayUseTheRouterWhileItIsApplied(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	var routes []http.Route
+	router.Use(func(next http.Handler) http.Handler {
+		routes = router.Routes()
+		router.HandleFunc("GET /added", reply("added"))
+		return next
+	})
+	router.HandleFunc("GET /a", reply("a"))
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	if got := ask(t, srv, "GET", "", "/added").body; got != "added [GET /added]" {
+		t.Errorf("the added route answers %q", got)
+	}
+	if want := []http.Route{{Method: "GET", Path: "/a"}}; !slices.Equal(routes, want) {
+		t.Errorf("the middleware saw %v, want %v", routes, want)
+	}
+}
+
+func TestMiddlewareThatReturnsNilIsNamedAtEachRequest(t *testing.T) {
+	t.Parallel()
+	nothing := func(http.Handler) http.Handler { return nil }
+	nilFunc := func(http.Handler) http.Handler { return http.HandlerFunc(nil) }
+	for name, use := range map[string]func(router *http.Router, group *http.Group) (line string){
+		"router": func(router *http.Router, _ *http.Group) string {
+			router.Use(trace("fine"))
+			line := nextLine()
+			router.Use(nothing)
+			return line
+		},
+		"group": func(_ *http.Router, group *http.Group) string {
+			line := nextLine()
+			group.Use(nilFunc)
+			return line
+		},
+		"chain": func(router *http.Router, _ *http.Group) string {
+			line := nextLine()
+			chain := http.Chain(trace("fine"), nothing)
+			router.Use(chain)
+			return line
+		},
+	} {
+		router := http.NewRouter()
+		group := router.Group("/g")
+		group.HandleFunc("GET /", reply("g"))
+		want := "http: " + use(router, group) + ": the middleware added here returned a nil handler"
+		for range 2 {
+			if got := panicText(func() { serveOnce(router) }); got != want {
+				t.Errorf("%s: panic %q, want %q", name, got, want)
+			}
+		}
+		if name == "group" {
+			if got := panicText(func() { group.HandleFunc("GET /late", reply("late")) }); got != want {
+				t.Errorf("late handler: panic %q, want %q", got, want)
+			}
+		}
+	}
+}
+
+func TestChainOfNothingChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	http.Chain()(reply("bare")).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if got := w.Body.String(); got != "bare []" {
+		t.Errorf("the chain answers %q", got)
+	}
+}
+
+func TestChainKeepsItsMiddleware(t *testing.T) {
+	t.Parallel()
+	mw := []http.Middleware{trace("a"), trace("b")}
+	chain := http.Chain(mw...)
+	mw[0], mw[1] = nil, trace("other")
+	w := httptest.NewRecorder()
+	chain(reply("x")).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if got := w.Header()["Trace"]; !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("the chain ran %q", got)
+	}
+}
+
+func TestMistakesPanicWithTheLineAndTheWholePattern(t *testing.T) {
+	t.Parallel()
+	h := reply("h")
+	for _, tt := range []struct {
+		name, want string
+		make       func(router *http.Router, api *http.Group)
+	}{
+		{"nil handler", `pattern "GET /x": nil handler`,
+			func(router *http.Router, _ *http.Group) { router.Handle("GET /x", nil) }},
+		{"nil HandlerFunc", `pattern "GET /api/x": nil handler`,
+			func(_ *http.Router, api *http.Group) { api.Handle("GET /x", http.HandlerFunc(nil)) }},
+		{"nil function", `pattern "GET /api/x": nil handler`,
+			func(_ *http.Router, api *http.Group) { api.HandleFunc("GET /x", nil) }},
+		{"nil middleware", "nil middleware (argument 2 of 2)",
+			func(router *http.Router, _ *http.Group) { router.Use(trace("a"), nil) }},
+		{"nil group middleware", "nil middleware (argument 1 of 1)",
+			func(_ *http.Router, api *http.Group) { api.Use(nil) }},
+		{"nil in a chain", "nil middleware (argument 1 of 2)",
+			func(*http.Router, *http.Group) { http.Chain(nil, trace("a")) }},
+		{"chain around nil", "a chain of middleware around a nil handler",
+			func(*http.Router, *http.Group) { http.Chain(trace("a"))(nil) }},
+		{"nil hook", "nil handler",
+			func(router *http.Router, _ *http.Group) { router.NotFound(nil) }},
+		{"nil other hook", "nil handler",
+			func(router *http.Router, _ *http.Group) { router.MethodNotAllowed(http.HandlerFunc(nil)) }},
+		{"empty pattern", `pattern "": empty pattern`,
+			func(router *http.Router, _ *http.Group) { router.Handle("", h) }},
+		{"bad wildcard", `pattern "GET /api/{id": at offset 9: bad wildcard segment (must end with '}')`,
+			func(_ *http.Router, api *http.Group) { api.Handle("GET /{id", h) }},
+		{"no slash", `pattern "GET users": at offset 4: host/path missing /`,
+			func(router *http.Router, _ *http.Group) { router.Handle("GET users", h) }},
+		{"no slash in a group", `pattern "GET users": "users" is neither a method nor a host, and a path starts with a slash (prefix "/api")`,
+			func(_ *http.Router, api *http.Group) { api.Handle("GET users", h) }},
+		{"host with a space", `pattern " GET /x": host "GET " contains white space`,
+			func(router *http.Router, _ *http.Group) { router.Handle(" GET /x", h) }},
+		{"double slash", `pattern "GET /api//x": at offset 4: non-CONNECT pattern with unclean path can never match`,
+			func(_ *http.Router, api *http.Group) { api.Handle("GET //x", h) }},
+		{"wildcard twice", `pattern "GET /api/{id}/{id}": at offset 14: duplicate wildcard name "id"`,
+			func(_ *http.Router, api *http.Group) { api.Group("/{id}").Handle("GET /{id}", h) }},
+		{"prefix without slash", `group prefix "api": a prefix starts with a slash`,
+			func(router *http.Router, _ *http.Group) { router.Group("api") }},
+		{"prefix with a method", `group prefix "/apiGET /x": a prefix starts with a slash`,
+			func(_ *http.Router, api *http.Group) { api.Group("GET /x") }},
+		{"prefix that ends", `group prefix "/api/{x...}": {...} wildcard not at end`,
+			func(_ *http.Router, api *http.Group) { api.Group("/{x...}") }},
+		{"conflict", "pattern \"GET /api/{y}/b\" conflicts with pattern \"GET /api/a/{x}\" (registered at ",
+			func(router *http.Router, api *http.Group) {
+				api.Handle("GET /a/{x}", h)
+				router.Handle("GET /api/{y}/b", h)
+			}},
+		{"conflict while serving", "pattern \"/{y...}\" conflicts with pattern \"/\" (registered at ",
+			func(router *http.Router, _ *http.Group) {
+				router.Handle("/", h)
+				serveOnce(router)
+				router.Handle("/{y...}", h)
+			}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			router := http.NewRouter()
+			api := router.Group("/api/")
+			got := panicText(func() { tt.make(router, api) })
+			location, message, _ := strings.Cut(strings.TrimPrefix(got, "http: "), ": ")
+			if !strings.Contains(location, "/router_test.go:") || !strings.HasPrefix(message, tt.want) {
+				t.Errorf("panic %q, want this file's line and %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestConflictNamesBothLinesAndAPathThatBothMatch(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	group := router.Group("/api")
+	first := nextLine()
+	group.HandleFunc("GET /a/{x}", reply("1"))
+	var second string
+	got := panicText(func() {
+		second = nextLine()
+		router.HandleFunc("GET /api/{y}/b", reply("2"))
+	})
+	want := "http: " + second + `: pattern "GET /api/{y}/b" conflicts with pattern "GET /api/a/{x}" (registered at ` + first + `):
+GET /api/{y}/b and GET /api/a/{x} both match some paths, like "/api/a/b".
+But neither is more specific than the other.
+GET /api/{y}/b matches "/api/y/b", but GET /api/a/{x} doesn't.
+GET /api/a/{x} matches "/api/a/x", but GET /api/{y}/b doesn't.`
+	if got != want {
+		t.Errorf("panic\n%s\nwant\n%s", got, want)
 	}
 }
 
 func TestRefusalsAreJSON(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
-	router.Use(trace("router"))
 	router.HandleFunc("GET /users", reply("users"))
 	router.HandleFunc("POST /users", reply("users"))
+	router.HandleFunc("PUT /only/{id}", reply("only"))
 
-	for _, tt := range []struct {
-		method, target string
-		status         int
-		allow, body    string
-	}{
-		{"GET", "/none", 404, "", `{"error":"not found"}`},
-		{"DELETE", "/users", 405, "GET, HEAD, POST", `{"error":"method not allowed"}`},
-		{"HEAD", "/none", 404, "", ""},
-	} {
-		got := ask(t, router, tt.method, tt.target)
-		if got.status != tt.status || got.body != tt.body || got.header.Get("Allow") != tt.allow {
-			t.Errorf("%s %s: %+v", tt.method, tt.target, got)
+	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
+		for _, tt := range []struct {
+			method, target string
+			status         int
+			allow, body    string
+		}{
+			{"GET", "/none", 404, "", `{"error":"not found"}`},
+			{"POST", "/", 404, "", `{"error":"not found"}`},
+			{"HEAD", "/none", 404, "", ""},
+			{"DELETE", "/users", 405, "GET, HEAD, POST", `{"error":"method not allowed"}`},
+			{"OPTIONS", "/users", 405, "GET, HEAD, POST", `{"error":"method not allowed"}`},
+			{"get", "/users", 405, "GET, HEAD, POST", `{"error":"method not allowed"}`},
+			{"HEAD", "/only/1", 405, "PUT", ""},
+			{"HEAD", "/users", 200, "", ""},
+		} {
+			got := ask(t, srv, tt.method, "", tt.target)
+			if got.status != tt.status || got.body != tt.body || got.header.Get("Allow") != tt.allow {
+				t.Errorf("%s %s: %+v", tt.method, tt.target, got)
+			}
+			if tt.status == 200 {
+				continue
+			}
+			length := map[int]string{404: "21", 405: "30"}[tt.status]
+			if h := got.header; h.Get("Content-Type") != "application/json" || h.Get("Content-Length") != length {
+				t.Errorf("%s %s: header %v", tt.method, tt.target, h)
+			}
 		}
-		if ct := got.header.Get("Content-Type"); ct != "application/json" {
-			t.Errorf("%s %s: Content-Type %q", tt.method, tt.target, ct)
-		}
-		if trace := got.header.Get("Trace"); trace != "router" {
-			t.Errorf("%s %s: the router's middleware did not run", tt.method, tt.target)
+	})
+}
+
+func TestHandlersOwnRefusalsAreTheirs(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.Handle("GET /missing", http.NotFoundHandler())
+	router.HandleFunc("GET /method", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "not like this", http.StatusMethodNotAllowed)
+	})
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	for target, want := range map[string]string{"/missing": "404 page not found\n", "/method": "not like this\n"} {
+		if got := ask(t, srv, "GET", "", target); got.body != want || got.header.Get("Content-Type") != "text/plain; charset=utf-8" {
+			t.Errorf("%s: %+v", target, got)
 		}
 	}
 }
 
-func TestConflictNamesBothCallsOfTheUser(t *testing.T) {
+func TestHooksReplaceTheRefusals(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
-	group := router.Group("/api")
-	first := line(1)
-	group.HandleFunc("GET /a/{x}", reply("1"))
-	var second string
-	got := panicText(func() {
-		second = line(1)
-		router.HandleFunc("GET /api/{y}/b", reply("2"))
+	router.Use(trace("router"))
+	router.HandleFunc("GET /a", reply("a"))
+	router.HandleFunc("POST /a/{id}", reply("a"))
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	if got := ask(t, srv, "GET", "", "/b").body; got != `{"error":"not found"}` {
+		t.Fatalf("without a hook: %q", got)
+	}
+
+	hook := func(status int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(status)
+			reply("hook", "id")(w, r)
+		}
+	}
+	router.NotFound(hook(http.StatusGone))
+	router.MethodNotAllowed(hook(http.StatusTeapot))
+	for _, tt := range []struct {
+		method, target string
+		status         int
+		allow          string
+	}{
+		{"GET", "/b", http.StatusGone, ""},
+		{"PUT", "/a", http.StatusTeapot, "GET, HEAD"},
+		{"GET", "/a/7", http.StatusTeapot, "POST"},
+	} {
+		got := ask(t, srv, tt.method, "", tt.target)
+		if got.status != tt.status || got.body != "hook [] id=" || got.header.Get("Allow") != tt.allow || got.header.Get("Trace") != "router" {
+			t.Errorf("%s %s: %+v", tt.method, tt.target, got)
+		}
+	}
+}
+
+func TestRefusalHeadersAreNotShared(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.HandleFunc("GET /a", reply("a"))
+	for _, observed := range []bool{false, true} {
+		w := httptest.NewRecorder()
+		h := http.Handler(router)
+		if observed {
+			h = copying(func(string) {})(router)
+		}
+		h.ServeHTTP(w, httptest.NewRequest("PUT", "/a", nil))
+		for name := range w.Header() {
+			w.Header()[name] = append(w.Header()[name], "appended")
+		}
+		for name, want := range map[string]string{"Content-Type": "application/json", "Content-Length": "30", "Allow": "GET, HEAD"} {
+			if got := w.Header()[name]; !slices.Equal(got, []string{want, "appended"}) {
+				t.Errorf("%s: %q", name, got)
+			}
+		}
+	}
+}
+
+// copying returns an outermost middleware whose inner one copies the request,
+// and tells which pattern it knows afterwards.
+func copying(matched func(pattern string)) http.Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			cw := capture.Observe(w, r)
+			defer cw.Done()
+			r, state := capture.WithState(cw, r)
+			defer state.Release()
+			next.ServeHTTP(cw, r.WithContext(r.Context()))
+			matched(state.Pattern())
+		})
+	}
+}
+
+func TestOutermostMiddlewareKnowsThePatternThoughAnInnerOneCopiesTheRequest(t *testing.T) {
+	t.Parallel()
+	matched := make(chan string, 1)
+	nested := http.NewRouter()
+	nested.HandleFunc("GET /nested/{id}", reply("nested", "id"))
+	router := http.NewRouter()
+	router.Use(copying(func(pattern string) { matched <- pattern }))
+	router.Handle("/nested/", nested)
+	router.Group("/api").HandleFunc("GET /users/{id}", reply("user", "id"))
+	router.HandleFunc("GET /dir/", reply("dir"))
+
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	for target, want := range map[string]string{
+		"/api/users/7": "GET /api/users/{id}",
+		"/nested/7":    "GET /nested/{id}",
+		"/none":        "",
+		"/dir":         "",
+	} {
+		ask(t, srv, "GET", "", target)
+		if got := <-matched; got != want {
+			t.Errorf("%s: pattern %q, want %q", target, got, want)
+		}
+	}
+}
+
+func TestRedirectsStayOnTheHost(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.HandleFunc("/{first}/{$}", reply("first"))
+	router.HandleFunc("/{first}/sub/", reply("sub"))
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	redirects := 0
+	for _, target := range []string{
+		"//evil.example/..%2f",
+		`/\evil.example/`,
+		`/\evil.example`,
+		`/%5cevil.example/sub`,
+		"//evil.example",
+		"/.//evil.example",
+		"/dir/..//evil.example",
+		"/%2Fevil.example/sub",
+		"/%2f%2fevil.example/sub",
+		"/%2e%2e//evil.example/sub",
+		"/dir",
+		"http://evil.example//dir",
+		"http://evil.example/dir",
+		"/x/sub?next=//evil.example",
+	} {
+		got := askRaw(t, srv, "GET", target)
+		to := got.header.Get("Location")
+		if to == "" {
+			continue
+		}
+		redirects++
+		if got.status != http.StatusTemporaryRedirect || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.HasPrefix(to, `/\`) {
+			t.Errorf("%s: status %d, redirect to %q", target, got.status, to)
+		}
+	}
+	if redirects < 10 {
+		t.Errorf("only %d of the targets are redirected", redirects)
+	}
+}
+
+func TestRedirectKeepsTheMethod(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.HandleFunc("POST /dir/", reply("dir"))
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	got := ask(t, srv, "POST", "", "/dir?x=1")
+	if got.status != http.StatusTemporaryRedirect || got.header.Get("Location") != "/dir/?x=1" {
+		t.Errorf("POST /dir: %+v", got)
+	}
+}
+
+func TestEscapedSlashStaysInItsSegment(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.HandleFunc("GET /{id}", reply("one", "id"))
+	admin := router.Group("/admin")
+	admin.Use(trace("guard"))
+	admin.HandleFunc("GET /{path...}", reply("admin", "path"))
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	for target, want := range map[string]string{
+		"/a%2Fb":           "one [GET /{id}] id=a/b []",
+		"/a%2fb%2F..":      "one [GET /{id}] id=a/b/.. []",
+		"/admin%2Fusers":   "one [GET /{id}] id=admin/users []",
+		"/admin/a%2Fb":     "admin [GET /admin/{path...}] path=a/b [guard]",
+		"/%61dmin/users":   "admin [GET /admin/{path...}] path=users [guard]",
+		"/%61%64min/x%2fy": "admin [GET /admin/{path...}] path=x/y [guard]",
+	} {
+		got := askRaw(t, srv, "GET", target)
+		if text := fmt.Sprint(got.body, " ", got.header["Trace"]); text != want {
+			t.Errorf("%s answers %q, want %q", target, text, want)
+		}
+	}
+}
+
+func TestGroupPatterns(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	api := router.Group("/api/")
+	for _, pattern := range []string{
+		"GET", "GET /", "POST  /two", "PUT\t/tab", "example.com", "GET example.com/host",
+		"localhost/host", "DELETE example.com", "GET /sub/{$}", "GET /files/{path...}",
+	} {
+		api.HandleFunc(pattern, reply("api"))
+	}
+	router.Group("/any").HandleFunc("", reply("any"))
+	router.Group("/any").HandleFunc("/method", reply("any"))
+	router.Group("/").Group("").HandleFunc("GET /bare", reply("bare"))
+	router.Group("/orgs/{org}").Group("/teams/{team}/").HandleFunc("GET /{user}", reply("org", "org", "team", "user"))
+
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	for _, tt := range []struct{ method, host, target, want string }{
+		{"GET", "", "/api", "api [GET /api]"},
+		{"HEAD", "", "/api", ""},
+		{"GET", "", "/api/", "api [GET /api/]"},
+		{"GET", "", "/api/what/ever", "api [GET /api/]"},
+		{"POST", "", "/api/two", "api [POST  /api/two]"},
+		{"PUT", "", "/api/tab", "api [PUT\t/api/tab]"},
+		{"PATCH", "", "/any", "any [/any]"},
+		{"PATCH", "", "/any/method", "any [/any/method]"},
+		{"PATCH", "example.com", "/api", "api [example.com/api]"},
+		{"DELETE", "example.com", "/api", "api [DELETE example.com/api]"},
+		{"GET", "example.com:8080", "/api/host", "api [GET example.com/api/host]"},
+		{"PATCH", "localhost", "/api/host", "api [localhost/api/host]"},
+		{"PATCH", "other", "/api", `{"error":"method not allowed"}`},
+		{"GET", "", "/api/sub/", "api [GET /api/sub/{$}]"},
+		{"GET", "", "/api/files/a/b", "api [GET /api/files/{path...}]"},
+		{"GET", "", "/bare", "bare [GET /bare]"},
+		{"GET", "", "/orgs/a/teams/b/c", "org [GET /orgs/{org}/teams/{team}/{user}] org=a team=b user=c"},
+		{"GET", "", "/orgs/a/teams/b", `{"error":"not found"}`},
+	} {
+		if got := ask(t, srv, tt.method, tt.host, tt.target).body; got != tt.want {
+			t.Errorf("%s %s%s answers %q, want %q", tt.method, tt.host, tt.target, got, tt.want)
+		}
+	}
+}
+
+func TestMiddlewareOfAGroupSeesPatternAndPathValues(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	group := router.Group("/users/{id}")
+	group.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, "%s of %s: ", r.Pattern, r.PathValue("id"))
+			next.ServeHTTP(w, r)
+		})
 	})
-	want := "http: " + second + `: pattern "GET /api/{y}/b" conflicts with pattern "GET /api/a/{x}" (registered at ` + first + "):\n"
-	if !strings.HasPrefix(got, want) || !strings.Contains(got, `both match some paths, like "/api/a/b"`) {
-		t.Errorf("panic %q, want it to begin with %q", got, want)
+	group.HandleFunc("GET /posts/{post}", reply("posts", "id", "post"))
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	want := "GET /users/{id}/posts/{post} of 7: posts [GET /users/{id}/posts/{post}] id=7 post=9"
+	if got := ask(t, srv, "GET", "", "/users/7/posts/9").body; got != want {
+		t.Errorf("answer %q, want %q", got, want)
+	}
+}
+
+func TestRoutesThatShareAHandlerKeepTheirPatterns(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	shared := reply("shared", "a", "b")
+	router.Handle("GET /one/{a}", shared)
+	router.Handle("GET /two/{b}", shared)
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	for target, want := range map[string]string{
+		"/one/1": "shared [GET /one/{a}] a=1 b=",
+		"/two/2": "shared [GET /two/{b}] a= b=2",
+	} {
+		if got := ask(t, srv, "GET", "", target).body; got != want {
+			t.Errorf("%s answers %q, want %q", target, got, want)
+		}
+	}
+}
+
+func TestRoutersNest(t *testing.T) {
+	t.Parallel()
+	inner := http.NewRouter()
+	inner.HandleFunc("GET /v1/users/{id}", reply("inner", "id", "rest"))
+	outer := http.NewRouter()
+	outer.Handle("/v1/{rest...}", inner)
+	outer.NotFound(reply("outer"))
+	srv := testkit.StartServer(t, testkit.HTTP1, outer)
+	for _, tt := range []struct{ method, target, want string }{
+		{"GET", "/v1/users/7", "inner [GET /v1/users/{id}] id=7 rest="},
+		{"GET", "/v1/none", `{"error":"not found"}`},
+		{"PUT", "/v1/users/7", `{"error":"method not allowed"}`},
+		{"GET", "/none", "outer []"},
+	} {
+		if got := ask(t, srv, tt.method, "", tt.target).body; got != tt.want {
+			t.Errorf("%s %s answers %q, want %q", tt.method, tt.target, got, tt.want)
+		}
+	}
+}
+
+func TestHandlersGetTheWriterItself(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	var got http.ResponseWriter
+	router.Group("/a").HandleFunc("GET /b", func(w http.ResponseWriter, _ *http.Request) { got = w })
+	w := httptest.NewRecorder()
+	router.ServeHTTP(w, httptest.NewRequest("GET", "/a/b", nil))
+	if got != http.ResponseWriter(w) {
+		t.Errorf("the handler got a %T", got)
+	}
+}
+
+func TestTargetsWithoutAPath(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.HandleFunc("GET /a", reply("a"))
+	srv := testkit.StartServer(t, testkit.HTTP1, router, func(s *nethttp.Server) { s.DisableGeneralOptionsHandler = true })
+	if got := askRaw(t, srv, "OPTIONS", "*"); got.status != http.StatusBadRequest {
+		t.Errorf("OPTIONS *: %+v", got)
+	}
+	if got := askRaw(t, srv, "CONNECT", "example.com:443"); got.status != http.StatusNotFound || got.body != `{"error":"not found"}` {
+		t.Errorf("CONNECT: %+v", got)
+	}
+}
+
+func TestRoutesAreSortedByPathAndThenMethod(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.HandleFunc("POST  /users", reply(""))
+	router.HandleFunc("GET /users", reply(""))
+	router.HandleFunc("/all", reply(""))
+	api := router.Group("/api")
+	api.Group("/admin").HandleFunc("GET /roles", reply(""))
+	api.HandleFunc("GET example.com/users/{id}", reply(""))
+	serveOnce(router)
+	router.HandleFunc("GET /a/{$}", reply(""))
+	want := []http.Route{
+		{Method: "GET", Path: "/a/{$}"},
+		{Method: "", Path: "/all"},
+		{Method: "GET", Path: "/api/admin/roles"},
+		{Method: "GET", Path: "/users"},
+		{Method: "POST", Path: "/users"},
+		{Method: "GET", Path: "example.com/api/users/{id}"},
+	}
+	if got := router.Routes(); !slices.Equal(got, want) {
+		t.Errorf("Routes() = %+v, want %+v", got, want)
+	}
+	if got := http.NewRouter().Routes(); len(got) != 0 {
+		t.Errorf("a router without routes lists %v", got)
+	}
+}
+
+func TestRouterMayBeChangedWhileItServes(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.Use(trace("router"))
+	group := router.Group("/g")
+	group.Use(trace("group"))
+	group.HandleFunc("GET /first", reply("first"))
+	const workers, rounds = 4, 25
+	var all sync.WaitGroup
+	for worker := range workers {
+		all.Go(func() {
+			for round := range rounds {
+				target := fmt.Sprintf("/%d/%d", worker, round)
+				group.HandleFunc("GET "+target, reply("late"))
+				if round == rounds/2 && worker == 0 {
+					router.HandleFunc("/{everything...}", reply("everything"))
+				}
+				router.NotFound(reply("none"))
+				router.Routes()
+				for _, target := range []string{"/g/first", "/g" + target} {
+					w := httptest.NewRecorder()
+					router.ServeHTTP(w, httptest.NewRequest("GET", target, nil))
+					if got := w.Header()["Trace"]; w.Code != 200 || !slices.Equal(got, []string{"router", "group"}) {
+						t.Errorf("%s: status %d after %q", target, w.Code, got)
+					}
+				}
+				for _, method := range []string{"PUT", "GET"} {
+					router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/g/none", nil))
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got, want := len(router.Routes()), workers*rounds+2; got != want {
+		t.Errorf("%d routes, want %d", got, want)
 	}
 }

@@ -1,0 +1,111 @@
+package dispatch_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http/internal/dispatch"
+)
+
+func TestIndexListsTheMethodsOfAPath(t *testing.T) {
+	t.Parallel()
+	var index dispatch.Index
+	for _, p := range []string{
+		"/any/{x...}",
+		"GET /a",
+		"POST /a",
+		"POST /{x}",
+		"PUT /{x}/b",
+		"DELETE /dir/",
+		"PATCH /dir/{$}",
+		"OPTIONS /dir/{rest...}",
+		"GET /deep/%2F/{$}",
+		"LOCK example.com/a",
+		"GET /é",
+		"CONNECT //double",
+	} {
+		index.Add(p)
+	}
+	for _, tt := range []struct{ host, path, want string }{
+		{"", "/a", "GET, HEAD, POST"},
+		{"example.com", "/a", "GET, HEAD, LOCK, POST"},
+		{"other", "/a", "GET, HEAD, POST"},
+		{"", "/x", "POST"},
+		{"", "/x/b", "PUT"},
+		{"", "/%61", "GET, HEAD, POST"},
+		{"", "/%C3%A9", "GET, HEAD, POST"},
+		{"", "/a%2Fb", "POST"},
+		{"", "/dir/", "DELETE, OPTIONS, PATCH"},
+		{"", "/dir", "DELETE, OPTIONS, PATCH, POST"},
+		{"", "/dir/x/y", "DELETE, OPTIONS"},
+		{"", "/deep", "POST"},
+		{"", "/deep/%2F", "GET, HEAD"},
+		{"", "/any/x", ""},
+		{"", "/", ""},
+		{"", "", ""},
+		{"", "/a/", ""},
+		{"", "//double", "CONNECT"},
+	} {
+		if got := index.Methods(tt.host, tt.path); got != tt.want {
+			t.Errorf("Methods(%q, %q) = %q, want %q", tt.host, tt.path, got, tt.want)
+		}
+	}
+}
+
+func TestMuxGivesTheSameAnswerBeforeAndAfterARouteForEverything(t *testing.T) {
+	t.Parallel()
+	say := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Said", text+" "+r.Pattern) }
+	}
+	m := dispatch.New(func(w http.ResponseWriter, r *http.Request, allow string) {
+		say("refused "+allow)(w, r)
+	})
+	ask := func(target string) string {
+		w := httptest.NewRecorder()
+		m.ServeHTTP(w, httptest.NewRequest("GET", target, nil))
+		return w.Header().Get("Said")
+	}
+	for _, p := range []string{"GET /a", "POST /b"} {
+		if err := m.Register(p, say("routed")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, b, c := ask("/a"), ask("/b"), ask("/c"); a != "routed GET /a" || b != "refused POST " || c != "refused  " {
+		t.Errorf("before: %q, %q, %q", a, b, c)
+	}
+	if err := m.Register("/{all...}", say("rest")); err != nil {
+		t.Fatal(err)
+	}
+	if a, b, c := ask("/a"), ask("/b"), ask("/c"); a != "routed GET /a" || b != "rest /{all...}" || c != "rest /{all...}" {
+		t.Errorf("after: %q, %q, %q", a, b, c)
+	}
+	if err := m.Register("/", say("again")); err == nil {
+		t.Error("a second route for everything was taken")
+	}
+}
+
+func TestUnknownPathCostsTheIndexNothing(t *testing.T) {
+	var index dispatch.Index
+	for _, p := range []string{"GET /a/{x}", "POST /{y}/b", "GET /c/"} {
+		index.Add(p)
+	}
+	if n := testing.AllocsPerRun(100, func() { index.Methods("example.com", "/x/y/z") }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkIndex(b *testing.B) {
+	var index dispatch.Index
+	for _, p := range []string{"GET /a/{x}", "POST /a/{x}", "POST /{y}/b", "GET /c/"} {
+		index.Add(p)
+	}
+	for name, path := range map[string]string{"unknown path": "/x/y/z", "two methods": "/a/x"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				index.Methods("example.com", path)
+			}
+		})
+	}
+}
