@@ -248,7 +248,8 @@ func (rt *Router) refuse(w ResponseWriter, r *Request, allow string) {
 	}
 }
 
-// An endpoint is a registered handler with the middleware of its group around it.
+// An endpoint is a registered handler with the middleware of its group around
+// it.
 type endpoint struct {
 	group    *Group // nil: directly in the router
 	pattern  string // in full
@@ -257,12 +258,9 @@ type endpoint struct {
 	chain    Handler // handler in its middleware, once built
 }
 
-// build applies the middleware of the endpoint's group, the group's parent and so
-// on, unless that has been done.
+// build applies the middleware of the endpoint's group, of the group's parent
+// and so on.
 func (e *endpoint) build() {
-	if e.chain != nil {
-		return
-	}
 	chain := e.handler
 	for group := e.group; group != nil; group = group.parent {
 		chain = wrap(group.layers, chain)
