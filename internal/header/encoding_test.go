@@ -68,6 +68,13 @@ func TestNegotiateEncoding(t *testing.T) {
 	}
 }
 
+func TestNegotiateEncodingKnowsTheOlderNameOfCompress(t *testing.T) {
+	t.Parallel()
+	if got, ok := header.NegotiateEncoding([]string{"X-Compress"}, []string{"compress"}); got != "compress" || !ok {
+		t.Errorf("x-compress chose %q, %t; want compress", got, ok)
+	}
+}
+
 func TestWeight(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
