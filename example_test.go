@@ -5,9 +5,336 @@ import (
 	"io"
 	"net/http/httptest"
 	"strings"
+	"testing/fstest"
 
 	"github.com/stanza-go/framework/pkg/http"
 )
+
+// A small API: a group of routes with a guard, and a list of all routes.
+func Example() {
+	router := http.NewRouter()
+	router.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "ok")
+	})
+
+	admin := router.Group("/admin")
+	admin.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") == "" {
+				http.Error(w, "who are you?", http.StatusUnauthorized)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	admin.HandleFunc("DELETE /users/{id}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "user %s is gone", r.PathValue("id"))
+	})
+
+	for _, rt := range router.Routes() {
+		fmt.Printf("%-6s %s\n", rt.Method, rt.Path)
+	}
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("DELETE", "/admin/users/7", nil))
+	fmt.Print(rec.Code, " ", rec.Body)
+	// Output:
+	// DELETE /admin/users/{id}
+	// GET    /health
+	// 401 who are you?
+}
+
+// Any function of this shape is a middleware. What it does before the call of
+// the next handler happens on the way in, what it does after it on the way out.
+func ExampleMiddleware() {
+	var announce http.Middleware = func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Println("in: ", r.Method, r.URL.Path)
+			next.ServeHTTP(w, r)
+			fmt.Println("out:", r.Method, r.URL.Path)
+		})
+	}
+	router := http.NewRouter()
+	router.Use(announce)
+	router.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println("the handler")
+	})
+	router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil))
+	// Output:
+	// in:  GET /x
+	// the handler
+	// out: GET /x
+}
+
+// A set of middleware with one name, for several groups.
+func ExampleChain() {
+	say := func(word string) http.Middleware {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Print(word, " ")
+				next.ServeHTTP(w, r)
+			})
+		}
+	}
+	guarded := http.Chain(say("authenticate"), say("authorize"))
+
+	router := http.NewRouter()
+	router.Group("/admin").Use(guarded)
+	billing := router.Group("/billing")
+	billing.Use(guarded, say("audit"))
+	billing.HandleFunc("POST /invoices", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println("handle")
+	})
+	router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/billing/invoices", nil))
+	// Output: authenticate authorize audit handle
+}
+
+func ExampleNewRouter() {
+	router := http.NewRouter()
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+	fmt.Println(rec.Code, rec.Body)
+	// Output: 404 {"error":"not found"}
+}
+
+// A pattern is a method, a host and a path, of which only the path must be
+// there. Of those that match the most specific one takes the request.
+func ExampleRouter() {
+	router := http.NewRouter()
+	for _, pattern := range []string{
+		"GET /files/{path...}",
+		"GET /files/{name}/info",
+		"GET /files/{$}",
+		"/files/",
+		"GET cdn.example.com/files/",
+	} {
+		router.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			fmt.Printf("%-4s %-32s %s\n", r.Method, r.URL, r.Pattern)
+		})
+	}
+	for _, request := range [][2]string{
+		{"GET", "http://example.com/files/"},
+		{"GET", "http://example.com/files/a/b"},
+		{"GET", "http://example.com/files/a/info"},
+		{"POST", "http://example.com/files/a"},
+		{"GET", "http://cdn.example.com/files/a"},
+	} {
+		router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(request[0], request[1], nil))
+	}
+	// Output:
+	// GET  http://example.com/files/        GET /files/{$}
+	// GET  http://example.com/files/a/b     GET /files/{path...}
+	// GET  http://example.com/files/a/info  GET /files/{name}/info
+	// POST http://example.com/files/a       /files/
+	// GET  http://cdn.example.com/files/a   GET cdn.example.com/files/
+}
+
+func ExampleRouter_Handle() {
+	files := http.FileServerFS(fstest.MapFS{"robots.txt": {Data: []byte("User-agent: *")}})
+	router := http.NewRouter()
+	router.Handle("GET /robots.txt", files)
+
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/robots.txt", nil))
+	fmt.Println(rec.Code, rec.Body)
+	// Output: 200 User-agent: *
+}
+
+func ExampleRouter_HandleFunc() {
+	router := http.NewRouter()
+	router.HandleFunc("GET /hello/{name}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "Hello, %s!", r.PathValue("name"))
+	})
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/hello/Ann%20Lee", nil))
+	fmt.Println(rec.Body)
+	// Output: Hello, Ann Lee!
+}
+
+// The router's middleware runs for every request, also for those that no route
+// matches.
+func ExampleRouter_Use() {
+	router := http.NewRouter()
+	router.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Server", "Example")
+			next.ServeHTTP(w, r)
+		})
+	})
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/nowhere", nil))
+	fmt.Println(rec.Code, rec.Header().Get("Server"))
+	// Output: 404 Example
+}
+
+func ExampleRouter_Group() {
+	router := http.NewRouter()
+	v1 := router.Group("/v1")
+	v1.HandleFunc("GET /users", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.Pattern)
+	})
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/v1/users", nil))
+	fmt.Println(rec.Body)
+	// Output: GET /v1/users
+}
+
+func ExampleRouter_NotFound() {
+	router := http.NewRouter()
+	router.NotFound(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprintf(w, "There is nothing at %s.", r.URL.Path)
+	}))
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/nowhere", nil))
+	fmt.Println(rec.Code, rec.Body)
+	// Output: 404 There is nothing at /nowhere.
+}
+
+// The Allow header is set when the handler is called.
+func ExampleRouter_MethodNotAllowed() {
+	router := http.NewRouter()
+	router.HandleFunc("GET /clock", func(w http.ResponseWriter, r *http.Request) {})
+	router.MethodNotAllowed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		fmt.Fprintf(w, "Try one of %s.", w.Header().Get("Allow"))
+	}))
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("PUT", "/clock", nil))
+	fmt.Println(rec.Code, rec.Body)
+	// Output: 405 Try one of GET, HEAD.
+}
+
+func ExampleRouter_Routes() {
+	handler := func(w http.ResponseWriter, r *http.Request) {}
+	router := http.NewRouter()
+	router.HandleFunc("POST /users", handler)
+	router.HandleFunc("GET /users", handler)
+	router.Group("/api").HandleFunc("GET /roles", handler)
+	router.HandleFunc("/about", handler)
+
+	for _, rt := range router.Routes() {
+		fmt.Printf("%-6s %s\n", rt.Method, rt.Path)
+	}
+	// Output:
+	//        /about
+	// GET    /api/roles
+	// GET    /users
+	// POST   /users
+}
+
+// A router is a handler: a server takes it, and so does another router.
+func ExampleRouter_ServeHTTP() {
+	shop := http.NewRouter()
+	shop.HandleFunc("GET /shop/{item}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "one %s", r.PathValue("item"))
+	})
+	site := http.NewRouter()
+	site.Handle("/shop/", shop)
+
+	rec := httptest.NewRecorder()
+	site.ServeHTTP(rec, httptest.NewRequest("GET", "/shop/lamp", nil))
+	fmt.Println(rec.Body)
+	// Output: one lamp
+}
+
+func ExampleRoute() {
+	router := http.NewRouter()
+	router.HandleFunc("DELETE api.example.com/users/{id}", func(w http.ResponseWriter, r *http.Request) {})
+	fmt.Printf("%+v\n", router.Routes()[0])
+	// Output: {Method:DELETE Path:api.example.com/users/{id}}
+}
+
+// Groups share a prefix and middleware, and nest. A prefix may have wildcards.
+func ExampleGroup() {
+	router := http.NewRouter()
+	org := router.Group("/orgs/{org}")
+	teams := org.Group("/teams")
+	teams.HandleFunc("GET /{team}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "team %s of %s", r.PathValue("team"), r.PathValue("org"))
+	})
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/orgs/acme/teams/blue", nil))
+	fmt.Println(rec.Body)
+	// Output: team blue of acme
+}
+
+func ExampleGroup_Handle() {
+	router := http.NewRouter()
+	old := router.Group("/old")
+	old.Handle("/", http.RedirectHandler("/new/", http.StatusMovedPermanently))
+
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/old/page", nil))
+	fmt.Println(rec.Code, rec.Header().Get("Location"))
+	// Output: 301 /new/
+}
+
+// A pattern without a path names the group's prefix itself.
+func ExampleGroup_HandleFunc() {
+	router := http.NewRouter()
+	handler := func(w http.ResponseWriter, r *http.Request) {}
+	users := router.Group("/users")
+	users.HandleFunc("GET", handler)
+	users.HandleFunc("GET /{id}", handler)
+	users.HandleFunc("GET admin.example.com/{id}", handler)
+
+	for _, rt := range router.Routes() {
+		fmt.Println(rt.Method, rt.Path)
+	}
+	// Output:
+	// GET /users
+	// GET /users/{id}
+	// GET admin.example.com/users/{id}
+}
+
+// A guard covers all routes of its group, wherever it is added.
+func ExampleGroup_Use() {
+	router := http.NewRouter()
+	admin := router.Group("/admin")
+	admin.HandleFunc("GET /secrets", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "the secrets")
+	})
+	admin.Use(func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+		})
+	})
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/admin/secrets", nil))
+	fmt.Println(rec.Code, rec.Body.Len())
+	// Output: 403 0
+}
+
+// A group with the same prefix has middleware for some of the routes.
+func ExampleGroup_Group() {
+	only := func(user string) http.Middleware {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if name, _, _ := r.BasicAuth(); name != user {
+					w.WriteHeader(http.StatusUnauthorized)
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+		}
+	}
+	handler := func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "done") }
+	router := http.NewRouter()
+	api := router.Group("/api")
+	api.HandleFunc("GET /news", handler)
+	writers := api.Group("")
+	writers.Use(only("ann"))
+	writers.HandleFunc("POST /news", handler)
+
+	for _, method := range []string{"GET", "POST"} {
+		rec := httptest.NewRecorder()
+		router.ServeHTTP(rec, httptest.NewRequest(method, "/api/news", nil))
+		fmt.Println(method, rec.Code)
+	}
+	// Output:
+	// GET 200
+	// POST 401
+}
 
 // Count all requests of a router, and show the numbers to operators.
 func ExampleMetrics() {
