@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/capture"
 	"github.com/stanza-go/framework/pkg/http/internal/drain"
 )
 
@@ -87,6 +88,7 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 		adjust(s.hs)
 	}
 	s.check()
+	s.hs.Handler = observe(s.hs.Handler)
 	s.drain = drain.Attach(s.hs)
 	return s
 }
@@ -319,7 +321,7 @@ func orNone(d time.Duration) time.Duration {
 
 // check panics if the settings, all options applied, do not make a server.
 func (s *Server) check() {
-	if f, ok := s.hs.Handler.(HandlerFunc); s.hs.Handler == nil || ok && f == nil {
+	if isNil(s.hs.Handler) {
 		callsite.Panicf("NewServer: the handler is nil")
 	}
 	certified := false
@@ -332,6 +334,17 @@ func (s *Server) check() {
 	case certified && !s.secure && s.listener == nil:
 		callsite.Panicf("NewServer: TLSConfig has certificates, but without WithTLS they would not be used")
 	}
+}
+
+// observe gives every request the Writer that all further middleware shares,
+// and that leads from a ResponseWriter to its request where only the former
+// is known, as in [NewSSEWriter].
+func observe(next Handler) Handler {
+	return HandlerFunc(func(w ResponseWriter, r *Request) {
+		cw := capture.Observe(w, r)
+		defer cw.Done()
+		next.ServeHTTP(cw, r)
+	})
 }
 
 // loadKeyPair reads the files of WithTLS into the TLS configuration.

@@ -51,18 +51,24 @@ func (s *scope) Value(key any) any {
 func (r *Registry) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.active.Add(1)
-		if req.ProtoMajor >= 2 {
-			req = req.WithContext(newScope(req.Context(), r, nil))
+		if req.ProtoMajor < 2 {
+			defer r.returned(req)
+			next.ServeHTTP(w, req)
+			return
 		}
-		defer r.returned(req)
-		next.ServeHTTP(w, req)
+		scoped := req.WithContext(newScope(req.Context(), r, nil))
+		defer func() {
+			req.MultipartForm = scoped.MultipartForm // for net/http to remove its files
+			r.returned(scoped)
+		}()
+		next.ServeHTTP(w, scoped)
 	})
 }
 
 // returned does what is due when the handler of req has returned.
 func (r *Registry) returned(req *http.Request) {
-	// Finding the scope takes longer than all the rest, and most servers most
-	// of the time have none that matters.
+	// On HTTP/1.x, finding the scope takes longer than all the rest, and most
+	// servers most of the time have none that matters.
 	if req.ProtoMajor >= 2 || r.marked.Load() > 0 {
 		if s := scopeOf(req.Context()); s != nil {
 			r.leave(s)
