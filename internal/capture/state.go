@@ -2,9 +2,12 @@ package capture
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+
+	"github.com/stanza-go/framework/pkg/http/internal/clientip"
 )
 
 // State is what the middleware of one request know of it together. It is a
@@ -25,8 +28,10 @@ type State struct {
 
 	id      atomic.Pointer[string]
 	pattern atomic.Pointer[string]
-	base    atomic.Pointer[slog.Logger] // what RequestLogger was given
-	logger  atomic.Pointer[slog.Logger] // with the request's attributes
+	base    atomic.Pointer[slog.Logger]   // what RequestLogger was given
+	logger  atomic.Pointer[slog.Logger]   // with the request's attributes
+	body    atomic.Pointer[io.ReadCloser] // what the original request is left with
+	trusted atomic.Pointer[clientip.Set]
 
 	used  atomic.Int32
 	slots [16]string
@@ -54,14 +59,17 @@ func WithState(w http.ResponseWriter, r *http.Request) (_ *http.Request, owned *
 
 // Release hands back to the original request what a server and outer
 // middleware read from it after the handler returned: the multipart form,
-// whose temporary files the server removes, and the pattern. A nil State is
-// allowed and does nothing.
+// whose temporary files the server removes, the pattern, and the body given to
+// ReplaceBody. A nil State is allowed and does nothing.
 func (s *State) Release() {
 	if s == nil {
 		return
 	}
 	s.outer.MultipartForm = s.inner.MultipartForm
 	s.outer.Pattern = s.inner.Pattern
+	if body := s.body.Load(); body != nil {
+		s.outer.Body = *body
+	}
 }
 
 // StateOf returns the State in ctx, or nil.
@@ -107,6 +115,29 @@ func (s *State) Pattern() string { return load(&s.pattern) }
 func SetPattern(w http.ResponseWriter, r *http.Request, pattern *string) {
 	if s := stateOf(w, r); s != nil {
 		s.pattern.Store(pattern)
+	}
+}
+
+// ReplaceBody leaves the original request, when the handler has returned, with
+// another body, for the server to find.
+func (s *State) ReplaceBody(body io.ReadCloser) { s.body.Store(&body) }
+
+// Trusted returns the proxies that are trusted with the client's address. It
+// may be called on a nil State.
+func (s *State) Trusted() *clientip.Set {
+	if s == nil {
+		return nil
+	}
+	return s.trusted.Load()
+}
+
+// Trust adds to the trusted proxies.
+func (s *State) Trust(proxies *clientip.Set) {
+	for {
+		before := s.trusted.Load()
+		if s.trusted.CompareAndSwap(before, before.And(proxies)) {
+			return
+		}
 	}
 }
 
