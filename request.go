@@ -1,0 +1,204 @@
+package http
+
+import (
+	"errors"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/jsonread"
+	"github.com/stanza-go/framework/pkg/http/internal/query"
+	"github.com/stanza-go/framework/pkg/http/internal/reqbody"
+)
+
+// PathParam returns what the wildcard {name} of the route's pattern matched,
+// decoded, or "" if the pattern has no such wildcard. It is
+// [Request.PathValue] in the form of this package's other helpers.
+func PathParam(r *Request, name string) string { return r.PathValue(name) }
+
+// PathParamInt64 returns what the wildcard {name} matched as a decimal
+// integer. If it is none, or does not fit 64 bits, PathParamInt64 answers the
+// request with 400 and returns false; the handler has only to return.
+func PathParamInt64(w ResponseWriter, r *Request, name string) (value int64, ok bool) {
+	value, err := strconv.ParseInt(r.PathValue(name), 10, 64)
+	if err != nil {
+		WriteError(w, StatusBadRequest, "invalid path parameter "+strconv.Quote(name)+": not an integer")
+		return 0, false
+	}
+	return value, true
+}
+
+// QueryParam returns the first value of a parameter in the URL's query, or ""
+// if it is missing. It returns what r.URL.Query().Get(name) does, without
+// parsing the other parameters into a map.
+func QueryParam(r *Request, name string) string {
+	if r.URL == nil {
+		return ""
+	}
+	return query.Get(r.URL.RawQuery, name)
+}
+
+// QueryParamOr returns the first value of a query parameter, or fallback if it
+// is missing or empty.
+func QueryParamOr(r *Request, name, fallback string) string {
+	if value := QueryParam(r, name); value != "" {
+		return value
+	}
+	return fallback
+}
+
+// QueryParamInt returns the first value of a query parameter as a decimal
+// integer, or fallback if it is missing, no integer, or too large for an int.
+func QueryParamInt(r *Request, name string, fallback int) int {
+	value, err := strconv.Atoi(QueryParam(r, name))
+	if err != nil {
+		return fallback
+	}
+	return value
+}
+
+// QueryParamSort reads the query parameters sort and order, for use in an
+// ORDER BY clause. The column returned is the entry of allowed that sort names,
+// in any letter case and spelled as in the list, or else defaultColumn. The
+// direction is "ASC" or "DESC": order's, in any letter case, or else
+// defaultDirection. So nothing that a client sends ends up in the clause.
+//
+// It panics if defaultDirection is neither "ASC" nor "DESC" in any letter case.
+func QueryParamSort(r *Request, allowed []string, defaultColumn, defaultDirection string) (column, direction string) {
+	direction, ok := sortDirection(defaultDirection)
+	if !ok {
+		callsite.Panicf("QueryParamSort: the default direction %q is neither ASC nor DESC", defaultDirection)
+	}
+	if asked, ok := sortDirection(QueryParam(r, "order")); ok {
+		direction = asked
+	}
+	asked := QueryParam(r, "sort")
+	for _, column := range allowed {
+		if strings.EqualFold(column, asked) {
+			return column, direction
+		}
+	}
+	return defaultColumn, direction
+}
+
+// sortDirection normalises a direction of sorting.
+func sortDirection(s string) (direction string, ok bool) {
+	switch {
+	case strings.EqualFold(s, "ASC"):
+		return "ASC", true
+	case strings.EqualFold(s, "DESC"):
+		return "DESC", true
+	}
+	return "", false
+}
+
+// A Pagination is the part of a list that a request asks for.
+type Pagination struct {
+	// Limit is how many items to return at most. It is at least 1.
+	Limit int
+	// Offset is how many items to leave out before the first. It is at least 0.
+	Offset int
+}
+
+// ParsePagination reads the query parameters limit and offset. Where limit is
+// missing, no integer, or too large for an int, it is defaultLimit; the result
+// lies between 1 and maxLimit in any case. A missing or invalid offset is 0,
+// and so is a negative one. A maxLimit below 1 counts as 1.
+func ParsePagination(r *Request, defaultLimit, maxLimit int) Pagination {
+	return Pagination{
+		Limit:  max(1, min(QueryParamInt(r, "limit", defaultLimit), maxLimit)),
+		Offset: max(0, QueryParamInt(r, "offset", 0)),
+	}
+}
+
+// maxJSONBody is the limit of [BindJSON] and [ReadJSON] in bytes.
+const maxJSONBody = 1 << 20
+
+// ErrBodyTooLarge is what [ReadJSON] and [ReadJSONLimit] return for a body that
+// is larger than their own limit or than that of a [MaxBytesReader] around it,
+// such as [MaxBody] sets.
+var ErrBodyTooLarge = reqbody.ErrTooLarge
+
+// BindJSON decodes the request's body, as [ReadJSON] does, into what dst points
+// to. If that fails it answers the request with 400 and a message that says
+// what is wrong, and returns false; the handler has only to return.
+func BindJSON(w ResponseWriter, r *Request, dst any) bool {
+	_, err := readJSON(r, dst, maxJSONBody)
+	if err == nil {
+		return true
+	}
+	if errors.Is(err, ErrBodyTooLarge) {
+		reqbody.CloseAfterReply(w, r)
+	}
+	WriteError(w, StatusBadRequest, clientMessage(err))
+	return false
+}
+
+// ReadJSON decodes the request's body, a single JSON value of at most 1 MB (2^20
+// bytes), into what dst points to, by the rules of [encoding/json.Unmarshal]:
+// members without a field are ignored, of members with the same name the last
+// one counts. The Content-Type header is not looked at.
+//
+// The error says whether the body is empty, malformed, followed by trailing
+// data, or holds a value of the wrong type, with the field and the offset in
+// bytes where they are known. Its text is fit for the client: it does not name
+// Go types. The error underneath, often one of encoding/json or of a type's
+// own UnmarshalJSON, is found with [errors.As].
+//
+// A body over the limit gives [ErrBodyTooLarge], and the connection is closed
+// after the response. Bytes count as they come, white space around the value
+// included. dst may have been written to in part whenever an error is
+// returned. ReadJSON panics if dst is not a pointer, or is nil.
+func ReadJSON(r *Request, dst any) error { return ReadJSONLimit(r, dst, maxJSONBody) }
+
+// ReadJSONLimit is [ReadJSON] with a limit of its own, in bytes. A body of
+// exactly that size is accepted. A limit below 0 counts as 0.
+func ReadJSONLimit(r *Request, dst any, limit int64) error {
+	read, err := readJSON(r, dst, limit)
+	if errors.Is(err, ErrBodyTooLarge) {
+		reqbody.Abandon(r, read)
+	}
+	return err
+}
+
+// readJSON decodes the body and returns how many bytes of it were read. The
+// error is [ErrBodyTooLarge] or a *jsonread.Error.
+func readJSON(r *Request, dst any, limit int64) (read int64, err error) {
+	if v := reflect.ValueOf(dst); v.Kind() != reflect.Pointer || v.IsNil() {
+		callsite.Panicf("JSON is read into a %T, not into a pointer that is not nil", dst)
+	}
+	body := bufpool.Get()
+	defer bufpool.Put(body)
+	if err := reqbody.Read(body, r, limit); err != nil {
+		if err != ErrBodyTooLarge {
+			err = &jsonread.Error{Message: "the request body could not be read", Cause: err}
+		}
+		return int64(len(body.B)), err
+	}
+	return int64(len(body.B)), jsonread.Decode(body.B, dst)
+}
+
+// clientMessage returns what BindJSON tells the client of an error of readJSON.
+func clientMessage(err error) string {
+	if refusal, ok := errors.AsType[*jsonread.Error](err); ok {
+		return refusal.Message
+	}
+	return "request body too large"
+}
+
+// CheckBulkIDs checks the ids of a request that acts on many items at once. If
+// there are none, or more than most, it answers the request with 400 and
+// returns false; the handler has only to return.
+func CheckBulkIDs(w ResponseWriter, ids []int64, most int) bool {
+	switch {
+	case len(ids) == 0:
+		WriteError(w, StatusBadRequest, "ids must not be empty")
+	case len(ids) > most:
+		WriteError(w, StatusBadRequest, "too many ids: at most "+strconv.Itoa(most)+" are allowed")
+	default:
+		return true
+	}
+	return false
+}

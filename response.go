@@ -1,0 +1,219 @@
+package http
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"log/slog"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/capture"
+	"github.com/stanza-go/framework/pkg/http/internal/disposition"
+	"github.com/stanza-go/framework/pkg/http/internal/jsonwrite"
+)
+
+// WriteJSON answers a request with a status and the JSON encoding of v, which
+// is that of [encoding/json.Marshal]: <, > and & are escaped. It sets
+// Content-Type and Content-Length.
+//
+// The whole of v is encoded before anything is sent. If that fails, the client
+// gets a clean 500 and the error is logged with the request's logger. A panic
+// in a MarshalJSON method is passed on, for [Recovery] to answer. Statuses
+// that have no body (1xx, 204, 205 and 304) are sent without one.
+func WriteJSON(w ResponseWriter, status int, v any) {
+	if !hasBody(status) {
+		w.WriteHeader(status)
+		return
+	}
+	body := bufpool.Get()
+	defer bufpool.Put(body)
+	if err := jsonwrite.Append(body, v); err != nil {
+		writeEncodingError(w, err)
+		return
+	}
+	sendJSON(w, status, body)
+}
+
+// WriteError answers a request with a status and {"error": message} as JSON. It
+// drops what was set for another body earlier: the headers Content-Length,
+// Content-Encoding, ETag, Last-Modified and Cache-Control.
+//
+// The client reads the message. For what went wrong inside the server use
+// [WriteServerError], which keeps the cause out of it.
+func WriteError(w ResponseWriter, status int, message string) {
+	h := w.Header()
+	for _, name := range [...]string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified", "Cache-Control"} {
+		delete(h, name)
+	}
+	if !hasBody(status) {
+		w.WriteHeader(status)
+		return
+	}
+	body := bufpool.Get()
+	defer bufpool.Put(body)
+	body.B = append(body.B, `{"error":`...)
+	jsonwrite.AppendString(body, message)
+	body.B = append(body.B, '}')
+	sendJSON(w, status, body)
+}
+
+// WriteServerError logs err at level Error with the request's logger (see
+// [LoggerFromContext]), under the given message and with the request's method
+// and path, and answers with status 500 and {"error": message}. The client
+// sees the message and nothing of err.
+func WriteServerError(w ResponseWriter, r *Request, message string, err error) {
+	attrs := []slog.Attr{slog.Any("error", err), slog.String("method", r.Method)}
+	if r.URL != nil {
+		attrs = append(attrs, slog.String("path", r.URL.Path))
+	}
+	LoggerFromContext(r.Context()).LogAttrs(r.Context(), slog.LevelError, message, attrs...)
+	WriteError(w, StatusInternalServerError, message)
+}
+
+// PaginatedResponse answers a request with one page of a list, as the JSON
+// object {key: items, "total": total} with status 200. total is the number of
+// items on all pages: an int, as len gives it, or an int64, as databases do. A
+// nil slice, or nil, is written as [].
+//
+// If items cannot be encoded the client gets a 500, as with [WriteJSON]. It
+// panics if key is "total".
+func PaginatedResponse[N ~int | ~int64](w ResponseWriter, key string, items any, total N) {
+	if key == "total" {
+		callsite.Panicf(`PaginatedResponse: the key "total" clashes with the member for the number of items`)
+	}
+	writePage(w, key, items, int64(total))
+}
+
+// writePage is PaginatedResponse for a total of any type.
+func writePage(w ResponseWriter, key string, items any, total int64) {
+	body := bufpool.Get()
+	defer bufpool.Put(body)
+	body.B = append(body.B, '{')
+	jsonwrite.AppendString(body, key)
+	body.B = append(body.B, ':')
+	if isNilList(items) {
+		body.B = append(body.B, "[]"...)
+	} else if err := jsonwrite.Append(body, items); err != nil {
+		writeEncodingError(w, err)
+		return
+	}
+	body.B = append(body.B, `,"total":`...)
+	body.B = strconv.AppendInt(body.B, total, 10)
+	body.B = append(body.B, '}')
+	sendJSON(w, StatusOK, body)
+}
+
+// isNilList reports whether items is nil, or a nil slice that does not encode
+// itself.
+func isNilList(items any) bool {
+	if _, ok := items.(json.Marshaler); ok {
+		return false
+	}
+	v := reflect.ValueOf(items)
+	return !v.IsValid() || v.Kind() == reflect.Slice && v.IsNil()
+}
+
+// WriteCSV answers a request with a CSV file for download. The header row comes
+// first, unless it is empty, then the rows that next returns until it returns
+// nil. The file is named after entity and the day in UTC, as
+// users-20260322.csv; characters that are not safe in a file name or a header
+// become underscores, and names beyond ASCII are sent as RFC 6266 says.
+//
+// Rows go out as they come, in bounded memory, and at least once a second if
+// they come slowly. Cells are written as they are, in quotes where RFC 4180
+// asks for them; lines end in a single LF. In particular a cell that begins
+// with =, +, - or @ is left alone, although a spreadsheet may take it for a
+// formula: escape those that hold what users have typed.
+//
+// When the client goes away, next is called no more. An end that is not one,
+// such as a failing database, cannot be told from the last row by returning
+// nil: panic with [ErrAbortHandler], and the connection breaks off, so that
+// the client does not take the file for a whole one. Any other panic does the
+// same once rows have been sent; before that nothing has been, and [Recovery]
+// can answer. It panics if next is nil.
+func WriteCSV(w ResponseWriter, entity string, header []string, next func() []string) {
+	if next == nil {
+		callsite.Panicf("WriteCSV: next is nil")
+	}
+	now := time.Now()
+	out := &csvResponse{w: w, disposition: disposition.Attachment(entity, now.UTC().Format("-20060102.csv"))}
+	rows := csv.NewWriter(out)
+	if len(header) > 0 {
+		_ = rows.Write(header) // an error stays and ends the loop
+	}
+	flushed := now
+	for row := next(); row != nil; row = next() {
+		if rows.Write(row) != nil {
+			return // the client is gone: nobody to tell
+		}
+		if now := time.Now(); now.Sub(flushed) >= time.Second {
+			flushed = now
+			rows.Flush()
+			_ = NewResponseController(w).Flush() // not supported, or the next write fails too
+		}
+	}
+	rows.Flush()
+	out.start()
+}
+
+// A csvResponse sets the headers of a CSV file when the first bytes are sent,
+// so that a panic before that leaves the response as it was.
+type csvResponse struct {
+	w           ResponseWriter
+	disposition string
+	started     bool
+}
+
+// Write sends a part of the file.
+func (c *csvResponse) Write(p []byte) (int, error) {
+	c.start()
+	return c.w.Write(p)
+}
+
+// start sets the headers, once.
+func (c *csvResponse) start() {
+	if c.started {
+		return
+	}
+	c.started = true
+	h := c.w.Header()
+	delete(h, "Content-Length")
+	values := capture.Strings(c.w, 2)
+	values[0], values[1] = "text/csv; charset=utf-8", c.disposition
+	h["Content-Type"], h["Content-Disposition"] = values[0:1:1], values[1:2:2]
+}
+
+// hasBody reports whether responses with a status have a body (RFC 9110,
+// sections 15.2, 15.3.5, 15.3.6 and 15.4.5).
+func hasBody(status int) bool {
+	return status >= 200 && status != StatusNoContent && status != StatusResetContent && status != StatusNotModified
+}
+
+// sendJSON sends a whole response. Every JSON response of the helpers ends here.
+func sendJSON(w ResponseWriter, status int, body *bufpool.Buffer) {
+	setContent(w, "application/json", len(body.B))
+	w.WriteHeader(status)
+	_, _ = w.Write(body.B) // the client is gone: nobody to tell
+}
+
+// setContent sets the two headers that describe a body of known length.
+func setContent(w ResponseWriter, contentType string, length int) {
+	h := w.Header()
+	values := capture.Strings(w, 2)
+	values[0], values[1] = contentType, strconv.Itoa(length)
+	h["Content-Type"], h["Content-Length"] = values[0:1:1], values[1:2:2]
+}
+
+// writeEncodingError answers for a value that cannot be encoded: a mistake in
+// the program, which the log tells of and the client does not learn.
+func writeEncodingError(w ResponseWriter, err error) {
+	logger := slog.Default()
+	if cw := capture.Find(w); cw != nil && cw.State() != nil {
+		logger = LoggerFromContext(cw.State())
+	}
+	logger.Error("response could not be encoded as JSON", slog.Any("error", err))
+	WriteError(w, StatusInternalServerError, "internal server error")
+}
