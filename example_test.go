@@ -1,9 +1,14 @@
 package http_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http/httptest"
+	"net/netip"
+	"os"
 	"strings"
 	"testing/fstest"
 
@@ -334,6 +339,292 @@ func ExampleGroup_Group() {
 	// Output:
 	// GET 200
 	// POST 401
+}
+
+// A context that no request has put a logger into has the default one.
+func ExampleLoggerFromContext() {
+	fmt.Println(http.LoggerFromContext(context.Background()) == slog.Default())
+	// Output: true
+}
+
+// Whatever handles the request from here on logs the tenant as well.
+func ExampleContextWithLogger() {
+	tenant := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			logger := http.LoggerFromContext(r.Context()).With("tenant", r.Header.Get("X-Tenant"))
+			next.ServeHTTP(w, r.WithContext(http.ContextWithLogger(r.Context(), logger)))
+		})
+	}
+	handler := tenant(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.LoggerFromContext(r.Context()).Info("invoice sent")
+	}))
+
+	withoutTime := func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+	r := httptest.NewRequest("POST", "/invoices", nil)
+	r.Header.Set("X-Tenant", "acme")
+	handler.ServeHTTP(httptest.NewRecorder(), r.WithContext(http.ContextWithLogger(r.Context(), logger)))
+	// Output: level=INFO msg="invoice sent" tenant=acme
+}
+
+// Only the parameter's name is needed; the route's pattern says where it is.
+func ExamplePathParam() {
+	router := http.NewRouter()
+	router.HandleFunc("GET /files/{path...}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println(http.PathParam(r, "path"))
+	})
+	router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/files/a/b%20c.txt", nil))
+	// Output: a/b c.txt
+}
+
+// A handler that is called with a bad id has only to return.
+func ExamplePathParamInt64() {
+	router := http.NewRouter()
+	router.HandleFunc("GET /users/{id}", func(w http.ResponseWriter, r *http.Request) {
+		id, ok := http.PathParamInt64(w, r, "id")
+		if !ok {
+			return
+		}
+		http.WriteJSON(w, http.StatusOK, map[string]int64{"id": id})
+	})
+	for _, target := range []string{"/users/7", "/users/seven"} {
+		rec := httptest.NewRecorder()
+		router.ServeHTTP(rec, httptest.NewRequest("GET", target, nil))
+		fmt.Println(rec.Code, rec.Body)
+	}
+	// Output:
+	// 200 {"id":7}
+	// 400 {"error":"invalid path parameter \"id\": not an integer"}
+}
+
+func ExampleQueryParam() {
+	r := httptest.NewRequest("GET", "/search?q=two+words&tag=a&tag=b", nil)
+	fmt.Printf("%q %q %q\n", http.QueryParam(r, "q"), http.QueryParam(r, "tag"), http.QueryParam(r, "page"))
+	// Output: "two words" "a" ""
+}
+
+func ExampleQueryParamOr() {
+	r := httptest.NewRequest("GET", "/users?sort=&view=list", nil)
+	fmt.Println(http.QueryParamOr(r, "view", "grid"), http.QueryParamOr(r, "sort", "created_at"))
+	// Output: list created_at
+}
+
+func ExampleQueryParamInt() {
+	r := httptest.NewRequest("GET", "/users?page=3&per_page=many", nil)
+	fmt.Println(http.QueryParamInt(r, "page", 1), http.QueryParamInt(r, "per_page", 20))
+	// Output: 3 20
+}
+
+// What the client sends picks from the list and never gets past it.
+func ExampleQueryParamSort() {
+	for _, query := range []string{"sort=EMAIL&order=asc", "sort=password", "sort=id;drop+table+users"} {
+		r := httptest.NewRequest("GET", "/users?"+query, nil)
+		col, dir := http.QueryParamSort(r, []string{"id", "email", "created_at"}, "created_at", "DESC")
+		fmt.Println("ORDER BY", col, dir)
+	}
+	// Output:
+	// ORDER BY email ASC
+	// ORDER BY created_at DESC
+	// ORDER BY created_at DESC
+}
+
+// At most 100 items a page, 50 unless the client says otherwise.
+func ExampleParsePagination() {
+	for _, query := range []string{"", "limit=20&offset=40", "limit=5000&offset=-3"} {
+		r := httptest.NewRequest("GET", "/users?"+query, nil)
+		fmt.Printf("%+v\n", http.ParsePagination(r, 50, 100))
+	}
+	// Output:
+	// {Limit:50 Offset:0}
+	// {Limit:20 Offset:40}
+	// {Limit:100 Offset:0}
+}
+
+// The two numbers are what a LIMIT and an OFFSET clause take.
+func ExamplePagination() {
+	page := http.Pagination{Limit: 2, Offset: 1}
+	names := []string{"Ada", "Bob", "Cid", "Dot"}
+	from := min(page.Offset, len(names))
+	fmt.Println(names[from:min(from+page.Limit, len(names))])
+	// Output: [Bob Cid]
+}
+
+// Each kind of bad body gets a message that says what to mend.
+func ExampleBindJSON() {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		var req struct {
+			Name string `json:"name"`
+			Age  int    `json:"age"`
+		}
+		if !http.BindJSON(w, r, &req) {
+			return
+		}
+		http.WriteJSON(w, http.StatusCreated, req)
+	}
+	for _, body := range []string{`{"name":"Ada","age":36}`, `{"name":"Ada","age":"36"}`, `{"name":`, ``} {
+		rec := httptest.NewRecorder()
+		handler(rec, httptest.NewRequest("POST", "/users", strings.NewReader(body)))
+		fmt.Println(rec.Code, rec.Body)
+	}
+	// Output:
+	// 201 {"name":"Ada","age":36}
+	// 400 {"error":"field \"age\" must be an integer, not a string (at offset 20)"}
+	// 400 {"error":"malformed JSON: the text ends too early, at offset 8"}
+	// 400 {"error":"the request body is empty"}
+}
+
+func ExampleReadJSON() {
+	var point struct{ X, Y int }
+	r := httptest.NewRequest("POST", "/points", strings.NewReader(`{"x":1,"y":2}`))
+	fmt.Println(http.ReadJSON(r, &point), point)
+	r = httptest.NewRequest("POST", "/points", strings.NewReader(`{"x":1}{"x":2}`))
+	fmt.Println(http.ReadJSON(r, &point))
+	// Output:
+	// <nil> {1 2}
+	// http: trailing data after the JSON value, at offset 7
+}
+
+// The limit is in bytes; 10<<20 would be 10 MB.
+func ExampleReadJSONLimit() {
+	var text string
+	for _, limit := range []int64{5, 4} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(`"abc"`))
+		err := http.ReadJSONLimit(r, &text, limit)
+		fmt.Println(err, errors.Is(err, http.ErrBodyTooLarge))
+	}
+	// Output:
+	// <nil> false
+	// http: request body too large true
+}
+
+func ExampleCheckBulkIDs() {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		var req struct {
+			IDs []int64 `json:"ids"`
+		}
+		if !http.BindJSON(w, r, &req) || !http.CheckBulkIDs(w, req.IDs, 3) {
+			return
+		}
+		http.WriteJSON(w, http.StatusOK, map[string]int{"deleted": len(req.IDs)})
+	}
+	for _, body := range []string{`{"ids":[1,2]}`, `{"ids":[]}`, `{"ids":[1,2,3,4]}`} {
+		rec := httptest.NewRecorder()
+		handler(rec, httptest.NewRequest("POST", "/users/delete", strings.NewReader(body)))
+		fmt.Println(rec.Code, rec.Body)
+	}
+	// Output:
+	// 200 {"deleted":2}
+	// 400 {"error":"ids must not be empty"}
+	// 400 {"error":"too many ids: at most 3 are allowed"}
+}
+
+func ExampleWriteJSON() {
+	rec := httptest.NewRecorder()
+	http.WriteJSON(rec, http.StatusCreated, map[string]any{"id": 7, "name": "Ada"})
+	fmt.Println(rec.Code, rec.Header().Get("Content-Type"), rec.Header().Get("Content-Length"))
+	fmt.Println(rec.Body)
+	// Output:
+	// 201 application/json 21
+	// {"id":7,"name":"Ada"}
+}
+
+func ExampleWriteError() {
+	rec := httptest.NewRecorder()
+	http.WriteError(rec, http.StatusNotFound, "user not found")
+	fmt.Println(rec.Code, rec.Body)
+	// Output: 404 {"error":"user not found"}
+}
+
+// The log gets the cause, the client only the message.
+func ExampleWriteServerError() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+	r := httptest.NewRequest("GET", "/users", nil)
+	r = r.WithContext(http.ContextWithLogger(r.Context(), logger))
+
+	rec := httptest.NewRecorder()
+	http.WriteServerError(rec, r, "failed to list users", errors.New("connection refused"))
+	fmt.Println(rec.Code, rec.Body)
+	// Output:
+	// level=ERROR msg="failed to list users" error="connection refused" method=GET path=/users
+	// 500 {"error":"failed to list users"}
+}
+
+func ExamplePaginatedResponse() {
+	type user struct {
+		Name string `json:"name"`
+	}
+	rec := httptest.NewRecorder()
+	http.PaginatedResponse(rec, "users", []user{{"Ada"}, {"Bob"}}, 42)
+	fmt.Println(rec.Body)
+
+	var none []user
+	rec = httptest.NewRecorder()
+	http.PaginatedResponse(rec, "users", none, int64(0))
+	fmt.Println(rec.Body)
+	// Output:
+	// {"users":[{"name":"Ada"},{"name":"Bob"}],"total":42}
+	// {"users":[],"total":0}
+}
+
+// The rows may come from anywhere that has a next one, such as a database.
+func ExampleWriteCSV() {
+	users := [][]string{{"1", "ada@example.com", "Ada"}, {"2", "bob@example.com", `Bob "B"`}}
+	rec := httptest.NewRecorder()
+	http.WriteCSV(rec, "users", []string{"ID", "Email", "Name"}, func() []string {
+		if len(users) == 0 {
+			return nil
+		}
+		row := users[0]
+		users = users[1:]
+		return row
+	})
+	fmt.Println(rec.Header().Get("Content-Type"))
+	fmt.Print(rec.Body)
+	// Output:
+	// text/csv; charset=utf-8
+	// ID,Email,Name
+	// 1,ada@example.com,Ada
+	// 2,bob@example.com,"Bob ""B"""
+}
+
+// The header counts only if it comes from a proxy, not from a client.
+func ExampleClientIP() {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("X-Forwarded-For", "6.6.6.6, 203.0.114.9")
+
+	r.RemoteAddr = "127.0.0.1:50000" // a proxy on the same machine
+	fmt.Println(http.ClientIP(r))
+	r.RemoteAddr = "8.8.8.8:50000" // a client that connects directly
+	fmt.Println(http.ClientIP(r))
+	// Output:
+	// 203.0.114.9
+	// 8.8.8.8
+}
+
+// A CDN connects from public addresses, which have to be named.
+func ExampleTrustedProxies() {
+	router := http.NewRouter()
+	router.Use(http.TrustedProxies(netip.MustParsePrefix("173.245.48.0/20")))
+	router.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println(http.ClientIP(r))
+	})
+	r := httptest.NewRequest("GET", "/", nil)
+	r.RemoteAddr = "173.245.48.1:50000"
+	r.Header.Set("X-Forwarded-For", "6.6.6.6, 203.0.114.9")
+	router.ServeHTTP(httptest.NewRecorder(), r)
+	// Output: 203.0.114.9
 }
 
 // Count all requests of a router, and show the numbers to operators.
