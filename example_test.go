@@ -809,3 +809,52 @@ func ExampleRuntimeMetrics() {
 	// # TYPE http_requests_in_flight gauge
 	// # TYPE myapp_up gauge
 }
+
+// An API whose pages live on another origin, with a login by cookie.
+func ExampleCORS() {
+	router := http.NewRouter()
+	router.Use(http.CORS(http.CORSConfig{
+		AllowOrigins:     []string{"https://app.example.com", "http://localhost:5173"},
+		AllowCredentials: true,
+	}))
+	router.HandleFunc("PUT /profile", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	})
+
+	// Before a page may send PUT, its browser asks.
+	for _, origin := range []string{"https://app.example.com", "https://evil.example"} {
+		preflight := httptest.NewRequest("OPTIONS", "/profile", nil)
+		preflight.Header.Set("Origin", origin)
+		preflight.Header.Set("Access-Control-Request-Method", "PUT")
+		rec := httptest.NewRecorder()
+		router.ServeHTTP(rec, preflight)
+		fmt.Printf("%s: %d, allowed origin %q\n", origin, rec.Code, rec.Header().Get("Access-Control-Allow-Origin"))
+	}
+	// Output:
+	// https://app.example.com: 204, allowed origin "https://app.example.com"
+	// https://evil.example: 204, allowed origin ""
+}
+
+// Every tenant has a subdomain; scripts may read how many items there are.
+func ExampleCORSConfig() {
+	cors := http.CORS(http.CORSConfig{
+		AllowOrigins:  []string{"https://*.example.com"},
+		AllowMethods:  []string{"GET", "POST"},
+		AllowHeaders:  []string{"Authorization", "Content-Type", "X-Tenant"},
+		ExposeHeaders: []string{"X-Total-Count"},
+		MaxAge:        600, // ten minutes
+	})
+	handler := cors(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Total-Count", "3")
+	}))
+
+	r := httptest.NewRequest("GET", "/items", nil)
+	r.Header.Set("Origin", "https://acme.example.com")
+	rec := httptest.NewRecorder()
+	handler.ServeHTTP(rec, r)
+	fmt.Println(rec.Header().Get("Access-Control-Allow-Origin"))
+	fmt.Println(rec.Header().Get("Access-Control-Expose-Headers"))
+	// Output:
+	// https://acme.example.com
+	// X-Total-Count
+}

@@ -79,6 +79,17 @@ func TestAllows(t *testing.T) {
 	}
 }
 
+// Two allowed hosts must not make a third (GHSA-vhxv-fg4m-p2w8).
+func TestAllowedOriginsDoNotAddUp(t *testing.T) {
+	t.Parallel()
+	l := newAllowList(t, "https://foo.com", "https://bar.com", "https://*.foo.net", "https://*.bar.net")
+	for _, value := range []string{"https://barfoo.com", "https://foobar.com", "https://bar.foo.com", "https://a.barfoo.net", "https://foo.net"} {
+		if l.Allows(value) {
+			t.Errorf("%s is allowed", value)
+		}
+	}
+}
+
 func TestStarAndNullAndNothing(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
