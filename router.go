@@ -1,5 +1,93 @@
-// Package http is net/http with a router, middleware and helpers for JSON
-// services on top.
+// Package http is net/http with what a JSON service or a single-page
+// application needs on top: a router with groups and middleware, helpers for
+// requests and responses, and a server that stops without dropping a request.
+// It needs nothing but the standard library.
+//
+//	package main
+//
+//	import (
+//		"context"
+//		"log"
+//
+//		"github.com/stanza-go/framework/pkg/http"
+//	)
+//
+//	func main() {
+//		router := http.NewRouter()
+//		router.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
+//			http.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+//		})
+//
+//		users := router.Group("/api/users")
+//		users.HandleFunc("POST", createUser)
+//		users.HandleFunc("GET /{id}", getUser)
+//
+//		server := http.NewServer(router, http.WithAddr(":8080"))
+//		if err := server.Run(context.Background()); err != nil {
+//			log.Fatal(err)
+//		}
+//	}
+//
+//	func createUser(w http.ResponseWriter, r *http.Request) {
+//		var user struct {
+//			Name string `json:"name"`
+//		}
+//		if !http.BindJSON(w, r, &user) {
+//			return // the client has been told what is wrong
+//		}
+//		http.WriteJSON(w, http.StatusCreated, user)
+//	}
+//
+//	func getUser(w http.ResponseWriter, r *http.Request) {
+//		id, ok := http.PathParamInt64(w, r, "id")
+//		if !ok {
+//			return
+//		}
+//		http.WriteJSON(w, http.StatusOK, map[string]int64{"id": id})
+//	}
+//
+// The names of net/http are here too, as aliases where they are types: a file
+// that imported net/http for its handlers compiles after changing only the
+// import. [Server] is the one name that means something else.
+//
+// # Routing
+//
+// A [Router] takes the patterns of [ServeMux], such as "GET /users/{id}", and
+// matches as that does. A [Group] shares a path prefix and [Middleware], and
+// groups nest. What no route matches is answered in JSON, with status 404 or
+// 405. A mistake in a registration panics at start-up and names its line.
+//
+// # Requests and responses
+//
+// [PathParam], [QueryParam] and their relatives read parameters,
+// [ParsePagination] and [QueryParamSort] those of lists, [BindJSON] reads a
+// body, and [ClientIP] finds the client behind proxies. [WriteJSON],
+// [PaginatedResponse] and [WriteCSV] answer; [WriteError] and
+// [WriteServerError] answer that something went wrong.
+//
+// # Middleware
+//
+// [Router.Use] and [Group.Use] add middleware, outermost first. This order lets
+// each see what it needs of the others; leave out what you do not want:
+//
+//	router.Use(http.RequestID(http.RequestIDConfig{}))
+//	router.Use(metrics.Middleware()) // metrics := http.NewMetrics()
+//	router.Use(http.RequestLogger(logger))
+//	router.Use(http.Compress(http.CompressConfig{}))
+//	router.Use(http.ETag(http.ETagConfig{}))
+//	router.Use(http.SecureHeaders(http.SecureHeadersConfig{}))
+//	router.Use(http.MaxBody(2 << 20))
+//	router.Use(http.CORS(corsConfig))
+//	router.Use(http.Recovery(onPanic))
+//
+// [RateLimit] is for the groups that need it, such as one for logging in.
+//
+// # Serving
+//
+// A [Server] starts without blocking, and stops when the requests under way are
+// answered. [Static] serves a single-page application from an embedded file
+// system, [Upgrader] and [Dial] speak WebSocket, [SSEWriter] streams events,
+// and [PrometheusHandler] shows [Metrics] to a monitor.
 package http
 
 import (

@@ -2,9 +2,15 @@ package http_test
 
 import (
 	"fmt"
+	"go/doc/comment"
+	"go/parser"
+	"go/token"
 	"io"
 	nethttp "net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -98,6 +104,32 @@ func nextLine() string {
 
 func serveOnce(h http.Handler) {
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+}
+
+// The program in the package comment must compile, since it is the first that
+// anyone will copy.
+func TestProgramInThePackageCommentCompiles(t *testing.T) {
+	t.Parallel()
+	file, err := parser.ParseFile(token.NewFileSet(), "router.go", nil, parser.ParseComments|parser.PackageClauseOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var comments comment.Parser
+	for _, block := range comments.Parse(file.Doc.Text()).Content {
+		code, ok := block.(*comment.Code)
+		if !ok || !strings.HasPrefix(code.Text, "package main") {
+			continue
+		}
+		program := filepath.Join(t.TempDir(), "main.go")
+		if err := os.WriteFile(program, []byte(code.Text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.CommandContext(t.Context(), "go", "vet", program).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	t.Error("there is no program in the package comment")
 }
 
 func TestMiddlewareRunsInOrderRouterThenOuterThenInner(t *testing.T) {
