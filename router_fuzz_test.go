@@ -31,6 +31,7 @@ func FuzzRouterAgreesWithServeMux(f *testing.F) {
 		{"GET", "x", `/\evil.example/`},
 		{"GET", "x", "http://evil.example//a"},
 		{"OPTIONS", "x", "*"},
+		{"CONNECT", "x", "*"},
 	} {
 		f.Add(randomBytes(random, 120), request[0], request[1], request[2])
 	}

@@ -85,7 +85,7 @@ func (m *Mux) displace(p string, handler http.Handler) error {
 // ServeHTTP calls the handler of the route that matches the request, redirects
 // as ServeMux does, or has the request refused.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodConnect && r.URL.Path == "" {
+	if r.Method == http.MethodConnect && r.URL.Path == "" && r.RequestURI != "*" {
 		// The target is an authority. No pattern matches an empty path.
 		m.unmatched(w, r)
 		return
