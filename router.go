@@ -92,9 +92,7 @@ package http
 
 import (
 	"cmp"
-	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -315,25 +313,18 @@ func (rt *Router) freeze() []*endpoint {
 // refuse answers a request that no route matches; allow lists the methods of
 // those that match its path.
 func (rt *Router) refuse(w ResponseWriter, r *Request, allow string) {
-	status, hook, body := StatusNotFound, &rt.notFound, `{"error":"not found"}`
+	status, hook, message := StatusNotFound, &rt.notFound, "not found"
 	if allow != "" {
-		status, hook, body = StatusMethodNotAllowed, &rt.methodNotAllowed, `{"error":"method not allowed"}`
-	}
-	header, values := w.Header(), capture.Strings(w, 3)
-	if allow != "" {
-		values[2] = allow
-		header["Allow"] = values[2:3:3]
+		status, hook, message = StatusMethodNotAllowed, &rt.methodNotAllowed, "method not allowed"
+		values := capture.Strings(w, 1)
+		values[0] = allow
+		w.Header()["Allow"] = values
 	}
 	if handler := hook.Load(); handler != nil {
 		(*handler).ServeHTTP(w, r)
 		return
 	}
-	values[0], values[1] = "application/json", strconv.Itoa(len(body))
-	header["Content-Type"], header["Content-Length"] = values[0:1:1], values[1:2:2]
-	w.WriteHeader(status)
-	if r.Method != MethodHead {
-		_, _ = io.WriteString(w, body) // the client is gone: nobody to tell
-	}
+	WriteError(w, status, message)
 }
 
 // An endpoint is a registered handler with the middleware of its group around
