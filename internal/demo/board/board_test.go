@@ -3,6 +3,7 @@ package board
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -67,6 +68,26 @@ func TestDraftIsChecked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Not parallel: it looks at the whole heap.
+func TestSpacesAroundATitleAreNotKeptInMemory(t *testing.T) {
+	const tasks, spaces = 32, 1 << 20
+	heap := func() uint64 {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	b := New(tasks)
+	before := heap()
+	for range tasks {
+		mustAdd(t, b, Draft{Title: "a" + strings.Repeat(" ", spaces)})
+	}
+	if after := heap(); after > before+tasks*spaces/2 {
+		t.Errorf("%d tasks take %d bytes", tasks, after-before)
+	}
+	runtime.KeepAlive(b)
 }
 
 func TestUpdate(t *testing.T) {

@@ -2,6 +2,7 @@ package board
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -26,6 +27,14 @@ const (
 
 // Statuses returns every status, in order.
 func Statuses() []Status { return []Status{Todo, Doing, Done} }
+
+// Check returns an [*InvalidError] if there is no such status.
+func (s Status) Check() error {
+	if !slices.Contains(Statuses(), s) {
+		return &InvalidError{"status", `must be "todo", "doing" or "done"`}
+	}
+	return nil
+}
 
 // A Task is one card on the board.
 type Task struct {
@@ -104,14 +113,10 @@ func (d Draft) checked() (Draft, error) {
 	case utf8.RuneCountInString(d.Description) > MaxDescription:
 		return d, tooLong("description", MaxDescription)
 	}
-	switch d.Status {
-	case "":
+	if d.Status == "" {
 		d.Status = Todo
-	case Todo, Doing, Done:
-	default:
-		return d, &InvalidError{"status", `must be "todo", "doing" or "done"`}
 	}
-	return d, nil
+	return d, d.Status.Check()
 }
 
 // tooLong returns the error for a text of more than limit characters.

@@ -1,0 +1,334 @@
+package main
+
+import (
+	"io"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
+)
+
+// An app is the application on a free port.
+type app struct {
+	*httptest.Server
+	board *board.Board
+}
+
+// threeTasks is what most tests find on the board.
+var threeTasks = []board.Draft{
+	{Title: "beta", Description: "second", Status: board.Done},
+	{Title: "alpha", Description: "first"},
+	{Title: "gamma", Description: "third", Status: board.Doing},
+}
+
+// The same tasks as the API shows them.
+const (
+	beta  = `{"id":1,"title":"beta","description":"second","status":"done","version":1,"created_at":"T","updated_at":"T"}`
+	alpha = `{"id":2,"title":"alpha","description":"first","status":"todo","version":1,"created_at":"T","updated_at":"T"}`
+	gamma = `{"id":3,"title":"gamma","description":"third","status":"doing","version":1,"created_at":"T","updated_at":"T"}`
+)
+
+// startApp serves the application until the test ends. The board starts with
+// the drafts and has room for two more tasks.
+func startApp(t *testing.T, drafts ...board.Draft) app {
+	t.Helper()
+	tasks := board.New(len(drafts) + 2)
+	for _, draft := range drafts {
+		if _, err := tasks.Add(draft); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := httptest.NewServer(newRouter(tasks))
+	t.Cleanup(server.Close)
+	return app{server, tasks}
+}
+
+// A reply is a whole response. Times in the body are replaced by T.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// timestamp is a time as it stands in the API's answers.
+var timestamp = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+
+// send sends a request with the header fields given as name, value, name,
+// value and so on.
+func (a app) send(t *testing.T, method, path, body string, header ...string) reply {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, a.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := a.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	got, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.TrimSpace(timestamp.ReplaceAllString(string(got), "T"))
+	return reply{res.StatusCode, res.Header, text}
+}
+
+func TestEndpoints(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", board.MaxTitle+1)
+	tests := []struct {
+		name    string
+		request string // method and path
+		body    string
+		status  int
+		want    string // the whole body or, if it ends in "...", how it starts
+	}{
+		{"health", "GET /health", "", 200, `{"status":"ok"}`},
+
+		{"list", "GET /api/tasks", "", 200, `{"tasks":[` + beta + `,` + alpha + `,` + gamma + `],"total":3}`},
+		{"list sorted", "GET /api/tasks?sort=title", "", 200, `{"tasks":[` + alpha + `,` + beta + `,` + gamma + `],"total":3}`},
+		{"list sorted by status, descending", "GET /api/tasks?sort=STATUS&order=Desc", "", 200, `{"tasks":[` + beta + `,` + gamma + `,` + alpha + `],"total":3}`},
+		{"list by an unlisted column", "GET /api/tasks?sort=description&order=asc", "", 200, `{"tasks":[` + beta + `,` + alpha + `,` + gamma + `],"total":3}`},
+		{"list in an unknown order", "GET /api/tasks?sort=title&order=up", "", 200, `{"tasks":[` + alpha + `,` + beta + `,` + gamma + `],"total":3}`},
+		{"list a page", "GET /api/tasks?limit=1&offset=1", "", 200, `{"tasks":[` + alpha + `],"total":3}`},
+		{"list past the end", "GET /api/tasks?offset=3", "", 200, `{"tasks":[],"total":3}`},
+		{"list with an offset too large for a number", "GET /api/tasks?offset=99999999999999999999", "", 200, `{"tasks":[...`},
+		{"list with bad limit and offset", "GET /api/tasks?limit=many&offset=-7", "", 200, `{"tasks":[` + beta + `,` + alpha + `,` + gamma + `],"total":3}`},
+		{"list one status", "GET /api/tasks?status=doing", "", 200, `{"tasks":[` + gamma + `],"total":1}`},
+		{"list an unknown status", "GET /api/tasks?status=later", "", 400, `{"error":"status must be \"todo\", \"doing\" or \"done\""}`},
+
+		{"create", "POST /api/tasks", `{"title":" new ","status":"doing"}`, 201,
+			`{"id":4,"title":"new","description":"","status":"doing","version":1,"created_at":"T","updated_at":"T"}`},
+		{"create ignores what a client does not decide", "POST /api/tasks", `{"title":"new","id":77,"version":9,"colour":"red"}`, 201,
+			`{"id":4,"title":"new","description":"","status":"todo","version":1,"created_at":"T","updated_at":"T"}`},
+		{"create without a title", "POST /api/tasks", `{"description":"x"}`, 422, `{"error":"title is required"}`},
+		{"create from null", "POST /api/tasks", `null`, 422, `{"error":"title is required"}`},
+		{"create with a long title", "POST /api/tasks", `{"title":"` + long + `"}`, 422, `{"error":"title must not be longer than 200 characters"}`},
+		{"create with an unknown status", "POST /api/tasks", `{"title":"x","status":"later"}`, 422, `{"error":"status must be \"todo\", \"doing\" or \"done\""}`},
+		{"create from nothing", "POST /api/tasks", ``, 400, `{"error":"the request body is empty...`},
+		{"create from half an object", "POST /api/tasks", `{"title":`, 400, `{"error":"malformed JSON: ...`},
+		{"create from a list", "POST /api/tasks", `[]`, 400, `{"error":"...`},
+		{"create with a number for a title", "POST /api/tasks", `{"title":1}`, 400, `{"error":"field \"title\" must be a string...`},
+		{"create from two objects", "POST /api/tasks", `{"title":"a"}{"title":"b"}`, 400, `{"error":"trailing data after the JSON value...`},
+		{"create from a form", "POST /api/tasks", `title=new`, 400, `{"error":"malformed JSON: ...`},
+		{"create from too much", "POST /api/tasks", `{"title":"a","description":"` + strings.Repeat("x", 1<<20) + `"}`, 400, `{"error":"request body too large...`},
+
+		{"read", "GET /api/tasks/2", "", 200, alpha},
+		{"read without the body", "HEAD /api/tasks/2", "", 200, ""},
+		{"read an unknown task", "GET /api/tasks/4", "", 404, `{"error":"no such task"}`},
+		{"read a word", "GET /api/tasks/one", "", 400, `{"error":"invalid path parameter \"id\"...`},
+		{"read a fraction", "GET /api/tasks/1.0", "", 400, `{"error":"invalid path parameter \"id\"...`},
+		{"read zero", "GET /api/tasks/0", "", 400, `{"error":"id must be positive"}`},
+		{"read a negative id", "GET /api/tasks/-1", "", 400, `{"error":"id must be positive"}`},
+		{"read an id too large for a number", "GET /api/tasks/9223372036854775808", "", 400, `{"error":"invalid path parameter \"id\"...`},
+
+		{"replace", "PUT /api/tasks/1", `{"title":"new"}`, 200,
+			`{"id":1,"title":"new","description":"","status":"todo","version":2,"created_at":"T","updated_at":"T"}`},
+		{"replace the seen version", "PUT /api/tasks/1", `{"title":"new","version":1}`, 200,
+			`{"id":1,"title":"new","description":"","status":"todo","version":2,"created_at":"T","updated_at":"T"}`},
+		{"replace another version", "PUT /api/tasks/1", `{"title":"new","version":2}`, 409, `{"error":"the task has changed since you read it"}`},
+		{"replace without a title", "PUT /api/tasks/1", `{"status":"done"}`, 422, `{"error":"title is required"}`},
+		{"replace an unknown task", "PUT /api/tasks/4", `{"title":"new"}`, 404, `{"error":"no such task"}`},
+		{"replace a word", "PUT /api/tasks/one", `{"title":"new"}`, 400, `{"error":"invalid path parameter \"id\"...`},
+		{"replace with nothing", "PUT /api/tasks/1", ``, 400, `{"error":"the request body is empty...`},
+
+		{"edit", "PATCH /api/tasks/1", `{"status":"doing"}`, 200,
+			`{"id":1,"title":"beta","description":"second","status":"doing","version":2,"created_at":"T","updated_at":"T"}`},
+		{"edit to an empty description", "PATCH /api/tasks/1", `{"description":"","title":null}`, 200,
+			`{"id":1,"title":"beta","description":"","status":"done","version":2,"created_at":"T","updated_at":"T"}`},
+		{"edit another version", "PATCH /api/tasks/1", `{"status":"doing","version":2}`, 409, `{"error":"the task has changed since you read it"}`},
+		{"edit to an empty title", "PATCH /api/tasks/1", `{"title":""}`, 422, `{"error":"title is required"}`},
+		{"edit nothing", "PATCH /api/tasks/1", `{"version":1,"colour":"red"}`, 422, `{"error":"nothing to change: give title, description or status"}`},
+		{"edit an unknown task", "PATCH /api/tasks/4", `{"status":"doing"}`, 404, `{"error":"no such task"}`},
+		{"edit a negative id", "PATCH /api/tasks/-1", `{"status":"doing"}`, 400, `{"error":"id must be positive"}`},
+		{"edit with a word for a version", "PATCH /api/tasks/1", `{"status":"doing","version":"one"}`, 400, `{"error":"field \"version\" must be an integer...`},
+
+		{"delete", "DELETE /api/tasks/1", "", 204, ""},
+		{"delete an unknown task", "DELETE /api/tasks/4", "", 404, `{"error":"no such task"}`},
+		{"delete zero", "DELETE /api/tasks/0", "", 400, `{"error":"id must be positive"}`},
+
+		{"bulk delete", "POST /api/tasks/bulk-delete", `{"ids":[3,1]}`, 200, `{"deleted":[1,3],"missing":[]}`},
+		{"bulk delete of unknown tasks", "POST /api/tasks/bulk-delete", `{"ids":[9,1,9]}`, 200, `{"deleted":[1],"missing":[9]}`},
+		{"bulk delete of the most ids", "POST /api/tasks/bulk-delete", `{"ids":[1` + strings.Repeat(",1", 99) + `]}`, 200, `{"deleted":[1],"missing":[]}`},
+		{"bulk delete of too many ids", "POST /api/tasks/bulk-delete", `{"ids":[1` + strings.Repeat(",1", 100) + `]}`, 400, `{"error":"too many ids: at most 100...`},
+		{"bulk delete of nothing", "POST /api/tasks/bulk-delete", `{"ids":[]}`, 400, `{"error":"ids must not be empty...`},
+		{"bulk delete without ids", "POST /api/tasks/bulk-delete", `{}`, 400, `{"error":"ids must not be empty...`},
+		{"bulk delete of a word", "POST /api/tasks/bulk-delete", `{"ids":["one"]}`, 400, `{"error":"...`},
+		{"bulk delete without a body", "POST /api/tasks/bulk-delete", ``, 400, `{"error":"the request body is empty...`},
+
+		{"export of an unknown status", "GET /api/tasks/export?status=later", "", 400, `{"error":"status must be \"todo\", \"doing\" or \"done\""}`},
+
+		{"unknown path", "GET /api/nothing", "", 404, `{"error":"not found"}`},
+		{"unknown path below a task", "GET /api/tasks/1/comments", "", 404, `{"error":"not found"}`},
+		{"slash after a path", "GET /api/tasks/", "", 404, `{"error":"not found"}`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			a := startApp(t, threeTasks...)
+			method, path, _ := strings.Cut(test.request, " ")
+			got := a.send(t, method, path, test.body)
+			start, cut := strings.CutSuffix(test.want, "...")
+			if got.status != test.status || !strings.HasPrefix(got.body, start) || !cut && got.body != test.want {
+				t.Errorf("got %d %s\nwant %d %s", got.status, got.body, test.status, test.want)
+			}
+			wantType := "application/json"
+			if test.status == 204 {
+				wantType = ""
+			}
+			if ct := got.header.Get("Content-Type"); ct != wantType {
+				t.Errorf("Content-Type %q, want %q", ct, wantType)
+			}
+		})
+	}
+}
+
+func TestPagesAreOfBoundedSize(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, slices.Repeat(threeTasks, 50)...)
+	for query, want := range map[string]int{
+		"":                     20,
+		"?limit=abc":           20,
+		"?limit=":              20,
+		"?limit=1":             1,
+		"?limit=0":             1,
+		"?limit=-1":            1,
+		"?limit=100":           100,
+		"?limit=101":           100,
+		"?limit=1000000000":    100,
+		"?limit=100&offset=99": 51,
+		"?offset=-1":           20,
+	} {
+		got := a.send(t, "GET", "/api/tasks"+query, "")
+		if n := strings.Count(got.body, `"id":`); n != want || !strings.HasSuffix(got.body, `"total":150}`) {
+			t.Errorf("%q: %d tasks, want %d: %s", query, n, want, got.body)
+		}
+	}
+}
+
+func TestRefusedRequestsChangeNothing(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	before, _ := a.board.List(board.Query{})
+	for _, request := range []struct{ method, path, body string }{
+		{"POST", "/api/tasks", `{"title":""}`},
+		{"POST", "/api/tasks", `{"title":"a"} x`},
+		{"PUT", "/api/tasks/1", `{"title":"a","version":7}`},
+		{"PATCH", "/api/tasks/1", `{"title":"a","status":"later"}`},
+		{"PATCH", "/api/tasks/1", `{"title":"a","status":1}`},
+		{"DELETE", "/api/tasks/-1", ``},
+		{"POST", "/api/tasks/bulk-delete", `{"ids":[1,2,"3"]}`},
+	} {
+		if got := a.send(t, request.method, request.path, request.body); got.status < 400 {
+			t.Errorf("%v: status %d", request, got.status)
+		}
+	}
+	after, _ := a.board.List(board.Query{})
+	if len(after) != len(before) {
+		t.Fatalf("%d tasks, were %d", len(after), len(before))
+	}
+	for i := range after {
+		if after[i] != before[i] {
+			t.Errorf("task changed:\nfrom %+v\nto   %+v", before[i], after[i])
+		}
+	}
+}
+
+func TestWrongMethodNamesTheRightOnes(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	for request, allow := range map[string]string{
+		"POST /":                         "GET, HEAD",
+		"POST /health":                   "GET, HEAD",
+		"DELETE /routes":                 "GET, HEAD",
+		"POST /api/routes":               "GET, HEAD",
+		"PUT /api/tasks":                 "GET, HEAD, POST",
+		"POST /api/tasks/1":              "DELETE, GET, HEAD, PATCH, PUT",
+		"POST /api/tasks/export":         "DELETE, GET, HEAD, PATCH, PUT",
+		"OPTIONS /api/tasks/bulk-delete": "DELETE, GET, HEAD, PATCH, POST, PUT",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		got := a.send(t, method, path, "")
+		if got.status != 405 || got.body != `{"error":"method not allowed"}` {
+			t.Errorf("%s: got %d %s", request, got.status, got.body)
+		}
+		if got.header.Get("Allow") != allow {
+			t.Errorf("%s: Allow %q, want %q", request, got.header.Get("Allow"), allow)
+		}
+	}
+}
+
+func TestCreatedTaskIsWhereLocationSays(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	created := a.send(t, "POST", "/api/tasks", `{"title":"new"}`)
+	location := created.header.Get("Location")
+	if location != "/api/tasks/4" {
+		t.Fatalf("Location %q", location)
+	}
+	if read := a.send(t, "GET", location, ""); read.status != 200 || read.body != created.body {
+		t.Errorf("created %s\nread %d %s", created.body, read.status, read.body)
+	}
+}
+
+func TestDeletedTaskIsGone(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	a.send(t, "DELETE", "/api/tasks/2", "")
+	for _, method := range []string{"GET", "DELETE"} {
+		if got := a.send(t, method, "/api/tasks/2", ""); got.status != 404 {
+			t.Errorf("%s: status %d", method, got.status)
+		}
+	}
+}
+
+func TestFullBoard(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	for range 2 {
+		if got := a.send(t, "POST", "/api/tasks", `{"title":"new"}`); got.status != 201 {
+			t.Fatalf("status %d on a board with room", got.status)
+		}
+	}
+	got := a.send(t, "POST", "/api/tasks", `{"title":"new"}`)
+	if got.status != 409 || got.body != `{"error":"the board is full: it holds 5 tasks"}` {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	a.send(t, "DELETE", "/api/tasks/1", "")
+	if got := a.send(t, "POST", "/api/tasks", `{"title":"new"}`); got.status != 201 {
+		t.Errorf("status %d with room again", got.status)
+	}
+}
+
+func TestOtherWebsitesMayOnlyRead(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	tests := []struct {
+		method, path, body string
+		header             []string
+		status             int
+	}{
+		{"POST", "/api/tasks", `{"title":"x"}`, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"POST", "/api/tasks", `{"title":"x"}`, []string{"Origin", "https://elsewhere.example"}, 403},
+		{"DELETE", "/api/tasks/1", ``, []string{"Sec-Fetch-Site", "same-site"}, 403},
+		{"POST", "/api/tasks", `{"title":"x"}`, []string{"Sec-Fetch-Site", "same-origin"}, 201},
+		{"GET", "/api/tasks", ``, []string{"Sec-Fetch-Site", "cross-site"}, 200},
+	}
+	for _, test := range tests {
+		got := a.send(t, test.method, test.path, test.body, test.header...)
+		if got.status != test.status {
+			t.Errorf("%s %s with %v: got %d %s, want %d", test.method, test.path, test.header, got.status, got.body, test.status)
+		}
+		if got.status == 403 && got.body != `{"error":"cross-origin request refused"}` {
+			t.Errorf("body %s", got.body)
+		}
+	}
+}

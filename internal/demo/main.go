@@ -1,0 +1,104 @@
+// Command demo is a small but whole application on package http: a task board
+// with a JSON API.
+//
+//	go run ./internal/demo
+//
+// It prints its address and what to try, and serves until Ctrl-C. Tasks live
+// in memory only.
+//
+// Start reading in routes.go, which says what is served where. The handlers of
+// the API are in tasks.go, those of the HTML pages in pages.go, and the store,
+// which a real application would replace with a database, in package board.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"os"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
+)
+
+// capacity is how many tasks the board holds. With texts of the greatest
+// length they take about 9 MB.
+const capacity = 1000
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("demo: ")
+	addr := flag.String("addr", "127.0.0.1:8080", "`address` to serve at; port 0 means any free port")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		log.Printf("unexpected argument %q", flag.Arg(0))
+		flag.Usage()
+		os.Exit(2)
+	}
+	if err := run(context.Background(), *addr, log.New(os.Stdout, "", 0)); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run serves the application at addr until ctx ends or the process is told to
+// stop. It tells on out where and when.
+func run(ctx context.Context, addr string, out *log.Logger) error {
+	tasks := board.New(capacity)
+	if err := seed(tasks); err != nil {
+		return fmt.Errorf("first tasks: %w", err)
+	}
+	// With a listener of its own the program knows the address, even of port 0,
+	// before it serves.
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("%w\nChoose another address, for example -addr 127.0.0.1:0 for any free port", err)
+	}
+	announce(out, baseURL(listener.Addr()))
+
+	srv := http.NewServer(newRouter(tasks), http.WithListener(listener))
+	if err := srv.Run(ctx); err != nil {
+		return err
+	}
+	out.Print("Stopped.")
+	return nil
+}
+
+// seed puts the first tasks on the board.
+func seed(tasks *board.Board) error {
+	for _, draft := range []board.Draft{
+		{Title: "Read routes.go", Description: "It says what is served where.", Status: board.Doing},
+		{Title: "Create a task", Description: "Any of the commands on the first page will do."},
+		{Title: "Download the board as CSV"},
+		{Title: "Stop the server in the middle of a request", Description: "The request is still answered."},
+		{Title: "Start the demo", Status: board.Done},
+	} {
+		if _, err := tasks.Add(draft); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// baseURL returns the URL of a server that listens at addr, one that works in a
+// browser on the same machine.
+func baseURL(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "http://" + addr.String()
+	}
+	if ip := net.ParseIP(host); ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// announce tells the user where the application is and what to try.
+func announce(out *log.Logger, base string) {
+	out.Printf("Task board at %s (Ctrl-C stops it)\n\nTry:\n", base)
+	for _, example := range examples(base) {
+		out.Printf("  %-26s %s", example.Does, example.Command)
+	}
+	out.Print("\n")
+}

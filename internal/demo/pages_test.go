@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"html"
+	"net"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
+)
+
+func TestIndexPageShowsWhatToTry(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	got := a.send(t, "GET", "/", "")
+	if got.status != 200 || got.header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Fatalf("got %d %v", got.status, got.header)
+	}
+	text := html.UnescapeString(got.body)
+	for _, example := range examples(a.URL) {
+		if !strings.Contains(text, example.Does) || !strings.Contains(text, example.Command) {
+			t.Errorf("the page does not show %q", example)
+		}
+	}
+	for _, link := range []string{"/routes", "/api/tasks", "/api/tasks/export"} {
+		if !strings.Contains(got.body, `href="`+link+`"`) {
+			t.Errorf("no link to %s", link)
+		}
+	}
+}
+
+func TestIndexPageEscapesTheHost(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Host = `<script>alert(1)</script>`
+	w := httptest.NewRecorder()
+	newRouter(board.New(1)).ServeHTTP(w, r)
+	if strings.Contains(w.Body.String(), "<script") {
+		t.Error(w.Body)
+	}
+}
+
+// What the user is told to try does what it says: each command runs, in order,
+// on a board as the program seeds it.
+func TestExamplesRunInAShell(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"sh", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(err)
+		}
+	}
+	tasks := board.New(capacity)
+	if err := seed(tasks); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(newRouter(tasks))
+	t.Cleanup(server.Close)
+	statuses := map[string]string{
+		"create a task":      "201",
+		"meet a conflict":    "409",
+		"delete it":          "204",
+		"meet a bad request": "400",
+	}
+	dir := t.TempDir()
+	for _, example := range examples(server.URL) {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", example.Command+` -s -w '\n%{http_code}'`)
+		cmd.Dir = dir
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s: %v", example.Command, err)
+		}
+		want := statuses[example.Does]
+		if want == "" {
+			want = "200"
+		}
+		if !strings.HasSuffix(string(out), "\n"+want) {
+			t.Errorf("%s: want status %s of %s\n%s", example.Does, want, example.Command, out)
+		}
+	}
+}
+
+func TestRouteListings(t *testing.T) {
+	t.Parallel()
+	tasks := board.New(1)
+	router := newRouter(tasks)
+	server := httptest.NewServer(router)
+	t.Cleanup(server.Close)
+	a := app{server, tasks}
+
+	var listing struct {
+		Routes []http.Route `json:"routes"`
+	}
+	answer := a.send(t, "GET", "/api/routes", "")
+	if err := json.Unmarshal([]byte(answer.body), &listing); err != nil {
+		t.Fatalf("%v: %s", err, answer.body)
+	}
+	page := a.send(t, "GET", "/routes", "")
+	if page.status != 200 || page.header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Fatalf("got %d %v", page.status, page.header)
+	}
+	routes := router.Routes()
+	if len(listing.Routes) != len(routes) {
+		t.Fatalf("%d routes in JSON, want %d: %s", len(listing.Routes), len(routes), answer.body)
+	}
+	for i, route := range routes {
+		if listing.Routes[i] != route {
+			t.Errorf("route %d in JSON: %v, want %v", i, listing.Routes[i], route)
+		}
+		row := "<tr><td>" + route.Method + "</td><td><code>" + html.EscapeString(route.Path) + "</code></td></tr>"
+		if !strings.Contains(page.body, row) {
+			t.Errorf("the page does not list %v", route)
+		}
+	}
+}
+
+func TestSeedTellsWhenTheBoardIsTooSmall(t *testing.T) {
+	t.Parallel()
+	if err := seed(board.New(1)); !errors.Is(err, board.ErrFull) {
+		t.Errorf("error %v, want ErrFull", err)
+	}
+}
+
+func TestBaseURLOpensInABrowser(t *testing.T) {
+	t.Parallel()
+	for addr, want := range map[string]string{
+		"127.0.0.1:8080": "http://127.0.0.1:8080",
+		"0.0.0.0:80":     "http://localhost:80",
+		"[::]:8080":      "http://localhost:8080",
+		"[::1]:8080":     "http://[::1]:8080",
+		"192.0.2.7:9":    "http://192.0.2.7:9",
+	} {
+		tcp, err := net.ResolveTCPAddr("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := baseURL(tcp); got != want {
+			t.Errorf("baseURL(%s) = %s, want %s", addr, got, want)
+		}
+	}
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// These tests run the program as a user does: as a process of its own.
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("processes cannot be sent signals")
+	}
+	program := filepath.Join(t.TempDir(), "demo")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(signal.String()+" lets a slow request finish", func(t *testing.T) {
+			t.Parallel()
+			testGracefulStop(t, program, signal)
+		})
+	}
+	t.Run("a taken port is a clear error", func(t *testing.T) {
+		t.Parallel()
+		testTakenPort(t, program)
+	})
+}
+
+// testGracefulStop sends the signal while a request is half sent.
+func testGracefulStop(t *testing.T, program string, signal os.Signal) {
+	p := start(t, program, "-addr", "127.0.0.1:0")
+	body := `{"title":"Outlive the server","status":"done"}`
+	request := openRequest(t, p.addr, "/api/tasks", len(body))
+	request.send(body[:10])
+
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	waitUntilRefused(t, p.addr)
+	for _, b := range []byte(body[10:]) {
+		request.send(string(b))
+	}
+
+	res, answer := request.response()
+	want := `{"id":6,"title":"Outlive the server","description":"","status":"done","version":1,"created_at":"T","updated_at":"T"}`
+	if got := strings.TrimSpace(timestamp.ReplaceAllString(answer, "T")); res.StatusCode != 201 || got != want {
+		t.Errorf("got %d %s\nwant 201 %s", res.StatusCode, got, want)
+	}
+	if location := res.Header.Get("Location"); location != "/api/tasks/6" {
+		t.Errorf("Location %q", location)
+	}
+	stdout, stderr, status := p.wait()
+	if status != 0 || !strings.HasSuffix(stdout, "\nStopped.\n") || stderr != "" {
+		t.Errorf("exit status %d\nstdout: %s\nstderr: %s", status, stdout, stderr)
+	}
+}
+
+// testTakenPort starts the program at an address that is in use.
+func testTakenPort(t *testing.T, program string) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() }) // nothing to do about it
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), program, "-addr", taken.Addr().String())
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err = cmd.Run()
+	if _, exited := errors.AsType[*exec.ExitError](err); !exited || cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("%v, want exit status 1", err)
+	}
+	want := fmt.Sprintf("demo: listen tcp %s: bind: address already in use\n"+
+		"Choose another address, for example -addr 127.0.0.1:0 for any free port\n", taken.Addr())
+	if stderr.String() != want || stdout.Len() > 0 {
+		t.Errorf("stderr: %s\nwant:   %s\nstdout: %s", &stderr, want, &stdout)
+	}
+}
+
+// A process is the running program.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	addr   string // where it serves
+	stdout *bufio.Reader
+	stderr *bytes.Buffer
+}
+
+// start runs the program and waits until it has printed its address. The end of
+// the test kills it, and so does the end of patience.
+func start(t *testing.T, program string, args ...string) *process {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
+	t.Cleanup(cancel)
+	p := &process{t: t, cmd: exec.CommandContext(ctx, program, args...), stderr: new(bytes.Buffer)}
+	p.cmd.Stderr = p.stderr
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.stdout = bufio.NewReader(stdout)
+	line, err := p.stdout.ReadString('\n')
+	if err != nil {
+		t.Fatalf("no first line: %v\nstderr: %s", err, p.stderr)
+	}
+	match := regexp.MustCompile(`^Task board at http://(\S+) \(Ctrl-C stops it\)\n$`).FindStringSubmatch(line)
+	if match == nil {
+		t.Fatalf("no address in the first line %q", line)
+	}
+	p.addr = match[1]
+	return p
+}
+
+// wait waits for the process to end by itself. It returns what start has left
+// of its output, and its exit status, which is -1 if a signal has killed it.
+func (p *process) wait() (stdout, stderr string, status int) {
+	p.t.Helper()
+	rest, err := io.ReadAll(p.stdout)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Log(err)
+	}
+	return string(rest), p.stderr.String(), p.cmd.ProcessState.ExitCode()
+}
+
+// A slowRequest is a POST request whose body is sent piece by piece.
+type slowRequest struct {
+	t      *testing.T
+	conn   net.Conn
+	reader *bufio.Reader
+}
+
+// openRequest sends the head of a request, and returns when the handler waits
+// for the body: net/http sends "100 Continue" once a handler reads.
+func openRequest(t *testing.T, addr, path string, length int) *slowRequest {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() }) // the test is over
+	if err := conn.SetDeadline(time.Now().Add(testkit.Patience)); err != nil {
+		t.Fatal(err)
+	}
+	s := &slowRequest{t, conn, bufio.NewReader(conn)}
+	s.send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", path, addr, length))
+	for _, want := range []string{"HTTP/1.1 100 Continue\r\n", "\r\n"} {
+		if line, err := s.reader.ReadString('\n'); err != nil || line != want {
+			t.Fatalf("line %q, error %v, want %q", line, err, want)
+		}
+	}
+	return s
+}
+
+// send sends a piece of the request.
+func (s *slowRequest) send(piece string) {
+	s.t.Helper()
+	if _, err := io.WriteString(s.conn, piece); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// response returns the whole response, and checks that the server then closes
+// the connection.
+func (s *slowRequest) response() (res *http.Response, body string) {
+	s.t.Helper()
+	res, err := http.ReadResponse(s.reader, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	read, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if more, err := io.ReadAll(s.reader); err != nil || len(more) > 0 {
+		s.t.Errorf("after the response: %q, error %v, want the end", more, err)
+	}
+	return res, string(read)
+}
+
+// waitUntilRefused dials addr until nobody listens there any more.
+func waitUntilRefused(t *testing.T, addr string) {
+	t.Helper()
+	deadline := time.After(testkit.Patience)
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for {
+		conn, err := net.Dial("tcp", addr)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return
+		}
+		if err == nil {
+			_ = conn.Close() // it was accepted just before the end
+		}
+		select {
+		case <-again.C:
+		case <-deadline:
+			t.Fatal("the server still accepts connections")
+		}
+	}
+}
