@@ -5,12 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"log"
 	"log/slog"
+	"net"
+	nethttp "net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing/fstest"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 )
@@ -857,4 +864,322 @@ func ExampleCORSConfig() {
 	// Output:
 	// https://acme.example.com
 	// X-Total-Count
+}
+
+// A server in the hands of a lifecycle: start, serve, stop.
+func ExampleServer() {
+	router := http.NewRouter()
+	router.HandleFunc("GET /hello", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "hello")
+	})
+	srv := http.NewServer(router, http.WithAddr("127.0.0.1:0"))
+
+	if err := srv.Start(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	res, err := http.Get("http://" + srv.Addr() + "/hello")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	fmt.Println(string(body), err)
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	fmt.Println(srv.Stop(ctx))
+	// Output:
+	// hello <nil>
+	// <nil>
+}
+
+func ExampleNewServer() {
+	router := http.NewRouter()
+	srv := http.NewServer(router,
+		http.WithAddr(":23710"),
+		http.WithReadTimeout(15*time.Second),
+		http.WithWriteTimeout(15*time.Second),
+		http.WithIdleTimeout(60*time.Second),
+	)
+	fmt.Println(srv.Addr())
+	// Output: :23710
+}
+
+// What keeps a server from serving is known when Start returns.
+func ExampleServer_Start() {
+	ctx := context.Background()
+	first := http.NewServer(http.NewRouter(), http.WithAddr("127.0.0.1:0"))
+	if err := first.Start(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer first.Stop(ctx)
+
+	second := http.NewServer(http.NewRouter(), http.WithAddr(first.Addr()))
+	err := second.Start(ctx)
+	fmt.Println(errors.Is(err, syscall.EADDRINUSE))
+	// Output: true
+}
+
+// A request that runs when the server is stopped gets its whole response.
+func ExampleServer_Stop() {
+	entered := make(chan struct{})
+	stopping := make(chan struct{})
+	router := http.NewRouter()
+	router.HandleFunc("GET /report", func(w http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-stopping
+		io.WriteString(w, "the whole report")
+	})
+	srv := http.NewServer(router, http.WithAddr("127.0.0.1:0"))
+	if err := srv.Start(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	report := make(chan string)
+	go func() {
+		res, err := http.Get("http://" + srv.Addr() + "/report")
+		if err != nil {
+			report <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		report <- string(body)
+	}()
+	<-entered
+
+	stopped := make(chan error)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		stopped <- srv.Stop(ctx)
+	}()
+	close(stopping)
+	fmt.Println(<-report)
+	fmt.Println(<-stopped)
+	// Output:
+	// the whole report
+	// <nil>
+}
+
+// Most main functions end with Run: it returns after Ctrl-C, after the SIGTERM
+// of a supervisor, and, as here, when its context ends.
+func ExampleServer_Run() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, quit := context.WithCancel(context.Background())
+	router := http.NewRouter()
+	router.HandleFunc("POST /quit", func(w http.ResponseWriter, r *http.Request) { quit() })
+	srv := http.NewServer(router, http.WithListener(listener))
+
+	go http.Post("http://"+srv.Addr()+"/quit", "", nil)
+	if err := srv.Run(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("stopped")
+	// Output: stopped
+}
+
+// With port 0 the system picks a free port, and Addr tells which.
+func ExampleServer_Addr() {
+	srv := http.NewServer(http.NewRouter(), http.WithAddr("127.0.0.1:0"))
+	fmt.Println(srv.Addr())
+	if err := srv.Start(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Stop(context.Background())
+	_, port, _ := net.SplitHostPort(srv.Addr())
+	fmt.Println(port != "0")
+	// Output:
+	// 127.0.0.1:0
+	// true
+}
+
+// A program that has more to do than to wait watches Err beside the rest.
+// Here the listener is closed under the server.
+func ExampleServer_Err() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	srv := http.NewServer(http.NewRouter(), http.WithListener(listener))
+	if err := srv.Start(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	listener.Close()
+
+	interrupt := make(chan os.Signal, 1)
+	select {
+	case err := <-srv.Err():
+		fmt.Println("failed:", errors.Is(err, net.ErrClosed))
+	case <-interrupt:
+	}
+	fmt.Println(srv.Stop(context.Background()))
+	// Output:
+	// failed: true
+	// <nil>
+}
+
+// Options are values: what several servers share can be kept in one place.
+func ExampleServerOption() {
+	internal := []http.ServerOption{
+		http.WithReadTimeout(2 * time.Second),
+		http.WithWriteTimeout(2 * time.Second),
+	}
+	metrics := http.NewServer(http.NewRouter(), append(internal, http.WithAddr("localhost:9090"))...)
+	fmt.Println(metrics.Addr())
+	// Output: localhost:9090
+}
+
+func ExampleWithAddr() {
+	srv := http.NewServer(http.NewRouter(), http.WithAddr("localhost:8081"))
+	fmt.Println(srv.Addr())
+	// Output: localhost:8081
+}
+
+// A listener from elsewhere: a Unix socket, for a proxy on the same machine.
+func ExampleWithListener() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	listener, err := net.Listen("unix", filepath.Join(dir, "app.sock"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	srv := http.NewServer(http.NewRouter(), http.WithListener(listener))
+	if err := srv.Start(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(filepath.Base(srv.Addr()))
+	fmt.Println(srv.Stop(context.Background()))
+	// Output:
+	// app.sock
+	// <nil>
+}
+
+// The files are read when the server starts, and a mistake shows right there.
+func ExampleWithTLS() {
+	srv := http.NewServer(http.NewRouter(), http.WithAddr("127.0.0.1:0"), http.WithTLS("cert.pem", "key.pem"))
+	err := srv.Start(context.Background())
+	fmt.Println(errors.Is(err, fs.ErrNotExist))
+	// Output: true
+}
+
+// Large uploads over slow lines need more than the default 15 seconds.
+func ExampleWithReadTimeout() {
+	http.NewServer(http.NewRouter(),
+		http.WithReadTimeout(5*time.Minute),
+		http.WithHTTPServer(func(hs *nethttp.Server) { fmt.Println(hs.ReadTimeout) }),
+	)
+	// Output: 5m0s
+}
+
+// A client that does not finish its header in time is cut off.
+func ExampleWithReadHeaderTimeout() {
+	srv := http.NewServer(http.NewRouter(),
+		http.WithAddr("127.0.0.1:0"),
+		http.WithReadHeaderTimeout(10*time.Millisecond),
+	)
+	if err := srv.Start(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Stop(context.Background())
+	conn, err := net.Dial("tcp", srv.Addr())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: exam")
+	_, err = conn.Read(make([]byte, 1))
+	fmt.Println(err)
+	// Output: EOF
+}
+
+// Reports that take a while to make need more than the default 15 seconds.
+func ExampleWithWriteTimeout() {
+	http.NewServer(http.NewRouter(),
+		http.WithWriteTimeout(time.Minute),
+		http.WithHTTPServer(func(hs *nethttp.Server) { fmt.Println(hs.WriteTimeout) }),
+	)
+	// Output: 1m0s
+}
+
+// Behind a proxy, keep connections a little longer than the proxy does, so
+// that it never finds one closed that it was about to use.
+func ExampleWithIdleTimeout() {
+	http.NewServer(http.NewRouter(),
+		http.WithIdleTimeout(75*time.Second),
+		http.WithHTTPServer(func(hs *nethttp.Server) { fmt.Println(hs.IdleTimeout) }),
+	)
+	// Output: 1m15s
+}
+
+func ExampleWithMaxHeaderBytes() {
+	srv := http.NewServer(http.NewRouter(), http.WithAddr("127.0.0.1:0"), http.WithMaxHeaderBytes(4<<10))
+	if err := srv.Start(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Stop(context.Background())
+	req, err := http.NewRequest("GET", "http://"+srv.Addr(), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	req.Header.Set("Cookie", strings.Repeat("c", 16<<10))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer res.Body.Close()
+	fmt.Println(res.Status)
+	// Output: 431 Request Header Fields Too Large
+}
+
+// A request that does not end in time is cut, and Run says so.
+func ExampleWithDrainTimeout() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, quit := context.WithCancel(context.Background())
+	router := http.NewRouter()
+	router.HandleFunc("GET /endless", func(w http.ResponseWriter, r *http.Request) {
+		quit()
+		<-r.Context().Done()
+	})
+	srv := http.NewServer(router, http.WithListener(listener), http.WithDrainTimeout(time.Millisecond))
+
+	go http.Get("http://" + srv.Addr() + "/endless")
+	fmt.Println(srv.Run(ctx))
+	// Output: http: stop: cut 1 connection, 1 request: context deadline exceeded
+}
+
+// Whatever has no option of its own can be set on the server underneath.
+func ExampleWithHTTPServer() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, nil))
+	srv := http.NewServer(http.NewRouter(), http.WithHTTPServer(func(hs *nethttp.Server) {
+		hs.Addr = "localhost:8082"
+		hs.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
+	}))
+	fmt.Println(srv.Addr())
+	// Output: localhost:8082
 }

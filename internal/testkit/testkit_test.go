@@ -1,6 +1,7 @@
 package testkit_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -116,4 +117,32 @@ func TestCheckLeaksFindsAGoroutineAndLetsEndedOnesBe(t *testing.T) {
 	<-ended
 	testkit.CheckLeaks(t)
 	go func() {}()
+}
+
+func TestKeyPairServesTLS(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile, pool := testkit.KeyPair(t)
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		if conn, err := l.Accept(); err == nil {
+			io.WriteString(conn, "hello")
+			conn.Close()
+		}
+	}()
+	conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got := testkit.Wrap(t, conn).ReadAll(); got != "hello" {
+		t.Errorf("the server said %q", got)
+	}
 }

@@ -1,0 +1,143 @@
+//go:build unix
+
+package http_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	nethttp "net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// serveEnv, when set, makes the test binary the program under test: a server
+// as main functions run it.
+const serveEnv = "HTTP_TEST_SERVE"
+
+// TestServingProcess is that program. It prints its address, "entered" when a
+// request for /slow has come in, and "stopping" when it no longer accepts
+// connections. The request ends when a line comes in on standard input.
+func TestServingProcess(t *testing.T) {
+	if os.Getenv(serveEnv) == "" {
+		t.Skip("run as a process by the tests below")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println("entered")
+		bufio.NewReader(os.Stdin).ReadString('\n')
+		io.WriteString(w, "finished")
+	})
+	srv := http.NewServer(mux, http.WithListener(l), http.WithHTTPServer(func(hs *nethttp.Server) {
+		hs.RegisterOnShutdown(func() { fmt.Println("stopping") })
+	}))
+	fmt.Println(srv.Addr())
+	if err := srv.Run(context.Background()); err != nil {
+		fmt.Println("error:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// A process is a running TestServingProcess with a request for /slow open.
+type process struct {
+	cmd   *exec.Cmd
+	addr  string
+	slow  *testkit.Conn
+	stdin io.Writer
+	lines *bufio.Scanner
+}
+
+func startProcess(t *testing.T) *process {
+	t.Helper()
+	p := &process{cmd: exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestServingProcess$")}
+	p.cmd.Env = append(os.Environ(), serveEnv+"=1")
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.lines = bufio.NewScanner(stdout)
+	p.addr = p.line(t)
+	p.slow = testkit.Dial(t, p.addr)
+	p.slow.Send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	p.expect(t, "entered")
+	return p
+}
+
+// line returns the next line that the process prints.
+func (p *process) line(t *testing.T) string {
+	t.Helper()
+	if !p.lines.Scan() {
+		t.Fatalf("the process prints nothing more: %v, %v", p.lines.Err(), p.cmd.Wait())
+	}
+	return p.lines.Text()
+}
+
+func (p *process) expect(t *testing.T, want string) {
+	t.Helper()
+	if got := p.line(t); got != want {
+		t.Fatalf("the process says %q, want %q", got, want)
+	}
+}
+
+func (p *process) signal(t *testing.T, sig os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSignalLetsRequestsFinishAndTheProcessEndWell(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			p := startProcess(t)
+			p.signal(t, sig)
+			p.expect(t, "stopping")
+			if !refusesConnections(p.addr) {
+				t.Error("the process still accepts connections")
+			}
+			fmt.Fprintln(p.stdin, "go on")
+			if got := p.slow.ReadAll(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(got, "finished") {
+				t.Errorf("the slow request got %q", got)
+			}
+			if err := p.cmd.Wait(); err != nil {
+				t.Errorf("the process ended with %v", err)
+			}
+		})
+	}
+}
+
+func TestSecondSignalKillsAtOnce(t *testing.T) {
+	t.Parallel()
+	p := startProcess(t)
+	p.signal(t, syscall.SIGTERM)
+	p.expect(t, "stopping")
+	p.signal(t, syscall.SIGTERM)
+	if got := p.slow.ReadAll(); got != "" {
+		t.Errorf("the slow request got %q", got)
+	}
+	err := p.cmd.Wait()
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
+		t.Errorf("the process ended with %v", err)
+	}
+}

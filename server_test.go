@@ -1,0 +1,955 @@
+package http_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"net"
+	nethttp "net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/drain"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// onLoopback makes a server bind a free port that only this machine reaches.
+func onLoopback() http.ServerOption { return http.WithAddr("127.0.0.1:0") }
+
+// quietly keeps what net/http logs about bad clients out of the test's output.
+func quietly() http.ServerOption {
+	return http.WithHTTPServer(func(hs *nethttp.Server) { hs.ErrorLog = log.New(io.Discard, "", 0) })
+}
+
+// startServer starts a server and stops it when the test ends.
+func startServer(t *testing.T, handler http.HandlerFunc, opts ...http.ServerOption) *http.Server {
+	t.Helper()
+	srv := http.NewServer(handler, append([]http.ServerOption{onLoopback(), quietly()}, opts...)...)
+	if err := srv.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Stop(noTime()); err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("Stop: %v", err)
+		}
+	})
+	return srv
+}
+
+// noTime returns a context that has no time left.
+func noTime() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// receive receives from c, or fails the test when that takes for ever.
+func receive[T any](t *testing.T, c <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(testkit.Patience):
+		t.Fatalf("waited in vain for %s", what)
+		panic("unreachable")
+	}
+}
+
+// stopLater runs Stop in the background; the channel gets its result.
+func stopLater(srv *http.Server, ctx context.Context) <-chan error {
+	result := make(chan error, 1)
+	go func() { result <- srv.Stop(ctx) }()
+	return result
+}
+
+// fetchPath sends a GET request on a connection of its own and returns the body.
+func fetchPath(t *testing.T, addr, path string) string {
+	t.Helper()
+	conn := testkit.Dial(t, addr)
+	conn.Send("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	body, err := io.ReadAll(conn.ReadResponse("GET").Body)
+	if err != nil {
+		t.Errorf("GET %s: %v", path, err)
+	}
+	return string(body)
+}
+
+// refusesConnections reports whether nothing accepts connections at addr.
+func refusesConnections(addr string) bool {
+	conn, err := net.Dial("tcp", addr)
+	if err == nil {
+		conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+func echoPath(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }
+
+func TestServerServesFromStartToStop(t *testing.T) {
+	testkit.CheckLeaks(t)
+	srv := http.NewServer(http.HandlerFunc(echoPath), onLoopback())
+	if got := srv.Addr(); got != "127.0.0.1:0" {
+		t.Errorf("Addr before Start is %q", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := srv.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	cancel() // a start-up context does not end what it started
+	addr := srv.Addr()
+	if _, port, err := net.SplitHostPort(addr); err != nil || port == "0" {
+		t.Errorf("Addr after Start is %q", addr)
+	}
+	if got := fetchPath(t, addr, "/hello"); got != "/hello" {
+		t.Errorf("the client got %q", got)
+	}
+	idle := testkit.Dial(t, addr)
+	idle.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	io.Copy(io.Discard, idle.ReadResponse("GET").Body)
+	unused := testkit.Dial(t, addr)
+
+	if err := receive(t, stopLater(srv, t.Context()), "Stop"); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+	if !refusesConnections(addr) {
+		t.Error("a stopped server accepts connections")
+	}
+	for _, conn := range []*testkit.Conn{idle, unused} {
+		if got := conn.ReadAll(); got != "" {
+			t.Errorf("a connection without a request got %q", got)
+		}
+	}
+	if err, ok := <-srv.Err(); ok {
+		t.Errorf("Err delivers %v", err)
+	}
+	if srv.Addr() != addr {
+		t.Errorf("Addr after Stop is %q", srv.Addr())
+	}
+}
+
+func TestStartReportsATakenPort(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := taken.Addr().String()
+	srv := http.NewServer(http.HandlerFunc(echoPath), http.WithAddr(addr))
+	err = srv.Start(t.Context())
+	if !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), "http: start: ") || !strings.Contains(err.Error(), addr) {
+		t.Fatalf("Start returns %v", err)
+	}
+	taken.Close()
+	if err := srv.Start(t.Context()); err != nil {
+		t.Fatalf("a second Start, with the port free: %v", err)
+	}
+	if err := srv.Stop(t.Context()); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+}
+
+func TestStartReportsABadAddressAndAnEndedContext(t *testing.T) {
+	t.Parallel()
+	srv := http.NewServer(http.HandlerFunc(echoPath), http.WithAddr("127.0.0.1:http:80"))
+	var addrErr *net.AddrError
+	if err := srv.Start(t.Context()); !errors.As(err, &addrErr) {
+		t.Errorf("Start with a bad address returns %v", err)
+	}
+	if err := srv.Start(noTime()); !errors.Is(err, context.Canceled) {
+		t.Errorf("Start with an ended context returns %v", err)
+	}
+}
+
+func TestStartReportsABadKeyPair(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile, _ := testkit.KeyPair(t)
+	_, otherKey, _ := testkit.KeyPair(t)
+	tests := []struct {
+		name, cert, key string
+		is              error
+	}{
+		{"missing certificate", certFile + ".missing", keyFile, fs.ErrNotExist},
+		{"missing key", certFile, keyFile + ".missing", fs.ErrNotExist},
+		{"swapped", keyFile, certFile, nil},
+		{"key of another certificate", certFile, otherKey, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			srv := http.NewServer(http.HandlerFunc(echoPath), onLoopback(), http.WithTLS(tt.cert, tt.key))
+			err := srv.Start(t.Context())
+			if err == nil || tt.is != nil && !errors.Is(err, tt.is) || !strings.HasPrefix(err.Error(), "http: start: TLS key pair: ") {
+				t.Errorf("Start returns %v", err)
+			}
+			if srv.Addr() != "127.0.0.1:0" {
+				t.Errorf("a port was bound: %s", srv.Addr())
+			}
+		})
+	}
+}
+
+func TestStartsAndStopsInEveryOrder(t *testing.T) {
+	t.Parallel()
+	const start, stop, badStart = "start", "stop", "bad start"
+	type step struct {
+		do   string
+		want error
+	}
+	tests := []struct {
+		name  string
+		steps []step
+	}{
+		{"start twice", []step{{start, nil}, {start, http.ErrServerStarted}, {stop, nil}}},
+		{"stop twice", []step{{start, nil}, {stop, nil}, {stop, nil}}},
+		{"stop first", []step{{stop, nil}, {stop, nil}, {start, http.ErrServerClosed}}},
+		{"start after stop", []step{{start, nil}, {stop, nil}, {start, http.ErrServerClosed}, {stop, nil}}},
+		{"stop after a failed start", []step{{badStart, context.Canceled}, {stop, nil}, {start, http.ErrServerClosed}}},
+		{"start after a failed start", []step{{badStart, context.Canceled}, {start, nil}, {stop, nil}}},
+		{"failed start of a running server", []step{{start, nil}, {badStart, http.ErrServerStarted}, {stop, nil}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			srv := http.NewServer(http.HandlerFunc(echoPath), onLoopback())
+			for i, step := range tt.steps {
+				var err error
+				switch step.do {
+				case start:
+					err = srv.Start(t.Context())
+				case badStart:
+					err = srv.Start(noTime())
+				case stop:
+					err = srv.Stop(t.Context())
+				}
+				if !errors.Is(err, step.want) {
+					t.Errorf("step %d, %s: got %v, want %v", i+1, step.do, err, step.want)
+				}
+			}
+			if _, ok := <-srv.Err(); ok {
+				t.Error("Err delivers an error")
+			}
+		})
+	}
+}
+
+func TestStopOfAServerThatNeverStartedClosesItsListener(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := http.NewServer(http.HandlerFunc(echoPath), http.WithListener(l))
+	if srv.Addr() != l.Addr().String() {
+		t.Errorf("Addr is %s, want the listener's %s", srv.Addr(), l.Addr())
+	}
+	for range 2 {
+		if err := srv.Stop(t.Context()); err != nil {
+			t.Errorf("Stop: %v", err)
+		}
+	}
+	if !refusesConnections(l.Addr().String()) {
+		t.Error("the listener is open")
+	}
+}
+
+func TestStopFromManyGoroutinesWaitsForTheSameEnd(t *testing.T) {
+	t.Parallel()
+	entered, release := make(chan struct{}), make(chan struct{})
+	begun := make(chan struct{})
+	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-release
+		io.WriteString(w, "whole")
+	}, http.WithHTTPServer(func(hs *nethttp.Server) {
+		hs.RegisterOnShutdown(func() { close(begun) }) // panics if called twice
+	}))
+	conn := testkit.Dial(t, srv.Addr())
+	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	receive(t, entered, "the handler")
+	var results []<-chan error
+	for range 5 {
+		results = append(results, stopLater(srv, t.Context()))
+	}
+	receive(t, begun, "the shutdown")
+	for _, result := range results {
+		select {
+		case err := <-result:
+			t.Errorf("Stop returned %v while a request ran", err)
+		default:
+		}
+	}
+	close(release)
+	res := conn.ReadResponse("GET")
+	if body, _ := io.ReadAll(res.Body); string(body) != "whole" || !res.Close {
+		t.Errorf("the request got %q, and Connection: close is %t", body, res.Close)
+	}
+	for _, result := range results {
+		if err := receive(t, result, "Stop"); err != nil {
+			t.Errorf("Stop: %v", err)
+		}
+	}
+}
+
+func TestStopCutsWhatDoesNotEndAndSaysWhat(t *testing.T) {
+	t.Parallel()
+	entered := make(chan struct{}, 3)
+	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stream" {
+			drain.Stream(r.Context())
+			entered <- struct{}{}
+			<-r.Context().Done()
+			w = nil // and then it does not return
+		}
+		entered <- struct{}{}
+		<-t.Context().Done()
+	})
+	for _, path := range []string{"/slow", "/stream"} {
+		conn := testkit.Dial(t, srv.Addr())
+		conn.Send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		receive(t, entered, path)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	result := stopLater(srv, ctx)
+	receive(t, entered, "the cancellation of the stream")
+	cancel()
+	err := receive(t, result, "Stop")
+	const want = "http: stop: cut 2 connections, 1 request, 1 event stream: context canceled"
+	if !errors.Is(err, context.Canceled) || err.Error() != want {
+		t.Errorf("Stop returns %v\nwant %s", err, want)
+	}
+}
+
+// Streams and sockets are told to end; a slow request is left to finish.
+func TestStopEndsLongLivedExchanges(t *testing.T) {
+	testkit.CheckLeaks(t)
+	entered, release := make(chan string, 3), make(chan struct{})
+	router := http.NewRouter()
+	router.HandleFunc("GET /stream", func(w http.ResponseWriter, r *http.Request) {
+		drain.Stream(r.Context())
+		entered <- "stream"
+		<-r.Context().Done()
+		io.WriteString(w, "streamed")
+	})
+	router.HandleFunc("GET /socket", func(w http.ResponseWriter, r *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		defer drain.Add(r.Context(), drain.WebSocket, func(context.Context) { io.WriteString(conn, "1001\n") })()
+		entered <- "socket"
+		rw.ReadString('\n') // the peer's answer
+	})
+	router.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
+		entered <- "slow"
+		<-release
+		if err := r.Context().Err(); err != nil {
+			t.Errorf("the slow request's context ended: %v", err)
+		}
+		io.WriteString(w, "finished")
+	})
+	srv := startServer(t, router.ServeHTTP)
+	conns := map[string]*testkit.Conn{}
+	for _, name := range []string{"stream", "socket", "slow"} {
+		conns[name] = testkit.Dial(t, srv.Addr())
+		conns[name].Send("GET /" + name + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		receive(t, entered, name)
+	}
+	result := stopLater(srv, t.Context())
+	if got := conns["stream"].ReadAll(); !strings.HasSuffix(got, "streamed") {
+		t.Errorf("the stream ended with %q", got)
+	}
+	told, err := bufio.NewReader(conns["socket"]).ReadString('\n')
+	if told != "1001\n" || err != nil {
+		t.Errorf("the socket was told %q, %v", told, err)
+	}
+	conns["socket"].Send("1001\n")
+	close(release)
+	if got := conns["slow"].ReadAll(); !strings.HasSuffix(got, "finished") {
+		t.Errorf("the slow request got %q", got)
+	}
+	if err := receive(t, result, "Stop"); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+}
+
+// A brokenListener fails at the first connection it should accept.
+type brokenListener struct{ net.Listener }
+
+var errBroken = errors.New("the listener broke")
+
+func (brokenListener) Accept() (net.Conn, error) { return nil, errBroken }
+
+func listenBroken(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return brokenListener{l}
+}
+
+func TestErrTellsOfAServingFailure(t *testing.T) {
+	testkit.CheckLeaks(t)
+	l := listenBroken(t)
+	srv := http.NewServer(http.HandlerFunc(echoPath), http.WithListener(l))
+	if err := srv.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := receive(t, srv.Err(), "the failure"); !errors.Is(err, errBroken) {
+		t.Errorf("Err delivers %v", err)
+	}
+	if err := srv.Stop(t.Context()); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+	if err, ok := <-srv.Err(); ok {
+		t.Errorf("Err delivers %v as well", err)
+	}
+}
+
+func TestRunReturnsAServingFailure(t *testing.T) {
+	testkit.CheckLeaks(t)
+	srv := http.NewServer(http.HandlerFunc(echoPath), http.WithListener(listenBroken(t)))
+	err := srv.Run(t.Context())
+	if !errors.Is(err, errBroken) || err.Error() != "http: serve: the listener broke" {
+		t.Errorf("Run returns %v", err)
+	}
+}
+
+func TestRunReturnsAFailedStart(t *testing.T) {
+	t.Parallel()
+	srv := http.NewServer(http.HandlerFunc(echoPath), onLoopback(), http.WithTLS("missing", "missing"))
+	if err := srv.Run(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Run returns %v", err)
+	}
+}
+
+// runLater runs Run in the background and waits until the server accepts.
+func runLater(t *testing.T, srv *http.Server, ctx context.Context, l net.Listener) <-chan error {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() { result <- srv.Run(ctx) }()
+	if got := fetchPath(t, l.Addr().String(), "/up"); got != "/up" {
+		t.Errorf("the server answered %q", got)
+	}
+	return result
+}
+
+func TestRunEndsWellWithItsContextOrAStop(t *testing.T) {
+	testkit.CheckLeaks(t)
+	for _, end := range []string{"context", "stop"} {
+		t.Run(end, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			srv := http.NewServer(http.HandlerFunc(echoPath), http.WithListener(l))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			result := runLater(t, srv, ctx, l)
+			if end == "context" {
+				cancel()
+			} else if err := srv.Stop(t.Context()); err != nil {
+				t.Errorf("Stop: %v", err)
+			}
+			if err := receive(t, result, "Run"); err != nil {
+				t.Errorf("Run returns %v", err)
+			}
+		})
+	}
+}
+
+func TestRunCutsWhatOutlastsTheDrainTimeout(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entered := make(chan struct{})
+	srv := http.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/up" {
+			io.WriteString(w, "/up")
+			return
+		}
+		close(entered)
+		<-r.Context().Done()
+	}), http.WithListener(l), http.WithDrainTimeout(time.Millisecond))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	result := runLater(t, srv, ctx, l)
+	testkit.Dial(t, srv.Addr()).Send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	receive(t, entered, "the handler")
+	cancel()
+	err = receive(t, result, "Run")
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "cut 1 connection, 1 request") {
+		t.Errorf("Run returns %v", err)
+	}
+}
+
+// tlsClient returns a client that trusts pool and prefers HTTP/2.
+func tlsClient(t *testing.T, pool *x509.CertPool) *nethttp.Client {
+	transport := &nethttp.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: pool},
+		ForceAttemptHTTP2: true,
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &nethttp.Client{Transport: transport, Timeout: testkit.Patience}
+}
+
+// getBody returns the body of a GET request.
+func getBody(client *nethttp.Client, url string) (string, error) {
+	res, err := client.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return string(body), err
+}
+
+func TestTLSServesHTTP2(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile, pool := testkit.KeyPair(t)
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := &tls.Config{MinVersion: tls.VersionTLS13}
+	tests := []struct {
+		name string
+		opts []http.ServerOption
+	}{
+		{"files", []http.ServerOption{http.WithTLS(certFile, keyFile)}},
+		{"files and a TLSConfig", []http.ServerOption{http.WithTLS(certFile, keyFile),
+			http.WithHTTPServer(func(hs *nethttp.Server) { hs.TLSConfig = shared })}},
+		{"TLSConfig", []http.ServerOption{http.WithTLS("", ""), http.WithHTTPServer(func(hs *nethttp.Server) {
+			hs.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
+		})}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			srv := startServer(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }, tt.opts...)
+			got, err := getBody(tlsClient(t, pool), "https://"+srv.Addr())
+			if err != nil || got != "HTTP/2.0" {
+				t.Errorf("the client got %q, %v", got, err)
+			}
+			if err := receive(t, stopLater(srv, t.Context()), "Stop"); err != nil {
+				t.Errorf("Stop: %v", err)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if len(shared.Certificates) > 0 || len(shared.NextProtos) > 0 {
+			t.Error("the user's own TLSConfig was changed")
+		}
+	})
+}
+
+func TestStreamEndsAndSlowRequestFinishesOnOneHTTP2Connection(t *testing.T) {
+	testkit.CheckLeaks(t)
+	certFile, keyFile, pool := testkit.KeyPair(t)
+	peers, release := make(chan string, 2), make(chan struct{})
+	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		peers <- r.RemoteAddr
+		if r.URL.Path == "/stream" {
+			drain.Stream(r.Context())
+			<-r.Context().Done()
+		} else {
+			<-release
+			if err := r.Context().Err(); err != nil {
+				t.Errorf("the slow request's context ended: %v", err)
+			}
+		}
+		io.WriteString(w, "end of "+r.URL.Path)
+	}, http.WithTLS(certFile, keyFile))
+
+	client := tlsClient(t, pool)
+	bodies := map[string]chan string{"/slow": make(chan string, 1), "/stream": make(chan string, 1)}
+	var seen []string
+	for _, path := range []string{"/slow", "/stream"} {
+		go func() {
+			body, err := getBody(client, "https://"+srv.Addr()+path)
+			if err != nil {
+				body = err.Error()
+			}
+			bodies[path] <- body
+		}()
+		seen = append(seen, receive(t, peers, path))
+	}
+	if seen[0] != seen[1] {
+		t.Fatalf("the requests came on two connections, %v", seen)
+	}
+	result := stopLater(srv, t.Context())
+	if got := receive(t, bodies["/stream"], "the stream's end"); got != "end of /stream" {
+		t.Errorf("the stream got %q", got)
+	}
+	close(release)
+	if got := receive(t, bodies["/slow"], "the slow response"); got != "end of /slow" {
+		t.Errorf("the slow request got %q", got)
+	}
+	if err := receive(t, result, "Stop"); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+}
+
+func TestOptionsSetTheServerUnderneath(t *testing.T) {
+	t.Parallel()
+	type settings struct {
+		Addr                                string
+		Read, ReadHeader, Write, Idle       time.Duration
+		MaxHeaderBytes                      int
+		TLSConfig, ConnContext, BaseContext bool
+	}
+	defaults := settings{":8080", 15 * time.Second, 5 * time.Second, 15 * time.Second, 60 * time.Second, 0, false, false, false}
+	tests := []struct {
+		name string
+		opts []http.ServerOption
+		want func(*settings)
+	}{
+		{"none", nil, func(*settings) {}},
+		{"all", []http.ServerOption{
+			http.WithAddr("localhost:1"), http.WithReadTimeout(2), http.WithReadHeaderTimeout(3),
+			http.WithWriteTimeout(4), http.WithIdleTimeout(5), http.WithMaxHeaderBytes(6),
+		}, func(s *settings) { *s = settings{"localhost:1", 2, 3, 4, 5, 6, false, false, false} }},
+		{"no limits", []http.ServerOption{
+			http.WithReadTimeout(0), http.WithReadHeaderTimeout(0), http.WithWriteTimeout(0), http.WithIdleTimeout(0),
+		}, func(s *settings) { s.Read, s.ReadHeader, s.Write, s.Idle = 0, -1, 0, -1 }},
+		{"the later wins", []http.ServerOption{http.WithAddr(":1"), http.WithAddr(":2")},
+			func(s *settings) { s.Addr = ":2" }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			want := defaults
+			tt.want(&want)
+			var got settings
+			look := http.WithHTTPServer(func(hs *nethttp.Server) {
+				got = settings{hs.Addr, hs.ReadTimeout, hs.ReadHeaderTimeout, hs.WriteTimeout, hs.IdleTimeout,
+					hs.MaxHeaderBytes, hs.TLSConfig != nil, hs.ConnContext != nil, hs.BaseContext != nil}
+			})
+			// Wherever it stands, it sees what the others set.
+			http.NewServer(http.HandlerFunc(echoPath), append([]http.ServerOption{look}, tt.opts...)...)
+			if got != want {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+func TestWithHTTPServerHasTheLastWordAndIsHeardEverywhere(t *testing.T) {
+	t.Parallel()
+	type key string
+	states := make(chan http.ConnState, 10)
+	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Context().Value(key("base")), r.Context().Value(key("conn")), w.Header().Get("X-Wrapped"))
+	}, http.WithAddr("256.256.256.256:0"), http.WithHTTPServer(func(hs *nethttp.Server) {
+		inner := hs.Handler
+		hs.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Wrapped", "handler")
+			inner.ServeHTTP(w, r)
+		})
+		hs.Addr = "127.0.0.1:0"
+		hs.BaseContext = func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), key("base"), "base,")
+		}
+		hs.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, key("conn"), "conn,")
+		}
+		hs.ConnState = func(_ net.Conn, state http.ConnState) { states <- state }
+	}))
+	if got := fetchPath(t, srv.Addr(), "/"); got != "base,conn,handler" {
+		t.Errorf("the handler saw %q", got)
+	}
+	if got := receive(t, states, "the connection's state"); got != http.StateNew {
+		t.Errorf("the first state is %v", got)
+	}
+}
+
+func TestUnencryptedHTTP2CanBeTurnedOnAndDrains(t *testing.T) {
+	t.Parallel()
+	entered := make(chan struct{})
+	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		drain.Stream(r.Context())
+		close(entered)
+		<-r.Context().Done()
+		io.WriteString(w, r.Proto)
+	}, http.WithHTTPServer(func(hs *nethttp.Server) {
+		hs.Protocols = new(nethttp.Protocols)
+		hs.Protocols.SetUnencryptedHTTP2(true)
+	}))
+	transport := &nethttp.Transport{Protocols: new(nethttp.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(transport.CloseIdleConnections)
+	body := make(chan string, 1)
+	go func() {
+		got, err := getBody(&nethttp.Client{Transport: transport}, "http://"+srv.Addr())
+		if err != nil {
+			got = err.Error()
+		}
+		body <- got
+	}()
+	receive(t, entered, "the handler")
+	result := stopLater(srv, t.Context())
+	if got := receive(t, body, "the response"); got != "HTTP/2.0" {
+		t.Errorf("the client got %q", got)
+	}
+	if err := receive(t, result, "Stop"); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+}
+
+func TestWithListenerServesAUnixSocket(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("no Unix sockets")
+	}
+	dir, err := os.MkdirTemp("", "http") // a test's own directory may have too long a name
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := startServer(t, echoPath, http.WithListener(l))
+	if srv.Addr() != path {
+		t.Errorf("Addr is %q, want %q", srv.Addr(), path)
+	}
+	raw, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	conn := testkit.Wrap(t, raw)
+	conn.Send("GET /unix HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	if got := conn.ReadAll(); !strings.HasSuffix(got, "/unix") {
+		t.Errorf("the client got %q", got)
+	}
+}
+
+func TestBadSettingsPanicWithTheUsersLine(t *testing.T) {
+	t.Parallel()
+	handler := http.HandlerFunc(echoPath)
+	certified := http.WithHTTPServer(func(hs *nethttp.Server) {
+		hs.TLSConfig = &tls.Config{Certificates: make([]tls.Certificate, 1)}
+	})
+	tests := []struct {
+		want string
+		make func()
+	}{
+		{"NewServer: the handler is nil", func() { http.NewServer(nil) }},
+		{"NewServer: the handler is nil", func() { http.NewServer(http.HandlerFunc(nil)) }},
+		{"NewServer: the handler is nil", func() {
+			http.NewServer(handler, http.WithHTTPServer(func(hs *nethttp.Server) { hs.Handler = nil }))
+		}},
+		{"NewServer: option 2 is nil", func() { http.NewServer(handler, onLoopback(), nil) }},
+		{"WithAddr: the address is empty", func() { http.WithAddr("") }},
+		{"WithListener: the listener is nil", func() { http.WithListener(nil) }},
+		{`WithTLS: certificate "c.pem" and key "": one name is empty`, func() { http.WithTLS("c.pem", "") }},
+		{`WithTLS: certificate "" and key "k.pem": one name is empty`, func() { http.WithTLS("", "k.pem") }},
+		{"WithTLS: neither files nor a TLSConfig with certificates", func() { http.NewServer(handler, http.WithTLS("", "")) }},
+		{"NewServer: TLSConfig has certificates, but without WithTLS they would not be used",
+			func() { http.NewServer(handler, certified) }},
+		{"WithReadTimeout: -1s is negative", func() { http.WithReadTimeout(-time.Second) }},
+		{"WithReadHeaderTimeout: -1s is negative", func() { http.WithReadHeaderTimeout(-time.Second) }},
+		{"WithWriteTimeout: -1s is negative", func() { http.WithWriteTimeout(-time.Second) }},
+		{"WithIdleTimeout: -1s is negative", func() { http.WithIdleTimeout(-time.Second) }},
+		{"WithMaxHeaderBytes: 0 is not positive", func() { http.WithMaxHeaderBytes(0) }},
+		{"WithDrainTimeout: 0s is not positive", func() { http.WithDrainTimeout(0) }},
+		{"WithHTTPServer: the function is nil", func() { http.WithHTTPServer(nil) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.want, func(t *testing.T) {
+			t.Parallel()
+			defer func() {
+				want := regexp.MustCompile(`^http: .*server_test\.go:\d+: ` + regexp.QuoteMeta(tt.want) + `$`)
+				if got := fmt.Sprint(recover()); !want.MatchString(got) {
+					t.Errorf("panic %q, want %s", got, want)
+				}
+			}()
+			tt.make()
+		})
+	}
+}
+
+// drip sends s, one byte at a time, and then nothing more, until the server
+// ends the connection.
+func drip(t *testing.T, conn *testkit.Conn, s string) {
+	var sending sync.WaitGroup
+	t.Cleanup(sending.Wait)
+	sending.Go(func() {
+		pace := time.NewTicker(time.Millisecond)
+		defer pace.Stop()
+		for i := range len(s) {
+			if _, err := io.WriteString(conn.Conn, s[i:i+1]); err != nil {
+				return
+			}
+			<-pace.C
+		}
+	})
+}
+
+func TestDrippedHeaderIsCutByTheHeaderTimeout(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, echoPath, http.WithReadTimeout(0), http.WithReadHeaderTimeout(50*time.Millisecond))
+	conn := testkit.Dial(t, srv.Addr())
+	conn.Send("GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+	drip(t, conn, strings.Repeat("a", 20_000))
+	if got := conn.ReadAll(); got != "" {
+		t.Errorf("the server answered %q", got)
+	}
+}
+
+func TestDrippedBodyIsCutByTheReadTimeout(t *testing.T) {
+	t.Parallel()
+	failure := make(chan error, 1)
+	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		failure <- err
+	}, http.WithReadTimeout(50*time.Millisecond), http.WithReadHeaderTimeout(0))
+	conn := testkit.Dial(t, srv.Addr())
+	conn.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n")
+	drip(t, conn, strings.Repeat("a", 20_000))
+	if err := receive(t, failure, "the handler"); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("reading the body ended with %v", err)
+	}
+	conn.ReadAll()
+}
+
+func TestIdleConnectionIsClosedByTheIdleTimeout(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, echoPath, http.WithReadTimeout(0), http.WithIdleTimeout(10*time.Millisecond))
+	conn := testkit.Dial(t, srv.Addr())
+	conn.Send("GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+	if got := conn.ReadAll(); !strings.HasSuffix(got, "/x") {
+		t.Errorf("the client got %q", got)
+	}
+}
+
+func TestResponseIsCutByTheWriteTimeout(t *testing.T) {
+	t.Parallel()
+	failure := make(chan error, 1)
+	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		chunk := make([]byte, 1<<20)
+		for {
+			if _, err := w.Write(chunk); err != nil {
+				failure <- err
+				return
+			}
+		}
+	}, http.WithWriteTimeout(50*time.Millisecond))
+	conn := testkit.Dial(t, srv.Addr())
+	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n") // and it reads nothing
+	if err := receive(t, failure, "the handler"); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("writing ended with %v", err)
+	}
+}
+
+// answerTo sends raw bytes and returns all that comes back, without its date.
+func answerTo(t *testing.T, addr, request string) string {
+	t.Helper()
+	conn := testkit.Dial(t, addr)
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	sending.Go(func() {
+		// A server that has seen enough closes, and then this may fail.
+		io.WriteString(conn.Conn, request)
+		conn.Conn.(*net.TCPConn).CloseWrite()
+	})
+	return regexp.MustCompile(`Date: [^\r]*\r\n`).ReplaceAllString(conn.ReadAll(), "")
+}
+
+func TestMalformedRequestsGetWhatNetHTTPGives(t *testing.T) {
+	t.Parallel()
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		fmt.Fprintf(w, "%s %s %q", r.Method, r.URL.Path, body)
+	})
+	bare := testkit.StartServer(t, testkit.HTTP1, handler)
+	srv := startServer(t, handler)
+	const host = "Host: x\r\n"
+	tests := []struct{ name, request, status string }{
+		{"no Host", "GET / HTTP/1.1\r\n\r\n", "400"},
+		{"two Hosts", "GET / HTTP/1.1\r\n" + host + host + "\r\n", "400"},
+		{"bad Host", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "400"},
+		{"bad method token", "GE(T / HTTP/1.1\r\n" + host + "\r\n", "400"},
+		{"no method", " / HTTP/1.1\r\n" + host + "\r\n", "400"},
+		{"no version", "GET /\r\n" + host + "\r\n", "400"},
+		{"unknown version", "GET / HTTP/3.7\r\n" + host + "\r\n", "505"},
+		{"bad target", "GET http://[::1 HTTP/1.1\r\n" + host + "\r\n", "400"},
+		{"bad escape", "GET /%zz HTTP/1.1\r\n" + host + "\r\n", "400"},
+		{"2 MB of headers", "GET / HTTP/1.1\r\n" + host + strings.Repeat("X-Filler: "+strings.Repeat("f", 1000)+"\r\n", 2000) + "\r\n", "431"},
+		{"2 MB of one header", "GET / HTTP/1.1\r\n" + host + "X-Filler: " + strings.Repeat("f", 2<<20) + "\r\n\r\n", "431"},
+		{"2 MB of request line", "GET /" + strings.Repeat("f", 2<<20) + " HTTP/1.1\r\n" + host + "\r\n", "431"},
+		{"header without colon", "GET / HTTP/1.1\r\n" + host + "X-Broken\r\n\r\n", "400"},
+		{"space before colon", "GET / HTTP/1.1\r\n" + host + "X-Broken : 1\r\n\r\n", "400"},
+		{"control character in a value", "GET / HTTP/1.1\r\n" + host + "X-Broken: a\x01b\r\n\r\n", "400"},
+		{"body shorter than its length", "POST / HTTP/1.1\r\n" + host + "Content-Length: 10\r\n\r\nshort", "400"},
+		{"negative length", "POST / HTTP/1.1\r\n" + host + "Content-Length: -1\r\n\r\n", "400"},
+		{"length that is no number", "POST / HTTP/1.1\r\n" + host + "Content-Length: ten\r\n\r\n", "400"},
+		{"two lengths", "POST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", "400"},
+		{"bad chunk size", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n", "400"},
+		{"huge chunk size", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc\r\n", "400"},
+		{"chunk longer than its size", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n", "400"},
+		{"unfinished chunks", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n3\r\nab", "400"},
+		{"unknown transfer coding", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: rot13\r\n\r\n", "501"},
+		{"unknown expectation", "POST / HTTP/1.1\r\n" + host + "Expect: miracles\r\nContent-Length: 1\r\n\r\na", "417"},
+		{"garbage", "\x00\x01\x02\xff\xfe garbage\r\n\r\n", "400"},
+		{"TLS to a plain port", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "400"},
+		{"nothing", "", ""},
+		{"half a request line", "GET / HT", "400"},
+		{"sound", "POST /p HTTP/1.1\r\n" + host + "Content-Length: 2\r\n\r\nab", "200"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			want, got := answerTo(t, bare.Addr(), tt.request), answerTo(t, srv.Addr(), tt.request)
+			if got != want {
+				t.Errorf("the server answers\n%q\nand net/http\n%q", got, want)
+			}
+			status := ""
+			if _, rest, ok := strings.Cut(got, " "); ok {
+				status = rest[:3]
+			}
+			if status != tt.status {
+				t.Errorf("the answer is %q, want status %q", got, tt.status)
+			}
+			if got := fetchPath(t, srv.Addr(), "/after"); got != `GET /after ""` {
+				t.Errorf("the next request gets %q", got)
+			}
+		})
+	}
+}
+
+func TestMaxHeaderBytesLimitsTheHeader(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, echoPath, http.WithMaxHeaderBytes(1000))
+	for size, status := range map[int]string{500: "200", 10_000: "431"} {
+		got := answerTo(t, srv.Addr(), "GET / HTTP/1.1\r\nHost: x\r\nX-Filler: "+strings.Repeat("f", size)+"\r\n\r\n")
+		if !strings.HasPrefix(got, "HTTP/1.1 "+status) {
+			t.Errorf("a header of about %d bytes gets %q, want %s", size, got, status)
+		}
+	}
+}
