@@ -71,7 +71,8 @@ func (h taskHandlers) read(w http.ResponseWriter, r *http.Request) {
 	http.WriteJSON(w, http.StatusOK, task)
 }
 
-// replace sets all of a task's content: a field that is left out becomes empty.
+// replace sets all of a task's content: a field that is left out gets the value
+// that it has in a new task.
 func (h taskHandlers) replace(w http.ResponseWriter, r *http.Request) {
 	id, ok := taskID(w, r)
 	if !ok {
