@@ -39,6 +39,14 @@ func TestAPIIsTheOneInTheGoldenFile(t *testing.T) {
 	testkit.Golden(t, "api.txt", []byte(surface))
 }
 
+func TestEveryExportedSymbolHasAnExample(t *testing.T) {
+	t.Parallel()
+	_, root := load(t)
+	for _, finding := range root.WithoutExample("nethttp.go") {
+		t.Error(finding)
+	}
+}
+
 func TestHouseRulesAreKept(t *testing.T) {
 	t.Parallel()
 	all, _ := load(t)
