@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing/fstest"
 	"time"
@@ -632,6 +633,99 @@ func ExampleTrustedProxies() {
 	r.Header.Set("X-Forwarded-For", "6.6.6.6, 203.0.114.9")
 	router.ServeHTTP(httptest.NewRecorder(), r)
 	// Output: 203.0.114.9
+}
+
+// Two attempts to log in a minute are allowed to each client.
+func ExampleRateLimit() {
+	router := http.NewRouter()
+	auth := router.Group("/auth")
+	auth.Use(http.RateLimit(http.RateLimitConfig{Limit: 2, Window: time.Minute}))
+	auth.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		http.WriteJSON(w, http.StatusOK, "welcome")
+	})
+
+	for range 3 {
+		rec := httptest.NewRecorder()
+		router.ServeHTTP(rec, httptest.NewRequest("POST", "/auth/login", nil))
+		fmt.Println(rec.Code, rec.Body, rec.Header().Get("X-RateLimit-Remaining"), rec.Header().Get("Retry-After") != "")
+	}
+	// Output:
+	// 200 "welcome" 1 false
+	// 200 "welcome" 0 false
+	// 429 {"error":"rate limit exceeded"} 0 true
+}
+
+// Requests are counted by API key instead of by address.
+func ExampleRateLimitConfig() {
+	limit := http.RateLimit(http.RateLimitConfig{
+		Limit:   1,
+		KeyFunc: func(r *http.Request) string { return r.Header.Get("X-API-Key") },
+		Message: "one request a minute, please",
+	})
+	handler := limit(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "ok")
+	}))
+	for _, key := range []string{"alice", "bob", "alice"} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("X-API-Key", key)
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, r)
+		fmt.Println(key, rec.Code, rec.Body)
+	}
+	// Output:
+	// alice 200 ok
+	// bob 200 ok
+	// alice 429 {"error":"one request a minute, please"}
+}
+
+// sqlStore would count in a database: one statement that inserts or updates
+// the row of the key and returns its count and end. A map stands in for it.
+type sqlStore struct {
+	mu   sync.Mutex
+	rows map[string]sqlRow
+}
+
+type sqlRow struct {
+	count int64
+	end   time.Time
+}
+
+func (s *sqlStore) Increment(ctx context.Context, key string, window time.Duration) (int64, time.Duration, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	row := s.rows[key]
+	if !now.Before(row.end) {
+		row = sqlRow{end: now.Add(window)}
+	}
+	row.count++
+	s.rows[key] = row
+	return row.count, row.end.Sub(now), nil
+}
+
+// Two servers share one limit through a store.
+func ExampleRateLimitStore() {
+	store := &sqlStore{rows: map[string]sqlRow{}}
+	server := func() http.Handler {
+		router := http.NewRouter()
+		router.Use(http.RateLimit(http.RateLimitConfig{Limit: 3, Store: store}))
+		router.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {})
+		return router
+	}
+	servers := []http.Handler{server(), server()}
+	for i := range 4 {
+		rec := httptest.NewRecorder()
+		servers[i%2].ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+		fmt.Println("server", i%2, "answers", rec.Code)
+	}
+	// Output:
+	// server 0 answers 200
+	// server 1 answers 200
+	// server 0 answers 200
+	// server 1 answers 429
 }
 
 // Count all requests of a router, and show the numbers to operators.

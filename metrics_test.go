@@ -188,6 +188,17 @@ func TestMetricsKnowTheRouteThoughTheRequestWasCopied(t *testing.T) {
 	}
 }
 
+func TestMetricsHandBackThePatternTheyWereGivenARequestFor(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /users/{id}", func(w http.ResponseWriter, r *http.Request) {})
+	r := httptest.NewRequest("GET", "/users/7", nil)
+	http.NewMetrics().Middleware()(mux).ServeHTTP(httptest.NewRecorder(), r)
+	if r.Pattern != "GET /users/{id}" {
+		t.Errorf("the outer request's pattern is %q", r.Pattern)
+	}
+}
+
 func TestActiveRequestsRiseAndReturnToZero(t *testing.T) {
 	t.Parallel()
 	m := http.NewMetrics()

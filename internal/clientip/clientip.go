@@ -50,7 +50,8 @@ func (a Address) Key() string {
 	if err != nil {
 		return a.String()
 	}
-	return network.String()
+	var buf [len("ffff:ffff:ffff:ffff::/64")]byte
+	return string(network.AppendTo(buf[:0]))
 }
 
 // Of returns the address that a request comes from, given the peer's address
