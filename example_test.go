@@ -1,6 +1,8 @@
 package http_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +16,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -1276,4 +1279,310 @@ func ExampleWithHTTPServer() {
 	}))
 	fmt.Println(srv.Addr())
 	// Output: localhost:8082
+}
+
+// serveExample answers one GET of handler in memory.
+func serveExample(handler http.Handler, header ...string) *httptest.ResponseRecorder {
+	rec := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", "/", nil)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	handler.ServeHTTP(rec, r)
+	return rec
+}
+
+// plainLogger logs to the standard output what is the same on each run.
+func plainLogger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "duration" {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}
+
+// An id that came from a proxy in front is kept.
+func ExampleRequestID() {
+	handler := http.RequestID(http.RequestIDConfig{})(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			fmt.Println("handling", http.GetRequestID(r))
+		}))
+	rec := serveExample(handler, "X-Request-ID", "trace-17")
+	fmt.Println(rec.Header().Get("X-Request-ID"))
+	// Output:
+	// handling trace-17
+	// trace-17
+}
+
+func ExampleRequestIDConfig() {
+	n := 0
+	handler := http.RequestID(http.RequestIDConfig{
+		Header:    "X-Trace-ID",
+		Generator: func() string { n++; return fmt.Sprint("trace-", n) },
+	})(http.NotFoundHandler())
+	fmt.Println(serveExample(handler).Header().Get("X-Trace-ID"))
+	// Output: trace-1
+}
+
+func ExampleGetRequestID() {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		http.WriteJSON(w, http.StatusOK, map[string]string{"id": http.GetRequestID(r)})
+	}
+	chain := http.RequestID(http.RequestIDConfig{})(http.HandlerFunc(handler))
+	fmt.Println(serveExample(chain, "X-Request-ID", "trace-17").Body)
+	// Output: {"id":"trace-17"}
+}
+
+func ExampleRequestLogger() {
+	router := http.NewRouter()
+	router.Use(http.RequestID(http.RequestIDConfig{}))
+	router.Use(http.RequestLogger(plainLogger()))
+	router.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		http.LoggerFromContext(r.Context()).Info("saying hello")
+		fmt.Fprint(w, "hello")
+	})
+	serveExample(router, "X-Request-ID", "trace-17")
+	// Output:
+	// level=INFO msg="saying hello" request_id=trace-17
+	// level=INFO msg="http request" method=GET path=/ status=200 bytes=5 remote_ip=192.0.2.1 request_id=trace-17 pattern="GET /{$}"
+}
+
+func ExampleLogOption() {
+	options := []http.LogOption{
+		http.LogSkip(func(r *http.Request) bool { return r.URL.Path == "/health" }),
+	}
+	handler := http.RequestLogger(plainLogger(), options...)(http.NotFoundHandler())
+	serveExample(handler)
+	// Output: level=INFO msg="http request" method=GET path=/ status=404 bytes=19 remote_ip=192.0.2.1
+}
+
+// The health check of a load balancer does not fill the log.
+func ExampleLogSkip() {
+	router := http.NewRouter()
+	router.Use(http.RequestLogger(plainLogger(), http.LogSkip(func(r *http.Request) bool {
+		return r.Pattern == "GET /{$}"
+	})))
+	router.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {})
+	serveExample(router)
+	fmt.Println("nothing logged")
+	// Output: nothing logged
+}
+
+func ExampleLogAttrs() {
+	handler := http.RequestLogger(plainLogger(), http.LogAttrs(func(r *http.Request) []slog.Attr {
+		return []slog.Attr{slog.String("agent", r.UserAgent())}
+	}))(http.NotFoundHandler())
+	serveExample(handler, "User-Agent", "curl/8")
+	// Output: level=INFO msg="http request" method=GET path=/ status=404 bytes=19 remote_ip=192.0.2.1 agent=curl/8
+}
+
+func ExampleCompress() {
+	handler := http.Compress(http.CompressConfig{})(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, strings.Repeat("All work and no play makes Jack a dull boy.\n", 100))
+		}))
+	rec := serveExample(handler, "Accept-Encoding", "gzip")
+	fmt.Println(rec.Header().Get("Content-Encoding"), rec.Body.Len() < 200)
+	// Output: gzip true
+}
+
+// Only JSON, and fast rather than small.
+func ExampleCompressConfig() {
+	compress := http.Compress(http.CompressConfig{
+		Level:        gzip.BestSpeed,
+		MinSize:      512,
+		ContentTypes: []string{"application/json"},
+	})
+	handler := compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.WriteJSON(w, http.StatusOK, strings.Repeat("x", 600))
+	}))
+	fmt.Println(serveExample(handler, "Accept-Encoding", "gzip").Header().Get("Content-Encoding"))
+	// Output: gzip
+}
+
+// A faster gzip in place of the built-in one.
+func ExampleCompressEncoder() {
+	compress := http.Compress(http.CompressConfig{Encoders: []http.CompressEncoder{{
+		Name: "gzip",
+		New: func() http.CompressWriter {
+			w, _ := gzip.NewWriterLevel(io.Discard, gzip.HuffmanOnly)
+			return w
+		},
+	}}})
+	handler := compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.WriteJSON(w, http.StatusOK, strings.Repeat("x", 2000))
+	}))
+	fmt.Println(serveExample(handler, "Accept-Encoding", "gzip").Header().Get("Content-Encoding"))
+	// Output: gzip
+}
+
+func ExampleETag() {
+	handler := http.ETag(http.ETagConfig{})(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") }))
+	first := serveExample(handler)
+	tag := first.Header().Get("ETag")
+	again := serveExample(handler, "If-None-Match", tag)
+	fmt.Println(first.Code, tag)
+	fmt.Println(again.Code, again.Body.Len())
+	// Output:
+	// 200 "3610a6869a71bb4c"
+	// 304 0
+}
+
+func ExampleETagConfig() {
+	handler := http.ETag(http.ETagConfig{Weak: true})(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") }))
+	fmt.Println(serveExample(handler).Header().Get("ETag"))
+	// Output: W/"3610a6869a71bb4c"
+}
+
+func ExampleRecovery() {
+	handler := http.Recovery(func(recovered any, stack []byte) {
+		fmt.Println("panic:", recovered)
+	})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		panic("out of cheese")
+	}))
+	rec := serveExample(handler)
+	fmt.Println(rec.Code, rec.Body)
+	// Output:
+	// panic: out of cheese
+	// 500 {"error":"internal server error"}
+}
+
+// A stream of the ticks of a clock, until the client leaves or the server
+// stops.
+func ExampleSSEWriter() {
+	ticks := make(chan string, 2)
+	ticks <- "10:00"
+	ticks <- "10:01"
+	close(ticks)
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		stream := http.NewSSEWriter(w)
+		for {
+			select {
+			case <-r.Context().Done():
+				return
+			case tick, ok := <-ticks:
+				if !ok || stream.Event("tick", tick) != nil {
+					return
+				}
+			}
+		}
+	}
+	fmt.Print(serveExample(http.HandlerFunc(handler)).Body)
+	// Output:
+	// event: tick
+	// data: 10:00
+	//
+	// event: tick
+	// data: 10:01
+	//
+}
+
+// exampleStream returns what f sends, with | at the end of each line.
+func exampleStream(f func(*http.SSEWriter)) string {
+	rec := serveExample(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f(http.NewSSEWriter(w)) }))
+	return strings.ReplaceAll(rec.Body.String(), "\n", "|")
+}
+
+func ExampleNewSSEWriter() {
+	rec := serveExample(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.NewSSEWriter(w) }))
+	fmt.Println(rec.Header().Get("Content-Type"), rec.Flushed)
+	// Output: text/event-stream true
+}
+
+func ExampleSSEWriter_Event() {
+	fmt.Println(exampleStream(func(s *http.SSEWriter) { s.Event("stats", `{"count":42}`) }))
+	// Output: event: stats|data: {"count":42}||
+}
+
+func ExampleSSEWriter_Data() {
+	fmt.Println(exampleStream(func(s *http.SSEWriter) { s.Data("two\nlines") }))
+	// Output: data: two|data: lines||
+}
+
+func ExampleSSEWriter_EventWithID() {
+	fmt.Println(exampleStream(func(s *http.SSEWriter) { s.EventWithID("17", "task", "done") }))
+	// Output: id: 17|event: task|data: done||
+}
+
+func ExampleSSEWriter_ID() {
+	fmt.Println(exampleStream(func(s *http.SSEWriter) { s.ID("17") }))
+	// Output: id: 17||
+}
+
+func ExampleSSEWriter_Comment() {
+	fmt.Println(exampleStream(func(s *http.SSEWriter) { s.Comment("keepalive") }))
+	// Output: : keepalive||
+}
+
+func ExampleSSEWriter_Retry() {
+	fmt.Println(exampleStream(func(s *http.SSEWriter) { s.Retry(5000) }))
+	// Output: retry: 5000||
+}
+
+func ExampleSSEWriter_SetWriteTimeout() {
+	fmt.Println(exampleStream(func(s *http.SSEWriter) {
+		s.SetWriteTimeout(5 * time.Second)
+		s.Data("in time")
+	}))
+	// Output: data: in time||
+}
+
+// A client that reconnects is sent what it has missed.
+func ExampleLastEventID() {
+	events := []string{"one", "two", "three"}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		stream := http.NewSSEWriter(w)
+		seen, _ := strconv.Atoi(http.LastEventID(r))
+		for i := min(max(seen, 0), len(events)); i < len(events); i++ {
+			stream.EventWithID(strconv.Itoa(i+1), "", events[i])
+		}
+	}
+	fmt.Print(serveExample(http.HandlerFunc(handler), "Last-Event-ID", "2").Body)
+	// Output:
+	// id: 3
+	// data: three
+	//
+}
+
+// Reloading a client-side route gets the application's page; a missing file
+// does not.
+func ExampleStatic() {
+	ui := fstest.MapFS{ // usually an embed.FS
+		"dist/index.html":      {Data: []byte("<title>app</title>")},
+		"dist/app-1a2b3c4d.js": {Data: []byte("start()")},
+	}
+	router := http.NewRouter()
+	router.Handle("GET /{path...}", http.Static(ui))
+	for _, path := range []string{"/", "/users/7", "/app-1a2b3c4d.js", "/missing.js"} {
+		rec := httptest.NewRecorder()
+		router.ServeHTTP(rec, httptest.NewRequest("GET", path, nil))
+		fmt.Println(path, rec.Code, rec.Body)
+	}
+	// Output:
+	// / 200 <title>app</title>
+	// /users/7 200 <title>app</title>
+	// /app-1a2b3c4d.js 200 start()
+	// /missing.js 404 {"error":"not found"}
+}
+
+// loudWriter is a coding for those who like capitals.
+type loudWriter struct{ w io.Writer }
+
+func (l *loudWriter) Write(p []byte) (int, error) { return l.w.Write(bytes.ToUpper(p)) }
+func (l *loudWriter) Flush() error                { return nil }
+func (l *loudWriter) Close() error                { return nil }
+func (l *loudWriter) Reset(w io.Writer)           { l.w = w }
+
+func ExampleCompressWriter() {
+	compress := http.Compress(http.CompressConfig{MinSize: 1, Encoders: []http.CompressEncoder{
+		{Name: "loud", New: func() http.CompressWriter { return &loudWriter{} }},
+	}})
+	handler := compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") }))
+	fmt.Println(serveExample(handler, "Accept-Encoding", "loud").Body)
+	// Output: HELLO
 }

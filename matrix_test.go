@@ -1,12 +1,15 @@
 package http_test
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -18,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	stanza "github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/capture"
 )
 
@@ -46,7 +50,108 @@ func matrixChains() []matrixChain {
 		{name: "stage that encodes", wrap: staged(testStage{limit: 3, encode: true}), settle: rot},
 		{name: "stages and observers", wrap: stack(observing, staged(testStage{limit: 10}), observing,
 			staged(testStage{limit: 1 << 20}), observing)},
+
+		{name: "RequestID", wrap: stanza.RequestID(stanza.RequestIDConfig{}), settle: withoutRequestID},
+		{name: "RequestLogger", wrap: stanza.RequestLogger(slog.New(slog.DiscardHandler))},
+		{name: "Compress", wrap: stanza.Compress(stanza.CompressConfig{}), settle: decompressed},
+		{name: "ETag", wrap: stanza.ETag(stanza.ETagConfig{}), settle: withoutETag},
+		{name: "Recovery", wrap: stanza.Recovery(nil), settle: recovered},
+		{name: "documented chain", wrap: documentedChain(), settle: settleAll},
+		{name: "documented chain backwards", wrap: backwards(documented()), settle: settleAll},
 	}
+}
+
+// documented is the chain of the README, in its order.
+func documented() []func(http.Handler) http.Handler {
+	return []func(http.Handler) http.Handler{
+		stanza.RequestID(stanza.RequestIDConfig{}),
+		stanza.RequestLogger(slog.New(slog.DiscardHandler)),
+		stanza.Compress(stanza.CompressConfig{}),
+		stanza.ETag(stanza.ETagConfig{}),
+		stanza.Recovery(nil),
+	}
+}
+
+func documentedChain() func(http.Handler) http.Handler { return stack(documented()...) }
+
+func backwards(wraps []func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+	slices.Reverse(wraps)
+	return stack(wraps...)
+}
+
+// settleAll takes back what the whole chain is meant to change.
+func settleAll(t *testing.T, c matrixCase, want, got *outcome) {
+	recovered(t, c, want, got)
+	withoutRequestID(t, c, want, got)
+	decompressed(t, c, want, got)
+	withoutETag(t, c, want, got)
+}
+
+func withoutRequestID(t *testing.T, c matrixCase, want, got *outcome) {
+	if got.Status == 0 || c.name == "hijack" && !want.http2() {
+		return // nothing of the middleware's is sent
+	}
+	if id := got.Header.Get("X-Request-Id"); len(id) != 36 {
+		t.Errorf("X-Request-ID is %q, want a UUID", id)
+	}
+	got.Header.Del("X-Request-Id")
+}
+
+// decompressed undoes gzip, which must be there just when it helps.
+func decompressed(t *testing.T, c matrixCase, want, got *outcome) {
+	vary := got.Header.Get("Vary")
+	if vary != "" && vary != "Accept-Encoding" {
+		t.Errorf("Vary is %q", vary)
+	}
+	got.Header.Del("Vary")
+	if got.Header.Get("Content-Encoding") != "gzip" {
+		return
+	}
+	if vary == "" {
+		t.Error("a compressed response without Vary")
+	}
+	zr, err := gzip.NewReader(strings.NewReader(got.Body))
+	if err == nil {
+		var plain []byte
+		plain, err = io.ReadAll(zr)
+		got.Body = string(plain)
+	}
+	if got.Failed != (err != nil) {
+		t.Errorf("the transfer failed: %v, but the decoder says %v", got.Failed, err)
+	}
+	got.Header.Del("Content-Encoding")
+	for _, name := range []string{"Content-Length", "Accept-Ranges"} {
+		got.Header.Del(name)
+		if v := want.Header.Get(name); v != "" {
+			got.Header.Set(name, v)
+		}
+	}
+	got.Length = want.Length
+}
+
+// withoutETag checks and removes the tag that ETag adds to a plain 200.
+func withoutETag(t *testing.T, c matrixCase, want, got *outcome) {
+	tag := got.Header.Get("Etag")
+	if tag == "" || tag == want.Header.Get("Etag") {
+		return
+	}
+	if got.Status != http.StatusOK || len(tag) != 18 || strings.Contains(c.name, "flush") {
+		t.Errorf("status %d has the tag %q", got.Status, tag)
+	}
+	got.Header.Del("Etag")
+}
+
+// recovered makes of want what Recovery makes of a panic before the response
+// has left.
+func recovered(t *testing.T, c matrixCase, want, got *outcome) {
+	early := c.name == "panic before a write" ||
+		c.name == "panic after a write" && got.Status == http.StatusInternalServerError
+	if !early {
+		return
+	}
+	const body = `{"error":"internal server error"}`
+	want.Failed, want.Status, want.Body, want.Length = false, 500, body, int64(len(body))
+	want.Header = http.Header{"Content-Type": {"application/json"}, "Content-Length": {fmt.Sprint(len(body))}}
 }
 
 // A matrixCase is one row: a handler and the request that is sent to it.
@@ -198,10 +303,21 @@ func matrixCases(file string) []matrixCase {
 			w.Header().Set(http.TrailerPrefix+"X-More", "5")
 		}},
 		{name: "unannounced trailers", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
-			write(w, strings.Repeat("body", 2000), note)
+			// Too much for a server's buffer, however well it is compressed.
+			write(w, incompressible(64<<10), note)
 			w.Header().Set(http.TrailerPrefix+"X-More", "5")
 		}},
 	}
+}
+
+// incompressible returns n characters of noise, the same each time.
+func incompressible(n int) string {
+	noise := rand.New(rand.NewPCG(1, 2))
+	text := make([]byte, n)
+	for i := range text {
+		text[i] = ' ' + byte(noise.IntN(95))
+	}
+	return string(text)
 }
 
 func hijacks(w http.ResponseWriter, r *http.Request, note func(string, error)) {
@@ -227,7 +343,10 @@ type outcome struct {
 	Body    string
 	Failed  bool     // no response, or a body that broke off
 	Notes   []string // results of calls in the handler
+	Proto   string
 }
+
+func (o *outcome) http2() bool { return o.Proto == "HTTP/2" }
 
 // clone copies what a comparison may change.
 func (o *outcome) clone() *outcome {
@@ -271,7 +390,7 @@ func TestMatrix(t *testing.T) {
 // exchange serves one request of c from a real server behind wrap.
 func exchange(t *testing.T, proto string, c matrixCase, wrap func(http.Handler) http.Handler) *outcome {
 	t.Helper()
-	out := &outcome{}
+	out := &outcome{Proto: proto}
 	returned := make(chan struct{})
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.handler(w, r, func(what string, err error) { out.Notes = append(out.Notes, what+": "+kind(err)) })

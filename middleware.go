@@ -1,13 +1,233 @@
 package http
 
 import (
+	"cmp"
+	"compress/gzip"
 	"context"
+	"io"
 	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/capture"
+	"github.com/stanza-go/framework/pkg/http/internal/compress"
 	"github.com/stanza-go/framework/pkg/http/internal/corspolicy"
+	"github.com/stanza-go/framework/pkg/http/internal/etag"
+	"github.com/stanza-go/framework/pkg/http/internal/header"
+	"github.com/stanza-go/framework/pkg/http/internal/uuid"
 )
+
+// RequestIDConfig sets up [RequestID]. The zero value is ready to use.
+type RequestIDConfig struct {
+	// Header is the field that carries the id in requests and responses.
+	// Empty means X-Request-ID. It must be a valid field name.
+	Header string
+
+	// Generator makes a new id. Nil means a random UUID (version 4). It must
+	// be safe for concurrent use. What it returns must be 1 to 128 visible
+	// ASCII characters; anything else is replaced by a UUID.
+	Generator func() string
+}
+
+// RequestID returns middleware that gives each request an id, sends it in the
+// response's header, and keeps it for [GetRequestID] and the logger.
+//
+// An id that came with the request is kept, so that one id follows a request
+// through several services, but only if there is exactly one and it is 1 to
+// 128 visible ASCII characters: what a client sends ends up in logs and
+// headers. Do not take it for proof of anything; clients choose it freely.
+//
+// It belongs first in the chain, so that all other middleware know the id. It
+// panics if config is not valid.
+func RequestID(config RequestIDConfig) Middleware {
+	name := config.Header
+	if name == "" {
+		name = "X-Request-ID"
+	}
+	if !header.IsToken(name) {
+		callsite.Panicf("RequestIDConfig.Header: %q is not a field name", name)
+	}
+	name = CanonicalHeaderKey(name)
+	generate := config.Generator
+	if generate == nil {
+		generate = uuid.New
+	}
+	return func(next Handler) Handler {
+		return HandlerFunc(func(w ResponseWriter, r *Request) {
+			id := ""
+			if sent := r.Header[name]; len(sent) == 1 && validRequestID(sent[0]) {
+				id = sent[0]
+			} else if id = generate(); !validRequestID(id) {
+				id = uuid.New()
+			}
+			r, owned := capture.WithState(w, r)
+			defer owned.Release()
+			state := capture.StateOf(r.Context())
+			// One string for the header, which handlers may change, and one to keep.
+			s := state.Strings(2)
+			s[0], s[1] = id, id
+			w.Header()[name] = s[0:1:1]
+			state.SetID(&s[1])
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// GetRequestID returns the id that [RequestID] gave the request, or "" where
+// that middleware is not in the chain.
+func GetRequestID(r *Request) string {
+	if state := capture.StateOf(r.Context()); state != nil {
+		return state.ID()
+	}
+	return ""
+}
+
+// maxRequestID is the longest id that is accepted.
+const maxRequestID = 128
+
+// validRequestID reports whether id may be sent and logged.
+func validRequestID(id string) bool {
+	return len(id) <= maxRequestID && header.IsVisible(id)
+}
+
+// A LogOption changes what [RequestLogger] writes.
+type LogOption func(*requestLog)
+
+// LogSkip leaves out requests for which skip returns true, such as health
+// checks. It is asked after the handler returned, when r.Pattern is known.
+func LogSkip(skip func(r *Request) bool) LogOption {
+	if skip == nil {
+		callsite.Panicf("LogSkip: nil function")
+	}
+	return func(l *requestLog) { l.skip = append(l.skip, skip) }
+}
+
+// LogAttrs adds the attributes that attrs returns to the end of each line. It
+// is asked after the handler returned, when r.Pattern is known. Query strings
+// and header fields often hold secrets; choose what to log with care.
+func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
+	if attrs == nil {
+		callsite.Panicf("LogAttrs: nil function")
+	}
+	return func(l *requestLog) { l.attrs = append(l.attrs, attrs) }
+}
+
+// RequestLogger returns middleware that writes one line for each request when
+// its handler returns or panics: message "http request" with the attributes
+// method, path (without the query, which is never logged), status, duration,
+// bytes (of the body as sent), remote_ip (see [ClientIP]), request_id where
+// there is one, and pattern, the route that matched, where one did. The level
+// is Error for a status of 500 and more and for a panic, else Info. A hijacked
+// connection is logged with status 101 when its handler returns.
+//
+// Handlers get a logger that names the request's id in each line from
+// [LoggerFromContext]; [WriteServerError] uses it. A nil logger means
+// [slog.Default], looked up for each request.
+//
+// It belongs after [RequestID] and [Metrics.Middleware] and before everything
+// else, so that status, bytes and duration are those the client saw.
+func RequestLogger(logger *slog.Logger, options ...LogOption) Middleware {
+	l := &requestLog{logger: logger}
+	for _, option := range options {
+		if option == nil {
+			callsite.Panicf("RequestLogger: nil option")
+		}
+		option(l)
+	}
+	return func(next Handler) Handler {
+		return HandlerFunc(func(w ResponseWriter, r *Request) { l.serve(next, w, r) })
+	}
+}
+
+// requestLog is what RequestLogger was given.
+type requestLog struct {
+	logger *slog.Logger
+	skip   []func(*Request) bool
+	attrs  []func(*Request) []slog.Attr
+}
+
+func (l *requestLog) serve(next Handler, w ResponseWriter, r *Request) {
+	start := time.Now()
+	logger := l.logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	r, owned := capture.WithState(w, r)
+	defer owned.Release()
+	cw := capture.Observe(w, r)
+	defer cw.Done()
+	cw.State().SetLogger(logger)
+
+	returned := false
+	defer func() { l.write(logger, cw, r, start, !returned) }()
+	next.ServeHTTP(cw, r)
+	returned = true
+}
+
+// write writes the line of one request.
+func (l *requestLog) write(logger *slog.Logger, cw *capture.Writer, r *Request, start time.Time, panicked bool) {
+	status, level := cw.Status(), slog.LevelInfo
+	if panicked && !cw.Committed() {
+		status = StatusInternalServerError // the server cuts the connection
+	}
+	if status >= 500 || panicked {
+		level = slog.LevelError
+	}
+	ctx := r.Context()
+	if !logger.Enabled(ctx, level) {
+		return
+	}
+	state := cw.State()
+	pattern := state.Pattern()
+	if r.Pattern == "" {
+		r.Pattern = pattern // for the options; an inner copy has it already
+	}
+	for _, skip := range l.skip {
+		if skip(r) {
+			return
+		}
+	}
+	now := time.Now()
+	attrs := [8]slog.Attr{
+		slog.String("method", r.Method),
+		slog.String("path", printablePath(r)),
+		slog.Int("status", status),
+		slog.Duration("duration", now.Sub(start)),
+		slog.Int64("bytes", cw.Bytes()),
+		slog.String("remote_ip", ClientIP(r)),
+	}
+	line := attrs[:6]
+	if id := state.ID(); id != "" {
+		line = append(line, slog.String("request_id", id))
+	}
+	if pattern != "" {
+		line = append(line, slog.String("pattern", pattern))
+	}
+	// The call site would be this line, for every request; it is left out.
+	record := slog.NewRecord(now, level, "http request", 0)
+	record.AddAttrs(line...)
+	for _, more := range l.attrs {
+		record.AddAttrs(more(r)...)
+	}
+	_ = logger.Handler().Handle(ctx, record) // as slog.Logger itself does: there is nowhere to report it
+}
+
+// printablePath returns the request's path as people read it, unless it holds
+// something that a terminal or a reader could take for more than text; then
+// it is percent-encoded, as it was sent.
+func printablePath(r *Request) string {
+	for _, c := range r.URL.Path {
+		if c == unicode.ReplacementChar || !unicode.IsPrint(c) {
+			return r.URL.EscapedPath()
+		}
+	}
+	return r.URL.Path
+}
 
 // LoggerFromContext returns the logger of the request that ctx belongs to:
 // the one put there last by [RequestLogger], which names the request's id in
@@ -113,5 +333,221 @@ func CORS(cfg CORSConfig) Middleware {
 			policy.Open(w, r)
 			next.ServeHTTP(w, r)
 		})
+	}
+}
+
+// CompressConfig sets up [Compress]. The zero value is ready to use.
+type CompressConfig struct {
+	// Level is gzip's compression level, from 1 (fastest) to 9 (smallest). 0
+	// means 6.
+	Level int
+
+	// MinSize is the length in bytes from which a body is compressed. 0 means
+	// 1024; use 1 to compress all.
+	MinSize int
+
+	// ContentTypes are the media types that are compressed, each the beginning
+	// of a type: "text/" stands for all text. Nil means text, JSON,
+	// JavaScript, XML, XHTML and SVG. Event streams are never compressed.
+	ContentTypes []string
+
+	// Encoders are more content codings, in order of preference, all before
+	// the built-in gzip. One named "gzip" replaces it. Among the codings that
+	// a client likes best, the first in this order is used.
+	Encoders []CompressEncoder
+}
+
+// A CompressEncoder is a content coding for [CompressConfig].
+type CompressEncoder struct {
+	// Name is the coding's registered name, such as "zstd" or "br".
+	Name string
+
+	// New returns a new writer; Reset is called before its first use. It must
+	// be safe for concurrent use.
+	New func() CompressWriter
+}
+
+// A CompressWriter compresses what is written to it. Writers are kept and
+// reused. Those of compress/gzip, github.com/klauspost/compress/zstd and
+// github.com/andybalholm/brotli are CompressWriters.
+type CompressWriter interface {
+	// Write compresses p; the output may come later.
+	Write(p []byte) (int, error)
+	// Flush makes all that was written so far decodable.
+	Flush() error
+	// Close ends the compressed stream.
+	Close() error
+	// Reset starts a new stream on w, without ending the current one.
+	Reset(w io.Writer)
+}
+
+// Compress returns middleware that compresses bodies for clients that accept
+// it, as their Accept-Encoding tells (RFC 9110 §12.5.3), with gzip or one of
+// [CompressConfig].Encoders.
+//
+// It holds a body back until MinSize bytes are there, or a flush or the end of
+// the handler, and then compresses it if it is large enough or flushed before
+// its end, and its type (sniffed where the handler set none) is among
+// ContentTypes. Whatever could have been compressed gets Vary:
+// Accept-Encoding. Left alone are answers to HEAD, those without a body,
+// partial ones, event streams, hijacked connections, and those that have a
+// Content-Encoding or Cache-Control: no-transform; setting the latter is how a
+// handler keeps a secret that stands beside text of the client's choosing from
+// being guessed by the compressed length (the BREACH attack).
+//
+// Where a compressed response says Accept-Ranges, that is dropped and a strong
+// ETag made weak, since both speak of the bytes before.
+//
+// It belongs before [ETag], so that tags are of the plain body, and after
+// [RequestLogger], so that the bytes logged are those sent. It panics if
+// config is not valid.
+func Compress(config CompressConfig) Middleware {
+	stage := newCompressStage(config)
+	return func(next Handler) Handler {
+		return HandlerFunc(func(w ResponseWriter, r *Request) {
+			capture.Serve(next, w, r, stage)
+		})
+	}
+}
+
+// compressedTypes is the default of CompressConfig.ContentTypes.
+func compressedTypes() []string {
+	return []string{
+		"text/", "application/json", "application/javascript", "application/xml", "application/xhtml+xml", "image/svg+xml",
+	}
+}
+
+func newCompressStage(config CompressConfig) *compress.Stage {
+	level := cmp.Or(config.Level, 6)
+	if level == gzip.DefaultCompression {
+		level = 6
+	}
+	if level < gzip.BestSpeed || level > gzip.BestCompression {
+		callsite.Panicf("CompressConfig.Level: %d is not from 1 to 9", config.Level)
+	}
+	if config.MinSize < 0 {
+		callsite.Panicf("CompressConfig.MinSize: %d is negative", config.MinSize)
+	}
+	stage := &compress.Stage{MinSize: cmp.Or(config.MinSize, 1024), Types: slices.Clone(config.ContentTypes)}
+	if stage.Types == nil {
+		stage.Types = compressedTypes()
+	}
+	for _, t := range stage.Types {
+		if !compress.ValidType(t) {
+			callsite.Panicf("CompressConfig.ContentTypes: %q is not the beginning of a media type", t)
+		}
+	}
+	seen := map[string]bool{}
+	for i, e := range config.Encoders {
+		name := strings.ToLower(e.Name)
+		switch {
+		case !header.IsToken(name) || name == "identity":
+			callsite.Panicf("CompressConfig.Encoders[%d].Name: %q is not a content coding", i, e.Name)
+		case seen[name]:
+			callsite.Panicf("CompressConfig.Encoders[%d].Name: %q is there twice", i, e.Name)
+		case e.New == nil:
+			callsite.Panicf("CompressConfig.Encoders[%d].New: nil function", i)
+		}
+		seen[name] = true
+		stage.Add(name, func() compress.Resetter { return e.New() })
+	}
+	if !seen["gzip"] {
+		stage.Add("gzip", func() compress.Resetter {
+			zw, _ := gzip.NewWriterLevel(io.Discard, level) // the level is checked above
+			return zw
+		})
+	}
+	return stage
+}
+
+// ETagConfig sets up [ETag]. The zero value is ready to use.
+type ETagConfig struct {
+	// Weak makes the tags weak ones (W/"..."), which promise that two bodies
+	// mean the same and not that they are the same bytes.
+	Weak bool
+}
+
+// ETag returns middleware that tags answers with a checksum of their body, and
+// answers 304 without a body to a client whose If-None-Match shows that it
+// has the same body already (RFC 9110 §8.8.3, §13.1.2; tags are compared
+// weakly, lists and * are understood).
+//
+// It applies to answers of 200 to GET and HEAD with a body of up to 1 MiB that
+// is not flushed before its end; others, and those with an ETag of their own,
+// go out as they are. The handler runs in either case: what is saved is the
+// transfer. A 304 keeps ETag, Vary, Cache-Control, Expires, Content-Location,
+// Set-Cookie and the like, and loses what describes the body.
+//
+// It belongs after [Compress], so that a tag does not depend on the coding.
+func ETag(config ETagConfig) Middleware {
+	stage := etag.Stage{Weak: config.Weak}
+	return func(next Handler) Handler {
+		return HandlerFunc(func(w ResponseWriter, r *Request) {
+			capture.Serve(next, w, r, stage)
+		})
+	}
+}
+
+// Recovery returns middleware that turns a panic of the handler into an
+// answer of 500 with the body {"error":"internal server error"}. The header
+// fields that described the lost answer are dropped (see [WriteError]).
+//
+// If the header was sent already, the client must not take what it got for a
+// whole answer: the connection, or the HTTP/2 stream, is aborted. After a
+// hijacking the connection is closed. [ErrAbortHandler] is the handler's way
+// to ask for just that; it is passed on and onPanic does not see it.
+//
+// onPanic is told the value and the stack of every other panic, before the
+// answer is written; a panic of its own is logged and goes no further. Nil
+// means to recover silently: the panic is then not reported at all.
+//
+// It belongs last in the chain, next to the handlers, so that the other
+// middleware see the 500 like any other answer. Panics of middleware before
+// it are left to the server, which logs them and cuts the connection.
+func Recovery(onPanic func(recovered any, stack []byte)) Middleware {
+	return func(next Handler) Handler {
+		return HandlerFunc(func(w ResponseWriter, r *Request) {
+			cw := capture.Observe(w, r)
+			defer cw.Done()
+			defer func() {
+				v := recover()
+				switch {
+				case v == nil:
+					return
+				case v == any(http.ErrAbortHandler):
+					cw.CloseHijacked()
+					panic(v)
+				}
+				reportPanic(r, onPanic, v)
+				answerPanic(cw)
+			}()
+			next.ServeHTTP(cw, r)
+		})
+	}
+}
+
+// reportPanic calls onPanic, which must not make things worse.
+func reportPanic(r *Request, onPanic func(any, []byte), v any) {
+	if onPanic == nil {
+		return
+	}
+	defer func() {
+		if again := recover(); again != nil {
+			LoggerFromContext(r.Context()).Error("http: panic in the callback of Recovery",
+				slog.Any("panic", again), slog.Any("reported", v))
+		}
+	}()
+	onPanic(v, debug.Stack())
+}
+
+// answerPanic replaces the response by a 500 where that is still possible.
+func answerPanic(cw *capture.Writer) {
+	switch {
+	case cw.Hijacked():
+		cw.CloseHijacked()
+	case cw.Reset():
+		WriteError(cw, StatusInternalServerError, "internal server error")
+	default:
+		panic(http.ErrAbortHandler)
 	}
 }

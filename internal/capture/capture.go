@@ -37,6 +37,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -107,9 +108,14 @@ type Writer struct {
 	enc   Encoder
 
 	phase phase
-	users int   // middleware that has not called Done yet
-	code  int   // final status; 0 while pending
-	bytes int64 // of the body, as accepted by the next writer or the encoder
+	conn  net.Conn // once hijacked
+	plain bool     // the ETag is of the body as the handler wrote it
+	write bool     // the status was chosen by writing, as the next writer's will be
+	users int      // middleware that has not called Done yet
+	code  int      // final status; 0 while pending
+	bytes int64    // of the body, as accepted by the next writer or the encoder
+
+	onDone []func()
 
 	buf      *bufpool.Buffer // the body while held
 	limit    int
@@ -159,10 +165,17 @@ func (w *Writer) Done() {
 	if w.users--; w.users > 0 {
 		return
 	}
+	for _, f := range w.onDone {
+		f()
+	}
 	w.dropBody()
 	*w = Writer{next: gone{}}
 	writers.Put(w)
 }
+
+// OnDone has f called when the Writer's last user is done with it. What has
+// kept the Writer and might use it from another goroutine stops doing so then.
+func (w *Writer) OnDone(f func()) { w.onDone = append(w.onDone, f) }
 
 // Request returns the request that the Writer answers.
 func (w *Writer) Request() *http.Request { return w.req }
@@ -189,6 +202,17 @@ func (w *Writer) Committed() bool { return w.phase != pending }
 
 // Hijacked reports whether the handler has taken over the connection.
 func (w *Writer) Hijacked() bool { return w.phase == hijacked }
+
+// SetPlainTag tells the Writers around this one that the response's ETag is a
+// checksum of the body as the handler wrote it.
+func (w *Writer) SetPlainTag() {
+	for next, ok := find[*Writer](w.next); ok; next, ok = find[*Writer](next.next) {
+		next.plain = true
+	}
+}
+
+// PlainTag reports whether an inner Writer's stage called SetPlainTag.
+func (w *Writer) PlainTag() bool { return w.plain }
 
 // Next returns the writer behind this one, for encoders to write to.
 func (w *Writer) Next() http.ResponseWriter { return w.next }
@@ -223,9 +247,7 @@ func (w *Writer) WriteHeader(status int) {
 
 // Write writes to the response's body, and chooses 200 if no status was.
 func (w *Writer) Write(p []byte) (int, error) {
-	if w.phase == pending {
-		w.commit(http.StatusOK)
-	}
+	w.begin()
 	switch w.phase {
 	case hijacked:
 		return 0, http.ErrHijacked
@@ -238,9 +260,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 // WriteString is Write for a string, without a copy where the next writer
 // needs none.
 func (w *Writer) WriteString(s string) (int, error) {
-	if w.phase == pending {
-		w.commit(http.StatusOK)
-	}
+	w.begin()
 	switch {
 	case w.phase == held && w.declared < 0 && len(w.buf.B)+len(s) <= w.limit:
 		return w.buf.WriteString(s)
@@ -325,8 +345,18 @@ func (w *Writer) Reset() bool {
 		}
 	}
 	w.dropBody()
-	w.phase, w.code, w.bytes, w.frozen = pending, 0, 0, nil
+	w.phase, w.code, w.write, w.bytes, w.frozen = pending, 0, false, 0, nil
 	return true
+}
+
+// begin commits a response whose body is written before a status was chosen.
+// The next writer is left to do the same, since some (a test's recorder) sniff
+// the type of the body only then.
+func (w *Writer) begin() {
+	if w.phase == pending {
+		w.write = true
+		w.commit(http.StatusOK)
+	}
 }
 
 // commit fixes the status and asks the stage whether to hold the body.
@@ -348,7 +378,9 @@ func (w *Writer) commit(status int) {
 		}
 	}
 	w.phase = sent
-	w.next.WriteHeader(status)
+	if !w.write {
+		w.next.WriteHeader(status)
+	}
 }
 
 // sniffLen is how much of a body content sniffing looks at.
@@ -420,7 +452,9 @@ func (w *Writer) release(body []byte, why Cause) error {
 	if why == End && w.enc == nil && bodyAllowed(status) && !hasTrailer(late) {
 		w.setContentLength(h, len(body))
 	}
-	w.next.WriteHeader(status)
+	if !w.write || late != nil || w.enc != nil || len(body) == 0 || status != http.StatusOK {
+		w.next.WriteHeader(status)
+	}
 	if late != nil {
 		replace(w.next.Header(), late) // a trailer may be among them
 	}
@@ -442,12 +476,9 @@ func (w *Writer) short(n int) bool {
 }
 
 // setContentLength states the length of a whole body, as net/http does for
-// short ones. Nothing written to HEAD says nothing of its length.
+// short ones. An empty one is left to net/http: after HEAD it says nothing.
 func (w *Writer) setContentLength(h http.Header, n int) {
-	if n == 0 && w.req.Method == http.MethodHead {
-		return
-	}
-	if len(h["Content-Length"]) == 0 && len(h["Transfer-Encoding"]) == 0 {
+	if n > 0 && len(h["Content-Length"]) == 0 && len(h["Transfer-Encoding"]) == 0 {
 		s := Strings(w, 1)
 		s[0] = strconv.Itoa(n)
 		h["Content-Length"] = s

@@ -20,11 +20,19 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	w.dropBody()
-	w.phase = hijacked
+	w.phase, w.conn = hijacked, conn
 	if w.code == 0 {
 		w.code = http.StatusSwitchingProtocols
 	}
 	return conn, rw, nil
+}
+
+// CloseHijacked closes the connection that the handler took over, if it did:
+// after a panic nobody else will.
+func (w *Writer) CloseHijacked() {
+	if w.conn != nil {
+		_ = w.conn.Close() // it is given up, whatever state it is in
+	}
 }
 
 // Push starts an HTTP/2 server push, as [http.Pusher]. The error is

@@ -167,12 +167,13 @@ func (s *State) Logger() *slog.Logger {
 // allocation each and no slice is shared between responses.
 func Strings(w http.ResponseWriter, n int) []string {
 	if cw, ok := w.(*Writer); ok && cw.state != nil {
-		return cw.state.strings(n)
+		return cw.state.Strings(n)
 	}
 	return make([]string, n)
 }
 
-func (s *State) strings(n int) []string {
+// Strings is the function [Strings] for a known State.
+func (s *State) Strings(n int) []string {
 	end := int(s.used.Add(int32(n)))
 	if end > len(s.slots) {
 		return make([]string, n)

@@ -1,0 +1,452 @@
+package http_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// gunzip decodes a response's body and fails the test if it cannot.
+func gunzip(t *testing.T, r io.Reader) string {
+	t.Helper()
+	zr, err := gzip.NewReader(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(zr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(plain)
+}
+
+// sample returns n bytes of text that compresses like text.
+func sample(n int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < n; i++ {
+		fmt.Fprintf(&b, "line %d of the sample, %x\n", i, i*i)
+	}
+	return b.String()[:n]
+}
+
+func TestCompressedBodiesDecodeToThePlainOnes(t *testing.T) {
+	t.Parallel()
+	write := map[string]func(w http.ResponseWriter, body string){
+		"one write": func(w http.ResponseWriter, body string) { io.WriteString(w, body) },
+		"many writes": func(w http.ResponseWriter, body string) {
+			for len(body) > 0 {
+				n := min(len(body), 700)
+				w.Write([]byte(body[:n]))
+				body = body[n:]
+			}
+		},
+		"one byte at a time": func(w http.ResponseWriter, body string) {
+			for i := range min(len(body), 64<<10) {
+				w.Write([]byte{body[i]})
+			}
+			if len(body) > 64<<10 {
+				io.WriteString(w, body[64<<10:])
+			}
+		},
+		"ReadFrom": func(w http.ResponseWriter, body string) {
+			w.(io.ReaderFrom).ReadFrom(struct{ io.Reader }{strings.NewReader(body)})
+		},
+		"flush in between": func(w http.ResponseWriter, body string) {
+			io.WriteString(w, body[:len(body)/2])
+			w.(http.Flusher).Flush()
+			io.WriteString(w, body[len(body)/2:])
+		},
+	}
+	sizes := []int{0, 1, 1023, 1024, 1025, 64 << 10, 10 << 20}
+	text := sample(10 << 20)
+	types := []string{
+		"", "text/html; charset=utf-8", "text/plain", "application/json", "application/javascript",
+		"application/xml", "application/xhtml+xml", "image/svg+xml", "IMAGE/SVG+XML", "image/png", "application/octet-stream",
+	}
+	if testkit.Race {
+		// The race detector lets pools forget, and an encoder is dear to make.
+		types = []string{"", "text/plain", "image/png"}
+	}
+	handler := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		var size int
+		fmt.Sscan(q.Get("size"), &size)
+		if ct := q.Get("type"); ct != "" {
+			w.Header().Set("Content-Type", ct)
+		}
+		write[q.Get("by")](w, text[:size])
+	}))
+	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+		for by := range write {
+			for _, size := range sizes {
+				for _, ct := range types {
+					if size == 10<<20 && ct != "text/plain" && ct != "image/png" {
+						continue // the large bodies take their time
+					}
+					r, err := http.NewRequest("GET", srv.URL, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					q := r.URL.Query()
+					q.Set("by", by)
+					q.Set("type", ct)
+					q.Set("size", fmt.Sprint(size))
+					r.URL.RawQuery = q.Encode()
+					r.Header.Set("Accept-Encoding", "gzip")
+					resp, err := srv.Client().Do(r)
+					if err != nil {
+						t.Fatal(err)
+					}
+					name := fmt.Sprintf("%s, %d bytes of %q", by, size, ct)
+					streamed := by == "flush in between" && size > 1
+					want := (size >= 1024 || streamed) && ct != "image/png" && ct != "application/octet-stream"
+					checkCompressed(t, name, resp, text[:size], want)
+				}
+			}
+		}
+	})
+}
+
+func checkCompressed(t *testing.T, name string, resp *http.Response, want string, compressed bool) {
+	t.Helper()
+	defer resp.Body.Close()
+	coding, vary := resp.Header.Get("Content-Encoding"), resp.Header.Get("Vary")
+	var got string
+	if coding == "gzip" {
+		got = gunzip(t, resp.Body)
+	} else {
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = string(b)
+	}
+	if got != want {
+		t.Errorf("%s: the body decodes to %d bytes that differ", name, len(got))
+	}
+	if (coding == "gzip") != compressed || (vary == "Accept-Encoding") != compressed {
+		t.Errorf("%s: Content-Encoding %q, Vary %q, want it compressed: %v", name, coding, vary, compressed)
+	}
+	if compressed && resp.ContentLength == int64(len(want)) {
+		t.Errorf("%s: Content-Length is that of the plain body", name)
+	}
+}
+
+func TestAcceptEncodingDecides(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		accept []string
+		want   string
+	}{
+		{nil, ""}, {[]string{""}, ""}, {[]string{"br"}, ""}, {[]string{"identity"}, ""},
+		{[]string{"gzip;q=0"}, ""}, {[]string{"*;q=0"}, ""}, {[]string{"gzip;q=0.5, identity"}, ""},
+		{[]string{"gzip"}, "gzip"}, {[]string{"gzip;q=0.5"}, "gzip"}, {[]string{"*"}, "gzip"}, {[]string{"GZIP"}, "gzip"},
+		{[]string{"x-gzip"}, "gzip"}, {[]string{"br", "gzip"}, "gzip"}, {[]string{"identity;q=0, gzip"}, "gzip"},
+		{[]string{"deflate, gzip;q=1.0, *;q=0.5"}, "gzip"},
+	}
+	h := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, sample(4000))
+	}))
+	for _, tt := range tests {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["Accept-Encoding"] = tt.accept
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		if got := rec.Header().Get("Content-Encoding"); got != tt.want {
+			t.Errorf("Accept-Encoding %q got Content-Encoding %q, want %q", tt.accept, got, tt.want)
+		}
+		if vary := rec.Header().Get("Vary"); vary != "Accept-Encoding" {
+			t.Errorf("Accept-Encoding %q got Vary %q", tt.accept, vary)
+		}
+	}
+}
+
+func TestRefusedIdentityCompressesShortBodies(t *testing.T) {
+	t.Parallel()
+	h := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "short")
+	}))
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Accept-Encoding", "identity;q=0, gzip")
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	if rec.Header().Get("Content-Encoding") != "gzip" || gunzip(t, rec.Body) != "short" {
+		t.Errorf("got %v", rec.Header())
+	}
+}
+
+func TestCompressLeavesAlone(t *testing.T) {
+	t.Parallel()
+	big := sample(4000)
+	tests := []struct {
+		name    string
+		method  string
+		handler http.HandlerFunc
+	}{
+		{"a coded body", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "br")
+			io.WriteString(w, big)
+		}},
+		{"a range", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Range", "bytes 0-3999/9999")
+			w.WriteHeader(http.StatusPartialContent)
+			io.WriteString(w, big)
+		}},
+		{"an unsatisfiable range", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Range", "bytes */9999")
+			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+			io.WriteString(w, big)
+		}},
+		{"no-transform", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Cache-Control", "private, No-Transform")
+			io.WriteString(w, big)
+		}},
+		{"an event stream", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "Text/Event-Stream; charset=utf-8")
+			io.WriteString(w, big)
+		}},
+		{"a type it was told is none", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Content-Type"] = nil
+			io.WriteString(w, big)
+		}},
+		{"HEAD", "HEAD", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "4000")
+		}},
+		{"204", "GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }},
+		{"nothing", "GET", func(http.ResponseWriter, *http.Request) {}},
+		{"a flush first", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.(http.Flusher).Flush()
+			io.WriteString(w, big)
+		}},
+		{"a redirect", "GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := httptest.NewRequest(tt.method, "/", nil)
+			r.Header.Set("Accept-Encoding", "gzip")
+			want, got := httptest.NewRecorder(), httptest.NewRecorder()
+			tt.handler(want, r)
+			stanza.Compress(stanza.CompressConfig{})(tt.handler).ServeHTTP(got, r)
+			got.Header().Del("Vary")
+			if w, g := fmt.Sprint(want.Code, want.Header()), fmt.Sprint(got.Code, got.Header()); w != g {
+				t.Errorf("got %s, want %s", g, w)
+			}
+			if want.Body.String() != got.Body.String() {
+				t.Errorf("the body changed to %d bytes", got.Body.Len())
+			}
+		})
+	}
+}
+
+func TestFlushBeforeTheThresholdReachesTheClient(t *testing.T) {
+	t.Parallel()
+	next := make(chan bool)
+	handler := stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}))(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, "first")
+			w.(http.Flusher).Flush()
+			<-next
+			io.WriteString(w, "second")
+		}))
+	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+		resp, err := srv.Client().Get(srv.URL) // decodes by itself
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		first := make([]byte, 5)
+		if _, err := io.ReadFull(resp.Body, first); err != nil || string(first) != "first" || !resp.Uncompressed {
+			t.Errorf("before the second write came %q, %v; decoded %v", first, err, resp.Uncompressed)
+		}
+		next <- true
+		if rest, err := io.ReadAll(resp.Body); err != nil || string(rest) != "second" {
+			t.Errorf("then %q, %v", rest, err)
+		}
+	})
+}
+
+func TestServeContentCompressed(t *testing.T) {
+	t.Parallel()
+	body := sample(8000)
+	handler := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"v1"`)
+		http.ServeContent(w, r, "f.txt", time.Unix(1e9, 0), strings.NewReader(body))
+	}))
+	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+		get := func(header ...string) *http.Response {
+			r, _ := http.NewRequest("GET", srv.URL, nil)
+			r.Header.Set("Accept-Encoding", "gzip")
+			for i := 0; i < len(header); i += 2 {
+				r.Header.Set(header[i], header[i+1])
+			}
+			resp, err := srv.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { resp.Body.Close() })
+			return resp
+		}
+		resp := get()
+		if resp.Header.Get("ETag") != `W/"v1"` || resp.Header.Get("Accept-Ranges") != "" || gunzip(t, resp.Body) != body {
+			t.Errorf("compressed: %v", resp.Header)
+		}
+		for _, tag := range []string{`W/"v1"`, `"v1"`} {
+			if resp := get("If-None-Match", tag); resp.StatusCode != http.StatusNotModified || resp.Header.Get("Vary") != "Accept-Encoding" {
+				t.Errorf("If-None-Match: %s got %s with Vary %q", tag, resp.Status, resp.Header.Get("Vary"))
+			}
+		}
+		if resp := get("If-Match", `W/"v1"`); resp.StatusCode != http.StatusPreconditionFailed {
+			t.Errorf("a weak If-Match got %s", resp.Status)
+		}
+		if resp := get("Range", "bytes=0-9"); resp.StatusCode != http.StatusPartialContent || resp.Header.Get("ETag") != `"v1"` {
+			t.Errorf("a range got %s with %v", resp.Status, resp.Header)
+		}
+		if resp := get("Range", "bytes=0-9", "If-Range", `W/"v1"`); resp.StatusCode != http.StatusOK {
+			t.Errorf("a range of a compressed body got %s", resp.Status)
+		}
+	})
+}
+
+func TestCompressConfigMistakesPanic(t *testing.T) {
+	t.Parallel()
+	open := func() stanza.CompressWriter { return gzip.NewWriter(io.Discard) }
+	tests := []struct {
+		config stanza.CompressConfig
+		want   string
+	}{
+		{stanza.CompressConfig{Level: 42}, `CompressConfig.Level: 42`},
+		{stanza.CompressConfig{Level: -3}, `CompressConfig.Level: -3`},
+		{stanza.CompressConfig{MinSize: -1}, `CompressConfig.MinSize: -1`},
+		{stanza.CompressConfig{ContentTypes: []string{""}}, `CompressConfig.ContentTypes: ""`},
+		{stanza.CompressConfig{ContentTypes: []string{"text html"}}, `CompressConfig.ContentTypes: "text html"`},
+		{stanza.CompressConfig{Encoders: []stanza.CompressEncoder{{Name: "a b", New: open}}}, `Encoders\[0\].Name: "a b"`},
+		{stanza.CompressConfig{Encoders: []stanza.CompressEncoder{{Name: "identity", New: open}}}, `Encoders\[0\].Name`},
+		{stanza.CompressConfig{Encoders: []stanza.CompressEncoder{{Name: "br"}}}, `Encoders\[0\].New: nil`},
+		{stanza.CompressConfig{Encoders: []stanza.CompressEncoder{{Name: "br", New: open}, {Name: "BR", New: open}}}, `Encoders\[1\].Name: "BR" is there twice`},
+	}
+	for _, tt := range tests {
+		mustPanic(t, `^http: .*compress_test.go:\d+: .*`+tt.want, func() { stanza.Compress(tt.config) })
+	}
+}
+
+// upper is a stand-in for another coding: it turns letters to upper case.
+type upper struct{ w io.Writer }
+
+func (u *upper) Write(p []byte) (int, error) { return u.w.Write(bytes.ToUpper(p)) }
+func (u *upper) Flush() error                { return nil }
+func (u *upper) Close() error                { return nil }
+func (u *upper) Reset(w io.Writer)           { u.w = w }
+
+func TestEncodersComeInOrderOfPreference(t *testing.T) {
+	t.Parallel()
+	h := stanza.Compress(stanza.CompressConfig{Encoders: []stanza.CompressEncoder{
+		{Name: "Upper", New: func() stanza.CompressWriter { return &upper{} }},
+	}})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, sample(2000)) }))
+	for accept, want := range map[string]string{
+		"gzip, upper": "upper", "gzip, upper;q=0.9": "gzip", "*": "upper", "gzip": "gzip", "upper": "upper",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Accept-Encoding", accept)
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		if got := rec.Header().Get("Content-Encoding"); got != want {
+			t.Errorf("Accept-Encoding: %s got %q, want %q", accept, got, want)
+		}
+		if want == "upper" && rec.Body.String() != strings.ToUpper(sample(2000)) {
+			t.Error("the encoder's output is not what the client got")
+		}
+	}
+}
+
+// endless gives n zeros without keeping them.
+type endless struct{ n int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.n == 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), e.n)
+	clear(p[:n])
+	e.n -= n
+	return int(n), nil
+}
+
+func TestLargeBodiesStream(t *testing.T) {
+	t.Parallel()
+	size := int64(1 << 30)
+	if testing.Short() || testkit.Race {
+		size = 64 << 20 // a gigabyte takes the race detector half a minute
+	}
+	handler := stack(stanza.Compress(stanza.CompressConfig{Level: 1}), stanza.ETag(stanza.ETagConfig{}))(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			io.Copy(w, &endless{size})
+		}))
+	srv := testkit.StartServer(t, testkit.HTTP1, handler)
+	resp, err := srv.Client().Get(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var peak peakHeap
+	n, err := io.Copy(&peak, resp.Body)
+	if err != nil || n != size || resp.Header.Get("ETag") != "" {
+		t.Fatalf("read %d bytes, %v, ETag %q", n, err, resp.Header.Get("ETag"))
+	}
+	if limit := uint64(64 << 20); peak.grown > limit {
+		t.Errorf("the heap grew by %d bytes while %d went through, want less than %d", peak.grown, size, limit)
+	}
+}
+
+func TestCompressAllocatesNothingOfItsOwn(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	body := []byte(sample(10 << 10))
+	h := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(body) }))
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Accept-Encoding", "gzip")
+	w := &nullWriter{header: http.Header{}}
+	if n := testing.AllocsPerRun(100, func() {
+		clear(w.header)
+		w.header["Content-Type"] = []string{"text/plain"}
+		h.ServeHTTP(w, r)
+	}); n > 3 { // Content-Type above, Content-Encoding and Vary
+		t.Errorf("a compressed response allocates %v times", n)
+	}
+}
+
+func BenchmarkCompress(b *testing.B) {
+	body := []byte(sample(10 << 10))
+	b.Run("compress gzip alone", func(b *testing.B) {
+		b.ReportAllocs()
+		zw, _ := gzip.NewWriterLevel(io.Discard, 6)
+		for b.Loop() {
+			zw.Reset(io.Discard)
+			zw.Write(body)
+			zw.Close()
+		}
+	})
+	b.Run("middleware", func(b *testing.B) {
+		b.ReportAllocs()
+		h := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(body) }))
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		w := &nullWriter{header: http.Header{}}
+		for b.Loop() {
+			clear(w.header)
+			w.header["Content-Type"] = []string{"text/plain"}
+			h.ServeHTTP(w, r)
+		}
+	})
+}

@@ -1,0 +1,198 @@
+package http_test
+
+import (
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+func tagOf(body string) string {
+	return fmt.Sprintf(`"%08x%08x"`, crc32.ChecksumIEEE([]byte(body)), crc32.Checksum([]byte(body), crc32.MakeTable(crc32.Castagnoli)))
+}
+
+func serveETag(method string, config stanza.ETagConfig, match []string, h http.HandlerFunc) *http.Response {
+	r := httptest.NewRequest(method, "/", nil)
+	r.Header["If-None-Match"] = match
+	rec := httptest.NewRecorder()
+	stanza.ETag(config)(h).ServeHTTP(rec, r)
+	return rec.Result()
+}
+
+func hello(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }
+
+func TestETagAnswersConditionalRequests(t *testing.T) {
+	t.Parallel()
+	tag := tagOf("hello")
+	tests := []struct {
+		match []string
+		want  int
+	}{
+		{nil, 200}, {[]string{tag}, 304}, {[]string{"W/" + tag}, 304}, {[]string{"*"}, 304},
+		{[]string{`"other"`}, 200}, {[]string{`"other", ` + tag}, 304}, {[]string{`"other"`, tag}, 304},
+		{[]string{`"a,b", W/` + tag}, 304}, {[]string{strings.Trim(tag, `"`)}, 200}, {[]string{""}, 200},
+	}
+	for _, weak := range []bool{false, true} {
+		for _, tt := range tests {
+			resp := serveETag("GET", stanza.ETagConfig{Weak: weak}, tt.match, hello)
+			want := tag
+			if weak {
+				want = "W/" + tag
+			}
+			if resp.StatusCode != tt.want || resp.Header.Get("ETag") != want {
+				t.Errorf("weak %v, If-None-Match %q: status %d, ETag %q; want %d, %q",
+					weak, tt.match, resp.StatusCode, resp.Header.Get("ETag"), tt.want, want)
+			}
+			if body, _ := io.ReadAll(resp.Body); (len(body) > 0) == (tt.want == 304) {
+				t.Errorf("If-None-Match %q: status %d with a body of %d bytes", tt.match, resp.StatusCode, len(body))
+			}
+		}
+	}
+}
+
+func TestETagPassesWhatIsNoPlain200(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		method  string
+		handler http.HandlerFunc
+		tag     string // the one that comes out
+	}{
+		{"POST", "POST", hello, ""},
+		{"an error", "GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404); io.WriteString(w, "x") }, ""},
+		{"a 201", "GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201); io.WriteString(w, "x") }, ""},
+		{"a tag of its own", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("ETag", `"own"`)
+			io.WriteString(w, "x")
+		}, `"own"`},
+		{"no body", "GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }, ""},
+		{"nothing", "GET", func(http.ResponseWriter, *http.Request) {}, ""},
+		{"a flush", "GET", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "x"); w.(http.Flusher).Flush() }, ""},
+		{"a large body", "GET", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("x", 1<<20+1)) }, ""},
+		{"a large length", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(1<<20+1))
+			io.WriteString(w, "x")
+		}, ""},
+		{"the largest body", "GET", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("x", 1<<20)) }, tagOf(strings.Repeat("x", 1<<20))},
+		{"HEAD", "HEAD", hello, tagOf("hello")},
+		{"HEAD without a body", "HEAD", func(http.ResponseWriter, *http.Request) {}, ""},
+		{"a body shorter than its length", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "9")
+			io.WriteString(w, "short")
+		}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			want := httptest.NewRecorder()
+			tt.handler(want, httptest.NewRequest(tt.method, "/", nil))
+			// The wildcard would turn any of them into a 304.
+			match := []string{"*"}
+			if tt.tag != "" && tt.tag != `"own"` {
+				match = nil
+			}
+			resp := serveETag(tt.method, stanza.ETagConfig{}, match, tt.handler)
+			body, _ := io.ReadAll(resp.Body)
+			if resp.StatusCode != want.Code || resp.Header.Get("ETag") != tt.tag || string(body) != want.Body.String() {
+				t.Errorf("status %d, ETag %q, %d bytes; want %d, %q, %d", resp.StatusCode, resp.Header.Get("ETag"), len(body),
+					want.Code, tt.tag, want.Body.Len())
+			}
+		})
+	}
+}
+
+func TestNotModifiedKeepsTheseFields(t *testing.T) {
+	t.Parallel()
+	kept := http.Header{
+		"Vary": {"Origin"}, "Cache-Control": {"max-age=5"}, "Expires": {"Thu, 01 Jan 2026 00:00:00 GMT"},
+		"Content-Location": {"/x.json"}, "Set-Cookie": {"a=b"}, "Date": {"Thu, 01 Jan 2026 00:00:00 GMT"}, "X-Request-Id": {"1"},
+	}
+	dropped := http.Header{
+		"Content-Type": {"text/plain"}, "Content-Length": {"5"}, "Content-Language": {"en"}, "Last-Modified": {"Thu, 01 Jan 2026 00:00:00 GMT"},
+	}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		for _, fields := range []http.Header{kept, dropped} {
+			for name, v := range fields {
+				w.Header()[name] = v
+			}
+		}
+		hello(w, r)
+	}
+	resp := serveETag("GET", stanza.ETagConfig{}, []string{tagOf("hello")}, handler)
+	if resp.StatusCode != http.StatusNotModified {
+		t.Fatalf("status %d", resp.StatusCode)
+	}
+	for name := range kept {
+		if resp.Header.Get(name) == "" {
+			t.Errorf("304 lost %s", name)
+		}
+	}
+	for name := range dropped {
+		if resp.Header.Get(name) != "" {
+			t.Errorf("304 has %s", name)
+		}
+	}
+}
+
+func TestETagTellsBodiesOfOneCRC32Apart(t *testing.T) {
+	t.Parallel()
+	const a, b = "kb8a5b6213584", "kbaa888a42e75"
+	if crc32.ChecksumIEEE([]byte(a)) != crc32.ChecksumIEEE([]byte(b)) {
+		t.Fatal("the two bodies no longer collide")
+	}
+	tag := func(body string) string {
+		return serveETag("GET", stanza.ETagConfig{}, nil, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }).Header.Get("ETag")
+	}
+	if tag(a) == tag(b) {
+		t.Errorf("both bodies have the tag %s", tag(a))
+	}
+}
+
+func TestETagIsTheSameForEachCoding(t *testing.T) {
+	t.Parallel()
+	body := sample(5000)
+	handler := stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}))(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }))
+	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+		for _, coding := range []string{"gzip", "identity"} {
+			for _, match := range []string{"", tagOf(body), "W/" + tagOf(body)} {
+				r, _ := http.NewRequest("GET", srv.URL, nil)
+				r.Header.Set("Accept-Encoding", coding)
+				want := http.StatusOK
+				if match != "" {
+					r.Header.Set("If-None-Match", match)
+					want = http.StatusNotModified
+				}
+				resp, err := srv.Client().Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				if resp.StatusCode != want || resp.Header.Get("ETag") != tagOf(body) || resp.Header.Get("Vary") != "Accept-Encoding" {
+					t.Errorf("%s with If-None-Match %q: %s, %v", coding, match, resp.Status, resp.Header)
+				}
+			}
+		}
+	})
+}
+
+func TestETagAllocations(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	h := stanza.ETag(stanza.ETagConfig{})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }))
+	r := httptest.NewRequest("GET", "/", nil)
+	w := &nullWriter{header: http.Header{}}
+	if n := testing.AllocsPerRun(100, func() {
+		clear(w.header)
+		h.ServeHTTP(w, r)
+	}); n > 3 { // the tag and the slices of ETag and Content-Length
+		t.Errorf("a tagged response allocates %v times", n)
+	}
+}

@@ -1,0 +1,88 @@
+// Package etag is the stage that tags a response by its body and answers 304
+// to a client that has that body already (RFC 9110 §8.8.3, §13.1.2).
+package etag
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"hash/crc32"
+	"net/http"
+	"strconv"
+
+	"github.com/stanza-go/framework/pkg/http/internal/capture"
+	"github.com/stanza-go/framework/pkg/http/internal/header"
+)
+
+// MaxBody is the largest body that is held back to be tagged, in bytes.
+const MaxBody = 1 << 20
+
+// A Stage tags the responses to GET and HEAD that would be a 200 with a body
+// of at most [MaxBody] bytes, written without a flush in between. A response
+// that has an ETag already passes.
+type Stage struct {
+	// Weak says that the tags compare weakly: W/"...".
+	Weak bool
+}
+
+// Hold implements [capture.Stage].
+func (s Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
+	r := w.Request()
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead,
+		w.Status() != http.StatusOK,
+		len(h["Etag"]) > 0,
+		len(h["Content-Range"]) > 0:
+		return 0, false
+	}
+	if v := h["Content-Length"]; len(v) > 0 {
+		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n > MaxBody {
+			return 0, false
+		}
+	}
+	return MaxBody, true
+}
+
+// Release implements [capture.Stage].
+func (s Stage) Release(w *capture.Writer, h http.Header, body []byte, why capture.Cause) (int, []byte, capture.Encoder) {
+	// An inner stage may have changed the header since Hold.
+	if why != capture.End || len(body) == 0 || len(h["Etag"]) > 0 {
+		return w.Status(), body, nil
+	}
+	value := capture.Strings(w, 1)
+	value[0] = s.tag(body)
+	h["Etag"] = value
+	w.SetPlainTag()
+	if lines := w.Request().Header["If-None-Match"]; len(lines) > 0 && header.ListsETag(lines, value[0], header.WeakMatch) {
+		notModified(h)
+		return http.StatusNotModified, nil, nil
+	}
+	return http.StatusOK, body, nil
+}
+
+// castagnoli is the polynomial that, beside IEEE's, processors compute in
+// hardware.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// tag returns the entity tag of body: two unlike checksums in hexadecimal,
+// since either alone is too short to tell many bodies apart.
+func (s Stage) tag(body []byte) string {
+	var sums [8]byte
+	binary.BigEndian.PutUint32(sums[:4], crc32.ChecksumIEEE(body))
+	binary.BigEndian.PutUint32(sums[4:], crc32.Checksum(body, castagnoli))
+	text := [20]byte{0: 'W', 1: '/', 2: '"', 19: '"'}
+	hex.Encode(text[3:19], sums[:])
+	if s.Weak {
+		return string(text[:])
+	}
+	return string(text[2:])
+}
+
+// notModified drops from h what describes the body that is not sent. The
+// fields that a 304 must have are those left (RFC 9110 §15.4.5).
+func notModified(h http.Header) {
+	for _, name := range [...]string{
+		"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Last-Modified",
+	} {
+		delete(h, name)
+	}
+}

@@ -1,0 +1,199 @@
+package http_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// peakHeap is a writer that watches how far the heap grows.
+type peakHeap struct {
+	writes       int
+	start, grown uint64
+}
+
+func (p *peakHeap) Write(b []byte) (int, error) {
+	if p.writes%1000 == 0 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if p.writes == 0 {
+			p.start = m.HeapAlloc
+		}
+		if m.HeapAlloc > p.start {
+			p.grown = max(p.grown, m.HeapAlloc-p.start)
+		}
+	}
+	p.writes++
+	return len(b), nil
+}
+
+func TestRecovery(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		handler http.HandlerFunc
+		status  int  // 0: the client sees a failure
+		told    bool // onPanic is called
+	}{
+		{"no panic", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "fine") }, 200, false},
+		{"before the write", func(http.ResponseWriter, *http.Request) { panic("oops") }, 500, true},
+		{"with fields of the lost answer", func(w http.ResponseWriter, _ *http.Request) {
+			for _, name := range []string{"Content-Length", "Content-Encoding", "ETag", "Last-Modified", "Cache-Control"} {
+				w.Header().Set(name, "7")
+			}
+			w.Header().Set("X-Kept", "1")
+			panic("oops")
+		}, 500, true},
+		{"after a write", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "part"); panic("oops") }, 0, true},
+		{"after a flush", func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, "part")
+			w.(http.Flusher).Flush()
+			panic("oops")
+		}, 0, true},
+		{"abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, false},
+		{"nil", func(http.ResponseWriter, *http.Request) { panic(nil) }, 500, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var told atomic.Int32
+			var stack atomic.Value
+			handler := stanza.Recovery(func(v any, s []byte) { told.Add(1); stack.Store(string(s)) })(tt.handler)
+			testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+				told.Store(0)
+				resp, err := srv.Client().Get(srv.URL)
+				var body []byte
+				if err == nil {
+					body, err = io.ReadAll(resp.Body)
+					resp.Body.Close()
+				}
+				switch {
+				case tt.status == 0 && err == nil:
+					t.Errorf("the client got a whole %s with %q", resp.Status, body)
+				case tt.status != 0 && (err != nil || resp.StatusCode != tt.status):
+					t.Fatalf("the client got %v, %v", resp, err)
+				}
+				if tt.status == 500 {
+					if string(body) != `{"error":"internal server error"}` && string(body) != `{"error":"internal server error"}`+"\n" {
+						t.Errorf("body %q", body)
+					}
+					for _, name := range []string{"Content-Encoding", "ETag", "Last-Modified", "Cache-Control"} {
+						if v := resp.Header.Get(name); v != "" {
+							t.Errorf("%s: %q is left from the lost answer", name, v)
+						}
+					}
+				}
+				if tt.told {
+					if s, _ := stack.Load().(string); told.Load() != 1 || !strings.Contains(s, "recovery_test.go") {
+						t.Errorf("onPanic was called %d times, with the stack %q", told.Load(), s)
+					}
+				} else if told.Load() != 0 {
+					t.Error("onPanic was told of no panic of its kind")
+				}
+				if strings.Contains(srv.Logged(), "goroutine") {
+					t.Errorf("the server logged a stack: %s", srv.Logged())
+				}
+			})
+		})
+	}
+}
+
+func TestRecoveryTakesBackAHeldBody(t *testing.T) {
+	t.Parallel()
+	handler := stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}), stanza.Recovery(nil))(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, sample(3000))
+			panic("halfway")
+		}))
+	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+		resp, err := srv.Client().Get(srv.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != 500 || !strings.HasPrefix(string(body), `{"error":"internal server error"}`) {
+			t.Errorf("the client got %s, %q, %v; nothing had left yet", resp.Status, body, err)
+		}
+	})
+}
+
+func TestRecoveryClosesAHijackedConnection(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]any{"a panic": "oops", "an abort": http.ErrAbortHandler} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := testkit.StartServer(t, testkit.HTTP1, stanza.Recovery(nil)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
+					t.Error(err)
+				}
+				panic(value)
+			})))
+			conn := testkit.Dial(t, srv.Addr())
+			conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			if got := conn.ReadAll(); got != "" {
+				t.Errorf("after the hijacking came %q, want the end of the connection alone", got)
+			}
+		})
+	}
+}
+
+func TestPanicOfTheCallbackIsLogged(t *testing.T) {
+	t.Parallel()
+	var out logBuffer
+	handler := stack(stanza.RequestLogger(slog.New(slog.NewTextHandler(&out, nil))), stanza.Recovery(func(any, []byte) { panic("worse") }))(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("bad") }))
+	srv := testkit.StartServer(t, testkit.HTTP1, handler)
+	resp, err := srv.Client().Get(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	srv.Close()
+	if resp.StatusCode != 500 || !strings.Contains(out.String(), "panic=worse") || !strings.Contains(out.String(), "reported=bad") {
+		t.Errorf("the client got %s; logged %s", resp.Status, out.String())
+	}
+}
+
+// TestPanicsInsideOtherMiddleware puts Recovery first: it answers for the
+// chain behind it, and none of that leaves anything behind.
+func TestPanicsInsideOtherMiddleware(t *testing.T) {
+	t.Parallel()
+	var out logBuffer
+	bad := func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a middleware's mistake") })
+	}
+	handler := stack(stanza.Recovery(nil), stanza.RequestLogger(jsonLogger(&out)), stanza.Compress(stanza.CompressConfig{}),
+		stanza.ETag(stanza.ETagConfig{}), bad)(http.NotFoundHandler())
+	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+		resp, err := srv.Client().Get(srv.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 500 {
+			t.Errorf("the client got %s", resp.Status)
+		}
+	})
+	if got := out.String(); strings.Count(got, "\n") != 2 || strings.Count(got, `"status":500`) != 2 {
+		t.Errorf("logged %s, want one line of status 500 for each of two requests", got)
+	}
+}
+
+func TestRecoveryAllocations(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	h := stanza.Recovery(nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	w, r := &nullWriter{header: http.Header{}}, &http.Request{Method: "GET", Header: http.Header{}}
+	if n := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }); n > 1 {
+		t.Errorf("Recovery allocates %v times a request", n)
+	}
+}

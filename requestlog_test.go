@@ -1,0 +1,333 @@
+package http_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// logBuffer collects a logger's output from several goroutines.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// jsonLogger logs without what differs from run to run.
+func jsonLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			switch a.Key {
+			case slog.TimeKey:
+				return slog.Attr{}
+			case "duration":
+				return slog.String("duration", "a "+a.Value.Kind().String())
+			}
+			return a
+		},
+	}))
+}
+
+func TestRequestIDIsMadeOrKept(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 128)
+	tests := []struct {
+		name string
+		sent []string
+		kept bool
+	}{
+		{"none", nil, false},
+		{"one", []string{"trace-1"}, true},
+		{"longest", []string{long}, true},
+		{"too long", []string{long + "x"}, false},
+		{"empty", []string{""}, false},
+		{"space", []string{"a b"}, false},
+		{"control character", []string{"a\x01b"}, false},
+		{"line break", []string{"a\r\nX: y"}, false},
+		{"not ASCII", []string{"ä"}, false},
+		{"two of them", []string{"a", "b"}, false},
+	}
+	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var seen string
+			h := stanza.RequestID(stanza.RequestIDConfig{})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				seen = stanza.GetRequestID(r)
+			}))
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header["X-Request-Id"] = tt.sent
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, r)
+			got := rec.Header()["X-Request-Id"]
+			if len(got) != 1 || got[0] != seen {
+				t.Fatalf("the client got %q, the handler %q", got, seen)
+			}
+			if tt.kept && seen != tt.sent[0] || !tt.kept && !uuid.MatchString(seen) {
+				t.Errorf("sent %q, the id is %q", tt.sent, seen)
+			}
+		})
+	}
+}
+
+func TestRequestIDConfig(t *testing.T) {
+	t.Parallel()
+	serve := func(c stanza.RequestIDConfig) http.Header {
+		rec := httptest.NewRecorder()
+		stanza.RequestID(c)(http.NotFoundHandler()).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+		return rec.Header()
+	}
+	h := serve(stanza.RequestIDConfig{Header: "x-trace-id", Generator: func() string { return "mine" }})
+	if got := h.Get("X-Trace-ID"); got != "mine" {
+		t.Errorf("X-Trace-ID is %q, want the generator's", got)
+	}
+	h = serve(stanza.RequestIDConfig{Generator: func() string { return "two\r\nlines" }})
+	if got := h.Get("X-Request-ID"); len(got) != 36 {
+		t.Errorf("X-Request-ID is %q, want a UUID in place of what cannot be sent", got)
+	}
+	mustPanic(t, `requestlog_test.go:\d+: RequestIDConfig.Header: "X Trace" is not a field name`, func() {
+		stanza.RequestID(stanza.RequestIDConfig{Header: "X Trace"})
+	})
+}
+
+// mustPanic checks that f panics with a message that matches pattern.
+func mustPanic(t *testing.T, pattern string, f func()) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		v, _ := recover().(string)
+		if !regexp.MustCompile(pattern).MatchString(v) {
+			t.Errorf("panic %q, want one that matches %q", v, pattern)
+		}
+	}()
+	f()
+}
+
+func TestGetRequestIDWithoutTheMiddlewareIsEmpty(t *testing.T) {
+	t.Parallel()
+	if got := stanza.GetRequestID(httptest.NewRequest("GET", "/", nil)); got != "" {
+		t.Errorf("GetRequestID() = %q", got)
+	}
+}
+
+func TestRequestLoggerWritesTheseLines(t *testing.T) {
+	t.Parallel()
+	var out logBuffer
+	router := stanza.NewRouter()
+	router.Use(
+		stanza.RequestID(stanza.RequestIDConfig{}),
+		stanza.RequestLogger(jsonLogger(&out)),
+		stanza.Recovery(nil),
+	)
+	router.HandleFunc("GET /users/{id}", func(w http.ResponseWriter, r *http.Request) {
+		stanza.LoggerFromContext(r.Context()).Info("in the handler")
+		io.WriteString(w, "hello")
+	})
+	router.HandleFunc("POST /fail", func(w http.ResponseWriter, r *http.Request) {
+		stanza.WriteServerError(w, r, "failed to save", errors.New("disk full"))
+	})
+	router.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("oops") })
+	router.HandleFunc("GET /abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	router.HandleFunc("GET /early", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		w.WriteHeader(http.StatusNotFound)
+	})
+	router.HandleFunc("GET /hijack", func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			conn.Close()
+		}
+	})
+	// A line may be written after the client has its answer.
+	logged := make(chan bool, 1)
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { logged <- true }()
+		router.ServeHTTP(w, r)
+	}))
+	// A fresh connection for each, so that a broken one is not tried again.
+	transport := &http.Transport{DisableKeepAlives: true}
+	for _, request := range []string{
+		"GET /users/7?token=secret", "HEAD /users/7", "POST /fail", "GET /panic", "GET /abort", "GET /early", "GET /hijack",
+		"GET /none", "PUT /fail", "GET /line%0Abreak%1b[31m", "GET /über%20sicht", "GET /users/a%2Fb",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		r, err := http.NewRequest(method, srv.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Request-ID", strings.ToLower(method)+"-1")
+		if resp, err := transport.RoundTrip(r); err == nil {
+			resp.Body.Close()
+		}
+		<-logged
+	}
+	testkit.Golden(t, "requestlog.golden", []byte(out.String()))
+}
+
+func TestRequestLoggerOptions(t *testing.T) {
+	t.Parallel()
+	var out logBuffer
+	router := stanza.NewRouter()
+	router.Use(stanza.RequestLogger(jsonLogger(&out),
+		stanza.LogSkip(func(r *http.Request) bool { return r.Pattern == "GET /health" }),
+		stanza.LogAttrs(func(r *http.Request) []slog.Attr { return []slog.Attr{slog.String("route", r.Pattern)} }),
+	))
+	// A copy of the request between the logger and the route.
+	router.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), struct{ int }{1}, 1)))
+		})
+	})
+	router.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
+	router.HandleFunc("GET /x/{id}", func(http.ResponseWriter, *http.Request) {})
+	for _, path := range []string{"/health", "/x/1"} {
+		router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+	}
+	line := out.String()
+	if strings.Count(line, "\n") != 1 || strings.Contains(line, "health") {
+		t.Errorf("logged %q, want one line without the skipped request", line)
+	}
+	for _, want := range []string{`"pattern":"GET /x/{id}"`, `"route":"GET /x/{id}"`} {
+		if !strings.Contains(line, want) {
+			t.Errorf("logged %q, want it to hold %s", line, want)
+		}
+	}
+}
+
+func TestRequestLoggerRefusesNil(t *testing.T) {
+	t.Parallel()
+	mustPanic(t, `requestlog_test.go:\d+: LogSkip: nil function`, func() { stanza.LogSkip(nil) })
+	mustPanic(t, `requestlog_test.go:\d+: LogAttrs: nil function`, func() { stanza.LogAttrs(nil) })
+	mustPanic(t, `requestlog_test.go:\d+: RequestLogger: nil option`, func() { stanza.RequestLogger(nil, nil) })
+}
+
+func TestNilLoggerIsTheDefaultOfTheMoment(t *testing.T) {
+	var out logBuffer
+	h := stanza.RequestLogger(nil)(http.NotFoundHandler())
+	old := slog.Default()
+	slog.SetDefault(jsonLogger(&out))
+	defer slog.SetDefault(old)
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	if !strings.Contains(out.String(), `"msg":"http request"`) {
+		t.Errorf("the default logger got %q", out.String())
+	}
+}
+
+func TestLoggerFromContextIsNeverNil(t *testing.T) {
+	t.Parallel()
+	if got := stanza.LoggerFromContext(context.Background()); got != slog.Default() {
+		t.Errorf("without a logger: %v", got)
+	}
+	own := slog.New(slog.DiscardHandler)
+	if got := stanza.LoggerFromContext(stanza.ContextWithLogger(context.Background(), own)); got != own {
+		t.Errorf("with a logger: %v", got)
+	}
+	if got := stanza.LoggerFromContext(stanza.ContextWithLogger(context.Background(), nil)); got != slog.Default() {
+		t.Errorf("with nil: %v", got)
+	}
+}
+
+func TestInnermostLoggerWins(t *testing.T) {
+	t.Parallel()
+	own := slog.New(slog.DiscardHandler)
+	var got *slog.Logger
+	h := stanza.RequestLogger(slog.New(slog.DiscardHandler))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got = stanza.LoggerFromContext(stanza.ContextWithLogger(r.Context(), own))
+	}))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	if got != own {
+		t.Error("a logger that the handler put into the context is not the one that comes out")
+	}
+}
+
+// TestLoggerSurvivesTheRequest holds a context beyond its request, as work in
+// the background does, while other requests come and go.
+func TestLoggerSurvivesTheRequest(t *testing.T) {
+	t.Parallel()
+	var out logBuffer
+	var first context.Context
+	h := stack(stanza.RequestID(stanza.RequestIDConfig{}), stanza.RequestLogger(jsonLogger(&out)))(
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if first == nil {
+				first = r.Context()
+			}
+		}))
+	for _, id := range []string{"one", "two", "three"} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("X-Request-ID", id)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	stanza.LoggerFromContext(first).Info("later")
+	if want := `{"level":"INFO","msg":"later","request_id":"one"}` + "\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("logged %s, want the last line to be %s", out.String(), want)
+	}
+}
+
+func TestRequestLoggerUnderATimeout(t *testing.T) {
+	t.Parallel()
+	var out logBuffer
+	release := make(chan struct{})
+	finished := make(chan struct{})
+	router := stanza.NewRouter()
+	router.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
+		defer close(finished)
+		<-release
+		io.WriteString(w, "too late")
+		stanza.LoggerFromContext(r.Context()).Info("still here")
+	})
+	h := stanza.RequestLogger(jsonLogger(&out))(http.TimeoutHandler(
+		stack(stanza.RequestID(stanza.RequestIDConfig{}), stanza.Recovery(nil))(router), 1, "timed out"))
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, httptest.NewRequest("GET", "/slow", nil))
+	close(release)
+	<-finished
+	if rec.Code != http.StatusServiceUnavailable || !strings.Contains(out.String(), `"status":503`) {
+		t.Errorf("the client got %d, logged %s", rec.Code, out.String())
+	}
+}
+
+func TestRequestLoggerAllocations(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	attrs := []slog.Attr{
+		slog.String("method", "GET"), slog.String("path", "/"), slog.Int("status", 200), slog.Duration("duration", 1),
+		slog.Int("bytes", 0), slog.String("remote_ip", "192.0.2.1"), slog.String("request_id", "abc"),
+	}
+	logger := slog.New(slog.NewJSONHandler(io.Discard, nil))
+	bare := testing.AllocsPerRun(200, func() {
+		logger.LogAttrs(context.Background(), slog.LevelInfo, "http request", attrs...)
+	})
+	h := stanza.RequestLogger(logger)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	rec, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+	if n := testing.AllocsPerRun(200, func() { h.ServeHTTP(rec, r) }); n > bare+1 {
+		t.Errorf("RequestLogger allocates %v times a request, slog alone %v", n, bare)
+	}
+	id := stanza.RequestID(stanza.RequestIDConfig{})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	if n := testing.AllocsPerRun(200, func() { id.ServeHTTP(rec, r) }); n > 2 {
+		t.Errorf("RequestID allocates %v times a request, want the id and the state", n)
+	}
+}

@@ -1,0 +1,284 @@
+package http
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stanza-go/framework/pkg/http/internal/capture"
+	"github.com/stanza-go/framework/pkg/http/internal/drain"
+)
+
+// ErrInvalidEvent is what the methods of [SSEWriter] return, wrapped, for what
+// cannot be sent as an event. Nothing was sent then, and the stream goes on.
+var ErrInvalidEvent = errors.New("http: invalid event")
+
+// errStreamEnded is the error of a stream whose handler has returned.
+var errStreamEnded = errors.New("http: event stream used after its handler returned")
+
+// An SSEWriter sends a stream of server-sent events, for EventSource in a
+// browser to read (WHATWG HTML §9.2). Each event leaves with one write and one
+// flush. Its methods may be called from several goroutines while the handler
+// runs. An error that is not [ErrInvalidEvent] ends the stream: later calls
+// return it too, and the handler should return.
+type SSEWriter struct {
+	w  ResponseWriter
+	rc *ResponseController
+
+	mu      sync.Mutex
+	err     error // of a write; the stream is over
+	buf     []byte
+	timeout time.Duration
+	renewed time.Time // when the write deadline was set, if it stays
+	stays   bool      // a deadline that passes between writes does no harm
+}
+
+// NewSSEWriter begins an event stream as the answer to a request: it sets
+// Content-Type: text/event-stream, Cache-Control: no-cache, Connection:
+// keep-alive (HTTP/1.1 only) and X-Accel-Buffering: no, which keeps nginx from
+// holding events back, and sends the header at once. Set other fields before.
+//
+// The server's write timeout no longer applies; a client that takes none of
+// an event for 30 seconds ends the stream with an error (see
+// [SSEWriter.SetWriteTimeout]). Should beginning the stream fail, or the
+// server's writer not be able to flush, the first method called says so.
+//
+// The handler learns of the client's leaving, and of the [Server] being
+// stopped, from the request's context.
+func NewSSEWriter(w ResponseWriter) *SSEWriter {
+	s := &SSEWriter{w: w, rc: NewResponseController(w), timeout: 30 * time.Second}
+	h := w.Header()
+	values := [4]string{"text/event-stream", "no-cache", "keep-alive", "no"}
+	for i, name := range [4]string{"Content-Type", "Cache-Control", "Connection", "X-Accel-Buffering"} {
+		h[name] = values[i : i+1 : i+1]
+	}
+	delete(h, "Content-Length")
+	if cw := capture.Find(w); cw != nil {
+		s.stays = cw.Request().ProtoMajor == 1
+		cw.OnDone(s.end)
+		drain.Stream(cw.Request().Context())
+	}
+	// HTTP/2 resets a stream whose deadline passes, written to or not, so the
+	// server's own must go.
+	if err := s.rc.SetWriteDeadline(time.Time{}); err != nil && !errors.Is(err, ErrNotSupported) {
+		s.err = err
+		return s
+	}
+	w.WriteHeader(StatusOK)
+	s.err = s.rc.Flush()
+	return s
+}
+
+// Event sends an event of the given name, which the client gets with
+// addEventListener(name, ...). An empty name is that of [SSEWriter.Data]. Data
+// may have several lines. A name with a line break or NUL, and text that is
+// not UTF-8, give ErrInvalidEvent.
+func (s *SSEWriter) Event(name, data string) error {
+	return s.send(func(b []byte) ([]byte, error) {
+		b, err := appendField(b, "event", name)
+		if err != nil {
+			return b, err
+		}
+		return appendLines(b, "data", data)
+	})
+}
+
+// Data sends an event without a name, which the client gets with onmessage.
+func (s *SSEWriter) Data(data string) error { return s.Event("", data) }
+
+// EventWithID is [SSEWriter.Event] for an event with an id, which the client
+// remembers and sends when it reconnects: see [LastEventID]. An empty id makes
+// it forget. An id with a line break or NUL gives ErrInvalidEvent.
+func (s *SSEWriter) EventWithID(id, name, data string) error {
+	return s.send(func(b []byte) ([]byte, error) {
+		b, err := appendID(b, id)
+		if err != nil {
+			return b, err
+		}
+		if b, err = appendField(b, "event", name); err != nil {
+			return b, err
+		}
+		return appendLines(b, "data", data)
+	})
+}
+
+// ID makes the client remember an id without an event.
+func (s *SSEWriter) ID(id string) error {
+	return s.send(func(b []byte) ([]byte, error) { return appendID(b, id) })
+}
+
+// Comment sends text that the client skips. One every half minute keeps
+// proxies from taking a silent stream for a dead one.
+func (s *SSEWriter) Comment(text string) error {
+	return s.send(func(b []byte) ([]byte, error) { return appendLines(b, "", text) })
+}
+
+// Retry tells the client to wait ms milliseconds before it reconnects. A
+// negative number gives ErrInvalidEvent.
+func (s *SSEWriter) Retry(ms int) error {
+	return s.send(func(b []byte) ([]byte, error) {
+		if ms < 0 {
+			return b, fmt.Errorf("%w: retry of %d ms", ErrInvalidEvent, ms)
+		}
+		b = append(b, "retry: "...)
+		b = strconv.AppendInt(b, int64(ms), 10)
+		return append(b, '\n'), nil
+	})
+}
+
+// SetWriteTimeout sets how long one event may take to be written, 30 seconds
+// if it is not called. A client that has stalled for that long is given up.
+// Zero or less means no limit.
+func (s *SSEWriter) SetWriteTimeout(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timeout, s.renewed = d, time.Time{}
+}
+
+// LastEventID returns the id of the last event that the client has seen of an
+// earlier stream, or "" on its first visit. Clients send what they like;
+// expect anything.
+func LastEventID(r *Request) string { return r.Header.Get("Last-Event-ID") }
+
+// maxEventBuffer is the largest buffer that is kept between events.
+const maxEventBuffer = 64 << 10
+
+// send writes and flushes what fill appends to a buffer, and an empty line.
+func (s *SSEWriter) send(fill func([]byte) ([]byte, error)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	b, err := fill(s.buf[:0])
+	if cap(b) <= maxEventBuffer {
+		s.buf = b
+	}
+	if err != nil {
+		return err
+	}
+	b = append(b, '\n')
+	if s.err = s.beginWrite(); s.err != nil {
+		return s.err
+	}
+	if _, s.err = s.w.Write(b); s.err == nil {
+		s.err = s.rc.Flush()
+	}
+	if s.err == nil {
+		s.err = s.endWrite()
+	}
+	return s.err
+}
+
+// beginWrite sees to it that the next write ends in time. On HTTP/1 the
+// deadline may stay when the write is done, so that it need not be set anew
+// for each event: it is renewed when half of it has passed.
+func (s *SSEWriter) beginWrite() error {
+	if s.timeout <= 0 {
+		if s.stays && s.renewed.IsZero() {
+			s.renewed = time.Now()
+			return s.setWriteDeadline(time.Time{})
+		}
+		return nil
+	}
+	now := time.Now()
+	if s.stays && now.Sub(s.renewed) < s.timeout/2 {
+		return nil
+	}
+	s.renewed = now
+	wait := s.timeout
+	if s.stays {
+		wait += s.timeout / 2 // so that no event gets less than the timeout
+	}
+	return s.setWriteDeadline(now.Add(wait))
+}
+
+func (s *SSEWriter) endWrite() error {
+	if s.stays || s.timeout <= 0 {
+		return nil
+	}
+	return s.setWriteDeadline(time.Time{})
+}
+
+// setWriteDeadline sets the deadline on servers that have one.
+func (s *SSEWriter) setWriteDeadline(t time.Time) error {
+	if err := s.rc.SetWriteDeadline(t); err != nil && !errors.Is(err, ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// end closes the stream when its handler returns: the writer behind it will
+// serve another response.
+func (s *SSEWriter) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = errStreamEnded
+	}
+}
+
+// appendID appends an id, empty or not.
+func appendID(b []byte, id string) ([]byte, error) {
+	if id == "" {
+		return append(b, "id:\n"...), nil
+	}
+	return appendField(b, "id", id)
+}
+
+// appendField appends a field that must be one line, unless it is empty.
+func appendField(b []byte, name, value string) ([]byte, error) {
+	switch {
+	case value == "":
+		return b, nil
+	case endOfLine(value) >= 0 || strings.IndexByte(value, 0) >= 0:
+		return b, fmt.Errorf("%w: %s %q has a line break or NUL", ErrInvalidEvent, name, value)
+	case !utf8.ValidString(value):
+		return b, fmt.Errorf("%w: %s %q is not UTF-8", ErrInvalidEvent, name, value)
+	}
+	return appendLine(b, name, value), nil
+}
+
+// appendLines appends a field for each line of text, as CRLF, LF and CR end
+// them: the client ends lines at all three.
+func appendLines(b []byte, name, text string) ([]byte, error) {
+	if !utf8.ValidString(text) {
+		return b, fmt.Errorf("%w: text is not UTF-8", ErrInvalidEvent)
+	}
+	for {
+		i := endOfLine(text)
+		if i < 0 {
+			return appendLine(b, name, text), nil
+		}
+		b = appendLine(b, name, text[:i])
+		if strings.HasPrefix(text[i:], "\r\n") {
+			i++
+		}
+		text = text[i+1:]
+	}
+}
+
+// endOfLine returns the index of the first CR or LF in s, or -1. Two searches
+// by vector instructions are faster than one byte by byte.
+func endOfLine(s string) int {
+	i := strings.IndexByte(s, '\n')
+	if i >= 0 {
+		s = s[:i]
+	}
+	if j := strings.IndexByte(s, '\r'); j >= 0 {
+		return j
+	}
+	return i
+}
+
+// appendLine appends one line. The client takes away the space.
+func appendLine(b []byte, name, value string) []byte {
+	b = append(b, name...)
+	b = append(b, ": "...)
+	b = append(b, value...)
+	return append(b, '\n')
+}

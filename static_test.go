@@ -1,0 +1,411 @@
+package http_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"embed"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+//go:embed testdata/site/ui/dist
+var embedded embed.FS
+
+// secretFile is content that must never be sent.
+const secretFile = "TOP SECRET"
+
+func siteFS() fstest.MapFS {
+	file := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
+	return fstest.MapFS{
+		"dist/index.html":                     file("<!doctype html>app"),
+		"dist/app-1a2b3c4d.js":                file("console.log('app')"),
+		"dist/app-1a2b3c4d.js.br":             file("br bytes"),
+		"dist/app-1a2b3c4d.js.gz":             file("gz bytes"),
+		"dist/logo.svg":                       file("<svg/>"),
+		"dist/docs/index.html":                file("<!doctype html>docs"),
+		"dist/assets/style.css":               file("body{}"),
+		"dist/.env":                           file(secretFile),
+		"dist/.git/config":                    file(secretFile),
+		"dist/assets/.hidden":                 file(secretFile),
+		"dist/.well-known/security.txt":       file("Contact: mailto:a@example.com"),
+		"dist/.well-known/assetlinks/.secret": file(secretFile),
+		"dist/users/john.d":                   file("a file"),
+	}
+}
+
+func getStatic(t *testing.T, h http.Handler, method, target string, header ...string) *http.Response {
+	t.Helper()
+	r := httptest.NewRequest(method, "/", nil)
+	r.RequestURI = target
+	u, err := r.URL.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.URL = u
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	return rec.Result()
+}
+
+func bodyOf(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestStaticServes(t *testing.T) {
+	t.Parallel()
+	const index, nav = "<!doctype html>app", "navigate"
+	tests := []struct {
+		path, mode string
+		status     int
+		body       string // "" for an error
+	}{
+		{"/", "", 200, index},
+		{"/index.html", "", 200, index},
+		{"/app-1a2b3c4d.js", "", 200, "console.log('app')"},
+		{"/assets/style.css", "", 200, "body{}"},
+		{"/users/7", "", 200, index},
+		{"/users/", "", 200, index},
+		{"/assets", "", 200, index},
+		{"/docs/", "", 200, "<!doctype html>docs"},
+		{"/docs", "", 307, ""},
+		{"/app-1a2b.js", "", 404, ""},
+		{"/users/john.doe", "", 404, ""},
+		{"/users/john.doe", nav, 200, index},
+		{"/users/john.d", "", 200, "a file"},
+		{"/logo.svg/", "", 404, ""},
+		{"/%61ssets/style.css", "", 200, "body{}"},
+		{"/.env", "", 404, ""}, {"/.env", nav, 404, ""}, {"/.git/config", "", 404, ""}, {"/assets/.hidden", "", 404, ""},
+		{"/.gitignore", nav, 404, ""}, {"/%2eenv", "", 404, ""},
+		{"/.well-known/security.txt", "", 200, "Contact: mailto:a@example.com"},
+		{"/.well-known/acme-challenge/token", "", 404, ""}, {"/.well-known", "", 404, ""},
+		{"/.well-known/assetlinks/.secret", "", 404, ""},
+		{"/assets%2fstyle.css", "", 404, ""}, {"/assets%5cstyle.css", "", 404, ""}, {"/x%2Fy", nav, 404, ""},
+		{"/..%2f..%2fetc/passwd", "", 404, ""}, {"/%5c..%5c", "", 404, ""}, {"/C:", "", 404, ""}, {"/c:/x", "", 404, ""},
+		{"/a%00b", "", 404, ""}, {"/%2e%2e/x", "", 404, ""},
+	}
+	router := stanza.NewRouter()
+	router.Handle("GET /{path...}", stanza.Static(siteFS()))
+	group := stanza.NewRouter()
+	group.Group("/admin").Handle("GET /{anything...}", stanza.Static(siteFS()))
+	for _, tt := range tests {
+		t.Run(tt.path, func(t *testing.T) {
+			t.Parallel()
+			for prefix, h := range map[string]http.Handler{"": router, "/admin": group} {
+				resp := getStatic(t, h, "GET", prefix+tt.path, "Sec-Fetch-Mode", tt.mode)
+				body := bodyOf(t, resp)
+				if resp.StatusCode != tt.status || tt.body != "" && body != tt.body {
+					t.Errorf("%s: %d %q, want %d %q", prefix+tt.path, resp.StatusCode, body, tt.status, tt.body)
+				}
+				if strings.Contains(body, secretFile) || tt.status == 404 && strings.Contains(body, "doctype") {
+					t.Errorf("%s: sent %q", prefix+tt.path, body)
+				}
+			}
+		})
+	}
+}
+
+func TestStaticRedirectsToAFolderBesideItself(t *testing.T) {
+	t.Parallel()
+	h := http.StripPrefix("/app", stanza.Static(siteFS()))
+	srv := testkit.StartServer(t, testkit.HTTP1, h)
+	resp, err := srv.Client().Get(srv.URL + "/app/docs?x=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got := resp.Request.URL.RequestURI(); got != "/app/docs/?x=1" || bodyOf(t, resp) != "<!doctype html>docs" {
+		t.Errorf("ended at %s", got)
+	}
+}
+
+func TestStaticTakesAnEmbedFSWhole(t *testing.T) {
+	t.Parallel()
+	router := stanza.NewRouter()
+	router.Handle("GET /ui/{path...}", stanza.Static(embedded))
+	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
+		get := func(path string, header ...string) *http.Response {
+			r, _ := http.NewRequest("GET", srv.URL+path, nil)
+			for i := 0; i < len(header); i += 2 {
+				r.Header.Set(header[i], header[i+1])
+			}
+			resp, err := srv.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { resp.Body.Close() })
+			return resp
+		}
+		index := get("/ui/")
+		if index.Header.Get("Cache-Control") != "no-cache" || index.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+			t.Errorf("the index has %v", index.Header)
+		}
+		const js = "/ui/assets/app-1a2b3c4d.js"
+		resp := get(js)
+		tag := resp.Header.Get("ETag")
+		if tag == "" || tag != get(js).Header.Get("ETag") || resp.Header.Get("Last-Modified") != "" {
+			t.Errorf("the script has %v", resp.Header)
+		}
+		if got := resp.Header.Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
+			t.Errorf("Cache-Control of a hashed name: %q", got)
+		}
+		if got := get("/ui/assets/plain.css").Header.Get("Cache-Control"); got != "" {
+			t.Errorf("Cache-Control of a plain name: %q", got)
+		}
+		if resp := get(js, "If-None-Match", tag); resp.StatusCode != http.StatusNotModified {
+			t.Errorf("with its tag: %s", resp.Status)
+		}
+		if resp := get(js, "Range", "bytes=0-6"); resp.StatusCode != http.StatusPartialContent || bodyOf(t, resp) != "console" {
+			t.Errorf("a range: %s", resp.Status)
+		}
+		if resp := get(js, "Range", "bytes=0-6", "If-Range", `"other"`); resp.StatusCode != http.StatusOK {
+			t.Errorf("a range of another version: %s", resp.Status)
+		}
+		if resp := get(js, "Range", "bytes=999-"); resp.StatusCode != http.StatusRequestedRangeNotSatisfiable {
+			t.Errorf("a range beyond the end: %s", resp.Status)
+		}
+		head, err := srv.Client().Head(srv.URL + js)
+		if err != nil || head.ContentLength != int64(len(`console.log("app")`)) {
+			t.Errorf("HEAD: %v, %v", head, err)
+		}
+	})
+}
+
+func TestStaticPrecompressed(t *testing.T) {
+	t.Parallel()
+	h := stack(stanza.Compress(stanza.CompressConfig{MinSize: 1}), stanza.ETag(stanza.ETagConfig{}))(stanza.Static(siteFS()))
+	tags := map[string]bool{}
+	for _, tt := range []struct{ accept, coding, body string }{
+		{"", "", "console.log('app')"}, {"gzip, br", "br", "br bytes"}, {"gzip", "gzip", "gz bytes"}, {"gzip, br;q=0.5", "gzip", "gz bytes"},
+		{"br;q=0, identity", "", "console.log('app')"},
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			resp := getStatic(t, h, method, "/app-1a2b3c4d.js", "Accept-Encoding", tt.accept)
+			body := bodyOf(t, resp)
+			if method == "HEAD" {
+				if body = ""; resp.ContentLength != int64(len(tt.body)) {
+					t.Errorf("HEAD, Accept-Encoding %q: length %d", tt.accept, resp.ContentLength)
+				}
+			} else if body != tt.body {
+				t.Errorf("Accept-Encoding %q: body %q, want %q", tt.accept, body, tt.body)
+			}
+			tags[resp.Header.Get("ETag")] = true
+			if resp.Header.Get("Content-Encoding") != tt.coding || resp.Header.Get("Vary") != "Accept-Encoding" ||
+				resp.Header.Get("Content-Type") != "text/javascript; charset=utf-8" {
+				t.Errorf("%s, Accept-Encoding %q: %v", method, tt.accept, resp.Header)
+			}
+		}
+	}
+	if len(tags) != 3 {
+		t.Errorf("the three forms have the tags %v, want one each", tags)
+	}
+}
+
+func TestStaticUnderCompressAndETag(t *testing.T) {
+	t.Parallel()
+	big := fstest.MapFS{"index.html": {Data: []byte(sample(5000))}}
+	h := stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}))(stanza.Static(big))
+	resp := getStatic(t, h, "GET", "/", "Accept-Encoding", "gzip")
+	tag := resp.Header.Get("ETag")
+	if resp.Header.Get("Content-Encoding") != "gzip" || !strings.HasPrefix(tag, `W/"`) || gunzip(t, resp.Body) != sample(5000) {
+		t.Errorf("compressed: %v", resp.Header)
+	}
+	if resp := getStatic(t, h, "GET", "/", "Accept-Encoding", "gzip", "If-None-Match", tag); resp.StatusCode != http.StatusNotModified {
+		t.Errorf("with its own tag: %s", resp.Status)
+	}
+}
+
+func TestStaticRefusesOtherMethods(t *testing.T) {
+	t.Parallel()
+	resp := getStatic(t, stanza.Static(siteFS()), "POST", "/")
+	if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: %s, Allow %q", resp.Status, resp.Header.Get("Allow"))
+	}
+}
+
+func TestStaticCacheControlSetBeforeWins(t *testing.T) {
+	t.Parallel()
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "private")
+		stanza.Static(siteFS()).ServeHTTP(w, r)
+	})
+	if got := getStatic(t, h, "GET", "/").Header.Get("Cache-Control"); got != "private" {
+		t.Errorf("Cache-Control: %q", got)
+	}
+}
+
+func TestStaticMistakesPanic(t *testing.T) {
+	t.Parallel()
+	mustPanic(t, `^http: .*static_test.go:\d+: Static: nil file system`, func() { stanza.Static(nil) })
+	mustPanic(t, `^http: .*static_test.go:\d+: Static: the root of the file system cannot be read: .*no such file`, func() { stanza.Static(os.DirFS(filepath.Join(t.TempDir(), "missing"))) })
+}
+
+// diskSite writes a site whose links lead to where they must not.
+func diskSite(tb testing.TB) string {
+	tb.Helper()
+	top := tb.TempDir()
+	root := filepath.Join(top, "root")
+	for name, content := range map[string]string{
+		"root/index.html": "index", "root/a/b.txt": "b", "root/.env": secretFile, "secret.txt": secretFile, "outside/x.txt": secretFile,
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(top, name)), 0o755); err != nil {
+			tb.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(top, name), []byte(content), 0o644); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	for link, target := range map[string]string{
+		"out.txt": "../secret.txt", "abs.txt": filepath.Join(top, "secret.txt"), "folder": "../outside", "a/up.txt": "../../secret.txt",
+		"inside.txt": "a/b.txt", "loop1": "loop2", "loop2": "loop1", "twice": "folder/x.txt", "a/round.txt": "../a/../a/b.txt",
+	} {
+		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return root
+}
+
+func diskHandlers(tb testing.TB) map[string]http.Handler {
+	dir := diskSite(tb)
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { root.Close() })
+	return map[string]http.Handler{
+		"os.DirFS": stanza.Static(os.DirFS(dir)), "os.Root": stanza.Static(root.FS()),
+	}
+}
+
+func TestStaticStaysWithinTheRoot(t *testing.T) {
+	t.Parallel()
+	for name, h := range diskHandlers(t) {
+		for path, want := range map[string]string{
+			"/a/b.txt": "b", "/inside.txt": "b", "/a/round.txt": "b", "/": "index",
+			"/out.txt": "", "/abs.txt": "", "/folder/x.txt": "", "/a/up.txt": "", "/loop1.txt": "", "/twice.txt": "", "/folder/": "", "/folder": "", "/folder/y/": "", "/out.txt/": "",
+			"/../secret.txt": "", "/a/../../secret.txt": "", "//etc/passwd.txt": "",
+		} {
+			resp := getStatic(t, h, "GET", path)
+			body := bodyOf(t, resp)
+			if want == "" && resp.StatusCode != http.StatusNotFound || want != "" && body != want {
+				t.Errorf("%s, %s: %s %q, want %q", name, path, resp.Status, body, want)
+			}
+		}
+	}
+}
+
+func TestStaticFilesOnDiskHaveTheirTime(t *testing.T) {
+	t.Parallel()
+	for name, h := range diskHandlers(t) {
+		resp := getStatic(t, h, "GET", "/a/b.txt")
+		modified := resp.Header.Get("Last-Modified")
+		if modified == "" || resp.Header.Get("ETag") != "" {
+			t.Errorf("%s: %v", name, resp.Header)
+		}
+		if resp := getStatic(t, h, "GET", "/a/b.txt", "If-Modified-Since", modified); resp.StatusCode != http.StatusNotModified {
+			t.Errorf("%s: with its time %s", name, resp.Status)
+		}
+	}
+}
+
+func TestStaticFromAnArchive(t *testing.T) {
+	t.Parallel()
+	var buf bytes.Buffer
+	zw := zip.NewWriter(&buf)
+	f, err := zw.CreateHeader(&zip.FileHeader{Name: "dist/index.html", Method: zip.Deflate, Modified: time.Unix(1e9, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(f, "zipped")
+	zw.Close()
+	zr, err := zip.NewReader(bytes.NewReader(buf.Bytes()), int64(buf.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp := getStatic(t, stanza.Static(zr), "GET", "/any/route", "Range", "bytes=0-2")
+	if resp.StatusCode != http.StatusPartialContent || bodyOf(t, resp) != "zip" {
+		t.Errorf("a range of a zipped file: %s", resp.Status)
+	}
+}
+
+func FuzzStaticNeverLeavesTheRoot(f *testing.F) {
+	for _, path := range []string{
+		"/..%2f..%2fetc/passwd", "/%5c..%5c", "/C:", "/a%00b", "//x", "/.env", "/a/./b.txt", "/a/b.txt/", "/folder/x.txt",
+		"/%2e%2e/secret.txt", "/a/..%2f../secret.txt", "/.well-known/../.env", "/out.txt", "/index.html", "/a//b.txt",
+	} {
+		f.Add(path)
+	}
+	handlers := diskHandlers(f)
+	mapFS := siteFS()
+	handlers["fs.FS"] = stanza.Static(struct{ fs.FS }{mapFS})
+	router := stanza.NewRouter()
+	for name, h := range handlers {
+		router.Handle("GET /"+strings.ReplaceAll(name, ".", "")+"/{path...}", h)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		u, err := r.URL.Parse("http://example.com/" + strings.TrimPrefix(path, "/"))
+		if err != nil {
+			return
+		}
+		for name, h := range handlers {
+			direct := r.Clone(r.Context())
+			direct.URL = u
+			routed := r.Clone(r.Context())
+			routed.URL, err = r.URL.Parse("http://example.com/" + strings.ReplaceAll(name, ".", "") + "/" + strings.TrimPrefix(path, "/"))
+			if err != nil {
+				return
+			}
+			for _, try := range []struct {
+				h http.Handler
+				r *http.Request
+			}{{h, direct}, {router, routed}} {
+				rec := httptest.NewRecorder()
+				try.h.ServeHTTP(rec, try.r)
+				if strings.Contains(rec.Body.String(), secretFile) {
+					t.Errorf("%s sent a file it must not for %q", name, try.r.URL)
+				}
+				if rec.Code >= 500 {
+					t.Errorf("%s answered %d for %q", name, rec.Code, try.r.URL)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkStatic(b *testing.B) {
+	files, err := fs.Sub(embedded, "testdata/site/ui/dist")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, h := range map[string]http.Handler{"FileServerFS": http.FileServerFS(files), "Static": stanza.Static(embedded)} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			r := httptest.NewRequest("GET", "/assets/app-1a2b3c4d.js", nil)
+			w := &nullWriter{header: http.Header{}}
+			for b.Loop() {
+				clear(w.header)
+				h.ServeHTTP(w, r)
+			}
+		})
+	}
+}
