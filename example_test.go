@@ -914,6 +914,73 @@ func ExampleRuntimeMetrics() {
 	// # TYPE myapp_up gauge
 }
 
+func ExampleSecureHeaders() {
+	router := http.NewRouter()
+	router.Use(http.SecureHeaders(http.SecureHeadersConfig{}))
+
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/nowhere", nil))
+	fmt.Println(rec.Code)
+	for _, name := range []string{"X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "X-XSS-Protection", "Permissions-Policy"} {
+		fmt.Println(name+":", rec.Header().Get(name))
+	}
+	// Output:
+	// 404
+	// X-Content-Type-Options: nosniff
+	// X-Frame-Options: DENY
+	// Referrer-Policy: strict-origin-when-cross-origin
+	// X-XSS-Protection: 0
+	// Permissions-Policy: camera=(), microphone=(), geolocation=()
+}
+
+// A site that is always on HTTPS, frames its own pages, and lets one page do
+// what the others must not.
+func ExampleSecureHeadersConfig() {
+	router := http.NewRouter()
+	router.Use(http.SecureHeaders(http.SecureHeadersConfig{
+		ContentSecurityPolicy: "default-src 'self'",
+		FrameOptions:          "SAMEORIGIN",
+		PermissionsPolicy:     "-", // not sent
+		HSTSMaxAge:            63072000,
+		HSTSIncludeSubdomains: true,
+	}))
+	router.HandleFunc("GET /map", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'self' tiles.example.com")
+	})
+
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/map", nil))
+	for _, name := range []string{"Content-Security-Policy", "X-Frame-Options", "Permissions-Policy", "Strict-Transport-Security"} {
+		fmt.Printf("%s: %q\n", name, rec.Header().Get(name))
+	}
+	// Output:
+	// Content-Security-Policy: "default-src 'self' tiles.example.com"
+	// X-Frame-Options: "SAMEORIGIN"
+	// Permissions-Policy: ""
+	// Strict-Transport-Security: "max-age=63072000; includeSubDomains"
+}
+
+func ExampleMaxBody() {
+	router := http.NewRouter()
+	router.Use(http.MaxBody(16))
+	router.HandleFunc("POST /users", func(w http.ResponseWriter, r *http.Request) {
+		var user struct{ Name string }
+		if !http.BindJSON(w, r, &user) {
+			return
+		}
+		fmt.Fprintln(w, "hello,", user.Name)
+	})
+
+	for _, body := range []string{`{"name":"Ada"}`, `{"name":"Ada Lovelace"}`} {
+		rec := httptest.NewRecorder()
+		router.ServeHTTP(rec, httptest.NewRequest("POST", "/users", strings.NewReader(body)))
+		fmt.Println(rec.Code, strings.TrimSpace(rec.Body.String()))
+	}
+	// Output:
+	// 200 hello, Ada
+	// 400 {"error":"request body too large"}
+}
+
 // An API whose pages live on another origin, with a login by cookie.
 func ExampleCORS() {
 	router := http.NewRouter()

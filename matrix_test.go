@@ -55,6 +55,9 @@ func matrixChains() []matrixChain {
 		{name: "RequestLogger", wrap: stanza.RequestLogger(slog.New(slog.DiscardHandler))},
 		{name: "Compress", wrap: stanza.Compress(stanza.CompressConfig{}), settle: decompressed},
 		{name: "ETag", wrap: stanza.ETag(stanza.ETagConfig{}), settle: withoutETag},
+		{name: "SecureHeaders", wrap: stanza.SecureHeaders(stanza.SecureHeadersConfig{}), settle: withoutSecureHeaders},
+		{name: "MaxBody", wrap: stanza.MaxBody(1 << 20)},
+		{name: "CORS", wrap: stanza.CORS(stanza.CORSConfig{AllowOrigins: []string{"*"}}), settle: withoutCORS},
 		{name: "Recovery", wrap: stanza.Recovery(nil), settle: recovered},
 		{name: "documented chain", wrap: documentedChain(), settle: settleAll},
 		{name: "documented chain backwards", wrap: backwards(documented()), settle: settleAll},
@@ -68,6 +71,9 @@ func documented() []func(http.Handler) http.Handler {
 		stanza.RequestLogger(slog.New(slog.DiscardHandler)),
 		stanza.Compress(stanza.CompressConfig{}),
 		stanza.ETag(stanza.ETagConfig{}),
+		stanza.SecureHeaders(stanza.SecureHeadersConfig{}),
+		stanza.MaxBody(1 << 20),
+		stanza.CORS(stanza.CORSConfig{AllowOrigins: []string{"*"}}),
 		stanza.Recovery(nil),
 	}
 }
@@ -83,6 +89,8 @@ func backwards(wraps []func(http.Handler) http.Handler) func(http.Handler) http.
 func settleAll(t *testing.T, c matrixCase, want, got *outcome) {
 	recovered(t, c, want, got)
 	withoutRequestID(t, c, want, got)
+	withoutSecureHeaders(t, c, want, got)
+	withoutCORS(t, c, want, got)
 	decompressed(t, c, want, got)
 	withoutETag(t, c, want, got)
 }
@@ -95,6 +103,36 @@ func withoutRequestID(t *testing.T, c matrixCase, want, got *outcome) {
 		t.Errorf("X-Request-ID is %q, want a UUID", id)
 	}
 	got.Header.Del("X-Request-Id")
+}
+
+func withoutSecureHeaders(t *testing.T, c matrixCase, want, got *outcome) {
+	if got.Status == 0 || c.name == "hijack" && !want.http2() {
+		return // nothing of the middleware's is sent
+	}
+	for name, value := range secureDefaults() {
+		if !slices.Equal(got.Header[name], value) {
+			t.Errorf("%s is %q, want %q", name, got.Header[name], value)
+		}
+		got.Header.Del(name)
+	}
+}
+
+func withoutCORS(t *testing.T, c matrixCase, want, got *outcome) {
+	if got.Status == 0 || c.name == "hijack" && !want.http2() {
+		return // nothing of the middleware's is sent
+	}
+	if origin := got.Header.Get("Access-Control-Allow-Origin"); origin != "*" {
+		t.Errorf("Access-Control-Allow-Origin is %q, want *", origin)
+	}
+	got.Header.Del("Access-Control-Allow-Origin")
+	vary := got.Header["Vary"]
+	i := slices.Index(vary, "Origin")
+	if i < 0 {
+		t.Fatalf("Vary is %q, want Origin among it", vary)
+	}
+	if got.Header["Vary"] = slices.Delete(vary, i, i+1); len(vary) == 1 {
+		got.Header.Del("Vary")
+	}
 }
 
 // decompressed undoes gzip, which must be there just when it helps.

@@ -19,6 +19,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/corspolicy"
 	"github.com/stanza-go/framework/pkg/http/internal/etag"
 	"github.com/stanza-go/framework/pkg/http/internal/header"
+	"github.com/stanza-go/framework/pkg/http/internal/secureheaders"
 	"github.com/stanza-go/framework/pkg/http/internal/uuid"
 )
 
@@ -249,93 +250,6 @@ func ContextWithLogger(ctx context.Context, logger *slog.Logger) context.Context
 	return context.WithValue(ctx, capture.LoggerKey{}, logger)
 }
 
-// CORSConfig says which pages of other origins may use an API, and for what.
-// [CORS] checks all of it when it is called.
-type CORSConfig struct {
-	// AllowOrigins lists the origins whose pages may call and read. The zero
-	// value lets none. An entry is one of
-	//
-	//   - an origin, such as "https://app.example.com" or
-	//     "http://localhost:5173": scheme, host and, unless it is the scheme's
-	//     default, port, with nothing behind them;
-	//   - a pattern such as "https://*.example.com", where "*." stands for one
-	//     label or more: https://a.example.com and https://a.b.example.com are
-	//     in it, https://example.com, other ports and other schemes are not.
-	//     Allow one only if nobody else can get a name under that domain,
-	//     which for *.github.io or *.co.uk is not so;
-	//   - "*" for all origins, which AllowCredentials forbids;
-	//   - "null" for pages without an origin of their own, which anyone can
-	//     make; AllowCredentials forbids it too.
-	AllowOrigins []string
-
-	// AllowMethods lists the methods that a preflight may ask for; HEAD comes
-	// with GET. The default is GET, POST, PUT, DELETE, PATCH and OPTIONS. Names
-	// are case-sensitive. "*" is any method, but not with AllowCredentials.
-	//
-	// Leaving out GET or POST does not keep pages from sending plain ones, for
-	// which browsers ask nobody.
-	AllowMethods []string
-
-	// AllowHeaders lists the request header fields that a preflight may ask
-	// for, in any case. The default is Origin, Content-Type, Accept and
-	// Authorization; a list of your own takes its place, so name what of it you
-	// still want. "*" is any field but Authorization, which has to be listed
-	// beside it, and has no place with AllowCredentials.
-	AllowHeaders []string
-
-	// ExposeHeaders lists response header fields that scripts may read beside
-	// the few that they always may, such as Content-Type. "*" is all of them,
-	// but not with AllowCredentials.
-	ExposeHeaders []string
-
-	// AllowCredentials lets requests from allowed origins carry cookies and
-	// other credentials of the user, and so act as the user.
-	AllowCredentials bool
-
-	// MaxAge is for how many seconds a browser may remember the answer to a
-	// preflight. Zero means 86400, a day, which some browsers cut to their own
-	// maximum; a negative value means not at all.
-	MaxAge int
-}
-
-// CORS returns middleware that lets pages of other origins use an API, by the
-// CORS protocol of the Fetch standard. It panics if the configuration has a
-// mistake in it or would be open to every site on the internet.
-//
-// A preflight, that is OPTIONS with the fields Origin and
-// Access-Control-Request-Method, is answered here with 204 and never reaches
-// the handler; other OPTIONS requests do. A refused preflight gets a 204 too,
-// without any of the fields that browsers look for. Requests that are no
-// preflight always reach the handler, since it is the browser that keeps the
-// answer from a page that may not read it: CORS is no protection against
-// forged requests (see [CrossOriginProtection] for that).
-//
-// Every response gets Vary: Origin, so that caches keep the answers to
-// different origins apart. Handlers should therefore add to Vary rather than
-// set it.
-//
-// CORS belongs on the router, not on a group: a preflight is for a path that
-// has no route for OPTIONS as a rule, and the middleware of a group runs only
-// for the routes in it. In the chain, put it behind whatever should see
-// preflights (logging, metrics, [SecureHeaders]) and before authentication,
-// because browsers send preflights without credentials.
-func CORS(cfg CORSConfig) Middleware {
-	policy, err := corspolicy.New(corspolicy.Config(cfg))
-	if err != nil {
-		callsite.Panicf("CORSConfig.%v", err)
-	}
-	return func(next Handler) Handler {
-		return HandlerFunc(func(w ResponseWriter, r *Request) {
-			if corspolicy.IsPreflight(r) {
-				policy.ServePreflight(w, r)
-				return
-			}
-			policy.Open(w, r)
-			next.ServeHTTP(w, r)
-		})
-	}
-}
-
 // CompressConfig sets up [Compress]. The zero value is ready to use.
 type CompressConfig struct {
 	// Level is gzip's compression level, from 1 (fastest) to 9 (smallest). 0
@@ -488,6 +402,165 @@ func ETag(config ETagConfig) Middleware {
 	}
 }
 
+// SecureHeadersConfig chooses the fields that [SecureHeaders] sends. Strings are
+// sent as they are; "-" leaves a field out, and the zero value means what is
+// said for each.
+type SecureHeadersConfig struct {
+	// ContentTypeOptions is X-Content-Type-Options. The default and only other
+	// value than "-" is "nosniff": browsers believe the Content-Type.
+	ContentTypeOptions string
+
+	// FrameOptions is X-Frame-Options: "DENY", the default, keeps all pages
+	// from framing this site's, "SAMEORIGIN" all but its own. To allow others,
+	// use "-" and frame-ancestors in ContentSecurityPolicy.
+	FrameOptions string
+
+	// ReferrerPolicy is Referrer-Policy. The default,
+	// "strict-origin-when-cross-origin", tells other sites the origin that a
+	// user came from and nothing more.
+	ReferrerPolicy string
+
+	// XSSProtection is X-XSS-Protection. The default, "0", turns off a filter in
+	// old browsers that was itself a way to attack.
+	XSSProtection string
+
+	// PermissionsPolicy is Permissions-Policy. The default,
+	// "camera=(), microphone=(), geolocation=()", turns these off for the site
+	// and everything that it frames.
+	PermissionsPolicy string
+
+	// ContentSecurityPolicy is Content-Security-Policy. It is left out by
+	// default, since which sources are right only the application knows.
+	ContentSecurityPolicy string
+
+	// HSTSMaxAge is for how many seconds browsers that reach the site over
+	// HTTPS must not go back to plain HTTP (Strict-Transport-Security,
+	// RFC 6797). Zero, the default, leaves the field out. The field is sent
+	// over plain HTTP too, where browsers ignore it, because TLS often ends at
+	// a proxy.
+	HSTSMaxAge int
+
+	// HSTSIncludeSubdomains extends that to all subdomains. It needs HSTSMaxAge.
+	HSTSIncludeSubdomains bool
+
+	// HSTSPreload lets browser makers build the rule into their browsers, which
+	// takes months to undo. It needs HSTSIncludeSubdomains and an HSTSMaxAge of
+	// at least 31536000, a year.
+	HSTSPreload bool
+}
+
+// SecureHeaders returns middleware that sets the header fields that make
+// browsers careful, on every response. It panics if a value could not be sent
+// or browsers would not heed it.
+//
+// The fields are set before the handler runs, so a handler that sets or deletes
+// one of them has the last word, and so has SecureHeaders on a group over
+// SecureHeaders on the router. Put it outside everything that may answer by
+// itself (CORS, rate limits, authentication), so that refusals have the fields
+// too. On which side of [Compress] and [ETag] it stands makes no difference.
+func SecureHeaders(config SecureHeadersConfig) Middleware {
+	fields, err := secureheaders.Compile(secureheaders.Config(config))
+	if err != nil {
+		callsite.Panicf("SecureHeadersConfig.%v", err)
+	}
+	return func(next Handler) Handler {
+		return HandlerFunc(func(w ResponseWriter, r *Request) {
+			h, slots := w.Header(), capture.Strings(w, len(fields))
+			for _, f := range fields {
+				slots = header.Store(h, f.Name, f.Value, slots)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// CORSConfig says which pages of other origins may use an API, and for what.
+// [CORS] checks all of it when it is called.
+type CORSConfig struct {
+	// AllowOrigins lists the origins whose pages may call and read. The zero
+	// value lets none. An entry is one of
+	//
+	//   - an origin, such as "https://app.example.com" or
+	//     "http://localhost:5173": scheme, host and, unless it is the scheme's
+	//     default, port, with nothing behind them;
+	//   - a pattern such as "https://*.example.com", where "*." stands for one
+	//     label or more: https://a.example.com and https://a.b.example.com are
+	//     in it, https://example.com, other ports and other schemes are not.
+	//     Allow one only if nobody else can get a name under that domain,
+	//     which for *.github.io or *.co.uk is not so;
+	//   - "*" for all origins, which AllowCredentials forbids;
+	//   - "null" for pages without an origin of their own, which anyone can
+	//     make; AllowCredentials forbids it too.
+	AllowOrigins []string
+
+	// AllowMethods lists the methods that a preflight may ask for; HEAD comes
+	// with GET. The default is GET, POST, PUT, DELETE, PATCH and OPTIONS. Names
+	// are case-sensitive. "*" is any method, but not with AllowCredentials.
+	//
+	// Leaving out GET or POST does not keep pages from sending plain ones, for
+	// which browsers ask nobody.
+	AllowMethods []string
+
+	// AllowHeaders lists the request header fields that a preflight may ask
+	// for, in any case. The default is Origin, Content-Type, Accept and
+	// Authorization; a list of your own takes its place, so name what of it you
+	// still want. "*" is any field but Authorization, which has to be listed
+	// beside it, and has no place with AllowCredentials.
+	AllowHeaders []string
+
+	// ExposeHeaders lists response header fields that scripts may read beside
+	// the few that they always may, such as Content-Type. "*" is all of them,
+	// but not with AllowCredentials.
+	ExposeHeaders []string
+
+	// AllowCredentials lets requests from allowed origins carry cookies and
+	// other credentials of the user, and so act as the user.
+	AllowCredentials bool
+
+	// MaxAge is for how many seconds a browser may remember the answer to a
+	// preflight. Zero means 86400, a day, which some browsers cut to their own
+	// maximum; a negative value means not at all.
+	MaxAge int
+}
+
+// CORS returns middleware that lets pages of other origins use an API, by the
+// CORS protocol of the Fetch standard. It panics if the configuration has a
+// mistake in it or would be open to every site on the internet.
+//
+// A preflight, that is OPTIONS with the fields Origin and
+// Access-Control-Request-Method, is answered here with 204 and never reaches
+// the handler; other OPTIONS requests do. A refused preflight gets a 204 too,
+// without any of the fields that browsers look for. Requests that are no
+// preflight always reach the handler, since it is the browser that keeps the
+// answer from a page that may not read it: CORS is no protection against
+// forged requests (see [CrossOriginProtection] for that).
+//
+// Every response gets Vary: Origin, so that caches keep the answers to
+// different origins apart. Handlers should therefore add to Vary rather than
+// set it.
+//
+// CORS belongs on the router, not on a group: a preflight is for a path that
+// has no route for OPTIONS as a rule, and the middleware of a group runs only
+// for the routes in it. In the chain, put it behind whatever should see
+// preflights (logging, metrics, [SecureHeaders]) and before authentication,
+// because browsers send preflights without credentials.
+func CORS(config CORSConfig) Middleware {
+	policy, err := corspolicy.New(corspolicy.Config(config))
+	if err != nil {
+		callsite.Panicf("CORSConfig.%v", err)
+	}
+	return func(next Handler) Handler {
+		return HandlerFunc(func(w ResponseWriter, r *Request) {
+			if corspolicy.IsPreflight(r) {
+				policy.ServePreflight(w, r)
+				return
+			}
+			policy.Open(w, r)
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
 // Recovery returns middleware that turns a panic of the handler into an
 // answer of 500 with the body {"error":"internal server error"}. The header
 // fields that described the lost answer are dropped (see [WriteError]).
@@ -550,4 +623,48 @@ func answerPanic(cw *capture.Writer) {
 	default:
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// MaxBody returns middleware that lets handlers read at most n bytes of a
+// request's body. Reading beyond them fails with a [MaxBytesError], which
+// [ReadJSON] turns into [ErrBodyTooLarge] and [BindJSON] into a 400, and the
+// server closes an HTTP/1 connection after the response rather than take in the
+// rest. MaxBody panics if n is not positive.
+//
+// Nothing is read ahead and Content-Length is not looked at: a handler that
+// does not read the body answers a large one as any other.
+//
+// Requests whose Content-Type is multipart/* are exempt, so that a tight limit
+// can stand on the router while upload handlers set their own with
+// [MaxBytesReader]. As it is the client that says what the type is, a handler
+// that reads a body without looking at the type should limit it too; the JSON
+// functions of this package always do. Of several MaxBody in one chain the
+// smallest counts.
+//
+// Put it inside [SecureHeaders] and before [CORS].
+func MaxBody(n int64) Middleware {
+	if n <= 0 {
+		callsite.Panicf("MaxBody: the limit is %d bytes, it must be positive", n)
+	}
+	return func(next Handler) Handler {
+		return HandlerFunc(func(w ResponseWriter, r *Request) {
+			if r.Body != nil && r.Body != NoBody && !isMultipart(r) {
+				// The server looks at the body of its own request to decide
+				// over the connection, so that one must stay as it is.
+				var state *capture.State
+				r, state = capture.WithState(w, r)
+				defer state.Release()
+				// It is told of a body too large through its own writer.
+				r.Body = MaxBytesReader(capture.Innermost(w), r.Body, n)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// isMultipart reports whether the body is said to be of a multipart type.
+func isMultipart(r *Request) bool {
+	const prefix = "multipart/"
+	contentType := strings.TrimLeft(r.Header.Get("Content-Type"), " \t")
+	return len(contentType) >= len(prefix) && header.EqualFold(contentType[:len(prefix)], prefix)
 }
