@@ -398,7 +398,7 @@ func TestLoggerIsMadeOnceWithTheRequestID(t *testing.T) {
 	s.SetLogger(slog.New(slog.NewTextHandler(&out, nil)))
 	id := "r-1"
 	s.SetID(&id)
-	if s.Logger() != s.Logger() {
+	if first, second := s.Logger(), s.Logger(); first != second {
 		t.Error("Logger makes a new logger each time")
 	}
 	s.Logger().Info("hello")
