@@ -1,0 +1,101 @@
+package cors_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+)
+
+// A request is what a page wants, or what somebody forges who is no browser.
+type request struct {
+	origins     []string // lines of Origin
+	method      string
+	headers     []string // lines of Access-Control-Request-Headers
+	credentials bool     // whether the page asks for cookies to be sent
+}
+
+// A verdict is what a browser makes of the answers.
+type verdict struct {
+	preflight bool // the request may be sent
+	read      bool // the page may read the response
+	exposed   bool // and the field X-Total of it
+}
+
+// judge asks handler both questions about r and does with the answers what the
+// Fetch standard tells browsers to.
+func judge(handler http.Handler, r request) (v verdict) {
+	ask := httptest.NewRequest(http.MethodOptions, "/", nil)
+	ask.Header["Origin"] = r.origins
+	ask.Header["Access-Control-Request-Method"] = []string{r.method}
+	if r.headers != nil {
+		ask.Header["Access-Control-Request-Headers"] = r.headers
+	}
+	rec := httptest.NewRecorder()
+	handler.ServeHTTP(rec, ask)
+	v.preflight = r.passesPreflight(rec)
+
+	actual := httptest.NewRequest(r.method, "/", nil)
+	actual.Header["Origin"] = r.origins
+	rec = httptest.NewRecorder()
+	handler.ServeHTTP(rec, actual)
+	v.read = r.passesCheck(rec.Header())
+	if v.read {
+		exposed := list(rec.Header()["Access-Control-Expose-Headers"])
+		v.exposed = slices.Contains(exposed, "x-total") || !r.credentials && slices.Contains(exposed, "*")
+	}
+	return v
+}
+
+// passesCheck is https://fetch.spec.whatwg.org/#concept-cors-check.
+func (r request) passesCheck(h http.Header) bool {
+	lines := h["Access-Control-Allow-Origin"]
+	if len(lines) != 1 {
+		return false
+	}
+	if lines[0] == "*" && !r.credentials {
+		return true
+	}
+	if lines[0] != r.origins[0] {
+		return false
+	}
+	return !r.credentials || slices.Equal(h["Access-Control-Allow-Credentials"], []string{"true"})
+}
+
+// passesPreflight is step 7 of https://fetch.spec.whatwg.org/#cors-preflight-fetch.
+func (r request) passesPreflight(rec *httptest.ResponseRecorder) bool {
+	h := rec.Header()
+	if !r.passesCheck(h) || rec.Code < 200 || rec.Code > 299 {
+		return false
+	}
+	methods := h["Access-Control-Allow-Methods"]
+	if !slices.Contains(split(methods), r.method) && !slices.Contains([]string{"GET", "HEAD", "POST"}, r.method) &&
+		(r.credentials || !slices.Contains(split(methods), "*")) {
+		return false
+	}
+	allowed := list(h["Access-Control-Allow-Headers"])
+	for _, name := range list(r.headers) {
+		if slices.Contains(allowed, name) {
+			continue
+		}
+		if name == "authorization" || r.credentials || !slices.Contains(allowed, "*") {
+			return false
+		}
+	}
+	return true
+}
+
+// list returns the elements of a list in lower case.
+func list(lines []string) []string {
+	return split([]string{strings.ToLower(strings.Join(lines, ","))})
+}
+
+// split returns the elements of a list.
+func split(lines []string) (elements []string) {
+	for element := range strings.SplitSeq(strings.Join(lines, ","), ",") {
+		if element = strings.Trim(element, " \t"); element != "" {
+			elements = append(elements, element)
+		}
+	}
+	return elements
+}
