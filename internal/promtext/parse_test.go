@@ -17,11 +17,11 @@ type page struct {
 }
 
 var (
-	helpLine    = regexp.MustCompile(`^# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) ((?:[^\\\x00]|\\\\|\\n)+)$`)
+	helpLine    = regexp.MustCompile(`^# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) ((?:[^\\]|\\\\|\\n)+)$`)
 	typeLine    = regexp.MustCompile(`^# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram|untyped)$`)
 	skippedLine = regexp.MustCompile(`^# skipped "[\x20-\x7e]*": [\x20-\x7e]+$`)
 	sampleLine  = regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.+)\})? (NaN|[+-]Inf|-?[0-9.]+(?:e[+-][0-9]+)?)$`)
-	labelPair   = regexp.MustCompile(`^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^\\"\n\x00]|\\\\|\\"|\\n)+)"(?:,|$)`)
+	labelPair   = regexp.MustCompile(`^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^\\"\n]|\\\\|\\"|\\n)+)"(?:,|$)`)
 	unescape    = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n")
 )
 

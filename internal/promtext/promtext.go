@@ -282,15 +282,13 @@ func appendFloat(dst []byte, v float64) []byte {
 }
 
 // appendEscaped appends s with backslashes, line feeds and, for label values,
-// double quotes escaped, and with what Prometheus does not read replaced.
+// double quotes escaped, and with what is not UTF-8 replaced.
 func appendEscaped(dst []byte, s string, quotes bool) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
 		switch {
 		case c == '\\':
 			dst = append(dst, `\\`...)
-		case c == 0: // the end of the page to Prometheus
-			dst = utf8.AppendRune(dst, utf8.RuneError)
 		case c == '\n':
 			dst = append(dst, `\n`...)
 		case c == '"' && quotes:
