@@ -1,0 +1,360 @@
+package redisstore_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/compare/redisstore"
+	"github.com/stanza-go/framework/pkg/http/internal/compare/tools"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// A server is a redis-server that listens on a Unix socket and keeps nothing
+// on disk.
+type server struct {
+	t      *testing.T
+	socket string
+	cmd    *exec.Cmd
+}
+
+// startRedis starts a server for the length of the test.
+func startRedis(t *testing.T) *server {
+	t.Helper()
+	tools.Require(t, "redis-server")
+	dir, err := os.MkdirTemp("", "redis") // t.TempDir may be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s := &server{t: t, socket: filepath.Join(dir, "s")}
+	s.start()
+	t.Cleanup(s.kill)
+	return s
+}
+
+// start runs the server and returns when it accepts connections.
+func (s *server) start() {
+	s.t.Helper()
+	s.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no",
+		"--dir", filepath.Dir(s.socket))
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	ready := make(chan bool, 1)
+	go func() {
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if strings.Contains(lines.Text(), "now ready to accept connections") {
+				ready <- true
+			}
+		}
+		ready <- false
+	}()
+	select {
+	case ok := <-ready:
+		if !ok {
+			s.t.Fatal("redis-server ended at once")
+		}
+	case <-time.After(testkit.Patience):
+		s.t.Fatal("redis-server does not get ready")
+	}
+}
+
+// kill ends the server as a crash would.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill() // it may have ended already
+	_ = s.cmd.Wait()         // which reports the kill
+}
+
+// store returns a store with a client of its own, as each process has.
+func (s *server) store(prefix string) *redisstore.Store {
+	s.t.Helper()
+	client := redis.NewClient(&redis.Options{
+		Network: "unix", Addr: s.socket,
+		ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1,
+	})
+	s.t.Cleanup(func() { client.Close() })
+	store, err := redisstore.New(client, prefix)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return store
+}
+
+// instance starts a web server that limits by store, as one of several.
+func instance(t *testing.T, config http.RateLimitConfig) *testkit.Server {
+	t.Helper()
+	config.KeyFunc = func(r *http.Request) string { return r.URL.Query().Get("key") }
+	router := http.NewRouter()
+	router.Use(http.RateLimit(config))
+	router.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") })
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	srv.Client().Timeout = testkit.Patience
+	return srv
+}
+
+// get asks an instance and returns the answer's status and header.
+func get(srv *testkit.Server, key string) (int, http.Header, error) {
+	res, err := srv.Client().Get(srv.URL + "/?key=" + key)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, res.Header, err
+}
+
+// burst sends n requests at once, in turn to the instances, and returns how
+// many got each status. An error counts as status 0.
+func burst(t *testing.T, n int, key string, instances ...*testkit.Server) map[int]int {
+	t.Helper()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	statuses := map[int]int{}
+	for i := range n {
+		wg.Go(func() {
+			status, _, err := get(instances[i%len(instances)], key)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			statuses[status]++
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	return statuses
+}
+
+// TestMain silences the client, which logs each failed attempt to connect.
+func TestMain(m *testing.M) {
+	redis.SetLogger(silent{})
+	os.Exit(m.Run())
+}
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+func TestTwoInstancesShareOneLimitExactly(t *testing.T) {
+	redis := startRedis(t)
+	config := func() http.RateLimitConfig {
+		return http.RateLimitConfig{Limit: 40, Window: time.Hour, Store: redis.store("a:"), StoreTimeout: testkit.Patience}
+	}
+	a, b := instance(t, config()), instance(t, config())
+	for round := range 3 {
+		key := fmt.Sprint("key", round)
+		got := burst(t, 200, key, a, b)
+		t.Logf("200 requests to two instances, limit 40: %v", got)
+		if got[200] != 40 || got[429] != 160 {
+			t.Errorf("statuses %v, want 40 times 200 and 160 times 429", got)
+		}
+	}
+	status, header, err := get(b, "key0")
+	retry, _ := strconv.Atoi(header.Get("Retry-After"))
+	if err != nil || status != 429 || retry < 3000 || retry > 3600 || header.Get("X-RateLimit-Remaining") != "0" {
+		t.Errorf("%v, status %d, header %v; want 429 for an hour", err, status, header)
+	}
+}
+
+func TestPrefixesKeepLimitsApart(t *testing.T) {
+	redis := startRedis(t)
+	a := instance(t, http.RateLimitConfig{Limit: 1, Store: redis.store("a:"), StoreTimeout: testkit.Patience})
+	b := instance(t, http.RateLimitConfig{Limit: 1, Store: redis.store("b:"), StoreTimeout: testkit.Patience})
+	for i, want := range []int{200, 200, 429, 429} {
+		if status, _, err := get([]*testkit.Server{a, b}[i%2], "k"); status != want {
+			t.Errorf("request %d: status %d (%v), want %d", i, status, err, want)
+		}
+	}
+}
+
+func TestWaitingRetryAfterSucceeds(t *testing.T) {
+	redis := startRedis(t)
+	srv := instance(t, http.RateLimitConfig{Limit: 1, Window: 300 * time.Millisecond, Store: redis.store("a:"), StoreTimeout: testkit.Patience})
+	waited := 0
+	for waited < 1 {
+		status, header, err := get(srv, "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status == 200 {
+			continue
+		}
+		seconds, _ := strconv.Atoi(header.Get("Retry-After"))
+		if seconds != 1 {
+			t.Fatalf("Retry-After %q, want 1", header.Get("Retry-After"))
+		}
+		// The waiting is what is tested here.
+		time.Sleep(time.Duration(seconds) * time.Second)
+		if status, _, _ = get(srv, "k"); status != 200 {
+			t.Errorf("status %d after the wait", status)
+		}
+		waited++
+	}
+}
+
+// TestRedisKilledAndRestartedLosesNoRequest keeps asking two instances while
+// Redis dies and comes back.
+func TestRedisKilledAndRestartedLosesNoRequest(t *testing.T) {
+	redis := startRedis(t)
+	var failures failureLog
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&failures, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	var longest atomic.Int64
+	config := func() http.RateLimitConfig {
+		store := timed{redis.store("a:"), &longest}
+		return http.RateLimitConfig{Limit: 10, Window: time.Hour, Store: store, StoreTimeout: 500 * time.Millisecond}
+	}
+	instances := []*testkit.Server{instance(t, config()), instance(t, config())}
+
+	// 1. Redis is up: the limit is used up.
+	if got := burst(t, 30, "before", instances...); got[200] != 10 || got[429] != 20 {
+		t.Fatalf("before: %v", got)
+	}
+
+	// 2. Requests keep coming while it is killed, is away, and returns.
+	var answered, lost atomic.Int64
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for i := range 8 {
+		clients.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				status, _, err := get(instances[(i+n)%2], "during")
+				if err != nil || status != 200 && status != 429 {
+					lost.Add(1)
+					t.Errorf("status %d, %v", status, err)
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	until := func(more int64) {
+		for target := answered.Load() + more; answered.Load() < target; {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	until(200)
+	redis.kill()
+	until(200)
+	away := burst(t, 30, "before", instances...)
+	redis.start()
+	// A client that has given up on the server looks for it once a second.
+	for i := range instances {
+		for counted := false; !counted; {
+			_, header, err := get(instances[i], "probe")
+			if err != nil {
+				t.Fatal(err)
+			}
+			counted = header.Get("X-RateLimit-Limit") != ""
+		}
+	}
+	until(200)
+	close(stop)
+	clients.Wait()
+	t.Logf("%d requests while Redis was killed and restarted: %d lost, longest wait for the store %v",
+		answered.Load(), lost.Load(), time.Duration(longest.Load()).Round(time.Millisecond))
+	if away[200] != 30 {
+		t.Errorf("while Redis was away: %v, want all to pass", away)
+	}
+	if n := failures.count.Load(); n < 30 {
+		t.Errorf("%d failures logged, want one for each request meanwhile", n)
+	}
+
+	// 3. It is back, without its memory, and the limit holds again.
+	after := burst(t, 30, "after", instances...)
+	t.Logf("before it: 10 of 30 passed; while it was away: %d of 30; after: %d of 30", away[200], after[200])
+	if after[200] != 10 || after[429] != 20 {
+		t.Errorf("after: %v, want 10 times 200", after)
+	}
+}
+
+// TestSilentRedisHoldsNoRequest stops the server without closing connections,
+// as a broken network would.
+func TestSilentRedisHoldsNoRequest(t *testing.T) {
+	redis := startRedis(t)
+	srv := instance(t, http.RateLimitConfig{Limit: 5, Store: redis.store("a:"), StoreTimeout: 100 * time.Millisecond})
+	if got := burst(t, 10, "k", srv); got[200]+got[429] != 10 {
+		t.Fatalf("before: %v", got)
+	}
+	if err := redis.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	silent := burst(t, 50, "k", srv)
+	t.Logf("50 requests at once to a silent Redis: %v in %v", silent, time.Since(start).Round(time.Millisecond))
+	if silent[200] != 50 {
+		t.Errorf("%v, want all to pass", silent)
+	}
+	if err := redis.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestClientsThatHangOrCountTwiceAreRefused(t *testing.T) {
+	for name, options := range map[string]*redis.Options{
+		"defaults":   {},
+		"no timeout": {MaxRetries: -1},
+		"retries":    {ContextTimeoutEnabled: true},
+	} {
+		client := redis.NewClient(options)
+		if _, err := redisstore.New(client, ""); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if err := client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+			t.Error(err)
+		}
+	}
+}
+
+// A timed store notes how long the longest call took.
+type timed struct {
+	http.RateLimitStore
+	longest *atomic.Int64
+}
+
+func (s timed) Increment(ctx context.Context, key string, window time.Duration) (int64, time.Duration, error) {
+	start := time.Now()
+	defer func() {
+		took := int64(time.Since(start))
+		for old := s.longest.Load(); took > old && !s.longest.CompareAndSwap(old, took); {
+			old = s.longest.Load()
+		}
+	}()
+	return s.RateLimitStore.Increment(ctx, key, window)
+}
+
+// A failureLog counts the lines of failed increments.
+type failureLog struct{ count atomic.Int64 }
+
+func (l *failureLog) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), "rate limit store failed") {
+		l.count.Add(1)
+	}
+	return len(p), nil
+}
