@@ -52,12 +52,14 @@ func matrixChains() []matrixChain {
 			staged(testStage{limit: 1 << 20}), observing)},
 
 		{name: "RequestID", wrap: stanza.RequestID(stanza.RequestIDConfig{}), settle: withoutRequestID},
+		{name: "Metrics", wrap: stanza.NewMetrics().Middleware()},
 		{name: "RequestLogger", wrap: stanza.RequestLogger(slog.New(slog.DiscardHandler))},
 		{name: "Compress", wrap: stanza.Compress(stanza.CompressConfig{}), settle: decompressed},
 		{name: "ETag", wrap: stanza.ETag(stanza.ETagConfig{}), settle: withoutETag},
 		{name: "SecureHeaders", wrap: stanza.SecureHeaders(stanza.SecureHeadersConfig{}), settle: withoutSecureHeaders},
 		{name: "MaxBody", wrap: stanza.MaxBody(1 << 20)},
 		{name: "CORS", wrap: stanza.CORS(stanza.CORSConfig{AllowOrigins: []string{"*"}}), settle: withoutCORS},
+		{name: "RateLimit", wrap: stanza.RateLimit(stanza.RateLimitConfig{Limit: 1e6}), settle: withoutRateLimit},
 		{name: "Recovery", wrap: stanza.Recovery(nil), settle: recovered},
 		{name: "documented chain", wrap: documentedChain(), settle: settleAll},
 		{name: "documented chain backwards", wrap: backwards(documented()), settle: settleAll},
@@ -68,6 +70,7 @@ func matrixChains() []matrixChain {
 func documented() []func(http.Handler) http.Handler {
 	return []func(http.Handler) http.Handler{
 		stanza.RequestID(stanza.RequestIDConfig{}),
+		stanza.NewMetrics().Middleware(),
 		stanza.RequestLogger(slog.New(slog.DiscardHandler)),
 		stanza.Compress(stanza.CompressConfig{}),
 		stanza.ETag(stanza.ETagConfig{}),
@@ -112,6 +115,18 @@ func withoutSecureHeaders(t *testing.T, c matrixCase, want, got *outcome) {
 	for name, value := range secureDefaults() {
 		if !slices.Equal(got.Header[name], value) {
 			t.Errorf("%s is %q, want %q", name, got.Header[name], value)
+		}
+		got.Header.Del(name)
+	}
+}
+
+func withoutRateLimit(t *testing.T, c matrixCase, want, got *outcome) {
+	if got.Status == 0 || c.name == "hijack" && !want.http2() {
+		return // nothing of the middleware's is sent
+	}
+	for _, name := range []string{"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"} {
+		if len(got.Header[name]) != 1 {
+			t.Errorf("%s is %q, want one value", name, got.Header[name])
 		}
 		got.Header.Del(name)
 	}

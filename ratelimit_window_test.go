@@ -138,6 +138,54 @@ func TestRateLimitExactlyLimitOfAThousandPass(t *testing.T) {
 	}
 }
 
+func TestRateLimitIsExactOnRealConnections(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+		srv := testkit.StartServer(t, protocol, http.RateLimit(http.RateLimitConfig{Limit: 31})(passed))
+		var ok, refused atomic.Int64
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				for range 10 {
+					res, err := srv.Client().Get(srv.URL)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					io.Copy(io.Discard, res.Body)
+					res.Body.Close()
+					switch res.StatusCode {
+					case http.StatusOK:
+						ok.Add(1)
+					case http.StatusTooManyRequests:
+						refused.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if ok.Load() != 31 || refused.Load() != 169 {
+			t.Errorf("%s: %d passed and %d were refused, want 31 and 169", protocol, ok.Load(), refused.Load())
+		}
+	}
+}
+
+func TestForgedAddressesDoNotGetPastTheLimit(t *testing.T) {
+	t.Parallel()
+	handler := http.RateLimit(http.RateLimitConfig{Limit: 1})(passed)
+	for i, want := range []int{200, 429, 429} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = "8.8.8.8:1"
+		r.Header.Set("X-Forwarded-For", fmt.Sprintf("6.6.6.%d", i))
+		r.Header.Set("X-Real-IP", fmt.Sprintf("6.6.7.%d", i))
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, r)
+		if rec.Code != want {
+			t.Errorf("request %d: status %d, want %d", i, rec.Code, want)
+		}
+	}
+}
+
 func TestRateLimitKeysByClientAddress(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -7,10 +7,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
 )
 
 func TestWindowIsHalfOpenFromTheFirstRequest(t *testing.T) {
@@ -245,6 +248,35 @@ func TestNewKeyTakesTheRoomOfExpiredKeysElsewhere(t *testing.T) {
 		t.Errorf("a new key shares a window while an expired one of another shard takes its place")
 	}
 	check(t, c)
+}
+
+func TestAMillionKeysAreCapped(t *testing.T) {
+	t.Parallel()
+	if testkit.Race {
+		t.Skip("one goroutine and a million steps: the race detector would only make it slow")
+	}
+	const room, keys = 1_000_000, 1_050_000
+	c := New(1, time.Hour, room)
+	denied := 0
+	var key []byte
+	for i := range keys {
+		key = strconv.AppendInt(key[:0], int64(i), 10)
+		if !c.Take(string(key), 0).Allowed {
+			denied++
+		}
+	}
+	if c.Len() != room {
+		t.Errorf("%d windows in memory, want %d", c.Len(), room)
+	}
+	// Every shard lets one of the keys without a window pass.
+	if want := keys - room - len(c.shards); denied != want {
+		t.Errorf("%d of %d keys denied, want %d", denied, keys, want)
+	}
+	for i := range c.shards {
+		if n := len(c.shards[i].queue); n > 8192 {
+			t.Errorf("a shard has grown to %d places: whoever made it grow waited for all to be moved", n)
+		}
+	}
 }
 
 func TestShardCount(t *testing.T) {
