@@ -299,6 +299,10 @@ func TestWriteCSV(t *testing.T) {
 }
 
 func TestWriteCSVNamesTheFileAfterTheDayInUTC(t *testing.T) {
+	// Not parallel: the zone is the whole program's.
+	local := time.Local
+	time.Local = time.FixedZone("far east", 14*60*60)
+	t.Cleanup(func() { time.Local = local })
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(23*time.Hour + 30*time.Minute) // synctest starts at midnight UTC, 2000-01-01
 		rec := httptest.NewRecorder()

@@ -32,6 +32,13 @@ type fussy struct{}
 
 func (*fussy) UnmarshalJSON([]byte) error { return errors.New("main.fussy is never content") }
 
+type day struct{ time.Time }
+
+func (d *day) UnmarshalJSON(b []byte) (err error) {
+	d.Time, err = time.Parse(`"2006-01-02"`, string(b))
+	return err
+}
+
 type target struct {
 	secretBase
 	A     int
@@ -41,6 +48,7 @@ type target struct {
 	F     float64
 	OK    bool
 	At    time.Time
+	Day   day
 	IP    netip.Addr
 	Raw   []byte
 	Map   map[string]int
@@ -103,11 +111,15 @@ var refused = []struct{ name, body, want string }{
 	{"in an embedded struct", `{"x":"s"}`, `field "x" must be an integer, not a string (at offset 5)`},
 	{"a dot in the name", `{"a.b":"s"}`, `field "a.b" must be an integer, not a string (at offset 7)`},
 	{"in a type that decodes itself", `{"Plain":{"K":"x"}}`, `field "K" must be an integer, not a string`},
+	{"another value of that sort at that offset", `{"name":"ab","Plain":{"Tags":"wx"}}`,
+		`field "Tags" must be an array, not a string`},
+	{"another value of that name at that offset", `{"K":123,"Plain":{"K":"x"}}`, `field "K" must be an integer, not a string`},
 	{"a type that decodes itself", `{"Plain":5}`, `field "Plain" must be an object, not a number`},
 	{"interface with methods", `{"Iface":"x"}`, `field "Iface" must be null, not a string (at offset 9)`},
 	{"whole body, array", `[1]`, `the JSON body must be an object, not an array (at offset 0)`},
 	{"whole body, string", ` "x"`, `the JSON body must be an object, not a string (at offset 1)`},
 	{"bad time", `{"At":"noon"}`, `"noon" in the JSON body is not a time such as 2006-01-02T15:04:05Z`},
+	{"bad time of another form", `{"Day":"noon"}`, `the JSON body has a value that is not valid`},
 	{"number for a time", `{"At":5}`, `the JSON body has a value that is not valid`},
 	{"error of the type's own", `{"Fussy":5}`, `the JSON body has a value that is not valid`},
 	{"bad base64", `{"Raw":"%"}`, `the JSON body has a value that is not valid`},
