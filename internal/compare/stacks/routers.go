@@ -1,0 +1,143 @@
+package stacks
+
+import (
+	"io"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-chi/chi/v5"
+	"github.com/gorilla/mux"
+	"github.com/julienschmidt/httprouter"
+	"github.com/labstack/echo/v4"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+)
+
+// Routers returns one router of each kind for the routes. Each handler writes
+// the values of its route's parameters, or "ok" if it has none.
+func Routers(routes []Route) []Contestant {
+	return []Contestant{
+		{"stanza", stanzaRouter(routes)},
+		{"ServeMux", serveMux(routes)},
+		{"chi", chiRouter(routes)},
+		{"gorilla", gorillaRouter(routes)},
+		{"httprouter", httpRouter(routes)},
+		{"gin", ginRouter(routes)},
+		{"echo", echoRouter(routes)},
+	}
+}
+
+// std is the handler of a route for routers that use net/http's PathValue.
+func std(params []string) http.HandlerFunc {
+	if len(params) == 0 {
+		return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range params {
+			io.WriteString(w, r.PathValue(name))
+		}
+	}
+}
+
+func stanzaRouter(routes []Route) http.Handler {
+	router := stanza.NewRouter()
+	for _, r := range routes {
+		router.HandleFunc(r.Method+" "+r.Path, std(r.Params))
+	}
+	return router
+}
+
+func serveMux(routes []Route) http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range routes {
+		mux.HandleFunc(r.Method+" "+r.Path, std(r.Params))
+	}
+	return mux
+}
+
+func chiRouter(routes []Route) http.Handler {
+	router := chi.NewRouter()
+	for _, r := range routes {
+		h := std(nil)
+		if params := r.Params; len(params) > 0 {
+			h = func(w http.ResponseWriter, r *http.Request) {
+				for _, name := range params {
+					io.WriteString(w, chi.URLParam(r, name))
+				}
+			}
+		}
+		router.MethodFunc(r.Method, r.Path, h)
+	}
+	return router
+}
+
+func gorillaRouter(routes []Route) http.Handler {
+	router := mux.NewRouter()
+	for _, r := range routes {
+		h := std(nil)
+		if params := r.Params; len(params) > 0 {
+			h = func(w http.ResponseWriter, r *http.Request) {
+				vars := mux.Vars(r)
+				for _, name := range params {
+					io.WriteString(w, vars[name])
+				}
+			}
+		}
+		router.HandleFunc(r.Path, h).Methods(r.Method)
+	}
+	return router
+}
+
+func httpRouter(routes []Route) http.Handler {
+	router := httprouter.New()
+	for _, r := range routes {
+		params := r.Params
+		router.Handle(r.Method, r.colons(), func(w http.ResponseWriter, _ *http.Request, ps httprouter.Params) {
+			if len(params) == 0 {
+				io.WriteString(w, "ok")
+			}
+			for _, name := range params {
+				io.WriteString(w, ps.ByName(name))
+			}
+		})
+	}
+	return router
+}
+
+func ginRouter(routes []Route) http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	router := gin.New()
+	router.HandleMethodNotAllowed = true
+	for _, r := range routes {
+		params := r.Params
+		router.Handle(r.Method, r.colons(), func(c *gin.Context) {
+			if len(params) == 0 {
+				io.WriteString(c.Writer, "ok")
+			}
+			for _, name := range params {
+				io.WriteString(c.Writer, c.Param(name))
+			}
+		})
+	}
+	return router
+}
+
+func echoRouter(routes []Route) http.Handler {
+	router := echo.New()
+	for _, r := range routes {
+		params := r.Params
+		router.Add(r.Method, r.colons(), func(c echo.Context) error {
+			if len(params) == 0 {
+				_, err := io.WriteString(c.Response(), "ok")
+				return err
+			}
+			for _, name := range params {
+				if _, err := io.WriteString(c.Response(), c.Param(name)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return router
+}
