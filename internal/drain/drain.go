@@ -31,16 +31,12 @@ import (
 	"time"
 )
 
-// goAwayGrace is how long an HTTP/2 connection may stay idle during a drain
-// before it is closed. net/http closes one by itself a second after it has
-// sent GOAWAY, but sends none on a connection whose handshake ends at the
-// very moment the drain begins.
-const goAwayGrace = 2 * time.Second
-
-// beginGrace is how long a drain whose context ends at once still waits for
-// its first steps. They take no time, except that closing an idle TLS
-// connection waits for a peer that does not read.
-const beginGrace = 100 * time.Millisecond
+// idleGrace is how long a connection may stay idle during a drain before it
+// is closed by force. net/http closes an HTTP/2 connection by itself a second
+// after it has sent GOAWAY, but sends none on one whose handshake ends at the
+// very moment the drain begins; and it may be stuck closing one whose peer
+// does not read.
+const idleGrace = 2 * time.Second
 
 // A Registry knows what one server is doing. Its methods may be called from
 // any goroutine.
@@ -51,11 +47,11 @@ type Registry struct {
 	open   atomic.Int64 // connections that net/http serves, hijacked ones not among them
 	active atomic.Int64 // handlers running
 	marked atomic.Int64 // scopes that need attention when their handler returns
-	stops  atomic.Int64 // stop functions running
+	stops  atomic.Int64 // functions running that end something
 
 	begin    sync.Once
-	begun    chan struct{} // closed when the drain has taken its first steps
-	draining atomic.Bool   // net/http starts no new request on HTTP/1.x
+	shutting chan struct{} // closed when net/http starts no new request on HTTP/1.x
+	draining atomic.Bool   // the same, once the drain knows
 	settled  sync.Once
 	drained  chan struct{} // closed when nothing is left
 	forced   sync.Once
@@ -71,17 +67,19 @@ type Registry struct {
 
 // Attach returns a Registry for server, wrapping the server's Handler,
 // ConnContext and ConnState. It must be called after these are set and before
-// the server starts, and once for a server.
+// the server starts, and once for a server. From then on the server is ended
+// by Drain, and not by its own methods.
 func Attach(server *http.Server) *Registry {
 	r := &Registry{
 		server:    server,
-		begun:     make(chan struct{}),
+		shutting:  make(chan struct{}),
 		drained:   make(chan struct{}),
 		exchanges: make(map[*exchange]struct{}),
 	}
 	server.Handler = r.handler(server.Handler)
 	server.ConnContext = r.connContext(server.ConnContext)
 	server.ConnState = r.connState(server.ConnState)
+	server.RegisterOnShutdown(sync.OnceFunc(func() { close(r.shutting) }))
 	return r
 }
 
@@ -98,15 +96,11 @@ func Attach(server *http.Server) *Registry {
 func (r *Registry) Drain(ctx context.Context) error {
 	r.begin.Do(func() {
 		r.stopCtx, r.cancel = context.WithCancel(ctx)
-		go r.start()
+		r.start()
 	})
 	select {
 	case <-r.drained:
 	case <-ctx.Done():
-		select {
-		case <-r.begun:
-		case <-time.After(beginGrace):
-		}
 		select {
 		case <-r.drained:
 		default:
@@ -121,21 +115,17 @@ func (r *Registry) Drain(ctx context.Context) error {
 
 // start takes steps 1 to 3 of the package comment.
 func (r *Registry) start() {
-	defer close(r.begun)
+	// Step 1 goes on beside the others: to close an idle TLS connection
+	// properly, net/http waits for a peer that may not read.
+	r.stops.Add(1)
+	go r.shutdown()
 
-	// With a context that has ended, Shutdown does all that it does but wait.
-	ended, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := r.server.Shutdown(ended); err != nil && !errors.Is(err, context.Canceled) {
-		r.fail(err) // a listener did not close
-	}
-
-	// Only now: as long as this is false, a request that was read before
-	// Shutdown may still reach its handler.
+	// Until net/http has begun, a request that it has just read may still
+	// reach its handler, and must find its connection open.
+	<-r.shutting
 	r.draining.Store(true)
 	r.scopes.Range(func(_, v any) bool {
-		s := v.(*scope)
-		r.closeUnused(s, http.ConnState(s.state.Load()))
+		r.closeUnused(v.(*scope))
 		return true
 	})
 
@@ -146,6 +136,19 @@ func (r *Registry) start() {
 	}
 	r.mu.Unlock()
 	r.settle()
+}
+
+// shutdown has net/http close listeners and idle connections and announce
+// the end to HTTP/2 peers.
+func (r *Registry) shutdown() {
+	defer r.settle()
+	defer r.stops.Add(-1)
+	// With a context that has ended, Shutdown does all that it does but wait.
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := r.server.Shutdown(ended); err != nil && !errors.Is(err, context.Canceled) {
+		r.fail(err) // a listener did not close
+	}
 }
 
 // fail adds err to the drain's result.

@@ -110,10 +110,6 @@ func TestDrainingAnUnusedServerSucceedsEvenWithoutTime(t *testing.T) {
 				t.Errorf("Drain: %v", err)
 			}
 		}
-		if conn, err := net.Dial("tcp", f.Addr()); err == nil {
-			conn.Close()
-			t.Error("a connection was accepted after the drain")
-		}
 	})
 }
 
@@ -206,8 +202,10 @@ func TestStreamIsCancelledWhileASlowRequestFinishes(t *testing.T) {
 			case "/stream":
 				// Deeper in the chain the context has been wrapped a few times.
 				ctx := context.WithValue(r.Context(), http.ServerContextKey, "other")
-				if !drain.Stream(ctx) || !drain.Stream(ctx) {
-					t.Error("Stream found no registry")
+				for range 2 { // the second time changes nothing
+					if !drain.Stream(ctx) {
+						t.Error("Stream found no registry")
+					}
 				}
 				peers <- r.RemoteAddr
 				<-r.Context().Done()
@@ -236,27 +234,6 @@ func TestStreamIsCancelledWhileASlowRequestFinishes(t *testing.T) {
 		if got := await(t, slow, "the slow response"); got != "done" {
 			t.Errorf("the slow request got %q", got)
 		}
-		if err := await(t, result, "the drain"); err != nil {
-			t.Errorf("Drain: %v", err)
-		}
-	})
-}
-
-func TestStreamThatBeginsDuringTheDrainIsCancelled(t *testing.T) {
-	t.Parallel()
-	eachProtocol(t, func(t *testing.T, protocol testkit.Protocol) {
-		entered, release := make(chan struct{}), make(chan struct{})
-		f := start(t, protocol, func(w http.ResponseWriter, r *http.Request) {
-			close(entered)
-			<-release
-			drain.Stream(r.Context())
-			<-r.Context().Done()
-		})
-		f.get("/")
-		await(t, entered, "the handler")
-		result := f.drain(t.Context())
-		await(t, f.begun, "the shutdown")
-		close(release)
 		if err := await(t, result, "the drain"); err != nil {
 			t.Errorf("Drain: %v", err)
 		}
@@ -353,87 +330,7 @@ func TestExchangeThatHasEndedIsNotTold(t *testing.T) {
 	}
 }
 
-func TestStopFunctionLosesItsContextWhenTheDrainIsCut(t *testing.T) {
-	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	asked, letGo := make(chan struct{}), make(chan struct{})
-	f := start(t, testkit.HTTP1, func(w http.ResponseWriter, r *http.Request) {
-		remove := drain.Add(r.Context(), drain.WebSocket, func(ctx context.Context) {
-			close(asked)
-			<-ctx.Done()
-			close(letGo)
-		})
-		close(entered)
-		<-asked
-		remove() // so that only the stop function is left
-		<-release
-	})
-	f.get("/")
-	await(t, entered, "the handler")
-	patient := f.drain(t.Context())
-	await(t, asked, "the call of stop")
-	close(release)
-	select {
-	case err := <-patient:
-		t.Errorf("Drain returned %v before stop did", err)
-	default:
-	}
-	f.drain(ended())
-	await(t, letGo, "the context's end")
-	await(t, patient, "the drain")
-}
-
-func TestDrainWaitsForAnExchangeWhoseHandlerHasReturned(t *testing.T) {
-	t.Parallel()
-	handed := make(chan func(), 1)
-	stopped := make(chan struct{})
-	f := start(t, testkit.HTTP1, func(w http.ResponseWriter, r *http.Request) {
-		conn := hijack(t, w)
-		remove := drain.Add(r.Context(), drain.WebSocket, func(context.Context) { close(stopped) })
-		handed <- func() { conn.Close(); remove() }
-	})
-	testkit.Dial(t, f.Addr()).Send(upgrade)
-	end := await(t, handed, "the handler")
-	result := f.drain(t.Context())
-	await(t, stopped, "the call of stop")
-	select {
-	case err := <-result:
-		t.Fatalf("Drain returned %v before the exchange ended", err)
-	default:
-	}
-	end()
-	if err := await(t, result, "the drain"); err != nil {
-		t.Errorf("Drain: %v", err)
-	}
-}
-
-func TestExchangeThatBeginsDuringTheDrainIsToldAtOnce(t *testing.T) {
-	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	f := start(t, testkit.HTTP1, func(w http.ResponseWriter, r *http.Request) {
-		close(entered)
-		<-release
-		conn := hijack(t, w)
-		defer conn.Close()
-		stopped := make(chan struct{})
-		defer drain.Add(r.Context(), drain.WebSocket, func(context.Context) { close(stopped) })()
-		select {
-		case <-stopped:
-		case <-time.After(testkit.Patience):
-			t.Error("stop was not called")
-		}
-	})
-	testkit.Dial(t, f.Addr()).Send(upgrade)
-	await(t, entered, "the handler")
-	result := f.drain(t.Context())
-	await(t, f.begun, "the shutdown")
-	close(release)
-	if err := await(t, result, "the drain"); err != nil {
-		t.Errorf("Drain: %v", err)
-	}
-}
-
-func TestDrainWaitsForTheHandlerOfAHijackedConnection(t *testing.T) {
+func TestHijackedConnectionOutlivesTheServersShutdown(t *testing.T) {
 	t.Parallel()
 	entered, release := make(chan struct{}), make(chan struct{})
 	f := start(t, testkit.HTTP1, func(w http.ResponseWriter, r *http.Request) {
@@ -574,41 +471,48 @@ func (c underneath) Close() error {
 	return c.stalledConn.Conn.Close()
 }
 
-type stallingListener struct{ net.Listener }
+// A pipeListener accepts what is sent to it.
+type pipeListener chan net.Conn
 
-func (l stallingListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+func (l pipeListener) Addr() net.Addr { return &net.UnixAddr{} }
+func (l pipeListener) Close() error   { close(l); return nil }
+func (l pipeListener) Accept() (net.Conn, error) {
+	conn, ok := <-l
+	if !ok {
+		return nil, net.ErrClosed
 	}
-	return &stalledConn{Conn: conn, closed: make(chan struct{})}, nil
+	return conn, nil
 }
 
-func TestStalledPeerDoesNotHoldUpADrainWhoseTimeIsOver(t *testing.T) {
+func TestStalledPeersDoNotHoldUpTheDrain(t *testing.T) {
 	t.Parallel()
-	idle := make(chan struct{}, 1)
-	hs := &http.Server{
-		Handler: http.NotFoundHandler(),
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			if state == http.StateIdle {
-				idle <- struct{}{}
-			}
-		},
-	}
-	reg := drain.Attach(hs)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go hs.Serve(stallingListener{l})
-	conn := testkit.Dial(t, l.Addr().String())
-	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	await(t, idle, "the connection to become idle")
-
-	result := make(chan error, 1)
-	go func() { result <- reg.Drain(ended()) }()
-	if err := await(t, result, "the drain"); err != nil {
-		t.Errorf("Drain: %v", err)
+	for name, timeout := range map[string]time.Duration{"with time": time.Hour, "without time": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				hs := &http.Server{Handler: http.NotFoundHandler()}
+				reg := drain.Attach(hs)
+				l := make(pipeListener)
+				go hs.Serve(l)
+				for range 3 {
+					client, server := net.Pipe()
+					defer client.Close()
+					l <- &stalledConn{Conn: server, closed: make(chan struct{})}
+					io.WriteString(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+					go io.Copy(io.Discard, client)
+				}
+				synctest.Wait() // the connections are idle
+				ctx, cancel := context.WithTimeout(t.Context(), timeout)
+				defer cancel()
+				began := time.Now()
+				if err := reg.Drain(ctx); err != nil {
+					t.Errorf("Drain: %v", err)
+				}
+				if took := time.Since(began); took > time.Minute {
+					t.Errorf("Drain took %v", took)
+				}
+			})
+		})
 	}
 }
 
@@ -621,26 +525,188 @@ type fakeConn struct {
 func (c *fakeConn) Close() error { c.end.Store(true); return nil }
 func (c *fakeConn) closed() bool { return c.end.Load() }
 
-func TestIdleConnectionThatWasNotToldIsClosedInTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		hs := &http.Server{Handler: http.NotFoundHandler()}
-		reg := drain.Attach(hs)
-		connect := func(states ...http.ConnState) *fakeConn {
-			conn := new(fakeConn)
-			hs.ConnContext(t.Context(), conn)
-			for _, state := range states {
-				hs.ConnState(conn, state)
-			}
-			return conn
-		}
-		idle := connect(http.StateNew, http.StateActive, http.StateIdle)
-		active := connect(http.StateNew, http.StateActive)
-		unused := connect(http.StateNew)
+// A bench is a server without a network: the test itself calls its hooks.
+type bench struct {
+	t   *testing.T
+	hs  *http.Server
+	reg *drain.Registry
+}
 
-		result := make(chan error, 1)
-		go func() { result <- reg.Drain(t.Context()) }()
+func newBench(t *testing.T) *bench {
+	b := &bench{t: t, hs: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Context().Value(handlerKey{}).(func(*http.Request))(r)
+	})}}
+	b.reg = drain.Attach(b.hs)
+	return b
+}
+
+type handlerKey struct{}
+
+// connect opens a connection that goes through the states.
+func (b *bench) connect(states ...http.ConnState) (*fakeConn, context.Context) {
+	conn := new(fakeConn)
+	ctx := b.hs.ConnContext(b.t.Context(), conn)
+	for _, state := range states {
+		b.hs.ConnState(conn, state)
+	}
+	return conn, ctx
+}
+
+// serve has handler serve a request on the connection whose context is ctx.
+func (b *bench) serve(ctx context.Context, protoMajor int, handler func(*http.Request)) {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.ProtoMajor = protoMajor
+	b.hs.Handler.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithValue(ctx, handlerKey{}, handler)))
+}
+
+// drain runs Drain in the background until it waits for something.
+func (b *bench) drain() <-chan error {
+	result := make(chan error, 1)
+	go func() { result <- b.reg.Drain(b.t.Context()) }()
+	synctest.Wait()
+	return result
+}
+
+func TestDrainWaitsForEverythingThatGoesOn(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		begin func(b *bench) (end func())
+	}{
+		{"connection", func(b *bench) func() {
+			conn, _ := b.connect(http.StateNew, http.StateActive)
+			return func() { b.hs.ConnState(conn, http.StateClosed) }
+		}},
+		{"handler of a hijacked connection", func(b *bench) func() {
+			conn, ctx := b.connect(http.StateNew, http.StateActive)
+			release := make(chan struct{})
+			go b.serve(ctx, 1, func(*http.Request) {
+				b.hs.ConnState(conn, http.StateHijacked)
+				<-release
+			})
+			return func() { close(release) }
+		}},
+		{"exchange whose handler has returned", func(b *bench) func() {
+			conn, ctx := b.connect(http.StateNew, http.StateActive)
+			told := make(chan struct{})
+			var remove func()
+			b.serve(ctx, 1, func(r *http.Request) {
+				b.hs.ConnState(conn, http.StateHijacked)
+				remove = drain.Add(r.Context(), drain.WebSocket, func(context.Context) { close(told) })
+			})
+			return func() { <-told; remove() }
+		}},
+		{"stop function", func(b *bench) func() {
+			conn, ctx := b.connect(http.StateNew, http.StateActive)
+			release := make(chan struct{})
+			b.serve(ctx, 1, func(r *http.Request) {
+				b.hs.ConnState(conn, http.StateHijacked)
+				var remove func()
+				remove = drain.Add(r.Context(), drain.WebSocket, func(context.Context) { remove(); <-release })
+			})
+			return func() { close(release) }
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				end := tt.begin(b)
+				synctest.Wait()
+				result := b.drain()
+				select {
+				case err := <-result:
+					t.Errorf("Drain returned %v too early", err)
+				default:
+				}
+				end()
+				if err := <-result; err != nil {
+					t.Errorf("Drain: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatBeginsDuringTheDrainIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, protoMajor := range []int{1, 2} {
+		t.Run(fmt.Sprint("HTTP/", protoMajor), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				conn, ctx := b.connect(http.StateNew, http.StateActive)
+				result := b.drain()
+				b.serve(ctx, protoMajor, func(r *http.Request) {
+					drain.Stream(r.Context())
+					<-r.Context().Done()
+					told := make(chan struct{})
+					defer drain.Add(r.Context(), drain.WebSocket, func(context.Context) { close(told) })()
+					<-told
+				})
+				b.hs.ConnState(conn, http.StateClosed)
+				if err := <-result; err != nil {
+					t.Errorf("Drain: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestEachStreamOfAConnectionIsRegistered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		conn, ctx := b.connect(http.StateNew, http.StateActive)
+		b.serve(ctx, 1, func(r *http.Request) { drain.Stream(r.Context()) })
+		go func() {
+			b.serve(ctx, 1, func(r *http.Request) {
+				drain.Stream(r.Context())
+				<-r.Context().Done()
+			})
+			b.hs.ConnState(conn, http.StateClosed)
+		}()
 		synctest.Wait()
-		late := connect(http.StateNew)
+		if err := <-b.drain(); err != nil {
+			t.Errorf("Drain: %v", err)
+		}
+	})
+}
+
+func TestStopFunctionLosesItsContextWhenTheDrainIsCut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		conn, ctx := b.connect(http.StateNew, http.StateActive)
+		b.serve(ctx, 1, func(r *http.Request) {
+			b.hs.ConnState(conn, http.StateHijacked)
+			var remove func()
+			remove = drain.Add(r.Context(), drain.WebSocket, func(ctx context.Context) {
+				<-ctx.Done()
+				remove()
+			})
+		})
+		patient := b.drain()
+		err := b.reg.Drain(ended())
+		if !errors.Is(err, context.Canceled) || err.Error() != "cut 1 websocket: context canceled" {
+			t.Errorf("a Drain without time returns %v", err)
+		}
+		if again := <-patient; again == nil || again.Error() != err.Error() {
+			t.Errorf("a Drain with time returns %v", again)
+		}
+	})
+}
+
+func TestIdleConnectionThatWasNotToldIsClosedInTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		idle, _ := b.connect(http.StateNew, http.StateActive, http.StateIdle)
+		active, _ := b.connect(http.StateNew, http.StateActive)
+		unused, _ := b.connect(http.StateNew)
+		result := b.drain()
+		late, _ := b.connect(http.StateNew)
 		if !unused.closed() || !late.closed() || idle.closed() || active.closed() {
 			t.Errorf("at first, closed are unused %t, late %t, idle %t, active %t; want the first two",
 				unused.closed(), late.closed(), idle.closed(), active.closed())
@@ -650,15 +716,15 @@ func TestIdleConnectionThatWasNotToldIsClosedInTheEnd(t *testing.T) {
 		if !idle.closed() || active.closed() {
 			t.Errorf("after a minute, closed are idle %t, active %t; want the first", idle.closed(), active.closed())
 		}
-		hs.ConnState(active, http.StateIdle)
-		hs.ConnState(active, http.StateActive)
+		b.hs.ConnState(active, http.StateIdle)
+		b.hs.ConnState(active, http.StateActive)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if active.closed() {
 			t.Error("a connection was closed that is active again")
 		}
 		for _, conn := range []*fakeConn{idle, unused, late, active} {
-			hs.ConnState(conn, http.StateClosed)
+			b.hs.ConnState(conn, http.StateClosed)
 		}
 		if err := <-result; err != nil {
 			t.Errorf("Drain: %v", err)
@@ -668,15 +734,12 @@ func TestIdleConnectionThatWasNotToldIsClosedInTheEnd(t *testing.T) {
 
 func TestConnectionContextsEndWithTheirConnections(t *testing.T) {
 	t.Parallel()
-	hs := &http.Server{Handler: http.NotFoundHandler()}
-	drain.Attach(hs)
-	conn := new(fakeConn)
-	ctx := hs.ConnContext(t.Context(), conn)
-	hs.ConnState(conn, http.StateNew)
+	b := newBench(t)
+	conn, ctx := b.connect(http.StateNew)
 	if ctx.Err() != nil {
 		t.Error("the context of an open connection has ended")
 	}
-	hs.ConnState(conn, http.StateClosed)
+	b.hs.ConnState(conn, http.StateClosed)
 	if ctx.Err() == nil {
 		t.Error("the context of a closed connection goes on")
 	}
@@ -684,19 +747,14 @@ func TestConnectionContextsEndWithTheirConnections(t *testing.T) {
 
 func TestContextOfAHijackedConnectionEndsWithItsHandler(t *testing.T) {
 	t.Parallel()
-	hs := &http.Server{}
-	conn := new(fakeConn)
-	hs.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		hs.ConnState(conn, http.StateHijacked)
+	b := newBench(t)
+	conn, ctx := b.connect(http.StateNew, http.StateActive)
+	b.serve(ctx, 1, func(r *http.Request) {
+		b.hs.ConnState(conn, http.StateHijacked)
 		if r.Context().Err() != nil {
 			t.Error("hijacking has ended the context")
 		}
 	})
-	drain.Attach(hs)
-	ctx := hs.ConnContext(t.Context(), conn)
-	hs.ConnState(conn, http.StateNew)
-	hs.ConnState(conn, http.StateActive)
-	hs.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(ctx))
 	if ctx.Err() == nil {
 		t.Error("the context goes on after the handler")
 	}

@@ -127,7 +127,7 @@ func (r *Registry) connState(next func(net.Conn, http.ConnState)) func(net.Conn,
 
 // follow records that the connection of s has changed to state.
 func (r *Registry) follow(s *scope, state http.ConnState) {
-	before := http.ConnState(s.state.Swap(int32(state)))
+	s.state.Store(int32(state))
 	switch state {
 	case http.StateClosed:
 		r.scopes.Delete(s.conn)
@@ -140,13 +140,9 @@ func (r *Registry) follow(s *scope, state http.ConnState) {
 		r.marked.Add(1)
 		r.open.Add(-1)
 	default:
-		if !r.draining.Load() {
-			return
+		if r.draining.Load() {
+			r.closeUnused(s)
 		}
-		if before == http.StateNew {
-			state = http.StateNew // whatever it has sent came too late
-		}
-		r.closeUnused(s, state)
 	}
 }
 
@@ -154,13 +150,14 @@ func (r *Registry) follow(s *scope, state http.ConnState) {
 //
 // A new one goes at once. net/http would wait up to five seconds for its
 // first request, only to drop that request unanswered. Idle ones net/http
-// closes itself, in HTTP/2 after the peer had time to see it coming.
-func (r *Registry) closeUnused(s *scope, state http.ConnState) {
-	switch state {
+// closes itself, in HTTP/2 after the peer had time to see it coming; one that
+// is still there after idleGrace needs more force.
+func (r *Registry) closeUnused(s *scope) {
+	switch http.ConnState(s.state.Load()) {
 	case http.StateNew:
 		closeNow(s.conn)
 	case http.StateIdle:
-		time.AfterFunc(goAwayGrace, func() {
+		time.AfterFunc(idleGrace, func() {
 			if http.ConnState(s.state.Load()) == http.StateIdle {
 				closeNow(s.conn)
 			}
