@@ -75,6 +75,7 @@ func TestCompressedBodiesDecodeToThePlainOnes(t *testing.T) {
 	if testkit.Race {
 		// The race detector lets pools forget, and an encoder is dear to make.
 		types = []string{"", "text/plain", "image/png"}
+		sizes = sizes[:len(sizes)-1]
 	}
 	handler := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
