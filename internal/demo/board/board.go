@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/demo/feed"
 )
 
 var (
@@ -21,10 +23,21 @@ var (
 	ErrChanged = errors.New("board: the task has changed")
 )
 
+// keptChanges is how many changes a reader may miss and still catch up without
+// reading the whole board again.
+const keptChanges = 256
+
+// A Change is what happened to the board: one of its fields is set.
+type Change struct {
+	Saved   *Task   // a new task, or a task after an update
+	Deleted []int64 // ids of tasks that are gone
+}
+
 // A Board holds a bounded number of tasks. Its methods may be called from any
 // goroutine; the tasks that they return are copies.
 type Board struct {
 	capacity int
+	changes  *feed.Log[Change] // appended to with mu held, so that its order is the board's
 
 	mu     sync.RWMutex
 	tasks  []Task // in order of their ids
@@ -32,10 +45,23 @@ type Board struct {
 }
 
 // New returns an empty board for at most capacity tasks.
-func New(capacity int) *Board { return &Board{capacity: capacity} }
+func New(capacity int) *Board {
+	return &Board{capacity: capacity, changes: feed.New[Change](keptChanges)}
+}
 
 // Capacity returns how many tasks the board may hold.
 func (b *Board) Capacity() int { return b.capacity }
+
+// Changes returns the log of everything that happens to the board from now on.
+func (b *Board) Changes() *feed.Log[Change] { return b.changes }
+
+// Snapshot returns all tasks by id, and the id of the last change that is in
+// them: with the changes after that one a reader misses nothing.
+func (b *Board) Snapshot() (tasks []Task, change string) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return slices.Clone(b.tasks), b.changes.Newest()
+}
 
 // Add puts a new task on the board. The error is [ErrFull] or an
 // [*InvalidError].
@@ -61,6 +87,7 @@ func (b *Board) Add(draft Draft) (Task, error) {
 		UpdatedAt:   now,
 	}
 	b.tasks = append(b.tasks, task)
+	b.changes.Append(Change{Saved: &task})
 	return task, nil
 }
 
@@ -117,7 +144,9 @@ func (b *Board) Update(id int64, edit Edit) (Task, error) {
 	task.Title, task.Description, task.Status = draft.Title, draft.Description, draft.Status
 	task.Version++
 	task.UpdatedAt = time.Now().UTC()
-	return *task, nil
+	saved := *task
+	b.changes.Append(Change{Saved: &saved})
+	return saved, nil
 }
 
 // Delete removes the tasks with those ids, all at the same moment. It returns
@@ -137,6 +166,9 @@ func (b *Board) Delete(ids ...int64) (deleted, missing []int64) {
 		_, found := slices.BinarySearch(deleted, task.ID)
 		return found
 	})
+	if len(deleted) > 0 {
+		b.changes.Append(Change{Deleted: slices.Clone(deleted)})
+	}
 	return deleted, missing
 }
 
