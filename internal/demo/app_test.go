@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"log/slog"
 	"net/http/httptest"
 	"regexp"
 	"slices"
@@ -42,7 +43,7 @@ func startApp(t *testing.T, drafts ...board.Draft) app {
 			t.Fatal(err)
 		}
 	}
-	server := httptest.NewServer(newRouter(tasks))
+	server := httptest.NewServer(newRouter(tasks, slog.New(slog.DiscardHandler)))
 	t.Cleanup(server.Close)
 	return app{server, tasks}
 }

@@ -1,14 +1,16 @@
 // Command demo is a small but whole application on package http: a task board
-// with a JSON API.
+// that is live in every browser that has it open, with a JSON API, a chat and a
+// dashboard of its own metrics.
 //
 //	go run ./internal/demo
 //
-// It prints its address and what to try, and serves until Ctrl-C. Tasks live
-// in memory only.
+// It prints its address and what to try, and serves until Ctrl-C. Tasks and
+// messages live in memory only.
 //
 // Start reading in routes.go, which says what is served where. The handlers of
-// the API are in tasks.go, those of the HTML pages in pages.go, and the store,
-// which a real application would replace with a database, in package board.
+// the API are in tasks.go, the stream of events that keeps the pages up to date
+// in live.go, the page itself in the folder web, and the store, which a real
+// application would replace with a database, in package board.
 package main
 
 import (
@@ -16,6 +18,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"log/slog"
 	"net"
 	"os"
 
@@ -31,20 +34,31 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("demo: ")
 	addr := flag.String("addr", "127.0.0.1:8080", "`address` to serve at; port 0 means any free port")
+	verbose := flag.Bool("v", false, "log every request to standard error, not errors only")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		log.Printf("unexpected argument %q", flag.Arg(0))
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(context.Background(), *addr, log.New(os.Stdout, "", 0)); err != nil {
+	if err := run(context.Background(), *addr, log.New(os.Stdout, "", 0), newLogger(*verbose)); err != nil {
 		log.Fatal(err)
 	}
 }
 
+// newLogger returns the logger for requests and what happens while they are
+// served.
+func newLogger(verbose bool) *slog.Logger {
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
 // run serves the application at addr until ctx ends or the process is told to
 // stop. It tells on out where and when.
-func run(ctx context.Context, addr string, out *log.Logger) error {
+func run(ctx context.Context, addr string, out *log.Logger, logger *slog.Logger) error {
 	tasks := board.New(capacity)
 	if err := seed(tasks); err != nil {
 		return fmt.Errorf("first tasks: %w", err)
@@ -57,7 +71,7 @@ func run(ctx context.Context, addr string, out *log.Logger) error {
 	}
 	announce(out, baseURL(listener.Addr()))
 
-	srv := http.NewServer(newRouter(tasks), http.WithListener(listener))
+	srv := http.NewServer(newRouter(tasks, logger), http.WithListener(listener))
 	if err := srv.Run(ctx); err != nil {
 		return err
 	}
@@ -69,9 +83,9 @@ func run(ctx context.Context, addr string, out *log.Logger) error {
 func seed(tasks *board.Board) error {
 	for _, draft := range []board.Draft{
 		{Title: "Read routes.go", Description: "It says what is served where.", Status: board.Doing},
-		{Title: "Create a task", Description: "Any of the commands on the first page will do."},
-		{Title: "Download the board as CSV"},
-		{Title: "Stop the server in the middle of a request", Description: "The request is still answered."},
+		{Title: "Create a task", Description: "Here, or with a command from the page of routes."},
+		{Title: "Open the board in a second window", Description: "What you change in one appears in the other at once."},
+		{Title: "Stop the server and start it again", Description: "Open pages notice, wait and catch up by themselves."},
 		{Title: "Start the demo", Status: board.Done},
 	} {
 		if _, err := tasks.Add(draft); err != nil {
@@ -96,7 +110,9 @@ func baseURL(addr net.Addr) string {
 
 // announce tells the user where the application is and what to try.
 func announce(out *log.Logger, base string) {
-	out.Printf("Task board at %s (Ctrl-C stops it)\n\nTry:\n", base)
+	out.Printf("Task board at %s (Ctrl-C stops it)\n", base)
+	out.Print("\nOpen it in two windows: what you change in one appears in the other.\n" +
+		"Or, from another terminal:\n\n")
 	for _, example := range examples(base) {
 		out.Printf("  %-26s %s", example.Does, example.Command)
 	}

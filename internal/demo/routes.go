@@ -1,40 +1,122 @@
 package main
 
 import (
+	"embed"
+	"log/slog"
+	"time"
+
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
 )
 
-// newRouter returns the application: everything it serves, in one place.
-func newRouter(tasks *board.Board) *http.Router {
-	router := http.NewRouter()
-	router.HandleFunc("GET /health", health)
+// web is the single-page application: what is in the folder is what browsers
+// get, nothing is built.
+//
+//go:embed web
+var web embed.FS
 
-	pages := newPages(router)
-	router.HandleFunc("GET /{$}", pages.index)
-	router.HandleFunc("GET /routes", pages.routes)
+// contentPolicy lets the page load what comes from here and nothing else, run
+// no script and apply no style that stands in the markup, and never turn a
+// string into markup.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+
+// A client may change the board so many times in so long.
+const (
+	writeLimit  = 30
+	writeWindow = 10 * time.Second
+)
+
+// newRouter returns the application: everything it serves, in one place.
+func newRouter(tasks *board.Board, logger *slog.Logger) *http.Router {
+	router := http.NewRouter()
+	metrics := http.NewMetrics()
+	useChain(router, metrics, logger)
+
+	// The page. Paths without a file are routes of the page's own, such as
+	// /tasks/7, and get index.html.
+	router.Handle("GET /{path...}", revalidate(http.Static(web)))
+	router.HandleFunc("GET /health", health)
+	router.HandleFunc("GET /metrics", http.PrometheusHandler(func() []http.PrometheusMetric {
+		return append(metrics.Collect(), http.RuntimeMetrics()...)
+	}))
 
 	api := router.Group("/api")
 	api.Use(sameOrigin())
+	api.HandleFunc("GET /{path...}", notFound) // not the page
+	api.HandleFunc("GET /examples", listExamples)
+	api.HandleFunc("GET /work", work)
 	api.HandleFunc("GET /routes", func(w http.ResponseWriter, r *http.Request) {
 		listRoutes(w, router)
 	})
 
 	handlers := taskHandlers{tasks}
 	api.HandleFunc("GET /tasks", handlers.list)
-	api.HandleFunc("POST /tasks", handlers.create)
 	api.HandleFunc("GET /tasks/{id}", handlers.read)
-	api.HandleFunc("PUT /tasks/{id}", handlers.replace)
-	api.HandleFunc("PATCH /tasks/{id}", handlers.edit)
-	api.HandleFunc("DELETE /tasks/{id}", handlers.delete)
-	api.HandleFunc("POST /tasks/bulk-delete", handlers.bulkDelete)
 	api.HandleFunc("GET /tasks/export", handlers.export)
+	api.HandleFunc("GET /tasks/events", handlers.events)
+
+	writes := api.Group("")
+	writes.Use(http.RateLimit(http.RateLimitConfig{
+		Limit:   writeLimit,
+		Window:  writeWindow,
+		Message: "too many changes at once",
+	}))
+	writes.HandleFunc("POST /tasks", handlers.create)
+	writes.HandleFunc("PUT /tasks/{id}", handlers.replace)
+	writes.HandleFunc("PATCH /tasks/{id}", handlers.edit)
+	writes.HandleFunc("DELETE /tasks/{id}", handlers.delete)
+	writes.HandleFunc("POST /tasks/bulk-delete", handlers.bulkDelete)
 	return router
+}
+
+// useChain puts the whole chain of middleware around the router, each in the
+// place that its documentation gives it.
+func useChain(router *http.Router, metrics *http.Metrics, logger *slog.Logger) {
+	router.Use(http.RequestID(http.RequestIDConfig{}))
+	router.Use(metrics.Middleware())
+	router.Use(http.RequestLogger(logger))
+	router.Use(http.Compress(http.CompressConfig{}))
+	router.Use(http.ETag(http.ETagConfig{}))
+	router.Use(http.SecureHeaders(http.SecureHeadersConfig{ContentSecurityPolicy: contentPolicy}))
+	router.Use(http.MaxBody(2 << 20))
+	router.Use(http.CORS(http.CORSConfig{})) // pages of no other origin
+	router.Use(http.Recovery(func(recovered any, stack []byte) {
+		logger.Error("panic", "value", recovered, "stack", string(stack))
+	}))
+}
+
+// revalidate has browsers ask whether a file of the page has changed before
+// they use it again. The names of the files do not tell, since no build step
+// puts a hash into them; Static's ETags make the asking cheap.
+func revalidate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // health answers probes: whoever can read it knows that the server serves.
 func health(w http.ResponseWriter, _ *http.Request) {
 	http.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// work takes as many milliseconds as the request asks for, up to a second: the
+// dashboard has something to show then.
+func work(w http.ResponseWriter, r *http.Request) {
+	ms := min(max(http.QueryParamInt(r, "ms", 50), 0), 1000)
+	done := time.NewTimer(time.Duration(ms) * time.Millisecond)
+	defer done.Stop()
+	select {
+	case <-done.C:
+		http.WriteJSON(w, http.StatusOK, map[string]int{"ms": ms})
+	case <-r.Context().Done():
+	}
+}
+
+// notFound answers for what the API does not have.
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	http.WriteError(w, http.StatusNotFound, "not found")
 }
 
 // sameOrigin keeps other websites from changing the board through the browser

@@ -55,12 +55,12 @@ func (b *Board) Capacity() int { return b.capacity }
 // Changes returns the log of everything that happens to the board from now on.
 func (b *Board) Changes() *feed.Log[Change] { return b.changes }
 
-// Snapshot returns all tasks by id, and the id of the last change that is in
-// them: with the changes after that one a reader misses nothing.
+// Snapshot returns all tasks by id, never nil, and the id of the last change
+// that is in them: with the changes after that one a reader misses nothing.
 func (b *Board) Snapshot() (tasks []Task, change string) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	return slices.Clone(b.tasks), b.changes.Newest()
+	return append([]Task{}, b.tasks...), b.changes.Newest()
 }
 
 // Add puts a new task on the board. The error is [ErrFull] or an

@@ -1,0 +1,36 @@
+package main
+
+import "github.com/stanza-go/framework/pkg/http"
+
+// An example is a command that shows something of the application.
+type example struct {
+	Does    string `json:"does"`
+	Command string `json:"command"`
+}
+
+// listExamples answers with what to try on a command line.
+func listExamples(w http.ResponseWriter, r *http.Request) {
+	http.WriteJSON(w, http.StatusOK, map[string][]example{"examples": examples("http://" + r.Host)})
+}
+
+// examples returns what to try with the application at the base URL.
+func examples(base string) []example {
+	return []example{
+		{"list tasks, page by page", `curl '` + base + `/api/tasks?sort=title&order=desc&limit=2&offset=2'`},
+		{"list tasks of one status", `curl '` + base + `/api/tasks?status=todo'`},
+		{"create a task", `curl -d '{"title":"Water the plants"}' ` + base + `/api/tasks`},
+		{"read a task", `curl ` + base + `/api/tasks/1`},
+		{"change one field", `curl -X PATCH -d '{"status":"done"}' ` + base + `/api/tasks/1`},
+		{"meet a conflict", `curl -X PATCH -d '{"status":"todo","version":1}' ` + base + `/api/tasks/1`},
+		{"replace it", `curl -X PUT -d '{"title":"Read all of it"}' ` + base + `/api/tasks/1`},
+		{"delete it", `curl -X DELETE ` + base + `/api/tasks/1`},
+		{"delete several", `curl -d '{"ids":[2,3,99]}' ` + base + `/api/tasks/bulk-delete`},
+		{"download a CSV file", `curl -OJ ` + base + `/api/tasks/export`},
+		{"meet a bad request", `curl -i -d '{"title":' ` + base + `/api/tasks`},
+		{"watch the board live", `curl -N ` + base + `/api/tasks/events`},
+		{"list routes", `curl ` + base + `/api/routes`},
+		{"ask whether it serves", `curl ` + base + `/health`},
+		{"read the metrics", `curl ` + base + `/metrics`},
+		{"revalidate a file", `curl -i -H 'If-None-Match: *' ` + base + `/style.css`},
+	}
+}

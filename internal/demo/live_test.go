@@ -1,0 +1,287 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// An event is one event of a stream, as a client reads it.
+type event struct{ id, name, data string }
+
+// stream reads the board's events.
+type stream struct {
+	t      *testing.T
+	lines  *bufio.Scanner
+	cancel context.CancelFunc
+}
+
+// follow opens the stream of events after the one with that id.
+func (a app) follow(t *testing.T, query, lastEventID string) stream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
+	t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, "GET", a.URL+"/api/tasks/events"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lastEventID != "" {
+		req.Header.Set("Last-Event-ID", lastEventID)
+	}
+	res, err := a.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = res.Body.Close() }) // the test is over
+	if ct := res.Header.Get("Content-Type"); res.StatusCode != 200 || ct != "text/event-stream" {
+		t.Fatalf("status %d, Content-Type %q", res.StatusCode, ct)
+	}
+	lines := bufio.NewScanner(res.Body)
+	lines.Buffer(nil, 32<<20) // a full board is one line
+	return stream{t, lines, cancel}
+}
+
+// next returns the next event.
+func (s stream) next() event {
+	s.t.Helper()
+	var e event
+	for s.lines.Scan() {
+		field, value, _ := strings.Cut(s.lines.Text(), ": ")
+		switch field {
+		case "id":
+			e.id = value
+		case "event":
+			e.name = value
+		case "data":
+			e.data = timestamp.ReplaceAllString(value, "T")
+		case "":
+			if e.name != "" {
+				return e
+			}
+		}
+	}
+	s.t.Fatalf("the stream has ended: %v", s.lines.Err())
+	return e
+}
+
+// want checks the next event and returns its id.
+func (s stream) want(name, data string) (id string) {
+	s.t.Helper()
+	e := s.next()
+	if e.name != name || e.data != data || e.id == "" {
+		s.t.Fatalf("event %+v, want %s %s", e, name, data)
+	}
+	return e.id
+}
+
+func TestStreamTellsEveryChange(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	s := a.follow(t, "", "")
+	s.want("board", "["+beta+","+alpha+","+gamma+"]")
+	a.send(t, "POST", "/api/tasks", `{"title":"new"}`)
+	s.want("saved", `{"id":4,"title":"new","description":"","status":"todo","version":1,"created_at":"T","updated_at":"T"}`)
+	a.send(t, "PATCH", "/api/tasks/4", `{"status":"done"}`)
+	s.want("saved", `{"id":4,"title":"new","description":"","status":"done","version":2,"created_at":"T","updated_at":"T"}`)
+	a.send(t, "POST", "/api/tasks/bulk-delete", `{"ids":[4,1,77]}`)
+	s.want("deleted", `[1,4]`)
+}
+
+func TestEmptyBoardIsAList(t *testing.T) {
+	t.Parallel()
+	startApp(t).follow(t, "", "").want("board", "[]")
+}
+
+func TestReconnectingStreamGoesOn(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	first := a.follow(t, "", "")
+	first.want("board", "["+beta+","+alpha+","+gamma+"]")
+	a.send(t, "DELETE", "/api/tasks/1", "")
+	seen := first.want("deleted", "[1]")
+	first.cancel()
+
+	a.send(t, "DELETE", "/api/tasks/2", "")
+	a.send(t, "DELETE", "/api/tasks/3", "")
+	for _, again := range []stream{a.follow(t, "", seen), a.follow(t, "?seen="+seen, "")} {
+		again.want("deleted", "[2]")
+		again.want("deleted", "[3]")
+	}
+}
+
+func TestStreamBeginsAnewWhereItCannotGoOn(t *testing.T) {
+	t.Parallel()
+	elsewhere := board.New(1).Changes().Newest()
+	for name, id := range map[string]string{"another process": elsewhere, "garbage": "%!"} {
+		a := startApp(t, threeTasks...)
+		if got := a.follow(t, "", id).next(); got.name != "board" {
+			t.Errorf("%s: %+v, want the board", name, got)
+		}
+	}
+
+	a := startApp(t, threeTasks...)
+	s := a.follow(t, "", "")
+	seen := s.next().id
+	s.cancel()
+	title := "again"
+	for range 300 { // more than are kept
+		if _, err := a.board.Update(1, board.Edit{Title: &title}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := a.follow(t, "", seen)
+	var tasks []board.Task
+	got := again.next()
+	// The times were taken out.
+	data := strings.ReplaceAll(got.data, `"T"`, `"2026-01-01T00:00:00Z"`)
+	if err := json.Unmarshal([]byte(data), &tasks); err != nil || got.name != "board" {
+		t.Fatalf("%+v: %v", got, err)
+	}
+	if tasks[0].Version != 301 || len(tasks) != 3 {
+		t.Errorf("%d tasks, the first at version %d", len(tasks), tasks[0].Version)
+	}
+	a.send(t, "DELETE", "/api/tasks/1", "")
+	again.want("deleted", "[1]")
+}
+
+// A client that reads nothing does not keep the board from changing, nor others
+// from hearing of it; and when it reads at last, it ends up with the same board.
+func TestStalledStreamHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	stalled, lively := a.follow(t, "", ""), a.follow(t, "", "")
+	lively.next()
+	long := strings.Repeat("x", board.MaxDescription)
+	const changes = 3000 // some 6 MB, more than sockets buffer
+	for n := range changes {
+		title := fmt.Sprint(n)
+		if _, err := a.board.Update(1, board.Edit{Title: &title, Description: &long}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := fmt.Sprintf(`"title":"%d"`, changes-1)
+	for _, s := range []stream{lively, stalled} {
+		for !strings.Contains(s.next().data, last) {
+		}
+	}
+}
+
+func TestPageIsServedWithItsPolicy(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	index := a.send(t, "GET", "/", "")
+	for _, path := range []string{"/", "/tasks/1", "/chat", "/dashboard", "/routes"} {
+		got := a.send(t, "GET", path, "")
+		if got.status != 200 || got.body != index.body || got.header.Get("Content-Type") != "text/html; charset=utf-8" {
+			t.Errorf("%s: got %d %v", path, got.status, got.header)
+		}
+		if csp := got.header.Get("Content-Security-Policy"); csp != contentPolicy || strings.Contains(csp, "unsafe") {
+			t.Errorf("%s: Content-Security-Policy %q", path, csp)
+		}
+	}
+	if got := a.send(t, "GET", "/js/missing.js", ""); got.status != 404 {
+		t.Errorf("missing file: status %d", got.status)
+	}
+}
+
+func TestFilesAreRevalidated(t *testing.T) {
+	t.Parallel()
+	a := startApp(t)
+	for _, path := range []string{"/", "/style.css", "/js/main.js", "/favicon.svg"} {
+		got := a.send(t, "GET", path, "")
+		etag := got.header.Get("ETag")
+		if got.status != 200 || etag == "" || got.header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s: got %d %v", path, got.status, got.header)
+		}
+		again := a.send(t, "GET", path, "", "If-None-Match", etag)
+		if again.status != 304 || again.body != "" {
+			t.Errorf("%s again: got %d with %d bytes", path, again.status, len(again.body))
+		}
+	}
+}
+
+// Every module that a file imports is there: a wrong name would leave the page
+// empty.
+func TestModulesExist(t *testing.T) {
+	t.Parallel()
+	a := startApp(t)
+	checked := []string{}
+	todo := []string{"/js/main.js"}
+	for len(todo) > 0 {
+		path := todo[0]
+		todo = todo[1:]
+		if slices.Contains(checked, path) {
+			continue
+		}
+		checked = append(checked, path)
+		got := a.send(t, "GET", path, "")
+		if got.status != 200 || !strings.HasPrefix(got.header.Get("Content-Type"), "text/javascript") {
+			t.Errorf("%s: got %d %v", path, got.status, got.header)
+		}
+		for line := range strings.Lines(got.body) {
+			if _, from, found := strings.Cut(line, "from '"); found && strings.HasPrefix(line, "import") {
+				name, _, _ := strings.Cut(from, "'")
+				todo = append(todo, name)
+			}
+		}
+	}
+	if len(checked) < 10 {
+		t.Errorf("only %q", checked)
+	}
+}
+
+func TestWritesAreLimited(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	for n := range writeLimit + 1 {
+		got := a.send(t, "PATCH", "/api/tasks/1", `{"status":"doing"}`)
+		if n < writeLimit {
+			if got.status != 200 {
+				t.Fatalf("change %d: got %d %s", n+1, got.status, got.body)
+			}
+			continue
+		}
+		if got.status != 429 || got.body != `{"error":"too many changes at once"}` || got.header.Get("Retry-After") == "" {
+			t.Errorf("got %d %s %v", got.status, got.body, got.header)
+		}
+	}
+	if got := a.send(t, "GET", "/api/tasks/1", ""); got.status != 200 {
+		t.Errorf("reading: status %d", got.status)
+	}
+}
+
+func TestMetricsArePublished(t *testing.T) {
+	t.Parallel()
+	a := startApp(t, threeTasks...)
+	a.send(t, "GET", "/api/tasks/1", "")
+	req, err := http.NewRequestWithContext(t.Context(), "GET", a.URL+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := a.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	page, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`http_requests_total{method="GET",route="/api/tasks/{id}",status="2xx"} 1`,
+		"go_goroutines ", "go_memstats_heap_inuse_bytes ",
+	} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("no %s in\n%s", want, page)
+		}
+	}
+}

@@ -1,0 +1,44 @@
+// Everything that the application serves, and what to try on a command line.
+import { request } from '/js/api.js';
+import { el, heading } from '/js/dom.js';
+
+export function routesView() {
+  const rows = el('tbody');
+  const commands = el('dl', { class: 'commands' });
+  const element = el('section', { class: 'narrow' },
+    heading('Routes'),
+    el('p', { class: 'lead' }, 'What the router answers when it is asked for its routes, also ',
+      el('a', { href: '/api/routes' }, 'as JSON'), '.'),
+    el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of routes' },
+      el('table', {},
+        el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'Method'), el('th', { scope: 'col' }, 'Path'))),
+        rows)),
+    el('h2', {}, 'From a terminal'),
+    commands);
+  load().catch((error) => element.append(el('p', { role: 'alert' }, error.message)));
+  return { title: 'Routes', element };
+
+  async function load() {
+    const [{ routes }, { examples }] = await Promise.all([
+      request('GET', '/api/routes'), request('GET', '/api/examples'),
+    ]);
+    rows.replaceChildren(...routes.map(({ method, path }) => el('tr', {},
+      el('td', {}, el('span', { class: 'method', 'data-method': method }, method || 'any')),
+      el('td', {}, el('code', {}, path)))));
+    commands.replaceChildren(...examples.flatMap(({ does, command }) => [
+      el('dt', {}, does), el('dd', {}, el('code', {}, command), copyButton(command)),
+    ]));
+  }
+}
+
+function copyButton(text) {
+  if (!navigator.clipboard) return null; // only pages of secure origins have it
+  return el('button', {
+    type: 'button', class: 'quiet', 'aria-label': 'Copy',
+    async click(event) {
+      const button = event.currentTarget;
+      await navigator.clipboard.writeText(text);
+      button.textContent = 'Copied';
+    },
+  }, 'Copy');
+}
