@@ -277,7 +277,8 @@ type CompressEncoder struct {
 	Name string
 
 	// New returns a new writer; Reset is called before its first use. It must
-	// be safe for concurrent use.
+	// be safe for concurrent use. The writer must write only while one of its
+	// methods runs: give zstd.NewWriter the option WithEncoderConcurrency(1).
 	New func() CompressWriter
 }
 

@@ -3,6 +3,7 @@ module github.com/stanza-go/framework/pkg/http/internal/compare
 go 1.26.0
 
 require (
+	github.com/andybalholm/brotli v1.2.8
 	github.com/gin-contrib/cors v1.7.7
 	github.com/gin-contrib/gzip v1.2.5
 	github.com/gin-contrib/requestid v1.0.5
@@ -13,7 +14,7 @@ require (
 	github.com/gorilla/mux v1.8.1
 	github.com/jub0bs/cors v0.11.0
 	github.com/julienschmidt/httprouter v1.3.0
-	github.com/klauspost/compress v1.20.1
+	github.com/klauspost/compress v1.20.3
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/client_model v0.6.3

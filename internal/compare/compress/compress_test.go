@@ -1,0 +1,318 @@
+// Package compress_test plugs other people's encoders into Compress and
+// measures the middleware against theirs.
+package compress_test
+
+import (
+	"bytes"
+	stdgzip "compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// zstdEncoder is what an application writes to send zstd. One goroutine for
+// each encoder: with more, it would write to the response behind the handler's
+// back.
+func zstdEncoder() stanza.CompressEncoder {
+	return stanza.CompressEncoder{Name: "zstd", New: func() stanza.CompressWriter {
+		zw, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+		if err != nil {
+			panic(err) // an option is wrong
+		}
+		return zw
+	}}
+}
+
+func brotliEncoder() stanza.CompressEncoder {
+	return stanza.CompressEncoder{Name: "br", New: func() stanza.CompressWriter {
+		return brotli.NewWriterLevel(nil, 4)
+	}}
+}
+
+func gzipEncoder() stanza.CompressEncoder {
+	return stanza.CompressEncoder{Name: "gzip", New: func() stanza.CompressWriter {
+		zw, err := gzip.NewWriterLevel(io.Discard, 6)
+		if err != nil {
+			panic(err) // the level is wrong
+		}
+		return zw
+	}}
+}
+
+// middleware offers all three, zstd first.
+func middleware() stanza.Middleware {
+	return stanza.Compress(stanza.CompressConfig{
+		Encoders: []stanza.CompressEncoder{zstdEncoder(), brotliEncoder(), gzipEncoder()},
+	})
+}
+
+// decode undoes a content coding with the decoder of the one who wrote the
+// encoder, and gzip's with the standard library's.
+func decode(coding string, r io.Reader) ([]byte, error) {
+	switch coding {
+	case "zstd":
+		zr, err := zstd.NewReader(r)
+		if err != nil {
+			return nil, err
+		}
+		defer zr.Close()
+		return io.ReadAll(zr)
+	case "br":
+		return io.ReadAll(brotli.NewReader(r))
+	case "gzip":
+		zr, err := stdgzip.NewReader(r)
+		if err != nil {
+			return nil, err
+		}
+		return io.ReadAll(zr)
+	case "":
+		return io.ReadAll(r)
+	}
+	return nil, fmt.Errorf("unknown coding %q", coding)
+}
+
+// get sends a request that accepts what accept says and decodes the answer.
+func get(client *http.Client, url, accept string) (coding string, body []byte, err error) {
+	r, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	r.Header.Set("Accept-Encoding", accept)
+	resp, err := client.Do(r)
+	if err != nil {
+		return "", nil, err
+	}
+	defer resp.Body.Close()
+	coding = resp.Header.Get("Content-Encoding")
+	body, err = decode(coding, resp.Body)
+	return coding, body, err
+}
+
+// sample returns n bytes that compress like text. Each seed gives another.
+func sample(seed string, n int) []byte {
+	var b bytes.Buffer
+	for i := 0; b.Len() < n; i++ {
+		fmt.Fprintf(&b, "line %d of %s, %x\n", i, seed, sha256.Sum256([]byte(seed+strconv.Itoa(i/8))))
+	}
+	return b.Bytes()[:n]
+}
+
+func TestPluggedInEncodersKeepTheBody(t *testing.T) {
+	t.Parallel()
+	text := sample("sizes", 10<<20)
+	ways := map[string]func(w http.ResponseWriter, body []byte){
+		"one write": func(w http.ResponseWriter, body []byte) { w.Write(body) },
+		"many writes": func(w http.ResponseWriter, body []byte) {
+			for len(body) > 0 {
+				n := min(len(body), 777)
+				w.Write(body[:n])
+				body = body[n:]
+			}
+		},
+		"flush in between": func(w http.ResponseWriter, body []byte) {
+			w.Write(body[:len(body)/2])
+			w.(http.Flusher).Flush()
+			w.Write(body[len(body)/2:])
+		},
+		"ReadFrom": func(w http.ResponseWriter, body []byte) {
+			io.Copy(w, struct{ io.Reader }{bytes.NewReader(body)})
+		},
+	}
+	handler := middleware()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		size, err := strconv.Atoi(r.FormValue("size"))
+		if err != nil {
+			panic(err)
+		}
+		w.Header().Set("Content-Type", "text/plain")
+		ways[r.FormValue("way")](w, text[:size])
+	}))
+	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+		for _, accept := range []string{"zstd", "br", "gzip", "identity"} {
+			for way := range ways {
+				for _, size := range []int{0, 1, 1023, 1024, 1025, 64 << 10, 10 << 20} {
+					url := fmt.Sprintf("%s/?size=%d&way=%s", srv.URL, size, strings.ReplaceAll(way, " ", "+"))
+					coding, body, err := get(srv.Client(), url, accept)
+					want := ""
+					if accept != "identity" && (size >= 1024 || way == "flush in between" && size > 1) {
+						want = accept
+					}
+					if err != nil || coding != want || !bytes.Equal(body, text[:size]) {
+						t.Errorf("%s, %s, %d bytes: coding %q (want %q), %d bytes, equal %v, %v",
+							accept, way, size, coding, want, len(body), bytes.Equal(body, text[:size]), err)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestFlushedHalfIsDecodableAtOnce(t *testing.T) {
+	t.Parallel()
+	const first = "this must arrive before the rest is written\n"
+	for _, accept := range []string{"zstd", "br", "gzip"} {
+		t.Run(accept, func(t *testing.T) {
+			seen := make(chan struct{})
+			handler := middleware()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "text/plain")
+				io.WriteString(w, first)
+				w.(http.Flusher).Flush()
+				<-seen
+				io.WriteString(w, "rest")
+			}))
+			srv := testkit.StartServer(t, testkit.HTTP1, handler)
+			r, err := http.NewRequest("GET", srv.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Accept-Encoding", accept)
+			resp, err := srv.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			var plain io.Reader
+			switch accept {
+			case "zstd":
+				zr, err := zstd.NewReader(resp.Body, zstd.WithDecoderConcurrency(1))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer zr.Close()
+				plain = zr
+			case "br":
+				plain = brotli.NewReader(resp.Body)
+			case "gzip":
+				if plain, err = stdgzip.NewReader(resp.Body); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := make([]byte, len(first))
+			if _, err := io.ReadFull(plain, got); err != nil || string(got) != first {
+				t.Errorf("before the end: %q, %v", got, err)
+			}
+			close(seen)
+			if rest, err := io.ReadAll(plain); err != nil || string(rest) != "rest" {
+				t.Errorf("at the end: %q, %v", rest, err)
+			}
+		})
+	}
+}
+
+func TestNegotiationFollowsTheClientThenTheOrder(t *testing.T) {
+	t.Parallel()
+	body := sample("negotiation", 4<<10)
+	handler := middleware()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(body) }))
+	srv := testkit.StartServer(t, testkit.HTTP1, handler)
+	for accept, want := range map[string]string{
+		"gzip, deflate, br, zstd":     "zstd", // as browsers send it
+		"gzip, deflate, br":           "br",
+		"gzip, deflate":               "gzip",
+		"deflate":                     "",
+		"zstd;q=0.5, br;q=0.9":        "br",
+		"zstd;q=0.1, gzip;q=0.2":      "gzip",
+		"br;q=0, zstd;q=0, *":         "gzip",
+		"*":                           "zstd",
+		"ZSTD":                        "zstd",
+		"zstd;q=0":                    "",
+		"gzip;q=0.5, identity;q=0.9":  "",
+		"identity;q=0, br;q=0.001":    "br",
+		"x-gzip":                      "gzip",
+		"br;q=1.000, zstd;q=0.999, *": "br",
+	} {
+		coding, got, err := get(srv.Client(), srv.URL, accept)
+		if coding != want || err != nil || !bytes.Equal(got, body) {
+			t.Errorf("Accept-Encoding %q: coding %q, %d bytes, %v; want %q", accept, coding, len(got), err, want)
+		}
+	}
+}
+
+// Each response of many at once must be its own, whichever encoder it got out
+// of the pool: those of responses that panicked half-way among them.
+func TestConcurrentResponsesAndPanicsDoNotMix(t *testing.T) {
+	t.Parallel()
+	handler := middleware()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		body := sample(r.URL.Path, 20<<10)
+		w.Write(body[:8<<10])
+		switch r.URL.RawQuery {
+		case "panic":
+			panic(http.ErrAbortHandler)
+		case "flush-and-panic":
+			w.(http.Flusher).Flush()
+			w.Write(body[8<<10:])
+			panic(http.ErrAbortHandler)
+		}
+		w.Write(body[8<<10:])
+	}))
+	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+		var all sync.WaitGroup
+		for worker := range 8 {
+			all.Go(func() {
+				for i := range 40 {
+					path := fmt.Sprintf("/%d/%d", worker, i)
+					accept := [...]string{"zstd", "br", "gzip"}[i%3]
+					if query := [...]string{"", "", "panic", "", "flush-and-panic"}[i%5]; query != "" {
+						if _, body, err := get(srv.Client(), srv.URL+path+"?"+query, accept); err == nil {
+							t.Errorf("%s, %s: %d bytes look like a whole response", accept, query, len(body))
+						}
+						continue
+					}
+					coding, body, err := get(srv.Client(), srv.URL+path, accept)
+					if coding != accept || err != nil || !bytes.Equal(body, sample(path, 20<<10)) {
+						t.Errorf("%s, %s: coding %q, %d bytes, %v", accept, path, coding, len(body), err)
+					}
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+// The tag is of the plain body, so it is the same for each coding, and any of
+// them answers a client that comes back with another.
+func TestTagsAreTheSameForEveryCoding(t *testing.T) {
+	t.Parallel()
+	body := sample("tags", 32<<10)
+	handler := stanza.Chain(middleware(), stanza.ETag(stanza.ETagConfig{}))(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(body) }))
+	srv := testkit.StartServer(t, testkit.HTTP1, handler)
+	tag := ""
+	for _, accept := range []string{"identity", "gzip", "br", "zstd"} {
+		for _, conditional := range []bool{false, true} {
+			r, err := http.NewRequest("GET", srv.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Accept-Encoding", accept)
+			status := http.StatusOK
+			if conditional {
+				r.Header.Set("If-None-Match", tag)
+				status = http.StatusNotModified
+			}
+			resp, err := srv.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if tag == "" {
+				tag = resp.Header.Get("ETag")
+			}
+			if resp.StatusCode != status || tag == "" || resp.Header.Get("ETag") != tag || resp.Header.Get("Vary") != "Accept-Encoding" {
+				t.Errorf("%s: status %d (want %d), ETag %q (want %q), Vary %q",
+					accept, resp.StatusCode, status, resp.Header.Get("ETag"), tag, resp.Header.Get("Vary"))
+			}
+		}
+	}
+}
