@@ -84,6 +84,10 @@ func corsCases() []corsCase {
 		{name: "all origins, none named", config: anyone, want: star},
 		{name: "any method and header", config: open, method: "OPTIONS",
 			header: preflight("null", "BREW", "x-anything, x-else"), allowed: true, want: wide},
+		{name: "any header and Authorization", config: open, method: "OPTIONS",
+			header: preflight("null", "BREW", "authorization", "x-else"), allowed: true, want: wide},
+		{name: "any header but Authorization", method: "OPTIONS", header: preflight("null", "GET", "x-else", "x-more,authorization"), refused: true,
+			config: http.CORSConfig{AllowOrigins: []string{"*"}, AllowHeaders: []string{"*"}}},
 
 		{name: "label below", config: below, header: from("https://a.example.com"), want: map[string]string{"Allow-Origin": "https://a.example.com"}},
 		{name: "labels below", config: below, header: from("https://a.b.example.com"), want: map[string]string{"Allow-Origin": "https://a.b.example.com"}},
