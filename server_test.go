@@ -337,10 +337,12 @@ func TestStopEndsLongLivedExchanges(t *testing.T) {
 	entered, release := make(chan string, 3), make(chan struct{})
 	router := http.NewRouter()
 	router.HandleFunc("GET /stream", func(w http.ResponseWriter, r *http.Request) {
-		drain.Stream(r.Context())
+		events := http.NewSSEWriter(w)
 		entered <- "stream"
 		<-r.Context().Done()
-		io.WriteString(w, "streamed")
+		if err := events.Data("goodbye"); err != nil {
+			t.Errorf("the last event: %v", err)
+		}
 	})
 	router.HandleFunc("GET /socket", func(w http.ResponseWriter, r *http.Request) {
 		conn, rw, err := http.NewResponseController(w).Hijack()
@@ -369,7 +371,7 @@ func TestStopEndsLongLivedExchanges(t *testing.T) {
 		receive(t, entered, name)
 	}
 	result := stopLater(srv, t.Context())
-	if got := conns["stream"].ReadAll(); !strings.HasSuffix(got, "streamed") {
+	if got := conns["stream"].ReadAll(); !strings.HasSuffix(got, "data: goodbye\n\n\r\n0\r\n\r\n") {
 		t.Errorf("the stream ended with %q", got)
 	}
 	told, err := bufio.NewReader(conns["socket"]).ReadString('\n')
@@ -585,15 +587,18 @@ func TestStreamEndsAndSlowRequestFinishesOnOneHTTP2Connection(t *testing.T) {
 	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		peers <- r.RemoteAddr
 		if r.URL.Path == "/stream" {
-			drain.Stream(r.Context())
+			events := http.NewSSEWriter(w)
 			<-r.Context().Done()
-		} else {
-			<-release
-			if err := r.Context().Err(); err != nil {
-				t.Errorf("the slow request's context ended: %v", err)
+			if err := events.Data("goodbye"); err != nil {
+				t.Errorf("the last event: %v", err)
 			}
+			return
 		}
-		io.WriteString(w, "end of "+r.URL.Path)
+		<-release
+		if err := r.Context().Err(); err != nil {
+			t.Errorf("the slow request's context ended: %v", err)
+		}
+		io.WriteString(w, "finished")
 	}, http.WithTLS(certFile, keyFile))
 
 	client := tlsClient(t, pool)
@@ -613,11 +618,11 @@ func TestStreamEndsAndSlowRequestFinishesOnOneHTTP2Connection(t *testing.T) {
 		t.Fatalf("the requests came on two connections, %v", seen)
 	}
 	result := stopLater(srv, t.Context())
-	if got := receive(t, bodies["/stream"], "the stream's end"); got != "end of /stream" {
+	if got := receive(t, bodies["/stream"], "the stream's end"); got != "data: goodbye\n\n" {
 		t.Errorf("the stream got %q", got)
 	}
 	close(release)
-	if got := receive(t, bodies["/slow"], "the slow response"); got != "end of /slow" {
+	if got := receive(t, bodies["/slow"], "the slow response"); got != "finished" {
 		t.Errorf("the slow request got %q", got)
 	}
 	if err := receive(t, result, "Stop"); err != nil {

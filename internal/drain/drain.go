@@ -52,9 +52,9 @@ type Registry struct {
 	begin    sync.Once
 	shutting chan struct{} // closed when net/http starts no new request on HTTP/1.x
 	draining atomic.Bool   // the same, once the drain knows
-	settled  sync.Once
-	drained  chan struct{} // closed when nothing is left
-	forced   sync.Once
+	ending   sync.Once     // closes ended
+	ended    chan struct{} // closed when the drain is over
+	forcing  sync.Once     // cuts
 
 	stopCtx context.Context // for stop functions, once the drain has begun
 	cancel  context.CancelFunc
@@ -73,7 +73,7 @@ func Attach(server *http.Server) *Registry {
 	r := &Registry{
 		server:    server,
 		shutting:  make(chan struct{}),
-		drained:   make(chan struct{}),
+		ended:     make(chan struct{}),
 		exchanges: make(map[*exchange]struct{}),
 	}
 	server.Handler = r.handler(server.Handler)
@@ -99,12 +99,12 @@ func (r *Registry) Drain(ctx context.Context) error {
 		r.start()
 	})
 	select {
-	case <-r.drained:
+	case <-r.ended:
 	case <-ctx.Done():
 		select {
-		case <-r.drained:
+		case <-r.ended:
 		default:
-			r.forced.Do(func() { r.cut(ctx.Err()) })
+			r.forcing.Do(func() { r.cut(ctx.Err()) })
 		}
 	}
 	r.cancel()
@@ -144,9 +144,9 @@ func (r *Registry) shutdown() {
 	defer r.settle()
 	defer r.stops.Add(-1)
 	// With a context that has ended, Shutdown does all that it does but wait.
-	ended, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := r.server.Shutdown(ended); err != nil && !errors.Is(err, context.Canceled) {
+	if err := r.server.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		r.fail(err) // a listener did not close
 	}
 }
@@ -158,8 +158,8 @@ func (r *Registry) fail(err error) {
 	r.result = errors.Join(r.result, err)
 }
 
-// settle announces the end of the drain if nothing is left. It is called
-// after every step that may have been the last.
+// settle ends the drain if nothing is left. It is called after every step
+// that may have been the last.
 //
 // The order of the checks matters: requests come from connections and
 // exchanges from requests, so that what has been found to be zero stays zero.
@@ -171,12 +171,18 @@ func (r *Registry) settle() {
 	left := len(r.exchanges)
 	r.mu.Unlock()
 	if left == 0 && r.stops.Load() == 0 {
-		r.settled.Do(func() { close(r.drained) })
+		r.end()
 	}
 }
 
-// cut ends by force what the drain could not end by asking.
+// end lets all calls of Drain return.
+func (r *Registry) end() {
+	r.ending.Do(func() { close(r.ended) })
+}
+
+// cut ends by force what the drain could not end by asking, and the drain.
 func (r *Registry) cut(reason error) {
+	defer r.end()
 	if left := r.left(); left != "" {
 		r.fail(fmt.Errorf("cut %s: %w", left, reason))
 	}

@@ -437,11 +437,12 @@ func TestCutStreamsOfHTTP2AreCancelledAndCounted(t *testing.T) {
 
 func TestTheFirstContextToEndCutsForAllCallers(t *testing.T) {
 	t.Parallel()
-	entered := make(chan struct{})
+	entered, release := make(chan struct{}), make(chan struct{})
 	f := start(t, testkit.HTTP1, func(w http.ResponseWriter, r *http.Request) {
 		close(entered)
-		<-r.Context().Done()
+		<-release // whatever happens
 	})
+	t.Cleanup(func() { close(release) })
 	f.get("/")
 	await(t, entered, "the handler")
 	patient := f.drain(t.Context())
