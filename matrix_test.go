@@ -13,10 +13,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"net/netip"
 	"net/textproto"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -52,50 +54,199 @@ func matrixChains() []matrixChain {
 			staged(testStage{limit: 1 << 20}), observing)},
 
 		{name: "RequestID", wrap: stanza.RequestID(stanza.RequestIDConfig{}), settle: withoutRequestID},
-		{name: "Metrics", wrap: stanza.NewMetrics().Middleware()},
-		{name: "RequestLogger", wrap: stanza.RequestLogger(slog.New(slog.DiscardHandler))},
+		watched("Metrics", func(w *watch) []link { return []link{{"Metrics", w.metrics.Middleware()}} }, true, nil),
+		watched("RequestLogger", func(w *watch) []link { return []link{{"RequestLogger", stanza.RequestLogger(w.logger())}} }, true, nil),
 		{name: "Compress", wrap: stanza.Compress(stanza.CompressConfig{}), settle: decompressed},
 		{name: "ETag", wrap: stanza.ETag(stanza.ETagConfig{}), settle: withoutETag},
 		{name: "SecureHeaders", wrap: stanza.SecureHeaders(stanza.SecureHeadersConfig{}), settle: withoutSecureHeaders},
 		{name: "MaxBody", wrap: stanza.MaxBody(1 << 20)},
 		{name: "CORS", wrap: stanza.CORS(stanza.CORSConfig{AllowOrigins: []string{"*"}}), settle: withoutCORS},
-		{name: "RateLimit", wrap: stanza.RateLimit(stanza.RateLimitConfig{Limit: 1e6}), settle: withoutRateLimit},
+		{name: "TrustedProxies", wrap: stanza.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))},
+		{name: "RateLimit", wrap: rateLimit(), settle: withoutRateLimit},
 		{name: "Recovery", wrap: stanza.Recovery(nil), settle: recovered},
-		{name: "documented chain", wrap: documentedChain(), settle: settleAll},
-		{name: "documented chain backwards", wrap: backwards(documented()), settle: settleAll},
+		watched("documented chain", documented, true, settleDocumented),
+		watched("documented chain backwards", func(w *watch) []link {
+			links := everything(w)
+			slices.Reverse(links)
+			return links
+		}, false, settleAll),
+		shuffled(1), shuffled(2), shuffled(3), shuffled(4),
 	}
 }
 
-// documented is the chain of the README, in its order.
-func documented() []func(http.Handler) http.Handler {
-	return []func(http.Handler) http.Handler{
-		stanza.RequestID(stanza.RequestIDConfig{}),
-		stanza.NewMetrics().Middleware(),
-		stanza.RequestLogger(slog.New(slog.DiscardHandler)),
-		stanza.Compress(stanza.CompressConfig{}),
-		stanza.ETag(stanza.ETagConfig{}),
-		stanza.SecureHeaders(stanza.SecureHeadersConfig{}),
-		stanza.MaxBody(1 << 20),
-		stanza.CORS(stanza.CORSConfig{AllowOrigins: []string{"*"}}),
-		stanza.Recovery(nil),
+// A link is one middleware of a chain.
+type link struct {
+	name string
+	wrap func(http.Handler) http.Handler
+}
+
+// documented is the chain of the documentation, in its order.
+func documented(w *watch) []link {
+	return []link{
+		{"RequestID", stanza.RequestID(stanza.RequestIDConfig{})},
+		{"Metrics", w.metrics.Middleware()},
+		{"RequestLogger", stanza.RequestLogger(w.logger())},
+		{"Compress", stanza.Compress(stanza.CompressConfig{})},
+		{"ETag", stanza.ETag(stanza.ETagConfig{})},
+		{"SecureHeaders", stanza.SecureHeaders(stanza.SecureHeadersConfig{})},
+		{"MaxBody", stanza.MaxBody(1 << 20)},
+		{"CORS", stanza.CORS(stanza.CORSConfig{AllowOrigins: []string{"*"}})},
+		{"Recovery", stanza.Recovery(nil)},
 	}
 }
 
-func documentedChain() func(http.Handler) http.Handler { return stack(documented()...) }
-
-func backwards(wraps []func(http.Handler) http.Handler) func(http.Handler) http.Handler {
-	slices.Reverse(wraps)
+// documentedChain is the documented chain in one piece.
+func documentedChain() func(http.Handler) http.Handler {
+	var wraps []func(http.Handler) http.Handler
+	for _, l := range documented(&watch{metrics: stanza.NewMetrics()}) {
+		wraps = append(wraps, l.wrap)
+	}
 	return stack(wraps...)
 }
 
-// settleAll takes back what the whole chain is meant to change.
+// everything is the documented chain with the rest of the middleware.
+func everything(w *watch) []link {
+	return slices.Concat([]link{{"TrustedProxies", stanza.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))}},
+		documented(w), []link{{"RateLimit", rateLimit()}})
+}
+
+// shuffled is all middleware in some order, the same for the same seed. Not
+// every order is wise, but none may break a response.
+func shuffled(seed uint64) matrixChain {
+	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(everything(&watch{metrics: stanza.NewMetrics()})))
+	return watched(fmt.Sprintf("random order %d", seed), func(w *watch) []link {
+		links, mixed := everything(w), []link(nil)
+		for _, i := range order {
+			mixed = append(mixed, links[i])
+		}
+		return mixed
+	}, false, settleAll)
+}
+
+// A watch is what the metrics and the logger of one exchange saw.
+type watch struct {
+	metrics *stanza.Metrics
+	log     logBuffer
+}
+
+func (w *watch) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&w.log, nil)) }
+
+// watched is a column whose metrics and log are checked, where it has them;
+// exactly, if they are outside of all that changes the response.
+func watched(name string, links func(*watch) []link, exact bool, settle func(*testing.T, matrixCase, *outcome, *outcome)) matrixChain {
+	var w *watch
+	var names []string
+	return matrixChain{
+		name: name,
+		wrap: func(h http.Handler) http.Handler {
+			w, names = &watch{metrics: stanza.NewMetrics()}, nil
+			var wraps []func(http.Handler) http.Handler
+			for _, l := range links(w) {
+				wraps, names = append(wraps, l.wrap), append(names, l.name)
+			}
+			return stack(wraps...)(h)
+		},
+		settle: func(t *testing.T, c matrixCase, want, got *outcome) {
+			t.Logf("chain: %s", strings.Join(names, ", "))
+			if slices.Contains(names, "Metrics") {
+				w.checkMetrics(t, c, got, exact)
+			}
+			if slices.Contains(names, "RequestLogger") {
+				w.checkLog(t, c, got, exact)
+			}
+			if settle != nil {
+				settle(t, c, want, got)
+			}
+		},
+	}
+}
+
+// expect returns the status that a middleware outside of all others must have
+// seen of the exchange, and the bytes, or -1 if they depend on buffers.
+func (o *outcome) expect(c matrixCase) (status, bytes int) {
+	status, bytes = o.Status, len(o.Body)
+	switch {
+	case c.name == "hijack" && !o.http2():
+		return http.StatusSwitchingProtocols, -1
+	case o.Status == 0 && (c.name == "panic before a write" || c.name == "abort before a write"):
+		status = http.StatusInternalServerError
+	case o.Status == 0:
+		status = http.StatusOK // which did not get as far as the client
+	}
+	if o.Failed {
+		bytes = -1
+	}
+	return status, bytes
+}
+
+func (w *watch) checkMetrics(t *testing.T, c matrixCase, got *outcome, exact bool) {
+	t.Helper()
+	stats := w.metrics.Stats()
+	if stats.TotalRequests != 1 || stats.ActiveRequests != 0 {
+		t.Errorf("the metrics count %d requests, %d of them active", stats.TotalRequests, stats.ActiveRequests)
+	}
+	if !exact {
+		return
+	}
+	status, bytes := got.expect(c)
+	classes := []int64{stats.Status2xx, stats.Status3xx, stats.Status4xx, stats.Status5xx}
+	want := make([]int64, 4)
+	if status >= 200 {
+		want[status/100-2] = 1
+	}
+	if !slices.Equal(classes, want) || bytes >= 0 && stats.BytesWritten != int64(bytes) {
+		t.Errorf("the metrics count 2xx to 5xx %v and %d bytes, want %v and %d", classes, stats.BytesWritten, want, bytes)
+	}
+}
+
+func (w *watch) checkLog(t *testing.T, c matrixCase, got *outcome, exact bool) {
+	t.Helper()
+	log := w.log.String()
+	if n := strings.Count(log, `msg="http request"`); n != 1 || strings.Count(log, "\n") != 1 {
+		t.Errorf("%d requests are logged, want one:\n%s", n, log)
+	}
+	if !exact {
+		return
+	}
+	status, bytes := got.expect(c)
+	if !strings.Contains(log, fmt.Sprintf(" status=%d ", status)) || bytes >= 0 && !strings.Contains(log, fmt.Sprintf(" bytes=%d ", bytes)) {
+		t.Errorf("logged is %s, want status %d and %d bytes", log, status, bytes)
+	}
+}
+
+// settleAll takes back what all middleware together are meant to change.
 func settleAll(t *testing.T, c matrixCase, want, got *outcome) {
+	settleDocumented(t, c, want, got)
+	withoutRateLimit(t, c, want, got)
+}
+
+// settleDocumented takes back what the documented chain is meant to change.
+func settleDocumented(t *testing.T, c matrixCase, want, got *outcome) {
 	recovered(t, c, want, got)
 	withoutRequestID(t, c, want, got)
 	withoutSecureHeaders(t, c, want, got)
 	withoutCORS(t, c, want, got)
 	decompressed(t, c, want, got)
 	withoutETag(t, c, want, got)
+}
+
+// rateLimit allows more than the matrix asks for.
+func rateLimit() func(http.Handler) http.Handler {
+	return stanza.RateLimit(stanza.RateLimitConfig{Limit: 1000, Window: time.Hour})
+}
+
+func withoutRateLimit(t *testing.T, c matrixCase, want, got *outcome) {
+	if got.Status == 0 || c.name == "hijack" && !want.http2() {
+		return // nothing of the middleware's is sent
+	}
+	remaining, err := strconv.Atoi(got.Header.Get("X-Ratelimit-Remaining"))
+	reset, resetErr := strconv.ParseInt(got.Header.Get("X-Ratelimit-Reset"), 10, 64)
+	if got.Header.Get("X-Ratelimit-Limit") != "1000" || err != nil || remaining < 0 || remaining > 999 || resetErr != nil || reset <= 0 {
+		t.Errorf("the rate limit's fields are %v", got.Header)
+	}
+	for _, name := range []string{"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"} {
+		got.Header.Del(name)
+	}
 }
 
 func withoutRequestID(t *testing.T, c matrixCase, want, got *outcome) {
@@ -115,18 +266,6 @@ func withoutSecureHeaders(t *testing.T, c matrixCase, want, got *outcome) {
 	for name, value := range secureDefaults() {
 		if !slices.Equal(got.Header[name], value) {
 			t.Errorf("%s is %q, want %q", name, got.Header[name], value)
-		}
-		got.Header.Del(name)
-	}
-}
-
-func withoutRateLimit(t *testing.T, c matrixCase, want, got *outcome) {
-	if got.Status == 0 || c.name == "hijack" && !want.http2() {
-		return // nothing of the middleware's is sent
-	}
-	for _, name := range []string{"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"} {
-		if len(got.Header[name]) != 1 {
-			t.Errorf("%s is %q, want one value", name, got.Header[name])
 		}
 		got.Header.Del(name)
 	}
