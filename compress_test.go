@@ -382,8 +382,8 @@ func (e *endless) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
+// TestLargeBodiesStream watches the heap, so it runs beside no other test.
 func TestLargeBodiesStream(t *testing.T) {
-	t.Parallel()
 	size := int64(1 << 30)
 	if testing.Short() || testkit.Race {
 		size = 64 << 20 // a gigabyte takes the race detector half a minute
