@@ -120,10 +120,11 @@ func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
 
 // RequestLogger returns middleware that writes one line for each request when
 // its handler returns or panics: message "http request" with the attributes
-// method, path (without the query, which is never logged), status, duration,
-// bytes (of the body as sent), remote_ip (see [ClientIP]), request_id where
-// there is one, and pattern, the route that matched, where one did. The level
-// is Error for a status of 500 and more and for a panic, else Info. A hijacked
+// method, path (without the query, which is never logged), status, duration (a
+// [time.Duration], which slog's JSON handler writes in nanoseconds), bytes (of
+// the body as sent), remote_ip (see [ClientIP]), request_id where there is one,
+// and pattern, the route that matched, where one did. The level is Error
+// for a status of 500 and more and for a panic, else Info. A hijacked
 // connection is logged with status 101 when its handler returns.
 //
 // Handlers get a logger that names the request's id in each line from

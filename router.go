@@ -130,7 +130,7 @@ type Route struct {
 	Path string
 }
 
-// A Router is an [Handler] that passes each request to the handler registered
+// A Router is a [Handler] that passes each request to the handler registered
 // for its method, host and path. Patterns are those of [ServeMux], with the
 // same precedence, conflicts, redirects, [Request.Pattern] and
 // [Request.PathValue]; middleware, groups and JSON errors come on top.
