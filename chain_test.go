@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,4 +106,102 @@ func BenchmarkDocumentedChain(b *testing.B) {
 	for b.Loop() {
 		once()
 	}
+}
+
+func TestRateLimitBeforeTrustedProxiesPanicsAtStartUp(t *testing.T) {
+	t.Parallel()
+	proxies := stanza.TrustedProxies(netip.MustParsePrefix("203.0.113.0/24"))
+	between := stanza.Chain(stanza.RequestID(stanza.RequestIDConfig{}), stanza.NewMetrics().Middleware(), stanza.RequestLogger(nil),
+		stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}), stanza.SecureHeaders(stanza.SecureHeadersConfig{}),
+		stanza.MaxBody(1), stanza.CORS(stanza.CORSConfig{}), stanza.Recovery(nil), stanza.RateLimit(stanza.RateLimitConfig{}))
+	// The mistake is said to be where the RateLimit was made.
+	const want = `^http: .*chain_test.go:\d+: RateLimit comes before TrustedProxies`
+	wrong := func() stanza.Middleware { return stanza.RateLimit(stanza.RateLimitConfig{}) }
+
+	mustPanic(t, want, func() { stanza.Chain(wrong(), proxies)(answer200()) })
+	for name, add := range map[string]func(*stanza.Router){
+		"one after the other":   func(router *stanza.Router) { router.Use(wrong()); router.Use(proxies) },
+		"all others in between": func(router *stanza.Router) { router.Use(wrong(), between, proxies) },
+		"in a group": func(router *stanza.Router) {
+			group := router.Group("/g")
+			group.Use(wrong(), proxies)
+			group.HandleFunc("GET /x", func(http.ResponseWriter, *http.Request) {})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			router := stanza.NewRouter()
+			add(router)
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			srv := stanza.NewServer(router, stanza.WithListener(l))
+			mustPanic(t, want, func() { srv.Start(context.Background()) })
+		})
+	}
+
+	byUser := stanza.RateLimitConfig{KeyFunc: func(r *http.Request) string { return r.Header.Get("X-User") }}
+	stanza.Chain(stanza.RateLimit(byUser), proxies)(answer200())
+	stanza.Chain(proxies, between)(answer200())
+	stanza.Chain(stanza.RateLimit(stanza.RateLimitConfig{}), stanza.TrustedProxies())(answer200())
+}
+
+// Of several clients, of whom some break off and some panic, each gets the
+// body, the id and the tag that are its own.
+func TestConcurrentResponsesOfTheChainDoNotMix(t *testing.T) {
+	t.Parallel()
+	handler := documentedChain()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := r.URL.Path + " " + stanza.GetRequestID(r) + " " + sample(len(r.URL.Path)*300)
+		w.Header().Set("X-Path", r.URL.Path)
+		switch {
+		case strings.HasSuffix(r.URL.Path, "3"):
+			io.WriteString(w, body[:len(body)/2])
+			http.NewResponseController(w).Flush()
+			panic("halfway")
+		case strings.HasSuffix(r.URL.Path, "5"):
+			io.WriteString(w, body[:len(body)/2])
+			panic("before anything was sent")
+		}
+		io.WriteString(w, body)
+	}))
+	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+		var clients sync.WaitGroup
+		for client := range 8 {
+			clients.Go(func() {
+				for i := range 50 {
+					path := fmt.Sprintf("/%d/%s%d", client, strings.Repeat("x", i%7), i)
+					id := fmt.Sprintf("id-%d-%d", client, i)
+					r, err := http.NewRequest("GET", srv.URL+path, nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					r.Header.Set("X-Request-ID", id)
+					resp, err := srv.Client().Do(r) // asks for gzip and decodes it
+					var body []byte
+					if err == nil {
+						body, err = io.ReadAll(resp.Body)
+						resp.Body.Close()
+					}
+					want := path + " " + id + " " + sample(len(path)*300)
+					switch i % 10 {
+					case 3:
+						if err == nil {
+							t.Errorf("%s: a broken response looks whole", path)
+						}
+					case 5:
+						if err != nil || resp.StatusCode != 500 || resp.Header.Get("X-Request-ID") != id {
+							t.Errorf("%s: %v, %v; want a 500", path, resp, err)
+						}
+					default:
+						if err != nil || string(body) != want || resp.Header.Get("X-Path") != path || resp.Header.Get("ETag") != tagOf(want) {
+							t.Errorf("%s: got %.60q, %v, %v", path, body, resp, err)
+						}
+					}
+				}
+			})
+		}
+		clients.Wait()
+	})
 }
