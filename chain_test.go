@@ -205,3 +205,112 @@ func TestConcurrentResponsesOfTheChainDoNotMix(t *testing.T) {
 		clients.Wait()
 	})
 }
+
+// A handler may pass on a request of its own making, as for one of a batch, or
+// one that has lost its context.
+func TestChainInsideAChainWithAnotherRequest(t *testing.T) {
+	t.Parallel()
+	var out logBuffer
+	var innerID string
+	logger := jsonLogger(&out)
+	inner := stanza.Chain(stanza.TrustedProxies(netip.MustParsePrefix("127.0.0.1/32")), stanza.RequestID(stanza.RequestIDConfig{}),
+		stanza.NewMetrics().Middleware(), stanza.RequestLogger(logger), stanza.MaxBody(99))(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			innerID = stanza.GetRequestID(r)
+			stanza.LoggerFromContext(r.Context()).Info("inside")
+			io.WriteString(w, "inner")
+		}))
+	for name, request := range map[string]func(*http.Request) *http.Request{
+		"made anew":   func(*http.Request) *http.Request { return httptest.NewRequest("POST", "/", strings.NewReader("x")) },
+		"no context":  func(r *http.Request) *http.Request { return r.WithContext(context.Background()) },
+		"its context": func(r *http.Request) *http.Request { return r.Clone(r.Context()) },
+	} {
+		outerID := ""
+		outer := stanza.Chain(stanza.RequestID(stanza.RequestIDConfig{}), stanza.RequestLogger(logger), stanza.Compress(stanza.CompressConfig{}),
+			stanza.Recovery(nil))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			inner.ServeHTTP(w, request(r))
+			outerID = stanza.GetRequestID(r)
+		}))
+		rec := httptest.NewRecorder()
+		outer.ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+		if rec.Code != 200 || rec.Body.String() != "inner" {
+			t.Errorf("%s: got %d %q", name, rec.Code, rec.Body)
+		}
+		if same := outerID == innerID; outerID == "" || innerID == "" || same != (name == "its context") {
+			t.Errorf("%s: the ids are %q outside and %q inside", name, outerID, innerID)
+		}
+		if got := out.String(); strings.Count(got, innerID) < 2 || strings.Count(got, outerID) < 1 {
+			t.Errorf("%s: the ids %q outside and %q inside are not in\n%s", name, outerID, innerID, got)
+		}
+	}
+}
+
+// A panic after a hijacking has nothing to answer on: the connection is closed,
+// and the request is counted and logged once.
+func TestPanicAfterAHijackingInTheChain(t *testing.T) {
+	t.Parallel()
+	var out logBuffer
+	metrics := stanza.NewMetrics()
+	returned := make(chan bool)
+	chain := stanza.Chain(stanza.RequestID(stanza.RequestIDConfig{}), metrics.Middleware(), stanza.RequestLogger(jsonLogger(&out)),
+		stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}), stanza.SecureHeaders(stanza.SecureHeadersConfig{}),
+		stanza.MaxBody(99), stanza.CORS(stanza.CORSConfig{}), stanza.Recovery(nil))(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
+				t.Error(err)
+			}
+			panic("after the hijacking")
+		}))
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(returned)
+		chain.ServeHTTP(w, r)
+	}))
+	conn := testkit.Dial(t, srv.Addr())
+	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if got := conn.ReadAll(); got != "" {
+		t.Errorf("after the hijacking came %q", got)
+	}
+	<-returned
+	if stats := metrics.Stats(); stats.TotalRequests != 1 || stats.ActiveRequests != 0 || stats.Status5xx != 0 {
+		t.Errorf("the metrics are %+v", stats)
+	}
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"status":101`) {
+		t.Errorf("logged is %s", got)
+	}
+}
+
+// readerFrom notes how a body came.
+type readerFrom struct {
+	nullWriter
+	copied int64
+}
+
+func (w *readerFrom) ReadFrom(src io.Reader) (n int64, err error) {
+	n, err = io.Copy(io.Discard, src)
+	w.copied += n
+	return n, err
+}
+
+// Files reach sendfile, which is behind the server's own ReadFrom, through all
+// middleware that does not rewrite the body.
+func TestReadFromReachesTheServer(t *testing.T) {
+	t.Parallel()
+	const size = 2 << 20
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/png")
+		w.Header().Set("Content-Length", fmt.Sprint(size))
+		if n, err := io.Copy(w, io.LimitReader(zeros{}, size)); n != size || err != nil {
+			t.Errorf("copied %d, %v", n, err)
+		}
+	})
+	w := new(readerFrom)
+	documentedChain()(handler).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	// The first of it is looked at before it is known that nothing is rewritten.
+	if w.copied < size-64<<10 {
+		t.Errorf("%d bytes of %d came through ReadFrom, want all but the first", w.copied, size)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

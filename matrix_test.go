@@ -495,6 +495,7 @@ func matrixCases(file string) []matrixCase {
 		{name: "deadlines and full duplex", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
 			rc := http.NewResponseController(w)
 			note("write deadline", rc.SetWriteDeadline(time.Now().Add(time.Hour)))
+			note("read deadline", rc.SetReadDeadline(time.Now().Add(time.Hour)))
 			note("full duplex", rc.EnableFullDuplex())
 			write(w, "done", note)
 		}},

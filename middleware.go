@@ -163,7 +163,7 @@ func (l *requestLog) serve(next Handler, w ResponseWriter, r *Request) {
 	defer owned.Release()
 	cw := capture.Observe(w, r)
 	defer cw.Done()
-	cw.State().SetLogger(logger)
+	capture.StateOf(r.Context()).SetLogger(logger)
 
 	returned := false
 	defer func() { l.write(logger, cw, r, start, !returned) }()
@@ -204,7 +204,7 @@ func (l *requestLog) write(logger *slog.Logger, cw *capture.Writer, r *Request, 
 		slog.String("remote_ip", ClientIP(r)),
 	}
 	line := attrs[:6]
-	if id := state.ID(); id != "" {
+	if id := GetRequestID(r); id != "" {
 		line = append(line, slog.String("request_id", id))
 	}
 	if pattern != "" {

@@ -141,8 +141,11 @@ func (s *static) serve(w ResponseWriter, r *Request, file *site.File) {
 			if sibling, err := s.site.Lookup(file.Sibling(coding)); err == nil {
 				sent = sibling
 				h.Set("Content-Encoding", coding)
-				// ServeContent leaves it out for coded content.
-				h.Set("Content-Length", strconv.FormatInt(sibling.Size, 10))
+				// ServeContent leaves it out for coded content, and does not
+				// take it back where a precondition fails.
+				if len(r.Header["If-Match"]) == 0 && len(r.Header["If-Unmodified-Since"]) == 0 {
+					h.Set("Content-Length", strconv.FormatInt(sibling.Size, 10))
+				}
 			}
 		}
 	}

@@ -221,7 +221,9 @@ func (w *Writer) Next() http.ResponseWriter { return w.next }
 func (w *Writer) Unwrap() http.ResponseWriter { return w.next }
 
 // Header returns the response's header. While the response is held, changes
-// to it come too late to be sent, as they would on a server's own writer.
+// to it come too late to be sent, as they would on a server's own writer; but
+// not those to a map that the handler has kept from before, since a copy of
+// the header for each response would be dear.
 func (w *Writer) Header() http.Header {
 	h := w.next.Header()
 	if w.phase == held && w.frozen == nil {
