@@ -15,7 +15,7 @@ import (
 
 // PathParam returns what the wildcard {name} of the route's pattern matched,
 // decoded, or "" if the pattern has no such wildcard. It is
-// [Request.PathValue] in the form of this package's other helpers.
+// [net/http.Request.PathValue] in the form of this package's other helpers.
 func PathParam(r *Request, name string) string { return r.PathValue(name) }
 
 // PathParamInt64 returns what the wildcard {name} matched as a decimal

@@ -132,8 +132,8 @@ type Route struct {
 
 // A Router is a [Handler] that passes each request to the handler registered
 // for its method, host and path. Patterns are those of [ServeMux], with the
-// same precedence, conflicts, redirects, [Request.Pattern] and
-// [Request.PathValue]; middleware, groups and JSON errors come on top.
+// same precedence, conflicts, redirects, [net/http.Request.Pattern] and
+// [net/http.Request.PathValue]; middleware, groups and JSON errors come on top.
 //
 // A mistake at registration (a malformed or conflicting pattern, a nil handler
 // or middleware) panics with a message that begins with the file and line of
