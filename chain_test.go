@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -314,3 +315,82 @@ func TestReadFromReachesTheServer(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// randomHandler returns a handler that does the same random things at each
+// request: fields, 1xx responses, a status, writes of all kinds and sizes,
+// flushes.
+func randomHandler(seed uint64) matrixCase {
+	random := rand.New(rand.NewPCG(seed, 7))
+	type action func(w http.ResponseWriter, note func(string, error))
+	var actions []action
+	add := func(a action) { actions = append(actions, a) }
+	fields := [][2]string{
+		{"Content-Type", "text/plain"}, {"Content-Type", "image/png"}, {"Content-Type", "application/json"}, {"Content-Encoding", "br"},
+		{"Cache-Control", "no-transform"}, {"Etag", `"own"`}, {"Content-Type", "text/event-stream"},
+	}
+	statuses := []int{200, 200, 200, 200, 201, 204, 206, 304, 404, 500}
+	sizes := []int{0, 1, 10, 511, 512, 513, 1023, 1024, 1025, 5000, 70000, 1<<20 - 1, 1 << 20, 1<<20 + 1}
+	name := "random"
+	for range random.IntN(3) {
+		f := fields[random.IntN(len(fields))]
+		add(func(w http.ResponseWriter, _ func(string, error)) { w.Header().Set(f[0], f[1]) })
+	}
+	if random.IntN(4) == 0 {
+		add(func(w http.ResponseWriter, _ func(string, error)) { w.WriteHeader(http.StatusEarlyHints) })
+	}
+	for range random.IntN(6) {
+		status, size := statuses[random.IntN(len(statuses))], sizes[random.IntN(len(sizes))]
+		switch random.IntN(7) {
+		case 0:
+			add(func(w http.ResponseWriter, _ func(string, error)) { w.WriteHeader(status) })
+		case 1:
+			name = "random with a flush"
+			add(func(w http.ResponseWriter, note func(string, error)) {
+				note("flush", http.NewResponseController(w).Flush())
+			})
+		case 2:
+			add(func(w http.ResponseWriter, _ func(string, error)) { w.Header().Set("X-Field", fmt.Sprint(size)) })
+		case 3:
+			add(func(w http.ResponseWriter, note func(string, error)) {
+				n, err := io.Copy(w, struct{ io.Reader }{strings.NewReader(sample(size))})
+				note(fmt.Sprint("copied ", n), err)
+			})
+		case 4:
+			add(func(w http.ResponseWriter, note func(string, error)) {
+				n, err := io.WriteString(w, sample(size))
+				note(fmt.Sprint("wrote ", n), err)
+			})
+		default:
+			add(func(w http.ResponseWriter, note func(string, error)) {
+				n, err := w.Write([]byte(sample(size)))
+				note(fmt.Sprint("wrote ", n), err)
+			})
+		}
+	}
+	return matrixCase{name: name, handler: func(w http.ResponseWriter, _ *http.Request, note func(string, error)) {
+		for _, a := range actions {
+			a(w, note)
+		}
+	}}
+}
+
+func TestRandomHandlersInTheChain(t *testing.T) {
+	t.Parallel()
+	count := uint64(60)
+	if testkit.Race {
+		count = 10 // a server for each exchange takes its time
+	}
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2"} {
+		for seed := range count {
+			c := randomHandler(seed)
+			bare := exchange(t, proto, c, func(h http.Handler) http.Handler { return h })
+			for _, chain := range []matrixChain{watched("documented", documented, true, settleDocumented), shuffled(seed)} {
+				t.Run(fmt.Sprintf("%s/handler %d/%s", proto, seed, chain.name), func(t *testing.T) {
+					want, got := bare.clone(), exchange(t, proto, c, chain.wrap)
+					chain.settle(t, c, want, got)
+					compareOutcomes(t, want, got)
+				})
+			}
+		}
+	}
+}

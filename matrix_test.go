@@ -468,6 +468,12 @@ func matrixCases(file string) []matrixCase {
 			_, err := w.Write([]byte("never sent"))
 			note("write", err)
 		}},
+		{name: "204 with an empty write", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.WriteHeader(http.StatusNoContent)
+			_, err := w.Write(nil)
+			note("write", err)
+			write(w, "", note)
+		}},
 		{name: "HEAD", method: http.MethodHead, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
 			write(w, "never sent", note)
 		}},

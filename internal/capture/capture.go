@@ -490,7 +490,7 @@ func (w *Writer) setContentLength(h http.Header, n int) {
 // forward passes p on to the encoder or the next writer.
 func (w *Writer) forward(p []byte) (n int, err error) {
 	switch {
-	case !bodyAllowed(w.code):
+	case !bodyAllowed(w.code) && len(p) > 0: // servers differ over nothing
 		return 0, http.ErrBodyNotAllowed
 	case w.enc == nil:
 		n, err = w.next.Write(p)
