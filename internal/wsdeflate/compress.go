@@ -34,8 +34,9 @@ const ContextSize = 8 << 10
 // holds ContextSize bytes of context and 8 KB of table from the first message
 // on. While a message is being compressed it borrows about 150 KB from a pool.
 type Compressor struct {
-	window  int      // largest distance of a match
-	context *context // nil without context takeover
+	windowBits int
+	window     int      // largest distance of a match
+	context    *context // nil without context takeover
 }
 
 // A context is what the next message may refer to.
@@ -52,12 +53,18 @@ type table [1 << hashBits]uint16
 
 // NewCompressor returns a compressor for a window of 1<<windowBits bytes.
 func NewCompressor(windowBits int, contextTakeover bool) *Compressor {
-	c := &Compressor{window: 1 << windowBits}
+	c := &Compressor{windowBits: windowBits, window: 1 << windowBits}
 	if contextTakeover {
 		c.context = new(context)
 	}
 	return c
 }
+
+// WindowBits returns the binary logarithm of the window.
+func (c *Compressor) WindowBits() int { return c.windowBits }
+
+// ContextTakeover reports whether messages refer to earlier ones.
+func (c *Compressor) ContextTakeover() bool { return c.context != nil }
 
 // Append compresses a message and appends the result to dst.
 func (c *Compressor) Append(dst, message []byte) []byte {

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
 )
 
 // inflate decompresses a message with nothing but compress/flate.
@@ -290,7 +292,7 @@ func TestContextIsBounded(t *testing.T) {
 }
 
 func TestCompressingDoesNotAllocate(t *testing.T) {
-	if raceEnabled {
+	if testkit.Race {
 		t.Skip("pools drop items at random under the race detector")
 	}
 	message := texts()["words"][:4000]

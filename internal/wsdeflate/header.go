@@ -3,6 +3,8 @@ package wsdeflate
 import (
 	"errors"
 	"strings"
+
+	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
 // An extension is one element of a Sec-WebSocket-Extensions header.
@@ -94,7 +96,7 @@ func (s *scanner) value() string {
 			return value.String()
 		}
 		s.take('\\')
-		if s.rest == "" || !isTokenByte(s.rest[0]) {
+		if s.rest == "" || !header.IsToken(s.rest[:1]) {
 			return ""
 		}
 		value.WriteByte(s.rest[0])
@@ -106,7 +108,7 @@ func (s *scanner) value() string {
 // token reads the longest token; it is empty if there is none.
 func (s *scanner) token() string {
 	n := 0
-	for n < len(s.rest) && isTokenByte(s.rest[n]) {
+	for n < len(s.rest) && header.IsToken(s.rest[n:n+1]) {
 		n++
 	}
 	token := s.rest[:n]
@@ -123,12 +125,3 @@ func (s *scanner) take(c byte) bool {
 }
 
 func (s *scanner) skipSpace() { s.rest = strings.TrimLeft(s.rest, " \t") }
-
-// isTokenByte reports whether c may stand in a token (RFC 9110, section 5.6.2).
-func isTokenByte(c byte) bool {
-	switch {
-	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		return true
-	}
-	return strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
-}

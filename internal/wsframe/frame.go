@@ -118,34 +118,26 @@ func (d *Decoder) Next(b []byte) (h Header, size int, err error) {
 	if err := d.check(b[0], b[1]); err != nil {
 		return Header{}, 0, err
 	}
+	length, n, err := payloadLength(b)
+	if err != nil {
+		return Header{}, 0, err
+	}
+	size = n
+	if b[1]&maskBit != 0 {
+		size += 4
+	}
+	if len(b) < size {
+		return Header{}, size, nil
+	}
 	h = Header{
 		Fin:        b[0]&finBit != 0,
 		Compressed: b[0]&rsv1Bit != 0,
 		Masked:     b[1]&maskBit != 0,
 		Opcode:     Opcode(b[0] & 0xF),
-		Length:     int64(b[1] &^ maskBit),
-	}
-	size = headerSize(b[1])
-	if len(b) < size {
-		return Header{}, size, nil
-	}
-	switch h.Length {
-	case length16:
-		h.Length = int64(binary.BigEndian.Uint16(b[2:]))
-		if h.Length < length16 {
-			return Header{}, 0, errLengthNotMinimal
-		}
-	case length64:
-		h.Length = int64(binary.BigEndian.Uint64(b[2:]))
-		if h.Length < 0 {
-			return Header{}, 0, errLengthTopBit
-		}
-		if h.Length <= 0xFFFF {
-			return Header{}, 0, errLengthNotMinimal
-		}
+		Length:     length,
 	}
 	if h.Masked {
-		h.Key = binary.LittleEndian.Uint32(b[size-4:])
+		h.Key = binary.LittleEndian.Uint32(b[n:])
 	}
 	if !h.Opcode.IsControl() {
 		d.inMessage = !h.Fin
@@ -182,17 +174,33 @@ func (d *Decoder) check(first, second byte) error {
 	return nil
 }
 
-// headerSize returns the size of the header whose second byte is given.
-func headerSize(second byte) int {
-	size := 2
-	switch second &^ maskBit {
+// payloadLength reads the length of the payload, which must be in the shortest
+// form, and returns the size of the header up to its end. Without all of its
+// bytes in b, length is not set.
+func payloadLength(b []byte) (length int64, size int, err error) {
+	switch short := b[1] &^ maskBit; short {
 	case length16:
-		size += 2
+		if len(b) < 4 {
+			return 0, 4, nil
+		}
+		length = int64(binary.BigEndian.Uint16(b[2:]))
+		if length < length16 {
+			return 0, 0, errLengthNotMinimal
+		}
+		return length, 4, nil
 	case length64:
-		size += 8
+		if len(b) < 10 {
+			return 0, 10, nil
+		}
+		length = int64(binary.BigEndian.Uint64(b[2:]))
+		if length < 0 {
+			return 0, 0, errLengthTopBit
+		}
+		if length <= 0xFFFF {
+			return 0, 0, errLengthNotMinimal
+		}
+		return length, 10, nil
+	default:
+		return int64(short), 2, nil
 	}
-	if second&maskBit != 0 {
-		size += 4
-	}
-	return size
 }

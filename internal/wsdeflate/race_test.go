@@ -1,5 +1,0 @@
-//go:build race
-
-package wsdeflate
-
-const raceEnabled = true
