@@ -1,0 +1,127 @@
+package wsconn
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
+)
+
+// control reads a control frame and acts on it.
+func (c *Conn) control(h wsframe.Header) error {
+	in := &c.in
+	data, err := in.br.Peek(int(h.Length))
+	if err != nil {
+		return c.lost(err)
+	}
+	if h.Masked {
+		wsframe.Mask(data, h.Key)
+	}
+	_, _ = in.br.Discard(len(data)) // is buffered, and stays as nothing is read before return
+	switch {
+	case h.Opcode == wsframe.Close:
+		return c.peerCloses(data)
+	case in.discarding:
+		return nil
+	case h.Opcode == wsframe.Ping:
+		if handler := c.onPing.Load(); handler != nil {
+			return c.handle(*handler, data)
+		}
+		return c.answerPing(data)
+	default:
+		if handler := c.onPong.Load(); handler != nil {
+			return c.handle(*handler, data)
+		}
+		return nil
+	}
+}
+
+// handle calls a handler of the user's. Its error ends reading.
+func (c *Conn) handle(handler func([]byte) error, data []byte) error {
+	c.handling.Store(true)
+	defer c.handling.Store(false)
+	if err := handler(data); err != nil {
+		c.in.err = err
+	}
+	return c.in.err
+}
+
+// peerCloses reads a close frame and answers it with its code, unless ours
+// was sent before (RFC 6455, section 5.5.1).
+func (c *Conn) peerCloses(data []byte) error {
+	code, reason, err := wsframe.ParseClose(data)
+	if err != nil {
+		return c.violated(err)
+	}
+	c.in.closeSeen = true
+	return c.fail(code, "", c.closeError(code, reason, nil))
+}
+
+// A pongQueue holds the pong that could not be sent at once. A newer one takes
+// its place: RFC 6455, section 5.5.3, lets an endpoint answer only the latest
+// of several pings. So a flood of pings costs no memory.
+type pongQueue struct {
+	waiting atomic.Bool // what follows is to be sent
+	mu      sync.Mutex
+	data    [wsframe.MaxControl]byte
+	n       int
+}
+
+func (q *pongQueue) put(data []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.n = copy(q.data[:], data)
+	q.waiting.Store(true)
+}
+
+// appendTo takes the pong out and appends its payload to b.
+func (q *pongQueue) appendTo(b []byte) []byte {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting.Store(false)
+	return append(b, q.data[:q.n]...)
+}
+
+// answerPing sends a pong, or leaves that to the one who is sending a frame.
+func (c *Conn) answerPing(data []byte) error {
+	c.pongs.put(data)
+	if err := c.sendPongs(); err != nil {
+		c.in.err = err
+	}
+	return c.in.err
+}
+
+// sendPongs sends the waiting pong unless frameLock is taken. The holder calls
+// it after unlocking, so that none is left behind. A peer that sends pings and
+// reads nothing cannot hold the caller for longer than CloseTimeout.
+func (c *Conn) sendPongs() error {
+	for c.pongs.waiting.Load() && c.frameLock.tryLock() {
+		err := c.sendPong()
+		c.frameLock.unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendPong sends the waiting pong. The caller holds frameLock.
+func (c *Conn) sendPong() error {
+	b := newFrame()
+	defer bufpool.Put(b)
+	b.B = c.pongs.appendTo(b.B)
+	if c.out.writable() != nil {
+		return nil // after a close frame no pong is due
+	}
+	if err := c.dl.boundWrites(c.conn); err != nil {
+		return c.out.broke(err)
+	}
+	if err := c.send(wsframe.Header{Fin: true, Opcode: wsframe.Pong}, b.B); err != nil {
+		return err
+	}
+	if err := c.dl.unboundWrites(c.conn); err != nil {
+		return c.out.broke(err)
+	}
+	return nil
+}

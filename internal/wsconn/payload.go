@@ -1,0 +1,145 @@
+package wsconn
+
+import (
+	"io"
+
+	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
+)
+
+// A claimed length is believed up to growth times the bytes that have arrived,
+// and up to firstGrant once there are any. Until it is believed, the payload
+// is gathered in pooled chunks.
+const (
+	firstGrant = 64 << 10
+	growth     = 16
+)
+
+// readPayload reads the rest of the open message. For messages that are not
+// compressed and not over a megabyte that makes one allocation, the payload.
+func (c *Conn) readPayload() ([]byte, error) {
+	in := &c.in
+	if !in.compressed && in.fin && in.remaining <= int64(in.br.Buffered()) {
+		return c.readBuffered()
+	}
+	if err := c.await(); err != nil {
+		return nil, err
+	}
+	gathered := &in.gathered
+	defer gathered.release()
+	for in.open {
+		if !in.compressed && in.fin {
+			if err := c.await(); err != nil {
+				return nil, err
+			}
+			arrived := int64(gathered.size + in.br.Buffered())
+			if in.size <= max(firstGrant, arrived*growth) {
+				return c.readKnown(gathered)
+			}
+		}
+		n, err := c.read(gathered.room())
+		gathered.grow(n)
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+	}
+	return gathered.appendTo(make([]byte, 0, gathered.size)), nil
+}
+
+// readBuffered returns the message that is whole in the buffer.
+func (c *Conn) readBuffered() ([]byte, error) {
+	in := &c.in
+	if in.remaining == 0 {
+		in.open = false
+		return []byte{}, nil
+	}
+	p, err := c.next()
+	if err != nil {
+		return nil, err
+	}
+	if in.opcode == wsframe.Text && !in.text.Check(p) {
+		return nil, c.violated(wsframe.ErrUTF8)
+	}
+	if err := c.finish(); err != io.EOF {
+		return nil, err
+	}
+	return append([]byte{}, p...), nil
+}
+
+// await waits for payload of the current frame. Decompression must have read
+// what was in the buffer.
+func (c *Conn) await() error {
+	if c.in.remaining > 0 && c.in.br.Buffered() == 0 {
+		if _, err := c.in.br.Peek(1); err != nil {
+			return c.lost(err)
+		}
+	}
+	return nil
+}
+
+// readKnown returns what was gathered and the rest of the message, whose last
+// frame is being read.
+func (c *Conn) readKnown(gathered *chunks) ([]byte, error) {
+	p := make([]byte, c.in.size)
+	n := len(gathered.appendTo(p[:0]))
+	for c.in.open {
+		m, err := c.read(p[n:])
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+		n += m
+	}
+	return p, nil
+}
+
+// chunkSize is the most that a pooled buffer may have.
+const chunkSize = 64 << 10
+
+// chunks gathers bytes in pooled buffers, each about twice as large as all
+// before it together.
+type chunks struct {
+	list []*bufpool.Buffer
+	size int
+}
+
+// room returns free space to read into.
+func (c *chunks) room() []byte {
+	if n := len(c.list); n > 0 {
+		if b := c.list[n-1].B; len(b) < cap(b) {
+			return b[len(b):cap(b)]
+		}
+	}
+	b := bufpool.Get()
+	if want := min(chunkSize, 2*c.size); cap(b.B) < want {
+		b.B = make([]byte, 0, want)
+	}
+	c.list = append(c.list, b)
+	return b.B[:cap(b.B)]
+}
+
+// grow takes n bytes that were read into the space that room returned last.
+func (c *chunks) grow(n int) {
+	b := c.list[len(c.list)-1]
+	b.B = b.B[:len(b.B)+n]
+	c.size += n
+}
+
+// appendTo appends all bytes to p.
+func (c *chunks) appendTo(p []byte) []byte {
+	for _, b := range c.list {
+		p = append(p, b.B...)
+	}
+	return p
+}
+
+// release gives the buffers back. A short list is kept for the next message.
+func (c *chunks) release() {
+	for i, b := range c.list {
+		bufpool.Put(b)
+		c.list[i] = nil
+	}
+	c.size = 0
+	if c.list = c.list[:0]; cap(c.list) > 8 {
+		c.list = nil
+	}
+}

@@ -1,0 +1,85 @@
+package wsconn
+
+import (
+	"sync"
+
+	"github.com/stanza-go/framework/pkg/http/internal/wsdeflate"
+	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
+)
+
+// A Prepared is a message whose frames are made once, to be sent on many
+// connections. It is safe for concurrent use.
+type Prepared struct {
+	plain      encoded
+	compressed [16]struct { // by window bits
+		once sync.Once
+		encoded
+	}
+}
+
+// An encoded message is as a server sends it.
+type encoded struct {
+	header  wsframe.Header
+	payload []byte
+	frame   []byte // header and payload, if they are one frame
+}
+
+// NewPrepared prepares a message; data is copied.
+func NewPrepared(op wsframe.Opcode, data []byte) *Prepared {
+	b := append(make([]byte, 0, wsframe.MaxHeader+len(data)), reserved[:]...)
+	return &Prepared{plain: encode(wsframe.Header{Opcode: op}, append(b, data...))}
+}
+
+// encode takes a payload that stands in b after room for a header.
+func encode(h wsframe.Header, b []byte) encoded {
+	e := encoded{header: h, payload: b[wsframe.MaxHeader:]}
+	if len(e.payload) <= maxFragment {
+		h.Fin, h.Length = true, int64(len(e.payload))
+		e.frame = putHeader(h, b)
+	}
+	return e
+}
+
+// pack returns the message compressed, without context, for a window. One
+// that is larger than the message is as good as the largest.
+func (p *Prepared) pack(windowBits int) *encoded {
+	if len(p.plain.payload) <= 1<<windowBits {
+		windowBits = len(p.compressed) - 1
+	}
+	v := &p.compressed[windowBits]
+	v.once.Do(func() {
+		b := wsdeflate.NewCompressor(windowBits, false).Append(reserved[:wsframe.MaxHeader:wsframe.MaxHeader], p.plain.payload)
+		v.encoded = encode(wsframe.Header{Opcode: p.plain.header.Opcode, Compressed: true}, b)
+	})
+	return &v.encoded
+}
+
+// WritePrepared sends a prepared message.
+func (c *Conn) WritePrepared(p *Prepared) error {
+	if err := c.lockMessage(); err != nil {
+		return err
+	}
+	defer c.messageLock.unlock()
+	e := &p.plain
+	if out := &c.out; out.compressor != nil && len(e.payload) >= out.threshold {
+		e = p.pack(out.compressor.WindowBits())
+		out.compressor.Skip(p.plain.payload)
+	}
+	if c.client || e.frame == nil {
+		return c.writeFragments(e.header, e.payload)
+	}
+	return c.sendReady(e.frame)
+}
+
+// sendReady sends a frame that is complete.
+func (c *Conn) sendReady(frame []byte) error {
+	c.frameLock.lock()
+	err := c.out.writable()
+	if err == nil {
+		if _, err = c.conn.Write(frame); err != nil {
+			err = c.out.broke(err)
+		}
+	}
+	c.frameLock.unlock()
+	return c.afterFrame(err)
+}

@@ -1,0 +1,269 @@
+package wsconn
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/wsdeflate"
+	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
+)
+
+const (
+	// maxFragment is the largest payload of a data frame, so that a control
+	// frame never waits long for one to go out.
+	maxFragment = 128 << 10
+
+	// maxCopied is the largest payload of a frame whose payload is copied: it
+	// fills a pooled buffer with its header.
+	maxCopied = chunkSize - wsframe.MaxHeader
+)
+
+// outgoing is the state of writing.
+type outgoing struct {
+	bufferSize int // largest frame that is copied, of a server
+	threshold  int // size of the smallest message that is compressed
+
+	// Held by messageLock.
+	compressor *wsdeflate.Compressor // nil without compression
+
+	// Held by frameLock.
+	err       error // what writing ended with
+	closeSent bool
+	vector    [2][]byte
+	buffers   net.Buffers
+}
+
+// writable returns why no frame can be sent. The caller holds frameLock.
+func (o *outgoing) writable() error {
+	if o.closeSent {
+		return ErrCloseSent
+	}
+	return o.err
+}
+
+// broke notes that the network failed, perhaps in the middle of a frame. The
+// caller holds frameLock.
+func (o *outgoing) broke(err error) error {
+	o.err = fmt.Errorf("websocket: write: %w", err)
+	return o.err
+}
+
+// WriteMessage sends a data message.
+func (c *Conn) WriteMessage(op wsframe.Opcode, data []byte) error {
+	if err := c.lockMessage(); err != nil {
+		return err
+	}
+	defer c.messageLock.unlock()
+	if c.out.compressor != nil && len(data) >= c.out.threshold {
+		return c.writeCompressed(op, data)
+	}
+	return c.writeFragments(wsframe.Header{Opcode: op}, data)
+}
+
+// WriteFrom sends what fill appends to a buffer as a data message.
+func (c *Conn) WriteFrom(op wsframe.Opcode, fill func(b *bufpool.Buffer) error) error {
+	b := newFrame()
+	defer bufpool.Put(b)
+	if err := fill(b); err != nil {
+		return err
+	}
+	if err := c.lockMessage(); err != nil {
+		return err
+	}
+	defer c.messageLock.unlock()
+	if c.out.compressor != nil && len(b.B)-wsframe.MaxHeader >= c.out.threshold {
+		return c.writeCompressed(op, b.B[wsframe.MaxHeader:])
+	}
+	return c.writeOwned(wsframe.Header{Opcode: op}, b.B)
+}
+
+// writeCompressed sends a message compressed, or as it is if that is shorter
+// and the peer's window need not follow. The caller holds messageLock.
+func (c *Conn) writeCompressed(op wsframe.Opcode, data []byte) error {
+	b := newFrame()
+	defer bufpool.Put(b)
+	b.B = c.out.compressor.Append(b.B, data)
+	if !c.out.compressor.ContextTakeover() && len(b.B)-wsframe.MaxHeader >= len(data) {
+		return c.writeFragments(wsframe.Header{Opcode: op}, data)
+	}
+	return c.writeOwned(wsframe.Header{Opcode: op, Compressed: true}, b.B)
+}
+
+// WriteControl sends a ping or pong of at most 125 bytes.
+func (c *Conn) WriteControl(op wsframe.Opcode, data []byte) error {
+	b := newFrame()
+	defer bufpool.Put(b)
+	b.B = append(b.B, data...)
+	return c.sendFrame(wsframe.Header{Fin: true, Opcode: op}, b.B)
+}
+
+// errWaitTimeout tells that another message was being sent for too long.
+var errWaitTimeout = fmt.Errorf("websocket: write: %w", os.ErrDeadlineExceeded)
+
+// lockMessage waits for messageLock until the connection closes or the write
+// deadline passes.
+func (c *Conn) lockMessage() error {
+	if c.messageLock.tryLock() {
+		return nil
+	}
+	var expired <-chan time.Time
+	if deadline := c.dl.writeDeadline(); !deadline.IsZero() {
+		timer := time.NewTimer(time.Until(deadline))
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case c.messageLock <- struct{}{}:
+		return nil
+	case <-expired:
+		return errWaitTimeout
+	case <-c.end.done:
+		return errClosed
+	}
+}
+
+// writeFragments sends a message in frames of at most maxFragment. The header
+// is that of the first frame, without its length.
+func (c *Conn) writeFragments(h wsframe.Header, data []byte) error {
+	if c.client {
+		return c.copyFragments(h, data)
+	}
+	for {
+		n := min(len(data), maxFragment)
+		h.Fin, h.Length = n == len(data), int64(n)
+		if err := c.sendPayload(h, data[:n]); err != nil || h.Fin {
+			return err
+		}
+		data = data[n:]
+		h = wsframe.Header{Opcode: wsframe.Continuation}
+	}
+}
+
+// copyFragments is writeFragments for a client, which must not mask the data
+// in place: it is the caller's.
+func (c *Conn) copyFragments(h wsframe.Header, data []byte) error {
+	b := newFrame()
+	defer bufpool.Put(b)
+	if want := wsframe.MaxHeader + min(len(data), maxCopied); cap(b.B) < want {
+		b.B = append(make([]byte, 0, want), reserved[:]...)
+	}
+	for {
+		n := min(len(data), maxCopied)
+		h.Fin = n == len(data)
+		b.B = append(b.B[:wsframe.MaxHeader], data[:n]...)
+		if err := c.sendFrame(h, b.B); err != nil || h.Fin {
+			return err
+		}
+		data = data[n:]
+		h = wsframe.Header{Opcode: wsframe.Continuation}
+	}
+}
+
+// writeOwned sends a message that stands in b after room for a header, in
+// frames of at most maxFragment. The header of each but the first overwrites
+// the end of the one before, which has been sent.
+func (c *Conn) writeOwned(h wsframe.Header, b []byte) error {
+	for {
+		n := min(len(b)-wsframe.MaxHeader, maxFragment)
+		end := wsframe.MaxHeader + n
+		h.Fin = end == len(b)
+		if err := c.sendFrame(h, b[:end]); err != nil || h.Fin {
+			return err
+		}
+		b = b[n:]
+		h = wsframe.Header{Opcode: wsframe.Continuation}
+	}
+}
+
+// sendPayload sends a frame of a server. A small payload is copied behind its
+// header; a large one is handed to the network from where it is.
+func (c *Conn) sendPayload(h wsframe.Header, payload []byte) error {
+	b := bufpool.Get()
+	defer bufpool.Put(b)
+	b.B = wsframe.AppendHeader(b.B, h)
+	if len(b.B)+len(payload) <= c.out.bufferSize {
+		b.B = append(b.B, payload...)
+		payload = nil
+	}
+	c.frameLock.lock()
+	err := c.out.writable()
+	if err == nil {
+		err = c.write(b, payload)
+	}
+	c.frameLock.unlock()
+	return c.afterFrame(err)
+}
+
+// write writes a frame's start and the rest of it. The caller holds frameLock.
+func (c *Conn) write(b *bufpool.Buffer, rest []byte) error {
+	var err error
+	switch {
+	case len(rest) == 0:
+		_, err = c.conn.Write(b.B)
+	case c.vectored:
+		c.out.vector = [2][]byte{b.B, rest}
+		c.out.buffers = c.out.vector[:]
+		_, err = c.out.buffers.WriteTo(c.conn)
+		c.out.vector, c.out.buffers = [2][]byte{}, nil
+	default:
+		// The first write takes as much as the buffer is meant for, rather
+		// than a few bytes of header.
+		n := min(len(rest), c.out.bufferSize-len(b.B))
+		b.B = append(b.B, rest[:n]...)
+		if _, err = c.conn.Write(b.B); err == nil && n < len(rest) {
+			_, err = c.conn.Write(rest[n:])
+		}
+	}
+	if err != nil {
+		return c.out.broke(err)
+	}
+	return nil
+}
+
+// sendFrame sends the frame whose payload stands in b after room for a header.
+func (c *Conn) sendFrame(h wsframe.Header, b []byte) error {
+	c.frameLock.lock()
+	err := c.out.writable()
+	if err == nil {
+		err = c.send(h, b)
+	}
+	c.frameLock.unlock()
+	return c.afterFrame(err)
+}
+
+// send is sendFrame for a caller who holds frameLock. It masks the payload.
+func (c *Conn) send(h wsframe.Header, b []byte) error {
+	payload := b[wsframe.MaxHeader:]
+	h.Length = int64(len(payload))
+	if c.client {
+		// The key must be unpredictable (RFC 6455, section 10.3). The
+		// generator behind math/rand/v2 is ChaCha8, seeded by the system.
+		h.Masked, h.Key = true, rand.Uint32()
+		wsframe.Mask(payload, h.Key)
+	}
+	if _, err := c.conn.Write(putHeader(h, b)); err != nil {
+		return c.out.broke(err)
+	}
+	return nil
+}
+
+// putHeader writes a header into b right before the payload, which starts
+// after room for one, and returns the frame.
+func putHeader(h wsframe.Header, b []byte) []byte {
+	var head [wsframe.MaxHeader]byte
+	start := wsframe.MaxHeader - len(wsframe.AppendHeader(head[:0], h))
+	copy(b[start:], head[:wsframe.MaxHeader-start])
+	return b[start:]
+}
+
+// afterFrame sends the pong that came due while the caller held frameLock.
+func (c *Conn) afterFrame(err error) error {
+	if c.pongs.waiting.Load() {
+		_ = c.sendPongs() // the next write returns its error; this frame went out
+	}
+	return err
+}

@@ -1,0 +1,327 @@
+package wshandshake
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/header"
+)
+
+const (
+	// Timeout bounds a client's handshake if its context does not.
+	Timeout = 30 * time.Second
+
+	// maxResponseHeader bounds the header of a server's or proxy's response.
+	maxResponseHeader = 1 << 20
+
+	// maxExcerpt is how much of the body of a refusal is read, and how much
+	// of it an error quotes.
+	maxExcerpt = 4 << 10
+	maxQuoted  = 200
+)
+
+// Options say how a client connects.
+type Options struct {
+	Header     http.Header // fields to add to the request
+	Protocols  []string    // subprotocols, the preferred first
+	Extensions string      // value of Sec-WebSocket-Extensions, or ""
+	BufferSize int         // of the reader that is returned
+
+	TLSConfig   *tls.Config                                                       // nil for the default
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error) // nil for net.Dialer's
+	Proxy       func(*http.Request) (*url.URL, error)                             // nil for none
+}
+
+// Dial connects to a ws, wss, http or https URL and does the handshake. The
+// reader reads from the connection and may hold bytes already. If a server
+// answered, its response is returned, with an error too; the body is the start
+// of a refusal's.
+func Dial(ctx context.Context, rawURL string, o Options) (net.Conn, *bufio.Reader, *http.Response, error) {
+	req, err := newRequest(rawURL, o)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, Timeout)
+		defer cancel()
+	}
+	conn, err := connect(ctx, req, o)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	br, resp, err := handshake(ctx, conn, req, o)
+	if err != nil {
+		_ = conn.Close() // err says what went wrong before
+		return nil, nil, resp, err
+	}
+	return conn, br, resp, nil
+}
+
+// newRequest makes the request of the handshake.
+func newRequest(rawURL string, o Options) (*http.Request, error) {
+	u, err := parseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckHeader(o.Header); err != nil {
+		return nil, err
+	}
+	if err := CheckProtocols(o.Protocols); err != nil {
+		return nil, err
+	}
+	req := &http.Request{
+		Method: http.MethodGet, URL: u, Host: u.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: o.Header.Clone(),
+	}
+	if req.Header == nil {
+		req.Header = make(http.Header)
+	}
+	for name := range req.Header {
+		if ownFields[http.CanonicalHeaderKey(name)] {
+			return nil, fmt.Errorf("header %s is part of the handshake and cannot be chosen", name)
+		}
+	}
+	if host := req.Header.Get("Host"); host != "" {
+		req.Host = host
+		req.Header.Del("Host")
+	}
+	if password, ok := u.User.Password(); ok || u.User.Username() != "" {
+		if req.Header.Get("Authorization") == "" {
+			req.SetBasicAuth(u.User.Username(), password)
+		}
+	}
+	addHandshake(req.Header, o)
+	return req, nil
+}
+
+// wireKey is fieldKey as RFC 6455 spells it. There are servers that look for
+// the fields of the handshake in this spelling only.
+const wireKey = "Sec-WebSocket-Key"
+
+func addHandshake(h http.Header, o Options) {
+	h["Upgrade"] = []string{"websocket"}
+	h["Connection"] = []string{"Upgrade"}
+	h["Sec-WebSocket-Version"] = []string{version}
+	h[wireKey] = []string{GenerateKey()}
+	if len(o.Protocols) > 0 {
+		h["Sec-WebSocket-Protocol"] = []string{strings.Join(o.Protocols, ", ")}
+	}
+	if o.Extensions != "" {
+		h["Sec-WebSocket-Extensions"] = []string{o.Extensions}
+	}
+}
+
+// parseURL reads a URL and gives it the scheme that net/http knows.
+func parseURL(rawURL string) (*url.URL, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	switch u.Scheme {
+	case "ws", "http":
+		u.Scheme = "http"
+	case "wss", "https":
+		u.Scheme = "https"
+	default:
+		return nil, fmt.Errorf("scheme %q is not ws, wss, http or https", u.Scheme)
+	}
+	switch {
+	case u.Hostname() == "":
+		return nil, errors.New("the URL has no host")
+	case u.Fragment != "" || strings.HasSuffix(rawURL, "#"):
+		return nil, errors.New("the URL of a WebSocket must not have a fragment")
+	}
+	return u, nil
+}
+
+// connect opens the network connection that the request is to be written to.
+func connect(ctx context.Context, req *http.Request, o Options) (net.Conn, error) {
+	dial := o.DialContext
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	var proxy *url.URL
+	if o.Proxy != nil {
+		var err error
+		if proxy, err = o.Proxy(req); err != nil {
+			return nil, fmt.Errorf("choosing a proxy: %w", err)
+		}
+	}
+	if proxy == nil {
+		conn, err := dial(ctx, "tcp", hostPort(req.URL))
+		if err != nil || req.URL.Scheme != "https" {
+			return conn, err
+		}
+		return withTLS(ctx, conn, req.URL, o.TLSConfig)
+	}
+	conn, err := throughProxy(ctx, dial, proxy, hostPort(req.URL))
+	if err != nil {
+		return nil, fmt.Errorf("proxy %s: %w", proxy.Redacted(), err)
+	}
+	if req.URL.Scheme != "https" {
+		return conn, nil
+	}
+	return withTLS(ctx, conn, req.URL, o.TLSConfig)
+}
+
+type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// throughProxy opens a connection to addr by way of an HTTP proxy.
+func throughProxy(ctx context.Context, dial dialFunc, proxy *url.URL, addr string) (net.Conn, error) {
+	if proxy.Scheme != "http" && proxy.Scheme != "https" {
+		return nil, fmt.Errorf("scheme %q is not supported, only http and https are", proxy.Scheme)
+	}
+	conn, err := dial(ctx, "tcp", hostPort(proxy))
+	if err != nil {
+		return nil, err
+	}
+	if proxy.Scheme == "https" {
+		if conn, err = withTLS(ctx, conn, proxy, nil); err != nil {
+			return nil, err
+		}
+	}
+	if err := tunnel(ctx, conn, proxy, addr); err != nil {
+		_ = conn.Close() // err says what went wrong before
+		return nil, err
+	}
+	return conn, nil
+}
+
+// hostPort returns the address of a URL.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// withTLS does the TLS handshake, and closes conn if that fails.
+func withTLS(ctx context.Context, conn net.Conn, u *url.URL, config *tls.Config) (net.Conn, error) {
+	if config == nil {
+		config = new(tls.Config)
+	} else {
+		config = config.Clone()
+	}
+	if config.ServerName == "" {
+		config.ServerName = u.Hostname()
+	}
+	config.NextProtos = []string{"http/1.1"} // there is no upgrade in HTTP/2
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close() // err says what went wrong before
+		return nil, err
+	}
+	return secure, nil
+}
+
+// tunnel asks a proxy to connect on to addr.
+func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) error {
+	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr, Header: make(http.Header)}
+	if password, ok := proxy.User.Password(); ok || proxy.User.Username() != "" {
+		auth := &http.Request{Header: make(http.Header)}
+		auth.SetBasicAuth(proxy.User.Username(), password)
+		req.Header["Proxy-Authorization"] = auth.Header["Authorization"]
+	}
+	br, resp, err := roundTrip(ctx, conn, req, 0)
+	switch {
+	case err != nil:
+		return err
+	case resp.StatusCode != http.StatusOK:
+		return errors.New("refused to connect: " + resp.Status)
+	case br.Buffered() > 0:
+		return errors.New("sent data before the server could")
+	}
+	return nil
+}
+
+// handshake writes the request and checks the response.
+func handshake(ctx context.Context, conn net.Conn, req *http.Request, o Options) (*bufio.Reader, *http.Response, error) {
+	br, resp, err := roundTrip(ctx, conn, req, o.BufferSize)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkResponse(resp, req, o.Protocols); err != nil {
+		return nil, resp, err
+	}
+	return Rebase(br, conn, o.BufferSize), resp, nil
+}
+
+// roundTrip writes a request and reads the response, in the time that ctx
+// allows. The body of a server's refusal is read in part, and replaced by
+// that. No deadline remains set.
+func roundTrip(ctx context.Context, conn net.Conn, req *http.Request, size int) (*bufio.Reader, *http.Response, error) {
+	stop := context.AfterFunc(ctx, func() {
+		_ = conn.SetDeadline(time.Unix(1, 0)) // fails only if the connection is closed
+	})
+	defer stop()
+	br := bufio.NewReaderSize(&io.LimitedReader{R: conn, N: maxResponseHeader}, size)
+	err := req.Write(conn)
+	var resp *http.Response
+	if err == nil {
+		resp, err = http.ReadResponse(br, req)
+	}
+	if err == nil && req.Method == http.MethodGet && resp.StatusCode != http.StatusSwitchingProtocols {
+		excerpt, _ := io.ReadAll(io.LimitReader(resp.Body, maxExcerpt)) // what there is of it will do
+		resp.Body = io.NopCloser(bytes.NewReader(excerpt))
+	}
+	if !stop() && ctx.Err() != nil {
+		return nil, nil, ctx.Err()
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return br, resp, err
+}
+
+// checkResponse holds a response to RFC 6455, section 4.1.
+func checkResponse(resp *http.Response, req *http.Request, protocols []string) error {
+	h := resp.Header
+	switch accept := h[fieldAccept]; {
+	case resp.StatusCode >= 300 && resp.StatusCode < 400 && h.Get("Location") != "":
+		return fmt.Errorf("the server redirects to %q (%s), which is not followed", h.Get("Location"), resp.Status)
+	case resp.StatusCode != http.StatusSwitchingProtocols:
+		return refused(resp)
+	case !upgrades(h):
+		return errors.New("the server switched to something else than a WebSocket")
+	case len(accept) != 1 || accept[0] != Accept(req.Header[wireKey][0]):
+		return errors.New("the server answered another handshake: Sec-WebSocket-Accept is wrong")
+	}
+	if chosen := h[fieldProtocol]; len(chosen) > 1 || len(chosen) == 1 && !slices.Contains(protocols, chosen[0]) {
+		return errors.New("the server chose a subprotocol that was not offered")
+	}
+	return nil
+}
+
+// refused makes an error of a response, with the start of its body, if that
+// is text.
+func refused(resp *http.Response) error {
+	body, _ := io.ReadAll(resp.Body) // an excerpt in memory
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	text := strings.TrimSpace(string(body[:min(len(body), maxQuoted)]))
+	if text == "" || !header.IsValue(strings.Map(spaced, text)) {
+		return fmt.Errorf("the server answered %s", resp.Status)
+	}
+	return fmt.Errorf("the server answered %s: %q", resp.Status, text)
+}
+
+// spaced turns line breaks, which are fine in a text, to spaces.
+func spaced(r rune) rune {
+	if r == '\n' || r == '\r' {
+		return ' '
+	}
+	return r
+}

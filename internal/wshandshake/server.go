@@ -1,0 +1,141 @@
+package wshandshake
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/header"
+)
+
+// A Refusal is the answer to a request that does not become a WebSocket.
+type Refusal struct {
+	Status  int
+	Reason  string      // for the client and the log
+	Headers [][2]string // to set, by name and value
+}
+
+// Error returns the reason.
+func (r *Refusal) Error() string { return r.Reason }
+
+// Check holds a request to RFC 6455, section 4.2.1. It returns nil if all of
+// it is met.
+func Check(r *http.Request) *Refusal {
+	switch h := r.Header; {
+	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
+		return &Refusal{http.StatusHTTPVersionNotSupported, "a WebSocket needs HTTP/1.1, not " + r.Proto, nil}
+	case r.Method != http.MethodGet:
+		return &Refusal{http.StatusMethodNotAllowed, "a WebSocket begins with GET", [][2]string{{"Allow", "GET"}}}
+	case !upgrades(h):
+		return upgradeRequired("not a WebSocket handshake: Upgrade: websocket and Connection: Upgrade are needed")
+	case len(h[fieldVersion]) != 1 || h[fieldVersion][0] != version:
+		return upgradeRequired("Sec-WebSocket-Version must be 13")
+	case len(h[fieldKey]) != 1 || !isKey(h[fieldKey][0]):
+		return &Refusal{http.StatusBadRequest, "Sec-WebSocket-Key must be 16 bytes in base64", nil}
+	case r.ContentLength != 0:
+		return &Refusal{http.StatusBadRequest, "a WebSocket handshake has no body", nil}
+	}
+	return nil
+}
+
+// upgradeRequired tells the client how to ask (RFC 9110, section 15.5.22; RFC
+// 6455, section 4.2.2).
+func upgradeRequired(reason string) *Refusal {
+	return &Refusal{http.StatusUpgradeRequired, reason, [][2]string{
+		{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {fieldVersion, version},
+	}}
+}
+
+// ChooseProtocol returns the first of the server's subprotocols that the
+// client offers, or "".
+func ChooseProtocol(r *http.Request, protocols []string) string {
+	if len(protocols) == 0 {
+		return ""
+	}
+	var offered []string
+	for token := range header.List(r.Header[fieldProtocol]) {
+		offered = append(offered, token)
+	}
+	for _, protocol := range protocols {
+		if slices.Contains(offered, protocol) {
+			return protocol
+		}
+	}
+	return ""
+}
+
+// Extensions returns the lines of the request's Sec-WebSocket-Extensions.
+func Extensions(r *http.Request) []string { return r.Header[fieldExtensions] }
+
+// ownFields are the fields that the handshake sets itself, and those that
+// have no place in a 101: they are about a body, or about a connection that
+// goes on with HTTP.
+var ownFields = map[string]bool{
+	"Connection":        true,
+	"Content-Encoding":  true,
+	"Content-Length":    true,
+	"Content-Range":     true,
+	"Content-Type":      true,
+	"Keep-Alive":        true,
+	"Proxy-Connection":  true,
+	fieldAccept:         true,
+	fieldExtensions:     true,
+	fieldKey:            true,
+	fieldProtocol:       true,
+	fieldVersion:        true,
+	"Te":                true,
+	"Trailer":           true,
+	"Transfer-Encoding": true,
+	"Upgrade":           true,
+}
+
+// CheckHeader refuses to send a header with a value that would break out of
+// its line, instead of sending something else.
+func CheckHeader(h http.Header) error {
+	for name, values := range h {
+		for _, value := range values {
+			if !header.IsValue(value) {
+				return fmt.Errorf("header %s has a control character in its value", name)
+			}
+		}
+	}
+	return nil
+}
+
+// AppendResponse appends the response that switches protocols: the fields of
+// the handshake, of which protocol and extensions may be empty, and those of h
+// that do not interfere with it.
+func AppendResponse(b *bufpool.Buffer, r *http.Request, protocol, extensions string, h http.Header) error {
+	for _, s := range []string{
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
+		Accept(r.Header.Get(fieldKey)), "\r\n",
+	} {
+		b.B = append(b.B, s...)
+	}
+	if protocol != "" {
+		b.B = append(b.B, "Sec-WebSocket-Protocol: "+protocol+"\r\n"...)
+	}
+	if extensions != "" {
+		b.B = append(b.B, "Sec-WebSocket-Extensions: "+extensions+"\r\n"...)
+	}
+	if err := h.WriteSubset(b, ownFields); err != nil {
+		return err
+	}
+	b.B = append(b.B, "\r\n"...)
+	return nil
+}
+
+// CheckProtocols reports the first of a list of subprotocols that is no token,
+// or stands in the list twice (RFC 6455, section 4.1).
+func CheckProtocols(protocols []string) error {
+	for i, protocol := range protocols {
+		if !header.IsToken(protocol) {
+			return fmt.Errorf("subprotocol %q is not a token", protocol)
+		}
+		if slices.Contains(protocols[:i], protocol) {
+			return fmt.Errorf("subprotocol %q is listed twice", protocol)
+		}
+	}
+	return nil
+}
