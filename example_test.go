@@ -1,9 +1,11 @@
 package http_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -1652,4 +1654,543 @@ func ExampleCompressWriter() {
 	handler := compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") }))
 	fmt.Println(serveExample(handler, "Accept-Encoding", "loud").Body)
 	// Output: HELLO
+}
+
+// talk runs a server that hands each WebSocket to serve, and a client. Both
+// ends are closed in the end.
+func talk(serve, client func(conn *http.Conn)) {
+	upgrader := http.Upgrader{}
+	served := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(served)
+		conn, err := upgrader.Upgrade(w, r)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		serve(conn)
+	}))
+	defer srv.Close()
+	conn, _, err := http.Dial(context.Background(), srv.URL, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client(conn)
+	conn.Close()
+	<-served
+}
+
+// echoMessages is what a server does in most of the examples.
+func echoMessages(conn *http.Conn) {
+	for {
+		messageType, payload, err := conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		conn.WriteMessage(messageType, payload)
+	}
+}
+
+// A handler that sends every message back, at work.
+func ExampleUpgrader() {
+	upgrader := http.Upgrader{
+		Subprotocols:      []string{"echo.v1"},
+		EnableCompression: true,
+	}
+	router := http.NewRouter()
+	router.HandleFunc("GET /echo", func(w http.ResponseWriter, r *http.Request) {
+		conn, err := upgrader.Upgrade(w, r)
+		if err != nil {
+			return // Upgrade has answered
+		}
+		defer conn.Close()
+		for {
+			messageType, payload, err := conn.ReadMessage()
+			if err != nil {
+				return
+			}
+			if err := conn.WriteMessage(messageType, payload); err != nil {
+				return
+			}
+		}
+	})
+	srv := httptest.NewServer(router)
+	defer srv.Close()
+
+	conn, _, err := http.Dial(context.Background(), srv.URL+"/echo", &http.DialOptions{Subprotocols: []string{"echo.v1"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	conn.WriteMessage(http.TextMessage, []byte("hello"))
+	_, payload, _ := conn.ReadMessage()
+	fmt.Printf("%s over %s\n", payload, conn.Subprotocol())
+	// Output: hello over echo.v1
+}
+
+// A request that does not ask for a WebSocket is answered with what is missing.
+func ExampleUpgrader_Upgrade() {
+	upgrader := http.Upgrader{}
+	res := serveExample(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := upgrader.Upgrade(w, r); err != nil {
+			return
+		}
+	}))
+	fmt.Println(res.Code, res.Header().Get("Upgrade"), res.Header().Get("Sec-WebSocket-Version"))
+	// Output: 426 websocket 13
+}
+
+// One goroutine reads, to notice when the client leaves, and another writes.
+func ExampleConn() {
+	events := make(chan string, 2)
+	events <- "one"
+	events <- "two"
+	serve := func(conn *http.Conn) {
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			for {
+				if _, _, err := conn.ReadMessage(); err != nil {
+					return
+				}
+			}
+		}()
+		heartbeat := time.NewTicker(30 * time.Second)
+		defer heartbeat.Stop()
+		for {
+			select {
+			case <-gone:
+				return
+			case event := <-events:
+				conn.WriteMessage(http.TextMessage, []byte(event))
+			case <-heartbeat.C:
+				conn.WritePing(nil)
+			}
+		}
+	}
+	talk(serve, func(conn *http.Conn) {
+		for range 2 {
+			_, payload, _ := conn.ReadMessage()
+			fmt.Println(string(payload))
+		}
+	})
+	// Output:
+	// one
+	// two
+}
+
+func ExampleConn_ReadMessage() {
+	serve := func(conn *http.Conn) {
+		conn.WriteMessage(http.TextMessage, []byte("hello"))
+		conn.WriteMessage(http.BinaryMessage, []byte{1, 2, 3})
+		conn.CloseWithMessage(http.CloseNormalClosure, "that is all")
+	}
+	talk(serve, func(conn *http.Conn) {
+		for {
+			messageType, payload, err := conn.ReadMessage()
+			if err != nil {
+				fmt.Println(err)
+				return
+			}
+			fmt.Println(messageType == http.TextMessage, len(payload))
+		}
+	})
+	// Output:
+	// true 5
+	// false 3
+	// websocket: closed with code 1000: that is all
+}
+
+func ExampleConn_WriteMessage() {
+	talk(echoMessages, func(conn *http.Conn) {
+		if err := conn.WriteMessage(http.BinaryMessage, []byte{0xCA, 0xFE}); err != nil {
+			fmt.Println(err)
+			return
+		}
+		_, payload, _ := conn.ReadMessage()
+		fmt.Printf("%x\n", payload)
+	})
+	// Output: cafe
+}
+
+// A long message is read as a stream, in little memory.
+func ExampleConn_NextReader() {
+	serve := func(conn *http.Conn) {
+		_, r, err := conn.NextReader()
+		if err != nil {
+			return
+		}
+		lines := 0
+		for scanner := bufio.NewScanner(r); scanner.Scan(); {
+			lines++
+		}
+		conn.WriteJSON(lines)
+	}
+	talk(serve, func(conn *http.Conn) {
+		conn.WriteMessage(http.TextMessage, []byte(strings.Repeat("line\n", 10_000)))
+		var lines int
+		conn.ReadJSON(&lines)
+		fmt.Println(lines)
+	})
+	// Output: 10000
+}
+
+// A message is sent while it is made.
+func ExampleConn_NextWriter() {
+	talk(echoMessages, func(conn *http.Conn) {
+		w, err := conn.NextWriter(http.TextMessage)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		for i := range 3 {
+			fmt.Fprintf(w, "part %d; ", i)
+		}
+		w.Close()
+		_, payload, _ := conn.ReadMessage()
+		fmt.Println(string(payload))
+	})
+	// Output: part 0; part 1; part 2;
+}
+
+func ExampleConn_ReadJSON() {
+	serve := func(conn *http.Conn) {
+		var order struct {
+			Item  string `json:"item"`
+			Count int    `json:"count"`
+		}
+		if err := conn.ReadJSON(&order); err != nil {
+			return
+		}
+		conn.WriteJSON(fmt.Sprint(order.Count, " × ", order.Item))
+	}
+	talk(serve, func(conn *http.Conn) {
+		conn.WriteMessage(http.TextMessage, []byte(`{"item": "tea", "count": 2}`))
+		var answer string
+		conn.ReadJSON(&answer)
+		fmt.Println(answer)
+	})
+	// Output: 2 × tea
+}
+
+func ExampleConn_WriteJSON() {
+	talk(echoMessages, func(conn *http.Conn) {
+		conn.WriteJSON(map[string]string{"status": "ok"})
+		_, payload, _ := conn.ReadMessage()
+		fmt.Println(string(payload))
+	})
+	// Output: {"status":"ok"}
+}
+
+// A message that goes to many is encoded once.
+func ExampleNewPreparedMessage() {
+	message, err := http.NewPreparedMessage(http.TextMessage, []byte("to everyone"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for range 2 {
+		talk(func(conn *http.Conn) { conn.WritePreparedMessage(message) }, func(conn *http.Conn) {
+			_, payload, _ := conn.ReadMessage()
+			fmt.Println(string(payload))
+		})
+	}
+	// Output:
+	// to everyone
+	// to everyone
+}
+
+// A room sends what happens to everyone in it.
+func ExamplePreparedMessage() {
+	var room struct {
+		sync.Mutex
+		members []*http.Conn
+	}
+	broadcast := func(text string) {
+		message, err := http.NewPreparedMessage(http.TextMessage, []byte(text))
+		if err != nil {
+			return
+		}
+		room.Lock()
+		defer room.Unlock()
+		for _, conn := range room.members {
+			conn.WritePreparedMessage(message)
+		}
+	}
+	serve := func(conn *http.Conn) {
+		room.Lock()
+		room.members = append(room.members, conn)
+		room.Unlock()
+		broadcast("someone came")
+		conn.ReadMessage() // until the client leaves
+	}
+	talk(serve, func(conn *http.Conn) {
+		_, payload, _ := conn.ReadMessage()
+		fmt.Println(string(payload))
+	})
+	// Output: someone came
+}
+
+func ExampleConn_WritePreparedMessage() {
+	message, _ := http.NewPreparedMessage(http.BinaryMessage, []byte{1, 2, 3})
+	talk(echoMessages, func(conn *http.Conn) {
+		conn.WritePreparedMessage(message)
+		_, payload, _ := conn.ReadMessage()
+		fmt.Println(payload)
+	})
+	// Output: [1 2 3]
+}
+
+// The pong tells that the peer is alive, and how far it is.
+func ExampleConn_WritePing() {
+	talk(echoMessages, func(conn *http.Conn) {
+		conn.SetPongHandler(func(data []byte) error {
+			fmt.Println("pong", string(data))
+			return nil
+		})
+		conn.WritePing([]byte("heartbeat"))
+		conn.WriteMessage(http.TextMessage, nil)
+		conn.ReadMessage() // handles the pong on its way to the message
+	})
+	// Output: pong heartbeat
+}
+
+// A pong that answers nothing is a sign of life that asks for no answer.
+func ExampleConn_WritePong() {
+	serve := func(conn *http.Conn) {
+		conn.SetPongHandler(func(data []byte) error {
+			fmt.Println(string(data))
+			return nil
+		})
+		conn.ReadMessage()
+	}
+	talk(serve, func(conn *http.Conn) { conn.WritePong([]byte("still here")) })
+	// Output: still here
+}
+
+func ExampleConn_SetPingHandler() {
+	serve := func(conn *http.Conn) {
+		conn.SetPingHandler(func(data []byte) error {
+			fmt.Println("ping received:", string(data))
+			return conn.WritePong(data)
+		})
+		conn.ReadMessage()
+	}
+	talk(serve, func(conn *http.Conn) { conn.WritePing([]byte("are you there?")) })
+	// Output: ping received: are you there?
+}
+
+// A client that answers no ping is given up.
+func ExampleConn_SetPongHandler() {
+	const patience = time.Minute
+	serve := func(conn *http.Conn) {
+		conn.SetReadDeadline(time.Now().Add(patience))
+		conn.SetPongHandler(func([]byte) error {
+			conn.SetReadDeadline(time.Now().Add(patience))
+			return conn.WriteMessage(http.TextMessage, []byte("you are alive"))
+		})
+		conn.WritePing(nil) // from time to time
+		conn.ReadMessage()
+	}
+	talk(serve, func(conn *http.Conn) {
+		_, payload, _ := conn.ReadMessage() // answers the ping on the way
+		fmt.Println(string(payload))
+	})
+	// Output: you are alive
+}
+
+func ExampleConn_SetMaxMessageSize() {
+	serve := func(conn *http.Conn) {
+		conn.SetMaxMessageSize(10)
+		_, _, err := conn.ReadMessage()
+		fmt.Println(errors.Is(err, http.ErrReadLimit))
+	}
+	talk(serve, func(conn *http.Conn) {
+		conn.WriteMessage(http.TextMessage, []byte("more than ten bytes"))
+		_, _, err := conn.ReadMessage()
+		fmt.Println(err)
+	})
+	// Unordered output:
+	// true
+	// websocket: closed with code 1009: message too big
+}
+
+func ExampleConn_SetReadDeadline() {
+	serve := func(conn *http.Conn) {
+		conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		_, _, err := conn.ReadMessage()
+		fmt.Println(errors.Is(err, os.ErrDeadlineExceeded))
+	}
+	talk(serve, func(conn *http.Conn) { conn.ReadMessage() })
+	// Output: true
+}
+
+// A client that does not read what it is sent is given up.
+func ExampleConn_SetWriteDeadline() {
+	serve := func(conn *http.Conn) {
+		conn.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+		for {
+			if err := conn.WriteMessage(http.BinaryMessage, make([]byte, 1<<20)); err != nil {
+				fmt.Println(errors.Is(err, os.ErrDeadlineExceeded))
+				return
+			}
+		}
+	}
+	served := make(chan struct{})
+	talk(func(conn *http.Conn) { defer close(served); serve(conn) }, func(conn *http.Conn) { <-served })
+	// Output: true
+}
+
+func ExampleConn_Close() {
+	talk(func(conn *http.Conn) { conn.ReadMessage() }, func(conn *http.Conn) {
+		fmt.Println(conn.Close())
+		fmt.Println(conn.WriteMessage(http.TextMessage, nil) == http.ErrCloseSent)
+	})
+	// Output:
+	// <nil>
+	// true
+}
+
+func ExampleConn_CloseWithMessage() {
+	serve := func(conn *http.Conn) { conn.CloseWithMessage(http.ClosePolicyViolation, "no spam") }
+	talk(serve, func(conn *http.Conn) {
+		_, _, err := conn.ReadMessage()
+		fmt.Println(err)
+	})
+	// Output: websocket: closed with code 1008: no spam
+}
+
+func ExampleCloseError() {
+	serve := func(conn *http.Conn) { conn.CloseWithMessage(http.CloseNormalClosure, "goodbye") }
+	talk(serve, func(conn *http.Conn) {
+		_, _, err := conn.ReadMessage()
+		var closeErr *http.CloseError
+		if errors.As(err, &closeErr) {
+			fmt.Printf("closed with code %d: %s\n", closeErr.Code, closeErr.Text)
+		}
+	})
+	// Output: closed with code 1000: goodbye
+}
+
+func ExampleCloseError_Error() {
+	err := &http.CloseError{Code: http.CloseGoingAway, Text: "server shutting down"}
+	fmt.Println(err.Error())
+	// Output: websocket: closed with code 1001: server shutting down
+}
+
+// Behind a connection that ended without a close frame is an error of the
+// network.
+func ExampleCloseError_Unwrap() {
+	var network net.Conn
+	serve := func(conn *http.Conn) {
+		_, _, err := conn.ReadMessage()
+		var closeErr *http.CloseError
+		if errors.As(err, &closeErr) && closeErr.Code == http.CloseAbnormalClosure {
+			fmt.Println(closeErr.Unwrap() == io.ErrUnexpectedEOF)
+		}
+	}
+	upgrader := http.Upgrader{}
+	served := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(served)
+		if conn, err := upgrader.Upgrade(w, r); err == nil {
+			serve(conn)
+			conn.Close()
+		}
+	}))
+	defer srv.Close()
+	_, _, err := http.Dial(context.Background(), srv.URL, &http.DialOptions{
+		DialContext: func(ctx context.Context, proto, addr string) (conn net.Conn, err error) {
+			network, err = new(net.Dialer).DialContext(ctx, proto, addr)
+			return network, err
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	network.Close() // the cable is cut
+	<-served
+	// Output: true
+}
+
+func ExampleConn_Subprotocol() {
+	upgrader := http.Upgrader{Subprotocols: []string{"chat.v2", "chat.v1"}}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if conn, err := upgrader.Upgrade(w, r); err == nil {
+			conn.Close()
+		}
+	}))
+	defer srv.Close()
+	conn, _, err := http.Dial(context.Background(), srv.URL, &http.DialOptions{Subprotocols: []string{"chat.v1", "chat.v2"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	fmt.Println(conn.Subprotocol())
+	// Output: chat.v2
+}
+
+func ExampleConn_RemoteAddr() {
+	serve := func(conn *http.Conn) { fmt.Println(conn.RemoteAddr().(*net.TCPAddr).IP) }
+	talk(serve, func(conn *http.Conn) { conn.ReadMessage() })
+	// Output: 127.0.0.1
+}
+
+func ExampleConn_LocalAddr() {
+	serve := func(conn *http.Conn) { fmt.Println(conn.LocalAddr().Network()) }
+	talk(serve, func(conn *http.Conn) { conn.ReadMessage() })
+	// Output: tcp
+}
+
+// A client that takes no longer than it has time for.
+func ExampleDial() {
+	upgrader := http.Upgrader{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if conn, err := upgrader.Upgrade(w, r); err == nil {
+			echoMessages(conn)
+			conn.Close()
+		}
+	}))
+	defer srv.Close()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, _, err := http.Dial(ctx, "ws://"+srv.Listener.Addr().String(), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	conn.WriteMessage(http.TextMessage, []byte("hello"))
+	_, payload, _ := conn.ReadMessage()
+	fmt.Println(string(payload))
+	// Output: hello
+}
+
+// The options of a client that authenticates, and what it is told if that is
+// not enough.
+func ExampleDialOptions() {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.WriteError(w, http.StatusForbidden, "token expired")
+	}))
+	defer srv.Close()
+	_, res, err := http.Dial(context.Background(), srv.URL, &http.DialOptions{
+		Header:            http.Header{"Authorization": {"Bearer old"}},
+		EnableCompression: true,
+	})
+	fmt.Println(res.StatusCode)
+	fmt.Println(err)
+	// Output:
+	// 403
+	// websocket: dial: the server answered 403 Forbidden: "{\"error\":\"token expired\"}"
+}
+
+func ExampleGenerateKey() {
+	key, err := base64.StdEncoding.DecodeString(http.GenerateKey())
+	fmt.Println(len(key), err)
+	// Output: 16 <nil>
 }

@@ -614,3 +614,93 @@ func TestReferenceEventStream(t *testing.T) {
 		t.Errorf("got %q, error %v, want %q", got, err, want)
 	}
 }
+
+func TestReferenceWebSocket(t *testing.T) {
+	t.Parallel()
+	upgrader := http.Upgrader{}
+	wsHandler := func(w http.ResponseWriter, r *http.Request) {
+		conn, err := upgrader.Upgrade(w, r)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+
+		conn.SetPingHandler(func(data []byte) error { return conn.WritePong(data) })
+		conn.SetMaxMessageSize(1 << 20)
+		conn.SetReadDeadline(time.Now().Add(60 * time.Second))
+		conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
+		if conn.RemoteAddr() == nil {
+			t.Error("no remote address")
+		}
+		for {
+			msgType, data, err := conn.ReadMessage()
+			if err != nil {
+				break
+			}
+			conn.WriteMessage(msgType, data)
+		}
+	}
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(wsHandler))
+	conn := dialWS(t, wsURL(srv), nil)
+	data, err := json.Marshal(map[string]string{"status": "ok"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.WriteMessage(http.TextMessage, data)
+	wantMessage(t, conn, 1, `{"status":"ok"}`)
+	conn.WriteMessage(http.BinaryMessage, data)
+	wantMessage(t, conn, 2, `{"status":"ok"}`)
+	conn.WritePing([]byte("heartbeat"))
+	conn.WritePong([]byte("heartbeat"))
+	conn.CloseWithMessage(http.CloseNormalClosure, "goodbye")
+	_, _, err = conn.ReadMessage()
+	var closeErr *http.CloseError
+	if !errors.As(err, &closeErr) || closeErr.Code != 1000 {
+		t.Errorf("after the close: %v", err)
+	}
+}
+
+func TestReferenceWebSocketOrigins(t *testing.T) {
+	t.Parallel()
+	open := http.Upgrader{
+		ReadBufferSize:  8192,
+		WriteBufferSize: 8192,
+		CheckOrigin:     func(r *http.Request) bool { return true },
+	}
+	for _, tt := range []struct {
+		upgrader *http.Upgrader
+		origin   string
+		allowed  bool
+	}{
+		{&http.Upgrader{}, "", true},
+		{&http.Upgrader{}, "https://elsewhere.example", false},
+		{&open, "https://elsewhere.example", true},
+	} {
+		srv := testkit.StartServer(t, testkit.HTTP1, echo(tt.upgrader))
+		header := http.Header{}
+		if tt.origin != "" {
+			header.Set("Origin", tt.origin)
+		}
+		conn, _, err := http.Dial(t.Context(), wsURL(srv), &http.DialOptions{Header: header})
+		if (err == nil) != tt.allowed {
+			t.Errorf("origin %q: %v", tt.origin, err)
+		}
+		if err == nil {
+			conn.Close()
+		}
+	}
+}
+
+func TestReferenceCloseCodes(t *testing.T) {
+	t.Parallel()
+	codes := map[int]int{
+		http.CloseNormalClosure: 1000, http.CloseGoingAway: 1001, http.CloseProtocolError: 1002,
+		http.CloseUnsupportedData: 1003, http.CloseNoStatusReceived: 1005, http.CloseAbnormalClosure: 1006,
+		http.CloseInvalidPayload: 1007, http.ClosePolicyViolation: 1008, http.CloseMessageTooBig: 1009,
+	}
+	for got, want := range codes {
+		if got != want {
+			t.Errorf("%d, want %d", got, want)
+		}
+	}
+}

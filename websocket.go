@@ -1,0 +1,616 @@
+package http
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/drain"
+	"github.com/stanza-go/framework/pkg/http/internal/jsonwrite"
+	"github.com/stanza-go/framework/pkg/http/internal/origin"
+	"github.com/stanza-go/framework/pkg/http/internal/wsconn"
+	"github.com/stanza-go/framework/pkg/http/internal/wsdeflate"
+	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
+	"github.com/stanza-go/framework/pkg/http/internal/wshandshake"
+)
+
+// Types of data messages (RFC 6455, section 5.6).
+const (
+	TextMessage   = 1 // UTF-8 text
+	BinaryMessage = 2 // any bytes
+)
+
+// Close codes (RFC 6455, section 7.4.1, and the IANA registry). Applications
+// may use 4000 to 4999 for their own.
+const (
+	CloseNormalClosure      = 1000 // the purpose of the connection is fulfilled
+	CloseGoingAway          = 1001 // the server shuts down, or the browser leaves the page
+	CloseProtocolError      = 1002 // the peer broke the protocol
+	CloseUnsupportedData    = 1003 // the type of a message is not accepted
+	CloseNoStatusReceived   = 1005 // stands for a close frame without a code; never sent
+	CloseAbnormalClosure    = 1006 // stands for a connection that ended without a close frame; never sent
+	CloseInvalidPayload     = 1007 // a text message was not UTF-8, or a compressed one corrupt
+	ClosePolicyViolation    = 1008 // a message violates the server's policy
+	CloseMessageTooBig      = 1009 // a message exceeds the size limit
+	CloseMandatoryExtension = 1010 // the server lacks an extension that the client needs
+	CloseInternalError      = 1011 // the server met an unexpected condition
+	CloseServiceRestart     = 1012 // the server restarts
+	CloseTryAgainLater      = 1013 // the server is overloaded
+	CloseBadGateway         = 1014 // a gateway got an invalid response
+)
+
+// ErrCloseSent is returned by writing methods after a close frame was sent: by
+// Close or CloseWithMessage, as the answer to the peer's, or because the peer
+// broke the protocol.
+var ErrCloseSent = wsconn.ErrCloseSent
+
+// ErrReadLimit is returned by reading methods for a message that is larger
+// than [Conn.SetMaxMessageSize] allows. The peer has been told with
+// [CloseMessageTooBig].
+var ErrReadLimit = wsconn.ErrReadLimit
+
+// A CloseError is returned by reading methods when the peer has closed the
+// connection. Find it with [errors.As].
+type CloseError struct {
+	// Code is the code of the peer's close frame, CloseNoStatusReceived if it
+	// had none, or CloseAbnormalClosure if the connection ended without one.
+	Code int
+
+	// Text is the reason that the peer gave, often empty.
+	Text string
+
+	cause error // of CloseAbnormalClosure
+}
+
+func newCloseError(code int, text string, cause error) error { return &CloseError{code, text, cause} }
+
+// Error returns the code, and the text if there is one.
+func (e *CloseError) Error() string {
+	s := fmt.Sprintf("websocket: closed with code %d", e.Code)
+	if e.Text != "" {
+		s += ": " + e.Text
+	}
+	if e.cause != nil {
+		s += ": " + e.cause.Error()
+	}
+	return s
+}
+
+// Unwrap returns the network error behind CloseAbnormalClosure, or nil.
+func (e *CloseError) Unwrap() error { return e.cause }
+
+// defaultCompressionThreshold is the size in bytes from which messages are
+// compressed unless the user says otherwise.
+const defaultCompressionThreshold = 128
+
+// clientWindowBits bounds the window with which clients compress, if they let
+// the server choose. It is what a connection keeps for each client.
+const clientWindowBits = 13
+
+// An Upgrader turns HTTP requests into WebSocket connections. Its zero value
+// is ready to use. It must not be changed while in use, and is safe for
+// concurrent use.
+type Upgrader struct {
+	// ReadBufferSize is the size in bytes of the buffer that a connection
+	// reads into, by default 4096. With the default, the buffer that the
+	// server has allocated already is used. The least is 256.
+	ReadBufferSize int
+
+	// WriteBufferSize is the size in bytes of the largest frame that is
+	// copied in order to be sent at once, and of the frames that NextWriter
+	// sends, by default 4096. Write buffers are shared by all connections.
+	WriteBufferSize int
+
+	// CheckOrigin decides from the Origin header whether a page may connect.
+	// By default the origin's host and port must be those of the Host header,
+	// and its scheme https if the request came over TLS; "null" is refused.
+	// Requests without the header, which no browser sends, are allowed.
+	//
+	// Cookies are sent along by browsers whatever page connects. A function
+	// that allows any origin must authenticate by something else.
+	CheckOrigin func(r *Request) bool
+
+	// Subprotocols are the subprotocols that the server speaks, the preferred
+	// first. The first that the client offers is chosen, see
+	// [Conn.Subprotocol].
+	Subprotocols []string
+
+	// EnableCompression lets clients compress messages and has them sent
+	// compressed (permessage-deflate, RFC 7692), if the client offers it. By
+	// default messages are not compressed.
+	//
+	// Messages of one connection share their context, which makes small ones
+	// much smaller and keeps up to 24 KB for each connection, or 48 KB for
+	// clients that insist on the largest window. Browsers do not.
+	//
+	// As with any compression under encryption, do not send secrets and text
+	// of an attacker's choice in one connection.
+	EnableCompression bool
+
+	// NoContextTakeover has every message compressed by itself. A connection
+	// then keeps no memory for compression.
+	NoContextTakeover bool
+
+	// CompressionThreshold is the size in bytes from which messages are sent
+	// compressed, by default 128. A negative value means from the first byte.
+	CompressionThreshold int
+}
+
+// Upgrade does the opening handshake and returns the connection. It works
+// behind any middleware whose ResponseWriter has an Unwrap method. Headers and
+// cookies set on w before are sent with the response; those that frame an HTTP
+// response, such as Content-Length, are left out.
+//
+// If the request is not a proper handshake, Upgrade answers it with an error
+// as [WriteError] does, and returns an error. If the request came through a
+// [Server], [Server.Stop] closes the connection with [CloseGoingAway].
+//
+// The connection outlives the handler; it must be closed in the end.
+func (u *Upgrader) Upgrade(w ResponseWriter, r *Request) (*Conn, error) {
+	if refusal := u.check(r); refusal != nil {
+		return nil, refuse(w, refusal)
+	}
+	var params *wsdeflate.Params
+	var extensions string
+	if u.EnableCompression {
+		p, response, err := wsdeflate.Accept(wshandshake.Extensions(r), u.NoContextTakeover, clientWindowBits)
+		if err != nil {
+			return nil, refuse(w, &wshandshake.Refusal{Status: StatusBadRequest, Reason: err.Error()})
+		}
+		if extensions = response; response != "" {
+			params = &p
+		}
+	}
+	protocol := wshandshake.ChooseProtocol(r, u.Subprotocols)
+	netConn, br, err := u.switchProtocols(w, r, protocol, extensions)
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(wsconn.Config{
+		Conn:                 netConn,
+		Reader:               br,
+		WriteBufferSize:      u.WriteBufferSize,
+		Compression:          params,
+		CompressionThreshold: u.CompressionThreshold,
+	}, protocol)
+	c.endWithServer(r.Context())
+	return c, nil
+}
+
+// endWithServer has the connection closed when the server stops, which waits
+// for that.
+func (c *Conn) endWithServer(ctx context.Context) {
+	remove := drain.Add(ctx, drain.WebSocket, func(ctx context.Context) {
+		_ = c.conn.Close(ctx, CloseGoingAway, "server shutting down") // told to AfterClose
+	})
+	c.conn.AfterClose(func(err error) {
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			return // the server had no more time, and will say what it was short of
+		}
+		remove()
+	})
+}
+
+// check returns why the request cannot become a WebSocket, or nil.
+func (u *Upgrader) check(r *Request) *wshandshake.Refusal {
+	if refusal := wshandshake.Check(r); refusal != nil {
+		return refusal
+	}
+	checkOrigin := u.CheckOrigin
+	if checkOrigin == nil {
+		checkOrigin = isSameOrigin
+	}
+	if !checkOrigin(r) {
+		return &wshandshake.Refusal{Status: StatusForbidden, Reason: "origin not allowed"}
+	}
+	return nil
+}
+
+// isSameOrigin is the default of CheckOrigin. Where the request came without
+// TLS, both schemes pass, because TLS may have ended at a proxy.
+func isSameOrigin(r *Request) bool {
+	values := r.Header["Origin"]
+	if len(values) == 0 {
+		return true
+	}
+	o, err := origin.Parse(values[0])
+	switch {
+	case err != nil || len(values) > 1:
+		return false
+	case o.Scheme != "https" && (o.Scheme != "http" || r.TLS != nil):
+		return false
+	}
+	return o.HasHost(r.Host)
+}
+
+// refuse answers a request that does not become a WebSocket.
+func refuse(w ResponseWriter, refusal *wshandshake.Refusal) error {
+	for _, field := range refusal.Headers {
+		w.Header().Set(field[0], field[1])
+	}
+	WriteError(w, refusal.Status, refusal.Reason)
+	return fmt.Errorf("websocket: upgrade refused: %w", refusal)
+}
+
+// switchProtocols takes the connection over from net/http and sends the
+// response.
+func (u *Upgrader) switchProtocols(w ResponseWriter, r *Request, protocol, extensions string) (net.Conn, *bufio.Reader, error) {
+	b := bufpool.Get()
+	defer bufpool.Put(b)
+	err := wshandshake.CheckHeader(w.Header())
+	if err == nil {
+		err = wshandshake.AppendResponse(b, r, protocol, extensions, w.Header())
+	}
+	if err != nil {
+		clear(w.Header())
+		WriteError(w, StatusInternalServerError, "internal server error")
+		return nil, nil, fmt.Errorf("websocket: upgrade: %w", err)
+	}
+	conn, rw, err := NewResponseController(w).Hijack()
+	if err != nil {
+		WriteError(w, StatusInternalServerError, "internal server error")
+		return nil, nil, fmt.Errorf("websocket: upgrade: %w", err)
+	}
+	err = conn.SetDeadline(time.Now().Add(wsconn.CloseTimeout))
+	if err == nil {
+		_, err = conn.Write(b.B)
+	}
+	if err == nil {
+		err = conn.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		_ = conn.Close() // err says what went wrong before
+		return nil, nil, fmt.Errorf("websocket: upgrade: %w", err)
+	}
+	return conn, wshandshake.Rebase(rw.Reader, conn, readBufferSize(u.ReadBufferSize)), nil
+}
+
+// readBufferSize keeps 0, which stands for the buffer that is there.
+func readBufferSize(size int) int {
+	if size <= 0 {
+		return 0
+	}
+	return max(size, wsconn.MinReadBuffer)
+}
+
+// DialOptions are options of [Dial]. The zero value is ready to use.
+type DialOptions struct {
+	// Header holds fields to add to the request, such as Authorization,
+	// Cookie, Origin, or Host in place of the URL's. Those of the handshake
+	// itself cannot be chosen.
+	Header Header
+
+	// Subprotocols are the subprotocols to offer, the preferred first. A
+	// server that chooses none is accepted; see [Conn.Subprotocol].
+	Subprotocols []string
+
+	// EnableCompression offers permessage-deflate (RFC 7692) to the server.
+	EnableCompression bool
+
+	// NoContextTakeover asks for every message to be compressed by itself, so
+	// that the connection keeps no memory for compression.
+	NoContextTakeover bool
+
+	// CompressionThreshold is the size in bytes from which messages are sent
+	// compressed, by default 128. A negative value means from the first byte.
+	CompressionThreshold int
+
+	// TLSConfig is used for wss URLs; nil is the default configuration.
+	TLSConfig *tls.Config
+
+	// DialContext opens the network connection, to the server or to the
+	// proxy. By default it is that of a [net.Dialer].
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Proxy returns the HTTP proxy for a request, or nil for none, as
+	// [Transport.Proxy] does. By default it is [ProxyFromEnvironment], which
+	// reads HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+	Proxy func(*Request) (*url.URL, error)
+
+	// ReadBufferSize is the size of the read buffer in bytes, by default
+	// 4096. The least is 256.
+	ReadBufferSize int
+
+	// WriteBufferSize is the size in bytes of the frames that NextWriter
+	// sends, by default 4096.
+	WriteBufferSize int
+}
+
+// Dial connects to a WebSocket server at a ws or wss URL; http and https stand
+// for the same. Options may be nil. The context bounds the handshake, which
+// otherwise may take 30 seconds, and not the connection.
+//
+// The response is that of the server, and nil if there was none. It comes with
+// an error if it is not a proper agreement; its body then holds the first 4 KB
+// of what the server said. Redirects are not followed.
+func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Response, error) {
+	o := DialOptions{}
+	if options != nil {
+		o = *options
+	}
+	if o.Proxy == nil {
+		o.Proxy = ProxyFromEnvironment
+	}
+	c, resp, err := dial(ctx, url, &o)
+	if err != nil {
+		return nil, resp, fmt.Errorf("websocket: dial: %w", err)
+	}
+	return c, resp, nil
+}
+
+func dial(ctx context.Context, url string, o *DialOptions) (*Conn, *Response, error) {
+	extensions := ""
+	if o.EnableCompression {
+		extensions = wsdeflate.Offer(o.NoContextTakeover)
+	}
+	netConn, br, resp, err := wshandshake.Dial(ctx, url, wshandshake.Options{
+		Header:      o.Header,
+		Protocols:   o.Subprotocols,
+		Extensions:  extensions,
+		BufferSize:  cmp.Or(readBufferSize(o.ReadBufferSize), wsconn.DefaultBufferSize),
+		TLSConfig:   o.TLSConfig,
+		DialContext: o.DialContext,
+		Proxy:       o.Proxy,
+	})
+	if err != nil {
+		return nil, resp, err
+	}
+	params, err := confirm(resp, o)
+	if err != nil {
+		_ = netConn.Close() // err says what went wrong before
+		return nil, resp, err
+	}
+	return newConn(wsconn.Config{
+		Conn:                 netConn,
+		Reader:               br,
+		Client:               true,
+		WriteBufferSize:      o.WriteBufferSize,
+		Compression:          params,
+		CompressionThreshold: o.CompressionThreshold,
+	}, resp.Header.Get("Sec-WebSocket-Protocol")), resp, nil
+}
+
+// confirm reads the extensions that the server has chosen.
+func confirm(resp *Response, o *DialOptions) (*wsdeflate.Params, error) {
+	p, ok, err := wsdeflate.Confirm(resp.Header["Sec-Websocket-Extensions"], o.NoContextTakeover)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, nil
+	case !o.EnableCompression:
+		return nil, errors.New("the server chose an extension that was not offered")
+	}
+	return &p, nil
+}
+
+// GenerateKey returns a new value for a Sec-WebSocket-Key header: 16 random
+// bytes in base64. Dial does this by itself.
+func GenerateKey() string { return wshandshake.GenerateKey() }
+
+// A Conn is a WebSocket connection, of a server ([Upgrader]) or a client
+// ([Dial]).
+//
+// All methods may be called from any goroutine. Reading methods wait for one
+// another, and so do writing methods, so that messages never mix. In practice
+// one goroutine reads for as long as the connection lives: control frames are
+// handled by reading, pings answered and the closing of the peer noticed.
+//
+// Messages of more than 128 KB (64 KB by a client) are sent in fragments, so
+// that pings, pongs and close frames need not wait for the whole of them.
+//
+// After an error of a reading method, all reading methods return that error.
+// A Conn must be closed in the end, whatever has happened to it.
+type Conn struct {
+	conn        *wsconn.Conn
+	subprotocol string
+}
+
+// newConn fills the gaps of a Config.
+func newConn(cfg wsconn.Config, subprotocol string) *Conn {
+	if cfg.WriteBufferSize <= 0 {
+		cfg.WriteBufferSize = wsconn.DefaultBufferSize
+	}
+	if cfg.CompressionThreshold == 0 {
+		cfg.CompressionThreshold = defaultCompressionThreshold
+	}
+	cfg.CloseError = newCloseError
+	return &Conn{wsconn.New(cfg), subprotocol}
+}
+
+// Subprotocol returns the subprotocol that was agreed on, or "".
+func (c *Conn) Subprotocol() string { return c.subprotocol }
+
+// RemoteAddr returns the network address of the peer, or of a proxy.
+func (c *Conn) RemoteAddr() net.Addr { return c.conn.NetConn().RemoteAddr() }
+
+// LocalAddr returns the network address of this end.
+func (c *Conn) LocalAddr() net.Addr { return c.conn.NetConn().LocalAddr() }
+
+// ReadMessage reads the next message: its type, TextMessage or BinaryMessage,
+// and its payload, which belongs to the caller. It waits for one, until the
+// read deadline if there is one.
+//
+// The error is a [*CloseError] if the peer has closed the connection, and
+// [ErrReadLimit] if the message is too large. Text that is not UTF-8 is an
+// error.
+func (c *Conn) ReadMessage() (messageType int, payload []byte, err error) {
+	op, payload, err := c.conn.ReadMessage()
+	return int(op), payload, err
+}
+
+// NextReader waits for the next message, like [Conn.ReadMessage], and returns
+// a reader of its payload, which ends with [io.EOF]. The reader is valid until
+// the next message is asked for; what was not read of a message is skipped.
+func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
+	op, err := c.conn.NextMessage()
+	if err != nil {
+		return 0, nil, err
+	}
+	return int(op), c.conn, nil
+}
+
+// ReadJSON reads the next message, of either type, and decodes it as JSON
+// into the value that v points to. An error of decoding leaves the connection
+// usable.
+func (c *Conn) ReadJSON(v any) error {
+	_, payload, err := c.conn.ReadMessage()
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(payload, v); err != nil {
+		return fmt.Errorf("websocket: message is not the JSON expected: %w", err)
+	}
+	return nil
+}
+
+// WriteMessage sends a message of type TextMessage or BinaryMessage. The
+// payload may be used again when it returns. Text must be UTF-8; that is not
+// checked, and peers close the connection if it is not.
+func (c *Conn) WriteMessage(messageType int, payload []byte) error {
+	op, err := opcode(messageType)
+	if err != nil {
+		return err
+	}
+	return c.conn.WriteMessage(op, payload)
+}
+
+// NextWriter begins a message and returns a writer of its payload. The message
+// is sent in fragments as the buffer fills, and ends when the writer is
+// closed. Other messages wait until then, so close it in any case.
+func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
+	op, err := opcode(messageType)
+	if err != nil {
+		return nil, err
+	}
+	w, err := c.conn.NextWriter(op)
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// WriteJSON sends v, encoded as JSON, as a text message. Nothing is sent if it
+// cannot be encoded.
+func (c *Conn) WriteJSON(v any) error {
+	return c.conn.WriteFrom(wsframe.Text, func(b *bufpool.Buffer) error {
+		if err := jsonwrite.Append(b, v); err != nil {
+			return fmt.Errorf("websocket: %w", err)
+		}
+		return nil
+	})
+}
+
+// opcode checks a message type.
+func opcode(messageType int) (wsframe.Opcode, error) {
+	if messageType != TextMessage && messageType != BinaryMessage {
+		return 0, fmt.Errorf("websocket: message type %d is neither TextMessage nor BinaryMessage", messageType)
+	}
+	return wsframe.Opcode(messageType), nil
+}
+
+// A PreparedMessage is a message to send on many connections. It is encoded,
+// and compressed if a connection needs that, only once. It is safe for
+// concurrent use.
+type PreparedMessage struct{ prepared *wsconn.Prepared }
+
+// NewPreparedMessage prepares a message of type TextMessage or BinaryMessage.
+// The payload is copied.
+func NewPreparedMessage(messageType int, payload []byte) (*PreparedMessage, error) {
+	op, err := opcode(messageType)
+	if err != nil {
+		return nil, err
+	}
+	return &PreparedMessage{wsconn.NewPrepared(op, payload)}, nil
+}
+
+// WritePreparedMessage sends a prepared message. On the client's side it saves
+// nothing but compression, since every frame is masked anew.
+func (c *Conn) WritePreparedMessage(m *PreparedMessage) error {
+	return c.conn.WritePrepared(m.prepared)
+}
+
+// WritePing sends a ping with up to 125 bytes of data. The peer answers with a
+// pong of the same data, which [Conn.SetPongHandler] shows.
+func (c *Conn) WritePing(data []byte) error { return c.writeControl(wsframe.Ping, data) }
+
+// WritePong sends a pong with up to 125 bytes of data: in a handler of pings
+// the answer to one, otherwise a sign of life.
+func (c *Conn) WritePong(data []byte) error { return c.writeControl(wsframe.Pong, data) }
+
+func (c *Conn) writeControl(op wsframe.Opcode, data []byte) error {
+	if len(data) > wsframe.MaxControl {
+		return fmt.Errorf("websocket: %d bytes in a control frame, at most %d fit", len(data), wsframe.MaxControl)
+	}
+	return c.conn.WriteControl(op, data)
+}
+
+// SetPingHandler has f called for every ping of the peer, in place of the pong
+// that is sent otherwise; f sends it by [Conn.WritePong] or does not. With nil
+// pongs are sent again.
+//
+// The handler runs in the goroutine that reads, between frames, so it must not
+// read. Its data is valid until it returns, and its error, if not nil, is that
+// of the reading method.
+func (c *Conn) SetPingHandler(f func(data []byte) error) { c.conn.SetPingHandler(f) }
+
+// SetPongHandler has f called for every pong of the peer, as handlers of
+// [Conn.SetPingHandler] are. With nil pongs are ignored, as they are by
+// default.
+func (c *Conn) SetPongHandler(f func(data []byte) error) { c.conn.SetPongHandler(f) }
+
+// SetMaxMessageSize sets the size in bytes of the largest message that is
+// accepted, after decompression. Zero is the default, 16 MB; a negative size
+// is no limit. It counts from the next message on.
+func (c *Conn) SetMaxMessageSize(size int64) {
+	switch {
+	case size == 0:
+		size = wsconn.DefaultMaxMessageSize
+	case size < 0:
+		size = math.MaxInt64
+	}
+	c.conn.SetLimit(size)
+}
+
+// SetReadDeadline sets the time after which reading fails with an error that
+// wraps [os.ErrDeadlineExceeded]. The zero time is none. Moved on with every
+// message or pong, it finds peers that are gone.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadline(t) }
+
+// SetWriteDeadline sets the time after which writing fails with an error that
+// wraps [os.ErrDeadlineExceeded]; a frame may have been sent in part, so that
+// no more can be written. The zero time is none. Without a deadline, writing
+// to a peer that does not read waits until Close.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.conn.SetWriteDeadline(t) }
+
+// Close is [Conn.CloseWithMessage] with CloseNormalClosure and no text.
+func (c *Conn) Close() error { return c.CloseWithMessage(CloseNormalClosure, "") }
+
+// CloseWithMessage closes the connection: it sends a close frame, waits for
+// that of the peer, and closes the network connection. It takes at most 5
+// seconds, less if the connection has failed or the peer has closed it before,
+// and no time if it is called again later. While another goroutine reads, it
+// goes on to do so until the peer's close frame.
+//
+// The text is for the peer's developers; it is cut to 123 bytes. The codes
+// 1000 to 1003, 1007 to 1014 and 3000 to 4999 can be sent; others are refused
+// with an error, and the connection stays open.
+//
+// An error tells that the peer did not answer in time. The connection is
+// closed in any case.
+func (c *Conn) CloseWithMessage(code int, text string) error {
+	if !wsframe.ValidCode(code) {
+		return fmt.Errorf("websocket: close code %d must not be sent", code)
+	}
+	return c.conn.Close(context.Background(), code, text)
+}
