@@ -734,7 +734,7 @@ func (s testStage) Release(w *capture.Writer, h http.Header, body []byte, why ca
 	}
 	h.Del("Content-Length")
 	h.Set("X-Encoded", "rot")
-	return w.Status(), body, rotEncoder{w.Next()}
+	return w.Status(), body, rotEncoder{w.Sink()}
 }
 
 // rotEncoder flips the low bit of each byte and ends with a mark.

@@ -111,6 +111,7 @@ type Writer struct {
 	conn  net.Conn // once hijacked
 	plain bool     // the ETag is of the body as the handler wrote it
 	write bool     // the status was chosen by writing, as the next writer's will be
+	lost  bool     // the next writer has failed
 	users int      // middleware that has not called Done yet
 	code  int      // final status; 0 while pending
 	bytes int64    // of the body, as accepted by the next writer or the encoder
@@ -138,12 +139,13 @@ func Observe(w http.ResponseWriter, r *http.Request) *Writer {
 // Serve runs next behind a Writer that holds its response for stage, and ends
 // the response when next returns. If next panics, what is held is dropped and
 // what was being encoded stays visibly unfinished. If the encoder fails, the
-// connection is aborted for the same reason.
+// connection is aborted for the same reason; where it is the next writer that
+// fails, the client has gone and there is nothing to abort.
 func Serve(next http.Handler, w http.ResponseWriter, r *http.Request, stage Stage) {
 	cw := newWriter(w, r, stage)
 	defer cw.Done()
 	next.ServeHTTP(cw, r)
-	if err := cw.finish(); err != nil {
+	if err := cw.finish(); err != nil && !cw.lost {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -214,8 +216,22 @@ func (w *Writer) SetPlainTag() {
 // PlainTag reports whether an inner Writer's stage called SetPlainTag.
 func (w *Writer) PlainTag() bool { return w.plain }
 
-// Next returns the writer behind this one, for encoders to write to.
+// Next returns the writer behind this one.
 func (w *Writer) Next() http.ResponseWriter { return w.next }
+
+// Sink returns where an encoder writes to: the writer behind this one, with
+// note taken of whether it fails.
+func (w *Writer) Sink() io.Writer { return (*sink)(w) }
+
+type sink Writer
+
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.next.Write(p)
+	if err != nil {
+		s.lost = true
+	}
+	return n, err
+}
 
 // Unwrap lets [http.ResponseController] find the writers behind this one.
 func (w *Writer) Unwrap() http.ResponseWriter { return w.next }
@@ -492,6 +508,9 @@ func (w *Writer) forward(p []byte) (n int, err error) {
 		return 0, http.ErrBodyNotAllowed
 	case w.enc == nil:
 		n, err = w.next.Write(p)
+		if err != nil {
+			w.lost = true
+		}
 	case w.declared >= 0 && w.bytes+int64(len(p)) > w.declared:
 		return 0, http.ErrContentLength
 	default:
@@ -530,6 +549,10 @@ func (w *Writer) finish() error {
 		}
 	}
 	if w.enc == nil {
+		return nil
+	}
+	if w.lost {
+		w.dropBody()
 		return nil
 	}
 	if w.bytes < w.declared {

@@ -37,7 +37,7 @@ func (s *stage) Release(w *capture.Writer, _ http.Header, body []byte, why captu
 	s.release = append(s.release, string(body))
 	s.causes = append(s.causes, why)
 	if s.enc != nil {
-		s.enc.w = w.Next()
+		s.enc.w = w.Sink()
 		return w.Status(), body, s.enc
 	}
 	if s.status != 0 {
@@ -161,6 +161,25 @@ func TestEncoderEndsOnce(t *testing.T) {
 					enc.flushes, enc.closes, enc.abandons, tt.flushes, tt.closes, tt.abandons)
 			}
 		})
+	}
+}
+
+// gone is a client's connection that has broken.
+type gone struct{ http.ResponseWriter }
+
+func (gone) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestClientThatLeavesAbortsNothing(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]*stage{
+		"held": {limit: 99, hold: true}, "encoded": {limit: 3, hold: true, enc: &encoder{fail: io.ErrClosedPipe}}, "passed": {},
+	} {
+		capture.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "0123456789")
+		}), gone{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil), s)
+		if s.enc != nil && s.enc.abandons+s.enc.closes != 1 {
+			t.Errorf("%s: the encoder was closed %d times and abandoned %d times", name, s.enc.closes, s.enc.abandons)
+		}
 	}
 }
 

@@ -87,7 +87,7 @@ func (s *Stage) Release(w *capture.Writer, h http.Header, body []byte, why captu
 		h["Content-Type"] = types
 	}
 	s.relabel(w, h, coding)
-	return status, body, s.pools[coding].get(w.Next())
+	return status, body, s.pools[coding].get(w.Sink())
 }
 
 // encodable reports whether the header leaves the body free to be encoded.
