@@ -1,0 +1,425 @@
+package websocket_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	nethttp "net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	coder "github.com/coder/websocket"
+	gorilla "github.com/gorilla/websocket"
+	"github.com/lxzan/gws"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
+)
+
+// A hub is a server of connections that say little: it reads and forgets what
+// they send, and sends the same message to all.
+type hub struct {
+	// open upgrades a request and returns what reads until the end.
+	open func(w nethttp.ResponseWriter, r *nethttp.Request) (read func(), err error)
+
+	// broadcast sends a message to all connections.
+	broadcast func(payload []byte) error
+
+	received atomic.Int64 // messages
+}
+
+// connections are those of a hub.
+type connections[C any] struct {
+	mu  sync.Mutex
+	all []C
+}
+
+func (s *connections[C]) add(c C) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, c)
+}
+
+func (s *connections[C]) each(f func(C) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.all {
+		if err := f(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hubs are those of the implementations that are compared.
+func hubs() map[string]func() *hub {
+	return map[string]func() *hub{"stanza": stanzaHub, "gorilla": gorillaHub, "coder": coderHub, "gws": gwsHub}
+}
+
+func stanzaHub() *hub {
+	h, conns, upgrader := new(hub), new(connections[*http.Conn]), new(http.Upgrader)
+	h.open = func(w nethttp.ResponseWriter, r *nethttp.Request) (func(), error) {
+		c, err := upgrader.Upgrade(w, r)
+		if err != nil {
+			return nil, err
+		}
+		conns.add(c)
+		return func() {
+			for {
+				if _, _, err := c.ReadMessage(); err != nil {
+					return
+				}
+				h.received.Add(1)
+			}
+		}, nil
+	}
+	h.broadcast = func(payload []byte) error {
+		m, err := http.NewPreparedMessage(http.TextMessage, payload)
+		if err != nil {
+			return err
+		}
+		return conns.each(func(c *http.Conn) error { return c.WritePreparedMessage(m) })
+	}
+	return h
+}
+
+func gorillaHub() *hub {
+	h, conns, upgrader := new(hub), new(connections[*gorilla.Conn]), new(gorilla.Upgrader)
+	h.open = func(w nethttp.ResponseWriter, r *nethttp.Request) (func(), error) {
+		c, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return nil, err
+		}
+		conns.add(c)
+		return func() {
+			for {
+				if _, _, err := c.ReadMessage(); err != nil {
+					return
+				}
+				h.received.Add(1)
+			}
+		}, nil
+	}
+	h.broadcast = func(payload []byte) error {
+		m, err := gorilla.NewPreparedMessage(gorilla.TextMessage, payload)
+		if err != nil {
+			return err
+		}
+		return conns.each(func(c *gorilla.Conn) error { return c.WritePreparedMessage(m) })
+	}
+	return h
+}
+
+// coderHub has no prepared messages to send.
+func coderHub() *hub {
+	h, conns := new(hub), new(connections[*coder.Conn])
+	h.open = func(w nethttp.ResponseWriter, r *nethttp.Request) (func(), error) {
+		c, err := coder.Accept(w, r, nil)
+		if err != nil {
+			return nil, err
+		}
+		conns.add(c)
+		return func() {
+			for {
+				if _, _, err := c.Read(context.Background()); err != nil {
+					return
+				}
+				h.received.Add(1)
+			}
+		}, nil
+	}
+	h.broadcast = func(payload []byte) error {
+		return conns.each(func(c *coder.Conn) error {
+			return c.Write(context.Background(), coder.MessageText, payload)
+		})
+	}
+	return h
+}
+
+func gwsHub() *hub {
+	h, conns := new(hub), new(connections[*gws.Conn])
+	upgrader := gws.NewUpgrader(gwsCounter{h: h}, nil)
+	h.open = func(w nethttp.ResponseWriter, r *nethttp.Request) (func(), error) {
+		c, err := upgrader.Upgrade(w, r)
+		if err != nil {
+			return nil, err
+		}
+		conns.add(c)
+		return c.ReadLoop, nil
+	}
+	h.broadcast = func(payload []byte) error {
+		b := gws.NewBroadcaster(gws.OpcodeText, payload)
+		defer b.Close()
+		return conns.each(b.Broadcast)
+	}
+	return h
+}
+
+// gwsCounter handles the events of all connections.
+type gwsCounter struct {
+	gws.BuiltinEventHandler
+	h *hub
+}
+
+// OnMessage counts a message.
+func (c gwsCounter) OnMessage(_ *gws.Conn, m *gws.Message) {
+	c.h.received.Add(1)
+	_ = m.Close() // returns its buffer
+}
+
+// hubEnvironment names the variable that makes the test's program a hub.
+const hubEnvironment = "WEBSOCKET_HUB"
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(hubEnvironment); name != "" {
+		if err := serveHub(hubs()[name]()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// serveHub serves until the standard input ends.
+func serveHub(h *hub) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	mux := nethttp.NewServeMux()
+	mux.HandleFunc("/handler", func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if read, err := h.open(w, r); err == nil {
+			read()
+		}
+	})
+	mux.HandleFunc("/goroutine", func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if read, err := h.open(w, r); err == nil {
+			go read()
+		}
+	})
+	mux.HandleFunc("/broadcast", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+		reply(w, broadcastSize, h.broadcast([]byte(strings.Repeat("m", broadcastSize))))
+	})
+	mux.HandleFunc("/cpu", func(w nethttp.ResponseWriter, _ *nethttp.Request) { reply(w, cpuTime(), nil) })
+	mux.HandleFunc("/footprint", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+		f, err := newFootprint()
+		f.Received = h.received.Load()
+		reply(w, f, err)
+	})
+	for _, c := range speedContestants() {
+		mux.HandleFunc("/echo/"+c.name, c.serve)
+	}
+	fmt.Println(l.Addr())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // until it ends
+		os.Exit(0)
+	}()
+	return nethttp.Serve(l, mux)
+}
+
+func reply(w nethttp.ResponseWriter, v any, err error) {
+	if err != nil {
+		nethttp.Error(w, err.Error(), nethttp.StatusInternalServerError)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(v) // the test notices
+}
+
+// A footprint is the memory of a process, in bytes.
+type footprint struct {
+	Heap     uint64 // in use, after a collection
+	Stacks   uint64
+	RSS      uint64
+	Received int64 // messages
+}
+
+func newFootprint() (footprint, error) {
+	runtime.GC()
+	runtime.GC() // what pools hold is freed by the second
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return footprint{}, err
+	}
+	_, rss, _ := strings.Cut(string(status), "VmRSS:")
+	kilobytes, err := strconv.ParseUint(strings.Fields(rss)[0], 10, 64)
+	return footprint{Heap: m.HeapAlloc, Stacks: m.StackInuse, RSS: kilobytes << 10}, err
+}
+
+const (
+	idleConnections = 2000
+	broadcastSize   = 1000 // bytes
+)
+
+// TestIdleConnections has thousands of connections open to a server in a
+// process of its own, sends one message to all of them, and with -v prints
+// what that takes beside other implementations.
+func TestIdleConnections(t *testing.T) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d connections, bytes for each: heap + stacks (resident set)\n%-8s %-10s %20s %20s  broadcast of %d bytes: server's CPU, all have it",
+		idleConnections, "", "reads in", "connected", "after messages", broadcastSize)
+	for _, name := range []string{"stanza", "gorilla", "coder", "gws"} {
+		for _, style := range []string{"handler", "goroutine"} {
+			t.Run(name+"/"+style, func(t *testing.T) {
+				r := idle(t, name, style)
+				if name == "stanza" && max(r.connected.heap, r.used.heap) > 16<<10 {
+					t.Errorf("a connection that is idle keeps %v bytes, and %v after a message", r.connected, r.used)
+				}
+				fmt.Fprintf(&b, "\n%-8s %-10s %20s %20s  %.1f ms, %.1f ms", name, style, r.connected, r.used,
+					r.broadcast.Seconds()*1000, r.delivered.Seconds()*1000)
+			})
+		}
+	}
+	t.Log(b.String())
+}
+
+type idleResult struct {
+	connected, used      share
+	broadcast, delivered time.Duration
+}
+
+// idle measures one server.
+func idle(t *testing.T, name, style string) (r idleResult) {
+	addr := startHub(t, name)
+	before := ask[footprint](t, addr, "footprint")
+	clients := connectAll(t, addr, style)
+	r.connected = perConnection(before, ask[footprint](t, addr, "footprint"))
+
+	message := clientFrame(wsframe.Text, broadcastSize)
+	for _, c := range clients {
+		if _, err := c.Write(message); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var now footprint
+	for deadline := time.Now().Add(patience); now.Received < idleConnections; {
+		if now = ask[footprint](t, addr, "footprint"); time.Now().After(deadline) {
+			t.Fatalf("%d messages have arrived within %v", now.Received, patience)
+		}
+	}
+	var costs, times []time.Duration
+	for range 7 {
+		cpu, start := ask[time.Duration](t, addr, "cpu"), time.Now()
+		ask[int](t, addr, "broadcast")
+		for _, c := range clients {
+			readBroadcast(t, c)
+		}
+		times = append(times, time.Since(start))
+		costs = append(costs, ask[time.Duration](t, addr, "cpu")-cpu)
+	}
+	r.broadcast, r.delivered = median(costs), median(times)
+	r.used = perConnection(before, ask[footprint](t, addr, "footprint"))
+	return r
+}
+
+// startHub runs this program again, as a hub.
+func startHub(t *testing.T, name string) (addr string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), hubEnvironment+"="+name)
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := start(t, cmd).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// ask asks a hub for something.
+func ask[T any](t *testing.T, addr, what string) (v T) {
+	t.Helper()
+	resp, err := nethttp.Get("http://" + addr + "/" + what)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// A share is what one connection has of a footprint's growth.
+type share struct{ heap, stacks, rss int64 }
+
+func perConnection(before, after footprint) share {
+	each := func(before, after uint64) int64 { return (int64(after) - int64(before)) / idleConnections }
+	return share{each(before.Heap, after.Heap), each(before.Stacks, after.Stacks), each(before.RSS, after.RSS)}
+}
+
+// String returns the bytes.
+func (s share) String() string { return fmt.Sprintf("%d+%d (%d)", s.heap, s.stacks, s.rss) }
+
+// connectAll opens the connections, which cost this process as little as can be.
+func connectAll(t *testing.T, addr, path string) []net.Conn {
+	t.Helper()
+	clients := make([]net.Conn, idleConnections)
+	for i := range clients {
+		clients[i] = connect(t, addr, path)
+	}
+	return clients
+}
+
+// connect opens a connection until the test ends.
+func connect(t *testing.T, addr, path string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() }) // it may be closed already
+	request := "GET /" + path + " HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	br := bufio.NewReaderSize(c, 16)
+	resp, err := nethttp.ReadResponse(br, nil)
+	if err != nil || resp.StatusCode != nethttp.StatusSwitchingProtocols || br.Buffered() > 0 {
+		t.Fatalf("handshake: %v, %v", resp, err)
+	}
+	return c
+}
+
+// clientFrame returns a frame of a client.
+func clientFrame(op wsframe.Opcode, size int) []byte {
+	const key = 0x3d21fa37
+	f := wsframe.AppendHeader(nil, wsframe.Header{Fin: true, Opcode: op, Masked: true, Key: key, Length: int64(size)})
+	head := len(f)
+	f = append(f, strings.Repeat("All happy families are alike; ev", size/32+1)[:size]...)
+	wsframe.Mask(f[head:], key)
+	return f
+}
+
+// readBroadcast checks a frame byte by byte.
+func readBroadcast(t *testing.T, c net.Conn) {
+	t.Helper()
+	var frame [4 + broadcastSize]byte
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, frame[:]); err != nil {
+		t.Fatal(err)
+	}
+	if frame[0] != 0x81 || frame[1] != 126 || binary.BigEndian.Uint16(frame[2:]) != broadcastSize ||
+		string(frame[4:]) != strings.Repeat("m", broadcastSize) {
+		t.Fatalf("not the message that was broadcast: %q", frame[:])
+	}
+}
