@@ -490,7 +490,6 @@ func TestStreamEndsWithItsHandler(t *testing.T) {
 }
 
 func TestStopEndsStreams(t *testing.T) {
-	t.Parallel()
 	testkit.CheckLeaks(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

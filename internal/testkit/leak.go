@@ -11,10 +11,12 @@ import (
 // when CheckLeaks was called; it prints their stacks. Call it first: cleanups
 // run in reverse, so that everything the test starts later has ended by then.
 //
-// It looks at the whole process. Use it in tests that are not parallel; tests
-// that are wait meanwhile and do not disturb it.
+// It looks at the whole process, so it panics in a test that is parallel, which
+// would take the goroutines of others for its own. Those others wait while a
+// test runs that is not.
 func CheckLeaks(tb testing.TB) {
 	tb.Helper()
+	tb.Setenv("CHECK_LEAKS", "1") // nobody reads it; this is how a parallel test is told
 	before := goroutines()
 	tb.Cleanup(func() {
 		// A goroutine that has been told to end needs a moment to do it, so

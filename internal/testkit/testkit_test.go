@@ -20,9 +20,10 @@ type recorder struct {
 	failures []string
 }
 
-func (r *recorder) Helper()          {}
-func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
-func (r *recorder) Failed() bool     { return true }
+func (r *recorder) Helper()               {}
+func (r *recorder) Setenv(string, string) {}
+func (r *recorder) Cleanup(f func())      { r.cleanups = append(r.cleanups, f) }
+func (r *recorder) Failed() bool          { return true }
 func (r *recorder) Errorf(format string, args ...any) {
 	r.failures = append(r.failures, fmt.Sprintf(format, args...))
 }
@@ -117,6 +118,16 @@ func TestCheckLeaksFindsAGoroutineAndLetsEndedOnesBe(t *testing.T) {
 	<-ended
 	testkit.CheckLeaks(t)
 	go func() {}()
+}
+
+func TestCheckLeaksRefusesAParallelTest(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if recover() == nil {
+			t.Error("a parallel test was let through")
+		}
+	}()
+	testkit.CheckLeaks(t)
 }
 
 func TestKeyPairServesTLS(t *testing.T) {
