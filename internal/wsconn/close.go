@@ -154,12 +154,7 @@ func (c *Conn) lockReadUntil(deadline time.Time) bool {
 	}
 	timer := time.NewTimer(time.Until(deadline) + lingerTimeout)
 	defer timer.Stop()
-	select {
-	case c.readLock <- struct{}{}:
-		return true
-	case <-timer.C:
-		return false
-	}
+	return c.readLock.lockUnless(nil, timer.C)
 }
 
 // awaitClose reads frames and throws them away until the peer's close frame is

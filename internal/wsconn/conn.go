@@ -134,9 +134,9 @@ func New(cfg Config) *Conn {
 		client:      cfg.Client,
 		vectored:    isVectored(cfg.Conn),
 		closeError:  cfg.CloseError,
-		readLock:    make(semaphore, 1),
-		messageLock: make(semaphore, 1),
-		frameLock:   make(semaphore, 1),
+		readLock:    newSemaphore(),
+		messageLock: newSemaphore(),
+		frameLock:   newSemaphore(),
 	}
 	c.in.br = cfg.Reader
 	c.in.decoder.Masked = !cfg.Client
@@ -193,23 +193,6 @@ func setHandler(p *atomic.Pointer[func([]byte) error], f func([]byte) error) {
 	}
 	p.Store(&f)
 }
-
-// A semaphore is a lock that one can stop waiting for. Those who wait get it in
-// the order in which they came, which a sync.Mutex does not promise: a control
-// frame goes out after the fragment that it met.
-type semaphore chan struct{}
-
-func (s semaphore) tryLock() bool {
-	select {
-	case s <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (s semaphore) lock()   { s <- struct{}{} }
-func (s semaphore) unlock() { <-s }
 
 // isTimeout reports whether err tells of a deadline that has passed.
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

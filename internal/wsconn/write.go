@@ -116,13 +116,14 @@ func (c *Conn) lockMessage() error {
 		defer timer.Stop()
 		expired = timer.C
 	}
-	select {
-	case c.messageLock <- struct{}{}:
+	if c.messageLock.lockUnless(c.end.done, expired) {
 		return nil
-	case <-expired:
-		return errWaitTimeout
+	}
+	select {
 	case <-c.end.done:
 		return errClosed
+	default:
+		return errWaitTimeout
 	}
 }
 
