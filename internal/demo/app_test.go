@@ -11,6 +11,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
+	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
 )
 
 // An app is the application on a free port.
@@ -43,7 +44,7 @@ func startApp(t *testing.T, drafts ...board.Draft) app {
 			t.Fatal(err)
 		}
 	}
-	server := httptest.NewServer(newRouter(tasks, slog.New(slog.DiscardHandler)))
+	server := httptest.NewServer(newRouter(tasks, room.New(keptMessages), slog.New(slog.DiscardHandler)))
 	t.Cleanup(server.Close)
 	return app{server, tasks}
 }

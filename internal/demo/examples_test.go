@@ -12,6 +12,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
+	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
 )
 
 func TestExamplesAreListed(t *testing.T) {
@@ -48,7 +49,7 @@ func TestExamplesRunInAShell(t *testing.T) {
 	if err := seed(tasks); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(newRouter(tasks, slog.New(slog.DiscardHandler)))
+	server := httptest.NewServer(newRouter(tasks, room.New(keptMessages), slog.New(slog.DiscardHandler)))
 	t.Cleanup(server.Close)
 	statuses := map[string]string{
 		"create a task":      "201",
@@ -81,7 +82,7 @@ func TestExamplesRunInAShell(t *testing.T) {
 func TestRoutesAreListed(t *testing.T) {
 	t.Parallel()
 	tasks := board.New(1)
-	router := newRouter(tasks, slog.New(slog.DiscardHandler))
+	router := newRouter(tasks, room.New(keptMessages), slog.New(slog.DiscardHandler))
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
 	a := app{server, tasks}

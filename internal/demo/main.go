@@ -9,8 +9,9 @@
 //
 // Start reading in routes.go, which says what is served where. The handlers of
 // the API are in tasks.go, the stream of events that keeps the pages up to date
-// in live.go, the page itself in the folder web, and the store, which a real
-// application would replace with a database, in package board.
+// in live.go, the chat's connections in chat.go, and the page itself in the
+// folder web. What a real application would replace with a database is in the
+// packages board and room.
 package main
 
 import (
@@ -24,6 +25,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
+	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
 )
 
 // capacity is how many tasks the board holds. With texts of the greatest
@@ -71,7 +73,7 @@ func run(ctx context.Context, addr string, out *log.Logger, logger *slog.Logger)
 	}
 	announce(out, baseURL(listener.Addr()))
 
-	srv := http.NewServer(newRouter(tasks, logger), http.WithListener(listener))
+	srv := http.NewServer(newRouter(tasks, room.New(keptMessages), logger), http.WithListener(listener))
 	if err := srv.Run(ctx); err != nil {
 		return err
 	}

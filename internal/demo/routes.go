@@ -7,6 +7,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
+	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
 )
 
 // web is the single-page application: what is in the folder is what browsers
@@ -28,7 +29,7 @@ const (
 )
 
 // newRouter returns the application: everything it serves, in one place.
-func newRouter(tasks *board.Board, logger *slog.Logger) *http.Router {
+func newRouter(tasks *board.Board, chat *room.Room, logger *slog.Logger) *http.Router {
 	router := http.NewRouter()
 	metrics := http.NewMetrics()
 	useChain(router, metrics, logger)
@@ -55,6 +56,8 @@ func newRouter(tasks *board.Board, logger *slog.Logger) *http.Router {
 	api.HandleFunc("GET /tasks/{id}", handlers.read)
 	api.HandleFunc("GET /tasks/export", handlers.export)
 	api.HandleFunc("GET /tasks/events", handlers.events)
+
+	api.HandleFunc("GET /chat", (&chatHandler{room: chat}).join)
 
 	writes := api.Group("")
 	writes.Use(http.RateLimit(http.RateLimitConfig{

@@ -99,7 +99,8 @@ class Chat extends EventTarget {
   }
 
   #add(message) {
-    const mine = this.outbox.delete(message.id);
+    // After a reload the name is all that tells what this window has said.
+    const mine = this.outbox.delete(message.id) || message.name === this.name;
     if (this.#known.has(message.id)) return;
     this.#known.add(message.id);
     this.messages.push({ ...message, mine });

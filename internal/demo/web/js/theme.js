@@ -18,7 +18,7 @@
     const button = document.getElementById('theme');
     if (!button) return; // in the head
     button.textContent = choice[0].toUpperCase() + choice.slice(1);
-    button.setAttribute('aria-label', `${button.textContent} theme, change it`);
+    button.setAttribute('aria-label', `Theme: ${choice}`);
   }
 
   apply();

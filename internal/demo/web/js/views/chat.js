@@ -9,8 +9,8 @@ export function chatView() {
   const shown = new Map(); // elements by the id of their message
   const element = el('section', { class: 'chat' },
     heading('Chat'),
-    el('aside', { class: 'here' }, el('h2', {}, 'Who is here'), people, nameForm()),
-    el('div', { class: 'talk' }, empty, log, sayForm()));
+    el('div', { class: 'talk' }, empty, log, sayForm()),
+    el('aside', {}, el('h2', {}, 'Who is here'), people, nameForm()));
 
   function render() {
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;

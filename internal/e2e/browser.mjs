@@ -1,0 +1,64 @@
+// Debian's Chromium, and pages that keep count of what goes wrong in them.
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+import { atEnd } from './cleanup.mjs';
+
+// launch starts a browser with a profile of its own that is gone afterwards.
+export function launch() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    ],
+  });
+}
+
+// A Visitor is a browser's user: pages opened for it share storage.
+export class Visitor {
+  #context;
+  #complaints = [];
+  #expected = [];
+
+  // arrive opens a fresh session. When the test ends, it fails for errors in
+  // the console, uncaught exceptions, and violations of the content policy that
+  // were not expected.
+  static async arrive(t, browser, options = {}) {
+    const visitor = new Visitor();
+    visitor.#context = await browser.newContext({ acceptDownloads: true, ...options });
+    visitor.#context.setDefaultTimeout(15_000);
+    await visitor.#context.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', (event) => {
+        console.error(`policy violated: ${event.violatedDirective} ${event.blockedURI}`);
+      });
+    });
+    atEnd(t, async () => {
+      await visitor.#context.close();
+      const unexpected = visitor.#complaints.filter((text) => !visitor.#expected.some((pattern) => pattern.test(text)));
+      assert.deepEqual(unexpected, [], 'errors in the browser');
+    });
+    return visitor;
+  }
+
+  // expect allows for errors that a test provokes.
+  expect(...patterns) {
+    this.#expected.push(...patterns);
+  }
+
+  // open opens a page and waits until it is live.
+  async open(url) {
+    const page = await this.#context.newPage();
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) this.#complaints.push(`${message.type()}: ${message.text()}`);
+    });
+    page.on('pageerror', (error) => this.#complaints.push(`exception: ${error.stack}`));
+    await page.goto(url);
+    await live(page);
+    return page;
+  }
+}
+
+// live waits until both streams of a page are connected.
+export function live(page) {
+  return page.locator('#connection[data-state="live"]').waitFor();
+}

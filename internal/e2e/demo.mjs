@@ -1,0 +1,104 @@
+// The demo as a process, and a way to cut its connections.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import net from 'node:net';
+import { createInterface } from 'node:readline';
+import { atEnd } from './cleanup.mjs';
+
+const program = process.env.DEMO;
+assert.ok(program, 'DEMO must name the built demo: run .ci/e2e');
+
+// A Demo is the program, serving at an address.
+export class Demo {
+  // start runs the program until the test ends, on a free port.
+  static async start(t) {
+    const demo = new Demo();
+    await demo.#run('127.0.0.1:0');
+    atEnd(t, () => demo.stop());
+    return demo;
+  }
+
+  // stop ends the program the way a deployment does, and waits for it.
+  async stop() {
+    const process = this.process;
+    if (!process) return;
+    this.process = null;
+    process.kill('SIGTERM');
+    const [code] = await once(process, 'exit');
+    assert.equal(code, 0, `the demo ended with status ${code}\n${this.stderr}`);
+    assert.equal(this.stderr, '');
+  }
+
+  // startAgain runs the program at the address that it had.
+  startAgain() {
+    return this.#run(this.address);
+  }
+
+  async #run(address) {
+    this.stderr = '';
+    this.process = spawn(program, ['-addr', address], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process.stderr.on('data', (data) => { this.stderr += data; });
+    const lines = createInterface({ input: this.process.stdout });
+    for await (const line of lines) {
+      const match = /^Task board at (http:\/\/(\S+))/.exec(line);
+      if (match) {
+        [, this.url, this.address] = match;
+        break;
+      }
+    }
+    assert.ok(this.url, `no address printed: ${this.stderr}`);
+    this.process.stdout.resume();
+  }
+
+  // request sends a request past the browser and returns the answer's JSON.
+  async request(method, path, body) {
+    const response = await fetch(this.url + path, { method, body: body && JSON.stringify(body) });
+    assert.ok(response.ok, `${method} ${path}: status ${response.status}`);
+    return response.status === 204 ? null : response.json();
+  }
+}
+
+// A Cable connects a browser to the demo and can be cut.
+export class Cable {
+  #sockets = new Set();
+  #cut = false;
+
+  static async lay(t, demo) {
+    const cable = new Cable();
+    const [host, port] = demo.address.split(':');
+    const server = net.createServer((near) => {
+      if (cable.#cut) {
+        near.destroy();
+        return;
+      }
+      const far = net.connect(Number(port), host);
+      for (const [from, to] of [[near, far], [far, near]]) {
+        cable.#sockets.add(from);
+        from.pipe(to);
+        from.on('error', () => to.destroy());
+        from.on('close', () => {
+          to.destroy();
+          cable.#sockets.delete(from);
+        });
+      }
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cable.url = `http://127.0.0.1:${server.address().port}`;
+    atEnd(t, () => {
+      cable.cut();
+      server.close();
+    });
+    return cable;
+  }
+
+  cut() {
+    this.#cut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  mend() {
+    this.#cut = false;
+  }
+}

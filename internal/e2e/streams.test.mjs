@@ -1,0 +1,113 @@
+// What arrives without being asked for: the chat, and both streams when the
+// server or the network goes away under an open page.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Visitor, launch, live } from './browser.mjs';
+import { Cable, Demo } from './demo.mjs';
+import { add, assertMarked, card, mark, titles, until } from './page.mjs';
+
+let browser;
+before(async () => { browser = await launch(); });
+after(() => browser.close());
+
+// What Chromium logs when a server cannot be reached.
+const unreachable = /net::ERR_(CONNECTION_\w+|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING|SOCKET_NOT_CONNECTED)|WebSocket connection .* failed/;
+
+async function say(page, text) {
+  await page.getByLabel('Message', { exact: true }).fill(text);
+  await page.getByRole('button', { name: 'Send' }).click();
+}
+
+// said returns the messages that the page shows.
+const said = (page) => page.locator('.messages li:not(.pending) p').allTextContents();
+
+test('people chat from two windows', async (t) => {
+  const demo = await Demo.start(t);
+  const ada = await (await Visitor.arrive(t, browser)).open(`${demo.url}/chat`);
+  const bob = await (await Visitor.arrive(t, browser)).open(`${demo.url}/chat`);
+  for (const [page, name] of [[ada, 'Ada'], [bob, 'Bob']]) {
+    await page.getByLabel('Your name').fill(name);
+    await page.getByRole('button', { name: 'Change' }).click();
+  }
+  for (const page of [ada, bob]) {
+    await until(page, () => document.querySelector('.people').innerText === 'Ada\nBob');
+  }
+  await say(ada, 'Is anybody <b>here</b>?');
+  await bob.getByText('Is anybody <b>here</b>?').waitFor();
+  await bob.getByRole('navigation').getByRole('link', { name: 'Board', exact: true }).click();
+  await say(ada, 'Hello?');
+  await until(bob, () => document.querySelector('#unread').innerText === '1');
+  await bob.getByRole('navigation').getByRole('link', { name: 'Chat' }).click();
+  assert.deepEqual(await said(bob), ['Is anybody <b>here</b>?', 'Hello?']);
+  assert.ok(await bob.locator('#unread').isHidden());
+  await bob.close();
+  await until(ada, () => document.querySelector('.people').innerText === 'Ada');
+});
+
+test('a restarted server loses and doubles nothing', async (t) => {
+  const demo = await Demo.start(t);
+  const visitor = await Visitor.arrive(t, browser);
+  visitor.expect(unreachable);
+  const board = await visitor.open(demo.url);
+  const talk = await visitor.open(`${demo.url}/chat`);
+  for (const page of [board, talk]) await mark(page);
+  await add(board, 'Only the old server has this');
+  await say(talk, 'before');
+  await until(talk, () => document.querySelectorAll('.messages li:not(.pending)').length === 1);
+
+  await demo.stop();
+  for (const page of [board, talk]) await page.locator('#connection[data-state="waiting"]').waitFor();
+  await say(talk, 'while it was gone');
+  await talk.locator('.pending').waitFor();
+  await demo.startAgain();
+  // Somebody else is faster than the waiting pages.
+  await demo.request('POST', '/api/tasks', { title: 'Only the new server has this' });
+
+  for (const page of [board, talk]) await live(page);
+  await card(board, 'Only the new server has this').waitFor();
+  const { tasks } = await demo.request('GET', '/api/tasks?limit=100');
+  assert.deepEqual((await titles(board)).sort(), tasks.map((task) => task.title).sort());
+  await until(talk, () => document.querySelectorAll('.messages li:not(.pending)').length === 2);
+  assert.deepEqual(await said(talk), ['before', 'while it was gone']);
+
+  // Both streams go on.
+  await demo.request('DELETE', '/api/tasks/1');
+  await card(board, 'Read routes.go').waitFor({ state: 'detached' });
+  await say(talk, 'after');
+  await until(talk, () => document.querySelectorAll('.messages li:not(.pending)').length === 3);
+  for (const page of [board, talk]) await assertMarked(page);
+});
+
+test('a cut connection goes on where it was', async (t) => {
+  const demo = await Demo.start(t);
+  const cable = await Cable.lay(t, demo);
+  const visitor = await Visitor.arrive(t, browser);
+  visitor.expect(unreachable);
+  const board = await visitor.open(cable.url);
+  const near = await visitor.open(`${cable.url}/chat`);
+  const far = await (await Visitor.arrive(t, browser)).open(`${demo.url}/chat`);
+  await card(board, 'Start the demo').waitFor();
+  const asked = [];
+  board.on('request', async (request) => {
+    if (request.url().includes('/events')) asked.push((await request.allHeaders())['last-event-id']);
+  });
+
+  cable.cut();
+  for (const page of [board, near]) await page.locator('#connection[data-state="waiting"]').waitFor();
+  for (let n = 1; n <= 5; n++) await demo.request('POST', '/api/tasks', { title: `missed ${n}` });
+  await demo.request('DELETE', '/api/tasks/1');
+  for (let n = 1; n <= 5; n++) await say(far, `missed ${n}`);
+  await say(near, 'from the other side');
+  await until(far, () => document.querySelectorAll('.messages li:not(.pending)').length === 5);
+
+  cable.mend();
+  for (const page of [board, near]) await live(page);
+  await card(board, 'missed 5').waitFor();
+  const { tasks } = await demo.request('GET', '/api/tasks?limit=100');
+  assert.deepEqual((await titles(board)).sort(), tasks.map((task) => task.title).sort());
+  assert.match(asked.at(-1) ?? '', /^\w+-5$/, 'the browser did not say what it had seen');
+  for (const page of [near, far]) {
+    await until(page, () => document.querySelectorAll('.messages li:not(.pending)').length === 6);
+    assert.deepEqual((await said(page)).sort(), ['from the other side', ...[1, 2, 3, 4, 5].map((n) => `missed ${n}`)]);
+  }
+});
