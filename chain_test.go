@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -102,5 +106,291 @@ func BenchmarkDocumentedChain(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		once()
+	}
+}
+
+func TestRateLimitBeforeTrustedProxiesPanicsAtStartUp(t *testing.T) {
+	t.Parallel()
+	proxies := stanza.TrustedProxies(netip.MustParsePrefix("203.0.113.0/24"))
+	between := stanza.Chain(stanza.RequestID(stanza.RequestIDConfig{}), stanza.NewMetrics().Middleware(), stanza.RequestLogger(nil),
+		stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}), stanza.SecureHeaders(stanza.SecureHeadersConfig{}),
+		stanza.MaxBody(1), stanza.CORS(stanza.CORSConfig{}), stanza.Recovery(nil), stanza.RateLimit(stanza.RateLimitConfig{}))
+	// The mistake is said to be where the RateLimit was made.
+	const want = `^http: .*chain_test.go:\d+: RateLimit comes before TrustedProxies`
+	wrong := func() stanza.Middleware { return stanza.RateLimit(stanza.RateLimitConfig{}) }
+
+	mustPanic(t, want, func() { stanza.Chain(wrong(), proxies)(answer200()) })
+	for name, add := range map[string]func(*stanza.Router){
+		"one after the other":   func(router *stanza.Router) { router.Use(wrong()); router.Use(proxies) },
+		"all others in between": func(router *stanza.Router) { router.Use(wrong(), between, proxies) },
+		"in a group": func(router *stanza.Router) {
+			group := router.Group("/g")
+			group.Use(wrong(), proxies)
+			group.HandleFunc("GET /x", func(http.ResponseWriter, *http.Request) {})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			router := stanza.NewRouter()
+			add(router)
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			srv := stanza.NewServer(router, stanza.WithListener(l))
+			mustPanic(t, want, func() { srv.Start(context.Background()) })
+		})
+	}
+
+	byUser := stanza.RateLimitConfig{KeyFunc: func(r *http.Request) string { return r.Header.Get("X-User") }}
+	stanza.Chain(stanza.RateLimit(byUser), proxies)(answer200())
+	stanza.Chain(proxies, between)(answer200())
+	stanza.Chain(stanza.RateLimit(stanza.RateLimitConfig{}), stanza.TrustedProxies())(answer200())
+}
+
+// Of several clients, of whom some break off and some panic, each gets the
+// body, the id and the tag that are its own.
+func TestConcurrentResponsesOfTheChainDoNotMix(t *testing.T) {
+	t.Parallel()
+	handler := documentedChain()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := r.URL.Path + " " + stanza.GetRequestID(r) + " " + sample(len(r.URL.Path)*300)
+		w.Header().Set("X-Path", r.URL.Path)
+		switch {
+		case strings.HasSuffix(r.URL.Path, "3"):
+			io.WriteString(w, body[:len(body)/2])
+			http.NewResponseController(w).Flush()
+			panic("halfway")
+		case strings.HasSuffix(r.URL.Path, "5"):
+			io.WriteString(w, body[:len(body)/2])
+			panic("before anything was sent")
+		}
+		io.WriteString(w, body)
+	}))
+	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+		var clients sync.WaitGroup
+		for client := range 8 {
+			clients.Go(func() {
+				for i := range 50 {
+					path := fmt.Sprintf("/%d/%s%d", client, strings.Repeat("x", i%7), i)
+					id := fmt.Sprintf("id-%d-%d", client, i)
+					r, err := http.NewRequest("GET", srv.URL+path, nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					r.Header.Set("X-Request-ID", id)
+					resp, err := srv.Client().Do(r) // asks for gzip and decodes it
+					var body []byte
+					if err == nil {
+						body, err = io.ReadAll(resp.Body)
+						resp.Body.Close()
+					}
+					want := path + " " + id + " " + sample(len(path)*300)
+					switch i % 10 {
+					case 3:
+						if err == nil {
+							t.Errorf("%s: a broken response looks whole", path)
+						}
+					case 5:
+						if err != nil || resp.StatusCode != 500 || resp.Header.Get("X-Request-ID") != id {
+							t.Errorf("%s: %v, %v; want a 500", path, resp, err)
+						}
+					default:
+						if err != nil || string(body) != want || resp.Header.Get("X-Path") != path || resp.Header.Get("ETag") != tagOf(want) {
+							t.Errorf("%s: got %.60q, %v, %v", path, body, resp, err)
+						}
+					}
+				}
+			})
+		}
+		clients.Wait()
+	})
+}
+
+// A handler may pass on a request of its own making, as for one of a batch, or
+// one that has lost its context.
+func TestChainInsideAChainWithAnotherRequest(t *testing.T) {
+	t.Parallel()
+	var out logBuffer
+	var innerID string
+	logger := jsonLogger(&out)
+	inner := stanza.Chain(stanza.TrustedProxies(netip.MustParsePrefix("127.0.0.1/32")), stanza.RequestID(stanza.RequestIDConfig{}),
+		stanza.NewMetrics().Middleware(), stanza.RequestLogger(logger), stanza.MaxBody(99))(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			innerID = stanza.GetRequestID(r)
+			stanza.LoggerFromContext(r.Context()).Info("inside")
+			io.WriteString(w, "inner")
+		}))
+	for name, request := range map[string]func(*http.Request) *http.Request{
+		"made anew":   func(*http.Request) *http.Request { return httptest.NewRequest("POST", "/", strings.NewReader("x")) },
+		"no context":  func(r *http.Request) *http.Request { return r.WithContext(context.Background()) },
+		"its context": func(r *http.Request) *http.Request { return r.Clone(r.Context()) },
+	} {
+		outerID := ""
+		outer := stanza.Chain(stanza.RequestID(stanza.RequestIDConfig{}), stanza.RequestLogger(logger), stanza.Compress(stanza.CompressConfig{}),
+			stanza.Recovery(nil))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			inner.ServeHTTP(w, request(r))
+			outerID = stanza.GetRequestID(r)
+		}))
+		rec := httptest.NewRecorder()
+		outer.ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+		if rec.Code != 200 || rec.Body.String() != "inner" {
+			t.Errorf("%s: got %d %q", name, rec.Code, rec.Body)
+		}
+		if same := outerID == innerID; outerID == "" || innerID == "" || same != (name == "its context") {
+			t.Errorf("%s: the ids are %q outside and %q inside", name, outerID, innerID)
+		}
+		if got := out.String(); strings.Count(got, innerID) < 2 || strings.Count(got, outerID) < 1 {
+			t.Errorf("%s: the ids %q outside and %q inside are not in\n%s", name, outerID, innerID, got)
+		}
+	}
+}
+
+// A panic after a hijacking has nothing to answer on: the connection is closed,
+// and the request is counted and logged once.
+func TestPanicAfterAHijackingInTheChain(t *testing.T) {
+	t.Parallel()
+	var out logBuffer
+	metrics := stanza.NewMetrics()
+	returned := make(chan bool)
+	chain := stanza.Chain(stanza.RequestID(stanza.RequestIDConfig{}), metrics.Middleware(), stanza.RequestLogger(jsonLogger(&out)),
+		stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}), stanza.SecureHeaders(stanza.SecureHeadersConfig{}),
+		stanza.MaxBody(99), stanza.CORS(stanza.CORSConfig{}), stanza.Recovery(nil))(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
+				t.Error(err)
+			}
+			panic("after the hijacking")
+		}))
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(returned)
+		chain.ServeHTTP(w, r)
+	}))
+	conn := testkit.Dial(t, srv.Addr())
+	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if got := conn.ReadAll(); got != "" {
+		t.Errorf("after the hijacking came %q", got)
+	}
+	<-returned
+	if stats := metrics.Stats(); stats.TotalRequests != 1 || stats.ActiveRequests != 0 || stats.Status5xx != 0 {
+		t.Errorf("the metrics are %+v", stats)
+	}
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"status":101`) {
+		t.Errorf("logged is %s", got)
+	}
+}
+
+// readerFrom notes how a body came.
+type readerFrom struct {
+	nullWriter
+	copied int64
+}
+
+func (w *readerFrom) ReadFrom(src io.Reader) (n int64, err error) {
+	n, err = io.Copy(io.Discard, src)
+	w.copied += n
+	return n, err
+}
+
+// Files reach sendfile, which is behind the server's own ReadFrom, through all
+// middleware that does not rewrite the body.
+func TestReadFromReachesTheServer(t *testing.T) {
+	t.Parallel()
+	const size = 2 << 20
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/png")
+		w.Header().Set("Content-Length", fmt.Sprint(size))
+		if n, err := io.Copy(w, io.LimitReader(zeros{}, size)); n != size || err != nil {
+			t.Errorf("copied %d, %v", n, err)
+		}
+	})
+	w := new(readerFrom)
+	documentedChain()(handler).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	// The first of it is looked at before it is known that nothing is rewritten.
+	if w.copied < size-64<<10 {
+		t.Errorf("%d bytes of %d came through ReadFrom, want all but the first", w.copied, size)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// randomHandler returns a handler that does the same random things at each
+// request: fields, 1xx responses, a status, writes of all kinds and sizes,
+// flushes.
+func randomHandler(seed uint64) matrixCase {
+	random := rand.New(rand.NewPCG(seed, 7))
+	type action func(w http.ResponseWriter, note func(string, error))
+	var actions []action
+	add := func(a action) { actions = append(actions, a) }
+	fields := [][2]string{
+		{"Content-Type", "text/plain"}, {"Content-Type", "image/png"}, {"Content-Type", "application/json"}, {"Content-Encoding", "br"},
+		{"Cache-Control", "no-transform"}, {"Etag", `"own"`}, {"Content-Type", "text/event-stream"},
+	}
+	statuses := []int{200, 200, 200, 200, 201, 204, 206, 304, 404, 500}
+	sizes := []int{0, 1, 10, 511, 512, 513, 1023, 1024, 1025, 5000, 70000, 1<<20 - 1, 1 << 20, 1<<20 + 1}
+	name := "random"
+	for range random.IntN(3) {
+		f := fields[random.IntN(len(fields))]
+		add(func(w http.ResponseWriter, _ func(string, error)) { w.Header().Set(f[0], f[1]) })
+	}
+	if random.IntN(4) == 0 {
+		add(func(w http.ResponseWriter, _ func(string, error)) { w.WriteHeader(http.StatusEarlyHints) })
+	}
+	for range random.IntN(6) {
+		status, size := statuses[random.IntN(len(statuses))], sizes[random.IntN(len(sizes))]
+		switch random.IntN(7) {
+		case 0:
+			add(func(w http.ResponseWriter, _ func(string, error)) { w.WriteHeader(status) })
+		case 1:
+			name = "random with a flush"
+			add(func(w http.ResponseWriter, note func(string, error)) {
+				note("flush", http.NewResponseController(w).Flush())
+			})
+		case 2:
+			add(func(w http.ResponseWriter, _ func(string, error)) { w.Header().Set("X-Field", fmt.Sprint(size)) })
+		case 3:
+			add(func(w http.ResponseWriter, note func(string, error)) {
+				n, err := io.Copy(w, struct{ io.Reader }{strings.NewReader(sample(size))})
+				note(fmt.Sprint("copied ", n), err)
+			})
+		case 4:
+			add(func(w http.ResponseWriter, note func(string, error)) {
+				n, err := io.WriteString(w, sample(size))
+				note(fmt.Sprint("wrote ", n), err)
+			})
+		default:
+			add(func(w http.ResponseWriter, note func(string, error)) {
+				n, err := w.Write([]byte(sample(size)))
+				note(fmt.Sprint("wrote ", n), err)
+			})
+		}
+	}
+	return matrixCase{name: name, handler: func(w http.ResponseWriter, _ *http.Request, note func(string, error)) {
+		for _, a := range actions {
+			a(w, note)
+		}
+	}}
+}
+
+func TestRandomHandlersInTheChain(t *testing.T) {
+	t.Parallel()
+	count := uint64(60)
+	if testkit.Race {
+		count = 10 // a server for each exchange takes its time
+	}
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2"} {
+		for seed := range count {
+			c := randomHandler(seed)
+			bare := exchange(t, proto, c, func(h http.Handler) http.Handler { return h })
+			for _, chain := range []matrixChain{watched("documented", documented, true, settleDocumented), shuffled(seed)} {
+				t.Run(fmt.Sprintf("%s/handler %d/%s", proto, seed, chain.name), func(t *testing.T) {
+					want, got := bare.clone(), exchange(t, proto, c, chain.wrap)
+					chain.settle(t, c, want, got)
+					compareOutcomes(t, want, got)
+				})
+			}
+		}
 	}
 }

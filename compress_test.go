@@ -382,7 +382,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// Not in parallel: what other tests allocate would count.
+// TestLargeBodiesStream watches the heap, so it runs beside no other test.
 func TestLargeBodiesStream(t *testing.T) {
 	size := int64(1 << 30)
 	if testing.Short() || testkit.Race {

@@ -1643,9 +1643,12 @@ func ExampleStatic() {
 type loudWriter struct{ w io.Writer }
 
 func (l *loudWriter) Write(p []byte) (int, error) { return l.w.Write(bytes.ToUpper(p)) }
-func (l *loudWriter) Flush() error                { return nil }
-func (l *loudWriter) Close() error                { return nil }
-func (l *loudWriter) Reset(w io.Writer)           { l.w = w }
+
+func (l *loudWriter) Flush() error { return nil }
+
+func (l *loudWriter) Close() error { return nil }
+
+func (l *loudWriter) Reset(w io.Writer) { l.w = w }
 
 func ExampleCompressWriter() {
 	compress := http.Compress(http.CompressConfig{MinSize: 1, Encoders: []http.CompressEncoder{

@@ -48,7 +48,7 @@ func (g *Group) HandleFunc(pattern string, handler func(ResponseWriter, *Request
 // inside it, after the middleware of the router and of outer groups, and in the
 // order added. It covers routes that were registered before the call too, so
 // that a guard which is added late leaves nothing open. It panics once the
-// router has served a request.
+// router has served a request or its server has started.
 func (g *Group) Use(mw ...Middleware) { g.router.use(&g.layers, mw) }
 
 // Group returns a group inside this one. Its prefix is put after this group's

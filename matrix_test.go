@@ -238,9 +238,11 @@ func settleDocumented(t *testing.T, c matrixCase, want, got *outcome) {
 	withoutETag(t, c, want, got)
 }
 
-// rateLimit allows more than the matrix asks for.
+// rateLimit allows more than the matrix asks for. With a key of its own it may
+// come before TrustedProxies.
 func rateLimit() func(http.Handler) http.Handler {
-	return stanza.RateLimit(stanza.RateLimitConfig{Limit: 1000, Window: time.Hour})
+	one := func(*http.Request) string { return "one" }
+	return stanza.RateLimit(stanza.RateLimitConfig{Limit: 1000, Window: time.Hour, KeyFunc: one})
 }
 
 func withoutRateLimit(t *testing.T, c matrixCase, want, got *outcome) {
@@ -466,6 +468,12 @@ func matrixCases(file string) []matrixCase {
 			_, err := w.Write([]byte("never sent"))
 			note("write", err)
 		}},
+		{name: "204 with an empty write", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.WriteHeader(http.StatusNoContent)
+			_, err := w.Write(nil)
+			note("write", err)
+			write(w, "", note)
+		}},
 		{name: "HEAD", method: http.MethodHead, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
 			write(w, "never sent", note)
 		}},
@@ -493,6 +501,7 @@ func matrixCases(file string) []matrixCase {
 		{name: "deadlines and full duplex", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
 			rc := http.NewResponseController(w)
 			note("write deadline", rc.SetWriteDeadline(time.Now().Add(time.Hour)))
+			note("read deadline", rc.SetReadDeadline(time.Now().Add(time.Hour)))
 			note("full duplex", rc.EnableFullDuplex())
 			write(w, "done", note)
 		}},

@@ -35,7 +35,7 @@ func NewMetrics() *Metrics { return &Metrics{tally.New()} }
 // a panic. Have it once in a chain: a request is counted wherever it passes.
 func (m *Metrics) Middleware() Middleware {
 	return func(next Handler) Handler {
-		return HandlerFunc(func(w ResponseWriter, r *Request) { m.serve(next, w, r) })
+		return newStep(next, func(w ResponseWriter, r *Request) { m.serve(next, w, r) })
 	}
 }
 

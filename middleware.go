@@ -59,7 +59,7 @@ func RequestID(config RequestIDConfig) Middleware {
 		generate = uuid.New
 	}
 	return func(next Handler) Handler {
-		return HandlerFunc(func(w ResponseWriter, r *Request) {
+		return newStep(next, func(w ResponseWriter, r *Request) {
 			id := ""
 			if sent := r.Header[name]; len(sent) == 1 && validRequestID(sent[0]) {
 				id = sent[0]
@@ -120,10 +120,11 @@ func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
 
 // RequestLogger returns middleware that writes one line for each request when
 // its handler returns or panics: message "http request" with the attributes
-// method, path (without the query, which is never logged), status, duration,
-// bytes (of the body as sent), remote_ip (see [ClientIP]), request_id where
-// there is one, and pattern, the route that matched, where one did. The level
-// is Error for a status of 500 and more and for a panic, else Info. A hijacked
+// method, path (without the query, which is never logged), status, duration (a
+// [time.Duration], which slog's JSON handler writes in nanoseconds), bytes (of
+// the body as sent), remote_ip (see [ClientIP]), request_id where there is one,
+// and pattern, the route that matched, where one did. The level is Error
+// for a status of 500 and more and for a panic, else Info. A hijacked
 // connection is logged with status 101 when its handler returns.
 //
 // Handlers get a logger that names the request's id in each line from
@@ -141,7 +142,7 @@ func RequestLogger(logger *slog.Logger, options ...LogOption) Middleware {
 		option(l)
 	}
 	return func(next Handler) Handler {
-		return HandlerFunc(func(w ResponseWriter, r *Request) { l.serve(next, w, r) })
+		return newStep(next, func(w ResponseWriter, r *Request) { l.serve(next, w, r) })
 	}
 }
 
@@ -162,7 +163,7 @@ func (l *requestLog) serve(next Handler, w ResponseWriter, r *Request) {
 	defer owned.Release()
 	cw := capture.Observe(w, r)
 	defer cw.Done()
-	cw.State().SetLogger(logger)
+	capture.StateOf(r.Context()).SetLogger(logger)
 
 	returned := false
 	defer func() { l.write(logger, cw, r, start, !returned) }()
@@ -203,7 +204,7 @@ func (l *requestLog) write(logger *slog.Logger, cw *capture.Writer, r *Request, 
 		slog.String("remote_ip", ClientIP(r)),
 	}
 	line := attrs[:6]
-	if id := state.ID(); id != "" {
+	if id := GetRequestID(r); id != "" {
 		line = append(line, slog.String("request_id", id))
 	}
 	if pattern != "" {
@@ -319,7 +320,7 @@ type CompressWriter interface {
 func Compress(config CompressConfig) Middleware {
 	stage := newCompressStage(config)
 	return func(next Handler) Handler {
-		return HandlerFunc(func(w ResponseWriter, r *Request) {
+		return newStep(next, func(w ResponseWriter, r *Request) {
 			capture.Serve(next, w, r, stage)
 		})
 	}
@@ -397,7 +398,7 @@ type ETagConfig struct {
 func ETag(config ETagConfig) Middleware {
 	stage := etag.Stage{Weak: config.Weak}
 	return func(next Handler) Handler {
-		return HandlerFunc(func(w ResponseWriter, r *Request) {
+		return newStep(next, func(w ResponseWriter, r *Request) {
 			capture.Serve(next, w, r, stage)
 		})
 	}
@@ -465,7 +466,7 @@ func SecureHeaders(config SecureHeadersConfig) Middleware {
 		callsite.Panicf("SecureHeadersConfig.%v", err)
 	}
 	return func(next Handler) Handler {
-		return HandlerFunc(func(w ResponseWriter, r *Request) {
+		return newStep(next, func(w ResponseWriter, r *Request) {
 			h, slots := w.Header(), capture.Strings(w, len(fields))
 			for _, f := range fields {
 				slots = header.Store(h, f.Name, f.Value, slots)
@@ -551,7 +552,7 @@ func CORS(config CORSConfig) Middleware {
 		callsite.Panicf("CORSConfig.%v", err)
 	}
 	return func(next Handler) Handler {
-		return HandlerFunc(func(w ResponseWriter, r *Request) {
+		return newStep(next, func(w ResponseWriter, r *Request) {
 			if corspolicy.IsPreflight(r) {
 				policy.ServePreflight(w, r)
 				return
@@ -580,7 +581,7 @@ func CORS(config CORSConfig) Middleware {
 // it are left to the server, which logs them and cuts the connection.
 func Recovery(onPanic func(recovered any, stack []byte)) Middleware {
 	return func(next Handler) Handler {
-		return HandlerFunc(func(w ResponseWriter, r *Request) {
+		return newStep(next, func(w ResponseWriter, r *Request) {
 			cw := capture.Observe(w, r)
 			defer cw.Done()
 			defer func() {
@@ -648,7 +649,7 @@ func MaxBody(n int64) Middleware {
 		callsite.Panicf("MaxBody: the limit is %d bytes, it must be positive", n)
 	}
 	return func(next Handler) Handler {
-		return HandlerFunc(func(w ResponseWriter, r *Request) {
+		return newStep(next, func(w ResponseWriter, r *Request) {
 			if r.Body != nil && r.Body != NoBody && !isMultipart(r) {
 				// The server looks at the body of its own request to decide
 				// over the connection, so that one must stay as it is.
@@ -668,4 +669,27 @@ func isMultipart(r *Request) bool {
 	const prefix = "multipart/"
 	contentType := strings.TrimLeft(r.Header.Get("Content-Type"), " \t")
 	return len(contentType) >= len(prefix) && header.EqualFold(contentType[:len(prefix)], prefix)
+}
+
+// A step is the handler that a middleware of this package makes. Unlike a
+// plain function it lets the middleware before it, which is applied later, see
+// what comes after.
+type step struct {
+	HandlerFunc
+	next   Handler
+	trusts bool // made by TrustedProxies
+}
+
+func newStep(next Handler, serve HandlerFunc) *step { return &step{HandlerFunc: serve, next: next} }
+
+// trustComesLate reports whether a TrustedProxies is among the steps that h
+// begins with.
+func trustComesLate(h Handler) bool {
+	for {
+		s, ok := h.(*step)
+		if !ok || s.trusts {
+			return ok
+		}
+		h = s.next
+	}
 }

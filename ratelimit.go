@@ -90,11 +90,17 @@ type RateLimitStore interface {
 // requests are seen; after [TrustedProxies] and, if KeyFunc asks who the user
 // is, after authentication; after [CORS], so that pages of other origins can
 // read the answer; and in front of everything that is to be protected. It
-// panics if config is not valid.
+// panics if config is not valid, and without a KeyFunc also if TrustedProxies
+// comes after it in the same chain, which would have all clients of a proxy
+// share one limit.
 func RateLimit(config RateLimitConfig) Middleware {
 	l := newRateLimiter(config)
+	location := callsite.Location()
 	return func(next Handler) Handler {
-		return HandlerFunc(func(w ResponseWriter, r *Request) {
+		if config.KeyFunc == nil && trustComesLate(next) {
+			callsite.PanicfAt(location, "RateLimit comes before TrustedProxies, so that all clients of a proxy would share one limit")
+		}
+		return newStep(next, func(w ResponseWriter, r *Request) {
 			if l.admit(w, r) {
 				next.ServeHTTP(w, r)
 			}
@@ -261,8 +267,10 @@ func clientAddress(r *Request) clientip.Address {
 // that a CDN publishes. Addresses that are not routed on the internet are
 // believed without it. Several TrustedProxies add up.
 //
-// It belongs in front of all middleware that asks for the client's address.
-// It panics if a prefix is not valid.
+// It belongs in front of all middleware that asks for the client's address, on
+// the router: what is asked before it, as by a [RateLimit] on the router when
+// the proxies are named in a group, gets the address of the proxy. It panics
+// if a prefix is not valid.
 func TrustedProxies(prefixes ...netip.Prefix) Middleware {
 	proxies, err := clientip.NewSet(prefixes)
 	if err != nil {
@@ -272,11 +280,13 @@ func TrustedProxies(prefixes ...netip.Prefix) Middleware {
 		if len(prefixes) == 0 {
 			return next
 		}
-		return HandlerFunc(func(w ResponseWriter, r *Request) {
+		s := newStep(next, func(w ResponseWriter, r *Request) {
 			r, owned := capture.WithState(w, r)
 			defer owned.Release()
 			capture.StateOf(r.Context()).Trust(proxies)
 			next.ServeHTTP(w, r)
 		})
+		s.trusts = true
+		return s
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http/httptest"
 	"strconv"
@@ -444,7 +445,7 @@ func TestRateLimitAllocations(t *testing.T) {
 	if testkit.Race {
 		t.Skip("allocations are not counted under the race detector")
 	}
-	limit := http.RateLimit(http.RateLimitConfig{Limit: 1 << 40})
+	limit := http.RateLimit(http.RateLimitConfig{Limit: math.MaxInt})
 	empty := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	for _, tt := range []struct {
 		name    string
@@ -466,7 +467,7 @@ func TestRateLimitAllocations(t *testing.T) {
 }
 
 func BenchmarkRateLimit(b *testing.B) {
-	limit := http.RateLimit(http.RateLimitConfig{Limit: 1 << 40})
+	limit := http.RateLimit(http.RateLimitConfig{Limit: math.MaxInt})
 	handler := limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for _, addr := range []string{"203.0.113.9:1234", "[2001:db8::1]:1234"} {
 		b.Run(addr, func(b *testing.B) {

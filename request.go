@@ -15,7 +15,7 @@ import (
 
 // PathParam returns what the wildcard {name} of the route's pattern matched,
 // decoded, or "" if the pattern has no such wildcard. It is
-// [Request.PathValue] in the form of this package's other helpers.
+// [net/http.Request.PathValue] in the form of this package's other helpers.
 func PathParam(r *Request, name string) string { return r.PathValue(name) }
 
 // PathParamInt64 returns what the wildcard {name} matched as a decimal
@@ -121,9 +121,10 @@ const maxJSONBody = 1 << 20
 // such as [MaxBody] sets.
 var ErrBodyTooLarge = reqbody.ErrTooLarge
 
-// BindJSON decodes the request's body, as [ReadJSON] does, into what dst points
-// to. If that fails it answers the request with 400 and a message that says
-// what is wrong, and returns false; the handler has only to return.
+// BindJSON decodes the request's body, of at most 1 MB, into what dst points to,
+// as [ReadJSON] does. If that fails it answers the request with 400 and a
+// message that says what is wrong, and returns false; the handler has only to
+// return.
 func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 	_, err := readJSON(r, dst, maxJSONBody)
 	if err == nil {

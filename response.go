@@ -2,9 +2,7 @@ package http
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"log/slog"
-	"reflect"
 	"strconv"
 	"time"
 
@@ -75,8 +73,9 @@ func WriteServerError(w ResponseWriter, r *Request, message string, err error) {
 
 // PaginatedResponse answers a request with one page of a list, as the JSON
 // object {key: items, "total": total} with status 200. total is the number of
-// items on all pages: an int, as len gives it, or an int64, as databases do. A
-// nil slice, or nil, is written as [].
+// items on all pages: an int, as len gives it, or an int64, as databases do.
+// Items that encode as null, such as a nil slice or a pointer to one, are
+// written as [].
 //
 // If items cannot be encoded the client gets a 500, as with [WriteJSON]. It
 // panics if key is "total".
@@ -94,26 +93,18 @@ func writePage(w ResponseWriter, key string, items any, total int64) {
 	body.B = append(body.B, '{')
 	jsonwrite.AppendString(body, key)
 	body.B = append(body.B, ':')
-	if isNilList(items) {
-		body.B = append(body.B, "[]"...)
-	} else if err := jsonwrite.Append(body, items); err != nil {
+	begin := len(body.B)
+	if err := jsonwrite.Append(body, items); err != nil {
 		writeEncodingError(w, err)
 		return
+	}
+	if string(body.B[begin:]) == "null" {
+		body.B = append(body.B[:begin], "[]"...)
 	}
 	body.B = append(body.B, `,"total":`...)
 	body.B = strconv.AppendInt(body.B, total, 10)
 	body.B = append(body.B, '}')
 	sendJSON(w, StatusOK, body)
-}
-
-// isNilList reports whether items is nil, or a nil slice that does not encode
-// itself.
-func isNilList(items any) bool {
-	if _, ok := items.(json.Marshaler); ok {
-		return false
-	}
-	v := reflect.ValueOf(items)
-	return !v.IsValid() || v.Kind() == reflect.Slice && v.IsNil()
 }
 
 // WriteCSV answers a request with a CSV file for download. The header row comes

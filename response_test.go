@@ -237,7 +237,10 @@ func TestPaginatedResponse(t *testing.T) {
 		{"own type", func(w http.ResponseWriter) { http.PaginatedResponse(w, "users", []int{1}, count(3)) }, `{"users":[1],"total":3}`},
 		{"nil slice", func(w http.ResponseWriter) { http.PaginatedResponse(w, "users", none, 0) }, `{"users":[],"total":0}`},
 		{"nil", func(w http.ResponseWriter) { http.PaginatedResponse(w, "users", nil, 0) }, `{"users":[],"total":0}`},
-		{"nil RawMessage", func(w http.ResponseWriter) { http.PaginatedResponse(w, "users", json.RawMessage(nil), 0) }, `{"users":null,"total":0}`},
+		{"pointer to a nil slice", func(w http.ResponseWriter) { http.PaginatedResponse(w, "users", &none, 0) }, `{"users":[],"total":0}`},
+		{"nil pointer", func(w http.ResponseWriter) { http.PaginatedResponse(w, "users", (*[]user)(nil), 0) }, `{"users":[],"total":0}`},
+		{"nil RawMessage", func(w http.ResponseWriter) { http.PaginatedResponse(w, "users", json.RawMessage(nil), 0) }, `{"users":[],"total":0}`},
+		{"null inside", func(w http.ResponseWriter) { http.PaginatedResponse(w, "users", []*user{nil}, 0) }, `{"users":[null],"total":0}`},
 		{"odd key", func(w http.ResponseWriter) { http.PaginatedResponse(w, `a"<`, none, 0) }, `{"a\"\u003c":[],"total":0}`},
 	}
 	for _, tt := range tests {

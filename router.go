@@ -130,22 +130,23 @@ type Route struct {
 	Path string
 }
 
-// A Router is an [Handler] that passes each request to the handler registered
+// A Router is a [Handler] that passes each request to the handler registered
 // for its method, host and path. Patterns are those of [ServeMux], with the
-// same precedence, conflicts, redirects, [Request.Pattern] and
-// [Request.PathValue]; middleware, groups and JSON errors come on top.
+// same precedence, conflicts, redirects, [net/http.Request.Pattern] and
+// [net/http.Request.PathValue]; middleware, groups and JSON errors come on top.
 //
 // A mistake at registration (a malformed or conflicting pattern, a nil handler
 // or middleware) panics with a message that begins with the file and line of
 // the call.
 //
 // All methods may be called from several goroutines. Handlers may be added
-// while the router serves; middleware only before the first request.
+// while the router serves; middleware only before [Server.Start], or before the
+// first request where there is no Server.
 type Router struct {
 	mux *dispatch.Mux // of *endpoint; mu guards registration
 
 	// serving is the whole chain from the router's middleware to the mux. It
-	// is nil until the first request has built it.
+	// is nil until the server's start or the first request has built it.
 	serving  atomic.Pointer[Handler]
 	building sync.Mutex // held while it is built
 
@@ -153,7 +154,7 @@ type Router struct {
 	methodNotAllowed atomic.Pointer[Handler] // nil: the default
 
 	mu        sync.Mutex
-	frozen    bool        // a first request has come: layers change no more
+	frozen    bool        // the chains are being built: layers change no more
 	layers    []layer     // the router's middleware
 	endpoints []*endpoint // in order of registration
 }
@@ -181,7 +182,7 @@ func (rt *Router) HandleFunc(pattern string, handler func(ResponseWriter, *Reque
 // Use adds middleware that runs for every request, in the order added, before
 // that of any group: for requests that no route matches and for redirects too,
 // and for all routes, whether they were registered before or after. It panics
-// once the router has served a request.
+// once the router has served a request or its [Server] has started.
 func (rt *Router) Use(mw ...Middleware) { rt.use(&rt.layers, mw) }
 
 // Group returns a group of routes below a path prefix, such as "/api". The
@@ -246,8 +247,8 @@ func (rt *Router) register(group *Group, prefix, written string, handler Handler
 	rt.add(added)
 }
 
-// addUnbuilt adds a route that the first request will build, and reports
-// whether it did: after the first request it is too late.
+// addUnbuilt adds a route that will be built with the others, and reports
+// whether it did: once they have been it is too late.
 func (rt *Router) addUnbuilt(added *endpoint) bool {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
@@ -280,7 +281,7 @@ func (rt *Router) use(layers *[]layer, mw []Middleware) {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	if rt.frozen {
-		callsite.Panicf("Use after the router has served a request: middleware is added before serving")
+		callsite.Panicf("Use after the router began to serve: middleware is added before")
 	}
 	*layers = append(*layers, added...)
 }

@@ -213,7 +213,7 @@ func TestUseAfterTheFirstRequestPanicsAndHandleWorks(t *testing.T) {
 			line = nextLine()
 			use(trace("late"))
 		})
-		if want := "http: " + line + ": Use after the router has served a request: middleware is added before serving"; got != want {
+		if want := "http: " + line + ": Use after the router began to serve: middleware is added before"; got != want {
 			t.Errorf("%s: panic %q, want %q", name, got, want)
 		}
 	}

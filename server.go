@@ -35,6 +35,7 @@ type Server struct {
 	keyFile      string
 	drainTimeout time.Duration
 	adjust       []func(*http.Server) // from WithHTTPServer
+	router       *Router              // the handler, if it is one
 	drain        *drain.Registry
 
 	failed    chan error // what Err returns
@@ -88,6 +89,7 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 		adjust(s.hs)
 	}
 	s.check()
+	s.router, _ = s.hs.Handler.(*Router)
 	s.hs.Handler = observe(s.hs.Handler)
 	s.drain = drain.Attach(s.hs)
 	return s
@@ -101,6 +103,9 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 // until Stop, so that a start-up context with a timeout does no harm.
 // Starting a running server returns [ErrServerStarted], starting one that was
 // stopped an error that wraps [ErrServerClosed].
+//
+// Of a [Router] it builds the chains of middleware, so that a mistake in them
+// panics here and not in the first request.
 func (s *Server) Start(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,6 +120,9 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	if err := s.loadKeyPair(); err != nil {
 		return fmt.Errorf("http: start: %w", err)
+	}
+	if s.router != nil {
+		s.router.build()
 	}
 	listener, err := s.listen(ctx)
 	if err != nil {

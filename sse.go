@@ -34,7 +34,7 @@ type SSEWriter struct {
 	buf     []byte
 	timeout time.Duration
 	renewed time.Time // when the write deadline was set, if it stays
-	stays   bool      // a deadline that passes between writes does no harm
+	stays   bool      // a deadline that passes between writes does no harm, as on HTTP/1
 }
 
 // NewSSEWriter begins an event stream as the answer to a request: it sets
@@ -50,7 +50,7 @@ type SSEWriter struct {
 // The handler learns of the client's leaving, and of the [Server] being
 // stopped, from the request's context.
 func NewSSEWriter(w ResponseWriter) *SSEWriter {
-	s := &SSEWriter{w: w, rc: NewResponseController(w), timeout: 30 * time.Second}
+	s := &SSEWriter{w: w, rc: NewResponseController(w), timeout: 30 * time.Second, stays: capture.Hijackable(w)}
 	h := w.Header()
 	values := [4]string{"text/event-stream", "no-cache", "keep-alive", "no"}
 	for i, name := range [4]string{"Content-Type", "Cache-Control", "Connection", "X-Accel-Buffering"} {
@@ -58,7 +58,6 @@ func NewSSEWriter(w ResponseWriter) *SSEWriter {
 	}
 	delete(h, "Content-Length")
 	if cw := capture.Find(w); cw != nil {
-		s.stays = cw.Request().ProtoMajor == 1
 		cw.OnDone(s.end)
 		drain.Stream(cw.Request().Context())
 	}

@@ -20,20 +20,23 @@ import (
 // Static returns a handler that serves the files of a single-page application,
 // or of any site, from fsys: an [embed.FS], [os.DirFS], the FS of an [os.Root].
 //
-//	//go:embed ui/dist
+//	//go:embed all:ui/dist
 //	var ui embed.FS
 //
 //	router.Handle("GET /{path...}", http.Static(ui))
 //
-// The site's root is found by going down through folders that hold nothing but
-// one folder, so an embed.FS is passed as it is. Which file is asked for is
+// The all: keeps go:embed from leaving out files whose names begin with an
+// underscore. The site's root is found by going down through folders that hold
+// nothing but one folder, so an embed.FS is passed as it is. Which file is asked for is
 // what the trailing {name...} wildcard of the route's pattern matched, or else
 // the URL's path.
 //
 // A path that is no file gets the application's index.html, so that reloading
 // a client-side route works, unless its last segment has an extension: then it
 // gets 404, except where the browser navigates to it (Sec-Fetch-Mode). A folder
-// with an index.html of its own is served that; folders are never listed.
+// with an index.html of its own is served that; folders are never listed. Where
+// an API shares the host, give its prefix a route of its own for what is not
+// found ("GET /api/"), or unknown paths below it get index.html too.
 //
 // Nothing outside the root is served, whatever the path says and symbolic links
 // point to, nor any file or folder whose name begins with a dot, save
@@ -138,8 +141,11 @@ func (s *static) serve(w ResponseWriter, r *Request, file *site.File) {
 			if sibling, err := s.site.Lookup(file.Sibling(coding)); err == nil {
 				sent = sibling
 				h.Set("Content-Encoding", coding)
-				// ServeContent leaves it out for coded content.
-				h.Set("Content-Length", strconv.FormatInt(sibling.Size, 10))
+				// ServeContent leaves it out for coded content, and does not
+				// take it back where a precondition fails.
+				if len(r.Header["If-Match"]) == 0 && len(r.Header["If-Unmodified-Since"]) == 0 {
+					h.Set("Content-Length", strconv.FormatInt(sibling.Size, 10))
+				}
 			}
 		}
 	}

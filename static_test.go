@@ -214,6 +214,19 @@ func TestStaticPrecompressed(t *testing.T) {
 			}
 		}
 	}
+	for header, value := range map[string]string{"If-Match": `"other"`, "If-Unmodified-Since": "Mon, 02 Jan 2006 15:04:05 GMT"} {
+		want := http.StatusOK // no time, no condition on it
+		if header == "If-Match" {
+			want = http.StatusPreconditionFailed
+		}
+		resp := getStatic(t, stanza.Static(siteFS()), "GET", "/app-1a2b3c4d.js", "Accept-Encoding", "br", header, value)
+		if resp.StatusCode != want {
+			t.Errorf("%s: %s got %s, want %d", header, value, resp.Status, want)
+		}
+		if body := bodyOf(t, resp); resp.ContentLength >= 0 && resp.ContentLength != int64(len(body)) {
+			t.Errorf("%s: %s got a length of %d and %d bytes", header, value, resp.ContentLength, len(body))
+		}
+	}
 	if len(tags) != 3 {
 		t.Errorf("the three forms have the tags %v, want one each", tags)
 	}

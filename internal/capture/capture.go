@@ -237,7 +237,9 @@ func (s *sink) Write(p []byte) (int, error) {
 func (w *Writer) Unwrap() http.ResponseWriter { return w.next }
 
 // Header returns the response's header. While the response is held, changes
-// to it come too late to be sent, as they would on a server's own writer.
+// to it come too late to be sent, as they would on a server's own writer; but
+// not those to a map that the handler has kept from before, since a copy of
+// the header for each response would be dear.
 func (w *Writer) Header() http.Header {
 	h := w.next.Header()
 	if w.phase == held && w.frozen == nil {
@@ -504,7 +506,7 @@ func (w *Writer) setContentLength(h http.Header, n int) {
 // forward passes p on to the encoder or the next writer.
 func (w *Writer) forward(p []byte) (n int, err error) {
 	switch {
-	case !bodyAllowed(w.code):
+	case !bodyAllowed(w.code) && len(p) > 0: // servers differ over nothing
 		return 0, http.ErrBodyNotAllowed
 	case w.enc == nil:
 		n, err = w.next.Write(p)

@@ -57,6 +57,13 @@ func Innermost(w http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
+// Hijackable reports whether the innermost writer can give up its connection,
+// which net/http's writers of HTTP/1 can and those of HTTP/2 cannot.
+func Hijackable(w http.ResponseWriter) bool {
+	_, ok := Innermost(w).(http.Hijacker)
+	return ok
+}
+
 // Find returns the outermost Writer that w is or wraps, or nil.
 func Find(w http.ResponseWriter) *Writer {
 	cw, ok := find[*Writer](w)

@@ -46,12 +46,21 @@ type LoggerKey struct{}
 // already, r comes back as it is and owned is nil; otherwise the caller must
 // defer owned.Release. w is the writer that goes on with the request.
 func WithState(w http.ResponseWriter, r *http.Request) (_ *http.Request, owned *State) {
-	if stateOf(w, r) != nil {
+	cw, _ := w.(*Writer)
+	if cw != nil && cw.state != nil && r == &cw.state.inner {
+		return r, nil // known without asking the context
+	}
+	// Nothing but the context counts otherwise: of a request that a handler has
+	// made anew and passes on with its own writer, the writer's is another's.
+	if s := StateOf(r.Context()); s != nil {
+		if cw != nil && cw.state == nil {
+			cw.state = s
+		}
 		return r, nil
 	}
 	s := &State{Context: r.Context(), outer: r}
 	s.inner = *r.WithContext(s) // one allocation for both
-	if cw, ok := w.(*Writer); ok {
+	if cw != nil && cw.state == nil {
 		cw.state = s
 	}
 	return &s.inner, s

@@ -32,6 +32,11 @@ type fussy struct{}
 
 func (*fussy) UnmarshalJSON([]byte) error { return errors.New("main.fussy is never content") }
 
+// untyped complains of a type that it does not name.
+type untyped struct{}
+
+func (*untyped) UnmarshalJSON([]byte) error { return &json.UnmarshalTypeError{Value: "string"} }
+
 type day struct{ time.Time }
 
 func (d *day) UnmarshalJSON(b []byte) (err error) {
@@ -57,6 +62,7 @@ type target struct {
 	Grid  [][]int
 	Plain plain
 	Fussy fussy
+	Odd   untyped
 	Any   any
 	Iface fmt.Stringer
 	Num   json.Number
@@ -122,6 +128,7 @@ var refused = []struct{ name, body, want string }{
 	{"bad time of another form", `{"Day":"noon"}`, `the JSON body has a value that is not valid`},
 	{"number for a time", `{"At":5}`, `the JSON body has a value that is not valid`},
 	{"error of the type's own", `{"Fussy":5}`, `the JSON body has a value that is not valid`},
+	{"type error without a type", `{"Odd":"x"}`, `field "Odd" must be a different value, not a string`},
 	{"bad base64", `{"Raw":"%"}`, `the JSON body has a value that is not valid`},
 	{"bad address", `{"IP":"zz"}`, `the JSON body has a value that is not valid`},
 	{"bad number in a string", `{"Q":"x"}`, `the JSON body has a value that is not valid`},

@@ -30,6 +30,9 @@ func wanted(err *json.UnmarshalTypeError) string {
 	literal, isLiteral := strings.CutPrefix(err.Value, "number ")
 	integer := isLiteral && strings.Trim(literal, "-0123456789") == ""
 	t := err.Type
+	if t == nil {
+		return "a different value" // made by a type's own UnmarshalJSON, which left it out
+	}
 	switch kind := t.Kind(); {
 	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 		return "a string"
@@ -39,7 +42,7 @@ func wanted(err *json.UnmarshalTypeError) string {
 		return "a string"
 	case kind == reflect.Bool:
 		return "a boolean"
-	case t.Kind() >= reflect.Int && kind <= reflect.Int64:
+	case kind >= reflect.Int && kind <= reflect.Int64:
 		if integer {
 			most := int64(math.MaxInt64) >> (64 - t.Bits())
 			return fmt.Sprintf("an integer from %d to %d", -most-1, most)

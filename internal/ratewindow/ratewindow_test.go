@@ -521,7 +521,7 @@ func BenchmarkMemory(b *testing.B) {
 }
 
 func filled(names []string) *Counters {
-	c := New(1<<40, time.Hour, 1_000_000)
+	c := New(math.MaxInt, time.Hour, 1_000_000)
 	for _, name := range names {
 		c.Take(name, 0)
 	}
