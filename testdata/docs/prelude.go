@@ -66,7 +66,9 @@ var updates chan string
 
 var input User
 
-var conn net.Conn
+var upgrader http.Upgrader
+
+var socket *http.Conn
 
 type certificateStore struct{}
 
@@ -102,4 +104,4 @@ func download(w http.ResponseWriter, r *http.Request) {}
 
 func account(w http.ResponseWriter, r *http.Request) {}
 
-var _ = []any{gzip.BestSpeed, tls.VersionTLS12, json.Valid, fmt.Sprint, log.Print, netip.MustParsePrefix, time.Now, embed.FS{}, nethttp.Get}
+var _ = []any{gzip.BestSpeed, tls.VersionTLS12, json.Valid, fmt.Sprint, log.Print, netip.MustParsePrefix, time.Now, embed.FS{}, nethttp.Get, net.Listen}
