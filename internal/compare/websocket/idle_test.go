@@ -2,9 +2,12 @@ package websocket_test
 
 import (
 	"bufio"
+	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -63,13 +66,15 @@ func (s *connections[C]) each(f func(C) error) error {
 	return nil
 }
 
-// hubs are those of the implementations that are compared.
-func hubs() map[string]func() *hub {
-	return map[string]func() *hub{"stanza": stanzaHub, "gorilla": gorillaHub, "coder": coderHub, "gws": gwsHub}
+// hubs are those of the implementations that are compared. They compress
+// messages if they are told to, with context takeover where they can.
+func hubs() map[string]func(deflate bool) *hub {
+	return map[string]func(bool) *hub{"stanza": stanzaHub, "gorilla": gorillaHub, "coder": coderHub, "gws": gwsHub}
 }
 
-func stanzaHub() *hub {
-	h, conns, upgrader := new(hub), new(connections[*http.Conn]), new(http.Upgrader)
+func stanzaHub(deflate bool) *hub {
+	h, conns := new(hub), new(connections[*http.Conn])
+	upgrader := &http.Upgrader{EnableCompression: deflate}
 	h.open = func(w nethttp.ResponseWriter, r *nethttp.Request) (func(), error) {
 		c, err := upgrader.Upgrade(w, r)
 		if err != nil {
@@ -95,8 +100,9 @@ func stanzaHub() *hub {
 	return h
 }
 
-func gorillaHub() *hub {
-	h, conns, upgrader := new(hub), new(connections[*gorilla.Conn]), new(gorilla.Upgrader)
+func gorillaHub(deflate bool) *hub {
+	h, conns := new(hub), new(connections[*gorilla.Conn])
+	upgrader := &gorilla.Upgrader{EnableCompression: deflate}
 	h.open = func(w nethttp.ResponseWriter, r *nethttp.Request) (func(), error) {
 		c, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
@@ -123,10 +129,14 @@ func gorillaHub() *hub {
 }
 
 // coderHub has no prepared messages to send.
-func coderHub() *hub {
+func coderHub(deflate bool) *hub {
 	h, conns := new(hub), new(connections[*coder.Conn])
+	options := &coder.AcceptOptions{CompressionMode: coder.CompressionDisabled}
+	if deflate {
+		options.CompressionMode = coder.CompressionContextTakeover
+	}
 	h.open = func(w nethttp.ResponseWriter, r *nethttp.Request) (func(), error) {
-		c, err := coder.Accept(w, r, nil)
+		c, err := coder.Accept(w, r, options)
 		if err != nil {
 			return nil, err
 		}
@@ -148,9 +158,11 @@ func coderHub() *hub {
 	return h
 }
 
-func gwsHub() *hub {
+func gwsHub(deflate bool) *hub {
 	h, conns := new(hub), new(connections[*gws.Conn])
-	upgrader := gws.NewUpgrader(gwsCounter{h: h}, nil)
+	upgrader := gws.NewUpgrader(gwsCounter{h: h}, &gws.ServerOption{PermessageDeflate: gws.PermessageDeflate{
+		Enabled: deflate, ServerContextTakeover: deflate, ClientContextTakeover: deflate,
+	}})
 	h.open = func(w nethttp.ResponseWriter, r *nethttp.Request) (func(), error) {
 		c, err := upgrader.Upgrade(w, r)
 		if err != nil {
@@ -179,12 +191,16 @@ func (c gwsCounter) OnMessage(_ *gws.Conn, m *gws.Message) {
 	_ = m.Close() // returns its buffer
 }
 
-// hubEnvironment names the variable that makes the test's program a hub.
-const hubEnvironment = "WEBSOCKET_HUB"
+// Environment variables that make the test's program a hub, and have it
+// compress messages if the second is not empty.
+const (
+	hubEnvironment     = "WEBSOCKET_HUB"
+	deflateEnvironment = "WEBSOCKET_DEFLATE"
+)
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(hubEnvironment); name != "" {
-		if err := serveHub(hubs()[name]()); err != nil {
+		if err := serveHub(hubs()[name](os.Getenv(deflateEnvironment) != "")); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -205,11 +221,13 @@ func serveHub(h *hub) error {
 			read()
 		}
 	})
-	mux.HandleFunc("/goroutine", func(w nethttp.ResponseWriter, r *nethttp.Request) {
+	inGoroutine := func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if read, err := h.open(w, r); err == nil {
 			go read()
 		}
-	})
+	}
+	mux.HandleFunc("/goroutine", inGoroutine)
+	mux.HandleFunc("/"+deflated, inGoroutine)
 	mux.HandleFunc("/broadcast", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 		reply(w, broadcastSize, h.broadcast([]byte(strings.Repeat("m", broadcastSize))))
 	})
@@ -274,10 +292,14 @@ func TestIdleConnections(t *testing.T) {
 	fmt.Fprintf(&b, "%d connections, bytes for each: heap + stacks (resident set)\n%-8s %-10s %20s %20s  broadcast of %d bytes: server's CPU, all have it",
 		idleConnections, "", "reads in", "connected", "after messages", broadcastSize)
 	for _, name := range []string{"stanza", "gorilla", "coder", "gws"} {
-		for _, style := range []string{"handler", "goroutine"} {
+		for _, style := range []string{"handler", "goroutine", deflated} {
 			t.Run(name+"/"+style, func(t *testing.T) {
 				r := idle(t, name, style)
-				if name == "stanza" && max(r.connected.heap, r.used.heap) > 16<<10 {
+				limit := int64(16 << 10)
+				if style == deflated {
+					limit = 40 << 10 // of which two windows are 24 KB
+				}
+				if name == "stanza" && max(r.connected.heap, r.used.heap) > limit {
 					t.Errorf("a connection that is idle keeps %v bytes, and %v after a message", r.connected, r.used)
 				}
 				fmt.Fprintf(&b, "\n%-8s %-10s %20s %20s  %.1f ms, %.1f ms", name, style, r.connected, r.used,
@@ -288,6 +310,9 @@ func TestIdleConnections(t *testing.T) {
 	t.Log(b.String())
 }
 
+// deflated is a goroutine whose messages are compressed.
+const deflated = "deflate"
+
 type idleResult struct {
 	connected, used      share
 	broadcast, delivered time.Duration
@@ -295,12 +320,15 @@ type idleResult struct {
 
 // idle measures one server.
 func idle(t *testing.T, name, style string) (r idleResult) {
-	addr := startHub(t, name)
+	addr := startHub(t, name, style == deflated)
 	before := ask[footprint](t, addr, "footprint")
 	clients := connectAll(t, addr, style)
 	r.connected = perConnection(before, ask[footprint](t, addr, "footprint"))
 
-	message := clientFrame(wsframe.Text, broadcastSize)
+	message, read := clientFrame(wsframe.Text, broadcastSize), readBroadcast
+	if style == deflated {
+		message, read = deflatedFrame(t, broadcastSize), skipFrame
+	}
 	for _, c := range clients {
 		if _, err := c.Write(message); err != nil {
 			t.Fatal(err)
@@ -317,7 +345,7 @@ func idle(t *testing.T, name, style string) (r idleResult) {
 		cpu, start := ask[time.Duration](t, addr, "cpu"), time.Now()
 		ask[int](t, addr, "broadcast")
 		for _, c := range clients {
-			readBroadcast(t, c)
+			read(t, c)
 		}
 		times = append(times, time.Since(start))
 		costs = append(costs, ask[time.Duration](t, addr, "cpu")-cpu)
@@ -328,10 +356,13 @@ func idle(t *testing.T, name, style string) (r idleResult) {
 }
 
 // startHub runs this program again, as a hub.
-func startHub(t *testing.T, name string) (addr string) {
+func startHub(t *testing.T, name string, deflate bool) (addr string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), hubEnvironment+"="+name)
+	if deflate {
+		cmd.Env = append(cmd.Env, deflateEnvironment+"=1")
+	}
 	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -386,7 +417,8 @@ func connect(t *testing.T, addr, path string) net.Conn {
 	}
 	t.Cleanup(func() { _ = c.Close() }) // it may be closed already
 	request := "GET /" + path + " HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n" // as browsers do
 	if _, err := io.WriteString(c, request); err != nil {
 		t.Fatal(err)
 	}
@@ -406,6 +438,40 @@ func clientFrame(op wsframe.Opcode, size int) []byte {
 	f = append(f, strings.Repeat("All happy families are alike; ev", size/32+1)[:size]...)
 	wsframe.Mask(f[head:], key)
 	return f
+}
+
+// deflatedFrame returns a compressed frame of a client.
+func deflatedFrame(t *testing.T, size int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Write(pattern(size))
+	if err = errors.Join(err, w.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	payload := bytes.TrimSuffix(b.Bytes(), []byte{0, 0, 0xff, 0xff})
+	const key = 0x3d21fa37
+	f := wsframe.AppendHeader(nil, wsframe.Header{
+		Fin: true, Opcode: wsframe.Binary, Compressed: true, Masked: true, Key: key, Length: int64(len(payload)),
+	})
+	wsframe.Mask(payload, key)
+	return append(f, payload...)
+}
+
+// skipFrame reads a short frame, whatever is in it.
+func skipFrame(t *testing.T, c net.Conn) {
+	t.Helper()
+	var frame [2 + 125]byte
+	_, err := io.ReadFull(c, frame[:2])
+	if err == nil {
+		_, err = io.ReadFull(c, frame[2:2+int(frame[1])])
+	}
+	if err != nil || frame[0] != 0xc1 {
+		t.Fatalf("not a compressed text: % x, %v", frame[:2], err)
+	}
 }
 
 // readBroadcast checks a frame byte by byte.

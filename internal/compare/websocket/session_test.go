@@ -52,10 +52,7 @@ func (c closed) Error() string {
 	return fmt.Sprintf("closed with code %d, reason %q", c.code, c.reason)
 }
 
-var (
-	errNoPong      = errors.New("no pong has come")
-	errUnsupported = errors.New("the implementation cannot do that")
-)
+var errNoPong = errors.New("no pong has come")
 
 // compression is what a scenario wants of permessage-deflate.
 type compression int

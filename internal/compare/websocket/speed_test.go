@@ -44,7 +44,7 @@ func TestEchoSpeedOverTCP(t *testing.T) {
 	if *speedRounds == 0 {
 		t.Skip("a measurement, run with -speed")
 	}
-	addr := startHub(t, "stanza") // which has the others' echoes, too
+	addr := startHub(t, "stanza", false) // which has the others' echoes, too
 	compareEchoes(t, func(c echoServer, op wsframe.Opcode, size, messages int) (cpu, wall time.Duration) {
 		conn := connect(t, addr, "echo/"+c.name)
 		defer conn.Close()
