@@ -313,7 +313,7 @@ type DialOptions struct {
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Proxy returns the HTTP proxy for a request, or nil for none, as
-	// [Transport.Proxy] does. By default it is [ProxyFromEnvironment], which
+	// [net/http.Transport.Proxy] does. By default it is [ProxyFromEnvironment], which
 	// reads HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
 	Proxy func(*Request) (*url.URL, error)
 

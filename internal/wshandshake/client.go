@@ -290,6 +290,7 @@ func roundTrip(ctx context.Context, conn net.Conn, req *http.Request, size int) 
 // checkResponse holds a response to RFC 6455, section 4.1.
 func checkResponse(resp *http.Response, req *http.Request, protocols []string) error {
 	h := resp.Header
+	sent := map[string][]string(req.Header) // the spelling of wireKey is not that of an http.Header
 	switch accept := h[fieldAccept]; {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400 && h.Get("Location") != "":
 		return fmt.Errorf("the server redirects to %q (%s), which is not followed", h.Get("Location"), resp.Status)
@@ -297,7 +298,7 @@ func checkResponse(resp *http.Response, req *http.Request, protocols []string) e
 		return refused(resp)
 	case !upgrades(h):
 		return errors.New("the server switched to something else than a WebSocket")
-	case len(accept) != 1 || accept[0] != Accept(req.Header[wireKey][0]):
+	case len(accept) != 1 || accept[0] != Accept(sent[wireKey][0]):
 		return errors.New("the server answered another handshake: Sec-WebSocket-Accept is wrong")
 	}
 	if chosen := h[fieldProtocol]; len(chosen) > 1 || len(chosen) == 1 && !slices.Contains(protocols, chosen[0]) {
