@@ -191,11 +191,12 @@ func (c gwsCounter) OnMessage(_ *gws.Conn, m *gws.Message) {
 	_ = m.Close() // returns its buffer
 }
 
-// Environment variables that make the test's program a hub, and have it
-// compress messages if the second is not empty.
+// Environment variables that make the test's program a hub, one that
+// compresses messages if the second is not empty.
 const (
 	hubEnvironment     = "WEBSOCKET_HUB"
 	deflateEnvironment = "WEBSOCKET_DEFLATE"
+	heapEnvironment    = "WEBSOCKET_HEAP" // megabytes that it holds
 )
 
 func TestMain(m *testing.M) {
@@ -211,6 +212,9 @@ func TestMain(m *testing.M) {
 
 // serveHub serves until the standard input ends.
 func serveHub(h *hub) error {
+	megabytes, _ := strconv.Atoi(os.Getenv(heapEnvironment)) // mostly there is none
+	heap := make([]byte, megabytes<<20)
+	defer runtime.KeepAlive(heap)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -320,7 +324,11 @@ type idleResult struct {
 
 // idle measures one server.
 func idle(t *testing.T, name, style string) (r idleResult) {
-	addr := startHub(t, name, style == deflated)
+	var environment []string
+	if style == deflated {
+		environment = []string{deflateEnvironment + "=1"}
+	}
+	addr := startHub(t, name, environment...)
 	before := ask[footprint](t, addr, "footprint")
 	clients := connectAll(t, addr, style)
 	r.connected = perConnection(before, ask[footprint](t, addr, "footprint"))
@@ -356,13 +364,10 @@ func idle(t *testing.T, name, style string) (r idleResult) {
 }
 
 // startHub runs this program again, as a hub.
-func startHub(t *testing.T, name string, deflate bool) (addr string) {
+func startHub(t *testing.T, name string, environment ...string) (addr string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), hubEnvironment+"="+name)
-	if deflate {
-		cmd.Env = append(cmd.Env, deflateEnvironment+"=1")
-	}
+	cmd.Env = append(append(os.Environ(), hubEnvironment+"="+name), environment...)
 	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}

@@ -44,13 +44,14 @@ func TestEchoSpeedOverTCP(t *testing.T) {
 	if *speedRounds == 0 {
 		t.Skip("a measurement, run with -speed")
 	}
-	addr := startHub(t, "stanza", false) // which has the others' echoes, too
+	addr := startHub(t, "stanza", fmt.Sprintf("%s=%d", heapEnvironment, *speedHeap)) // which has the others' echoes, too
 	compareEchoes(t, func(c echoServer, op wsframe.Opcode, size, messages int) (cpu, wall time.Duration) {
 		conn := connect(t, addr, "echo/"+c.name)
 		defer conn.Close()
 		frame, buf := clientFrame(op, size), make([]byte, 64<<10)
 		before, start := ask[time.Duration](t, addr, "cpu"), time.Now()
-		for range messages / 20 {
+		n := max(messages/20, min(messages, 400))
+		for range n {
 			go conn.Write(frame) // reading tells
 			for left := size; left > 0; {
 				n, err := conn.Read(buf)
@@ -60,8 +61,9 @@ func TestEchoSpeedOverTCP(t *testing.T) {
 				left -= n // of the payload and its header, which is a few bytes more
 			}
 		}
-		wall = time.Since(start) * 20
-		return (ask[time.Duration](t, addr, "cpu") - before) * 20, wall
+		wall, cpu = time.Since(start), ask[time.Duration](t, addr, "cpu")-before
+		scale := float64(messages) / float64(n)
+		return time.Duration(float64(cpu) * scale), time.Duration(float64(wall) * scale)
 	})
 }
 
