@@ -1,7 +1,6 @@
 package http_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -331,11 +330,13 @@ func TestStopCutsWhatDoesNotEndAndSaysWhat(t *testing.T) {
 	}
 }
 
-// Streams and sockets are told to end; a slow request is left to finish.
+// Streams and sockets are told to end; a slow request is left to finish. All
+// of them are behind the documented chain of middleware.
 func TestStopEndsLongLivedExchanges(t *testing.T) {
 	testkit.CheckLeaks(t)
-	entered, release := make(chan string, 3), make(chan struct{})
+	entered, release := make(chan string, 2), make(chan struct{})
 	router := http.NewRouter()
+	router.Use(documentedChain())
 	router.HandleFunc("GET /stream", func(w http.ResponseWriter, r *http.Request) {
 		events := http.NewSSEWriter(w)
 		entered <- "stream"
@@ -344,17 +345,7 @@ func TestStopEndsLongLivedExchanges(t *testing.T) {
 			t.Errorf("the last event: %v", err)
 		}
 	})
-	router.HandleFunc("GET /socket", func(w http.ResponseWriter, r *http.Request) {
-		conn, rw, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer conn.Close()
-		defer drain.Add(r.Context(), drain.WebSocket, func(context.Context) { io.WriteString(conn, "1001\n") })()
-		entered <- "socket"
-		rw.ReadString('\n') // the peer's answer
-	})
+	router.HandleFunc("GET /socket", echo(&http.Upgrader{}))
 	router.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
 		entered <- "slow"
 		<-release
@@ -365,7 +356,8 @@ func TestStopEndsLongLivedExchanges(t *testing.T) {
 	})
 	srv := startServer(t, router.ServeHTTP)
 	conns := map[string]*testkit.Conn{}
-	for _, name := range []string{"stream", "socket", "slow"} {
+	socket := dialWS(t, "ws://"+srv.Addr()+"/socket", nil)
+	for _, name := range []string{"stream", "slow"} {
 		conns[name] = testkit.Dial(t, srv.Addr())
 		conns[name].Send("GET /" + name + " HTTP/1.1\r\nHost: x\r\n\r\n")
 		receive(t, entered, name)
@@ -374,11 +366,10 @@ func TestStopEndsLongLivedExchanges(t *testing.T) {
 	if got := conns["stream"].ReadAll(); !strings.HasSuffix(got, "data: goodbye\n\n\r\n0\r\n\r\n") {
 		t.Errorf("the stream ended with %q", got)
 	}
-	told, err := bufio.NewReader(conns["socket"]).ReadString('\n')
-	if told != "1001\n" || err != nil {
-		t.Errorf("the socket was told %q, %v", told, err)
+	_, _, err := socket.ReadMessage() // which answers the close frame
+	if closed, ok := errors.AsType[*http.CloseError](err); !ok || closed.Code != http.CloseGoingAway {
+		t.Errorf("the socket was told %v", err)
 	}
-	conns["socket"].Send("1001\n")
 	close(release)
 	if got := conns["slow"].ReadAll(); !strings.HasSuffix(got, "finished") {
 		t.Errorf("the slow request got %q", got)
