@@ -7,8 +7,8 @@ await play(WebSocket, base, names, {
 	options: (name) => ({
 		perMessageDeflate: name === "deflate" ? { serverNoContextTakeover: true, clientNoContextTakeover: true } : name === "deflate-context",
 	}),
-	ping: (socket) => new Promise((resolve) => {
-		socket.once("pong", resolve);
+	ping: (socket) => new Promise((resolve, reject) => {
+		socket.once("pong", (data) => String(data) === "node asks" ? resolve() : reject(new Error(`a pong of "${data}"`)));
 		socket.ping("node asks");
 	}),
 	fragments: (socket, parts) => parts.forEach((part, i) => {
