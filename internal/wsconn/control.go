@@ -54,7 +54,6 @@ func (c *Conn) peerCloses(data []byte) error {
 	if err != nil {
 		return c.violated(err)
 	}
-	c.in.closeSeen = true
 	return c.fail(code, "", c.closeError(code, reason, nil))
 }
 

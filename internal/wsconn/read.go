@@ -36,7 +36,6 @@ type incoming struct {
 	inflater     *wsdeflate.Reader // of the message, if it is compressed
 
 	discarding bool // control frames are not answered: the close frame was sent
-	closeSeen  bool // the peer's close frame was read
 }
 
 // ReadMessage reads the next data message.
