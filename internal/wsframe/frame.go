@@ -123,8 +123,8 @@ func (d *Decoder) Next(b []byte) (h Header, size int, err error) {
 		return Header{}, 0, err
 	}
 	size = n
-	if b[1]&maskBit != 0 {
-		size += 4
+	if len(b) >= n && b[1]&maskBit != 0 {
+		size += 4 // asked for only now, so that a bad length shows early
 	}
 	if len(b) < size {
 		return Header{}, size, nil
