@@ -35,12 +35,13 @@ const ContextSize = 8 << 10
 // on. While a message is being compressed it borrows about 150 KB from a pool.
 type Compressor struct {
 	windowBits int
-	window     int      // largest distance of a match
-	context    *context // nil without context takeover
+	window     int // largest distance of a match
+	takeover   bool
+	history    *history // nil without context takeover, and before the first message
 }
 
-// A context is what the next message may refer to.
-type context struct {
+// A history is what the next message may refer to.
+type history struct {
 	table table
 	text  []byte // the last bytes sent
 	end   uint16 // position of the byte that follows text
@@ -53,18 +54,14 @@ type table [1 << hashBits]uint16
 
 // NewCompressor returns a compressor for a window of 1<<windowBits bytes.
 func NewCompressor(windowBits int, contextTakeover bool) *Compressor {
-	c := &Compressor{windowBits: windowBits, window: 1 << windowBits}
-	if contextTakeover {
-		c.context = new(context)
-	}
-	return c
+	return &Compressor{windowBits: windowBits, window: 1 << windowBits, takeover: contextTakeover}
 }
 
 // WindowBits returns the binary logarithm of the window.
 func (c *Compressor) WindowBits() int { return c.windowBits }
 
 // ContextTakeover reports whether messages refer to earlier ones.
-func (c *Compressor) ContextTakeover() bool { return c.context != nil }
+func (c *Compressor) ContextTakeover() bool { return c.takeover }
 
 // Append compresses a message and appends the result to dst.
 func (c *Compressor) Append(dst, message []byte) []byte {
@@ -75,17 +72,21 @@ func (c *Compressor) Append(dst, message []byte) []byte {
 // Skip takes note of a message that was sent in compressed form, but was
 // compressed elsewhere and without context. The peer's window holds it now.
 func (c *Compressor) Skip(message []byte) {
-	if c.context == nil {
-		return
+	if h := c.remembered(); h != nil {
+		h.end += uint16(len(message))
+		h.text = keepLast(h.text, message, c.contextSize())
 	}
-	c.context.end += uint16(len(message))
-	c.context.keep(message, c.contextSize())
+}
+
+// remembered returns the history, or nil if there is to be none.
+func (c *Compressor) remembered() *history {
+	if c.takeover && c.history == nil {
+		c.history = new(history)
+	}
+	return c.history
 }
 
 func (c *Compressor) contextSize() int { return min(c.window, ContextSize) }
-
-// keep appends p to the context's text and cuts that to its last size bytes.
-func (x *context) keep(p []byte, size int) { x.text = keepLast(x.text, p, size) }
 
 // keepLast appends p to kept and cuts the result to its last size bytes, in
 // place. The slice grows as needed, and never past size.
@@ -122,13 +123,13 @@ func (c *Compressor) Begin() *Message {
 	m := messages.Get().(*Message)
 	m.compressor = c
 	m.block.reset()
-	if c.context == nil {
+	if h := c.remembered(); h == nil {
 		clear(m.own[:])
 		m.table, m.base, m.start = &m.own, 0, 0
 	} else {
-		m.table = &c.context.table
-		m.start = copy(m.buf[:], c.context.text)
-		m.base = c.context.end - uint16(m.start)
+		m.table = &h.table
+		m.start = copy(m.buf[:], h.text)
+		m.base = h.end - uint16(m.start)
 	}
 	m.end = m.start
 	return m
@@ -153,10 +154,9 @@ func (m *Message) Write(dst, p []byte) []byte {
 func (m *Message) End(dst []byte) []byte {
 	dst = m.compress(dst)
 	dst = m.block.endStored(dst)
-	if x := m.compressor.context; x != nil {
-		size := m.compressor.contextSize()
-		x.text = keepLast(x.text[:0], m.buf[:m.end], size)
-		x.end = m.base + uint16(m.end)
+	if h := m.compressor.history; h != nil {
+		h.text = keepLast(h.text[:0], m.buf[:m.end], m.compressor.contextSize())
+		h.end = m.base + uint16(m.end)
 	}
 	m.compressor, m.table = nil, nil
 	messages.Put(m)

@@ -267,7 +267,7 @@ func TestNothingIsKeptWithoutTakeover(t *testing.T) {
 	if _, err := decompress(d, compressed, 100, 1<<30); err != nil {
 		t.Fatal(err)
 	}
-	if c.context != nil || d.text != nil {
+	if c.history != nil || d.text != nil {
 		t.Error("a context was kept")
 	}
 }
@@ -282,7 +282,7 @@ func TestContextIsBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got, most := cap(c.context.text), min(ContextSize, 1<<bits); got > most {
+		if got, most := cap(c.history.text), min(ContextSize, 1<<bits); got > most {
 			t.Errorf("window bits %d: compressor keeps %d bytes", bits, got)
 		}
 		if got := cap(d.text); got > 1<<bits {
