@@ -146,8 +146,13 @@ func Parse(s string) (Address, bool) {
 // the form is for IPv6 only.
 func splitPort(s string) (host string, only6, ok bool) {
 	if strings.HasPrefix(s, "[") {
-		host, port, closed := strings.Cut(s[1:], "]")
-		return host, true, closed && (port == "" || port[0] == ':' && isPort(port[1:]))
+		// The last bracket closes: a zone may have one.
+		end := strings.LastIndexByte(s, ']')
+		if end < 0 {
+			return "", true, false
+		}
+		host, port := s[1:end], s[end+1:]
+		return host, true, port == "" || port[0] == ':' && isPort(port[1:])
 	}
 	host, port, found := strings.Cut(s, ":")
 	if !found || strings.Contains(port, ":") {
