@@ -37,6 +37,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -391,7 +392,7 @@ func (w *Writer) commit(status int) {
 		// body; a held header cannot be told from them.
 		if ok && bodyAllowed(status) && len(h["Trailer"]) == 0 {
 			w.phase, w.limit, w.buf = held, limit, bufpool.Get()
-			w.declared = contentLength(h)
+			w.declared = ContentLength(h)
 			return
 		}
 	}
@@ -588,8 +589,8 @@ func bodyAllowed(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// contentLength returns the length that h promises, or -1.
-func contentLength(h http.Header) int64 {
+// ContentLength returns the length that h promises, or -1.
+func ContentLength(h http.Header) int64 {
 	if v := h["Content-Length"]; len(v) > 0 {
 		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
 			return n
@@ -611,13 +612,8 @@ func hasTrailer(h http.Header) bool {
 
 // replace makes h equal to with, and returns what h was.
 func replace(h, with http.Header) http.Header {
-	was := make(http.Header, len(h))
-	for k, v := range h {
-		was[k] = v
-	}
+	was := maps.Clone(h)
 	clear(h)
-	for k, v := range with {
-		h[k] = v
-	}
+	maps.Copy(h, with)
 	return was
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"hash/crc32"
 	"net/http"
-	"strconv"
 
 	"github.com/stanza-go/framework/pkg/http/internal/capture"
 	"github.com/stanza-go/framework/pkg/http/internal/header"
@@ -34,10 +33,8 @@ func (s Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
 		len(h["Content-Range"]) > 0:
 		return 0, false
 	}
-	if v := h["Content-Length"]; len(v) > 0 {
-		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n > MaxBody {
-			return 0, false
-		}
+	if capture.ContentLength(h) > MaxBody {
+		return 0, false
 	}
 	return MaxBody, true
 }
