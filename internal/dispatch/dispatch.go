@@ -9,6 +9,9 @@
 // stay ServeMux's own, since it looks for them before it settles for a pattern
 // that matches less exactly. What the last pattern hides from ServeMux is which
 // methods the path has routes for; an [Index] knows.
+//
+// Routes without wildcards, which most requests of an application are for, are
+// found without ServeMux.
 package dispatch
 
 import (
@@ -16,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/stanza-go/framework/pkg/http/internal/pattern"
@@ -31,13 +35,18 @@ type Mux struct {
 	// serving is replaced once at most, when a route is registered that takes
 	// the place of everything.
 	serving atomic.Pointer[http.ServeMux]
-	routes  []route
-	index   Index
-	refuse  func(w http.ResponseWriter, r *http.Request, allow string)
+	// literals is nil from a registration to the next request.
+	literals atomic.Pointer[literals]
+	index    Index
+	refuse   func(w http.ResponseWriter, r *http.Request, allow string)
+
+	mu     sync.Mutex // held to change routes, and to make literals of them
+	routes []route
 }
 
 type route struct {
-	pattern string
+	method  string // "" for all
+	pattern string // in full
 	handler http.Handler
 }
 
@@ -53,8 +62,10 @@ func New(refuse func(w http.ResponseWriter, r *http.Request, allow string)) *Mux
 }
 
 // Register adds a route, or returns the error of [pattern.Register]. It may be
-// called while the Mux serves, but by one goroutine at a time.
+// called while the Mux serves.
 func (m *Mux) Register(p string, handler http.Handler) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	err := pattern.Register(m.serving.Load(), p, handler)
 	var conflict *pattern.ConflictError
 	if errors.As(err, &conflict) && conflict.Other == everything {
@@ -63,7 +74,9 @@ func (m *Mux) Register(p string, handler http.Handler) error {
 	if err != nil {
 		return err
 	}
-	m.routes = append(m.routes, route{p, handler})
+	method, _ := pattern.Split(p)
+	m.routes = append(m.routes, route{method, p, handler})
+	m.literals.Store(nil)
 	m.index.Add(p)
 	return nil
 }
@@ -85,6 +98,15 @@ func (m *Mux) displace(p string, handler http.Handler) error {
 // ServeHTTP calls the handler of the route that matches the request, redirects
 // as ServeMux does, or has the request refused.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	known := m.literals.Load()
+	if known == nil {
+		known = m.collect()
+	}
+	if route := known.find(r); route != nil {
+		r.Pattern = route.pattern
+		route.handler.ServeHTTP(w, r)
+		return
+	}
 	if r.Method == http.MethodConnect && r.URL.Path == "" && r.RequestURI != "*" {
 		// The target is an authority. No pattern matches an empty path.
 		m.unmatched(w, r)
@@ -94,6 +116,19 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Pattern == everything {
 		r.Pattern = "" // ServeMux redirected to a clean path that has no route
 	}
+}
+
+// collect makes the literals of all routes that are registered by now.
+func (m *Mux) collect() *literals {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.literals.Load()
+	if known == nil {
+		l := newLiterals(m.routes)
+		known = &l
+		m.literals.Store(known)
+	}
+	return known
 }
 
 // unmatched is the handler of everything.
