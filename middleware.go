@@ -54,17 +54,13 @@ func RequestID(config RequestIDConfig) Middleware {
 		callsite.Panicf("RequestIDConfig.Header: %q is not a field name", name)
 	}
 	name = CanonicalHeaderKey(name)
-	generate := config.Generator
-	if generate == nil {
-		generate = uuid.New
-	}
 	return func(next Handler) Handler {
 		return newStep(next, func(w ResponseWriter, r *Request) {
 			id := ""
 			if sent := r.Header[name]; len(sent) == 1 && validRequestID(sent[0]) {
 				id = sent[0]
-			} else if id = generate(); !validRequestID(id) {
-				id = uuid.New()
+			} else {
+				id = config.newID()
 			}
 			r, owned := capture.WithState(w, r)
 			defer owned.Release()
@@ -77,6 +73,16 @@ func RequestID(config RequestIDConfig) Middleware {
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// newID makes an id as the configuration says.
+func (c *RequestIDConfig) newID() string {
+	if c.Generator != nil {
+		if id := c.Generator(); validRequestID(id) {
+			return id
+		}
+	}
+	return uuid.New()
 }
 
 // GetRequestID returns the id that [RequestID] gave the request, or "" where
@@ -223,12 +229,16 @@ func (l *requestLog) write(logger *slog.Logger, cw *capture.Writer, r *Request, 
 // something that a terminal or a reader could take for more than text; then
 // it is percent-encoded, as it was sent.
 func printablePath(r *Request) string {
-	for _, c := range r.URL.Path {
+	path := r.URL.Path
+	if header.IsVisible(path) {
+		return path
+	}
+	for _, c := range path {
 		if c == unicode.ReplacementChar || !unicode.IsPrint(c) {
 			return r.URL.EscapedPath()
 		}
 	}
-	return r.URL.Path
+	return path
 }
 
 // LoggerFromContext returns the logger of the request that ctx belongs to:
@@ -584,10 +594,14 @@ func Recovery(onPanic func(recovered any, stack []byte)) Middleware {
 		return newStep(next, func(w ResponseWriter, r *Request) {
 			cw := capture.Observe(w, r)
 			defer cw.Done()
+			returned := false
 			defer func() {
+				if returned {
+					return // without asking for a panic, which takes a walk over the stack
+				}
 				v := recover()
 				switch {
-				case v == nil:
+				case v == nil: // the goroutine exits
 					return
 				case v == any(http.ErrAbortHandler):
 					cw.CloseHijacked()
@@ -597,6 +611,7 @@ func Recovery(onPanic func(recovered any, stack []byte)) Middleware {
 				answerPanic(cw)
 			}()
 			next.ServeHTTP(cw, r)
+			returned = true
 		})
 	}
 }

@@ -257,7 +257,8 @@ func ClientIP(r *Request) string { return clientAddress(r).String() }
 // clientAddress is ClientIP before it is written out.
 func clientAddress(r *Request) clientip.Address {
 	if !clientip.Forwarded(r.Header) {
-		return clientip.Of(r.RemoteAddr, nil, nil)
+		peer, _ := clientip.Parse(r.RemoteAddr) // zero if that is no address
+		return peer
 	}
 	return clientip.Of(r.RemoteAddr, r.Header, capture.StateOf(r.Context()).Trusted())
 }

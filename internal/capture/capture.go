@@ -121,7 +121,7 @@ type Writer struct {
 
 	buf      *bufpool.Buffer // the body while held
 	limit    int
-	declared int64       // Content-Length that a held response promised, or -1
+	declared int64       // Content-Length as promised when the status was chosen, or -1
 	frozen   http.Header // the header as committed, when the handler asked for it again while held
 }
 
@@ -194,6 +194,11 @@ func (w *Writer) Status() int {
 	}
 	return w.code
 }
+
+// Declared returns the length of the body that the handler promised in
+// Content-Length when it chose the status, or -1. Only a Writer with a stage
+// knows it.
+func (w *Writer) Declared() int64 { return w.declared }
 
 // Bytes returns how many bytes of the body went through the Writer; none of a
 // response to HEAD do.
@@ -387,12 +392,12 @@ func (w *Writer) commit(status int) {
 	w.code = status
 	if w.stage != nil {
 		h := w.next.Header()
+		w.declared = ContentLength(h)
 		limit, ok := w.stage.Hold(w, h)
 		// Trailers that are announced are read from the header map after the
 		// body; a held header cannot be told from them.
 		if ok && bodyAllowed(status) && len(h["Trailer"]) == 0 {
 			w.phase, w.limit, w.buf = held, limit, bufpool.Get()
-			w.declared = ContentLength(h)
 			return
 		}
 	}
@@ -497,7 +502,7 @@ func (w *Writer) short(n int) bool {
 // setContentLength states the length of a whole body, as net/http does for
 // short ones. An empty one is left to net/http: after HEAD it says nothing.
 func (w *Writer) setContentLength(h http.Header, n int) {
-	if n > 0 && len(h["Content-Length"]) == 0 && len(h["Transfer-Encoding"]) == 0 {
+	if n > 0 && w.declared < 0 && len(h["Content-Length"]) == 0 && len(h["Transfer-Encoding"]) == 0 {
 		s := Strings(w, 1)
 		s[0] = strconv.Itoa(n)
 		h["Content-Length"] = s

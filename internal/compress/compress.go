@@ -6,7 +6,6 @@ import (
 	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/capture"
@@ -41,7 +40,8 @@ func (s *Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
 		s.vary(w, h)
 		return 0, false
 	}
-	if status < 200 || status == http.StatusNoContent || status == http.StatusPartialContent || !encodable(h) {
+	if status < 200 || status == http.StatusNoContent || status == http.StatusPartialContent ||
+		s.small(w.Declared()) && plainAccepted(w) || !encodable(h) {
 		return 0, false
 	}
 	types, known := h["Content-Type"]
@@ -49,7 +49,7 @@ func (s *Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
 		return 0, false
 	}
 	if w.Request().Method == http.MethodHead {
-		if known && !s.small(h) {
+		if known && !s.small(w.Declared()) {
 			s.vary(w, h)
 		}
 		return 0, false
@@ -60,7 +60,7 @@ func (s *Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
 // Release implements [capture.Stage].
 func (s *Stage) Release(w *capture.Writer, h http.Header, body []byte, why capture.Cause) (int, []byte, capture.Encoder) {
 	status := w.Status()
-	if len(body) == 0 || !encodable(h) {
+	if len(body) == 0 || why == capture.End && s.small(int64(len(body))) && plainAccepted(w) || !encodable(h) {
 		return status, body, nil
 	}
 	types, known := h["Content-Type"]
@@ -71,14 +71,8 @@ func (s *Stage) Release(w *capture.Writer, h http.Header, body []byte, why captu
 	if len(types) == 0 || !s.eligible(types[0]) {
 		return status, body, nil
 	}
-	accept := w.Request().Header["Accept-Encoding"]
-	if s.small(h) || why == capture.End && len(body) < s.MinSize {
-		if _, plain := header.NegotiateEncoding(accept, nil); plain {
-			return status, body, nil
-		}
-	}
 	s.vary(w, h)
-	name, _ := header.NegotiateEncoding(accept, s.names)
+	name, _ := header.NegotiateEncoding(accepted(w), s.names)
 	coding := slices.Index(s.names, name)
 	if coding < 0 {
 		return status, body, nil
@@ -88,6 +82,16 @@ func (s *Stage) Release(w *capture.Writer, h http.Header, body []byte, why captu
 	}
 	s.relabel(w, h, coding)
 	return status, body, s.pools[coding].get(w.Sink())
+}
+
+// accepted returns what the client says of the codings that it takes.
+func accepted(w *capture.Writer) []string { return w.Request().Header["Accept-Encoding"] }
+
+// plainAccepted reports whether the client takes a body that is not encoded, as
+// all but the oddest do.
+func plainAccepted(w *capture.Writer) bool {
+	_, ok := header.NegotiateEncoding(accepted(w), nil)
+	return ok
 }
 
 // encodable reports whether the header leaves the body free to be encoded.
@@ -111,15 +115,9 @@ func (s *Stage) eligible(contentType string) bool {
 	return false
 }
 
-// small reports whether the header promises a body below MinSize.
-func (s *Stage) small(h http.Header) bool {
-	v := h["Content-Length"]
-	if len(v) == 0 {
-		return false
-	}
-	n, err := strconv.Atoi(v[0])
-	return err == nil && n < s.MinSize
-}
+// small reports whether a body of n bytes is below MinSize. A negative n is a
+// length that is not known.
+func (s *Stage) small(n int64) bool { return n >= 0 && n < int64(s.MinSize) }
 
 // vary tells caches that the response depends on what the client accepts.
 func (s *Stage) vary(w *capture.Writer, h http.Header) {
@@ -160,5 +158,5 @@ func ValidType(t string) bool {
 }
 
 func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+	return len(s) >= len(prefix) && (s[:len(prefix)] == prefix || header.EqualFold(s[:len(prefix)], prefix))
 }

@@ -157,11 +157,11 @@ func (p *Policy) allowsHeaders(lines []string) bool {
 // slots that are left.
 func (p *Policy) vary(w http.ResponseWriter, r *http.Request, slots []string) []string {
 	h := w.Header()
-	options := r.Method == http.MethodOptions
+	options, there := r.Method == http.MethodOptions, len(h["Vary"]) > 0
 	switch {
-	case len(h["Vary"]) > 0 && options:
+	case there && options:
 		header.AddVary(h, fieldOrigin, fieldRequestMethod, fieldRequestHeaders)
-	case len(h["Vary"]) > 0:
+	case there:
 		header.AddVary(h, fieldOrigin)
 	case options:
 		return header.Store(h, "Vary", varyPreflight, slots)

@@ -33,7 +33,7 @@ func (s Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
 		len(h["Content-Range"]) > 0:
 		return 0, false
 	}
-	if capture.ContentLength(h) > MaxBody {
+	if w.Declared() > MaxBody {
 		return 0, false
 	}
 	return MaxBody, true
