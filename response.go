@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
@@ -135,15 +136,18 @@ func WriteCSV(w ResponseWriter, entity string, header []string, next func() []st
 	if len(header) > 0 {
 		_ = rows.Write(header) // an error stays and ends the loop
 	}
-	flushed := now
+	var due atomic.Bool // a timer costs less than a look at the clock for each row
+	timer := time.AfterFunc(time.Second, func() { due.Store(true) })
+	defer timer.Stop()
 	for row := next(); row != nil; row = next() {
 		if rows.Write(row) != nil {
 			return // the client is gone: nobody to tell
 		}
-		if now := time.Now(); now.Sub(flushed) >= time.Second {
-			flushed = now
+		if due.Load() {
+			due.Store(false)
 			rows.Flush()
 			_ = NewResponseController(w).Flush() // not supported, or the next write fails too
+			timer.Reset(time.Second)
 		}
 	}
 	rows.Flush()

@@ -124,8 +124,7 @@ func (m *Mux) collect() *literals {
 	defer m.mu.Unlock()
 	known := m.literals.Load()
 	if known == nil {
-		l := newLiterals(m.routes)
-		known = &l
+		known = newLiterals(m.routes)
 		m.literals.Store(known)
 	}
 	return known

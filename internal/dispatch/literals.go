@@ -18,18 +18,24 @@ import (
 // path can have: what matches the path too is less specific, or has another
 // method, or was refused as a conflict. And a path that equals a plain pattern
 // needs neither cleaning nor a redirect.
-type literals map[string][]route
+type literals struct {
+	routes map[string][]route // by path
+	// ends has true for the length and the last byte of each of the paths, both
+	// modulo 32. It spares most requests for other routes the look-up.
+	ends [32][32]bool
+}
 
 // newLiterals finds the plain patterns among routes.
-func newLiterals(routes []route) literals {
-	l := literals{}
+func newLiterals(routes []route) *literals {
+	l := &literals{routes: map[string][]route{}}
 	for _, r := range routes {
 		_, rest := pattern.Split(r.pattern)
 		if rest[0] != '/' {
-			return literals{}
+			return new(literals)
 		}
 		if p, ok := plain(rest); ok {
-			l[p] = append(l[p], r)
+			l.routes[p] = append(l.routes[p], r)
+			l.ends[len(p)%32][p[len(p)-1]%32] = true
 		}
 	}
 	return l
@@ -51,11 +57,12 @@ func plain(p string) (string, bool) {
 // includes paths sent in another form than the usual, and requests that an
 // outer ServeMux has matched, since only another one can make them forget the
 // values of its wildcards.
-func (l literals) find(r *http.Request) *route {
-	if r.Pattern != "" || r.URL.RawPath != "" || r.RequestURI == "*" {
+func (l *literals) find(r *http.Request) *route {
+	p := r.URL.Path
+	if p == "" || !l.ends[len(p)%32][p[len(p)-1]%32] || r.Pattern != "" || r.URL.RawPath != "" || r.RequestURI == "*" {
 		return nil
 	}
-	routes := l[r.URL.Path]
+	routes := l.routes[p]
 	if len(routes) == 0 {
 		return nil
 	}
