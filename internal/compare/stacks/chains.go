@@ -2,22 +2,14 @@ package stacks
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
-	"time"
 
-	"github.com/gin-contrib/cors"
-	"github.com/gin-contrib/gzip"
 	"github.com/gin-contrib/requestid"
-	"github.com/gin-contrib/secure"
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5"
 	chimw "github.com/go-chi/chi/v5/middleware"
-	"github.com/go-chi/httplog/v3"
-	"github.com/klauspost/compress/gzhttp"
-	"github.com/labstack/echo/v4"
-	echomw "github.com/labstack/echo/v4/middleware"
-	rscors "github.com/rs/cors"
+	"github.com/labstack/echo/v5"
+	echomw "github.com/labstack/echo/v5/middleware"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
 )
@@ -40,26 +32,67 @@ func NewItem(size int) *Item {
 	return item
 }
 
-// Origin is the one that CORS allows, and Path what the API serves.
-const (
-	Origin  = "https://app.example.org"
-	Path    = "/api/items/7"
-	pattern = "/api/items/{id}"
-)
+// pattern is what the API serves.
+const pattern = "/api/items/{id}"
+
+// maxBody is the limit of request bodies in the chains.
+const maxBody = 2 << 20
 
 // Chains returns the API behind request id, log line, compression, security
-// headers, body limit, CORS and recovery, which every contestant has. The log
-// goes to out.
-func Chains(item *Item, out io.Writer) []Contestant {
-	return []Contestant{
-		{"stanza", Stanza(item, out, false)},
-		{"chi", Chi(item, out)},
-		{"echo", Echo(item, out)},
-		{"gin", Gin(item, out)},
+// headers, body limit, CORS and recovery, which every contestant has, for
+// answers of two sizes. The logs go to out.
+func Chains(out io.Writer) []Row {
+	small, large := NewItem(200), NewItem(10<<10)
+	klauspost := stanza.CompressConfig{Encoders: []stanza.CompressEncoder{klauspostEncoder()}}
+	return []Row{
+		{
+			Name: "200B", Request: chainRequest(), Fields: chainFields(),
+			Contestants: chains(small, out, nothing),
+			Beside: []Contestant{
+				{"stanza-whole", Stanza(small, out, stanza.CompressConfig{}, true)},
+				{"gin-gzip", Gin(small, out, ginGzip())},
+				{"net-http", Bare(small)},
+			},
+		},
+		{
+			Name: "10KB", Request: chainRequest(), Fields: chainFields(),
+			Contestants: append(chains(large, out, ginGzip()),
+				Contestant{"stanza-klauspost", Stanza(large, out, klauspost, false)}),
+			Beside: []Contestant{
+				{"stanza-whole", Stanza(large, out, stanza.CompressConfig{}, true)},
+				{"net-http", Bare(large)},
+			},
+		},
 	}
 }
 
-func newLogger(out io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(out, nil)) }
+// chains returns those that do the same work. Gin's compression has no least
+// size, so for small answers, which the others send as they are, it is left
+// out.
+func chains(item *Item, out io.Writer, ginCompression gin.HandlerFunc) []Contestant {
+	return []Contestant{
+		{"stanza", Stanza(item, out, stanza.CompressConfig{}, false)},
+		{"chi", Chi(item, out)},
+		{"echo", Echo(item, out)},
+		{"gin", Gin(item, out, ginCompression)},
+	}
+}
+
+// nothing is a middleware that does nothing.
+func nothing(*gin.Context) {}
+
+// chainRequest asks as a browser does for a page of another origin.
+func chainRequest() *http.Request {
+	r := newRequest(http.MethodGet, "/api/items/7")
+	r.Header.Set("Accept-Encoding", "gzip")
+	r.Header.Set("Origin", Origin)
+	return r
+}
+
+// chainFields are what the middleware of the chain adds to the header.
+func chainFields() []string {
+	return append(secureFields(), "X-Request-Id", "Access-Control-Allow-Origin")
+}
 
 // Bare returns the API on net/http alone.
 func Bare(item *Item) http.Handler {
@@ -72,20 +105,20 @@ func Bare(item *Item) http.Handler {
 
 // Stanza returns the API on this package. The whole documented chain has
 // metrics and ETags besides, which the others lack.
-func Stanza(item *Item, out io.Writer, whole bool) http.Handler {
+func Stanza(item *Item, out io.Writer, compress stanza.CompressConfig, whole bool) http.Handler {
 	router := stanza.NewRouter()
 	router.Use(stanza.RequestID(stanza.RequestIDConfig{}))
 	if whole {
 		router.Use(stanza.NewMetrics().Middleware())
 	}
-	router.Use(stanza.RequestLogger(newLogger(out)), stanza.Compress(stanza.CompressConfig{}))
+	router.Use(stanza.RequestLogger(newLogger(out)), stanza.Compress(compress))
 	if whole {
 		router.Use(stanza.ETag(stanza.ETagConfig{}))
 	}
 	router.Use(
 		stanza.SecureHeaders(stanza.SecureHeadersConfig{}),
-		stanza.MaxBody(2<<20),
-		stanza.CORS(stanza.CORSConfig{AllowOrigins: []string{Origin}}),
+		stanza.MaxBody(maxBody),
+		stanzaCORS(),
 		stanza.Recovery(nil),
 	)
 	router.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -94,34 +127,16 @@ func Stanza(item *Item, out io.Writer, whole bool) http.Handler {
 	return router
 }
 
-// secureHeaders are what SecureHeaders sets, for stacks without such a
-// middleware.
-func secureHeaders(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
-		h.Set("X-XSS-Protection", "0")
-		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-		next.ServeHTTP(w, r)
-	})
-}
-
 // Chi returns the API on chi, its middleware, httplog, gzhttp and rs/cors.
 func Chi(item *Item, out io.Writer) http.Handler {
 	router := chi.NewRouter()
-	gz, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.CompressionLevel(6))
-	if err != nil {
-		panic(err)
-	}
 	router.Use(
-		chimw.RequestID,
-		httplog.RequestLogger(newLogger(out), &httplog.Options{Level: slog.LevelInfo, Schema: httplog.SchemaECS.Concise(true)}),
-		func(next http.Handler) http.Handler { return gz(next) },
+		chimw.RequestID, sendChiRequestID,
+		chiLogger(out), logChiRequestID, logChiPattern,
+		klauspostGzip(),
 		secureHeaders,
-		chimw.RequestSize(2<<20),
-		rscors.New(rscors.Options{AllowedOrigins: []string{Origin}}).Handler,
+		chimw.RequestSize(maxBody),
+		rsCORS(),
 		chimw.Recoverer,
 	)
 	router.Get(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -133,74 +148,32 @@ func Chi(item *Item, out io.Writer) http.Handler {
 // Echo returns the API on echo and its middleware.
 func Echo(item *Item, out io.Writer) http.Handler {
 	e := echo.New()
-	logger := newLogger(out)
 	e.Use(
 		echomw.RequestID(),
-		echomw.RequestLoggerWithConfig(echomw.RequestLoggerConfig{
-			LogMethod: true, LogURIPath: true, LogStatus: true, LogLatency: true, LogResponseSize: true, LogRemoteIP: true,
-			LogRequestID: true, LogRoutePath: true, HandleError: true,
-			LogValuesFunc: func(c echo.Context, v echomw.RequestLoggerValues) error {
-				logger.LogAttrs(c.Request().Context(), slog.LevelInfo, "http request",
-					slog.String("method", v.Method), slog.String("path", v.URIPath), slog.Int("status", v.Status),
-					slog.Duration("duration", v.Latency), slog.Int64("bytes", v.ResponseSize), slog.String("remote_ip", v.RemoteIP),
-					slog.String("request_id", v.RequestID), slog.String("pattern", v.RoutePath))
-				return nil
-			},
-		}),
-		echomw.GzipWithConfig(echomw.GzipConfig{MinLength: 1024, Level: 6}),
-		echomw.SecureWithConfig(echomw.SecureConfig{
-			XSSProtection: "0", ContentTypeNosniff: "nosniff", XFrameOptions: "DENY", ReferrerPolicy: "strict-origin-when-cross-origin",
-		}),
+		echoLogger(out),
+		echoGzip(),
+		echoSecure(),
 		echo.WrapMiddleware(permissionsPolicy),
-		echomw.BodyLimit("2M"),
-		echomw.CORSWithConfig(echomw.CORSConfig{AllowOrigins: []string{Origin}}),
+		echomw.BodyLimit(maxBody),
+		echoCORS(),
 		echomw.Recover(),
 	)
-	e.GET("/api/items/:id", func(c echo.Context) error { return c.JSON(http.StatusOK, item) })
+	e.GET("/api/items/:id", func(c *echo.Context) error { return c.JSON(http.StatusOK, item) })
 	return e
-}
-
-// permissionsPolicy is the one field that echo's and gin's middleware lack.
-func permissionsPolicy(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-		next.ServeHTTP(w, r)
-	})
 }
 
 // Gin returns the API on gin, with gin-contrib's middleware and, where there
 // is none, a few lines as its users write them.
-func Gin(item *Item, out io.Writer) http.Handler {
+func Gin(item *Item, out io.Writer, compress gin.HandlerFunc) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	g := gin.New()
-	logger := newLogger(out)
-	compress := gzip.Gzip(6)
-	if len(item.Notes) < 16 {
-		// It has no least size, and would do work that the others leave.
-		compress = func(*gin.Context) {}
-	}
 	g.Use(
 		requestid.New(),
-		func(c *gin.Context) {
-			start := time.Now()
-			c.Next()
-			logger.LogAttrs(c.Request.Context(), slog.LevelInfo, "http request",
-				slog.String("method", c.Request.Method), slog.String("path", c.Request.URL.Path), slog.Int("status", c.Writer.Status()),
-				slog.Duration("duration", time.Since(start)), slog.Int("bytes", c.Writer.Size()), slog.String("remote_ip", c.ClientIP()),
-				slog.String("request_id", requestid.Get(c)), slog.String("pattern", c.FullPath()))
-		},
+		ginLogger(out),
 		compress,
-		secure.New(secure.Config{
-			FrameDeny: true, ContentTypeNosniff: true, ReferrerPolicy: "strict-origin-when-cross-origin",
-		}),
-		func(c *gin.Context) {
-			c.Header("X-XSS-Protection", "0")
-			c.Header("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-		},
-		func(c *gin.Context) {
-			c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, 2<<20)
-		},
-		cors.New(cors.Config{AllowOrigins: []string{Origin}, AllowMethods: []string{"GET", "POST", "PUT", "DELETE"}}),
+		ginSecure(), ginMoreHeaders,
+		ginBodyLimit,
+		ginCORS(),
 		gin.Recovery(),
 	)
 	g.GET("/api/items/:id", func(c *gin.Context) { c.JSON(http.StatusOK, item) })

@@ -8,7 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/gorilla/mux"
 	"github.com/julienschmidt/httprouter"
-	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v5"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
 )
@@ -126,7 +126,7 @@ func echoRouter(routes []Route) http.Handler {
 	router := echo.New()
 	for _, r := range routes {
 		params := r.Params
-		router.Add(r.Method, r.colons(), func(c echo.Context) error {
+		router.Add(r.Method, r.colons(), func(c *echo.Context) error {
 			if len(params) == 0 {
 				_, err := io.WriteString(c.Response(), "ok")
 				return err

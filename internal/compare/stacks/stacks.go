@@ -1,10 +1,25 @@
 // Package stacks builds the same applications on this package and on its
-// peers, for benchmarks that compare them: a router for a table of routes, and
-// a small API behind the usual chain of middleware.
+// peers, for benchmarks that compare them: a router for a table of routes,
+// each middleware alone, a small API behind the usual chain of middleware, and
+// the helpers that handlers use.
 //
 // Contestants do the same work: they read the same parameters, log the same
 // facts in one JSON line through log/slog, and answer the same bytes. Tests
-// hold them to it before anything is measured.
+// hold them to it before anything is measured. One that lacks a feature is
+// left out of the row.
+//
+// A benchmark is named
+//
+//	Benchmark<Topic>/row=<row>/by=<contestant>
+//
+// such as BenchmarkRouter/row=static/by=chi, so that benchstat can put the
+// contestants side by side:
+//
+//	go test ./stacks -run '^$' -bench Router -count 10 > new.txt
+//	benchstat -row /row -col /by new.txt
+//
+// The topics are Router, Middleware, Chain, Helpers, Prometheus, RateLimit,
+// WebSocket and SSE. This package is by=stanza, and comes first in each row.
 package stacks
 
 import (
@@ -17,6 +32,22 @@ import (
 type Contestant struct {
 	Name    string
 	Handler http.Handler
+}
+
+// A Row is a line of a table: handlers that are measured with one request.
+type Row struct {
+	Name    string
+	Request *http.Request
+	Body    string // of the request
+
+	// Contestants do the same work. They give the same status, body, content
+	// coding and values of Fields.
+	Contestants []Contestant
+	Fields      []string
+
+	// Beside are measured for comparison. They do more than the contestants,
+	// or less.
+	Beside []Contestant
 }
 
 // A Route is a method and a path with wildcards in braces.

@@ -28,6 +28,7 @@ import (
 	"github.com/lxzan/gws"
 
 	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/compare/websocket/echo"
 	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
 )
 
@@ -242,7 +243,7 @@ func serveHub(h *hub) error {
 		reply(w, f, err)
 	})
 	for _, c := range speedContestants() {
-		mux.HandleFunc("/echo/"+c.name, c.serve)
+		mux.HandleFunc("/echo/"+c.Name, c.Serve)
 	}
 	fmt.Println(l.Addr())
 	go func() {
@@ -333,7 +334,7 @@ func idle(t *testing.T, name, style string) (r idleResult) {
 	clients := connectAll(t, addr, style)
 	r.connected = perConnection(before, ask[footprint](t, addr, "footprint"))
 
-	message, read := clientFrame(wsframe.Text, broadcastSize), readBroadcast
+	message, read := echo.Frame(wsframe.Text, broadcastSize), readBroadcast
 	if style == deflated {
 		message, read = deflatedFrame(t, broadcastSize), skipFrame
 	}
@@ -433,16 +434,6 @@ func connect(t *testing.T, addr, path string) net.Conn {
 		t.Fatalf("handshake: %v, %v", resp, err)
 	}
 	return c
-}
-
-// clientFrame returns a frame of a client.
-func clientFrame(op wsframe.Opcode, size int) []byte {
-	const key = 0x3d21fa37
-	f := wsframe.AppendHeader(nil, wsframe.Header{Fin: true, Opcode: op, Masked: true, Key: key, Length: int64(size)})
-	head := len(f)
-	f = append(f, strings.Repeat("All happy families are alike; ev", size/32+1)[:size]...)
-	wsframe.Mask(f[head:], key)
-	return f
 }
 
 // deflatedFrame returns a compressed frame of a client.

@@ -1,4 +1,7 @@
-package websocket_test
+// Package echo has WebSocket servers that answer every message with itself,
+// of this package and of its peers, and runs them without a network, to measure
+// what an echo costs.
+package echo
 
 import (
 	"bytes"
@@ -15,14 +18,32 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// An echoServer answers every message with itself until the connection ends,
-// in the way that the documentation of its implementation shows.
-type echoServer struct {
-	name  string
-	serve nethttp.HandlerFunc
+// A Server answers every message with itself until the connection ends, in the
+// way that the documentation of its implementation shows.
+type Server struct {
+	Name  string
+	Serve nethttp.HandlerFunc
 }
 
-func echoStanza(w nethttp.ResponseWriter, r *nethttp.Request) {
+// Kept returns the servers in which the payload of a message is the caller's to
+// keep. Gorilla's and coder's do not check that text is UTF-8, and so do less.
+func Kept() []Server {
+	return []Server{
+		{"stanza", serveStanza},
+		{"gorilla", serveGorilla},
+		{"coder", serveCoder},
+		{"gobwas", serveGobwas},
+		{"gws", newGWS(true)},
+	}
+}
+
+// Lent returns the servers that read every message into memory that is used
+// again.
+func Lent() []Server {
+	return []Server{{"stanza", serveStanzaLent}, {"gws", newGWS(false)}}
+}
+
+func serveStanza(w nethttp.ResponseWriter, r *nethttp.Request) {
 	c, err := new(http.Upgrader).Upgrade(w, r)
 	if err != nil {
 		return // the client has been told
@@ -39,8 +60,8 @@ func echoStanza(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 }
 
-// echoStanzaReused reads every message into the same buffer.
-func echoStanzaReused(w nethttp.ResponseWriter, r *nethttp.Request) {
+// serveStanzaLent reads every message into the same buffer.
+func serveStanzaLent(w nethttp.ResponseWriter, r *nethttp.Request) {
 	c, err := new(http.Upgrader).Upgrade(w, r)
 	if err != nil {
 		return // the client has been told
@@ -67,7 +88,7 @@ func echoStanzaReused(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 }
 
-func echoGorilla(w nethttp.ResponseWriter, r *nethttp.Request) {
+func serveGorilla(w nethttp.ResponseWriter, r *nethttp.Request) {
 	c, err := new(gorilla.Upgrader).Upgrade(w, r, nil)
 	if err != nil {
 		return // the client has been told
@@ -84,7 +105,7 @@ func echoGorilla(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 }
 
-func echoCoder(w nethttp.ResponseWriter, r *nethttp.Request) {
+func serveCoder(w nethttp.ResponseWriter, r *nethttp.Request) {
 	c, err := coder.Accept(w, r, nil)
 	if err != nil {
 		return // the client has been told
@@ -102,7 +123,7 @@ func echoCoder(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 }
 
-func echoGobwas(w nethttp.ResponseWriter, r *nethttp.Request) {
+func serveGobwas(w nethttp.ResponseWriter, r *nethttp.Request) {
 	c, _, _, err := ws.UpgradeHTTP(r, w)
 	if err != nil {
 		return // the client has been told
@@ -119,14 +140,14 @@ func echoGobwas(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 }
 
-// gwsEcho handles the events of all connections.
-type gwsEcho struct {
+// gwsHandler handles the events of all connections.
+type gwsHandler struct {
 	gws.BuiltinEventHandler
 	keeps bool
 }
 
 // OnMessage answers a message.
-func (e gwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
+func (e gwsHandler) OnMessage(c *gws.Conn, m *gws.Message) {
 	defer m.Close()
 	payload := m.Bytes()
 	if e.keeps {
@@ -135,10 +156,10 @@ func (e gwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
 	_ = c.WriteMessage(m.Opcode, payload) // an error ends the loop of reading
 }
 
-// newEchoGWS lends payloads to its handler, who copies what it keeps.
-func newEchoGWS(keeps bool) nethttp.HandlerFunc {
+// newGWS lends payloads to its handler, who copies what it keeps.
+func newGWS(keeps bool) nethttp.HandlerFunc {
 	// The check of text, which this package and gobwas have, is off by default.
-	u := gws.NewUpgrader(gwsEcho{keeps: keeps}, &gws.ServerOption{CheckUtf8Enabled: true})
+	u := gws.NewUpgrader(gwsHandler{keeps: keeps}, &gws.ServerOption{CheckUtf8Enabled: true})
 	return func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if c, err := u.Upgrade(w, r); err == nil {
 			c.ReadLoop()

@@ -1,0 +1,248 @@
+package stacks
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+)
+
+// Helpers returns handlers that use the helpers for requests and responses, and
+// such that do the same by hand with encoding/json, encoding/csv and net/url.
+func Helpers() []Row {
+	return []Row{
+		writeJSON("200B", NewItem(200)),
+		writeJSON("10KB", NewItem(10<<10)),
+		bindJSON("200B", NewItem(200)),
+		bindJSON("10KB", NewItem(10<<10)),
+		writeCSV(1000),
+		queryParam("first", "q"),
+		queryParam("last", "verbose"),
+		queryParam("all-8", "q", "tag", "author", "since", "until", "state", "page", "verbose"),
+		pagination(),
+		paginated(20),
+	}
+}
+
+// both returns the contestants of a row: a helper, and the same by hand.
+func both(helper http.HandlerFunc, name string, hand http.HandlerFunc) []Contestant {
+	return []Contestant{{"stanza", helper}, {name, hand}}
+}
+
+// sendByHand sends what was encoded.
+func sendByHand(w http.ResponseWriter, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, "internal server error", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(http.StatusOK)
+	w.Write(body)
+}
+
+func writeJSON(size string, item *Item) Row {
+	return Row{
+		Name: "WriteJSON-" + size, Request: get(), Fields: []string{"Content-Type", "Content-Length"},
+		Contestants: both(
+			func(w http.ResponseWriter, _ *http.Request) { stanza.WriteJSON(w, http.StatusOK, item) },
+			"encoding-json",
+			func(w http.ResponseWriter, _ *http.Request) { sendByHand(w, item) },
+		),
+	}
+}
+
+// bindJSON answers with a part of what was read.
+func bindJSON(size string, item *Item) Row {
+	body, err := json.Marshal(item)
+	if err != nil {
+		panic(err)
+	}
+	r := get("Content-Type", "application/json")
+	r.Method = http.MethodPost
+	return Row{
+		Name: "BindJSON-" + size, Request: r, Body: string(body),
+		Contestants: both(
+			func(w http.ResponseWriter, r *http.Request) {
+				var item Item
+				if stanza.BindJSON(w, r, &item) {
+					acknowledge(w, &item)
+				}
+			},
+			"encoding-json",
+			func(w http.ResponseWriter, r *http.Request) {
+				var item Item
+				if err := readByHand(w, r, &item); err != nil {
+					http.Error(w, err.Error(), http.StatusBadRequest)
+					return
+				}
+				acknowledge(w, &item)
+			},
+		),
+	}
+}
+
+func acknowledge(w http.ResponseWriter, item *Item) {
+	io.WriteString(w, item.Name)
+	for _, note := range item.Notes {
+		io.WriteString(w, note)
+	}
+}
+
+// readByHand checks that the body is not too long and ends after the value.
+func readByHand(w http.ResponseWriter, r *http.Request, v any) error {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
+	if err := decoder.Decode(v); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return fmt.Errorf("data after the value: %w", err)
+	}
+	return nil
+}
+
+// writeCSV writes rows that have been there before.
+func writeCSV(n int) Row {
+	head := []string{"id", "name", "email", "note"}
+	rows := make([][]string, n)
+	for i := range rows {
+		rows[i] = []string{strconv.Itoa(i), "Somebody Else", "somebody@example.com", "one that has a comma, and so \"quotes\""}
+	}
+	return Row{
+		Name: fmt.Sprintf("WriteCSV-%d-rows", n), Request: get(), Fields: []string{"Content-Type", "Content-Disposition"},
+		Contestants: both(
+			func(w http.ResponseWriter, _ *http.Request) {
+				i := -1
+				stanza.WriteCSV(w, "users", head, func() []string {
+					if i++; i == len(rows) {
+						return nil
+					}
+					return rows[i]
+				})
+			},
+			"encoding-csv",
+			func(w http.ResponseWriter, _ *http.Request) {
+				h := w.Header()
+				h.Set("Content-Type", "text/csv; charset=utf-8")
+				h.Set("Content-Disposition", time.Now().UTC().Format(`attachment; filename="users-20060102.csv"`))
+				out := csv.NewWriter(w)
+				_ = out.Write(head) // an error stays, and is the writer's
+				for _, row := range rows {
+					if out.Write(row) != nil {
+						return
+					}
+				}
+				out.Flush()
+			},
+		),
+	}
+}
+
+// queryParam answers with some of eight parameters.
+func queryParam(which string, names ...string) Row {
+	r := get()
+	r.URL.RawQuery = "q=caf%C3%A9+au+lait&tag=b&author=17&since=2026-01-01&until=2026-03-22&state=open&page=3&verbose=yes"
+	return Row{
+		Name: "QueryParam-" + which, Request: r,
+		Contestants: both(
+			func(w http.ResponseWriter, r *http.Request) {
+				for _, name := range names {
+					io.WriteString(w, stanza.QueryParam(r, name))
+				}
+			},
+			"net-url",
+			func(w http.ResponseWriter, r *http.Request) {
+				query := r.URL.Query()
+				for _, name := range names {
+					io.WriteString(w, query.Get(name))
+				}
+			},
+		),
+	}
+}
+
+// A page is what is asked for of a list.
+type page struct {
+	limit, offset     int
+	column, direction string
+}
+
+// answer writes a page for tests, and costs little.
+func (p page) answer(w http.ResponseWriter) {
+	if p.limit != 50 || p.offset != 100 {
+		w.WriteHeader(http.StatusBadRequest)
+	}
+	io.WriteString(w, p.column)
+	io.WriteString(w, p.direction)
+}
+
+func pagination() Row {
+	r := get()
+	r.URL.RawQuery = "limit=50&offset=100&sort=Name&order=desc"
+	columns := []string{"id", "name", "created_at"}
+	return Row{
+		Name: "ParsePagination-QueryParamSort", Request: r,
+		Contestants: both(
+			func(w http.ResponseWriter, r *http.Request) {
+				p := stanza.ParsePagination(r, 20, 100)
+				column, direction := stanza.QueryParamSort(r, columns, "id", "ASC")
+				page{p.Limit, p.Offset, column, direction}.answer(w)
+			},
+			"net-url",
+			func(w http.ResponseWriter, r *http.Request) {
+				pageByHand(r, columns).answer(w)
+			},
+		),
+	}
+}
+
+// pageByHand parses the query once.
+func pageByHand(r *http.Request, columns []string) page {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		query = url.Values{}
+	}
+	p := page{limit: 20, column: "id", direction: "ASC"}
+	if n, err := strconv.Atoi(query.Get("limit")); err == nil {
+		p.limit = max(1, min(n, 100))
+	}
+	if n, err := strconv.Atoi(query.Get("offset")); err == nil {
+		p.offset = max(0, n)
+	}
+	sort := query.Get("sort")
+	for _, column := range columns {
+		if strings.EqualFold(column, sort) {
+			p.column = column
+		}
+	}
+	if strings.EqualFold(query.Get("order"), "DESC") {
+		p.direction = "DESC"
+	}
+	return p
+}
+
+func paginated(n int) Row {
+	items := make([]*Item, n)
+	for i := range items {
+		items[i] = NewItem(200)
+	}
+	return Row{
+		Name: fmt.Sprintf("PaginatedResponse-%d-items", n), Request: get(), Fields: []string{"Content-Type", "Content-Length"},
+		Contestants: both(
+			func(w http.ResponseWriter, _ *http.Request) { stanza.PaginatedResponse(w, "items", items, 1234) },
+			"encoding-json",
+			func(w http.ResponseWriter, _ *http.Request) {
+				sendByHand(w, map[string]any{"items": items, "total": 1234})
+			},
+		),
+	}
+}

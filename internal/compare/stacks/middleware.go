@@ -1,0 +1,343 @@
+package stacks
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gin-contrib/requestid"
+	"github.com/gin-gonic/gin"
+	"github.com/go-chi/chi/v5"
+	chimw "github.com/go-chi/chi/v5/middleware"
+	"github.com/labstack/echo/v5"
+	echomw "github.com/labstack/echo/v5/middleware"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+)
+
+// Middleware returns each middleware alone, in front of answers of two sizes,
+// and the answers without any, to subtract. All have a router of one route.
+// The logs go to out.
+func Middleware(out io.Writer) []Row {
+	var rows []Row
+	for _, size := range []struct {
+		name  string
+		bytes int
+	}{{"200B", 200}, {"10KB", 10 << 10}} {
+		body, err := json.Marshal(NewItem(size.bytes))
+		if err != nil {
+			panic(err)
+		}
+		for _, row := range (answer{body}).rows(out) {
+			row.Name += "-" + size.name
+			rows = append(rows, row)
+		}
+	}
+	return append(rows, answer{}.preflight())
+}
+
+// rows are those that there are for each size.
+func (a answer) rows(out io.Writer) []Row {
+	rows := []Row{
+		a.none(), a.requestID(), a.requestLogger(out), a.compress(), a.etag(), a.secureHeaders(), a.cors(), a.recovery(),
+		a.maxBody(), a.rateLimit(),
+	}
+	if a.large() {
+		rows = append(rows, a.compressKlauspost())
+	}
+	return rows
+}
+
+// An answer is a body of JSON that handlers write. Nothing else costs much.
+type answer struct{ body []byte }
+
+// large tells whether the answer is to be compressed.
+func (a answer) large() bool { return len(a.body) >= gzipMinSize }
+
+// path is where it is.
+const path = "/api/items"
+
+// ServeHTTP answers, after it has read what was posted.
+func (a answer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(a.body)
+}
+
+func (a answer) onStanza(mw ...stanza.Middleware) http.Handler {
+	router := stanza.NewRouter()
+	router.Use(mw...)
+	router.Handle("GET "+path, a)
+	router.Handle("POST "+path, a)
+	return router
+}
+
+func (a answer) onMux() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+path, a)
+	mux.Handle("POST "+path, a)
+	return mux
+}
+
+func (a answer) onChi(mw ...func(http.Handler) http.Handler) http.Handler {
+	router := chi.NewRouter()
+	router.Use(mw...)
+	router.Method("GET", path, a)
+	router.Method("POST", path, a)
+	return router
+}
+
+func (a answer) onEcho(mw ...echo.MiddlewareFunc) http.Handler {
+	e := echo.New()
+	e.Use(mw...)
+	h := func(c *echo.Context) error {
+		a.ServeHTTP(c.Response(), c.Request())
+		return nil
+	}
+	e.GET(path, h)
+	e.POST(path, h)
+	return e
+}
+
+func (a answer) onGin(mw ...gin.HandlerFunc) http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	g := gin.New()
+	g.Use(mw...)
+	h := func(c *gin.Context) { a.ServeHTTP(c.Writer, c.Request) }
+	g.GET(path, h)
+	g.POST(path, h)
+	return g
+}
+
+// newRequest returns a request as a server would have read it.
+func newRequest(method, path string) *http.Request {
+	r, err := http.NewRequest(method, path, http.NoBody)
+	if err != nil {
+		panic(err)
+	}
+	r.RequestURI, r.Host, r.RemoteAddr = path, "api.example.org", "192.0.2.1:1234"
+	return r
+}
+
+// get returns a request with a header of names and values.
+func get(header ...string) *http.Request {
+	r := newRequest(http.MethodGet, path)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	return r
+}
+
+func (a answer) none() Row {
+	return Row{Name: "none", Request: get(), Fields: []string{"Content-Type"}, Contestants: []Contestant{
+		{"stanza", a.onStanza()},
+		{"net-http", a.onMux()},
+		{"chi", a.onChi()},
+		{"echo", a.onEcho()},
+		{"gin", a.onGin()},
+	}}
+}
+
+// requestID compares random ids, and chi's counter.
+func (a answer) requestID() Row {
+	return Row{Name: "RequestID", Request: get(), Fields: []string{"X-Request-Id"}, Contestants: []Contestant{
+		{"stanza", a.onStanza(stanza.RequestID(stanza.RequestIDConfig{}))},
+		{"chi", a.onChi(chimw.RequestID, sendChiRequestID)},
+		{"echo", a.onEcho(echomw.RequestID())},
+		{"gin", a.onGin(requestid.New())},
+	}}
+}
+
+// requestLogger compares lines of seven facts: there is no request id.
+func (a answer) requestLogger(out io.Writer) Row {
+	return Row{Name: "RequestLogger", Request: get(), Contestants: []Contestant{
+		{"stanza", a.onStanza(stanza.RequestLogger(newLogger(out)))},
+		{"slog", bareLine(a.onMux(), out, len(a.body))},
+		{"chi", a.onChi(chiLogger(out), logChiPattern)},
+		{"echo", a.onEcho(echoLogger(out))},
+		{"gin", a.onGin(ginLogger(out))},
+	}}
+}
+
+// bareLine logs as many facts as the others, most of which it does not know.
+func bareLine(next http.Handler, out io.Writer, size int) http.Handler {
+	logger := newLogger(out)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r)
+		logger.LogAttrs(r.Context(), slog.LevelInfo, "http request",
+			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", http.StatusOK),
+			slog.Duration("duration", time.Microsecond), slog.Int("bytes", size), slog.String("remote_ip", "192.0.2.1"),
+			slog.String("pattern", r.Pattern))
+	})
+}
+
+// compress leaves those without a least size out where nothing is compressed.
+func (a answer) compress() Row {
+	row := Row{Name: "Compress", Request: get("Accept-Encoding", "gzip"), Contestants: []Contestant{
+		{"stanza", a.onStanza(stanza.Compress(stanza.CompressConfig{}))},
+		{"gzhttp", a.onChi(klauspostGzip())},
+		{"echo", a.onEcho(echoGzip())},
+	}}
+	if a.large() {
+		row.Fields = []string{"Vary"}
+		row.Contestants = append(row.Contestants,
+			Contestant{"chi", a.onChi(chimw.Compress(gzipLevel, "application/json"))},
+			Contestant{"gin", a.onGin(ginGzip())})
+		row.Beside = []Contestant{{"compress-gzip", a.bareGzip(newGzip())}}
+	}
+	return row
+}
+
+// compressKlauspost compares those that use klauspost's compressor.
+func (a answer) compressKlauspost() Row {
+	config := stanza.CompressConfig{Encoders: []stanza.CompressEncoder{klauspostEncoder()}}
+	return Row{
+		Name: "Compress-klauspost", Request: get("Accept-Encoding", "gzip"), Fields: []string{"Vary"},
+		Contestants: []Contestant{
+			{"stanza", a.onStanza(stanza.Compress(config))},
+			{"gzhttp", a.onChi(klauspostGzip())},
+		},
+		Beside: []Contestant{{"klauspost-gzip", a.bareGzip(newKlauspost())}},
+	}
+}
+
+// bareGzip does nothing but compress.
+func (a answer) bareGzip(zw stanza.CompressWriter) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		zw.Reset(w)
+		zw.Write(a.body)
+		zw.Close()
+	})
+}
+
+// etag has no peer but what one writes by hand.
+func (a answer) etag() Row {
+	return Row{Name: "ETag", Request: get(), Fields: []string{"Etag"}, Contestants: []Contestant{
+		{"stanza", a.onStanza(stanza.ETag(stanza.ETagConfig{}))},
+		{"hand", a.onChi(handETag)},
+	}}
+}
+
+// handETag is the middleware that one writes for lack of another.
+func handETag(next http.Handler) http.Handler {
+	pool := sync.Pool{New: func() any { return new(heldResponse) }}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		held := pool.Get().(*heldResponse)
+		defer pool.Put(held)
+		held.ResponseWriter, held.status = w, 0
+		held.body.Reset()
+		next.ServeHTTP(held, r)
+		status := cmp.Or(held.status, http.StatusOK)
+		if status == http.StatusOK {
+			tag := fmt.Sprintf(`"%08x"`, crc32.ChecksumIEEE(held.body.Bytes()))
+			w.Header().Set("ETag", tag)
+			if r.Header.Get("If-None-Match") == tag {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+		}
+		w.WriteHeader(status)
+		w.Write(held.body.Bytes())
+	})
+}
+
+// A heldResponse is not sent before its body is complete.
+type heldResponse struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+// WriteHeader keeps the status.
+func (h *heldResponse) WriteHeader(status int) { h.status = status }
+
+// Write keeps a part of the body.
+func (h *heldResponse) Write(p []byte) (int, error) { return h.body.Write(p) }
+
+func (a answer) secureHeaders() Row {
+	return Row{Name: "SecureHeaders", Request: get(), Fields: secureFields(), Contestants: []Contestant{
+		{"stanza", a.onStanza(stanza.SecureHeaders(stanza.SecureHeadersConfig{}))},
+		{"hand", a.onChi(secureHeaders)},
+		{"chi", a.onChi(
+			chimw.SetHeader("X-Content-Type-Options", contentTypeOptions),
+			chimw.SetHeader("X-Frame-Options", frameOptions),
+			chimw.SetHeader("Referrer-Policy", referrerPolicy),
+			chimw.SetHeader("X-XSS-Protection", xssProtection),
+			chimw.SetHeader("Permissions-Policy", permissions),
+		)},
+		{"echo", a.onEcho(echoSecure(), echo.WrapMiddleware(permissionsPolicy))},
+		{"gin", a.onGin(ginSecure(), ginMoreHeaders)},
+	}}
+}
+
+func (a answer) cors() Row {
+	return Row{Name: "CORS", Request: get("Origin", Origin), Fields: []string{"Access-Control-Allow-Origin"},
+		Contestants: a.corsContestants()}
+}
+
+// preflight is what a browser asks before it sends a PUT.
+func (a answer) preflight() Row {
+	r := get("Origin", Origin, "Access-Control-Request-Method", "PUT", "Access-Control-Request-Headers", "content-type")
+	r.Method = http.MethodOptions
+	return Row{Name: "CORS-preflight", Request: r, Fields: []string{"Access-Control-Allow-Origin", "Access-Control-Max-Age"},
+		Contestants: a.corsContestants()}
+}
+
+func (a answer) corsContestants() []Contestant {
+	return []Contestant{
+		{"stanza", a.onStanza(stanzaCORS())},
+		{"rs-cors", a.onChi(rsCORS())},
+		{"chi", a.onChi(chiCORS())},
+		{"jub0bs", a.onChi(jub0bsCORS())},
+		{"echo", a.onEcho(echoCORS())},
+		{"gin", a.onGin(ginCORS())},
+	}
+}
+
+// recovery measures what it costs that nobody panics.
+func (a answer) recovery() Row {
+	return Row{Name: "Recovery", Request: get(), Contestants: []Contestant{
+		{"stanza", a.onStanza(stanza.Recovery(nil))},
+		{"chi", a.onChi(chimw.Recoverer)},
+		{"echo", a.onEcho(echomw.Recover())},
+		{"gin", a.onGin(gin.Recovery())},
+	}}
+}
+
+func (a answer) maxBody() Row {
+	r := get("Content-Type", "application/json")
+	r.Method = http.MethodPost
+	return Row{Name: "MaxBody", Request: r, Body: `{"name":"Somebody Else","email":"somebody@example.com"}`, Contestants: []Contestant{
+		{"stanza", a.onStanza(stanza.MaxBody(maxBody))},
+		{"net-http", http.MaxBytesHandler(a.onMux(), maxBody)},
+		{"chi", a.onChi(chimw.RequestSize(maxBody))},
+		{"echo", a.onEcho(echomw.BodyLimit(maxBody))},
+		{"gin", a.onGin(ginBodyLimit)},
+	}}
+}
+
+// rateLimit leaves out echo, whose limiter fills buckets with tokens instead of
+// counting, and gin, which has none.
+func (a answer) rateLimit() Row {
+	const limit = 1 << 30
+	return Row{
+		Name: "RateLimit", Request: get(KeyField, "somebody"), Fields: []string{"X-Ratelimit-Limit", "X-Ratelimit-Remaining"},
+		Contestants: []Contestant{
+			{"stanza", a.onStanza(stanzaRate(limit))},
+			{"httprate", a.onChi(httprateRate(limit))},
+			{"ulule", a.onChi(ululeRate(limit))},
+		},
+	}
+}

@@ -1,0 +1,162 @@
+package stacks
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+)
+
+// Prometheus returns handlers that show 50 metrics of a program: 20 counters,
+// four gauges for each of five queues, and two histograms for each of them.
+func Prometheus() Row {
+	return Row{
+		Name: "50-metrics", Request: get(), Fields: []string{"Content-Type"},
+		Contestants: []Contestant{
+			{"stanza", stanza.PrometheusHandler(newStanzaMetrics().collect)},
+			{"promhttp", promhttp.HandlerFor(newRegistry(), promhttp.HandlerOpts{DisableCompression: true})},
+		},
+	}
+}
+
+// Names and helps of the metrics.
+func counterName(i int) string   { return fmt.Sprintf("app_jobs_of_kind_%d_total", i) }
+func gaugeName(i int) string     { return fmt.Sprintf("app_queue_gauge_%d", i) }
+func histogramName(i int) string { return fmt.Sprintf("app_wait_%d_seconds", i) }
+
+const (
+	counterHelp   = "Jobs of this kind that were done."
+	gaugeHelp     = "What a queue holds."
+	histogramHelp = "How long jobs waited in a queue."
+)
+
+// queues are the values of a label.
+func queues() []string { return []string{"mail", "images", "reports", "imports", "webhooks"} }
+
+// waitBounds are the bounds of the histograms.
+func waitBounds() []float64 { return []float64{0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 10} }
+
+// waits are what each histogram has observed.
+func waits() []float64 { return []float64{0.015625, 0.0625, 0.0625, 0.125, 0.375, 1.5, 1.75, 4, 32} }
+
+// stanzaMetrics are a program's own variables. Only what may change is read
+// when they are collected.
+type stanzaMetrics struct {
+	counters   [20]atomic.Int64
+	gauges     [4][5]atomic.Int64
+	histograms [2][5]waitCounts
+
+	names  [3][]string // of counters, gauges and histograms
+	labels []map[string]string
+	bounds []float64
+}
+
+// waitCounts are the numbers of a histogram.
+type waitCounts struct {
+	counts [9]atomic.Uint64
+	micros atomic.Int64
+}
+
+func newStanzaMetrics() *stanzaMetrics {
+	m := &stanzaMetrics{bounds: waitBounds()}
+	for _, queue := range queues() {
+		m.labels = append(m.labels, map[string]string{"queue": queue})
+	}
+	for i := range m.counters {
+		m.names[0] = append(m.names[0], counterName(i))
+		m.counters[i].Store(counterValue(i))
+	}
+	for i := range m.gauges {
+		m.names[1] = append(m.names[1], gaugeName(i))
+		for q := range m.gauges[i] {
+			m.gauges[i][q].Store(gaugeValue(i, q))
+		}
+	}
+	for i := range m.histograms {
+		m.names[2] = append(m.names[2], histogramName(i))
+		for q := range m.histograms[i] {
+			m.histograms[i][q].observe(waits(), m.bounds)
+		}
+	}
+	return m
+}
+
+func counterValue(i int) int64  { return int64(i * 12345) }
+func gaugeValue(i, q int) int64 { return int64(100*i + q) }
+
+func (c *waitCounts) observe(seconds, bounds []float64) {
+	for _, s := range seconds {
+		i := 0
+		for i < len(bounds) && s > bounds[i] {
+			i++
+		}
+		c.counts[i].Add(1)
+		c.micros.Add(int64(s * 1e6))
+	}
+}
+
+// collect returns the metrics as they are now.
+func (m *stanzaMetrics) collect() []stanza.PrometheusMetric {
+	all := make([]stanza.PrometheusMetric, 0, 50)
+	for i := range m.counters {
+		all = append(all, stanza.PrometheusMetric{
+			Name: m.names[0][i], Help: counterHelp, Type: "counter", Value: float64(m.counters[i].Load()),
+		})
+	}
+	for i := range m.gauges {
+		for q := range m.gauges[i] {
+			all = append(all, stanza.PrometheusMetric{
+				Name: m.names[1][i], Help: gaugeHelp, Type: "gauge", Value: float64(m.gauges[i][q].Load()), Labels: m.labels[q],
+			})
+		}
+	}
+	for i := range m.histograms {
+		for q := range m.histograms[i] {
+			all = append(all, stanza.PrometheusMetric{
+				Name: m.names[2][i], Help: histogramHelp, Type: "histogram", Labels: m.labels[q],
+				Histogram: m.histograms[i][q].snapshot(m.bounds),
+			})
+		}
+	}
+	return all
+}
+
+func (c *waitCounts) snapshot(bounds []float64) *stanza.PrometheusHistogram {
+	h := &stanza.PrometheusHistogram{Bounds: bounds, Counts: make([]uint64, len(c.counts)), Sum: float64(c.micros.Load()) / 1e6}
+	for i := range c.counts {
+		h.Counts[i] = c.counts[i].Load()
+	}
+	return h
+}
+
+// newRegistry returns the same metrics as variables of the client library.
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	for i := range 20 {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: counterName(i), Help: counterHelp})
+		c.Add(float64(counterValue(i)))
+		registry.MustRegister(c)
+	}
+	for i := range 4 {
+		v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: gaugeName(i), Help: gaugeHelp}, []string{"queue"})
+		for q, queue := range queues() {
+			v.WithLabelValues(queue).Set(float64(gaugeValue(i, q)))
+		}
+		registry.MustRegister(v)
+	}
+	for i := range 2 {
+		v := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: histogramName(i), Help: histogramHelp, Buckets: waitBounds(),
+		}, []string{"queue"})
+		for _, queue := range queues() {
+			for _, s := range waits() {
+				v.WithLabelValues(queue).Observe(s)
+			}
+		}
+		registry.MustRegister(v)
+	}
+	return registry
+}

@@ -1,0 +1,122 @@
+package echo
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
+)
+
+// A Kind is a type of messages, of which text has to be checked.
+type Kind struct {
+	Name   string
+	Opcode wsframe.Opcode
+}
+
+// Kinds returns both.
+func Kinds() []Kind { return []Kind{{"text", wsframe.Text}, {"binary", wsframe.Binary}} }
+
+// Run has a server answer equal messages of the given size, each read from
+// memory when the one before was answered, as long as more says so. What it
+// answers, the handshake included, goes to answers.
+func Run(s Server, op wsframe.Opcode, size int, more func() bool, answers io.Writer) error {
+	conn := &feed{frame: Frame(op, size), more: more, answers: answers}
+	s.Serve(&hijackable{httptest.NewRecorder(), conn}, upgradeRequest())
+	if !conn.ended || conn.answered < size*conn.sent {
+		return fmt.Errorf("%s was sent %d messages (all: %v), and answered with %d bytes", s.Name, conn.sent, conn.ended, conn.answered)
+	}
+	return nil
+}
+
+// Times returns a function that says n times that there is more.
+func Times(n int) (more func() bool) {
+	return func() bool {
+		n--
+		return n >= 0
+	}
+}
+
+// Payload returns the text that is sent.
+func Payload(size int) string {
+	return strings.Repeat("All happy families are alike; ev", size/32+1)[:size]
+}
+
+// Frame returns the frame in which a client sends a message of some text.
+func Frame(op wsframe.Opcode, size int) []byte {
+	const key = 0x3d21fa37
+	f := wsframe.AppendHeader(nil, wsframe.Header{Fin: true, Opcode: op, Masked: true, Key: key, Length: int64(size)})
+	head := len(f)
+	f = append(f, Payload(size)...)
+	wsframe.Mask(f[head:], key)
+	return f
+}
+
+func upgradeRequest() *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "http://example.com/", nil)
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "websocket")
+	r.Header.Set("Sec-WebSocket-Version", "13")
+	r.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+	return r
+}
+
+// hijackable is a ResponseWriter over a feed.
+type hijackable struct {
+	*httptest.ResponseRecorder
+	conn net.Conn
+}
+
+// Hijack hands out the connection with buffers as those of net/http.
+func (h *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.conn, bufio.NewReadWriter(bufio.NewReaderSize(h.conn, 4096), bufio.NewWriterSize(h.conn, 4096)), nil
+}
+
+// A feed is a connection of which one end is a client that sends the same
+// message again and again, each when the one before was answered.
+type feed struct {
+	net.Conn // nil: what is not needed
+	frame    []byte
+	offset   int // in frame, of what was read
+	more     func() bool
+	ended    bool // more has said no
+
+	sent     int // messages
+	answered int // bytes
+	answers  io.Writer
+}
+
+// Read returns bytes of no more than one message.
+func (f *feed) Read(p []byte) (int, error) {
+	if f.ended || f.offset == 0 && !f.more() {
+		f.ended = true
+		return 0, io.EOF
+	}
+	n := copy(p, f.frame[f.offset:])
+	if f.offset += n; f.offset == len(f.frame) {
+		f.offset = 0
+		f.sent++
+	}
+	return n, nil
+}
+
+// Write counts bytes, those of the handshake's response too.
+func (f *feed) Write(p []byte) (int, error) {
+	f.answered += len(p)
+	return f.answers.Write(p)
+}
+
+// Close does nothing, as do the setters of deadlines.
+func (f *feed) Close() error                     { return nil }
+func (f *feed) SetDeadline(time.Time) error      { return nil }
+func (f *feed) SetReadDeadline(time.Time) error  { return nil }
+func (f *feed) SetWriteDeadline(time.Time) error { return nil }
+
+// LocalAddr and RemoteAddr are of no network.
+func (f *feed) LocalAddr() net.Addr  { return &net.UnixAddr{Name: "feed", Net: "unix"} }
+func (f *feed) RemoteAddr() net.Addr { return f.LocalAddr() }
