@@ -2,7 +2,6 @@ package http
 
 import (
 	"runtime"
-	"strconv"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
@@ -73,24 +72,18 @@ func PrometheusHandler(collect func() []PrometheusMetric) HandlerFunc {
 		metrics := collect()
 		page := bufpool.Get()
 		defer bufpool.Put(page)
-		page.B = promtext.Append(page.B, expositionOf(metrics))
-		header := w.Header()
-		header.Set("Content-Type", prometheusContentType)
-		header.Set("Content-Length", strconv.Itoa(len(page.B)))
+		page.B = promtext.Append(page.B, len(metrics), func(i int) promtext.Metric { return expositionOf(&metrics[i]) })
+		setContent(w, prometheusContentType, len(page.B))
 		_, _ = w.Write(page.B) // the client is gone: nobody to tell
 	}
 }
 
-// expositionOf returns metrics as the encoder takes them.
-func expositionOf(metrics []PrometheusMetric) []promtext.Metric {
-	out := make([]promtext.Metric, len(metrics))
-	for i, m := range metrics {
-		out[i] = promtext.Metric{
-			Name: m.Name, Help: m.Help, Type: m.Type, Value: m.Value,
-			Labels: m.Labels, Histogram: (*promtext.Histogram)(m.Histogram),
-		}
+// expositionOf returns a metric as the encoder takes it.
+func expositionOf(m *PrometheusMetric) promtext.Metric {
+	return promtext.Metric{
+		Name: m.Name, Help: m.Help, Type: m.Type, Value: m.Value,
+		Labels: m.Labels, Histogram: (*promtext.Histogram)(m.Histogram),
 	}
-	return out
 }
 
 // RuntimeMetrics returns metrics of the Go runtime under the names that

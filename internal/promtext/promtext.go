@@ -10,7 +10,6 @@ package promtext
 import (
 	"bytes"
 	"cmp"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,7 +46,7 @@ type Histogram struct {
 	Sum float64
 }
 
-// Append appends the exposition of metrics to dst and returns the result.
+// Append appends the exposition of n metrics to dst and returns the result.
 //
 // Metrics of one name form a family, in whichever order they come: one HELP
 // line (the first that is not empty) and one TYPE line, then its samples.
@@ -59,17 +58,19 @@ type Histogram struct {
 // histogram; a type other than the first of the family; a sample whose name
 // and labels have been written before; and a family called like a series
 // (_bucket, _sum, _count) of a histogram on the page.
-func Append(dst []byte, metrics []Metric) []byte {
+func Append(dst []byte, n int, metric func(i int) Metric) []byte {
 	p := pages.Get().(*page)
 	defer p.release()
-	p.metrics = metrics
-	for i := range metrics {
+	for i := range n {
+		p.metrics = append(p.metrics, metric(i))
 		p.add(i)
 	}
-	slices.SortFunc(p.samples, p.compare)
+	if !slices.IsSortedFunc(p.samples, p.compare) {
+		slices.SortFunc(p.samples, p.compare)
+	}
 	for rest := p.samples; len(rest) > 0; {
 		n := 1
-		for n < len(rest) && metrics[rest[n].metric].Name == metrics[rest[0].metric].Name {
+		for n < len(rest) && p.name(rest[n]) == p.name(rest[0]) {
 			n++
 		}
 		dst = p.appendFamily(dst, rest[:n])
@@ -83,16 +84,26 @@ type page struct {
 	metrics    []Metric
 	samples    []sample // the valid ones
 	text       []byte   // the label text of all samples
-	keys       []string // the label names of one sample
+	pairs      []pair   // the labels of one sample
 	histograms []string // the names of the histogram families written so far
 	comments   []byte
+
+	// The bounds of the histogram written last, which most often are those of
+	// the next, and how they are written.
+	bounds    []float64
+	bound     []byte // the text of all of them
+	boundEnds []int  // where each ends in it
 }
 
 // A sample is a valid metric together with its labels as they are written.
+// Samples are moved often when they are sorted, and have no pointers.
 type sample struct {
 	metric     int // index into page.metrics
 	start, end int // its labels in page.text, without braces
 }
+
+// A pair is a label and its value.
+type pair struct{ name, value string }
 
 // What a pooled page may hold on to.
 const (
@@ -105,17 +116,21 @@ var pages = sync.Pool{New: func() any { return new(page) }}
 // release empties p, keeping no reference to the caller's metrics, and gives
 // it back.
 func (p *page) release() {
-	if cap(p.text)+cap(p.comments) > maxKeptText || cap(p.samples) > maxKeptSamples {
+	if cap(p.text)+cap(p.bound)+cap(p.comments) > maxKeptText || cap(p.metrics) > maxKeptSamples {
 		return
 	}
-	clear(p.keys[:cap(p.keys)])
+	clear(p.metrics)
+	clear(p.pairs[:cap(p.pairs)])
 	clear(p.histograms)
 	*p = page{
+		metrics:    p.metrics[:0],
 		samples:    p.samples[:0],
 		text:       p.text[:0],
-		keys:       p.keys[:0],
+		pairs:      p.pairs[:0],
 		histograms: p.histograms[:0],
 		comments:   p.comments[:0],
+		bound:      p.bound[:0],
+		boundEnds:  p.boundEnds[:0],
 	}
 	pages.Put(p)
 }
@@ -123,18 +138,56 @@ func (p *page) release() {
 // add checks a metric on its own and notes it for writing.
 func (p *page) add(i int) {
 	m := &p.metrics[i]
-	if reason := invalid(m); reason != "" {
+	reason := invalid(m)
+	if reason == "" && len(m.Labels) > 0 {
+		reason = p.sortLabels(m)
+	}
+	if reason != "" {
 		p.skip(m, reason)
 		return
 	}
 	start := len(p.text)
-	p.text = p.appendLabels(p.text, m.Labels)
+	if len(m.Labels) > 0 {
+		p.appendLabels()
+	}
 	p.samples = append(p.samples, sample{i, start, len(p.text)})
+}
+
+// sortLabels reads the labels of m into p.pairs, sorted and without those that
+// are empty. It returns why m cannot have a label, or "". Going through a map
+// is dear, and this is done once.
+func (p *page) sortLabels(m *Metric) (reason string) {
+	p.pairs = p.pairs[:0]
+	for name, value := range m.Labels {
+		if reason := invalidLabel(name, m); reason != "" {
+			return reason
+		}
+		if value != "" {
+			p.pairs = append(p.pairs, pair{name, value})
+		}
+	}
+	if len(p.pairs) > 1 {
+		slices.SortFunc(p.pairs, func(a, b pair) int { return strings.Compare(a.name, b.name) })
+	}
+	return ""
+}
+
+// appendLabels appends name="value" for each of p.pairs to p.text, separated
+// by commas.
+func (p *page) appendLabels() {
+	for i, label := range p.pairs {
+		if i > 0 {
+			p.text = append(p.text, ',')
+		}
+		p.text = append(append(p.text, label.name...), `="`...)
+		p.text = appendEscaped(p.text, label.value, true)
+		p.text = append(p.text, '"')
+	}
 }
 
 // compare orders samples by name, labels and, where both are equal, place.
 func (p *page) compare(a, b sample) int {
-	if c := strings.Compare(p.metrics[a.metric].Name, p.metrics[b.metric].Name); c != 0 {
+	if c := strings.Compare(p.name(a), p.name(b)); c != 0 {
 		return c
 	}
 	if c := bytes.Compare(p.labels(a), p.labels(b)); c != 0 {
@@ -142,6 +195,8 @@ func (p *page) compare(a, b sample) int {
 	}
 	return cmp.Compare(a.metric, b.metric)
 }
+
+func (p *page) name(s sample) string { return p.metrics[s.metric].Name }
 
 func (p *page) labels(s sample) []byte { return p.text[s.start:s.end] }
 
@@ -198,7 +253,7 @@ func (p *page) appendSamples(dst []byte, samples []sample, kind string) []byte {
 			p.skip(m, "same name and labels as an earlier metric")
 			continue
 		case kind == "histogram":
-			dst = appendHistogram(dst, m.Name, p.labels(s), m.Histogram)
+			dst = p.appendHistogram(dst, m.Name, p.labels(s), m.Histogram)
 		default:
 			dst = appendSample(dst, m.Name, "", p.labels(s), m.Value)
 		}
@@ -213,53 +268,55 @@ func (p *page) appendSamples(dst []byte, samples []sample, kind string) []byte {
 func (p *page) clashes(name string) bool {
 	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
 		base, ok := strings.CutSuffix(name, suffix)
-		if _, found := slices.BinarySearch(p.histograms, base); ok && found {
+		if !ok {
+			continue
+		}
+		if _, found := slices.BinarySearch(p.histograms, base); found {
 			return true
 		}
 	}
 	return false
 }
 
-// appendLabels appends name="value" pairs, sorted and separated by commas.
-func (p *page) appendLabels(dst []byte, labels map[string]string) []byte {
-	p.keys = slices.AppendSeq(p.keys[:0], maps.Keys(labels))
-	slices.Sort(p.keys)
-	start := len(dst)
-	for _, key := range p.keys {
-		if labels[key] == "" {
-			continue
-		}
-		if len(dst) > start {
-			dst = append(dst, ',')
-		}
-		dst = append(append(dst, key...), `="`...)
-		dst = appendEscaped(dst, labels[key], true)
-		dst = append(dst, '"')
-	}
-	return dst
-}
-
 // appendHistogram appends the series of h: its buckets, which in this format
 // include all smaller ones, its sum and its count.
-func appendHistogram(dst []byte, name string, labels []byte, h *Histogram) []byte {
+func (p *page) appendHistogram(dst []byte, name string, labels []byte, h *Histogram) []byte {
+	p.formatBounds(h.Bounds)
+	begin := len(dst)
+	dst = append(append(dst, name...), "_bucket{"...)
+	if len(labels) > 0 {
+		dst = append(append(dst, labels...), ',')
+	}
+	dst = append(dst, `le="`...)
+	end := len(dst)
 	var count uint64
+	bound := 0 // where it begins in p.bound
 	for i, n := range h.Counts {
+		if i > 0 {
+			dst = append(dst, dst[begin:end]...)
+		}
+		dst = append(append(dst, p.bound[bound:p.boundEnds[i]]...), `"} `...)
+		bound = p.boundEnds[i]
 		count += n
-		dst = append(append(dst, name...), "_bucket{"...)
-		if len(labels) > 0 {
-			dst = append(append(dst, labels...), ',')
-		}
-		dst = append(dst, `le="`...)
-		if i < len(h.Bounds) {
-			dst = appendFloat(dst, h.Bounds[i])
-		} else {
-			dst = append(dst, "+Inf"...)
-		}
-		dst = append(dst, `"} `...)
 		dst = append(strconv.AppendUint(dst, count, 10), '\n')
 	}
 	dst = appendSample(dst, name, "_sum", labels, h.Sum)
 	return appendSample(dst, name, "_count", labels, float64(count))
+}
+
+// formatBounds makes p.bound the text of bounds and of the one that follows
+// them, unless it is.
+func (p *page) formatBounds(bounds []float64) {
+	if len(p.boundEnds) > 0 && slices.Equal(bounds, p.bounds) {
+		return
+	}
+	p.bounds, p.bound, p.boundEnds = bounds, p.bound[:0], p.boundEnds[:0]
+	for _, v := range bounds {
+		p.bound = appendFloat(p.bound, v)
+		p.boundEnds = append(p.boundEnds, len(p.bound))
+	}
+	p.bound = append(p.bound, "+Inf"...)
+	p.boundEnds = append(p.boundEnds, len(p.bound))
 }
 
 // appendSample appends the line of one sample.
@@ -284,24 +341,30 @@ func appendFloat(dst []byte, v float64) []byte {
 // appendEscaped appends s with backslashes, line feeds and, for label values,
 // double quotes escaped, and with what is not UTF-8 replaced.
 func appendEscaped(dst []byte, s string, quotes bool) []byte {
+	copied := 0 // bytes of s
 	for i := 0; i < len(s); {
-		c := s[i]
-		switch {
+		var instead string
+		switch c := s[i]; {
 		case c == '\\':
-			dst = append(dst, `\\`...)
+			instead = `\\`
 		case c == '\n':
-			dst = append(dst, `\n`...)
+			instead = `\n`
 		case c == '"' && quotes:
-			dst = append(dst, `\"`...)
+			instead = `\"`
 		case c < utf8.RuneSelf:
-			dst = append(dst, c)
+			i++
+			continue
 		default:
 			r, size := utf8.DecodeRuneInString(s[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += size
-			continue
+			if r != utf8.RuneError || size > 1 {
+				i += size
+				continue
+			}
+			instead = string(utf8.RuneError)
 		}
+		dst = append(append(dst, s[copied:i]...), instead...)
 		i++
+		copied = i
 	}
-	return dst
+	return append(dst, s[copied:]...)
 }

@@ -64,9 +64,14 @@ func everything() []promtext.Metric {
 	}
 }
 
+// appendAll is Append for a slice.
+func appendAll(dst []byte, metrics []promtext.Metric) []byte {
+	return promtext.Append(dst, len(metrics), func(i int) promtext.Metric { return metrics[i] })
+}
+
 func TestAppendMatchesTheGoldenPage(t *testing.T) {
 	t.Parallel()
-	got := promtext.Append(nil, everything())
+	got := appendAll(nil, everything())
 	testkit.Golden(t, "everything.prom", got)
 	if _, err := parse(string(got)); err != nil {
 		t.Error(err)
@@ -75,11 +80,11 @@ func TestAppendMatchesTheGoldenPage(t *testing.T) {
 
 func TestAppendKeepsWhatIsThere(t *testing.T) {
 	t.Parallel()
-	got := string(promtext.Append([]byte("# before\n"), []promtext.Metric{{Name: "a", Value: 1}}))
+	got := string(appendAll([]byte("# before\n"), []promtext.Metric{{Name: "a", Value: 1}}))
 	if want := "# before\n# TYPE a untyped\na 1\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := promtext.Append(nil, nil); len(got) != 0 {
+	if got := appendAll(nil, nil); len(got) != 0 {
 		t.Errorf("no metrics give %q", got)
 	}
 }
@@ -91,16 +96,16 @@ func TestOrderOfMetricsDoesNotMatter(t *testing.T) {
 		{Name: "a", Type: "gauge", Value: 2, Labels: map[string]string{"x": "2"}},
 		{Name: "a", Type: "gauge", Value: 3, Labels: map[string]string{"x": "1"}},
 	}
-	want := string(promtext.Append(nil, metrics))
+	want := string(appendAll(nil, metrics))
 	slices.Reverse(metrics)
-	if got := string(promtext.Append(nil, metrics)); got != want {
+	if got := string(appendAll(nil, metrics)); got != want {
 		t.Errorf("reversed:\n%s\nwant:\n%s", got, want)
 	}
 }
 
 func TestEverySeriesOfAnotherFamilySurvivesAMistake(t *testing.T) {
 	t.Parallel()
-	page, err := parse(string(promtext.Append(nil, everything())))
+	page, err := parse(string(appendAll(nil, everything())))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,8 +131,8 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 		t.Skip("the pool forgets at random under the race detector")
 	}
 	metrics := fifty()
-	buf := promtext.Append(nil, metrics)
-	n := testing.AllocsPerRun(100, func() { buf = promtext.Append(buf[:0], metrics) })
+	buf := appendAll(nil, metrics)
+	n := testing.AllocsPerRun(100, func() { buf = appendAll(buf[:0], metrics) })
 	if n > 1 { // the pool may be emptied in between
 		t.Errorf("%v allocations, want 0", n)
 	}
@@ -144,7 +149,7 @@ func FuzzAppend(f *testing.F) {
 	f.Add("x|h\x00|gauge|a=\x00\xff|1e300\nx||counter|a=b|1")
 	f.Fuzz(func(t *testing.T, script string) {
 		metrics := metricsFrom(script)
-		out := string(promtext.Append(nil, metrics))
+		out := string(appendAll(nil, metrics))
 		page, err := parse(out)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
@@ -209,7 +214,7 @@ func BenchmarkAppend50(b *testing.B) {
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = promtext.Append(buf[:0], metrics)
+		buf = appendAll(buf[:0], metrics)
 	}
 	b.SetBytes(int64(len(buf)))
 }
@@ -228,7 +233,7 @@ func BenchmarkAppendHistograms(b *testing.B) {
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = promtext.Append(buf[:0], metrics)
+		buf = appendAll(buf[:0], metrics)
 	}
 	b.SetBytes(int64(len(buf)))
 }

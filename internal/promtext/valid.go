@@ -16,7 +16,7 @@ func (m *Metric) kind() string {
 	return "untyped"
 }
 
-// invalid returns why m cannot be on any page, or "".
+// invalid returns why m cannot be on any page whatever its labels are, or "".
 func invalid(m *Metric) string {
 	if !validName(m.Name, true) {
 		return "invalid name"
@@ -33,15 +33,18 @@ func invalid(m *Metric) string {
 	default:
 		return "invalid type"
 	}
-	for name := range m.Labels {
-		switch {
-		case !validName(name, false):
-			return "invalid label name"
-		case strings.HasPrefix(name, "__"):
-			return "a label name with two leading underscores is Prometheus's own"
-		case name == "le" && m.Histogram != nil:
-			return "the label le is the histogram's own"
-		}
+	return ""
+}
+
+// invalidLabel returns why m cannot have a label of that name, or "".
+func invalidLabel(name string, m *Metric) string {
+	switch {
+	case !validName(name, false):
+		return "invalid label name"
+	case strings.HasPrefix(name, "__"):
+		return "a label name with two leading underscores is Prometheus's own"
+	case name == "le" && m.Histogram != nil:
+		return "the label le is the histogram's own"
 	}
 	return ""
 }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// benchstat computes medians and their confidence intervals.
+const benchstat = "golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da"
+
+// ours is the contestant that the others are compared with.
+const ours = "stanza"
+
+// A comparison is a topic whose figures are benchmarks of package stacks.
+type comparison struct {
+	topic      string
+	benchmarks []string // names of the functions, without Benchmark
+	cpus       string   // for -test.cpu; "" is as many as there are
+}
+
+var comparisons = []comparison{
+	{"router", []string{"Router"}, ""},
+	{"middleware", []string{"Middleware"}, ""},
+	{"chain", []string{"Chain"}, ""},
+	{"helpers", []string{"Helpers", "Prometheus"}, ""},
+	{"ratelimit", []string{"RateLimit"}, "1,2"},
+	{"websocket", []string{"WebSocket"}, ""},
+	{"sse", []string{"SSE"}, ""},
+}
+
+// measureBenchmarks runs the benchmarks of the wanted topics in rounds, all of
+// them once in each round, so that whatever else the machine does in a while
+// meets them all, and returns a block for each topic.
+func measureBenchmarks(p plan, wanted []string) (map[string]string, error) {
+	chosen := slices.DeleteFunc(slices.Clone(comparisons), func(c comparison) bool {
+		return !slices.Contains(wanted, c.topic)
+	})
+	if len(chosen) == 0 {
+		return nil, nil
+	}
+	dir, err := os.MkdirTemp("", "measure")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "stacks.test")
+	if _, err := output("go", "test", "-c", "-o", program, "./stacks"); err != nil {
+		return nil, err
+	}
+	var lines bytes.Buffer
+	for round := range p.rounds {
+		log.Printf("benchmarks, round %d of %d", round+1, p.rounds)
+		for _, c := range chosen {
+			out, err := output(program, "-test.run=^$", "-test.bench=^Benchmark("+strings.Join(c.benchmarks, "|")+")$",
+				"-test.benchtime="+p.benchTime.String(), "-test.cpu="+c.cpus)
+			if err != nil {
+				return nil, err
+			}
+			lines.Write(out)
+		}
+	}
+	raw := filepath.Join(dir, "benchmarks.txt")
+	if err := os.WriteFile(raw, lines.Bytes(), 0o644); err != nil {
+		return nil, err
+	}
+	return summarize(p, chosen, raw)
+}
+
+// summarize makes tables of the benchmarks' output in the file raw.
+func summarize(p plan, chosen []comparison, raw string) (map[string]string, error) {
+	csv, err := output("go", "run", benchstat, "-format", "csv", "-row", ".fullname", raw)
+	if err != nil {
+		return nil, err
+	}
+	results, err := parseBenchstat(csv)
+	if err != nil {
+		return nil, err
+	}
+	how := fmt.Sprintf("medians of %d rounds of %v", p.rounds, p.benchTime)
+	blocks := map[string]string{}
+	for _, c := range chosen {
+		var mine []result
+		for _, r := range results {
+			if slices.Contains(c.benchmarks, r.function) {
+				mine = append(mine, r)
+			}
+		}
+		blocks[c.topic] = circumstances(how) + "\n\n" + table(mine)
+	}
+	return blocks, nil
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// editEvery is how often each editor changes the board: 25 times in 10 seconds,
+// of the 30 that the demo allows to an address.
+const editEvery = 400 * time.Millisecond
+
+// An editor changes the demo's board: it adds a task, edits it and deletes it,
+// over and over.
+type editor struct {
+	name   string
+	client *http.Client
+	url    string
+	task   string // the URL of the one that it has added
+	made   atomic.Int64
+}
+
+// newEditors returns editors at different addresses of the loopback network,
+// since the demo limits what comes from one.
+func newEditors(url string) []*editor {
+	var editors []*editor
+	for _, address := range []string{"127.0.0.2", "127.0.0.3"} {
+		dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+		editors = append(editors, &editor{
+			name:   "editor at " + address,
+			client: &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext}, Timeout: patience},
+			url:    url,
+		})
+	}
+	return editors
+}
+
+// changes returns how many changes editors have made.
+func changes(editors []*editor) (n int64) {
+	for _, e := range editors {
+		n += e.made.Load()
+	}
+	return n
+}
+
+// edit makes changes until ctx ends. What it has begun it finishes.
+func (e *editor) edit(ctx context.Context) error {
+	defer e.client.CloseIdleConnections()
+	next := time.NewTicker(editEvery)
+	defer next.Stop()
+	for {
+		for _, change := range []func() error{e.add, e.finish, e.remove} {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-next.C:
+			}
+			if err := change(); err != nil {
+				return err
+			}
+			e.made.Add(1)
+		}
+	}
+}
+
+// add puts a new task on the board.
+func (e *editor) add() error {
+	body, err := e.do(http.MethodPost, e.url+"/api/tasks", `{"title":"Soak","description":"`+strings.Repeat("wet ", 50)+`"}`, http.StatusCreated)
+	if err != nil {
+		return err
+	}
+	var task struct {
+		ID int64 `json:"id"`
+	}
+	if err := json.Unmarshal(body, &task); err != nil {
+		return err
+	}
+	e.task = fmt.Sprintf("%s/api/tasks/%d", e.url, task.ID)
+	return nil
+}
+
+// finish marks the task as done.
+func (e *editor) finish() error {
+	_, err := e.do(http.MethodPatch, e.task, `{"status":"done","version":1}`, http.StatusOK)
+	return err
+}
+
+// remove takes the task off the board.
+func (e *editor) remove() error {
+	_, err := e.do(http.MethodDelete, e.task, "", http.StatusNoContent)
+	return err
+}
+
+// do sends a request and returns the body of the answer, which must have the
+// given status.
+func (e *editor) do(method, url, body string, status int) ([]byte, error) {
+	request, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := e.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != status {
+		return nil, fmt.Errorf("%s %s: status %s: %s", method, url, response.Status, answer)
+	}
+	return answer, nil
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"errors"
+	"strings"
+)
+
+// measureIdle has the test of idle connections print what they take.
+func measureIdle() (string, error) {
+	out, err := output("go", "test", "./websocket", "-run", "^TestIdleConnections$", "-count=1", "-v")
+	if err != nil {
+		return "", err
+	}
+	_, printed, found := strings.Cut(string(out), "TestIdleConnections\n    idle_test.go:")
+	if !found {
+		_, printed, found = strings.Cut(string(out), "    idle_test.go:")
+	}
+	_, printed, ok := strings.Cut(printed, ": ")
+	if !found || !ok {
+		return "", errors.New("the test of idle connections printed no figures")
+	}
+	var lines []string
+	for line := range strings.Lines(printed) {
+		line, ours := strings.CutPrefix(line, "        ")
+		if len(lines) > 0 && !ours {
+			break
+		}
+		lines = append(lines, line)
+	}
+	return "```\n" + strings.Join(lines, "") + "```\n", nil
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+)
+
+// writeBlocks replaces the blocks of the given topics in a file.
+func writeBlocks(file string, blocks map[string]string) error {
+	before, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	text := string(before)
+	for _, topic := range slices.Sorted(maps.Keys(blocks)) {
+		if text, err = replaceBlock(text, topic, blocks[topic]); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return os.WriteFile(file, []byte(text), 0o644)
+}
+
+// replaceBlock replaces what stands between the comments of a topic.
+func replaceBlock(text, topic, block string) (string, error) {
+	begin, end := "<!-- begin "+topic+" -->\n", "<!-- end "+topic+" -->\n"
+	before, rest, found := strings.Cut(text, begin)
+	if !found {
+		return "", fmt.Errorf("no line %q", strings.TrimSpace(begin))
+	}
+	_, after, found := strings.Cut(rest, end)
+	if !found {
+		return "", fmt.Errorf("no line %q after %q", strings.TrimSpace(end), strings.TrimSpace(begin))
+	}
+	return before + begin + strings.TrimSpace(block) + "\n" + end + after, nil
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A sample is how the demo is at one time.
+type sample struct {
+	at                         time.Duration // since the beginning
+	resident, heap, goroutines int64
+}
+
+// sample looks at the demo every second until ctx ends.
+func (s *soak) sample(ctx context.Context) []sample {
+	var samples []sample
+	begin := time.Now()
+	next := time.NewTicker(time.Second)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return samples
+		case <-next.C:
+		}
+		resident, err := s.demo.resident()
+		s.faults.add("memory", err)
+		heap, goroutines, err := s.metrics.scrape()
+		s.faults.add("metrics", err)
+		samples = append(samples, sample{time.Since(begin), resident, heap, goroutines})
+	}
+}
+
+// A scraper reads the demo's own metrics, each time over a new connection, so
+// that what serves that counts once, in every reading.
+type scraper struct {
+	client *http.Client
+	url    string
+}
+
+func newScraper(url string) *scraper {
+	return &scraper{&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}, url}
+}
+
+// scrape returns how many bytes of heap are in use, and how many goroutines
+// there are.
+func (s *scraper) scrape() (heap, goroutines int64, err error) {
+	response, err := s.client.Get(s.url)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer response.Body.Close()
+	found := map[string]int64{"go_memstats_heap_inuse_bytes": 0, "go_goroutines": 0}
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		if _, wanted := found[name]; !wanted {
+			continue
+		}
+		number, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return 0, 0, fmt.Errorf("%s: %w", name, err)
+		}
+		found[name] = int64(number)
+	}
+	heap, goroutines = found["go_memstats_heap_inuse_bytes"], found["go_goroutines"]
+	if heap == 0 || goroutines == 0 {
+		return 0, 0, fmt.Errorf("%s: status %s, %v, %w", s.url, response.Status, found, lines.Err())
+	}
+	return heap, goroutines, lines.Err()
+}
+
+// steadyGoroutines returns how many goroutines there are when the number has
+// not changed in several readings.
+func (s *scraper) steadyGoroutines(atMost time.Duration) (int64, error) {
+	const same = 5
+	var last []int64
+	n, err := s.goroutinesWhen(atMost, func(n int64) bool {
+		last = append(last, n)
+		last = last[max(0, len(last)-same):]
+		return len(last) == same && slices.Min(last) == slices.Max(last)
+	})
+	if err == nil && slices.Min(last) != slices.Max(last) {
+		err = fmt.Errorf("the number of goroutines does not settle: %d", last)
+	}
+	return n, err
+}
+
+// fewGoroutines returns how many goroutines there are when there are no more
+// than that, or when it has waited for that as long as it may.
+func (s *scraper) fewGoroutines(few int64, atMost time.Duration) (int64, error) {
+	return s.goroutinesWhen(atMost, func(n int64) bool { return n <= few })
+}
+
+// goroutinesWhen reads the number of goroutines until it is as it should be, or
+// so much time has passed, and returns the last.
+func (s *scraper) goroutinesWhen(atMost time.Duration, ok func(int64) bool) (int64, error) {
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	late := time.After(atMost)
+	for {
+		_, n, err := s.scrape()
+		if err != nil || ok(n) {
+			return n, err
+		}
+		select {
+		case <-again.C:
+		case <-late:
+			return n, nil
+		}
+	}
+}
+
+// A window is a part of the time, without its end.
+type window struct{ from, to time.Duration }
+
+// of returns the samples of that time.
+func (w window) of(samples []sample) []sample {
+	var part []sample
+	for _, s := range samples {
+		if w.from <= s.at && s.at < w.to {
+			part = append(part, s)
+		}
+	}
+	return part
+}
+
+// String says when it is.
+func (w window) String() string { return fmt.Sprintf("%v–%v", w.from, w.to) }
+
+// spread returns the least, the median and the most of a figure, and zeros if
+// there are no samples.
+func spread(samples []sample, of func(sample) int64) (least, middle, most int64) {
+	var all []float64
+	for _, s := range samples {
+		all = append(all, float64(of(s)))
+	}
+	if len(all) == 0 {
+		return 0, 0, 0
+	}
+	return int64(slices.Min(all)), int64(median(all)), int64(slices.Max(all))
+}
+
+// resident returns the median of the memory in some part of the time.
+func (o *outcome) resident(w window) int64 {
+	_, middle, _ := spread(w.of(o.samples), func(s sample) int64 { return s.resident })
+	return middle
+}
+
+// memoryWindows returns when to compare the memory: in the second minute and in
+// the last. If there are not three, it is the second quarter of the time and the
+// last.
+func memoryWindows(d time.Duration) (early, late window) {
+	part := time.Minute
+	if d < 3*part {
+		part = d / 4
+	}
+	return window{part, 2 * part}, window{d - part, d}
+}
+
+// mebibytes writes a number of bytes.
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

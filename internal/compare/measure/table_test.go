@@ -1,0 +1,84 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+const benchstatOutput = `goos: linux
+cpu: AMD EPYC
+,benchmarks.txt,
+,sec/op,CI
+Router/row=static/by=chi-2,8.543e-07,3%
+Router/row=static/by=stanza-2,3.2e-07,∞
+RateLimit/row=1-key/by=stanza,1.25e-06,1%
+geomean,1e-7,
+
+,benchmarks.txt,
+,allocs/op,CI
+Router/row=static/by=chi-2,2,0%
+Router/row=static/by=stanza-2,0,0%
+RateLimit/row=1-key/by=stanza,1,0%
+geomean,,
+
+,benchmarks.txt,
+,B/key,CI
+RateLimit/row=1-key/by=stanza,123.4,0%
+`
+
+func TestTableHasOursFirstAndTheOthersAsRatios(t *testing.T) {
+	t.Parallel()
+	results, err := parseBenchstat([]byte(benchstatOutput))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `| | stanza | chi |
+|---|---|---|
+| static | 320 ns ±∞, 0 | 2.67 ±3%, 2 |
+| 1-key, 1 CPU | 1.25 µs ±1%, 1, 123 B |  |
+`
+	if got := table(results); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestNamesOfBenchmarksAreChecked(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"Router-2", "Router/row=static-2", "Router/static/by=chi-2"} {
+		if r, err := parseName(name); err == nil {
+			t.Errorf("%q is taken for %v", name, r)
+		}
+	}
+	r, err := parseName("Chain/row=200B/by=rs-cors-16")
+	if err != nil || r.function != "Chain" || r.row != "200B" || r.by != "rs-cors" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestBlocksAreReplacedAndTheRestKept(t *testing.T) {
+	t.Parallel()
+	const text = "before\n<!-- begin a -->\nold\n<!-- end a -->\nbetween\n<!-- begin b -->\n<!-- end b -->\n"
+	got, err := replaceBlock(text, "a", "\nnew\n\n")
+	if want := strings.Replace(text, "old", "new", 1); err != nil || got != want {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, topic := range []string{"c", "end"} {
+		if _, err := replaceBlock(text, topic, ""); err == nil {
+			t.Errorf("a block %q was found", topic)
+		}
+	}
+	if _, err := replaceBlock("<!-- end a -->\n<!-- begin a -->\n", "a", ""); err == nil {
+		t.Error("a block without an end was taken")
+	}
+}
+
+func TestDurationHasThreeDigits(t *testing.T) {
+	t.Parallel()
+	for seconds, want := range map[float64]string{
+		3.2e-8: "32 ns", 3.456e-7: "346 ns", 1.2345e-6: "1.23 µs", 0.0987654: "98.8 ms", 2: "2 s",
+	} {
+		if got := duration(seconds); got != want {
+			t.Errorf("duration(%v) = %q, want %q", seconds, got, want)
+		}
+	}
+}

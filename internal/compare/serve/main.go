@@ -1,0 +1,125 @@
+// Command serve serves the API of package stacks on one of its contestants, in
+// a process of its own, so that a load generator can measure it from outside:
+//
+//	go run ./serve -by chi -size 200B
+//
+// The contestants and sizes are those of [stacks.Chains], for its handlers are
+// what is served: by=stanza does what the peers do, by=stanza-whole is the
+// whole documented chain. One is added, by=net-http-gzip: net/http alone with
+// the least that compresses.
+//
+// It prints the address it serves at, and nothing else. It ends on SIGINT and
+// SIGTERM, and when its standard input is closed, so that it does not outlive
+// whatever has started it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/compare/stacks"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("serve: ")
+	by := flag.String("by", "stanza", "`contestant` to serve")
+	size := flag.String("size", "200B", "`size` of the answers")
+	addr := flag.String("addr", "127.0.0.1:0", "`address` to serve at; port 0 means any free port")
+	logFile := flag.String("log", "", "`file` for the log lines, which are formatted and dropped otherwise")
+	profile := flag.String("cpuprofile", "", "`file` for a CPU profile of all the time it serves")
+	flag.Parse()
+	if err := run(*by, *size, *addr, *logFile, *profile); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run opens the files that are asked for and serves until it is told to end.
+func run(by, size, addr, logFile, profile string) (err error) {
+	out := io.Discard
+	if logFile != "" {
+		file, err := os.Create(logFile)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		out = file
+	}
+	handler, err := find(by, size, out)
+	if err != nil {
+		return err
+	}
+	if profile != "" {
+		file, err := os.Create(profile)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	return serve(handler, addr)
+}
+
+// find returns a contestant's handler. Its logs go to out.
+func find(by, size string, out io.Writer) (http.Handler, error) {
+	if by == "net-http-gzip" {
+		handler, err := find("net-http", size, out)
+		if err != nil {
+			return nil, err
+		}
+		return compress(handler), nil
+	}
+	known := []string{}
+	for _, row := range stacks.Chains(out) {
+		for _, c := range append(row.Contestants, row.Beside...) {
+			if row.Name == size && c.Name == by {
+				return c.Handler, nil
+			}
+			known = append(known, row.Name+" "+c.Name)
+		}
+	}
+	return nil, fmt.Errorf("no answers of size %q by %q; there are %s", size, by, strings.Join(known, ", "))
+}
+
+// serve serves at addr with the timeouts that this package has by default, for
+// every contestant the same. It ends well when the process is told to.
+func serve(handler http.Handler, addr string) error {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	go func() {
+		defer cancel()
+		_, _ = io.Copy(io.Discard, os.Stdin) // its end counts, however it comes
+	}()
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadTimeout:       15 * time.Second,
+		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      15 * time.Second,
+		IdleTimeout:       60 * time.Second,
+	}
+	context.AfterFunc(ctx, func() { _ = server.Close() }) // the process ends with it
+	fmt.Println(listener.Addr())
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
