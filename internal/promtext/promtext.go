@@ -65,10 +65,8 @@ func Append(dst []byte, n int, metric func(i int) Metric) []byte {
 		p.metrics = append(p.metrics, metric(i))
 		p.add(i)
 	}
-	if !slices.IsSortedFunc(p.samples, p.compare) {
-		slices.SortFunc(p.samples, p.compare)
-	}
-	for rest := p.samples; len(rest) > 0; {
+	p.sort()
+	for rest := p.order; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && p.name(rest[n]) == p.name(rest[0]) {
 			n++
@@ -83,6 +81,7 @@ func Append(dst []byte, n int, metric func(i int) Metric) []byte {
 type page struct {
 	metrics    []Metric
 	samples    []sample // the valid ones
+	order      []int    // indices into samples, sorted
 	text       []byte   // the label text of all samples
 	pairs      []pair   // the labels of one sample
 	histograms []string // the names of the histogram families written so far
@@ -96,7 +95,6 @@ type page struct {
 }
 
 // A sample is a valid metric together with its labels as they are written.
-// Samples are moved often when they are sorted, and have no pointers.
 type sample struct {
 	metric     int // index into page.metrics
 	start, end int // its labels in page.text, without braces
@@ -116,7 +114,7 @@ var pages = sync.Pool{New: func() any { return new(page) }}
 // release empties p, keeping no reference to the caller's metrics, and gives
 // it back.
 func (p *page) release() {
-	if cap(p.text)+cap(p.bound)+cap(p.comments) > maxKeptText || cap(p.metrics) > maxKeptSamples {
+	if cap(p.text)+cap(p.bound)+cap(p.comments) > maxKeptText || max(cap(p.metrics), cap(p.order)) > maxKeptSamples {
 		return
 	}
 	clear(p.metrics)
@@ -125,6 +123,7 @@ func (p *page) release() {
 	*p = page{
 		metrics:    p.metrics[:0],
 		samples:    p.samples[:0],
+		order:      p.order, // see sort
 		text:       p.text[:0],
 		pairs:      p.pairs[:0],
 		histograms: p.histograms[:0],
@@ -185,20 +184,39 @@ func (p *page) appendLabels() {
 	}
 }
 
+// sort puts p.order into order. It begins with the order of the page before,
+// which most often had the same metrics, if it was as long.
+func (p *page) sort() {
+	if len(p.order) != len(p.samples) {
+		p.order = p.order[:0]
+		for i := range p.samples {
+			p.order = append(p.order, i)
+		}
+	}
+	if !slices.IsSortedFunc(p.order, p.compare) {
+		slices.SortFunc(p.order, p.compare)
+	}
+}
+
 // compare orders samples by name, labels and, where both are equal, place.
-func (p *page) compare(a, b sample) int {
+func (p *page) compare(a, b int) int {
 	if c := strings.Compare(p.name(a), p.name(b)); c != 0 {
 		return c
 	}
 	if c := bytes.Compare(p.labels(a), p.labels(b)); c != 0 {
 		return c
 	}
-	return cmp.Compare(a.metric, b.metric)
+	return cmp.Compare(a, b)
 }
 
-func (p *page) name(s sample) string { return p.metrics[s.metric].Name }
+func (p *page) metric(sample int) *Metric { return &p.metrics[p.samples[sample].metric] }
 
-func (p *page) labels(s sample) []byte { return p.text[s.start:s.end] }
+func (p *page) name(sample int) string { return p.metric(sample).Name }
+
+func (p *page) labels(sample int) []byte {
+	s := p.samples[sample]
+	return p.text[s.start:s.end]
+}
 
 // skip notes in a comment why m is not on the page.
 func (p *page) skip(m *Metric, reason string) {
@@ -210,19 +228,18 @@ func (p *page) skip(m *Metric, reason string) {
 	p.comments = append(p.comments, '\n')
 }
 
-// appendFamily appends the metrics of one name, which samples lists sorted.
-func (p *page) appendFamily(dst []byte, samples []sample) []byte {
-	first, help := samples[0].metric, -1
+// appendFamily appends the samples of one name, which are sorted.
+func (p *page) appendFamily(dst []byte, samples []int) []byte {
+	first, help := slices.Min(samples), -1
 	for _, s := range samples {
-		first = min(first, s.metric)
-		if p.metrics[s.metric].Help != "" && (help < 0 || s.metric < help) {
-			help = s.metric
+		if p.metric(s).Help != "" && (help < 0 || s < help) {
+			help = s
 		}
 	}
-	name, kind := p.metrics[first].Name, p.metrics[first].kind()
+	name, kind := p.name(first), p.metric(first).kind()
 	if p.clashes(name) {
 		for _, s := range samples {
-			p.skip(&p.metrics[s.metric], "the name of a series of a histogram")
+			p.skip(p.metric(s), "the name of a series of a histogram")
 		}
 		return dst
 	}
@@ -231,7 +248,7 @@ func (p *page) appendFamily(dst []byte, samples []sample) []byte {
 	}
 	if help >= 0 {
 		dst = append(append(append(dst, "# HELP "...), name...), ' ')
-		dst = appendEscaped(dst, p.metrics[help].Help, false)
+		dst = appendEscaped(dst, p.metric(help).Help, false)
 		dst = append(dst, '\n')
 	}
 	dst = append(append(append(dst, "# TYPE "...), name...), ' ')
@@ -241,15 +258,15 @@ func (p *page) appendFamily(dst []byte, samples []sample) []byte {
 
 // appendSamples appends the samples of one family, which are sorted, leaving
 // out duplicates and what is not of the family's type.
-func (p *page) appendSamples(dst []byte, samples []sample, kind string) []byte {
+func (p *page) appendSamples(dst []byte, samples []int, kind string) []byte {
 	last := -1 // the sample written last
-	for i, s := range samples {
-		m := &p.metrics[s.metric]
+	for _, s := range samples {
+		m := p.metric(s)
 		switch {
 		case m.kind() != kind:
 			p.skip(m, "its type is not that of an earlier metric of this name")
 			continue
-		case last >= 0 && bytes.Equal(p.labels(s), p.labels(samples[last])):
+		case last >= 0 && bytes.Equal(p.labels(s), p.labels(last)):
 			p.skip(m, "same name and labels as an earlier metric")
 			continue
 		case kind == "histogram":
@@ -257,7 +274,7 @@ func (p *page) appendSamples(dst []byte, samples []sample, kind string) []byte {
 		default:
 			dst = appendSample(dst, m.Name, "", p.labels(s), m.Value)
 		}
-		last = i
+		last = s
 	}
 	return dst
 }
@@ -266,6 +283,9 @@ func (p *page) appendSamples(dst []byte, samples []sample, kind string) []byte {
 // Names are written in order and a histogram's name sorts before its series',
 // so all that matter have been noted.
 func (p *page) clashes(name string) bool {
+	if len(p.histograms) == 0 {
+		return false
+	}
 	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
 		base, ok := strings.CutSuffix(name, suffix)
 		if !ok {
@@ -341,6 +361,10 @@ func appendFloat(dst []byte, v float64) []byte {
 // appendEscaped appends s with backslashes, line feeds and, for label values,
 // double quotes escaped, and with what is not UTF-8 replaced.
 func appendEscaped(dst []byte, s string, quotes bool) []byte {
+	if strings.IndexByte(s, '\\') < 0 && strings.IndexByte(s, '\n') < 0 &&
+		(!quotes || strings.IndexByte(s, '"') < 0) && utf8.ValidString(s) {
+		return append(dst, s...) // as most are, and these searches are fast
+	}
 	copied := 0 // bytes of s
 	for i := 0; i < len(s); {
 		var instead string

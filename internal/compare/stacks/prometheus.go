@@ -10,16 +10,43 @@ import (
 	stanza "github.com/stanza-go/framework/pkg/http"
 )
 
-// Prometheus returns handlers that show 50 metrics of a program: 20 counters,
-// four gauges for each of five queues, and two histograms for each of them.
-func Prometheus() Row {
-	return Row{
-		Name: "50-metrics", Request: get(), Fields: []string{"Content-Type"},
-		Contestants: []Contestant{
-			{"stanza", stanza.PrometheusHandler(newStanzaMetrics().collect)},
-			{"promhttp", promhttp.HandlerFor(newRegistry(), promhttp.HandlerOpts{DisableCompression: true})},
-		},
+// Prometheus returns handlers that show 50 metrics of a program: counters
+// alone, and 20 counters, four gauges for each of five queues, and two
+// histograms for each of them.
+func Prometheus() []Row {
+	row := func(name string, collect func() []stanza.PrometheusMetric, registry *prometheus.Registry) Row {
+		return Row{
+			Name: name, Request: get(), Fields: []string{"Content-Type"},
+			Contestants: []Contestant{
+				{"stanza", stanza.PrometheusHandler(collect)},
+				{"promhttp", promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})},
+			},
+		}
 	}
+	plain, registry := newCounters(50)
+	return []Row{
+		row("50-counters", plain, registry),
+		row("50-metrics", newStanzaMetrics().collect, newRegistry()),
+	}
+}
+
+// newCounters returns n counters without labels as both libraries take them.
+func newCounters(n int) (func() []stanza.PrometheusMetric, *prometheus.Registry) {
+	names, values, registry := make([]string, n), make([]atomic.Int64, n), prometheus.NewRegistry()
+	for i := range n {
+		names[i] = counterName(i)
+		values[i].Store(counterValue(i))
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: names[i], Help: counterHelp})
+		c.Add(float64(counterValue(i)))
+		registry.MustRegister(c)
+	}
+	return func() []stanza.PrometheusMetric {
+		all := make([]stanza.PrometheusMetric, n)
+		for i := range all {
+			all[i] = stanza.PrometheusMetric{Name: names[i], Help: counterHelp, Type: "counter", Value: float64(values[i].Load())}
+		}
+		return all
+	}, registry
 }
 
 // Names and helps of the metrics.
