@@ -29,8 +29,11 @@ type Address struct {
 // String returns the canonical spelling (RFC 5952), or "" for the zero
 // Address. It does not allocate if that is how the address was written.
 func (a Address) String() string {
-	if !a.ip.IsValid() {
+	switch {
+	case !a.ip.IsValid():
 		return ""
+	case a.ip.Is4() && !strings.Contains(a.text, ":"):
+		return a.text // netip takes no other spelling of IPv4
 	}
 	var buf [len("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")]byte
 	if canonical := a.ip.AppendTo(buf[:0]); string(canonical) != a.text {

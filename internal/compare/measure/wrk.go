@@ -31,6 +31,10 @@ var scales = []scale{
 	{"10KB", []string{"net-http", "net-http-gzip"}},
 }
 
+// ownServer is the whole chain on this package's server, which package stacks
+// does not know.
+const ownServer = "stanza-server"
+
 // measureWrk measures the chains of package stacks from outside: each is served
 // by a process of its own and asked by wrk. In every round each contestant is
 // measured once, so that whatever else the machine does in a while meets all of
@@ -81,7 +85,7 @@ type lap struct {
 // measureScale measures the contestants of a row, and the bases that are not
 // among them.
 func measureScale(program string, row stacks.Row, s scale, rounds int, d time.Duration) ([]*served, error) {
-	names := slices.Clone(s.bases)
+	names := append(slices.Clone(s.bases), ownServer)
 	for _, c := range append(row.Contestants, row.Beside...) {
 		if !slices.Contains(names, c.Name) {
 			names = append(names, c.Name)

@@ -5,8 +5,10 @@
 //
 // The contestants and sizes are those of [stacks.Chains], for its handlers are
 // what is served: by=stanza does what the peers do, by=stanza-whole is the
-// whole documented chain. One is added, by=net-http-gzip: net/http alone with
-// the least that compresses.
+// whole documented chain. All are served by a server of net/http with the same
+// timeouts. Two are added: by=stanza-server is the whole chain on this package's
+// own server, and by=net-http-gzip is net/http alone with the least that
+// compresses.
 //
 // It prints the address it serves at, and nothing else. It ends on SIGINT and
 // SIGTERM, and when its standard input is closed, so that it does not outlive
@@ -29,6 +31,7 @@ import (
 	"syscall"
 	"time"
 
+	stanza "github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/compare/stacks"
 )
 
@@ -72,12 +75,18 @@ func run(by, size, addr, logFile, profile string) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	return serve(handler, addr)
+	return serve(handler, addr, by == ownServer)
 }
+
+// ownServer is the contestant that is served by this package's server.
+const ownServer = "stanza-server"
 
 // find returns a contestant's handler. Its logs go to out.
 func find(by, size string, out io.Writer) (http.Handler, error) {
-	if by == "net-http-gzip" {
+	switch by {
+	case ownServer:
+		return find("stanza-whole", size, out)
+	case "net-http-gzip":
 		handler, err := find("net-http", size, out)
 		if err != nil {
 			return nil, err
@@ -98,7 +107,7 @@ func find(by, size string, out io.Writer) (http.Handler, error) {
 
 // serve serves at addr with the timeouts that this package has by default, for
 // every contestant the same. It ends well when the process is told to.
-func serve(handler http.Handler, addr string) error {
+func serve(handler http.Handler, addr string, own bool) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	go func() {
@@ -108,6 +117,9 @@ func serve(handler http.Handler, addr string) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
+	}
+	if own {
+		return serveOwn(ctx, handler, listener)
 	}
 	server := &http.Server{
 		Handler:           handler,
@@ -122,4 +134,19 @@ func serve(handler http.Handler, addr string) error {
 		return err
 	}
 	return nil
+}
+
+// serveOwn is serve on this package's server, whose timeouts are the default.
+func serveOwn(ctx context.Context, handler http.Handler, listener net.Listener) error {
+	server := stanza.NewServer(handler, stanza.WithListener(listener))
+	if err := server.Start(ctx); err != nil {
+		return err
+	}
+	fmt.Println(server.Addr())
+	select {
+	case err := <-server.Err():
+		return err
+	case <-ctx.Done():
+	}
+	return server.Stop(context.WithoutCancel(ctx))
 }
