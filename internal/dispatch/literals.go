@@ -14,10 +14,11 @@ import (
 //
 // That the answer is ServeMux's follows from its rules of precedence. A route
 // with a host goes before all without one, so where there is any there are no
-// literals. Of the others, a plain path is the most specific pattern that its
-// path can have: what matches the path too is less specific, or has another
-// method, or was refused as a conflict. And a path that equals a plain pattern
-// needs neither cleaning nor a redirect.
+// literals, and a path that some pattern writes with escapes is none. Of the
+// others, a plain path is the most specific pattern that its path can have: what
+// matches the path too is less specific, or has another method, or was refused
+// as a conflict. And a path that equals a plain pattern needs neither cleaning
+// nor a redirect.
 type literals struct {
 	routes map[string][]route // by path
 	// ends has true for the length and the last byte of each of the paths, both
@@ -28,6 +29,7 @@ type literals struct {
 // newLiterals finds the plain patterns among routes.
 func newLiterals(routes []route) *literals {
 	l := &literals{routes: map[string][]route{}}
+	var escaped []string // paths as they are sent
 	for _, r := range routes {
 		_, rest := pattern.Split(r.pattern)
 		if rest[0] != '/' {
@@ -36,7 +38,12 @@ func newLiterals(routes []route) *literals {
 		if p, ok := plain(rest); ok {
 			l.routes[p] = append(l.routes[p], r)
 			l.ends[len(p)%32][p[len(p)-1]%32] = true
+		} else if strings.Contains(rest, "%") {
+			escaped = append(escaped, rest)
 		}
+	}
+	for _, p := range escaped {
+		delete(l.routes, unescape(withoutEnd(p)))
 	}
 	return l
 }
@@ -44,13 +51,20 @@ func newLiterals(routes []route) *literals {
 // plain returns the one path that a pattern's path matches, if it is one. A
 // pattern that is not clean, or has escapes, is left to ServeMux.
 func plain(p string) (string, bool) {
-	if end, ok := strings.CutSuffix(p, "/{$}"); ok {
-		p = end + "/"
-	} else if strings.HasSuffix(p, "/") {
+	if strings.HasSuffix(p, "/") {
 		return "", false // and all below it
 	}
+	p = withoutEnd(p)
 	clean := path.Clean(p)
-	return p, !strings.ContainsAny(p, "{%") && (p == clean || p == clean+"/")
+	return p, !strings.ContainsAny(p, "{%") && (p == clean || clean != "/" && p == clean+"/")
+}
+
+// withoutEnd returns a pattern's path without the {$} that ends it at a slash.
+func withoutEnd(p string) string {
+	if before, ok := strings.CutSuffix(p, "/{$}"); ok {
+		return before + "/"
+	}
+	return p
 }
 
 // find returns the route for a request, or nil if ServeMux has to look. That
@@ -58,6 +72,9 @@ func plain(p string) (string, bool) {
 // outer ServeMux has matched, since only another one can make them forget the
 // values of its wildcards.
 func (l *literals) find(r *http.Request) *route {
+	if r.URL == nil {
+		return nil
+	}
 	p := r.URL.Path
 	if p == "" || !l.ends[len(p)%32][p[len(p)-1]%32] || r.Pattern != "" || r.URL.RawPath != "" || r.RequestURI == "*" {
 		return nil
