@@ -6,7 +6,9 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -61,7 +63,7 @@ func measureBenchmarks(p plan, wanted []string) (map[string]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			lines.Write(out)
+			lines.Write(addRatios(out))
 		}
 	}
 	raw := filepath.Join(dir, "benchmarks.txt")
@@ -70,6 +72,34 @@ func measureBenchmarks(p plan, wanted []string) (map[string]string, error) {
 	}
 	return summarize(p, chosen, raw)
 }
+
+// benchmarkLine is a line of a benchmark's output, with its row, contestant,
+// processors and time.
+var benchmarkLine = regexp.MustCompile(`(?m)^(Benchmark\S+/row=[^/\s]+)/by=(\S+?)(-\d+)?\s+\d+\s+([\d.]+) ns/op.*$`)
+
+// addRatios adds to each line of a round's output a figure more: the time as a
+// multiple of what ours was in the same round. A machine that others use is now
+// faster and now slower, by more than contestants differ; the ratio of what was
+// measured within a second hardly changes with it.
+func addRatios(out []byte) []byte {
+	base := map[string]float64{}
+	for _, m := range benchmarkLine.FindAllSubmatch(out, -1) {
+		if string(m[2]) == ours {
+			base[string(m[1])+string(m[3])], _ = strconv.ParseFloat(string(m[4]), 64) // digits and points
+		}
+	}
+	return benchmarkLine.ReplaceAllFunc(out, func(line []byte) []byte {
+		m := benchmarkLine.FindSubmatch(line)
+		took, _ := strconv.ParseFloat(string(m[4]), 64)
+		if b := base[string(m[1])+string(m[3])]; b > 0 {
+			line = fmt.Appendf(slices.Clip(line), "\t%.4f %s", took/b, ratio)
+		}
+		return line
+	})
+}
+
+// ratio is the unit of what addRatios adds.
+const ratio = "ratio"
 
 // summarize makes tables of the benchmarks' output in the file raw.
 func summarize(p plan, chosen []comparison, raw string) (map[string]string, error) {

@@ -127,20 +127,15 @@ func find(results []result, row, by string) *result {
 }
 
 // cell writes a contestant's time, as a multiple of ours, and its allocations.
-// Our own time is written as it is.
+// Our own time is written as it is, and one that there is none of ours beside.
 func cell(r, base *result) string {
 	if r == nil {
 		return ""
 	}
-	var text string
-	took := r.figures["sec/op"]
-	switch {
-	case base == nil || r == base:
-		text = duration(took.value)
-	default:
-		text = fmt.Sprintf("%.2f", took.value/base.figures["sec/op"].value)
+	text := duration(r.figures["sec/op"].value)
+	if multiple, ok := r.figures[ratio]; ok && r != base {
+		text = fmt.Sprintf("%.2f ±%s", multiple.value, multiple.spread)
 	}
-	text += " ±" + took.spread
 	text += fmt.Sprintf(", %s", strconv.FormatFloat(r.figures["allocs/op"].value, 'f', -1, 64))
 	if perKey, ok := r.figures["B/key"]; ok && perKey.value > 0 {
 		text += fmt.Sprintf(", %.0f B", perKey.value)

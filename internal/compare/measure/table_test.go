@@ -22,6 +22,12 @@ RateLimit/row=1-key/by=stanza,1,0%
 geomean,,
 
 ,benchmarks.txt,
+,ratio,CI
+Router/row=static/by=chi-2,2.5,4%
+Router/row=static/by=stanza-2,1,0%
+RateLimit/row=1-key/by=stanza,1,0%
+
+,benchmarks.txt,
 ,B/key,CI
 RateLimit/row=1-key/by=stanza,123.4,0%
 `
@@ -34,11 +40,35 @@ func TestTableHasOursFirstAndTheOthersAsRatios(t *testing.T) {
 	}
 	const want = `| | stanza | chi |
 |---|---|---|
-| static | 320 ns ±∞, 0 | 2.67 ±3%, 2 |
-| 1-key, 1 CPU | 1.25 µs ±1%, 1, 123 B |  |
+| static | 320 ns, 0 | 2.50 ±4%, 2 |
+| 1-key, 1 CPU | 1.25 µs, 1, 123 B |  |
 `
 	if got := table(results); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestRatiosAreThoseOfOneRoundAndRow(t *testing.T) {
+	t.Parallel()
+	const out = `goos: linux
+BenchmarkRouter/row=static/by=stanza-2         	  680889	       40.0 ns/op	       0 B/op
+BenchmarkRouter/row=static/by=rs-cors-2        	  279090	       100 ns/op	     368 B/op
+BenchmarkRouter/row=404/by=chi-2         	  680889	       20.5 ns/op	       0 B/op
+BenchmarkRouter/row=404/by=stanza-2         	  680889	       41 ns/op	       0 B/op
+BenchmarkRateLimit/row=404/by=stanza         	  680889	       41 ns/op	       0 B/op
+PASS
+`
+	want := out
+	for _, ratio := range []string{"1.0000", "2.5000", "0.5000", "1.0000", "1.0000"} {
+		want = strings.Replace(want, " B/op\n", " b/op\t"+ratio+" ratio\n", 1)
+	}
+	want = strings.ReplaceAll(want, " b/op", " B/op")
+	if got := string(addRatios([]byte(out))); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	const alone = "BenchmarkRouter/row=404/by=chi-2         	  680889	       20.5 ns/op\n"
+	if got := string(addRatios([]byte(alone))); got != alone {
+		t.Errorf("a line without ours beside became %q", got)
 	}
 }
 
