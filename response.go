@@ -136,23 +136,33 @@ func WriteCSV(w ResponseWriter, entity string, header []string, next func() []st
 	if len(header) > 0 {
 		_ = rows.Write(header) // an error stays and ends the loop
 	}
-	var due atomic.Bool // a timer costs less than a look at the clock for each row
-	timer := time.AfterFunc(time.Second, func() { due.Store(true) })
+	flushed := now
+	var due atomic.Bool // soon: a timer costs less than a look at the clock for each row
+	timer := time.AfterFunc(almostSecond, func() { due.Store(true) })
 	defer timer.Stop()
 	for row := next(); row != nil; row = next() {
 		if rows.Write(row) != nil {
 			return // the client is gone: nobody to tell
 		}
-		if due.Load() {
-			due.Store(false)
+		if !due.Load() {
+			continue
+		}
+		if now := time.Now(); now.Sub(flushed) >= time.Second {
+			flushed = now
 			rows.Flush()
 			_ = NewResponseController(w).Flush() // not supported, or the next write fails too
-			timer.Reset(time.Second)
+			due.Store(false)
+			timer.Reset(almostSecond)
 		}
 	}
 	rows.Flush()
 	out.start()
 }
+
+// almostSecond is after what time WriteCSV looks at the clock for each row. It
+// is less than the second after which it flushes, which the timer would reach
+// together with a row that comes every second.
+const almostSecond = 900 * time.Millisecond
 
 // A csvResponse sets the headers of a CSV file when the first bytes are sent,
 // so that a panic before that leaves the response as it was.

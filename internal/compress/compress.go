@@ -40,8 +40,13 @@ func (s *Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
 		s.vary(w, h)
 		return 0, false
 	}
-	if status < 200 || status == http.StatusNoContent || status == http.StatusPartialContent ||
-		s.small(w.Declared()) && plainAccepted(w) || !encodable(h) {
+	if status < 200 || status == http.StatusNoContent || status == http.StatusPartialContent {
+		return 0, false
+	}
+	if s.small(w.Declared()) && w.Request().Method != http.MethodHead {
+		return s.MinSize - 1, true // for Release, which will hardly look at the header either
+	}
+	if !encodable(h) {
 		return 0, false
 	}
 	types, known := h["Content-Type"]

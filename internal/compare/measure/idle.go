@@ -21,8 +21,8 @@ func measureIdle() (string, error) {
 	}
 	var lines []string
 	for line := range strings.Lines(printed) {
-		line, ours := strings.CutPrefix(line, "        ")
-		if len(lines) > 0 && !ours {
+		line, indented := strings.CutPrefix(line, "        ")
+		if len(lines) > 0 && !indented {
 			break
 		}
 		lines = append(lines, line)

@@ -99,13 +99,15 @@ func run(file string, p plan, wanted []string) error {
 			continue
 		}
 		log.Print(m.topic)
-		text, err := m.run(p)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.topic, err)
+		text, failure := m.run(p)
+		if text != "" { // the figures of a soak that failed tell more than nothing
+			text = circumstances("") + "\n\n" + text
+			if err := writeBlocks(file, map[string]string{m.topic: text}); err != nil {
+				return err
+			}
 		}
-		text = circumstances("") + "\n\n" + text
-		if err := writeBlocks(file, map[string]string{m.topic: text}); err != nil {
-			return err
+		if failure != nil {
+			return fmt.Errorf("%s: %w", m.topic, failure)
 		}
 	}
 	return nil

@@ -164,11 +164,10 @@ func (a answer) requestID() Row {
 func (a answer) requestLogger(out io.Writer) Row {
 	return Row{Name: "RequestLogger", Request: get(), Contestants: []Contestant{
 		{"stanza", a.onStanza(stanza.RequestLogger(newLogger(out)))},
-		{"slog", bareLine(a.onMux(), out, len(a.body))},
 		{"chi", a.onChi(chiLogger(out), logChiPattern)},
 		{"echo", a.onEcho(echoLogger(out))},
 		{"gin", a.onGin(ginLogger(out))},
-	}}
+	}, Beside: []Contestant{{"slog", bareLine(a.onMux(), out, len(a.body))}}}
 }
 
 // bareLine logs as many facts as the others, most of which it does not know.
