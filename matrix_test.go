@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httptrace"
 	"net/netip"
 	"net/textproto"
@@ -20,6 +18,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,11 +72,7 @@ func matrixChains() []matrixChain {
 			return links
 		}, false, settleAll),
 	}
-	orders := uint64(4)
-	if testkit.Race {
-		orders = 1 // a server for each exchange takes its time
-	}
-	for seed := range orders {
+	for seed := range uint64(4) {
 		chains = append(chains, shuffled(seed))
 	}
 	return chains
@@ -569,21 +565,22 @@ func TestMatrix(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Repeat("0123456789abcdef", 8<<10)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, proto := range []string{"HTTP/1.1", "HTTP/2"} {
-		t.Run(proto, func(t *testing.T) {
+	for _, proto := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+		t.Run(string(proto), func(t *testing.T) {
+			srv := startMatrixServer(t, proto)
 			bare := map[string]*outcome{}
 			cases := slices.DeleteFunc(matrixCases(file), func(c matrixCase) bool {
-				return c.proto != "" && c.proto != proto
+				return c.proto != "" && c.proto != string(proto)
 			})
 			for _, c := range cases {
-				bare[c.name] = exchange(t, proto, c, func(h http.Handler) http.Handler { return h })
+				bare[c.name] = srv.exchange(t, c, func(h http.Handler) http.Handler { return h })
 			}
 			for _, chain := range matrixChains() {
 				t.Run(chain.name, func(t *testing.T) {
 					t.Parallel()
 					for _, c := range cases {
 						t.Run(c.name, func(t *testing.T) {
-							want, got := bare[c.name].clone(), exchange(t, proto, c, chain.wrap)
+							want, got := bare[c.name].clone(), srv.exchange(t, c, chain.wrap)
 							if chain.settle != nil {
 								chain.settle(t, c, want, got)
 							}
@@ -596,27 +593,52 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// exchange serves one request of c from a real server behind wrap.
-func exchange(t *testing.T, proto string, c matrixCase, wrap func(http.Handler) http.Handler) *outcome {
+// A matrixServer is a real server whose handler is chosen by the exchange.
+type matrixServer struct {
+	proto  string
+	url    string
+	client *http.Client
+	chosen sync.Map // by the value of exchangeField
+	count  atomic.Int64
+}
+
+// exchangeField is the field of a request that names its exchange.
+const exchangeField = "X-Exchange"
+
+func startMatrixServer(t *testing.T, proto testkit.Protocol) *matrixServer {
 	t.Helper()
-	out := &outcome{Proto: proto}
+	s := &matrixServer{proto: string(proto)}
+	srv := testkit.StartServer(t, proto, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, ok := s.chosen.Load(r.Header.Get(exchangeField))
+		if !ok {
+			t.Errorf("a request of no exchange: %v", r.Header)
+			return
+		}
+		r.Header.Del(exchangeField)
+		h.(http.Handler).ServeHTTP(w, r)
+	}))
+	s.url, s.client = srv.URL, srv.Client()
+	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	// A broken exchange is not repeated: the handler would run again. A client
+	// of HTTP/2 repeats what the server has refused unseen and nothing else.
+	s.client.Transport.(*http.Transport).DisableKeepAlives = proto == testkit.HTTP1
+	return s
+}
+
+// exchange serves one request of c behind wrap.
+func (s *matrixServer) exchange(t *testing.T, c matrixCase, wrap func(http.Handler) http.Handler) *outcome {
+	t.Helper()
+	out := &outcome{Proto: s.proto}
 	returned := make(chan struct{})
-	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	chain := wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.handler(w, r, func(what string, err error) { out.Notes = append(out.Notes, what+": "+kind(err)) })
-	})
-	chain := wrap(inner)
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	}))
+	name := strconv.FormatInt(s.count.Add(1), 10)
+	s.chosen.Store(name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(returned)
 		chain.ServeHTTP(w, r)
 	}))
-	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
-	if proto == "HTTP/2" {
-		srv.EnableHTTP2 = true
-		srv.StartTLS()
-	} else {
-		srv.Start()
-	}
-	defer srv.Close()
+	defer s.chosen.Delete(name)
 
 	method := c.method
 	if method == "" {
@@ -627,18 +649,15 @@ func exchange(t *testing.T, proto string, c matrixCase, wrap func(http.Handler) 
 		return nil
 	}}
 	ctx := httptrace.WithClientTrace(context.Background(), trace)
-	req, err := http.NewRequestWithContext(ctx, method, srv.URL, nil)
+	req, err := http.NewRequestWithContext(ctx, method, s.url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	maps.Copy(req.Header, c.header)
-	client := srv.Client()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	// A broken exchange is not repeated: the handler would run again.
+	req.Header.Set(exchangeField, name)
 	req.Header.Set("Accept-Encoding", "gzip")
-	client.Transport.(*http.Transport).DisableKeepAlives = true
 
-	resp, err := client.Do(req)
+	resp, err := s.client.Do(req)
 	if err != nil {
 		out.Failed = true
 	} else {
@@ -646,8 +665,8 @@ func exchange(t *testing.T, proto string, c matrixCase, wrap func(http.Handler) 
 		body, err := io.ReadAll(resp.Body)
 		out.Status, out.Header, out.Trailer = resp.StatusCode, resp.Header, resp.Trailer
 		out.Length, out.Body, out.Failed = resp.ContentLength, string(body), err != nil
-		if resp.Proto != proto && resp.Proto != proto+".0" {
-			t.Errorf("the server spoke %s, want %s", resp.Proto, proto)
+		if resp.Proto != s.proto && resp.Proto != s.proto+".0" {
+			t.Errorf("the server spoke %s, want %s", resp.Proto, s.proto)
 		}
 	}
 	<-returned
