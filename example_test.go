@@ -1806,6 +1806,22 @@ func ExampleConn_ReadMessage() {
 	// websocket: closed with code 1000: that is all
 }
 
+// Name the type of a message where it is passed on.
+func ExampleMessageType() {
+	shout := func(messageType http.MessageType, payload []byte) []byte {
+		if messageType == http.TextMessage {
+			return bytes.ToUpper(payload)
+		}
+		return payload
+	}
+	talk(echoMessages, func(conn *http.Conn) {
+		conn.WriteMessage(http.TextMessage, []byte("hello"))
+		messageType, payload, err := conn.ReadMessage()
+		fmt.Printf("%s %v\n", shout(messageType, payload), err)
+	})
+	// Output: HELLO <nil>
+}
+
 func ExampleConn_WriteMessage() {
 	talk(echoMessages, func(conn *http.Conn) {
 		if err := conn.WriteMessage(http.BinaryMessage, []byte{0xCA, 0xFE}); err != nil {

@@ -24,10 +24,19 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/wshandshake"
 )
 
-// Types of data messages (RFC 6455, section 5.6).
+// MessageType is the type of a message, such as [TextMessage].
+type MessageType = int
+
+// Message types (RFC 6455, section 5.6). Only TextMessage and BinaryMessage are
+// read and written as messages. The other three name control frames, which
+// have methods of their own: [Conn.CloseWithMessage], [Conn.WritePing] and
+// [Conn.WritePong].
 const (
-	TextMessage   = 1 // UTF-8 text
-	BinaryMessage = 2 // any bytes
+	TextMessage   = 1  // UTF-8 text
+	BinaryMessage = 2  // any bytes
+	CloseMessage  = 8  // a close frame
+	PingMessage   = 9  // a ping frame
+	PongMessage   = 10 // a pong frame
 )
 
 // Close codes (RFC 6455, section 7.4.1, and the IANA registry). Applications
@@ -98,8 +107,8 @@ const defaultCompressionThreshold = 128
 const clientWindowBits = 13
 
 // An Upgrader turns HTTP requests into WebSocket connections. Its zero value
-// is ready to use. It must not be changed while in use, and is safe for
-// concurrent use.
+// is ready to use, and it may be copied. It is safe for concurrent use by
+// multiple goroutines, but its fields must not be changed while it is in use.
 type Upgrader struct {
 	// ReadBufferSize is the size in bytes of the buffer that a connection
 	// reads into, by default 4096. With the default, the buffer that the
@@ -156,7 +165,7 @@ type Upgrader struct {
 // [Server], [Server.Stop] closes the connection with [CloseGoingAway].
 //
 // The connection outlives the handler; it must be closed in the end.
-func (u *Upgrader) Upgrade(w ResponseWriter, r *Request) (*Conn, error) {
+func (u Upgrader) Upgrade(w ResponseWriter, r *Request) (*Conn, error) {
 	if refusal := u.check(r); refusal != nil {
 		return nil, refuse(w, refusal)
 	}
@@ -202,7 +211,7 @@ func (c *Conn) endWithServer(ctx context.Context) {
 }
 
 // check returns why the request cannot become a WebSocket, or nil.
-func (u *Upgrader) check(r *Request) *wshandshake.Refusal {
+func (u Upgrader) check(r *Request) *wshandshake.Refusal {
 	if refusal := wshandshake.Check(r); refusal != nil {
 		return refusal
 	}
@@ -244,7 +253,7 @@ func refuse(w ResponseWriter, refusal *wshandshake.Refusal) error {
 
 // switchProtocols takes the connection over from net/http and sends the
 // response.
-func (u *Upgrader) switchProtocols(w ResponseWriter, r *Request, protocol, extensions string) (net.Conn, *bufio.Reader, error) {
+func (u Upgrader) switchProtocols(w ResponseWriter, r *Request, protocol, extensions string) (net.Conn, *bufio.Reader, error) {
 	b := bufpool.Get()
 	defer bufpool.Put(b)
 	err := wshandshake.CheckHeader(w.Header())
@@ -514,9 +523,22 @@ func (c *Conn) WriteJSON(v any) error {
 // opcode checks a message type.
 func opcode(messageType int) (wsframe.Opcode, error) {
 	if messageType != TextMessage && messageType != BinaryMessage {
-		return 0, fmt.Errorf("websocket: message type %d is neither TextMessage nor BinaryMessage", messageType)
+		return 0, fmt.Errorf("websocket: message type %d is neither TextMessage nor BinaryMessage%s", messageType, hint(messageType))
 	}
 	return wsframe.Opcode(messageType), nil
+}
+
+// hint names the method that sends a control frame.
+func hint(messageType int) string {
+	switch messageType {
+	case CloseMessage:
+		return "; use CloseWithMessage"
+	case PingMessage:
+		return "; use WritePing"
+	case PongMessage:
+		return "; use WritePong"
+	}
+	return ""
 }
 
 // A PreparedMessage is a message to send on many connections. It is encoded,

@@ -502,6 +502,51 @@ func TestMessageTypesAreChecked(t *testing.T) {
 	}
 }
 
+func TestMessageTypesOfControlFrames(t *testing.T) {
+	t.Parallel()
+	if http.CloseMessage != 8 || http.PingMessage != 9 || http.PongMessage != 10 {
+		t.Error("the constants are not the opcodes of RFC 6455, section 11.8")
+	}
+	var messageType http.MessageType = http.TextMessage
+	var _ int = messageType // an alias: no conversion
+	_, client := wsPair(t, &http.Upgrader{}, nil)
+	for messageType, method := range map[http.MessageType]string{
+		http.CloseMessage: "CloseWithMessage", http.PingMessage: "WritePing", http.PongMessage: "WritePong",
+	} {
+		if err := client.WriteMessage(messageType, nil); err == nil || !strings.Contains(err.Error(), "use "+method) {
+			t.Errorf("WriteMessage of type %d: %v; want a hint at %s", messageType, err, method)
+		}
+	}
+}
+
+// The types that the Upgrader of the original package has: a value in an
+// interface, in a field, or not kept at all.
+func TestUpgraderIsAValue(t *testing.T) {
+	t.Parallel()
+	var upgrader interface {
+		Upgrade(w http.ResponseWriter, r *http.Request) (*http.Conn, error)
+	} = http.Upgrader{}
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var conn *http.Conn
+		var err error
+		if r.URL.Path == "/literal" {
+			conn, err = http.Upgrader{Subprotocols: []string{"chat"}}.Upgrade(w, r)
+		} else {
+			conn, err = upgrader.Upgrade(w, r)
+		}
+		if err == nil {
+			echoAll(conn, 0)
+		}
+	}))
+	for _, path := range []string{"/literal", "/interface"} {
+		conn := dialWS(t, wsURL(srv)+path, nil)
+		if err := conn.WriteMessage(http.TextMessage, []byte(path)); err != nil {
+			t.Fatal(err)
+		}
+		wantMessage(t, conn, http.TextMessage, path)
+	}
+}
+
 func TestJSONMessages(t *testing.T) {
 	t.Parallel()
 	server, client := wsPair(t, &http.Upgrader{}, nil)
