@@ -421,10 +421,10 @@ func TestConflictNamesBothLinesAndAPathThatBothMatch(t *testing.T) {
 		router.HandleFunc("GET /api/{y}/b", reply("2"))
 	})
 	want := "http: " + second + `: pattern "GET /api/{y}/b" conflicts with pattern "GET /api/a/{x}" (registered at ` + first + `):
-GET /api/{y}/b and GET /api/a/{x} both match some paths, like "/api/a/b".
-But neither is more specific than the other.
-GET /api/{y}/b matches "/api/y/b", but GET /api/a/{x} doesn't.
-GET /api/a/{x} matches "/api/a/x", but GET /api/{y}/b doesn't.`
+both match some requests, and neither is more specific
+both match the request "GET /api/a/b"
+only pattern "GET /api/{y}/b" matches "GET /api/y/b"
+only pattern "GET /api/a/{x}" matches "GET /api/a/x"`
 	if got != want {
 		t.Errorf("panic\n%s\nwant\n%s", got, want)
 	}

@@ -15,7 +15,6 @@
 package dispatch
 
 import (
-	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -25,16 +24,12 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/pattern"
 )
 
-// everything matches the same requests as "/". ServeMux skips the tab, which
-// keeps the pattern apart from one that somebody registers.
-const everything = "\t/"
-
 // A Mux is a [http.ServeMux] with its own answer to unmatched requests. Routes
 // may be added while it serves.
 type Mux struct {
 	// serving is replaced once at most, when a route is registered that takes
-	// the place of everything.
-	serving atomic.Pointer[http.ServeMux]
+	// the place of the fallback.
+	serving atomic.Pointer[serving]
 	// literals is nil from a registration to the next request.
 	literals atomic.Pointer[literals]
 	index    Index
@@ -42,6 +37,14 @@ type Mux struct {
 
 	mu     sync.Mutex // held to change routes, and to make literals of them
 	routes []route
+}
+
+// serving is the ServeMux that requests go to.
+type serving struct {
+	*http.ServeMux
+	// fallback is true while the pattern "/" is the Mux's own. It is false once
+	// a registered route matches every request.
+	fallback bool
 }
 
 type route struct {
@@ -56,23 +59,21 @@ type route struct {
 func New(refuse func(w http.ResponseWriter, r *http.Request, allow string)) *Mux {
 	m := &Mux{refuse: refuse}
 	mux := new(http.ServeMux)
-	mux.HandleFunc(everything, m.unmatched)
-	m.serving.Store(mux)
+	mux.HandleFunc("/", m.unmatched)
+	m.serving.Store(&serving{mux, true})
 	return m
 }
 
-// Register adds a route, or returns the error of [pattern.Register]. It may be
-// called while the Mux serves.
+// Register adds a route. If p is not a valid pattern it returns the error of
+// [pattern.Check], and if p conflicts with a route that was added earlier, a
+// [*pattern.ConflictError]. It may be called while the Mux serves.
 func (m *Mux) Register(p string, handler http.Handler) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	err := pattern.Register(m.serving.Load(), p, handler)
-	var conflict *pattern.ConflictError
-	if errors.As(err, &conflict) && conflict.Other == everything {
-		err = m.displace(p, handler)
-	}
-	if err != nil {
-		return err
+	if err := pattern.Register(m.serving.Load().ServeMux, p, handler); err != nil {
+		if err = m.resolve(err, p, handler); err != nil {
+			return err
+		}
 	}
 	method, _ := pattern.Split(p)
 	m.routes = append(m.routes, route{method, p, handler})
@@ -81,9 +82,21 @@ func (m *Mux) Register(p string, handler http.Handler) error {
 	return nil
 }
 
-// displace adds a route that matches every request and so conflicts with
-// everything alone: there is nothing left then for that to match.
-func (m *Mux) displace(p string, handler http.Handler) error {
+// resolve finds out why p was refused. If nothing but the fallback conflicts
+// with p, then p matches every request, and the route takes the place of the
+// fallback.
+func (m *Mux) resolve(refusal error, p string, handler http.Handler) error {
+	if err := pattern.Check(p); err != nil {
+		return err
+	}
+	for _, r := range m.routes {
+		if err := pattern.Conflict(p, r.pattern); err != nil {
+			return err
+		}
+	}
+	if !m.serving.Load().fallback {
+		return refusal
+	}
 	mux := new(http.ServeMux)
 	for _, r := range m.routes {
 		mux.Handle(r.pattern, r.handler)
@@ -91,7 +104,7 @@ func (m *Mux) displace(p string, handler http.Handler) error {
 	if err := pattern.Register(mux, p, handler); err != nil {
 		return err
 	}
-	m.serving.Store(mux)
+	m.serving.Store(&serving{mux, false})
 	return nil
 }
 
@@ -112,8 +125,9 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.unmatched(w, r)
 		return
 	}
-	m.serving.Load().ServeHTTP(w, r)
-	if r.Pattern == everything {
+	now := m.serving.Load()
+	now.ServeHTTP(w, r)
+	if now.fallback && r.Pattern == "/" {
 		r.Pattern = "" // ServeMux redirected to a clean path that has no route
 	}
 }
@@ -130,7 +144,7 @@ func (m *Mux) collect() *literals {
 	return known
 }
 
-// unmatched is the handler of everything.
+// unmatched is the handler of the fallback.
 func (m *Mux) unmatched(w http.ResponseWriter, r *http.Request) {
 	r.Pattern = ""
 	host := r.URL.Host

@@ -1,11 +1,13 @@
 package dispatch_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http/internal/dispatch"
+	"github.com/stanza-go/framework/pkg/http/internal/pattern"
 )
 
 func TestIndexListsTheMethodsOfAPath(t *testing.T) {
@@ -82,6 +84,50 @@ func TestMuxGivesTheSameAnswerBeforeAndAfterARouteForEverything(t *testing.T) {
 	}
 	if err := m.Register("/", say("again")); err == nil {
 		t.Error("a second route for everything was taken")
+	}
+}
+
+func TestConflictNamesTheRouteInTheWay(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ first, second, other string }{
+		{"GET /a/{x}", "GET /{x}/b", "GET /a/{x}"},
+		{"/", "/{all...}", "/"},
+		{"/{all...}", "/", "/{all...}"},
+		{"\t/", "/", "\t/"},
+		{"GET /{all...}", "GET /", "GET /{all...}"},
+		{"/a", "/", ""},
+		{"h/", "/", ""},
+		{"GET /", "/", ""},
+		{"/", "GET /", ""},
+	} {
+		m := dispatch.New(refuse)
+		register(t, m, "GET /other", tt.first)
+		err := m.Register(tt.second, http.HandlerFunc(echo))
+		conflict, ok := errors.AsType[*pattern.ConflictError](err)
+		if (tt.other == "") != (err == nil) || ok && conflict.Other != tt.other || !ok && err != nil {
+			t.Errorf("%q after %q: %v, want a conflict with %q", tt.second, tt.first, err, tt.other)
+		}
+	}
+}
+
+func TestOnlyARegisteredPatternBecomesTheRequestsPattern(t *testing.T) {
+	t.Parallel()
+	m := dispatch.New(refuse)
+	patternOf := func(target string) string {
+		r := httptest.NewRequest("GET", target, nil)
+		m.ServeHTTP(httptest.NewRecorder(), r)
+		return r.Pattern
+	}
+	for _, target := range []string{"/none", "//none"} { // the second is redirected
+		if got := patternOf(target); got != "" {
+			t.Errorf("%s without a route has the pattern %q", target, got)
+		}
+	}
+	register(t, m, "/")
+	for _, target := range []string{"/none", "//none"} {
+		if got := patternOf(target); got != "/" {
+			t.Errorf("%s has the pattern %q, want /", target, got)
+		}
 	}
 }
 

@@ -1,13 +1,12 @@
 // Package pattern reads, joins and registers the patterns of
-// [http.ServeMux], "[METHOD ][HOST]/[PATH]", and turns the panics of a refused
-// registration into errors that a caller can word for its own users.
+// [http.ServeMux], "[METHOD ][HOST]/[PATH]", and turns the panic of a refused
+// registration into an error.
 package pattern
 
 import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 )
 
@@ -86,58 +85,40 @@ func Extend(prefix, sub string) (string, error) {
 	}
 	// The mux itself is the judge of what can stand before a path. The method
 	// makes it refuse unclean paths.
-	err := Register(new(http.ServeMux), "GET "+full+"/path", http.NotFoundHandler())
+	err := Check("GET " + full + "/path")
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 		err = inner // the offset in the outer errors counts in the trial pattern
 	}
 	return full, err
 }
 
-// A ConflictError says that the registered pattern Other matches requests that
-// the new pattern matches too, and that neither is more specific.
-type ConflictError struct {
-	Other string // the pattern registered earlier
-	Why   string // the explanation of ServeMux, with paths that both match
-}
-
-// Error returns a message that names the other pattern and explains the clash.
-func (e *ConflictError) Error() string {
-	return fmt.Sprintf("conflicts with pattern %q:\n%s", e.Other, e.Why)
-}
-
-// Register registers handler for p on mux and returns the reason if the mux
-// refuses the pattern: a [*ConflictError], or an error that tells what is wrong
-// at which offset of p.
+// Register registers handler for p on mux and returns an error if the mux
+// refuses the pattern. For a pattern that no mux takes, the error says what is
+// wrong with it. If mux has a pattern that conflicts with p, [Conflict] finds
+// out which.
 func Register(mux *http.ServeMux, p string, handler http.Handler) (err error) {
 	defer func() {
 		if refusal := recover(); refusal != nil {
-			err = explain(refusal)
+			err = reason(refusal)
 		}
 	}()
 	mux.Handle(p, handler)
 	return nil
 }
 
-// explain takes the value that ServeMux panicked with apart. Its errors repeat
-// the pattern, which the caller is going to name, and give source locations
-// inside this module for both sides of a conflict.
-func explain(refusal any) error {
+// Check returns the error of [Register] on a mux that has no patterns.
+func Check(p string) error { return Register(new(http.ServeMux), p, http.NotFoundHandler()) }
+
+// reason returns the value that ServeMux panicked with as an error. If that
+// wraps another error, the text around the inner one is dropped: it repeats the
+// pattern, which the caller is going to name.
+func reason(refusal any) error {
 	err, ok := refusal.(error)
 	if !ok {
 		return fmt.Errorf("%v", refusal)
 	}
-	if reason := errors.Unwrap(err); reason != nil {
-		return reason
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
 	}
-	_, after, ok := strings.Cut(err.Error(), ") conflicts with pattern ")
-	if !ok {
-		return err
-	}
-	quoted, qErr := strconv.QuotedPrefix(after)
-	other, uErr := strconv.Unquote(quoted)
-	_, why, ok := strings.Cut(after, "):\n")
-	if qErr != nil || uErr != nil || !ok {
-		return err
-	}
-	return &ConflictError{Other: other, Why: why}
+	return err
 }
