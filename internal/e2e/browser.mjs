@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 import { atEnd } from './cleanup.mjs';
 
-// launch starts a browser with a profile of its own that is gone afterwards.
+// launch starts a browser with a new profile, which is removed afterwards. Its
+// back/forward cache is on, as it is for users; Playwright turns it off.
 export function launch() {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
     args: [
       '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
       '--disable-background-networking', '--disable-component-update', '--disable-sync',

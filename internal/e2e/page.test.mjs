@@ -105,3 +105,21 @@ test('light and dark follow the system until the user chooses', async (t) => {
   await page.reload();
   assert.equal(await background(), dark);
 });
+
+for (const allowed of [true, false]) {
+  test(`a command is ${allowed ? 'copied' : 'selected if the browser does not allow copying'}`, async (t) => {
+    const demo = await Demo.start(t);
+    const permissions = allowed ? ['clipboard-read', 'clipboard-write'] : ['geolocation']; // and no others
+    const page = await (await Visitor.arrive(t, browser, { permissions })).open(`${demo.url}/routes`);
+    const command = page.locator('.commands dd').first();
+    await command.getByRole('button').click();
+    const text = await command.locator('code').innerText();
+    if (allowed) {
+      await command.getByText('Copied').waitFor();
+      assert.equal(await page.evaluate(() => navigator.clipboard.readText()), text);
+    } else {
+      await page.getByRole('alert').getByText(/^The browser does not allow this page to copy\./).waitFor();
+      assert.equal(await page.evaluate(() => getSelection().toString()), text);
+    }
+  });
+}

@@ -111,3 +111,40 @@ test('a cut connection goes on where it was', async (t) => {
     assert.deepEqual((await said(page)).sort(), ['from the other side', ...[1, 2, 3, 4, 5].map((n) => `missed ${n}`)]);
   }
 });
+
+// Browsers keep the pages that the user has left, ready for the back button.
+// If such a page kept its event stream open, six of them would use up all the
+// HTTP/1.1 connections that a browser opens to one server.
+test('pages that the user has left hold no connection', async (t) => {
+  const demo = await Demo.start(t);
+  const page = await (await Visitor.arrive(t, browser)).open(demo.url);
+  for (const path of ['/chat', '/dashboard', '/routes', '/tasks/1', '/?again', '/chat?again', '/?last']) {
+    await mark(page);
+    await page.goto(demo.url + path);
+    await live(page);
+  }
+  await card(page, 'Start the demo').waitFor();
+  await onlyInFlight(demo, 2); // the last page's event stream and WebSocket
+
+  await page.goBack({ waitUntil: 'commit' });
+  await assertMarked(page); // it was kept
+  await say(page, 'back again');
+  await until(page, () => document.querySelectorAll('.messages li:not(.pending)').length === 1);
+  await page.goBack({ waitUntil: 'commit' });
+  await assertMarked(page);
+  await demo.request('POST', '/api/tasks', { title: 'Added while it was away' });
+  await card(page, 'Added while it was away').waitFor();
+  await onlyInFlight(demo, 2);
+});
+
+// onlyInFlight waits until the demo serves so many requests and no more, apart
+// from the one that asks.
+async function onlyInFlight(demo, want) {
+  const deadline = Date.now() + 15_000;
+  for (;;) {
+    const metrics = await (await fetch(`${demo.url}/metrics`)).text();
+    const inFlight = Number(/^http_requests_in_flight (\d+)$/m.exec(metrics)[1]) - 1;
+    if (inFlight === want) return;
+    assert.ok(Date.now() < deadline, `${inFlight} requests are in flight, want ${want}`);
+  }
+}

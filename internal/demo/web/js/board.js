@@ -28,6 +28,15 @@ class Board extends EventTarget {
       if (document.hidden) letGo = setTimeout(() => this.#close(), hiddenFor);
       else if (!this.#source) this.#open();
     });
+    // A page that the user leaves is kept for the back button, and an open
+    // EventSource with it.
+    window.addEventListener('pagehide', () => {
+      clearTimeout(letGo);
+      this.#close();
+    });
+    window.addEventListener('pageshow', (event) => {
+      if (event.persisted && !this.#source) this.#open();
+    });
   }
 
   #open() {

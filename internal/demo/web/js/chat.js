@@ -33,6 +33,10 @@ class Chat extends EventTarget {
     this.#connect();
     window.addEventListener('online', () => this.#hurry());
     document.addEventListener('visibilitychange', () => document.hidden || this.#hurry());
+    // If the browser keeps the page for the back button, its user has left the
+    // chat and is back when the page is shown again.
+    window.addEventListener('pagehide', () => this.#disconnect());
+    window.addEventListener('pageshow', (event) => event.persisted && this.#hurry());
   }
 
   // say sends a message now or, without a connection, as soon as there is one.
@@ -113,10 +117,17 @@ class Chat extends EventTarget {
   }
 
   #retry() {
-    clearTimeout(this.#watchdog);
-    this.#socket = null;
+    this.#disconnect();
     this.#enter('waiting');
     this.#timer = setTimeout(() => this.#connect(), delay(this.#attempts++));
+  }
+
+  #disconnect() {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#watchdog);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
   }
 
   // hurry is for when there is reason to believe that it works again.
@@ -130,11 +141,7 @@ class Chat extends EventTarget {
   // went away does not close, it says nothing for ever.
   #watch() {
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => {
-      const socket = this.#socket;
-      this.#retry();
-      socket?.close();
-    }, silence);
+    this.#watchdog = setTimeout(() => this.#retry(), silence);
   }
 
   #enter(state) {

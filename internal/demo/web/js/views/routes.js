@@ -1,6 +1,7 @@
 // Everything that the application serves, and what to try on a command line.
 import { request } from '/js/api.js';
 import { el, heading } from '/js/dom.js';
+import { complain } from '/js/notices.js';
 
 export function routesView() {
   const rows = el('tbody');
@@ -25,20 +26,28 @@ export function routesView() {
     rows.replaceChildren(...routes.map(({ method, path }) => el('tr', {},
       el('td', {}, el('span', { class: 'method', 'data-method': method }, method || 'any')),
       el('td', {}, el('code', {}, path)))));
-    commands.replaceChildren(...examples.flatMap(({ does, command }) => [
-      el('dt', {}, does), el('dd', {}, el('code', {}, command), copyButton(command)),
-    ]));
+    commands.replaceChildren(...examples.flatMap(({ does, command }) => {
+      const code = el('code', {}, command);
+      return [el('dt', {}, does), el('dd', {}, code, copyButton(code))];
+    }));
   }
 }
 
-function copyButton(text) {
+// copyButton copies the text of an element. If the browser does not allow that,
+// the text is selected, so that one key is enough.
+function copyButton(element) {
   if (!navigator.clipboard) return null; // only pages of secure origins have it
   return el('button', {
     type: 'button', class: 'quiet', 'aria-label': 'Copy',
     async click(event) {
       const button = event.currentTarget;
-      await navigator.clipboard.writeText(text);
-      button.textContent = 'Copied';
+      try {
+        await navigator.clipboard.writeText(element.textContent);
+        button.textContent = 'Copied';
+      } catch {
+        getSelection().selectAllChildren(element);
+        complain('The browser does not allow this page to copy. The command is selected: copy it with the keyboard or the menu.');
+      }
     },
   }, 'Copy');
 }
