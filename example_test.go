@@ -1921,37 +1921,6 @@ func ExampleNewPreparedMessage() {
 	// to everyone
 }
 
-// A room sends what happens to everyone in it.
-func ExamplePreparedMessage() {
-	var room struct {
-		sync.Mutex
-		members []*http.Conn
-	}
-	broadcast := func(text string) {
-		message, err := http.NewPreparedMessage(http.TextMessage, []byte(text))
-		if err != nil {
-			return
-		}
-		room.Lock()
-		defer room.Unlock()
-		for _, conn := range room.members {
-			conn.WritePreparedMessage(message)
-		}
-	}
-	serve := func(conn *http.Conn) {
-		room.Lock()
-		room.members = append(room.members, conn)
-		room.Unlock()
-		broadcast("someone came")
-		conn.ReadMessage() // until the client leaves
-	}
-	talk(serve, func(conn *http.Conn) {
-		_, payload, _ := conn.ReadMessage()
-		fmt.Println(string(payload))
-	})
-	// Output: someone came
-}
-
 func ExampleConn_WritePreparedMessage() {
 	message, _ := http.NewPreparedMessage(http.BinaryMessage, []byte{1, 2, 3})
 	talk(echoMessages, func(conn *http.Conn) {

@@ -1,0 +1,54 @@
+package testkit
+
+import (
+	"context"
+	"net"
+	"sync"
+)
+
+// A PipeListener accepts connections that exist in memory only, each a
+// [net.Pipe]. Unlike sockets they work under the fake clock of testing/synctest.
+// Nothing is buffered: a write waits until the other end has read it.
+type PipeListener struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+// NewPipeListener returns a listener to serve. The caller must close it.
+func NewPipeListener() *PipeListener {
+	return &PipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+// Accept returns the server's end of the next connection.
+func (l *PipeListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close makes Accept and Dial fail from now on.
+func (l *PipeListener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+// Addr returns an address to log. Nothing listens there.
+func (l *PipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
+// Dial connects to the listener, whatever the network and the address. It has
+// the signature of the DialContext fields of HTTP and WebSocket clients.
+func (l *PipeListener) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case l.conns <- server:
+		return client, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
