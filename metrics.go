@@ -70,25 +70,27 @@ func routeOf(cw *capture.Writer, r *Request) string {
 	return pattern
 }
 
-// MetricsStats is what [Metrics.Stats] returns.
+// MetricsStats is a snapshot of the counters of a [Metrics]. Encoded as JSON
+// it is an object with the names total_requests, active_requests, status_2xx,
+// status_3xx, status_4xx, status_5xx, bytes_written and avg_duration_ms.
 type MetricsStats struct {
 	// TotalRequests is the number of requests that have been answered.
-	TotalRequests int64
+	TotalRequests int64 `json:"total_requests"`
 	// ActiveRequests is the number of requests being served right now.
-	ActiveRequests int64
+	ActiveRequests int64 `json:"active_requests"`
 	// Status2xx is how many of TotalRequests had a status of 200 to 299.
-	Status2xx int64
+	Status2xx int64 `json:"status_2xx"`
 	// Status3xx is how many had a status of 300 to 399, redirects mostly.
-	Status3xx int64
+	Status3xx int64 `json:"status_3xx"`
 	// Status4xx is how many had a status of 400 to 499, errors of clients.
-	Status4xx int64
+	Status4xx int64 `json:"status_4xx"`
 	// Status5xx is how many had a status of 500 to 599, errors of the server.
-	Status5xx int64
+	Status5xx int64 `json:"status_5xx"`
 	// BytesWritten is the number of bytes of all response bodies together.
-	BytesWritten int64
+	BytesWritten int64 `json:"bytes_written"`
 	// AvgDurationMs is the mean duration of a request in milliseconds, or 0
 	// before the first. Hijacked connections count until their handler returns.
-	AvgDurationMs float64
+	AvgDurationMs float64 `json:"avg_duration_ms"`
 }
 
 // Stats returns the sum over all requests so far. Requests that end while it

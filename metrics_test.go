@@ -251,6 +251,25 @@ func TestMetricsMeasureTheHandlersTime(t *testing.T) {
 	})
 }
 
+func TestMetricsStatsAsJSONHasTheDocumentedNames(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		stats http.MetricsStats
+		want  string
+	}{
+		{http.MetricsStats{}, `{"total_requests":0,"active_requests":0,"status_2xx":0,"status_3xx":0,"status_4xx":0,` +
+			`"status_5xx":0,"bytes_written":0,"avg_duration_ms":0}`},
+		{http.MetricsStats{1, 2, 3, 4, 5, 6, 7, 8.25}, `{"total_requests":1,"active_requests":2,"status_2xx":3,"status_3xx":4,` +
+			`"status_4xx":5,"status_5xx":6,"bytes_written":7,"avg_duration_ms":8.25}`},
+	} {
+		rec := httptest.NewRecorder()
+		http.WriteJSON(rec, http.StatusOK, tt.stats)
+		if got := rec.Body.String(); got != tt.want {
+			t.Errorf("%s, want %s", got, tt.want)
+		}
+	}
+}
+
 func TestMiddlewareOfOneMetricsCountsTogether(t *testing.T) {
 	t.Parallel()
 	m := http.NewMetrics()
