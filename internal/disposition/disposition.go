@@ -6,23 +6,33 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
 // maxName bounds a file name in bytes; common file systems allow 255.
 const maxName = 200
 
 // Attachment returns the header value for a download that is to be saved under
-// name followed by suffix. The suffix, such as "-20260322.csv", is the
-// program's own: printable ASCII without quotes, backslashes and separators.
+// name followed by suffix. The suffix, such as "-20260322.csv", comes from the
+// program and must be printable ASCII without quotes, backslashes and
+// separators.
 //
-// The name may come from anywhere. What could end the quoted string or the
-// header line, lead out of the download folder, hide the file or its type, or
-// is reserved in file names on common systems becomes an underscore; see
-// [Clean]. A name that is not ASCII is sent twice, as RFC 6266 section 4.3
-// asks: spelled with underscores in filename, and in full in filename* in the
-// encoding of RFC 8187.
+// The name may come from anywhere. Characters that could end the quoted string
+// or the header line, lead out of the download folder, hide the file or its
+// type, or are reserved in file names on common systems become underscores;
+// see [Clean].
+//
+// If the file name is a token (RFC 9110, section 5.6.2), it is sent without
+// quotes, since many scripts cut it out of the header without parsing quoted
+// strings. If not, it is quoted. A name that is not ASCII is sent twice, as
+// RFC 6266, section 4.3 recommends: with underscores in filename, and in full
+// in filename*, in the encoding of RFC 8187.
 func Attachment(name, suffix string) string {
 	full := Clean(name) + suffix
+	if header.IsToken(full) {
+		return "attachment; filename=" + full
+	}
 	ascii := asciiOnly(full)
 	value := `attachment; filename="` + ascii + `"`
 	if ascii != full {

@@ -133,7 +133,7 @@ func writeCSV(n int) Row {
 			func(w http.ResponseWriter, _ *http.Request) {
 				h := w.Header()
 				h.Set("Content-Type", "text/csv; charset=utf-8")
-				h.Set("Content-Disposition", time.Now().UTC().Format(`attachment; filename="users-20060102.csv"`))
+				h.Set("Content-Disposition", time.Now().UTC().Format(`attachment; filename=users-20060102.csv`))
 				out := csv.NewWriter(w)
 				_ = out.Write(head) // an error stays, and is the writer's
 				for _, row := range rows {
