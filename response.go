@@ -1,7 +1,6 @@
 package http
 
 import (
-	"encoding/csv"
 	"log/slog"
 	"strconv"
 	"sync/atomic"
@@ -10,6 +9,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/capture"
+	"github.com/stanza-go/framework/pkg/http/internal/csvwrite"
 	"github.com/stanza-go/framework/pkg/http/internal/disposition"
 	"github.com/stanza-go/framework/pkg/http/internal/jsonwrite"
 )
@@ -109,30 +109,35 @@ func writePage(w ResponseWriter, key string, items any, total int64) {
 }
 
 // WriteCSV answers a request with a CSV file for download. The header row comes
-// first, unless it is empty, then the rows that next returns until it returns
-// nil. The file is named after entity and the day in UTC, as
-// users-20260322.csv; characters that are not safe in a file name or a header
-// become underscores, and names beyond ASCII are sent as RFC 6266 says.
+// first, unless it is empty, followed by the rows that next returns until it
+// returns nil. The file is named after entity and the day in UTC, for example
+// users-20260322.csv. Characters that are not safe in a file name or a header
+// field become underscores; names with characters outside ASCII are sent as
+// RFC 6266 recommends.
 //
 // Rows go out as they come, in bounded memory, and at least once a second if
-// they come slowly. Cells are written as they are, in quotes where RFC 4180
-// asks for them; lines end in a single LF. In particular a cell that begins
-// with =, +, - or @ is left alone, although a spreadsheet may take it for a
-// formula: escape those that hold what users have typed.
+// they come slowly. Lines end in a single LF. Cells are written as they are,
+// in quotes if RFC 4180 asks for them or readers would skip the row: a row of
+// one empty cell is written as "", and a first cell that starts with # is
+// quoted. A row that is empty but not nil is a blank line, which most readers
+// skip.
 //
-// When the client goes away, next is called no more. An end that is not one,
-// such as a failing database, cannot be told from the last row by returning
-// nil: panic with [ErrAbortHandler], and the connection breaks off, so that
-// the client does not take the file for a whole one. Any other panic does the
-// same once rows have been sent; before that nothing has been, and [Recovery]
-// can answer. It panics if next is nil.
+// A cell that begins with =, +, - or @ is left alone, although a spreadsheet
+// may evaluate it as a formula. Escape cells that hold what users have typed.
+//
+// If the client goes away, next is not called again. If next fails, for
+// example because the database does, returning nil would make the file look
+// complete. It should panic with [ErrAbortHandler] instead, which breaks off
+// the connection, so that the client sees the failure. Any other panic does
+// the same once rows have been sent; before that, [Recovery] can answer.
+// WriteCSV panics if next is nil.
 func WriteCSV(w ResponseWriter, entity string, header []string, next func() []string) {
 	if next == nil {
 		callsite.Panicf("WriteCSV: next is nil")
 	}
 	now := time.Now()
 	out := &csvResponse{w: w, disposition: disposition.Attachment(entity, now.UTC().Format("-20060102.csv"))}
-	rows := csv.NewWriter(out)
+	rows := csvwrite.New(out)
 	if len(header) > 0 {
 		_ = rows.Write(header) // an error stays and ends the loop
 	}
@@ -149,13 +154,13 @@ func WriteCSV(w ResponseWriter, entity string, header []string, next func() []st
 		}
 		if now := time.Now(); now.Sub(flushed) >= time.Second {
 			flushed = now
-			rows.Flush()
+			_ = rows.Flush()                     // an error stays and ends the loop
 			_ = NewResponseController(w).Flush() // not supported, or the next write fails too
 			due.Store(false)
 			timer.Reset(almostSecond)
 		}
 	}
-	rows.Flush()
+	_ = rows.Flush() // the client is gone: nobody to tell
 	out.start()
 }
 

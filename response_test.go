@@ -11,6 +11,7 @@ import (
 	"math"
 	"mime"
 	"net/http/httptest"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -284,6 +285,10 @@ func TestWriteCSV(t *testing.T) {
 		{"plain", []string{"ID", "Name"}, [][]string{{"1", "Ada"}, {"2", "Bob"}}, "ID,Name\n1,Ada\n2,Bob\n"},
 		{"quoting", []string{"a,b"}, [][]string{{`say "x"`}, {"two\nlines"}, {"", ""}}, "\"a,b\"\n\"say \"\"x\"\"\"\n\"two\nlines\"\n,\n"},
 		{"formulas are left alone", nil, [][]string{{"=1+1", "@x", "+1", "-1"}}, "=1+1,@x,+1,-1\n"},
+		{"one empty cell", []string{"Note"}, [][]string{{"a"}, {""}, {"b"}}, "Note\na\n\"\"\nb\n"},
+		{"one empty cell in the header", []string{""}, [][]string{{"a"}}, "\"\"\na\n"},
+		{"comment", []string{"#", "#"}, [][]string{{"#1", "#2"}}, "\"#\",#\n\"#1\",#2\n"},
+		{"row without cells", nil, [][]string{{"a"}, {}, {"b"}}, "a\n\nb\n"},
 		{"no rows", []string{"ID"}, nil, "ID\n"},
 		{"nothing", nil, nil, ""},
 	}
@@ -299,6 +304,23 @@ func TestWriteCSV(t *testing.T) {
 			t.Errorf("%s: headers %v", tt.name, h)
 		}
 	}
+}
+
+func TestWriteCSVRowsAreReadBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	rows := [][]string{{"note"}, {""}, {"#1"}, {" "}, {"\t"}, {`\.`}, {`"`}, {"two\nlines"}, {"\n"}, {"\r"}, {","}, {"\u00a0"}, {""}}
+	testkit.EachProtocol(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.WriteCSV(w, "notes", rows[0], rowsOf(rows[1:]...))
+	}), func(t *testing.T, srv *testkit.Server) {
+		_, body := get(t, srv, "GET", "/")
+		for _, comment := range []rune{0, '#'} {
+			reader := csv.NewReader(strings.NewReader(body))
+			reader.Comment = comment
+			if got, err := reader.ReadAll(); err != nil || !reflect.DeepEqual(got, rows) {
+				t.Errorf("%q is read back as %q, %v, want %q", body, got, err, rows)
+			}
+		}
+	})
 }
 
 func TestWriteCSVNamesTheFileAfterTheDayInUTC(t *testing.T) {
