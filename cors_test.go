@@ -86,6 +86,13 @@ func corsCases() []corsCase {
 			header: preflight("null", "BREW", "x-anything, x-else"), allowed: true, want: wide},
 		{name: "any header and Authorization", config: open, method: "OPTIONS",
 			header: preflight("null", "BREW", "authorization", "x-else"), allowed: true, want: wide},
+		{name: "all origins, preflight", config: anyone, method: "OPTIONS", header: preflight("https://app.example.com", "PUT"), allowed: true,
+			want: with(defaults, "Allow-Origin", "*")},
+		{name: "all origins, preflight for another method", config: anyone, method: "OPTIONS",
+			header: preflight("https://app.example.com", "PURGE"), refused: true},
+		{name: "all origins, OPTIONS without an origin", config: anyone, method: "OPTIONS", want: star},
+		{name: "all origins beside others", config: http.CORSConfig{AllowOrigins: []string{"https://app.example.com", "*"}},
+			header: from("https://app.example.com"), want: map[string]string{"Allow-Origin": "*"}},
 		{name: "any header but Authorization", method: "OPTIONS", header: preflight("null", "GET", "x-else", "x-more,authorization"), refused: true,
 			config: http.CORSConfig{AllowOrigins: []string{"*"}, AllowHeaders: []string{"*"}}},
 
@@ -181,10 +188,14 @@ func (c corsCase) check(t *testing.T, srv *testkit.Server, url string) {
 	if res.StatusCode != status || res.Header.Get("X-Reached") != reached {
 		t.Errorf("status %d from %q, want %d from %q", res.StatusCode, res.Header.Get("X-Reached"), status, reached)
 	}
-	vary := "Origin"
-	if c.method == "OPTIONS" {
-		vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+	var fields []string
+	if !slices.Contains(c.config.AllowOrigins, "*") {
+		fields = append(fields, "Origin")
 	}
+	if c.method == "OPTIONS" {
+		fields = append(fields, "Access-Control-Request-Method", "Access-Control-Request-Headers")
+	}
+	vary := strings.Join(fields, ", ")
 	if got := strings.Join(res.Header["Vary"], "|"); got != vary {
 		t.Errorf("Vary: %s, want %s", got, vary)
 	}
@@ -206,18 +217,26 @@ func corsFields(h http.Header) map[string]string {
 
 func TestCORSAddsToTheVaryOfOuterMiddleware(t *testing.T) {
 	t.Parallel()
-	handler := http.CORS(http.CORSConfig{})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	tests := []struct {
 		method string
 		before []string
 		want   []string
+		origin string
 	}{
-		{"GET", []string{"Accept-Encoding"}, []string{"Accept-Encoding", "Origin"}},
-		{"GET", []string{"Accept, origin"}, []string{"Accept, origin"}},
-		{"OPTIONS", []string{"Origin"}, []string{"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"}},
-		{"OPTIONS", []string{"*"}, []string{"*"}},
+		{"GET", []string{"Accept-Encoding"}, []string{"Accept-Encoding", "Origin"}, ""},
+		{"GET", []string{"Accept, origin"}, []string{"Accept, origin"}, ""},
+		{"OPTIONS", []string{"Origin"}, []string{"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"}, ""},
+		{"OPTIONS", []string{"*"}, []string{"*"}, ""},
+		{"GET", []string{"Accept-Encoding"}, []string{"Accept-Encoding"}, "*"},
+		{"OPTIONS", []string{"Accept"}, []string{"Accept", "Access-Control-Request-Method", "Access-Control-Request-Headers"}, "*"},
+		{"OPTIONS", []string{"*"}, []string{"*"}, "*"},
 	}
 	for _, tt := range tests {
+		var config http.CORSConfig
+		if tt.origin != "" {
+			config.AllowOrigins = []string{tt.origin}
+		}
+		handler := http.CORS(config)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		rec := httptest.NewRecorder()
 		rec.Header()["Vary"] = tt.before
 		handler.ServeHTTP(rec, httptest.NewRequest(tt.method, "/", nil))

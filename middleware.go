@@ -547,9 +547,11 @@ type CORSConfig struct {
 // answer from a page that may not read it: CORS is no protection against
 // forged requests (see [CrossOriginProtection] for that).
 //
-// Every response gets Vary: Origin, so that caches keep the answers to
-// different origins apart. Handlers should therefore add to Vary rather than
-// set it.
+// Unless AllowOrigins has "*", every response gets Vary: Origin, refused and
+// same-origin ones too, so that caches keep the answers to different origins
+// apart. If all origins are allowed, all get the same answer, and caches may
+// share it. Answers to OPTIONS also vary on the two fields of a preflight.
+// Handlers should therefore add to Vary and not replace it.
 //
 // CORS belongs on the router, not on a group: a preflight is for a path that
 // has no route for OPTIONS as a rule, and the middleware of a group runs only

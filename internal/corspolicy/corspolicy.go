@@ -8,8 +8,9 @@
 //   - a response allows only what the configuration lists; the one value taken
 //     from a request is an origin, and only after it was found in the list;
 //   - a refusal looks the same whatever it was for: no field but Vary;
-//   - every response says in Vary what it depends on, so that a cache never
-//     gives one origin the answer meant for another.
+//   - every response lists in Vary what it depends on, so that a cache never
+//     gives one origin the answer meant for another. If all origins are
+//     allowed, every origin gets the same answer and Origin is not listed.
 package corspolicy
 
 import (
@@ -37,8 +38,13 @@ const (
 	fieldMaxAge           = "Access-Control-Max-Age"
 )
 
-// varyPreflight is what the answer to a preflight depends on, in one line.
-const varyPreflight = fieldOrigin + ", " + fieldRequestMethod + ", " + fieldRequestHeaders
+// The fields that an answer to OPTIONS depends on, as one line of Vary: those of
+// a preflight that decide what is allowed, and those that tell a preflight from
+// another request.
+const (
+	varyPreflight = fieldRequestMethod + ", " + fieldRequestHeaders
+	varyOrigin    = fieldOrigin + ", " + varyPreflight
+)
 
 // A Policy answers preflights and opens other responses to the origins that it
 // allows. It does not change and is safe for concurrent use.
@@ -152,20 +158,27 @@ func (p *Policy) allowsHeaders(lines []string) bool {
 	return true
 }
 
-// vary says what the response depends on: the origin, and for OPTIONS all that
-// makes the difference between a preflight and another request. It returns the
-// slots that are left.
+// vary lists in Vary what the response depends on: the origin, unless all are
+// allowed, and for OPTIONS the fields of a preflight. It returns the slots that
+// are left.
 func (p *Policy) vary(w http.ResponseWriter, r *http.Request, slots []string) []string {
 	h := w.Header()
 	options, there := r.Method == http.MethodOptions, len(h["Vary"]) > 0
+	if there {
+		if !p.origins.Any() {
+			header.AddVary(h, fieldOrigin)
+		}
+		if options {
+			header.AddVary(h, fieldRequestMethod, fieldRequestHeaders)
+		}
+		return slots
+	}
 	switch {
-	case there && options:
-		header.AddVary(h, fieldOrigin, fieldRequestMethod, fieldRequestHeaders)
-	case there:
-		header.AddVary(h, fieldOrigin)
-	case options:
+	case options && p.origins.Any():
 		return header.Store(h, "Vary", varyPreflight, slots)
-	default:
+	case options:
+		return header.Store(h, "Vary", varyOrigin, slots)
+	case !p.origins.Any():
 		return header.Store(h, "Vary", fieldOrigin, slots)
 	}
 	return slots
