@@ -22,10 +22,14 @@ type RateLimitConfig struct {
 	// Window is the length of a window. Zero means one minute.
 	Window time.Duration
 
-	// KeyFunc returns what requests are counted by, such as an API key or a
-	// user's id. Nil means the client's address as [ClientIP] finds it, IPv6
-	// addresses by their /64 network, since that is what one customer gets.
-	// Requests with the same key count together, those with an empty one too.
+	// KeyFunc returns the key that requests are counted by, such as an API key
+	// or a user's id. Requests with the same key count together, those with an
+	// empty key too. If nil, the key is the client's address as returned by
+	// [ClientIP]. IPv6 addresses count by their /64 network, since one customer
+	// has at least that. Addresses made from an IPv4 address by NAT64
+	// (64:ff9b::/96), 6to4 or Teredo count by the IPv4 address inside. A network
+	// that translates with a prefix of its own, other than 64:ff9b:1::/48, needs
+	// a KeyFunc.
 	KeyFunc func(r *Request) string
 
 	// Message is the error in the answer to requests over the limit. Empty
@@ -233,25 +237,28 @@ func ceilSeconds(d time.Duration) int64 {
 }
 
 // ClientIP returns the IP address of the client, as seen through proxies. It
-// looks at the headers X-Forwarded-For and X-Real-IP and at r.RemoteAddr, in
-// this order.
+// looks at X-Forwarded-For, or at X-Real-IP if the request has no
+// X-Forwarded-For, and then at r.RemoteAddr.
 //
-// Anybody can send those headers, so they count only if they come from a
-// proxy: from a peer whose address is not routed on the internet (loopback,
-// private, link-local, a Unix socket and the like), or is named with
-// [TrustedProxies]. X-Forwarded-For, all its lines as one list, is read from
-// the end, past the addresses of such proxies, and the first other address is
-// the client's. If all are proxies it is the leftmost; an entry that is no
-// address ends the list.
+// Clients can send these headers too, so they count only if the peer is a
+// proxy: if its address is not routed on the internet (loopback, private,
+// link-local, a Unix socket and the like), or was named with [TrustedProxies].
 //
-// The peers of a server that the internet reaches directly must show their own
-// addresses. Where something in between replaces them by a private one without
+// All lines of X-Forwarded-For are one list, which is read from its end, past
+// the addresses of such proxies. The first other address is the client's; if
+// all are proxies, it is the leftmost. An entry that is no address, for example
+// "unknown" or "unix:", ends the list. If that leaves no address, ClientIP
+// returns the peer's. It does not look at X-Real-IP then, which the proxy that
+// wrote the list may have passed on from the client.
+//
+// A server that the internet reaches directly must see the clients' own
+// addresses. If something in between replaces them by a private address without
 // setting X-Forwarded-For, such as a load balancer for TCP or the port
-// forwarding of a container engine, a client can pretend to any address.
+// forwarding of a container engine, a client can pretend to have any address.
 //
-// The result is in canonical form (RFC 5952) without port, brackets and zone,
-// and IPv4 addresses in IPv6 are given as IPv4. It is "" if there is no
-// address at all, as with a Unix socket and no header.
+// The result is in canonical form (RFC 5952), without port, brackets and zone.
+// IPv4 addresses mapped into IPv6 are returned as IPv4. It is "" if there is no
+// address, as for a request over a Unix socket without forwarding headers.
 func ClientIP(r *Request) string { return clientAddress(r).String() }
 
 // clientAddress is ClientIP before it is written out.

@@ -74,6 +74,12 @@ func TestClientIPOfXRealIP(t *testing.T) {
 	if got := http.ClientIP(r); got != "5.6.7.8" {
 		t.Errorf("X-Forwarded-For does not come first: %q", got)
 	}
+	for _, list := range []string{"9.9.9.9, unix:", "unknown", "", ", ,"} {
+		r.Header.Set("X-Forwarded-For", list)
+		if got := http.ClientIP(r); got != "127.0.0.1" {
+			t.Errorf("X-Forwarded-For %q beside X-Real-IP gives %q", list, got)
+		}
+	}
 	r.RemoteAddr = "8.8.8.8:1"
 	if got := http.ClientIP(r); got != "8.8.8.8" {
 		t.Errorf("a public peer passes for %q", got)
@@ -167,6 +173,7 @@ func TestClientIPOnRealConnections(t *testing.T) {
 		{srv.Client(), srv.URL, "6.6.6.6, 1.2.3.4", "1.2.3.4"},
 		{overUnix, "http://unix/", "6.6.6.6, 1.2.3.4", "1.2.3.4"},
 		{overUnix, "http://unix/", "", ""},
+		{srv.Client(), srv.URL, "9.9.9.9, unix:", "127.0.0.1"},
 	}
 	for _, tt := range tests {
 		r, err := http.NewRequest("GET", tt.url, nil)
@@ -175,6 +182,7 @@ func TestClientIPOnRealConnections(t *testing.T) {
 		}
 		if tt.header != "" {
 			r.Header.Set("X-Forwarded-For", tt.header)
+			r.Header.Set("X-Real-IP", "6.6.6.6") // which nobody asks for then
 		}
 		res, err := tt.client.Do(r)
 		if err != nil {
@@ -184,6 +192,35 @@ func TestClientIPOnRealConnections(t *testing.T) {
 		res.Body.Close()
 		if string(body) != tt.want {
 			t.Errorf("%s with %q: %q, want %q", tt.url, tt.header, body, tt.want)
+		}
+	}
+}
+
+// TestRateLimitCountsTheIPv4ClientBehindATranslator covers clients that share
+// a /64 but not an IPv4 address, and one that has many /64 of its own.
+func TestRateLimitCountsTheIPv4ClientBehindATranslator(t *testing.T) {
+	t.Parallel()
+	limit := http.RateLimit(http.RateLimitConfig{Limit: 1})(answer200())
+	for _, tt := range []struct {
+		peer   string
+		status int
+	}{
+		{"[64:ff9b::1.2.3.4]:1", 200},
+		{"[64:ff9b::1.2.3.5]:1", 200},
+		{"[64:ff9b::1.2.3.4]:2", 429},
+		{"1.2.3.4:1", 429},
+		{"[64:ff9b:1::1.2.3.4]:1", 200},
+		{"[64:ff9b:1::1.2.3.5]:1", 200},
+		{"[64:ff9b:1::1.2.3.5]:2", 429},
+		{"[2002:909:909:1::1]:1", 200},
+		{"[2002:909:909:2::1]:1", 429},
+		{"[2a00:1:2:3::4]:1", 200},
+		{"[2a00:1:2:3::5]:1", 429},
+	} {
+		rec := httptest.NewRecorder()
+		limit.ServeHTTP(rec, forwarded(tt.peer))
+		if rec.Code != tt.status {
+			t.Errorf("%s: status %d, want %d", tt.peer, rec.Code, tt.status)
 		}
 	}
 }

@@ -42,11 +42,24 @@ func (a Address) String() string {
 	return a.text
 }
 
-// Key returns what identifies the client when requests are counted: an IPv4
-// address itself, and of an IPv6 address its /64 prefix, since that is the
-// least that a single customer is given. It is "" for the zero Address.
+// Key returns the key of the client for counting requests: an IPv4 address
+// itself, and the /64 prefix of an IPv6 address, since that is the least that a
+// single customer is given. It is "" for the zero Address.
+//
+// Some IPv6 prefixes are shared by unrelated IPv4 clients, each with an IPv4
+// address inside their own, and some give one IPv4 client many /64 prefixes.
+// Addresses of the well-known translation prefix 64:ff9b::/96 (RFC 6052), of
+// 6to4 (RFC 3056) and of Teredo (RFC 4380) therefore have the key of the IPv4
+// address inside them. In 64:ff9b:1::/48 (RFC 8215) its position depends on the
+// network, so the whole address is the key; the translator makes all of it.
 func (a Address) Key() string {
 	if !a.ip.Is6() {
+		return a.String()
+	}
+	if inside, ok := embedded(a.ip); ok {
+		return inside.String()
+	}
+	if localTranslation.Contains(a.ip) {
 		return a.String()
 	}
 	network, err := a.ip.Prefix(64)
@@ -57,23 +70,49 @@ func (a Address) Key() string {
 	return string(network.AppendTo(buf[:0]))
 }
 
+// The prefixes of IPv6 addresses that are made from the client's IPv4 address.
+var (
+	translation      = netip.MustParsePrefix("64:ff9b::/96")
+	localTranslation = netip.MustParsePrefix("64:ff9b:1::/48")
+	sixToFour        = netip.MustParsePrefix("2002::/16")
+	teredo           = netip.MustParsePrefix("2001::/32")
+)
+
+// embedded returns the IPv4 address of the client inside an IPv6 address.
+func embedded(ip netip.Addr) (inside netip.Addr, ok bool) {
+	b := ip.As16()
+	switch {
+	case translation.Contains(ip):
+		return netip.AddrFrom4([4]byte(b[12:])), true
+	case sixToFour.Contains(ip):
+		return netip.AddrFrom4([4]byte(b[2:6])), true
+	case teredo.Contains(ip):
+		return netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]}), true // sent inverted
+	}
+	return netip.Addr{}, false
+}
+
 // Of returns the address that a request comes from, given the peer's address
-// as a server writes it to [http.Request.RemoteAddr]. The forwarding headers
-// are looked at in this order, if the peer is trusted:
+// as a server writes it to [http.Request.RemoteAddr]. If the peer is trusted,
+// the forwarding headers are consulted:
 //
-//   - X-Forwarded-For, all its lines as one list, from the end: the first
-//     address that is not trusted, or else the last one looked at. An entry
-//     that is no address ends the search; empty ones do not count.
-//   - X-Real-IP, the last line if there are several.
+//   - If X-Forwarded-For is present, even empty, it alone counts. All its lines
+//     are one list, which is read from its end: the first address that is not
+//     trusted is the client's, or else the last one read. An entry that is no
+//     address ends the search; empty ones are skipped.
+//   - If not, X-Real-IP counts, the last line if there are several.
 //
-// The peer's own address is the answer if neither has one. trusted may be nil.
+// If neither gives an address, Of returns the peer's own. trusted may be nil.
 func Of(remoteAddr string, header http.Header, trusted *Set) Address {
 	peer, ok := Parse(remoteAddr)
 	if ok && !trusted.trusts(peer.ip) || !ok && !isUnixSocket(remoteAddr) {
 		return peer
 	}
-	if client := walk(header["X-Forwarded-For"], trusted); client.ip.IsValid() {
-		return client
+	if lines := header["X-Forwarded-For"]; len(lines) > 0 {
+		if client := walk(lines, trusted); client.ip.IsValid() {
+			return client
+		}
+		return peer
 	}
 	if lines := header["X-Real-Ip"]; len(lines) > 0 {
 		if client, ok := Parse(lines[len(lines)-1]); ok {

@@ -64,7 +64,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestKeyTakesIPv6By64(t *testing.T) {
+func TestKeyIsWhatOneCustomerHas(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ in, want string }{
 		{"1.2.3.4:5", "1.2.3.4"},
@@ -73,6 +73,17 @@ func TestKeyTakesIPv6By64(t *testing.T) {
 		{"[2001:db8:1:2:ffff::]:80", "2001:db8:1:2::/64"},
 		{"2001:db8:1:3::", "2001:db8:1:3::/64"},
 		{"unknown", ""},
+		{"64:ff9b::1.2.3.4", "1.2.3.4"},
+		{"[64:ff9b::102:304]:80", "1.2.3.4"},
+		{"64:ff9b::1:102:304", "64:ff9b::/64"}, // outside the /96
+		{"64:ff9b:1::1.2.3.4", "64:ff9b:1::102:304"},
+		{"64:ff9b:1:102:3:400::", "64:ff9b:1:102:3:400::"},
+		{"64:ff9b:2::1", "64:ff9b:2::/64"},
+		{"2002:102:304::1", "1.2.3.4"},
+		{"2002:102:304:ffff:1:2:3:4", "1.2.3.4"},
+		{"2003:102:304::1", "2003:102:304::/64"},
+		{"2001:0:53aa:64c:0:fbff:fefd:fcfb", "1.2.3.4"},
+		{"2001:1::fefd:fcfb", "2001:1::/64"},
 	}
 	for _, tt := range tests {
 		address, _ := clientip.Parse(tt.in)
@@ -88,12 +99,12 @@ func TestOnlyUnroutedAddressesAreNotRoutable(t *testing.T) {
 		"0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.255.0.1",
 		"169.254.1.1", "172.16.0.1", "172.31.255.255", "192.0.2.1", "192.168.0.1", "198.18.0.1", "198.51.100.1",
 		"203.0.113.255", "240.0.0.1", "255.255.255.255", "::", "::1", "fc00::1", "fdff::1", "fe80::1", "febf::1",
-		"2001:db8::1", "3fff::1", "100::1", "64:ff9b:1::1",
+		"2001:db8::1", "3fff::1", "100::1",
 	}
 	routed := []string{
 		"1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.0.0.1", "128.0.0.1",
 		"169.253.1.1", "172.15.255.255", "172.32.0.0", "192.0.3.1", "192.167.0.1", "198.17.0.1", "198.20.0.1",
-		"203.0.114.0", "223.255.255.255", "2001::1", "2001:db7::1", "2001:db9::1", "2002:a00:1::", "64:ff9b::a00:1",
+		"203.0.114.0", "223.255.255.255", "2001::1", "2001:db7::1", "2001:db9::1", "2002:a00:1::", "64:ff9b::a00:1", "64:ff9b:1::1", "64:ff9b:1::a00:1",
 		"2606:4700::1111", "4000::", "fb00::1", "101::1", "::10.0.0.1",
 	}
 	for want, list := range map[bool][]string{false: unrouted, true: routed} {
@@ -140,7 +151,13 @@ func TestOfBelievesTrustedPeersOnly(t *testing.T) {
 		{"junk at the end", "10.0.0.1:1", []string{"1.2.3.4, unknown"}, nil, nil, "10.0.0.1"},
 		{"junk in the middle", "10.0.0.1:1", []string{"1.2.3.4, unknown, 10.0.0.2"}, nil, nil, "10.0.0.2"},
 		{"junk before the client", "10.0.0.1:1", []string{"junk, 1.2.3.4"}, nil, nil, "1.2.3.4"},
-		{"junk, then X-Real-IP", "10.0.0.1:1", []string{"junk"}, []string{"1.2.3.4"}, nil, "1.2.3.4"},
+		{"junk beside X-Real-IP", "10.0.0.1:1", []string{"junk"}, []string{"6.6.6.6"}, nil, "10.0.0.1"},
+		{"a Unix socket in the list", "127.0.0.1:1", []string{"9.9.9.9, unix:"}, []string{"6.6.6.6"}, nil, "127.0.0.1"},
+		{"a Unix socket before a proxy", "127.0.0.1:1", []string{"9.9.9.9, unix:", "10.0.0.2"}, []string{"6.6.6.6"}, nil, "10.0.0.2"},
+		{"empty list beside X-Real-IP", "10.0.0.1:1", []string{""}, []string{"6.6.6.6"}, nil, "10.0.0.1"},
+		{"commas beside X-Real-IP", "10.0.0.1:1", []string{" ,", "\t,,"}, []string{"6.6.6.6"}, nil, "10.0.0.1"},
+		{"empty list over a unix socket", "@", []string{""}, []string{"6.6.6.6"}, nil, ""},
+		{"no lines beside X-Real-IP", "10.0.0.1:1", []string{}, []string{"1.2.3.4"}, nil, "1.2.3.4"},
 		{"empty entries", "10.0.0.1:1", []string{" , 1.2.3.4,, ", "", ","}, nil, nil, "1.2.3.4"},
 		{"empty list", "10.0.0.1:1", []string{""}, nil, nil, "10.0.0.1"},
 		{"X-Real-IP", "10.0.0.1:1", nil, []string{"1.2.3.4"}, nil, "1.2.3.4"},
@@ -166,7 +183,7 @@ func TestOfBelievesTrustedPeersOnly(t *testing.T) {
 		if got := clientip.Of(tt.peer, header, tt.trusted).String(); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
-		if got, want := clientip.Forwarded(header), len(header) > 0; got != want {
+		if got, want := clientip.Forwarded(header), len(tt.forwarded)+len(tt.real) > 0; got != want {
 			t.Errorf("%s: Forwarded says %v", tt.name, got)
 		}
 	}
@@ -248,6 +265,10 @@ func FuzzWalk(f *testing.F) {
 			t.Fatalf("a public peer forged %q", got)
 		}
 		got := clientip.Of("127.0.0.1:1", header, nil).String()
+		header["X-Real-Ip"] = []string{"9.9.9.9"}
+		if beside := clientip.Of("127.0.0.1:1", header, nil).String(); beside != got {
+			t.Errorf("lines %q, %q give %q, and %q beside X-Real-IP", line1, line2, got, beside)
+		}
 		if want := slowWalk("127.0.0.1", line1+","+line2); got != want {
 			t.Errorf("lines %q, %q give %q, want %q", line1, line2, got, want)
 		}

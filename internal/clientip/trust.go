@@ -52,8 +52,9 @@ func (s *Set) trusts(address netip.Addr) bool {
 }
 
 // Routable reports whether packets from an address may reach a server over the
-// internet. Where the registries of RFC 6890 leave doubt, as for addresses of
-// transition mechanisms, the answer is yes.
+// internet. Where the registries of RFC 6890 leave doubt it returns true, and so
+// it does for the addresses that translators and tunnels make for IPv4 clients
+// of the internet, 64:ff9b:1::/48 (RFC 8215) included.
 func Routable(address netip.Addr) bool {
 	if address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast() || address.IsUnspecified() {
 		return false
@@ -83,10 +84,9 @@ var (
 		netip.MustParsePrefix("240.0.0.0/4"),     // reserved, RFC 1112
 	}
 	special6 = [...]netip.Prefix{
-		netip.MustParsePrefix("64:ff9b:1::/48"), // local translation, RFC 8215
-		netip.MustParsePrefix("100::/64"),       // discard, RFC 6666
-		netip.MustParsePrefix("2001:db8::/32"),  // documentation, RFC 3849
-		netip.MustParsePrefix("3fff::/20"),      // documentation, RFC 9637
-		netip.MustParsePrefix("fec0::/10"),      // site-local, RFC 3879
+		netip.MustParsePrefix("100::/64"),      // discard, RFC 6666
+		netip.MustParsePrefix("2001:db8::/32"), // documentation, RFC 3849
+		netip.MustParsePrefix("3fff::/20"),     // documentation, RFC 9637
+		netip.MustParsePrefix("fec0::/10"),     // site-local, RFC 3879
 	}
 )
