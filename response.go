@@ -36,17 +36,29 @@ func WriteJSON(w ResponseWriter, status int, v any) {
 	sendJSON(w, status, body)
 }
 
-// WriteError answers a request with a status and {"error": message} as JSON. It
-// drops what was set for another body earlier: the headers Content-Length,
-// Content-Encoding, ETag, Last-Modified and Cache-Control.
+// WriteError answers a request with a status and {"error": message} as JSON.
+//
+// It drops the header fields that were set for another body before: those that
+// describe it, such as Content-Length, Content-Disposition, Content-Range,
+// ETag, Last-Modified and Trailer, and those that let it be stored, such as
+// Cache-Control and Expires. For statuses from 400 it drops Location too.
+// Fields that are not about the body stay, for example Set-Cookie, Vary,
+// Allow, Retry-After, WWW-Authenticate, and a Content-Range of the form
+// "bytes */1234" if status is 416.
+//
+// Content-Encoding is dropped as well, but not if it belongs to a middleware
+// outside of this package's that set it before it called the handler, as
+// gorilla's CompressHandler does: the client needs it to decode the error.
+// WriteError knows this for the writers of this package's middleware and
+// [Server], and for those of net/http and net/http/httptest, which encode
+// nothing. For any other ResponseWriter it leaves the field alone, as
+// [net/http.Error] always does; a handler that encodes its body itself behind
+// such a wrapper must delete the field before it calls WriteError.
 //
 // The client reads the message. For what went wrong inside the server use
 // [WriteServerError], which keeps the cause out of it.
 func WriteError(w ResponseWriter, status int, message string) {
-	h := w.Header()
-	for _, name := range [...]string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified", "Cache-Control"} {
-		delete(h, name)
-	}
+	capture.DropBody(w, status)
 	if !hasBody(status) {
 		w.WriteHeader(status)
 		return
@@ -209,10 +221,18 @@ func sendJSON(w ResponseWriter, status int, body *bufpool.Buffer) {
 	_, _ = w.Write(body.B) // the client is gone: nobody to tell
 }
 
-// setContent sets the two headers that describe a body of known length.
+// setContent sets the two headers that describe a body of known length. If the
+// body has a Content-Encoding, somebody encodes it on its way, and the length
+// that is sent is another.
 func setContent(w ResponseWriter, contentType string, length int) {
 	h := w.Header()
 	values := capture.Strings(w, 2)
+	if len(h["Content-Encoding"]) > 0 {
+		values[0] = contentType
+		h["Content-Type"] = values[0:1:1]
+		delete(h, "Content-Length")
+		return
+	}
 	values[0], values[1] = contentType, strconv.Itoa(length)
 	h["Content-Type"], h["Content-Length"] = values[0:1:1], values[1:2:2]
 }

@@ -118,6 +118,7 @@ type Writer struct {
 	bytes int64    // of the body, as accepted by the next writer or the encoder
 
 	onDone []func()
+	coding []string // Content-Encoding when the Writer was made, of an encoder outside
 
 	buf      *bufpool.Buffer // the body while held
 	limit    int
@@ -154,6 +155,7 @@ func Serve(next http.Handler, w http.ResponseWriter, r *http.Request, stage Stag
 func newWriter(w http.ResponseWriter, r *http.Request, stage Stage) *Writer {
 	cw := writers.Get().(*Writer)
 	cw.next, cw.req, cw.stage, cw.users, cw.declared = w, r, stage, 1, -1
+	cw.coding = w.Header()["Content-Encoding"]
 	if outer, ok := w.(*Writer); ok && outer.state != nil {
 		cw.state = outer.state
 	} else {
@@ -500,9 +502,10 @@ func (w *Writer) short(n int) bool {
 }
 
 // setContentLength states the length of a whole body, as net/http does for
-// short ones. An empty one is left to net/http: after HEAD it says nothing.
+// short ones. An empty one is left to net/http: after HEAD it says nothing. An
+// encoder outside changes the length.
 func (w *Writer) setContentLength(h http.Header, n int) {
-	if n > 0 && w.declared < 0 && len(h["Content-Length"]) == 0 && len(h["Transfer-Encoding"]) == 0 {
+	if n > 0 && len(w.coding) == 0 && w.declared < 0 && len(h["Content-Length"]) == 0 && len(h["Transfer-Encoding"]) == 0 {
 		s := Strings(w, 1)
 		s[0] = strconv.Itoa(n)
 		h["Content-Length"] = s
