@@ -134,10 +134,29 @@ func corsCases() []corsCase {
 		{name: "preflight with too many lines", config: plain, method: "OPTIONS",
 			header: preflight("https://app.example.com", "GET", slices.Repeat([]string{"accept"}, 1000)...), refused: true},
 
+		{name: "preflight with too many names where any is allowed", config: http.CORSConfig{AllowOrigins: page, AllowHeaders: []string{"*"}}, method: "OPTIONS",
+			header: preflight("https://app.example.com", "GET", strings.Repeat("x,", 900<<9)), refused: true},
+		{name: "preflight with Authorization behind many names", config: http.CORSConfig{AllowOrigins: page, AllowHeaders: []string{"*"}}, method: "OPTIONS",
+			header: preflight("https://app.example.com", "GET", strings.Repeat("x,", 100)+"authorization"), refused: true},
+		{name: "preflight for all of many headers", config: http.CORSConfig{AllowOrigins: page, AllowHeaders: numbered(100)}, method: "OPTIONS",
+			header: preflight("https://app.example.com", "POST", strings.ToLower(strings.Join(numbered(100), ","))), allowed: true,
+			want: with(defaults, "Allow-Headers", strings.Join(numbered(100), ", "))},
+		{name: "preflight for one more than the many", config: http.CORSConfig{AllowOrigins: page, AllowHeaders: numbered(100)}, method: "OPTIONS",
+			header: preflight("https://app.example.com", "POST", strings.ToLower(strings.Join(numbered(101), ","))), refused: true},
+
 		{name: "OPTIONS without an origin", config: plain, method: "OPTIONS", header: http.Header{"Access-Control-Request-Method": {"GET"}}},
 		{name: "OPTIONS without a requested method", config: plain, method: "OPTIONS", header: from("https://app.example.com"), want: allow},
 		{name: "preflight fields without OPTIONS", config: plain, header: preflight("https://app.example.com", "PUT"), want: allow},
 	}
+}
+
+// numbered returns n field names.
+func numbered(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("X-Field-%d", i)
+	}
+	return names
 }
 
 // with returns a copy of fields with others set.

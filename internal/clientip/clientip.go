@@ -98,8 +98,8 @@ func embedded(ip netip.Addr) (inside netip.Addr, ok bool) {
 //
 //   - If X-Forwarded-For is present, even empty, it alone counts. All its lines
 //     are one list, which is read from its end: the first address that is not
-//     trusted is the client's, or else the last one read. An entry that is no
-//     address ends the search; empty ones are skipped.
+//     trusted is the client's, or else the last one read. The search ends at an
+//     entry that is no address, and after 64 entries; empty ones are skipped.
 //   - If not, X-Real-IP counts, the last line if there are several.
 //
 // If neither gives an address, Of returns the peer's own. trusted may be nil.
@@ -127,11 +127,18 @@ func Forwarded(header http.Header) bool {
 	return len(header["X-Forwarded-For"]) > 0 || len(header["X-Real-Ip"]) > 0
 }
 
+// maxEntries bounds how much of X-Forwarded-For is read.
+const maxEntries = 64
+
 // walk follows a list of addresses from its end for as long as they are
 // trusted, and returns where it got to.
 func walk(lines []string, trusted *Set) (reached Address) {
+	read := 0
 	for _, line := range slices.Backward(lines) {
-		for line != "" {
+		for more := true; more; more = line != "" {
+			if read++; read > maxEntries {
+				return reached
+			}
 			comma := strings.LastIndexByte(line, ',')
 			entry := strings.Trim(line[comma+1:], " \t")
 			line = line[:max(comma, 0)]

@@ -103,7 +103,8 @@ func plainAccepted(w *capture.Writer) bool {
 func encodable(h http.Header) bool {
 	return len(h["Content-Encoding"]) == 0 &&
 		len(h["Content-Range"]) == 0 &&
-		!header.HasToken(h["Cache-Control"], "no-transform")
+		!header.HasToken(h["Cache-Control"], "no-transform") &&
+		!header.TooLong(h["Cache-Control"])
 }
 
 // eligible reports whether a body of the type is worth encoding. An event

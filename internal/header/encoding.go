@@ -18,8 +18,12 @@ const maxWeight = 1000
 // identity last. A request without the field gets identity: the RFC would
 // permit any coding, but what sends no field is seldom able to decode one. Of
 // a coding listed twice the lower weight counts, and an element with a
-// malformed weight is not there.
+// malformed weight is not there. If the list has more than [MaxElements]
+// elements, the field is ignored.
 func NegotiateEncoding(lines, codings []string) (coding string, ok bool) {
+	if TooLong(lines) {
+		return Identity, true
+	}
 	best := 0
 	for _, candidate := range codings {
 		if weight, _ := codingWeight(lines, candidate); weight > best {

@@ -68,6 +68,24 @@ func TestNegotiateEncoding(t *testing.T) {
 	}
 }
 
+func TestNegotiateEncodingIgnoresTooLongLists(t *testing.T) {
+	t.Parallel()
+	for most, lines := range map[int][]string{
+		header.MaxElements - 1: {"gzip" + strings.Repeat(",a", header.MaxElements-2), "br;q=0"},
+		header.MaxElements:     {"gzip" + strings.Repeat(",", header.MaxElements-1)},
+		header.MaxElements + 1: {"gzip" + strings.Repeat(",a", header.MaxElements)},
+		1000:                   slices.Repeat([]string{"gzip, identity;q=0"}, 500),
+	} {
+		want := header.Identity
+		if most <= header.MaxElements {
+			want = "gzip"
+		}
+		if got, ok := header.NegotiateEncoding(lines, []string{"br", "gzip"}); got != want || !ok {
+			t.Errorf("%d elements: %q, %t; want %q", most, got, ok, want)
+		}
+	}
+}
+
 func TestNegotiateEncodingKnowsTheOlderNameOfCompress(t *testing.T) {
 	t.Parallel()
 	if got, ok := header.NegotiateEncoding([]string{"X-Compress"}, []string{"compress"}); got != "compress" || !ok {
@@ -180,6 +198,9 @@ func FuzzNegotiateEncoding(f *testing.F) {
 		}
 		coding, ok := header.NegotiateEncoding([]string{first, second}, codings)
 		wantCoding, wantOK := negotiate(field, codings)
+		if strings.Count(field, ",") >= header.MaxElements {
+			wantCoding, wantOK = header.Identity, true
+		}
 		if coding != wantCoding || ok != wantOK {
 			t.Errorf("NegotiateEncoding(%q) = %q, %t; want %q, %t", field, coding, ok, wantCoding, wantOK)
 		}

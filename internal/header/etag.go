@@ -28,13 +28,22 @@ func WeakMatch(a, b string) bool {
 // "*" is about whether the resource exists, so it holds whatever etag is; it
 // counts only where it is the whole field. The list ends where it stops being
 // well-formed: a tag behind that point is nothing to rely on, and not to match
-// means a full answer or a refused change, either of which does no harm.
+// means a full answer or a refused change, either of which does no harm. For
+// the same reason only the first [MaxElements] tags are read, and none of more
+// field lines than that.
 func ListsETag(lines []string, etag string, match func(a, b string) bool) bool {
 	if len(lines) == 1 && trim(lines[0]) == "*" {
 		return true
 	}
+	if len(lines) > MaxElements {
+		return false
+	}
+	read := 0
 	for _, line := range lines {
 		for line = skipCommas(line); line != ""; {
+			if read++; read > MaxElements {
+				return false
+			}
 			tag, rest := scanETag(line)
 			rest = trim(rest)
 			if tag == "" || rest != "" && rest[0] != ',' {

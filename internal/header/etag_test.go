@@ -80,6 +80,27 @@ func TestListsETag(t *testing.T) {
 	}
 }
 
+func TestListsETagReadsABoundedNumberOfTags(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		lines []string
+		want  bool
+	}{
+		{"last of the tags that are read", []string{strings.Repeat(`"x",`, header.MaxElements-1) + `"a"`}, true},
+		{"one too many", []string{strings.Repeat(`"x",`, header.MaxElements) + `"a"`}, false},
+		{"several lines", []string{strings.Repeat(`"x",`, header.MaxElements/2), strings.Repeat(`"x",`, header.MaxElements/2), `"a"`}, false},
+		{"as many lines", append(make([]string, header.MaxElements-1), `"a"`), true},
+		{"too many lines", append(make([]string, header.MaxElements), `"a"`), false},
+		{"empty elements", []string{strings.Repeat(",", 1000) + `"a"`}, true},
+	}
+	for _, tt := range tests {
+		if got := header.ListsETag(tt.lines, `"a"`, header.WeakMatch); got != tt.want {
+			t.Errorf("%s: %t, want %t", tt.name, got, tt.want)
+		}
+	}
+}
+
 // FuzzListsETag compares with a regular expression that takes the well-formed
 // beginning of the list as a whole and then looks for the tag in it.
 func FuzzListsETag(f *testing.F) {
@@ -95,7 +116,7 @@ func FuzzListsETag(f *testing.F) {
 		}
 		strong, weak := strings.Trim(line, " \t") == "*", strings.Trim(line, " \t") == "*"
 		if header.IsETag(etag) {
-			for _, tag := range tags.FindAllStringSubmatch(list.FindString(latin1(line)), -1) {
+			for _, tag := range tags.FindAllStringSubmatch(list.FindString(latin1(line)), header.MaxElements) {
 				if tag[2] == strings.TrimPrefix(latin1(etag), "W/") {
 					weak = true
 					strong = strong || tag[1] == "" && !strings.HasPrefix(etag, "W/")

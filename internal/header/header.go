@@ -2,8 +2,9 @@
 // comma-separated lists over any number of field lines, weights and content
 // coding negotiation, entity tags, Vary, tokens.
 //
-// Nothing here trusts its input, every function runs in time linear in it,
-// and none allocates except AddVary, which has to store what it adds.
+// The input is not trusted. Every function runs in time linear in it, reads at
+// most [MaxElements] elements of a list, and allocates nothing except in AddVary,
+// which has to store what it adds.
 // Functions take field lines as they stand in a [net/http.Header], so that a
 // field sent twice counts as the one list it is (RFC 9110 §5.3):
 //
@@ -47,13 +48,17 @@ func IsVisible(s string) bool {
 // IsValue reports whether s can stand as a field value: no control characters
 // but the tab (RFC 9110 §5.5), so it cannot end the field line. The empty
 // string is a value.
-func IsValue(s string) bool {
+func IsValue(s string) bool { return IndexControl(s) < 0 }
+
+// IndexControl returns the index of the first control character other than the
+// tab in s, or -1.
+func IndexControl(s string) int {
 	for i := range len(s) {
 		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
-			return false
+			return i
 		}
 	}
-	return true
+	return -1
 }
 
 // EqualFold reports whether a and b are equal but for the case of ASCII

@@ -1,6 +1,7 @@
 package header_test
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -69,6 +70,39 @@ func TestListsStopWhenTheLoopDoes(t *testing.T) {
 	}
 }
 
+// A list of any length costs no more than its first elements do.
+func TestListsAreBounded(t *testing.T) {
+	t.Parallel()
+	const most = header.MaxElements
+	for name, lines := range map[string][]string{
+		"one line":   {strings.Repeat("a,", most-1) + "last" + strings.Repeat(",beyond", 10)},
+		"lines":      append(append(slices.Repeat([]string{"a"}, most-1), "last"), slices.Repeat([]string{"beyond"}, 10)...),
+		"both":       {strings.Repeat("a,", most/2-1) + "a", strings.Repeat("a,", most/2-1) + "last", "beyond, beyond"},
+		"empty ones": append(append(make([]string, 3), strings.Repeat(",", most-4)+"last"), "beyond"),
+	} {
+		for kind, list := range map[string]func([]string) iter.Seq[string]{"List": header.List, "QuotedList": header.QuotedList} {
+			got := slices.Collect(list(lines))
+			if slices.Contains(got, "beyond") || len(got) == 0 || got[len(got)-1] != "last" {
+				t.Errorf("%s, %s: %d elements, the last %q", kind, name, len(got), got[max(0, len(got)-1):])
+			}
+		}
+		if header.HasToken(lines, "beyond") || !header.HasToken(lines, "last") {
+			t.Errorf("HasToken, %s: looks at other elements than List", name)
+		}
+		if !header.TooLong(lines) {
+			t.Errorf("%s: not too long", name)
+		}
+	}
+	for n, lines := range map[int][]string{0: nil, 1: {""}, 3: {"a,", ""}, most: {strings.Repeat(",", most-1)}, most + 1: {strings.Repeat(",", most-1), ""}} {
+		if got := header.Count(lines); got != n || header.TooLong(lines) != (n > most) {
+			t.Errorf("Count(%q) = %d, want %d", lines, got, n)
+		}
+	}
+	if got := slices.Collect(header.ListN([]string{"a,b", "c"}, 2)); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("ListN of two elements yields %q", got)
+	}
+}
+
 func TestHasToken(t *testing.T) {
 	t.Parallel()
 	lines := []string{"keep-alive", "x, UpGrade"}
@@ -88,7 +122,8 @@ func FuzzList(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second string) {
 		lines := []string{first, second}
 		var want []string
-		for element := range strings.SplitSeq(first+","+second, ",") {
+		all := strings.Split(first+","+second, ",")
+		for _, element := range all[:min(len(all), header.MaxElements)] {
 			if element = strings.Trim(element, " \t"); element != "" {
 				want = append(want, element)
 			}

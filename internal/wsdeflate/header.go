@@ -2,6 +2,7 @@ package wsdeflate
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/header"
@@ -18,8 +19,8 @@ type param struct {
 	hasValue    bool
 }
 
-// hasBefore reports whether the name of parameter i stands among those before
-// it. No more than the few known names get this far.
+// hasBefore reports whether a parameter before the i-th has the same name. The
+// caller stops at the first unknown or repeated name, so i stays small.
 func (e extension) hasBefore(i int) bool {
 	for _, p := range e.params[:i] {
 		if p.name == e.params[i].name {
@@ -29,11 +30,25 @@ func (e extension) hasBefore(i int) bool {
 	return false
 }
 
-var errMalformed = errors.New("malformed Sec-WebSocket-Extensions header")
+// Bounds of a Sec-WebSocket-Extensions header. Browsers send one extension of
+// about 50 bytes.
+const (
+	maxItems = header.MaxElements // extensions and parameters, empty elements included
+	maxBytes = 8 << 10            // over all lines
+)
+
+// Errors of a header that cannot be read.
+var (
+	errMalformed = errors.New("malformed Sec-WebSocket-Extensions header")
+	errTooLong   = fmt.Errorf("Sec-WebSocket-Extensions has more than %d extensions and parameters, or %d bytes", maxItems, maxBytes)
+)
 
 // parseExtensions reads the lines of a Sec-WebSocket-Extensions header
 // (RFC 6455, section 9.1); several lines are one list.
 func parseExtensions(lines []string) ([]extension, error) {
+	if isTooLong(lines) {
+		return nil, errTooLong
+	}
 	var list []extension
 	for _, line := range lines {
 		s := scanner{rest: line}
@@ -49,6 +64,17 @@ func parseExtensions(lines []string) ([]extension, error) {
 		}
 	}
 	return list, nil
+}
+
+// isTooLong reports whether a header exceeds its bounds, before anything of it
+// is parsed.
+func isTooLong(lines []string) bool {
+	items, size := header.Count(lines), 0
+	for _, line := range lines {
+		items += strings.Count(line, ";")
+		size += len(line)
+	}
+	return items > maxItems || size > maxBytes
 }
 
 // A scanner reads a header line; rest is what is left of it.

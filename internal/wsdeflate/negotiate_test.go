@@ -2,8 +2,11 @@ package wsdeflate
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
 func TestAccept(t *testing.T) {
@@ -89,6 +92,45 @@ func TestMalformedHeaders(t *testing.T) {
 	for _, line := range []string{"", " ", ",", " ,\t, ", "a", "a,,b", "a ; b = c ,", `a;b="c"`, `a;b="\c"`} {
 		if _, _, err := Accept([]string{line}, false, 15); err != nil {
 			t.Errorf("Accept(%q): %v", line, err)
+		}
+	}
+}
+
+// Not parallel: it counts allocations.
+func TestLongHeadersAreRefused(t *testing.T) {
+	most := header.MaxElements
+	tests := []struct {
+		name  string
+		lines []string
+		want  error
+	}{
+		{"as many extensions as allowed", []string{strings.Repeat("a,", most-1) + Name}, nil},
+		{"one more", []string{strings.Repeat("a,", most) + Name}, errTooLong},
+		{"as many parameters as allowed", []string{Name + strings.Repeat(";a", most-1)}, nil},
+		{"one more parameter", []string{Name + strings.Repeat(";a", most)}, errTooLong},
+		{"extensions and parameters", []string{strings.Repeat("a;b;c,", most/3+1) + Name}, errTooLong},
+		{"empty elements", []string{strings.Repeat(",", 1<<20)}, errTooLong},
+		{"empty lines", make([]string, 1000), errTooLong},
+		{"lines", slices.Repeat([]string{"a"}, most+1), errTooLong},
+		{"quoted value", []string{`a;b="` + strings.Repeat("c", 1<<20) + `"`}, errTooLong},
+		{"escaped value", []string{`a;b="` + strings.Repeat(`\c`, 1<<20) + `"`}, errTooLong},
+		{"name", []string{strings.Repeat("a", 1<<20)}, errTooLong},
+		{"white space", []string{strings.Repeat(" ", 1<<20) + Name}, errTooLong},
+		{"as many bytes as allowed", []string{strings.Repeat("a", 5<<10), strings.Repeat("b", 3<<10)}, nil},
+		{"bytes in several lines", []string{strings.Repeat("a", 5<<10), strings.Repeat("b", 3<<10), "c"}, errTooLong},
+	}
+	for _, tt := range tests {
+		if _, _, err := Accept(tt.lines, false, 15); err != tt.want {
+			t.Errorf("%s: Accept: %v, want %v", tt.name, err, tt.want)
+		}
+		if _, _, err := Confirm(tt.lines, false); (err == errTooLong) != (tt.want == errTooLong) {
+			t.Errorf("%s: Confirm: %v, want %v", tt.name, err, tt.want)
+		}
+		if tt.want == nil {
+			continue
+		}
+		if n := testing.AllocsPerRun(10, func() { Accept(tt.lines, false, 15) }); n > 0 {
+			t.Errorf("%s: %v allocations", tt.name, n)
 		}
 	}
 }
