@@ -9,12 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net"
 	"net/url"
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/capture"
 	"github.com/stanza-go/framework/pkg/http/internal/drain"
 	"github.com/stanza-go/framework/pkg/http/internal/jsonwrite"
 	"github.com/stanza-go/framework/pkg/http/internal/origin"
@@ -161,20 +163,23 @@ type Upgrader struct {
 // response, such as Content-Length, are left out.
 //
 // If the request is not a proper handshake, Upgrade answers it with an error
-// as [WriteError] does, and returns an error. If the request came through a
-// [Server], [Server.Stop] closes the connection with [CloseGoingAway].
+// as [WriteError] does, and returns an error that names the values it refused.
+// It also logs that error with the request's logger (see [LoggerFromContext]),
+// so the handler can simply return. Lists of more than 64 elements in the
+// handshake are refused with 400. If the request came through a [Server],
+// [Server.Stop] closes the connection with [CloseGoingAway].
 //
 // The connection outlives the handler; it must be closed in the end.
 func (u Upgrader) Upgrade(w ResponseWriter, r *Request) (*Conn, error) {
 	if refusal := u.check(r); refusal != nil {
-		return nil, refuse(w, refusal)
+		return nil, refuse(w, r, refusal)
 	}
 	var params *wsdeflate.Params
 	var extensions string
 	if u.EnableCompression {
 		p, response, err := wsdeflate.Accept(wshandshake.Extensions(r), u.NoContextTakeover, clientWindowBits)
 		if err != nil {
-			return nil, refuse(w, &wshandshake.Refusal{Status: StatusBadRequest, Reason: err.Error()})
+			return nil, refuse(w, r, wshandshake.BadExtensions(r, err))
 		}
 		if extensions = response; response != "" {
 			params = &p
@@ -220,7 +225,7 @@ func (u Upgrader) check(r *Request) *wshandshake.Refusal {
 		checkOrigin = isSameOrigin
 	}
 	if !checkOrigin(r) {
-		return &wshandshake.Refusal{Status: StatusForbidden, Reason: "origin not allowed"}
+		return wshandshake.ForeignOrigin(r, u.CheckOrigin != nil)
 	}
 	return nil
 }
@@ -243,12 +248,32 @@ func isSameOrigin(r *Request) bool {
 }
 
 // refuse answers a request that does not become a WebSocket.
-func refuse(w ResponseWriter, refusal *wshandshake.Refusal) error {
+func refuse(w ResponseWriter, r *Request, refusal *wshandshake.Refusal) error {
+	logUpgrade(r, slog.LevelWarn, "websocket upgrade refused", refusal)
 	for _, field := range refusal.Headers {
 		w.Header().Set(field[0], field[1])
 	}
 	WriteError(w, refusal.Status, refusal.Reason)
 	return fmt.Errorf("websocket: upgrade refused: %w", refusal)
+}
+
+// fail answers a request that the server cannot upgrade. The client does not
+// see the error.
+func fail(w ResponseWriter, r *Request, err error) error {
+	logUpgrade(r, slog.LevelError, "websocket upgrade failed", err)
+	WriteError(w, StatusInternalServerError, "internal server error")
+	return fmt.Errorf("websocket: upgrade: %w", err)
+}
+
+// logUpgrade writes one line about a request that was not upgraded. Handlers
+// often drop Upgrade's error, and the usual causes are mistakes in the server's
+// or a proxy's configuration.
+func logUpgrade(r *Request, level slog.Level, message string, err error) {
+	attrs := []slog.Attr{slog.String("error", err.Error())}
+	if r.URL != nil {
+		attrs = append(attrs, slog.String("path", printablePath(r)))
+	}
+	LoggerFromContext(r.Context()).LogAttrs(r.Context(), level, message, attrs...)
 }
 
 // switchProtocols takes the connection over from net/http and sends the
@@ -262,13 +287,11 @@ func (u Upgrader) switchProtocols(w ResponseWriter, r *Request, protocol, extens
 	}
 	if err != nil {
 		clear(w.Header())
-		WriteError(w, StatusInternalServerError, "internal server error")
-		return nil, nil, fmt.Errorf("websocket: upgrade: %w", err)
+		return nil, nil, fail(w, r, err)
 	}
 	conn, rw, err := NewResponseController(w).Hijack()
 	if err != nil {
-		WriteError(w, StatusInternalServerError, "internal server error")
-		return nil, nil, fmt.Errorf("websocket: upgrade: %w", err)
+		return nil, nil, fail(w, r, hijackError(w, err))
 	}
 	err = conn.SetDeadline(time.Now().Add(wsconn.CloseTimeout))
 	if err == nil {
@@ -282,6 +305,16 @@ func (u Upgrader) switchProtocols(w ResponseWriter, r *Request, protocol, extens
 		return nil, nil, fmt.Errorf("websocket: upgrade: %w", err)
 	}
 	return conn, wshandshake.Rebase(rw.Reader, conn, readBufferSize(u.ReadBufferSize)), nil
+}
+
+// hijackError names the type of the ResponseWriter that does not give up its
+// connection: usually a middleware's wrapper.
+func hijackError(w ResponseWriter, err error) error {
+	at := capture.HijackedFrom(w)
+	if capture.Hijackable(at) {
+		return fmt.Errorf("hijacking the ResponseWriter of type %T: %w", at, err)
+	}
+	return fmt.Errorf("the ResponseWriter of type %T has neither a Hijack nor an Unwrap method: %w", at, err)
 }
 
 // readBufferSize keeps 0, which stands for the buffer that is there.

@@ -105,7 +105,7 @@ const handshake = "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: keep-alive
 
 func TestUpgradeRefusesImproperHandshakes(t *testing.T) {
 	t.Parallel()
-	srv := testkit.StartServer(t, testkit.HTTP1, echo(&http.Upgrader{EnableCompression: true}))
+	srv := testkit.StartServer(t, testkit.HTTP1, quiet(echo(&http.Upgrader{EnableCompression: true})))
 	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 	tests := []struct {
 		name     string
@@ -226,8 +226,8 @@ func TestUpgradeRefusesLineBreaksInHeaders(t *testing.T) {
 
 func TestDefaultOriginCheck(t *testing.T) {
 	t.Parallel()
-	plain := testkit.StartServer(t, testkit.HTTP1, echo(&http.Upgrader{}))
-	secure := startTLS(t, echo(&http.Upgrader{}))
+	plain := testkit.StartServer(t, testkit.HTTP1, quiet(echo(&http.Upgrader{})))
+	secure := startTLS(t, quiet(echo(&http.Upgrader{})))
 	tests := []struct {
 		host, origin string
 		plain, tls   bool

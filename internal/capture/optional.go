@@ -57,6 +57,24 @@ func Innermost(w http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
+// HijackedFrom returns the writer that decides whether Hijack succeeds: behind
+// w the first one with a Hijack method that is not a [Writer], or else the
+// innermost.
+func HijackedFrom(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		if _, ok := w.(http.Hijacker); ok {
+			if _, ours := w.(*Writer); !ours {
+				return w
+			}
+		}
+		u, ok := w.(unwrapper)
+		if !ok {
+			return w
+		}
+		w = u.Unwrap()
+	}
+}
+
 // Hijackable reports whether the innermost writer can give up its connection,
 // which net/http's writers of HTTP/1 can and those of HTTP/2 cannot.
 func Hijackable(w http.ResponseWriter) bool {

@@ -25,10 +25,8 @@ const (
 	// maxResponseHeader bounds the header of a server's or proxy's response.
 	maxResponseHeader = 1 << 20
 
-	// maxExcerpt is how much of the body of a refusal is read, and how much
-	// of it an error quotes.
+	// maxExcerpt is how much of the body of a refusal is read.
 	maxExcerpt = 4 << 10
-	maxQuoted  = 200
 )
 
 // Options say how a client connects.

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
@@ -28,6 +29,9 @@ const (
 	fieldProtocol   = "Sec-Websocket-Protocol"
 	fieldVersion    = "Sec-Websocket-Version"
 )
+
+// wireName returns a field's name as RFC 6455 spells it.
+func wireName(name string) string { return strings.Replace(name, "Websocket", "WebSocket", 1) }
 
 // GenerateKey returns a new key: 16 random bytes in base64.
 func GenerateKey() string {

@@ -12,54 +12,96 @@ import (
 // A Refusal is the answer to a request that does not become a WebSocket.
 type Refusal struct {
 	Status  int
-	Reason  string      // for the client and the log
+	Reason  string      // for the client
+	Found   string      // the values that led to it, for the error and the log, if Reason has none
 	Headers [][2]string // to set, by name and value
 }
 
-// Error returns the reason.
-func (r *Refusal) Error() string { return r.Reason }
+// Error returns the reason and the values that led to it.
+func (r *Refusal) Error() string {
+	if r.Found == "" {
+		return r.Reason
+	}
+	return r.Reason + ": " + r.Found
+}
+
+// lists are the fields of a handshake that are lists of any length.
+var lists = [...]string{"Connection", "Upgrade", fieldProtocol, fieldExtensions}
 
 // Check holds a request to RFC 6455, section 4.2.1. It returns nil if all of
 // it is met.
 func Check(r *http.Request) *Refusal {
-	switch h := r.Header; {
+	h := r.Header
+	for _, name := range lists {
+		if header.TooLong(h[name]) {
+			return &Refusal{http.StatusBadRequest, "too many elements in " + wireName(name),
+				fmt.Sprintf("%d, at most %d are read", header.Count(h[name]), header.MaxElements), nil}
+		}
+	}
+	switch {
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
-		return &Refusal{http.StatusHTTPVersionNotSupported, "a WebSocket needs HTTP/1.1, not " + r.Proto, nil}
+		return &Refusal{http.StatusHTTPVersionNotSupported, "a WebSocket needs HTTP/1.1, not " + r.Proto, "", nil}
 	case r.Method != http.MethodGet:
-		return &Refusal{http.StatusMethodNotAllowed, "a WebSocket begins with GET", [][2]string{{"Allow", "GET"}}}
+		return &Refusal{http.StatusMethodNotAllowed, "a WebSocket begins with GET", "the method is " + quote(r.Method), [][2]string{{"Allow", "GET"}}}
 	case !upgrades(h):
-		return upgradeRequired("not a WebSocket handshake: Upgrade: websocket and Connection: Upgrade are needed")
+		return upgradeRequired("not a WebSocket handshake: Upgrade: websocket and Connection: Upgrade are needed",
+			"Upgrade is "+quoteLines(h["Upgrade"])+", Connection is "+quoteLines(h["Connection"]))
 	case len(h[fieldVersion]) != 1 || h[fieldVersion][0] != version:
-		return upgradeRequired("Sec-WebSocket-Version must be 13")
+		return upgradeRequired("Sec-WebSocket-Version must be 13", "it is "+quoteLines(h[fieldVersion]))
 	case len(h[fieldKey]) != 1 || !isKey(h[fieldKey][0]):
-		return &Refusal{http.StatusBadRequest, "Sec-WebSocket-Key must be 16 bytes in base64", nil}
+		return &Refusal{http.StatusBadRequest, "Sec-WebSocket-Key must be 16 bytes in base64", "it is " + quoteLines(h[fieldKey]), nil}
 	case r.ContentLength != 0:
-		return &Refusal{http.StatusBadRequest, "a WebSocket handshake has no body", nil}
+		return &Refusal{http.StatusBadRequest, "a WebSocket handshake has no body", "this one has " + bodySize(r.ContentLength), nil}
 	}
 	return nil
 }
 
+// bodySize describes the length of a body that is there.
+func bodySize(length int64) string {
+	if length < 0 {
+		return "a body of unknown length"
+	}
+	return fmt.Sprintf("a body of %d bytes", length)
+}
+
 // upgradeRequired tells the client how to ask (RFC 9110, section 15.5.22; RFC
 // 6455, section 4.2.2).
-func upgradeRequired(reason string) *Refusal {
-	return &Refusal{http.StatusUpgradeRequired, reason, [][2]string{
+func upgradeRequired(reason, found string) *Refusal {
+	return &Refusal{http.StatusUpgradeRequired, reason, found, [][2]string{
 		{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {fieldVersion, version},
 	}}
+}
+
+// BadExtensions returns the refusal of a request whose Sec-WebSocket-Extensions
+// cannot be read.
+func BadExtensions(r *http.Request, err error) *Refusal {
+	return &Refusal{http.StatusBadRequest, err.Error(), quoteLines(Extensions(r)), nil}
+}
+
+// ForeignOrigin returns the refusal of a request whose Origin is not allowed,
+// by a CheckOrigin function if custom is set. The client does not learn which
+// values were compared.
+func ForeignOrigin(r *http.Request, custom bool) *Refusal {
+	found := "Origin " + quoteLines(r.Header["Origin"])
+	switch {
+	case custom:
+		found = "CheckOrigin refused " + found + " for Host " + quote(r.Host)
+	case r.TLS != nil:
+		found += " does not match Host " + quote(r.Host) + " with scheme https"
+	default:
+		found += " does not match Host " + quote(r.Host)
+	}
+	return &Refusal{http.StatusForbidden, "origin not allowed", found, nil}
 }
 
 // ChooseProtocol returns the first of the server's subprotocols that the
 // client offers, or "".
 func ChooseProtocol(r *http.Request, protocols []string) string {
-	if len(protocols) == 0 {
-		return ""
-	}
-	var offered []string
-	for token := range header.List(r.Header[fieldProtocol]) {
-		offered = append(offered, token)
-	}
 	for _, protocol := range protocols {
-		if slices.Contains(offered, protocol) {
-			return protocol
+		for offered := range header.List(r.Header[fieldProtocol]) {
+			if offered == protocol {
+				return protocol
+			}
 		}
 	}
 	return ""
@@ -95,8 +137,8 @@ var ownFields = map[string]bool{
 func CheckHeader(h http.Header) error {
 	for name, values := range h {
 		for _, value := range values {
-			if !header.IsValue(value) {
-				return fmt.Errorf("header %s has a control character in its value", name)
+			if i := header.IndexControl(value); i >= 0 {
+				return fmt.Errorf("header %s has the control character %q at byte %d of its value", quote(name), value[i], i)
 			}
 		}
 	}
