@@ -166,7 +166,24 @@ func (s *Server) Err() <-chan error { return s.failed }
 // connections closed. The error then says what was cut and wraps ctx's error.
 // Without a deadline Stop waits for as long as a handler runs.
 //
-// Stop may be called more than once and from several goroutines. Every call
+// # Peers that are gone
+//
+// Stop does not wait for peers that have crashed or stopped reading. It drops
+// them after 5 seconds, all at the same time, and that is not an error:
+//
+//   - A WebSocket whose peer does not answer the close frame is closed.
+//   - If a client takes nothing of an event for 5 seconds, the write fails. A
+//     client that is slow but reads on is waited for.
+//   - A connection that was hijacked by other means than an [Upgrader] is
+//     closed, since Stop cannot know whether its peer is alive.
+//
+// The request context of a WebSocket, or of another hijacked connection, is
+// cancelled after these 5 seconds too, for handlers that wait for it. A
+// handler that goes on without its peer is waited for until ctx ends.
+//
+// # Several calls
+//
+// Stop may be called more than once and by multiple goroutines. Every call
 // waits for the same end and returns the same result; the first of their
 // contexts to end cuts it short. Stopping a server that has not started, or
 // has failed to, only keeps it from being started and closes the listener it

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testkit"
@@ -24,8 +25,8 @@ import (
 const serveEnv = "HTTP_TEST_SERVE"
 
 // TestServingProcess is that program. It prints its address, "entered" when a
-// request for /slow has come in, and "stopping" when it no longer accepts
-// connections. The request ends when a line comes in on standard input.
+// handler runs, and "stopping" when it no longer accepts connections. A
+// request for /slow ends when a line comes in on standard input.
 func TestServingProcess(t *testing.T) {
 	if os.Getenv(serveEnv) == "" {
 		t.Skip("run as a process by the tests below")
@@ -40,6 +41,22 @@ func TestServingProcess(t *testing.T) {
 		bufio.NewReader(os.Stdin).ReadString('\n')
 		io.WriteString(w, "finished")
 	})
+	mux.HandleFunc("GET /socket", func(w http.ResponseWriter, r *http.Request) {
+		conn, err := http.Upgrader{}.Upgrade(w, r)
+		if err != nil {
+			fmt.Println("error:", err)
+			return
+		}
+		defer conn.Close()
+		fmt.Println("entered")
+		conn.ReadMessage()
+	})
+	mux.HandleFunc("GET /stream", func(w http.ResponseWriter, r *http.Request) {
+		events := http.NewSSEWriter(w)
+		fmt.Println("entered")
+		for events.Data(strings.Repeat("x", 1<<20)) == nil && r.Context().Err() == nil {
+		}
+	})
 	srv := http.NewServer(mux, http.WithListener(l), http.WithHTTPServer(func(hs *nethttp.Server) {
 		hs.RegisterOnShutdown(func() { fmt.Println("stopping") })
 	}))
@@ -51,11 +68,10 @@ func TestServingProcess(t *testing.T) {
 	os.Exit(0)
 }
 
-// A process is a running TestServingProcess with a request for /slow open.
+// A process is a running TestServingProcess.
 type process struct {
 	cmd   *exec.Cmd
 	addr  string
-	slow  *testkit.Conn
 	stdin io.Writer
 	lines *bufio.Scanner
 }
@@ -76,11 +92,19 @@ func startProcess(t *testing.T) *process {
 	}
 	p.lines = bufio.NewScanner(stdout)
 	p.addr = p.line(t)
-	p.slow = testkit.Dial(t, p.addr)
-	p.slow.Send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
-	p.expect(t, "entered")
 	return p
 }
+
+// enter sends a request and waits until its handler runs.
+func (p *process) enter(t *testing.T, request string) *testkit.Conn {
+	t.Helper()
+	conn := testkit.Dial(t, p.addr)
+	conn.Send(request)
+	p.expect(t, "entered")
+	return conn
+}
+
+const slowRequest = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
 
 // line returns the next line that the process prints.
 func (p *process) line(t *testing.T) string {
@@ -111,13 +135,14 @@ func TestSignalLetsRequestsFinishAndTheProcessEndWell(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 			p := startProcess(t)
+			slow := p.enter(t, slowRequest)
 			p.signal(t, sig)
 			p.expect(t, "stopping")
 			if !refusesConnections(p.addr) {
 				t.Error("the process still accepts connections")
 			}
 			fmt.Fprintln(p.stdin, "go on")
-			if got := p.slow.ReadAll(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(got, "finished") {
+			if got := slow.ReadAll(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(got, "finished") {
 				t.Errorf("the slow request got %q", got)
 			}
 			if err := p.cmd.Wait(); err != nil {
@@ -130,14 +155,34 @@ func TestSignalLetsRequestsFinishAndTheProcessEndWell(t *testing.T) {
 func TestSecondSignalKillsAtOnce(t *testing.T) {
 	t.Parallel()
 	p := startProcess(t)
+	slow := p.enter(t, slowRequest)
 	p.signal(t, syscall.SIGTERM)
 	p.expect(t, "stopping")
 	p.signal(t, syscall.SIGTERM)
-	if got := p.slow.ReadAll(); got != "" {
+	if got := slow.ReadAll(); got != "" {
 		t.Errorf("the slow request got %q", got)
 	}
 	err := p.cmd.Wait()
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
+		t.Errorf("the process ended with %v", err)
+	}
+}
+
+// The process ends long before its drain timeout of 25 seconds, which would
+// make it exit with status 1.
+func TestProcessEndsWellAlthoughPeersAreGone(t *testing.T) {
+	t.Parallel()
+	p := startProcess(t)
+	for range 2 {
+		p.enter(t, strings.Replace(handshake, "GET / ", "GET /socket ", 1))
+		p.enter(t, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	began := time.Now()
+	p.signal(t, syscall.SIGTERM)
+	p.expect(t, "stopping")
+	err := p.cmd.Wait()
+	t.Logf("the process ended after %v with %v", time.Since(began), p.cmd.ProcessState)
+	if err != nil {
 		t.Errorf("the process ended with %v", err)
 	}
 }

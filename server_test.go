@@ -307,7 +307,7 @@ func TestStopCutsWhatDoesNotEndAndSaysWhat(t *testing.T) {
 	entered := make(chan struct{}, 3)
 	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/stream" {
-			drain.Stream(r.Context())
+			drain.OpenStream(r.Context(), nil)
 			entered <- struct{}{}
 			<-r.Context().Done() // and then it does not return
 		}
@@ -698,7 +698,7 @@ func TestUnencryptedHTTP2CanBeTurnedOnAndDrains(t *testing.T) {
 	t.Parallel()
 	entered := make(chan struct{})
 	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
-		drain.Stream(r.Context())
+		drain.OpenStream(r.Context(), nil)
 		close(entered)
 		<-r.Context().Done()
 		io.WriteString(w, r.Proto)

@@ -3,6 +3,7 @@ package http
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,54 +23,89 @@ var errStreamEnded = errors.New("http: event stream used after its handler retur
 
 // An SSEWriter sends a stream of server-sent events, for EventSource in a
 // browser to read (WHATWG HTML §9.2). Each event leaves with one write and one
-// flush. Its methods may be called from several goroutines while the handler
-// runs. An error that is not [ErrInvalidEvent] ends the stream: later calls
-// return it too, and the handler should return.
+// flush; events of more than 32 KB take several writes. Its methods are safe
+// for concurrent use by multiple goroutines while the handler runs. An error
+// that is not [ErrInvalidEvent] ends the stream: later calls return it too,
+// and the handler should return.
 type SSEWriter struct {
-	w  ResponseWriter
-	rc *ResponseController
+	w      ResponseWriter
+	rc     *ResponseController
+	stream *drain.Stream // nil if the server does not drain
 
 	mu      sync.Mutex
 	err     error // of a write; the stream is over
 	buf     []byte
 	timeout time.Duration
 	renewed time.Time // when the write deadline was set, if it stays
-	stays   bool      // a deadline that passes between writes does no harm, as on HTTP/1
+	stays   bool      // a deadline that passes between writes does no harm: the request came over HTTP/1
+	cleared bool      // end must clear the deadline: the server sets none for the next response
 }
 
-// NewSSEWriter begins an event stream as the answer to a request: it sets
-// Content-Type: text/event-stream, Cache-Control: no-cache, Connection:
-// keep-alive (HTTP/1.1 only) and X-Accel-Buffering: no, which keeps nginx from
-// holding events back, and sends the header at once. Set other fields before.
+// NewSSEWriter begins an event stream as the response to a request. It sets
+// Content-Type: text/event-stream, Cache-Control: no-cache, X-Accel-Buffering:
+// no, which keeps nginx from holding events back, and on HTTP/1 Connection:
+// keep-alive. Of these it leaves alone what w.Header() has already, except a
+// Content-Type of another kind. It sends the header at once, so set other
+// fields before.
 //
-// The server's write timeout no longer applies; a client that takes none of
-// an event for 30 seconds ends the stream with an error (see
-// [SSEWriter.SetWriteTimeout]). Should beginning the stream fail, or the
-// server's writer not be able to flush, the first method called says so.
+// The server's write timeout no longer applies; if a client takes none of an
+// event for 30 seconds, the stream ends with an error (see
+// [SSEWriter.SetWriteTimeout]). If beginning the stream fails, or the server's
+// writer cannot flush, the first method called returns the error.
 //
-// The handler learns of the client's leaving, and of the [Server] being
-// stopped, from the request's context.
+// The request's context ends when the client leaves and when [Server.Stop]
+// begins. From then on a write fails if the client takes nothing for 5
+// seconds. Stop waits for the handler to return.
 func NewSSEWriter(w ResponseWriter) *SSEWriter {
-	s := &SSEWriter{w: w, rc: NewResponseController(w), timeout: 30 * time.Second, stays: capture.Hijackable(w)}
-	h := w.Header()
-	values := [4]string{"text/event-stream", "no-cache", "keep-alive", "no"}
-	for i, name := range [4]string{"Content-Type", "Cache-Control", "Connection", "X-Accel-Buffering"} {
+	s := &SSEWriter{w: w, rc: NewResponseController(w), timeout: 30 * time.Second}
+	keepAlive := capture.Hijackable(w) // as a good guess: of HTTP/1 only
+	if cw := capture.Find(w); cw != nil {
+		s.join(cw)
+		keepAlive = s.stays
+	}
+	s.setHeader(w.Header(), keepAlive)
+	// HTTP/2 resets a stream whose deadline passes, written to or not, so the
+	// server's own must go.
+	if s.err = s.setWriteDeadline(time.Time{}); s.err != nil {
+		return s
+	}
+	s.stream.BeginWrite()
+	w.WriteHeader(StatusOK)
+	s.err = s.rc.Flush()
+	s.stream.EndWrite()
+	return s
+}
+
+// join makes the stream part of the request that cw answers.
+func (s *SSEWriter) join(cw *capture.Writer) {
+	r := cw.Request()
+	s.stays = r.ProtoMajor == 1
+	server, ok := r.Context().Value(ServerContextKey).(*http.Server)
+	s.cleared = ok && server.WriteTimeout <= 0
+	s.stream = drain.OpenStream(r.Context(), s.rc.SetWriteDeadline)
+	cw.OnDone(s.end)
+}
+
+// setHeader sets the fields of an event stream that are not set in h.
+func (s *SSEWriter) setHeader(h Header, keepAlive bool) {
+	values := [4]string{"text/event-stream", "no-cache", "no", "keep-alive"}
+	for i, name := range [4]string{"Content-Type", "Cache-Control", "X-Accel-Buffering", "Connection"} {
+		_, set := h[name]
+		switch {
+		case name == "Content-Type" && !isEventStream(h):
+		case name == "Connection" && !keepAlive, set:
+			continue
+		}
 		h[name] = values[i : i+1 : i+1]
 	}
 	delete(h, "Content-Length")
-	if cw := capture.Find(w); cw != nil {
-		cw.OnDone(s.end)
-		drain.Stream(cw.Request().Context())
-	}
-	// HTTP/2 resets a stream whose deadline passes, written to or not, so the
-	// server's own must go.
-	if err := s.rc.SetWriteDeadline(time.Time{}); err != nil && !errors.Is(err, ErrNotSupported) {
-		s.err = err
-		return s
-	}
-	w.WriteHeader(StatusOK)
-	s.err = s.rc.Flush()
-	return s
+}
+
+// isEventStream reports whether h has the type of an event stream, with or
+// without parameters.
+func isEventStream(h Header) bool {
+	mediaType, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(mediaType), "text/event-stream")
 }
 
 // Event sends an event of the given name, which the client gets with
@@ -160,17 +196,40 @@ func (s *SSEWriter) send(fill func([]byte) ([]byte, error)) error {
 	if err != nil {
 		return err
 	}
-	b = append(b, '\n')
-	if s.err = s.beginWrite(); s.err != nil {
-		return s.err
-	}
-	if _, s.err = s.w.Write(b); s.err == nil {
-		s.err = s.rc.Flush()
-	}
-	if s.err == nil {
-		s.err = s.endWrite()
-	}
+	s.err = s.write(append(b, '\n'))
 	return s.err
+}
+
+// maxPiece is how much of an event is written at once. Each piece that the
+// client takes counts as a sign of life, so that a slow client may take long
+// for a large event.
+const maxPiece = 32 << 10
+
+// write writes and flushes b.
+func (s *SSEWriter) write(b []byte) error {
+	for len(b) > maxPiece {
+		if err := s.writePiece(b[:maxPiece], false); err != nil {
+			return err
+		}
+		b = b[maxPiece:]
+	}
+	return s.writePiece(b, true)
+}
+
+func (s *SSEWriter) writePiece(b []byte, last bool) error {
+	if err := s.beginWrite(); err != nil {
+		return err
+	}
+	s.stream.BeginWrite()
+	_, err := s.w.Write(b)
+	if err == nil && last {
+		err = s.rc.Flush()
+	}
+	s.stream.EndWrite()
+	if err != nil {
+		return err
+	}
+	return s.endWrite()
 }
 
 // beginWrite sees to it that the next write ends in time. On HTTP/1 the
@@ -212,14 +271,19 @@ func (s *SSEWriter) setWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// end closes the stream when its handler returns: the writer behind it will
-// serve another response.
+// end closes the stream when its handler returns: the writer and its deadline
+// are the server's again. A write deadline that stays would end a later
+// response on the same connection, unless the server sets its own for that.
 func (s *SSEWriter) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.err == nil && s.cleared && s.stays {
+		s.err = s.setWriteDeadline(time.Time{})
+	}
 	if s.err == nil {
 		s.err = errStreamEnded
 	}
+	s.stream.Close()
 }
 
 // appendID appends an id, empty or not.

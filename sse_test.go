@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -221,6 +222,117 @@ func TestStreamHeader(t *testing.T) {
 			t.Errorf("Connection: %q over %s, want %q", got, resp.Proto, connection)
 		}
 	})
+}
+
+func TestStreamKeepsHeaderFieldsThatAreSet(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, before, after string
+	}{
+		{"Cache-Control", "no-cache, no-transform", "no-cache, no-transform"},
+		{"Content-Type", "text/event-stream; charset=utf-8", "text/event-stream; charset=utf-8"},
+		{"Content-Type", "Text/Event-Stream ;charset=utf-8", "Text/Event-Stream ;charset=utf-8"},
+		{"Content-Type", "application/json", "text/event-stream"},
+		{"Content-Type", "text/event-streams", "text/event-stream"},
+		{"X-Accel-Buffering", "yes", "yes"},
+		{"Content-Length", "5", ""},
+	}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		name, value, _ := strings.Cut(r.URL.Query().Get("field"), ": ")
+		w.Header().Set(name, value)
+		stanza.NewSSEWriter(w)
+	}
+	for chain, h := range map[string]http.Handler{
+		"alone": http.HandlerFunc(handler), "in the chain": documentedChain()(http.HandlerFunc(handler)),
+	} {
+		t.Run(chain, func(t *testing.T) {
+			testkit.EachProtocol(t, h, func(t *testing.T, srv *testkit.Server) {
+				for _, tt := range tests {
+					res, err := srv.Client().Get(srv.URL + "/?field=" + url.QueryEscape(tt.name+": "+tt.before))
+					if err != nil {
+						t.Fatal(err)
+					}
+					res.Body.Close()
+					if got := res.Header.Values(tt.name); tt.after == "" && len(got) > 0 || tt.after != "" && !slices.Equal(got, []string{tt.after}) {
+						t.Errorf("%s: %s became %q, want %q", tt.name, tt.before, got, tt.after)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A hijackableWriter looks like a writer of HTTP/1 of net/http.
+type hijackableWriter struct{ *httptest.ResponseRecorder }
+
+func (hijackableWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, errors.ErrUnsupported
+}
+
+// Servers of other protocols, such as HTTP/3, have writers of their own.
+func TestStreamAsksForKeepAliveByTheRequestsProtocol(t *testing.T) {
+	t.Parallel()
+	for proto, want := range map[int]string{1: "keep-alive", 2: "", 3: ""} {
+		for _, hijackable := range []bool{false, true} {
+			rec := httptest.NewRecorder()
+			var w http.ResponseWriter = rec
+			if hijackable {
+				w = hijackableWriter{rec}
+			}
+			r := httptest.NewRequest("GET", "/", nil)
+			r.ProtoMajor = proto
+			stanza.NewMetrics().Middleware()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				stanza.NewSSEWriter(w)
+			})).ServeHTTP(w, r)
+			if got := rec.Header().Get("Connection"); got != want {
+				t.Errorf("HTTP/%d, hijackable %t: Connection is %q, want %q", proto, hijackable, got, want)
+			}
+		}
+	}
+	rec := httptest.NewRecorder()
+	stanza.NewSSEWriter(rec) // the request is not known
+	if got := rec.Header().Get("Connection"); got != "" {
+		t.Errorf("without a request, Connection is %q", got)
+	}
+}
+
+// Without a write timeout, net/http sets no write deadline for a response, so
+// none may be left of the stream before it on the same connection.
+func TestStreamLeavesNoDeadlineToTheNextResponse(t *testing.T) {
+	t.Parallel()
+	for name, timeout := range map[string]time.Duration{"no write timeout": 0, "long write timeout": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ln := newPipeListener()
+				srv := stanza.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/stream" {
+						stanza.NewSSEWriter(w).Data("x")
+						return
+					}
+					time.Sleep(10 * time.Minute)
+					io.WriteString(w, "late")
+				}), stanza.WithListener(ln), stanza.WithWriteTimeout(timeout), stanza.WithReadTimeout(0))
+				if err := srv.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				defer srv.Stop(t.Context())
+				conn := ln.Dial()
+				defer conn.Close()
+				br := bufio.NewReader(conn)
+				for _, exchange := range [][2]string{{"/stream", "data: x\n\n"}, {"/slow", "late"}} {
+					io.WriteString(conn, "GET "+exchange[0]+" HTTP/1.1\r\nHost: x\r\n\r\n")
+					res, err := http.ReadResponse(br, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if body, err := io.ReadAll(res.Body); err != nil || string(body) != exchange[1] {
+						t.Errorf("%s was answered %q, %v", exchange[0], body, err)
+					}
+				}
+			})
+		})
+	}
 }
 
 // TestStreamThroughTheChain sees each event arrive before the next is sent.

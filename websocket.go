@@ -205,14 +205,9 @@ func (u Upgrader) Upgrade(w ResponseWriter, r *Request) (*Conn, error) {
 // for that.
 func (c *Conn) endWithServer(ctx context.Context) {
 	remove := drain.Add(ctx, drain.WebSocket, func(ctx context.Context) {
-		_ = c.conn.Close(ctx, CloseGoingAway, "server shutting down") // told to AfterClose
+		_ = c.conn.Close(ctx, CloseGoingAway, "server shutting down") // AfterClose learns of it, and Drain cuts what fails
 	})
-	c.conn.AfterClose(func(err error) {
-		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-			return // the server had no more time, and will say what it was short of
-		}
-		remove()
-	})
+	c.conn.AfterClose(func(error) { remove() })
 }
 
 // check returns why the request cannot become a WebSocket, or nil.

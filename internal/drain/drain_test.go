@@ -1,6 +1,7 @@
 package drain_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -94,6 +95,10 @@ func eachProtocol(t *testing.T, test func(t *testing.T, protocol testkit.Protoco
 		})
 	}
 }
+
+// openStream registers the request with context ctx as an event stream of
+// which no write is slow.
+func openStream(ctx context.Context) *drain.Stream { return drain.OpenStream(ctx, nil) }
 
 func ended() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -203,8 +208,8 @@ func TestStreamIsCancelledWhileASlowRequestFinishes(t *testing.T) {
 				// Deeper in the chain the context has been wrapped a few times.
 				ctx := context.WithValue(r.Context(), http.ServerContextKey, "other")
 				for range 2 { // the second time changes nothing
-					if !drain.Stream(ctx) {
-						t.Error("Stream found no registry")
+					if openStream(ctx) == nil {
+						t.Error("OpenStream found no registry")
 					}
 				}
 				peers <- r.RemoteAddr
@@ -249,7 +254,7 @@ func TestConnectionIsUsableAfterAStreamHasEndedByItself(t *testing.T) {
 		f := start(t, protocol, func(w http.ResponseWriter, r *http.Request) {
 			peers.Store(r.RemoteAddr, true)
 			if r.URL.Path == "/stream" {
-				drain.Stream(r.Context())
+				openStream(r.Context())
 				return
 			}
 			close(entered)
@@ -370,7 +375,7 @@ func TestWhatDoesNotEndIsCutAndCounted(t *testing.T) {
 		case "/hijack":
 			hijack(t, w)
 		case "/stream":
-			drain.Stream(r.Context())
+			openStream(r.Context())
 		}
 		entered <- struct{}{}
 		if r.URL.Path != "/stream" {
@@ -517,6 +522,62 @@ func TestStalledPeersDoNotHoldUpTheDrain(t *testing.T) {
 	}
 }
 
+// The package comment promises that net/http starts no new request on HTTP/1.x
+// once functions of RegisterOnShutdown run, and that a Shutdown without time
+// still closes idle connections. The documentation of net/http promises
+// neither, so this test is to be run with each supported release of Go.
+func TestShutdownOrdersItsStepsAsTheDrainExpects(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+		var served atomic.Int64
+		release := make(chan struct{})
+		hs := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			served.Add(1)
+			if r.URL.Path == "/slow" {
+				<-release
+			}
+		})}
+		l := make(pipeListener)
+		go hs.Serve(l)
+		dial := func(request string) net.Conn {
+			client, server := net.Pipe()
+			t.Cleanup(func() { client.Close() })
+			l <- server
+			go io.WriteString(client, request)
+			return client
+		}
+		idle := dial(get)
+		if _, err := http.ReadResponse(bufio.NewReader(idle), nil); err != nil {
+			t.Fatal(err)
+		}
+		fresh := dial("")
+		busy := dial(strings.Replace(get, "/", "/slow", 1) + get)
+		synctest.Wait()
+		before := served.Load()
+		if before != 2 {
+			t.Fatalf("%d requests were served", before)
+		}
+		begun := make(chan struct{})
+		hs.RegisterOnShutdown(func() {
+			go io.WriteString(fresh, get)
+			go io.WriteString(idle, get)
+			close(release) // the next request on busy has been sent already
+			close(begun)
+		})
+		if err := hs.Shutdown(ended()); !errors.Is(err, context.Canceled) {
+			t.Errorf("Shutdown: %v", err)
+		}
+		<-begun
+		for _, conn := range []net.Conn{idle, fresh, busy} {
+			io.Copy(io.Discard, conn)
+		}
+		if n := served.Load() - before; n != 0 {
+			t.Errorf("%d requests were served after the shutdown had begun", n)
+		}
+	})
+}
+
 // A fakeConn is a connection of which only the closing matters.
 type fakeConn struct {
 	net.Conn
@@ -640,7 +701,7 @@ func TestWhatBeginsDuringTheDrainIsToldAtOnce(t *testing.T) {
 				conn, ctx := b.connect(http.StateNew, http.StateActive)
 				result := b.drain()
 				b.serve(ctx, protoMajor, func(r *http.Request) {
-					drain.Stream(r.Context())
+					openStream(r.Context())
 					<-r.Context().Done()
 					told := make(chan struct{})
 					defer drain.Add(r.Context(), drain.WebSocket, func(context.Context) { close(told) })()
@@ -660,10 +721,10 @@ func TestEachStreamOfAConnectionIsRegistered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		conn, ctx := b.connect(http.StateNew, http.StateActive)
-		b.serve(ctx, 1, func(r *http.Request) { drain.Stream(r.Context()) })
+		b.serve(ctx, 1, func(r *http.Request) { openStream(r.Context()) })
 		go func() {
 			b.serve(ctx, 1, func(r *http.Request) {
-				drain.Stream(r.Context())
+				openStream(r.Context())
 				<-r.Context().Done()
 			})
 			b.hs.ConnState(conn, http.StateClosed)
@@ -788,8 +849,8 @@ func TestWithoutARegistryNothingHappens(t *testing.T) {
 	t.Parallel()
 	remove := drain.Add(t.Context(), drain.WebSocket, func(context.Context) { t.Error("stop was called") })
 	remove()
-	if drain.Stream(t.Context()) {
-		t.Error("Stream found a registry")
+	if openStream(t.Context()) != nil {
+		t.Error("OpenStream found a registry")
 	}
 }
 
@@ -850,7 +911,7 @@ func TestDrainUnderLoadLosesNothingThatHasBegun(t *testing.T) {
 			}
 			defer finished.Add(1)
 			if r.URL.Path == "/stream" {
-				drain.Stream(r.Context())
+				openStream(r.Context())
 				http.NewResponseController(w).Flush()
 				select {
 				case <-r.Context().Done():

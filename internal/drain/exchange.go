@@ -15,18 +15,21 @@ const (
 // An exchange is something on a connection that goes on until it is told to
 // end.
 type exchange struct {
-	kind Kind
-	stop func(context.Context)
+	kind  Kind
+	scope *scope // of the request that began it
+	stop  func(context.Context)
 }
 
-// Add registers an exchange that was begun by the request with context ctx
-// and outlives ordinary requests. Drain waits for it until remove is called,
-// whether or not the request's handler has returned.
+// Add registers an exchange that was begun by the request with context ctx,
+// has taken over the request's connection, and outlives ordinary requests.
+// Drain waits for it until remove is called, whether or not the request's
+// handler has returned.
 //
 // When the drain begins, stop is called once, in its own goroutine, and at
 // once if the drain has begun already. It should ask the peer to end the
-// exchange and return when that is done or its context ends, at which point
-// it must let go of the connection.
+// exchange and return when that is done or its context ends, after [Grace] at
+// the latest. If remove was not called by then, the drain closes the
+// connection and waits for the exchange no longer.
 //
 // Remove may be called more than once and from any goroutine, stop included.
 // If ctx does not come from a server with a [Registry], stop is never called
@@ -36,57 +39,54 @@ func Add(ctx context.Context, kind Kind, stop func(ctx context.Context)) (remove
 	if s == nil {
 		return func() {}
 	}
-	r, e := s.registry, &exchange{kind: kind, stop: stop}
-	r.mu.Lock()
-	r.add(e)
-	r.mu.Unlock()
-	return func() {
-		r.mu.Lock()
-		delete(r.exchanges, e)
-		r.mu.Unlock()
-		r.settle()
-	}
-}
-
-// Stream registers the request with context ctx as an event stream: when the
-// drain begins, and at once if it has begun, the request's context is
-// cancelled, and that of no other request on its connection. The
-// registration ends when the request's handler returns. Calling Stream again
-// for the same request changes nothing.
-//
-// It reports whether ctx comes from a server with a [Registry]; otherwise
-// nothing will cancel the request's context but what always does.
-func Stream(ctx context.Context) bool {
-	s := scopeOf(ctx)
-	if s == nil {
-		return false
-	}
-	r := s.registry
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if s.stream == nil {
-		s.stream = &exchange{kind: EventStream, stop: func(context.Context) { s.cancel() }}
-		r.marked.Add(1)
-		r.add(s.stream)
-	}
-	return true
+	e := &exchange{kind: kind, scope: s, stop: stop}
+	s.registry.add(e)
+	return func() { s.registry.remove(e) }
 }
 
 // add records e, and tells it to end if the drain has begun.
-// The caller holds r.mu.
 func (r *Registry) add(e *exchange) {
+	r.mu.Lock()
 	r.exchanges[e] = struct{}{}
-	if r.stopping {
-		r.stop(e)
+	if e.kind == WebSocket {
+		e.scope.socket = e
+	}
+	late := r.reached(draining)
+	r.mu.Unlock()
+	if late {
+		r.tell(e)
 	}
 }
 
-// stop tells e to end and does not wait for it. The caller holds r.mu.
-func (r *Registry) stop(e *exchange) {
-	r.stops.Add(1)
-	go func() {
-		defer r.settle()
-		defer r.stops.Add(-1)
-		e.stop(r.stopCtx)
-	}()
+// remove drops the record of e.
+func (r *Registry) remove(e *exchange) {
+	r.mu.Lock()
+	delete(r.exchanges, e)
+	r.mu.Unlock()
+	r.settle()
+}
+
+// tell asks e to end and does not wait for it.
+func (r *Registry) tell(e *exchange) {
+	if e.kind == WebSocket {
+		r.after(Grace, func() { r.abandon(e) })
+	}
+	r.help(func() {
+		ctx, cancel := context.WithTimeout(r.ctx, Grace)
+		defer cancel()
+		e.stop(ctx)
+	})
+}
+
+// abandon closes the connection of e, if e has not ended, and waits for it no
+// longer.
+func (r *Registry) abandon(e *exchange) {
+	r.mu.Lock()
+	_, unanswered := r.exchanges[e]
+	delete(r.exchanges, e)
+	r.mu.Unlock()
+	if unanswered {
+		e.scope.drop()
+	}
+	r.settle()
 }
