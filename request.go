@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/capture"
 	"github.com/stanza-go/framework/pkg/http/internal/jsonread"
 	"github.com/stanza-go/framework/pkg/http/internal/query"
 	"github.com/stanza-go/framework/pkg/http/internal/reqbody"
@@ -126,7 +126,7 @@ var ErrBodyTooLarge = reqbody.ErrTooLarge
 // message that says what is wrong, and returns false; the handler has only to
 // return.
 func BindJSON(w ResponseWriter, r *Request, dst any) bool {
-	_, err := readJSON(r, dst, maxJSONBody)
+	err := readJSON(r, dst, maxJSONBody)
 	if err == nil {
 		return true
 	}
@@ -148,37 +148,40 @@ func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 // Go types. The error underneath, often one of encoding/json or of a type's
 // own UnmarshalJSON, is found with [errors.As].
 //
-// A body over the limit gives [ErrBodyTooLarge], and the connection is closed
-// after the response. Bytes count as they come, white space around the value
-// included. dst may have been written to in part whenever an error is
-// returned. ReadJSON panics if dst is not a pointer, or is nil.
+// A body over the limit gives [ErrBodyTooLarge]. Bytes count as they come,
+// white space around the value included. If any middleware of this package has
+// seen the request before, the connection is closed after the response;
+// otherwise that is up to the server, which closes it if much of the body is
+// left. dst may have been written to in part whenever an error is returned.
+// ReadJSON panics if dst is not a pointer, or is nil.
 func ReadJSON(r *Request, dst any) error { return ReadJSONLimit(r, dst, maxJSONBody) }
 
 // ReadJSONLimit is [ReadJSON] with a limit of its own, in bytes. A body of
 // exactly that size is accepted. A limit below 0 counts as 0.
 func ReadJSONLimit(r *Request, dst any, limit int64) error {
-	read, err := readJSON(r, dst, limit)
+	err := readJSON(r, dst, limit)
 	if errors.Is(err, ErrBodyTooLarge) {
-		reqbody.Abandon(r, read)
+		if state := capture.StateOf(r.Context()); state != nil {
+			state.CloseConnection()
+		}
 	}
 	return err
 }
 
-// readJSON decodes the body and returns how many bytes of it were read. The
-// error is [ErrBodyTooLarge] or a *jsonread.Error.
-func readJSON(r *Request, dst any, limit int64) (read int64, err error) {
+// readJSON decodes the body. The error is [ErrBodyTooLarge] or a
+// *jsonread.Error.
+func readJSON(r *Request, dst any, limit int64) error {
 	if v := reflect.ValueOf(dst); v.Kind() != reflect.Pointer || v.IsNil() {
 		callsite.Panicf("JSON is read into a %T, not into a pointer that is not nil", dst)
 	}
-	body := bufpool.Get()
-	defer bufpool.Put(body)
-	if err := reqbody.Read(body, r, limit); err != nil {
-		if err != ErrBodyTooLarge {
-			err = &jsonread.Error{Message: "the request body could not be read", Cause: err}
-		}
-		return int64(len(body.B)), err
+	body, err := reqbody.Read(r, limit)
+	if err == ErrBodyTooLarge {
+		return err
 	}
-	return int64(len(body.B)), jsonread.Decode(body.B, dst)
+	if err != nil {
+		return &jsonread.Error{Message: "the request body could not be read", Cause: err}
+	}
+	return jsonread.Decode(body, dst)
 }
 
 // clientMessage returns what BindJSON tells the client of an error of readJSON.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"github.com/stanza-go/framework/pkg/http/internal/clientip"
@@ -23,15 +24,16 @@ import (
 type State struct {
 	context.Context // of the request before
 
-	outer *http.Request // the request before
-	inner http.Request  // the copy that carries the State
+	outer *http.Request       // the request before
+	inner http.Request        // the copy that carries the State
+	w     http.ResponseWriter // the writer that came with outer
 
 	id      atomic.Pointer[string]
 	pattern atomic.Pointer[string]
-	base    atomic.Pointer[slog.Logger]   // what RequestLogger was given
-	logger  atomic.Pointer[slog.Logger]   // with the request's attributes
-	body    atomic.Pointer[io.ReadCloser] // what the original request is left with
+	base    atomic.Pointer[slog.Logger] // what RequestLogger was given
+	logger  atomic.Pointer[slog.Logger] // with the request's attributes
 	trusted atomic.Pointer[clientip.Set]
+	closes  atomic.Bool // CloseConnection was called
 
 	used  atomic.Int32
 	slots [15]string // one more than the documented chain takes, and what fits the allocator's size
@@ -58,7 +60,7 @@ func WithState(w http.ResponseWriter, r *http.Request) (_ *http.Request, owned *
 		}
 		return r, nil
 	}
-	s := &State{Context: r.Context(), outer: r}
+	s := &State{Context: r.Context(), outer: r, w: w}
 	s.inner = *r.WithContext(s) // one allocation for both
 	if cw != nil && cw.state == nil {
 		cw.state = s
@@ -68,16 +70,17 @@ func WithState(w http.ResponseWriter, r *http.Request) (_ *http.Request, owned *
 
 // Release hands back to the original request what a server and outer
 // middleware read from it after the handler returned: the multipart form,
-// whose temporary files the server removes, the pattern, and the body given to
-// ReplaceBody. A nil State is allowed and does nothing.
+// whose temporary files the server removes, and the pattern. If CloseConnection
+// was called, it also asks the server to close the connection. A nil State is
+// allowed and does nothing.
 func (s *State) Release() {
 	if s == nil {
 		return
 	}
 	s.outer.MultipartForm = s.inner.MultipartForm
 	s.outer.Pattern = s.inner.Pattern
-	if body := s.body.Load(); body != nil {
-		s.outer.Body = *body
+	if s.closes.Load() && s.outer.ProtoMajor == 1 {
+		LimitReached(s.w)
 	}
 }
 
@@ -127,9 +130,21 @@ func SetPattern(w http.ResponseWriter, r *http.Request, pattern *string) {
 	}
 }
 
-// ReplaceBody leaves the original request, when the handler has returned, with
-// another body, for the server to find.
-func (s *State) ReplaceBody(body io.ReadCloser) { s.body.Store(&body) }
+// CloseConnection asks the server of an HTTP/1 request to close the connection
+// after the response, without waiting for the rest of the request's body. It
+// may be called from any goroutine, since nothing happens before Release, which
+// the server's own goroutine runs: under [http.TimeoutHandler] the response may
+// be written while the handler is still running.
+func (s *State) CloseConnection() { s.closes.Store(true) }
+
+// LimitReached does to the server's own writer, if w leads to it, what an
+// [http.MaxBytesReader] does whose limit was reached: the server closes the
+// connection after the response, and lingers before it does, so that unread
+// bytes do not cost the client the response.
+func LimitReached(w http.ResponseWriter) {
+	limited := http.MaxBytesReader(Innermost(w), io.NopCloser(strings.NewReader("x")), 0)
+	_, _ = limited.Read(make([]byte, 1)) // fails: that is its purpose
+}
 
 // Trusted returns the proxies that are trusted with the client's address. It
 // may be called on a nil State.
