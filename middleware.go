@@ -40,8 +40,12 @@ type RequestIDConfig struct {
 //
 // An id that came with the request is kept, so that one id follows a request
 // through several services, but only if there is exactly one and it is 1 to
-// 128 visible ASCII characters: what a client sends ends up in logs and
-// headers. Do not take it for proof of anything; clients choose it freely.
+// 128 visible ASCII characters. The id is untrusted: clients can send any
+// value.
+//
+// If several RequestID apply to a request, for example on the router and on a
+// group, the id of the first stays, and the others send it too if their Header
+// is another.
 //
 // It belongs first in the chain, so that all other middleware know the id. It
 // panics if config is not valid.
@@ -56,23 +60,29 @@ func RequestID(config RequestIDConfig) Middleware {
 	name = CanonicalHeaderKey(name)
 	return func(next Handler) Handler {
 		return newStep(next, func(w ResponseWriter, r *Request) {
-			id := ""
-			if sent := r.Header[name]; len(sent) == 1 && validRequestID(sent[0]) {
-				id = sent[0]
-			} else {
-				id = config.newID()
-			}
+			sent := r.Header[name]
 			r, owned := capture.WithState(w, r)
 			defer owned.Release()
 			state := capture.StateOf(r.Context())
-			// One string for the header, which handlers may change, and one to keep.
-			s := state.Strings(2)
-			s[0], s[1] = id, id
-			w.Header()[name] = s[0:1:1]
-			state.SetID(&s[1])
+			id := state.ID()
+			if id == "" {
+				kept := state.Strings(1)
+				kept[0] = config.choose(sent)
+				id = state.SetID(&kept[0])
+			}
+			// Handlers may change the header's string, so it is another one.
+			header.Store(w.Header(), name, id, state.Strings(1))
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// choose returns the id for a request that was sent with these ids.
+func (c *RequestIDConfig) choose(sent []string) string {
+	if len(sent) == 1 && validRequestID(sent[0]) {
+		return sent[0]
+	}
+	return c.newID()
 }
 
 // newID makes an id as the configuration says.

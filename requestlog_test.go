@@ -93,6 +93,89 @@ func TestRequestIDIsMadeOrKept(t *testing.T) {
 	}
 }
 
+func TestTheFirstRequestIDStays(t *testing.T) {
+	t.Parallel()
+	var out logBuffer
+	var seen []string // by the middleware between, before and after, and by the handler
+	see := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seen = append(seen, stanza.GetRequestID(r))
+			next.ServeHTTP(w, r)
+			seen = append(seen, stanza.GetRequestID(r))
+		})
+	}
+	router := stanza.NewRouter()
+	router.Use(stanza.RequestID(stanza.RequestIDConfig{}), stanza.RequestLogger(jsonLogger(&out)), see, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r.Clone(r.Context())) })
+	})
+	group := router.Group("/api")
+	group.Use(stanza.RequestID(stanza.RequestIDConfig{Generator: func() string { return "second" }}), see)
+	inner := group.Group("/v1")
+	inner.Use(stanza.RequestID(stanza.RequestIDConfig{Header: "X-Trace-ID", Generator: func() string { return "third" }}), see)
+	inner.HandleFunc("GET /x", func(w http.ResponseWriter, r *http.Request) {
+		stanza.LoggerFromContext(r.Context()).Info("in the handler")
+		io.WriteString(w, stanza.GetRequestID(r))
+	})
+	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
+		for _, sent := range []map[string]string{
+			nil,
+			{"X-Request-ID": "mine"},
+			{"X-Trace-ID": "another"},
+			{"X-Request-ID": "mine", "X-Trace-ID": "another"},
+		} {
+			before := len(out.String())
+			seen = nil
+			r, err := http.NewRequest("GET", srv.URL+"/api/v1/x", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, value := range sent {
+				r.Header.Set(name, value)
+			}
+			res, err := srv.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(res.Body)
+			res.Body.Close()
+			id := string(body)
+			if want := sent["X-Request-ID"]; want != "" && id != want || len(id) < 4 || id == "another" {
+				t.Errorf("sent %v: the id is %q", sent, id)
+			}
+			for _, name := range []string{"X-Request-Id", "X-Trace-Id"} {
+				if got := res.Header[name]; len(got) != 1 || got[0] != id {
+					t.Errorf("sent %v: %s is %q, want %q", sent, name, got, id)
+				}
+			}
+			if len(seen) != 6 || strings.Join(seen, "") != strings.Repeat(id, 6) {
+				t.Errorf("sent %v: middleware saw %q, want %q", sent, seen, id)
+			}
+			if lines := out.String()[before:]; strings.Count(lines, `"request_id":"`+id+`"`) != 2 {
+				t.Errorf("sent %v: the log has not two lines with %q:\n%s", sent, id, lines)
+			}
+		}
+	})
+}
+
+func TestALoggerAskedForBeforeTheIDHasItAfterwards(t *testing.T) {
+	t.Parallel()
+	var out logBuffer
+	early := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			stanza.LoggerFromContext(r.Context()).Info("early")
+			next.ServeHTTP(w, r)
+		})
+	}
+	h := stanza.Chain(stanza.RequestLogger(jsonLogger(&out)), early, stanza.RequestID(stanza.RequestIDConfig{}))(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { stanza.LoggerFromContext(r.Context()).Info("late") }))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	for line := range strings.Lines(out.String()) {
+		if got, want := strings.Contains(line, "request_id"), !strings.Contains(line, "early"); got != want {
+			t.Errorf("request_id in this line is %v: %s", got, line)
+		}
+	}
+}
+
 func TestRequestIDConfig(t *testing.T) {
 	t.Parallel()
 	serve := func(c stanza.RequestIDConfig) http.Header {

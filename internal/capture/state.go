@@ -115,8 +115,12 @@ func (s *State) Value(key any) any {
 // ID returns the request's id, or "".
 func (s *State) ID() string { return load(&s.id) }
 
-// SetID sets the request's id. What id points to must not change after.
-func (s *State) SetID(id *string) { s.id.Store(id) }
+// SetID sets the request's id if it has none yet, and returns the id that it
+// has then. The string that id points to must not change afterwards.
+func (s *State) SetID(id *string) string {
+	s.id.CompareAndSwap(nil, id)
+	return s.ID()
+}
 
 // Pattern returns the pattern of the route that matched, or "".
 func (s *State) Pattern() string { return load(&s.pattern) }
@@ -168,19 +172,18 @@ func (s *State) Trust(proxies *clientip.Set) {
 // SetLogger sets the logger that Logger derives the request's from.
 func (s *State) SetLogger(base *slog.Logger) { s.base.Store(base) }
 
-// Logger returns the request's logger, with its id as request_id if it has
-// one, or nil if SetLogger was not called. It is made when first asked for.
+// Logger returns the request's logger, or nil if SetLogger was not called. Once
+// the request has an id, the logger adds it to each line as request_id.
 func (s *State) Logger() *slog.Logger {
 	if l := s.logger.Load(); l != nil {
 		return l
 	}
 	l := s.base.Load()
-	if l == nil {
-		return nil
+	id := s.ID()
+	if l == nil || id == "" {
+		return l
 	}
-	if id := s.ID(); id != "" {
-		l = l.With(slog.String("request_id", id))
-	}
+	l = l.With(slog.String("request_id", id))
 	s.logger.Store(l)
 	return l
 }
