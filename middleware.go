@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -136,7 +137,8 @@ func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
 
 // RequestLogger returns middleware that writes one line for each request when
 // its handler returns or panics: message "http request" with the attributes
-// method, path (without the query, which is never logged), status, duration (a
+// method, path (without the query, which is never logged; percent-encoded if it
+// has characters that are not printable), status, duration (a
 // [time.Duration], which slog's JSON handler writes in nanoseconds), bytes (of
 // the body as sent), remote_ip (see [ClientIP]), request_id where there is one,
 // and pattern, the route that matched, where one did. The level is Error
@@ -212,7 +214,7 @@ func (l *requestLog) write(logger *slog.Logger, cw *capture.Writer, r *Request, 
 	}
 	now := time.Now()
 	attrs := [8]slog.Attr{
-		slog.String("method", r.Method),
+		slog.String("method", printable(r.Method)),
 		slog.String("path", printablePath(r)),
 		slog.Int("status", status),
 		slog.Duration("duration", now.Sub(start)),
@@ -235,20 +237,41 @@ func (l *requestLog) write(logger *slog.Logger, cw *capture.Writer, r *Request, 
 	_ = logger.Handler().Handle(ctx, record) // as slog.Logger itself does: there is nowhere to report it
 }
 
-// printablePath returns the request's path as people read it, unless it holds
-// something that a terminal or a reader could take for more than text; then
-// it is percent-encoded, as it was sent.
+// printablePath returns the request's path for a log: decoded if all of it is
+// printable, and else percent-encoded, as it was sent. It is "" if the request
+// has no URL.
 func printablePath(r *Request) string {
-	path := r.URL.Path
-	if header.IsVisible(path) {
-		return path
+	switch {
+	case r.URL == nil:
+		return ""
+	case isPrintable(r.URL.Path):
+		return r.URL.Path
 	}
-	for _, c := range path {
+	return r.URL.EscapedPath()
+}
+
+// printable returns text from a client for a log: as it is if all of it is
+// printable, and else as a quoted Go string.
+func printable(text string) string {
+	if isPrintable(text) {
+		return text
+	}
+	return strconv.Quote(text)
+}
+
+// isPrintable reports whether text holds nothing that a terminal or a reader
+// could take for more than text, such as a line break, an escape sequence, a
+// character that changes the direction of others, or bytes that are not UTF-8.
+func isPrintable(text string) bool {
+	if header.IsVisible(text) {
+		return true
+	}
+	for _, c := range text {
 		if c == unicode.ReplacementChar || !unicode.IsPrint(c) {
-			return r.URL.EscapedPath()
+			return false
 		}
 	}
-	return path
+	return true
 }
 
 // LoggerFromContext returns the logger of the request that ctx belongs to:

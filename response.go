@@ -73,12 +73,12 @@ func WriteError(w ResponseWriter, status int, message string) {
 
 // WriteServerError logs err at level Error with the request's logger (see
 // [LoggerFromContext]), under the given message and with the request's method
-// and path, and answers with status 500 and {"error": message}. The client
-// sees the message and nothing of err.
+// and path, written as by [RequestLogger]. It answers with status 500 and
+// {"error": message}. The client sees the message and nothing of err.
 func WriteServerError(w ResponseWriter, r *Request, message string, err error) {
-	attrs := []slog.Attr{slog.Any("error", err), slog.String("method", r.Method)}
+	attrs := []slog.Attr{slog.Any("error", err), slog.String("method", printable(r.Method))}
 	if r.URL != nil {
-		attrs = append(attrs, slog.String("path", r.URL.Path))
+		attrs = append(attrs, slog.String("path", printablePath(r)))
 	}
 	LoggerFromContext(r.Context()).LogAttrs(r.Context(), slog.LevelError, message, attrs...)
 	WriteError(w, StatusInternalServerError, message)
