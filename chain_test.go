@@ -57,7 +57,7 @@ func TestChainAllocations(t *testing.T) {
 		{"RequestID", stanza.RequestID(stanza.RequestIDConfig{}), 5},
 		{"Metrics", stanza.NewMetrics().Middleware(), 1},
 		{"RequestLogger", stanza.RequestLogger(logger), 1 + slogAllocations(logger)},
-		{"Compress", stanza.Compress(stanza.CompressConfig{}), 0},
+		{"Compress", stanza.Compress(stanza.CompressConfig{}), 1}, // Vary
 		{"ETag", stanza.ETag(stanza.ETagConfig{}), 2},
 		{"SecureHeaders", stanza.SecureHeaders(stanza.SecureHeadersConfig{}), 1},
 		{"MaxBody", stanza.MaxBody(2 << 20), 1},

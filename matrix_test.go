@@ -305,6 +305,11 @@ func decompressed(t *testing.T, c matrixCase, want, got *outcome) {
 		t.Errorf("Vary is %q", vary)
 	}
 	got.Header.Del("Vary")
+	if c.method == http.MethodHead && vary != "" && got.Length < 0 {
+		// Only compressing a body would give its length.
+		got.Length = want.Length
+		got.Header["Content-Length"] = want.Header["Content-Length"]
+	}
 	if got.Header.Get("Content-Encoding") != "gzip" {
 		return
 	}

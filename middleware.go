@@ -305,8 +305,12 @@ type CompressConfig struct {
 	MinSize int
 
 	// ContentTypes are the media types that are compressed, each the beginning
-	// of a type: "text/" stands for all text. Nil means text, JSON,
-	// JavaScript, XML, XHTML and SVG. Event streams are never compressed.
+	// of a type, for example "application/json". "text/" and "text/*" select
+	// all text types, and "+json" all types with that suffix. Other uses of *
+	// panic. If nil, text, JSON, JavaScript and XML are compressed, including
+	// all types with the suffix +json or +xml, such as
+	// application/problem+json and image/svg+xml. Event streams are never
+	// compressed.
 	ContentTypes []string
 
 	// Encoders are more content codings, in order of preference, all before
@@ -346,16 +350,24 @@ type CompressWriter interface {
 //
 // It holds a body back until MinSize bytes are there, or a flush or the end of
 // the handler, and then compresses it if it is large enough or flushed before
-// its end, and its type (sniffed where the handler set none) is among
-// ContentTypes. Whatever could have been compressed gets Vary:
-// Accept-Encoding. Left alone are answers to HEAD, those without a body,
-// partial ones, event streams, hijacked connections, and those that have a
-// Content-Encoding or Cache-Control: no-transform; setting the latter is how a
-// handler keeps a secret that stands beside text of the client's choosing from
-// being guessed by the compressed length (the BREACH attack).
+// its end, and its type (sniffed if the handler set none) is among
+// ContentTypes. A smaller body is compressed only for a client that refuses
+// identity.
 //
-// Where a compressed response says Accept-Ranges, that is dropped and a strong
-// ETag made weak, since both speak of the bytes before.
+// A response that would be different for another Accept-Encoding gets Vary:
+// Accept-Encoding. This includes small bodies, and the statuses 206, 304, 412
+// and 416 of whatever could be compressed in a 200. An answer to HEAD has the
+// header of that to GET, but Content-Length is left out if only compressing
+// the body would give it.
+//
+// Left alone are responses without a body, partial ones, event streams,
+// hijacked connections, and responses that have a Content-Encoding or
+// Cache-Control: no-transform. Set the latter if a response has both a secret
+// and text of the client's choosing, so that the secret cannot be guessed by
+// the compressed length (the BREACH attack).
+//
+// If a compressed response has Accept-Ranges, that is dropped and a strong
+// ETag is made weak, since both speak of the bytes before.
 //
 // It belongs before [ETag], so that tags are of the plain body, and after
 // [RequestLogger], so that the bytes logged are those sent. It panics if
@@ -371,9 +383,7 @@ func Compress(config CompressConfig) Middleware {
 
 // compressedTypes is the default of CompressConfig.ContentTypes.
 func compressedTypes() []string {
-	return []string{
-		"text/", "application/json", "application/javascript", "application/xml", "application/xhtml+xml", "image/svg+xml",
-	}
+	return []string{"text/", "application/json", "application/javascript", "application/xml", "+json", "+xml"}
 }
 
 func newCompressStage(config CompressConfig) *compress.Stage {
@@ -391,10 +401,13 @@ func newCompressStage(config CompressConfig) *compress.Stage {
 	if stage.Types == nil {
 		stage.Types = compressedTypes()
 	}
-	for _, t := range stage.Types {
-		if !compress.ValidType(t) {
-			callsite.Panicf("CompressConfig.ContentTypes: %q is not the beginning of a media type", t)
+	for i, t := range stage.Types {
+		parsed, ok := compress.ParseType(t)
+		if !ok {
+			callsite.Panicf(`CompressConfig.ContentTypes: %q is not the beginning of a media type; `+
+				`use "text/" or "text/*" for a whole top-level type, "+json" for a suffix`, t)
 		}
+		stage.Types[i] = parsed
 	}
 	seen := map[string]bool{}
 	for i, e := range config.Encoders {
@@ -432,10 +445,12 @@ type ETagConfig struct {
 // weakly, lists and * are understood).
 //
 // It applies to answers of 200 to GET and HEAD with a body of up to 1 MiB that
-// is not flushed before its end; others, and those with an ETag of their own,
-// go out as they are. The handler runs in either case: what is saved is the
-// transfer. A 304 keeps ETag, Vary, Cache-Control, Expires, Content-Location,
-// Set-Cookie and the like, and loses what describes the body.
+// is not flushed before its end. Other responses are left alone, and so are
+// those with an ETag or with Accept-Ranges: their handler, for example
+// [ServeContent], answers conditions and ranges itself and would not know the
+// tag. The handler runs in any case: only the transfer is saved. A 304 keeps
+// ETag, Vary, Cache-Control, Expires, Content-Location, Set-Cookie and the
+// like, and loses the fields that describe the body.
 //
 // It belongs after [Compress], so that a tag does not depend on the coding.
 func ETag(config ETagConfig) Middleware {

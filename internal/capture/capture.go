@@ -108,14 +108,17 @@ type Writer struct {
 	stage Stage
 	enc   Encoder
 
-	phase phase
-	conn  net.Conn // once hijacked
-	plain bool     // the ETag is of the body as the handler wrote it
-	write bool     // the status was chosen by writing, as the next writer's will be
-	lost  bool     // the next writer has failed
-	users int      // middleware that has not called Done yet
-	code  int      // final status; 0 while pending
-	bytes int64    // of the body, as accepted by the next writer or the encoder
+	phase      phase
+	conn       net.Conn // once hijacked
+	plain      bool     // the ETag is of the body as the handler wrote it
+	ranges     bool     // the handler answers requests for ranges
+	replaced   bool     // an inner stage made it a 304
+	unmodified string   // type of the body that the 304 replaces
+	write      bool     // the status was chosen by writing, as the next writer's will be
+	lost       bool     // the next writer has failed
+	users      int      // middleware that has not called Done yet
+	code       int      // final status; 0 while pending
+	bytes      int64    // of the body, as accepted by the next writer or the encoder
 
 	onDone []func()
 	coding []string // Content-Encoding when the Writer was made, of an encoder outside
@@ -223,6 +226,29 @@ func (w *Writer) SetPlainTag() {
 
 // PlainTag reports whether an inner Writer's stage called SetPlainTag.
 func (w *Writer) PlainTag() bool { return w.plain }
+
+// SetTakesRanges tells the Writers around this one that the handler answers
+// requests for ranges, and conditions, although the header no longer says so.
+func (w *Writer) SetTakesRanges() {
+	for next, ok := find[*Writer](w.next); ok; next, ok = find[*Writer](next.next) {
+		next.ranges = true
+	}
+}
+
+// TakesRanges reports whether an inner Writer's stage called SetTakesRanges.
+func (w *Writer) TakesRanges() bool { return w.ranges }
+
+// SetUnmodified tells the Writers around this one of which type the body is
+// that a 304 of this Writer's stage replaces; "" if it has none, or a content
+// coding.
+func (w *Writer) SetUnmodified(contentType string) {
+	for next, ok := find[*Writer](w.next); ok; next, ok = find[*Writer](next.next) {
+		next.unmodified, next.replaced = contentType, true
+	}
+}
+
+// Unmodified returns what an inner Writer's stage has told by SetUnmodified.
+func (w *Writer) Unmodified() (contentType string, ok bool) { return w.unmodified, w.replaced }
 
 // Next returns the writer behind this one.
 func (w *Writer) Next() http.ResponseWriter { return w.next }
@@ -566,7 +592,7 @@ func (w *Writer) finish() error {
 		w.dropBody()
 		return nil
 	}
-	if w.bytes < w.declared {
+	if w.bytes < w.declared && w.req.Method != http.MethodHead {
 		w.dropBody()
 		return errShort
 	}

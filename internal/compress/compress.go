@@ -15,7 +15,8 @@ import (
 // A Stage encodes responses whose type is in Types and whose body has at
 // least MinSize bytes.
 type Stage struct {
-	// Types are prefixes of the media types worth encoding, in lower case.
+	// Types are the media types worth encoding, each as [ParseType] returns it:
+	// the beginning of a type, or its suffix if it begins with a plus sign.
 	Types []string
 	// MinSize is the length from which a body is encoded.
 	MinSize int
@@ -31,41 +32,65 @@ func (s *Stage) Add(name string, open func() Resetter) {
 	s.pools = append(s.pools, newPool(open))
 }
 
-// Hold implements [capture.Stage].
+// Hold implements [capture.Stage]. A response to HEAD is held like one to GET,
+// since its header should be the same (RFC 9110 §9.3.2).
 func (s *Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
 	status := w.Status()
-	if status == http.StatusNotModified {
-		// The 200 that the client has may be one that could be encoded, and
-		// its Vary belongs here too (RFC 9110 §15.4.5).
-		s.vary(w, h)
+	switch status {
+	case http.StatusPartialContent, http.StatusNotModified, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
+		if s.selectsEncodable(w, h, status) {
+			s.vary(w, h)
+		}
+	}
+	if status < 200 || status == http.StatusNoContent || status == http.StatusPartialContent || status == http.StatusNotModified {
 		return 0, false
 	}
-	if status < 200 || status == http.StatusNoContent || status == http.StatusPartialContent {
-		return 0, false
-	}
-	if s.small(w.Declared()) && w.Request().Method != http.MethodHead {
-		return s.MinSize - 1, true // for Release, which will hardly look at the header either
+	if s.small(w.Declared()) {
+		return s.MinSize - 1, true // for Release, which will look at the header
 	}
 	if !encodable(h) {
 		return 0, false
 	}
-	types, known := h["Content-Type"]
-	if known && (len(types) == 0 || !s.eligible(types[0])) {
-		return 0, false
-	}
-	if w.Request().Method == http.MethodHead {
-		if known && !s.small(w.Declared()) {
-			s.vary(w, h)
-		}
+	if types, known := h["Content-Type"]; known && (len(types) == 0 || !s.eligible(types[0])) {
 		return 0, false
 	}
 	return s.MinSize - 1, true
 }
 
+// selectsEncodable reports whether a response, which has a status that answers
+// a condition or a range, is about a representation whose 200 would vary with
+// Accept-Encoding. Then it must have the same Vary (RFC 9110 §15.3.7, §15.4.5).
+// If nothing is known of the 200, it may be one.
+func (s *Stage) selectsEncodable(w *capture.Writer, h http.Header, status int) bool {
+	if method := w.Request().Method; method != http.MethodGet && method != http.MethodHead {
+		return false
+	}
+	if len(h["Content-Encoding"]) > 0 || header.HasToken(h["Cache-Control"], "no-transform") {
+		return false
+	}
+	if contentType, ok := w.Unmodified(); ok && status == http.StatusNotModified {
+		return s.eligible(contentType)
+	}
+	types, known := h["Content-Type"]
+	switch {
+	case !known, status == http.StatusRequestedRangeNotSatisfiable: // where the type is that of the error's text
+		return true
+	case len(types) == 0:
+		return false
+	}
+	return s.eligible(types[0]) || hasPrefixFold(types[0], "multipart/byteranges")
+}
+
 // Release implements [capture.Stage].
 func (s *Stage) Release(w *capture.Writer, h http.Header, body []byte, why capture.Cause) (int, []byte, capture.Encoder) {
 	status := w.Status()
-	if len(body) == 0 || why == capture.End && s.small(int64(len(body))) && plainAccepted(w) || !encodable(h) {
+	if len(body) == 0 {
+		if why == capture.End && w.Request().Method == http.MethodHead {
+			s.describe(w, h)
+		}
+		return status, body, nil
+	}
+	if !encodable(h) {
 		return status, body, nil
 	}
 	types, known := h["Content-Type"]
@@ -77,8 +102,10 @@ func (s *Stage) Release(w *capture.Writer, h http.Header, body []byte, why captu
 		return status, body, nil
 	}
 	s.vary(w, h)
-	name, _ := header.NegotiateEncoding(accepted(w), s.names)
-	coding := slices.Index(s.names, name)
+	if why == capture.End && s.small(int64(len(body))) && plainAccepted(w) {
+		return status, body, nil
+	}
+	coding := s.negotiate(w)
 	if coding < 0 {
 		return status, body, nil
 	}
@@ -87,6 +114,37 @@ func (s *Stage) Release(w *capture.Writer, h http.Header, body []byte, why captu
 	}
 	s.relabel(w, h, coding)
 	return status, body, s.pools[coding].get(w.Sink())
+}
+
+// describe makes the header of a response to HEAD, whose handler wrote no body,
+// that of the response to GET, as far as it can be known.
+func (s *Stage) describe(w *capture.Writer, h http.Header) {
+	types, known := h["Content-Type"]
+	if !encodable(h) || known && (len(types) == 0 || !s.eligible(types[0])) {
+		return
+	}
+	length := w.Declared()
+	if length == 0 || length < 0 && !known {
+		return // nothing says that GET has a body
+	}
+	s.vary(w, h)
+	if length < 0 || s.small(length) && plainAccepted(w) {
+		return
+	}
+	switch coding := s.negotiate(w); {
+	case coding < 0:
+	case known:
+		s.relabel(w, h, coding)
+	default: // GET may be encoded or not, so the length may be another
+		delete(h, "Content-Length")
+	}
+}
+
+// negotiate returns the index of the coding that the client likes best, or -1
+// if it prefers a plain body.
+func (s *Stage) negotiate(w *capture.Writer) int {
+	name, _ := header.NegotiateEncoding(accepted(w), s.names)
+	return slices.Index(s.names, name)
 }
 
 // accepted returns what the client says of the codings that it takes.
@@ -114,11 +172,24 @@ func (s *Stage) eligible(contentType string) bool {
 		return false
 	}
 	for _, t := range s.Types {
-		if hasPrefixFold(contentType, t) {
+		match := hasPrefixFold
+		if t[0] == '+' {
+			match = hasSuffix
+		}
+		if match(contentType, t) {
 			return true
 		}
 	}
 	return false
+}
+
+// hasSuffix reports whether the media type at the beginning of contentType has
+// a structured syntax suffix such as "+json" (RFC 6838 §4.2.8).
+func hasSuffix(contentType, suffix string) bool {
+	mediaType, _, _ := strings.Cut(contentType, ";")
+	mediaType = strings.TrimRight(mediaType, " \t")
+	n := len(mediaType) - len(suffix)
+	return n > 0 && header.EqualFold(mediaType[n:], suffix)
 }
 
 // small reports whether a body of n bytes is below MinSize. A negative n is a
@@ -143,10 +214,11 @@ func (s *Stage) relabel(w *capture.Writer, h http.Header, coding int) {
 	h["Content-Encoding"] = value
 	delete(h, "Content-Length")
 	// Ranges and a strong tag speak of the bytes before encoding.
-	if _, ranges := h["Accept-Ranges"]; !ranges {
+	if !header.TakesRanges(h) {
 		return
 	}
 	delete(h, "Accept-Ranges")
+	w.SetTakesRanges()
 	if tag := h["Etag"]; len(tag) > 0 && !w.PlainTag() && strings.HasPrefix(tag[0], `"`) {
 		weak := capture.Strings(w, 1)
 		weak[0] = "W/" + tag[0]
@@ -154,13 +226,23 @@ func (s *Stage) relabel(w *capture.Writer, h http.Header, coding int) {
 	}
 }
 
-// ValidType reports whether t can be the beginning of a media type.
-func ValidType(t string) bool {
-	if strings.HasSuffix(t, "/") {
-		t += "x"
+// ParseType reads a media type as users give it: the beginning of one, such as
+// "text/" or "application/json", all of a top-level type, as in "text/*", or a
+// suffix, such as "+json". It returns the form for [Stage].Types; ok is false if
+// it is none of these.
+func ParseType(t string) (_ string, ok bool) {
+	if suffix, is := strings.CutPrefix(t, "+"); is {
+		return t, header.IsToken(suffix) && !strings.ContainsAny(suffix, "*+")
 	}
-	_, _, err := mime.ParseMediaType(t)
-	return err == nil && t != ""
+	if top, is := strings.CutSuffix(t, "/*"); is {
+		t = top + "/"
+	}
+	whole := t
+	if strings.HasSuffix(t, "/") {
+		whole += "x"
+	}
+	_, _, err := mime.ParseMediaType(whole)
+	return t, err == nil && t != "" && !strings.Contains(t, "*")
 }
 
 func hasPrefixFold(s, prefix string) bool {

@@ -17,7 +17,8 @@ const MaxBody = 1 << 20
 
 // A Stage tags the responses to GET and HEAD that would be a 200 with a body
 // of at most [MaxBody] bytes, written without a flush in between. A response
-// that has an ETag already passes.
+// passes if it has an ETag already, or if its handler takes ranges: such a
+// handler answers conditions itself, by what it knows and not by this tag.
 type Stage struct {
 	// Weak says that the tags compare weakly: W/"...".
 	Weak bool
@@ -29,8 +30,7 @@ func (s Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead,
 		w.Status() != http.StatusOK,
-		len(h["Etag"]) > 0,
-		len(h["Content-Range"]) > 0:
+		!free(w, h):
 		return 0, false
 	}
 	if w.Declared() > MaxBody {
@@ -42,7 +42,7 @@ func (s Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
 // Release implements [capture.Stage].
 func (s Stage) Release(w *capture.Writer, h http.Header, body []byte, why capture.Cause) (int, []byte, capture.Encoder) {
 	// An inner stage may have changed the header since Hold.
-	if why != capture.End || len(body) == 0 || len(h["Etag"]) > 0 {
+	if why != capture.End || len(body) == 0 || !free(w, h) {
 		return w.Status(), body, nil
 	}
 	value := capture.Strings(w, 1)
@@ -50,7 +50,8 @@ func (s Stage) Release(w *capture.Writer, h http.Header, body []byte, why captur
 	h["Etag"] = value
 	w.SetPlainTag()
 	if lines := w.Request().Header["If-None-Match"]; len(lines) > 0 && header.ListsETag(lines, value[0], header.WeakMatch) {
-		notModified(h)
+		w.SetUnmodified(plainType(h, body))
+		header.DropUnmodified(h)
 		return http.StatusNotModified, nil, nil
 	}
 	return http.StatusOK, body, nil
@@ -74,12 +75,22 @@ func (s Stage) tag(body []byte) string {
 	return string(text[2:])
 }
 
-// notModified drops from h what describes the body that is not sent. The
-// fields that a 304 must have are those left (RFC 9110 §15.4.5).
-func notModified(h http.Header) {
-	for _, name := range [...]string{
-		"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Last-Modified",
-	} {
-		delete(h, name)
+// free reports whether nothing in h speaks against a tag.
+func free(w *capture.Writer, h http.Header) bool {
+	return len(h["Etag"]) == 0 && len(h["Content-Range"]) == 0 && !header.TakesRanges(h) && !w.TakesRanges()
+}
+
+// plainType returns the type of a body that stays on the server, or "" if it
+// has none or has a content coding.
+func plainType(h http.Header, body []byte) string {
+	types, known := h["Content-Type"]
+	switch {
+	case len(h["Content-Encoding"]) > 0:
+		return ""
+	case !known:
+		return http.DetectContentType(body)
+	case len(types) == 0:
+		return ""
 	}
+	return types[0]
 }
