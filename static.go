@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
+	"maps"
 	"net/url"
 	"path"
 	"strconv"
@@ -17,42 +19,58 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/site"
 )
 
-// Static returns a handler that serves the files of a single-page application,
-// or of any site, from fsys: an [embed.FS], [os.DirFS], the FS of an [os.Root].
+// Static returns a handler that serves the files in fsys: a single-page
+// application, or any other site. fsys is usually an [embed.FS], [os.DirFS], or
+// the FS of an [os.Root].
 //
 //	//go:embed all:ui/dist
 //	var ui embed.FS
 //
 //	router.Handle("GET /{path...}", http.Static(ui))
 //
-// The all: keeps go:embed from leaving out files whose names begin with an
-// underscore. The site's root is found by going down through folders that hold
-// nothing but one folder, so an embed.FS is passed as it is. Which file is asked for is
-// what the trailing {name...} wildcard of the route's pattern matched, or else
-// the URL's path.
+// The all: prefix makes go:embed include files whose names begin with an
+// underscore.
 //
-// A path that is no file gets the application's index.html, so that reloading
-// a client-side route works, unless its last segment has an extension: then it
-// gets 404, except where the browser navigates to it (Sec-Fetch-Mode). A folder
-// with an index.html of its own is served that; folders are never listed. Where
-// an API shares the host, give its prefix a route of its own for what is not
-// found ("GET /api/"), or unknown paths below it get index.html too.
+// # Paths
 //
-// Nothing outside the root is served, whatever the path says and symbolic links
-// point to, nor any file or folder whose name begins with a dot, save
-// /.well-known/. A path with an encoded slash or backslash is never a file's:
-// routes and middleware before this one have not seen it as a separator.
+// To find the root of the site, Static descends through directories that
+// contain nothing but one directory, so an embed.FS can be passed as it is. The
+// name of the file is the value of the pattern's trailing wildcard, for example
+// {path...}, or the URL's path if the pattern has none.
+//
+// If no file matches, Static serves the application's index.html, so that
+// reloading a client-side route works. If the last segment of the path has an
+// extension, for example /app.js, or the path has an encoded slash, it does so
+// only for navigation requests (Sec-Fetch-Mode: navigate) and responds with 404
+// to all others. A directory with an index.html of its own is served as that
+// page; a request without the trailing slash is redirected to it with status
+// 307. Directories are never listed. If an API shares the host, register a
+// pattern for its prefix ("GET /api/"), or unknown paths below it get index.html
+// too.
+//
+// Static never serves a file outside the root, whatever the path contains and
+// wherever symbolic links point, nor a file or directory whose name begins with
+// a dot, except /.well-known/. A path with an encoded slash or backslash never
+// names a file, because middleware and routes have not seen it as a separator.
+//
+// # Headers
 //
 // Conditional requests and ranges work as in [ServeContent]. Files without a
-// modification time, as embedded ones are, have a strong ETag of their content,
-// computed once. Pages are sent with Cache-Control: no-cache, files with a
-// content hash in their name (app-1a2b3c4d.js) as immutable for a year; a
-// Cache-Control that is set before wins. If a compressed sibling (app.js.br,
-// app.js.zst, app.js.gz) is there and the client accepts the coding, it is sent
-// in the file's place.
+// modification time, such as embedded ones, get a strong ETag computed once
+// from their content. Types come from a built-in table by extension, so they do
+// not depend on the host.
 //
-// Methods other than GET and HEAD get 405. It panics if fsys is nil or its
-// root cannot be read.
+// Pages are sent with Cache-Control: no-cache. Files with a content hash in
+// their name, as bundlers write them (index-DDmkKxTU.js), are sent as immutable
+// for a year. A Cache-Control set before Static runs is kept. If the client
+// accepts its coding, a compressed sibling (app.js.br, app.js.zst, app.js.gz)
+// is sent in place of the file.
+//
+// # Errors
+//
+// Methods other than GET and HEAD get 405. Static panics if fsys is nil or its
+// root cannot be read. If the root has no index.html, for example because the
+// site has not been built, Static logs one warning with [slog.Default].
 func Static(fsys fs.FS) Handler {
 	if fsys == nil {
 		callsite.Panicf("Static: nil file system")
@@ -60,6 +78,10 @@ func Static(fsys fs.FS) Handler {
 	s, err := site.Open(fsys)
 	if err != nil {
 		callsite.Panicf("Static: the root of the file system cannot be read: %v", err)
+	}
+	if !s.HasIndex() {
+		slog.Warn("http: Static: no index.html in the root of the site, so pages get 404; was the site built?",
+			slog.String("static", callsite.Location()), slog.Any("root", s.Entries(8)))
 	}
 	return &static{s}
 }
@@ -75,8 +97,12 @@ func (s *static) ServeHTTP(w ResponseWriter, r *Request) {
 		return
 	}
 	name := staticName(r)
-	if !site.Allowed(name) || encodedSlash(r) {
+	if !site.Allowed(name) {
 		WriteError(w, StatusNotFound, "not found")
+		return
+	}
+	if encodedSlash(r) {
+		s.servePage(w, r, name)
 		return
 	}
 	if name != "." && !strings.HasSuffix(r.URL.Path, "/") {
@@ -116,12 +142,25 @@ func (s *static) serveIndex(w ResponseWriter, r *Request, name string) {
 		return
 	}
 	if path.Ext(name) != "" && name != "." {
-		header.AddVary(w.Header(), "Sec-Fetch-Mode")
-		if r.Header.Get("Sec-Fetch-Mode") != "navigate" {
-			WriteError(w, StatusNotFound, "not found")
-			return
-		}
+		s.servePage(w, r, name)
+		return
 	}
+	s.serveApp(w, r, name)
+}
+
+// servePage answers for a name that is a page only where a browser navigates
+// to it.
+func (s *static) servePage(w ResponseWriter, r *Request, name string) {
+	header.AddVary(w.Header(), "Sec-Fetch-Mode")
+	if r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+		WriteError(w, StatusNotFound, "not found")
+		return
+	}
+	s.serveApp(w, r, name)
+}
+
+// serveApp answers with the application's page.
+func (s *static) serveApp(w ResponseWriter, r *Request, name string) {
 	page, err := s.site.Lookup(site.Index)
 	if err != nil || name == ".well-known" || strings.HasPrefix(name, ".well-known/") {
 		WriteError(w, StatusNotFound, "not found")
@@ -132,26 +171,34 @@ func (s *static) serveIndex(w ResponseWriter, r *Request, name string) {
 
 // serve sends a file, or the compressed form of it that the client prefers.
 func (s *static) serve(w ResponseWriter, r *Request, file *site.File) {
-	h := w.Header()
-	sent := file
-	if len(file.Codings) > 0 {
-		header.AddVary(h, "Accept-Encoding")
-		coding, _ := header.NegotiateEncoding(r.Header["Accept-Encoding"], file.Codings)
-		if coding != header.Identity {
-			if sibling, err := s.site.Lookup(file.Sibling(coding)); err == nil {
-				sent = sibling
-				h.Set("Content-Encoding", coding)
-				// ServeContent leaves it out for coded content, and does not
-				// take it back where a precondition fails.
-				if len(r.Header["If-Match"]) == 0 && len(r.Header["If-Unmodified-Since"]) == 0 {
-					h.Set("Content-Length", strconv.FormatInt(sibling.Size, 10))
-				}
-			}
+	sent, coding := s.choose(w, r, file)
+	content, modified, err := s.open(sent)
+	if err != nil {
+		WriteServerError(w, r, "failed to read the file", err)
+		return
+	}
+	defer content.Close()
+	contentType := file.Type
+	if contentType == "" && sent != file {
+		// ServeContent would sniff the compressed bytes.
+		if contentType, err = s.site.Sniff(file.Name); err != nil {
+			WriteServerError(w, r, "failed to read the file", err)
+			return
 		}
 	}
+	if preconditionFails(r, sent.ETag, modified) {
+		// Answered here, before any field describes a body that is not sent.
+		WriteError(w, StatusPreconditionFailed, "precondition failed")
+		return
+	}
+	h := w.Header()
+	if coding != header.Identity {
+		h.Set("Content-Encoding", coding)
+		h.Set("Content-Length", strconv.FormatInt(sent.Size, 10)) // ServeContent omits it for coded content
+	}
 	values := capture.Strings(w, 3)
-	if file.Type != "" {
-		values[0] = file.Type
+	if contentType != "" {
+		values[0] = contentType
 		h["Content-Type"] = values[0:1:1]
 	}
 	if sent.ETag != "" {
@@ -162,13 +209,54 @@ func (s *static) serve(w ResponseWriter, r *Request, file *site.File) {
 		values[2] = policy
 		h["Cache-Control"] = values[2:3:3]
 	}
-	content, modified, err := s.open(sent)
-	if err != nil {
-		WriteServerError(w, r, "failed to read the file", err)
-		return
+	ServeContent(w, withRange(r, sent.Size), file.Name, modified, content)
+}
+
+// choose returns the form of a file to send, and its coding.
+func (s *static) choose(w ResponseWriter, r *Request, file *site.File) (sent *site.File, coding string) {
+	if len(file.Codings) == 0 {
+		return file, header.Identity
 	}
-	defer content.Close()
-	ServeContent(w, r, file.Name, modified, content)
+	header.AddVary(w.Header(), "Accept-Encoding")
+	coding, _ = header.NegotiateEncoding(r.Header["Accept-Encoding"], file.Codings)
+	if coding != header.Identity {
+		if sibling, err := s.site.Lookup(file.Sibling(coding)); err == nil {
+			return sibling, coding
+		}
+	}
+	return file, header.Identity
+}
+
+// preconditionFails reports whether the request has a condition that asks for
+// 412 (RFC 9110 §13.2.2, steps 1 and 2).
+func preconditionFails(r *Request, etag string, modified time.Time) bool {
+	if r.Header.Get("If-Match") != "" {
+		return !header.ListsETag(r.Header["If-Match"], etag, header.StrongMatch)
+	}
+	since, err := ParseTime(r.Header.Get("If-Unmodified-Since"))
+	return err == nil && !modified.IsZero() && modified.Truncate(time.Second).After(since)
+}
+
+// withRange returns r with a Range field that ServeContent reads as RFC 9110
+// says. r itself is not changed.
+func withRange(r *Request, size int64) *Request {
+	lines, ok := r.Header["Range"]
+	if !ok {
+		return r
+	}
+	value := site.Range(lines, size)
+	if len(lines) == 1 && value == lines[0] {
+		return r
+	}
+	r2 := new(Request)
+	*r2 = *r
+	r2.Header = maps.Clone(r.Header)
+	if value == "" {
+		delete(r2.Header, "Range")
+	} else {
+		r2.Header["Range"] = []string{value}
+	}
+	return r2
 }
 
 // cachePolicy returns what caches may do with a file, or "".

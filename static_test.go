@@ -6,6 +6,7 @@ import (
 	"embed"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -98,8 +99,11 @@ func TestStaticServes(t *testing.T) {
 		{"/.well-known/security.txt", "", 200, "Contact: mailto:a@example.com"},
 		{"/.well-known/acme-challenge/token", "", 404, ""}, {"/.well-known", "", 404, ""},
 		{"/.well-known/assetlinks/.secret", "", 404, ""},
-		{"/assets%2fstyle.css", "", 404, ""}, {"/assets%5cstyle.css", "", 404, ""}, {"/x%2Fy", nav, 404, ""},
+		{"/assets%2fstyle.css", "", 404, ""}, {"/assets%5cstyle.css", "", 404, ""}, {"/x%2Fy", nav, 200, index}, {"/x%2Fy", "", 404, ""},
+		{"/search/a%2Fb", nav, 200, index}, {"/search/a%2Fb.png", nav, 200, index}, {"/assets%2fstyle.css", nav, 200, index},
+		{"/search/a%5Cb", nav, 404, ""}, {"/search/%2e%2e%2fx", nav, 404, ""}, {"/search%2f%2fx", nav, 404, ""}, {"/search%2f.env", nav, 404, ""},
 		{"/..%2f..%2fetc/passwd", "", 404, ""}, {"/%5c..%5c", "", 404, ""}, {"/C:", "", 404, ""}, {"/c:/x", "", 404, ""},
+		{"/..%2f..%2fetc/passwd", nav, 404, ""}, {"/%5c..%5c", nav, 404, ""}, {"/C:", nav, 404, ""}, {"/C:%2fx", nav, 404, ""},
 		{"/a%00b", "", 404, ""}, {"/%2e%2e/x", "", 404, ""},
 	}
 	router := stanza.NewRouter()
@@ -229,6 +233,209 @@ func TestStaticPrecompressed(t *testing.T) {
 	}
 	if len(tags) != 3 {
 		t.Errorf("the three forms have the tags %v, want one each", tags)
+	}
+}
+
+func TestStaticRanges(t *testing.T) {
+	t.Parallel()
+	router := stanza.NewRouter()
+	router.Handle("GET /{path...}", stanza.Static(fstest.MapFS{
+		"index.html": {}, "ten.txt": {Data: []byte("0123456789")}, "empty.txt": {},
+		"coded.txt": {Data: []byte("0123456789")}, "coded.txt.gz": {Data: []byte("abcdef")},
+	}))
+	tests := []struct {
+		path, ranges string
+		status       int
+		body         string // "" for an error
+		content      string // Content-Range
+	}{
+		{"/ten.txt", "bytes=0-1", 206, "01", "bytes 0-1/10"},
+		{"/ten.txt", "BYTES=0-1", 206, "01", "bytes 0-1/10"},
+		{"/ten.txt", "bytes=-3", 206, "789", "bytes 7-9/10"},
+		{"/ten.txt", "bytes=-0", 416, "", "bytes */10"},
+		{"/ten.txt", "bytes=-0,-0", 416, "", "bytes */10"},
+		{"/ten.txt", "bytes=0-0,-0", 206, "0", "bytes 0-0/10"},
+		{"/ten.txt", "bytes=10-", 416, "", "bytes */10"},
+		{"/ten.txt", "bytes=99999999999999999999-", 416, "", "bytes */10"},
+		{"/ten.txt", "bytes=8-99999999999999999999", 206, "89", "bytes 8-9/10"},
+		{"/ten.txt", "bytes=-99999999999999999999", 206, "0123456789", "bytes 0-9/10"},
+		{"/ten.txt", "items=0-1", 200, "0123456789", ""},
+		{"/ten.txt", "seconds=-1", 200, "0123456789", ""},
+		{"/ten.txt", "bytes=5-2", 416, "", ""},
+		{"/ten.txt", "bytes=" + strings.Repeat("0-0,", 1000) + "1-1", 200, "0123456789", ""},
+		{"/empty.txt", "bytes=-1", 200, "", ""},
+		{"/empty.txt", "bytes=0-", 200, "", ""},
+		{"/empty.txt", "bytes=0-0,-1", 200, "", ""},
+		{"/coded.txt", "BYTES=0-1", 206, "ab", "bytes 0-1/6"},
+		{"/coded.txt", "bytes=-0", 416, "", "bytes */6"},
+	}
+	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
+		for _, tt := range tests {
+			for _, method := range []string{"GET", "HEAD"} {
+				r, _ := http.NewRequest(method, srv.URL+tt.path, nil)
+				r.Header.Set("Range", tt.ranges)
+				r.Header.Set("Accept-Encoding", "gzip")
+				resp, err := srv.Client().Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body := bodyOf(t, resp)
+				resp.Body.Close()
+				if resp.StatusCode != tt.status || resp.Header.Get("Content-Range") != tt.content || method == "GET" && tt.status < 300 && body != tt.body {
+					t.Errorf("%s %s, Range %.60q: %s %q, Content-Range %q; want %d %q, %q",
+						method, tt.path, tt.ranges, resp.Status, body, resp.Header.Get("Content-Range"), tt.status, tt.body, tt.content)
+				}
+				if tt.status == 416 && (resp.Header.Get("Cache-Control") != "" || resp.Header.Get("Content-Encoding") != "") {
+					t.Errorf("%s %s, Range %q: the error has %v", method, tt.path, tt.ranges, resp.Header)
+				}
+			}
+		}
+	})
+}
+
+func TestStaticFailedConditionSaysNothingOfTheFile(t *testing.T) {
+	t.Parallel()
+	files := siteFS()
+	files["dist/dated.css"] = &fstest.MapFile{Data: []byte("a{}"), ModTime: time.Unix(1e9, 0)}
+	chains := map[string]http.Handler{
+		"alone": stanza.Static(files),
+		"chain": stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}))(stanza.Static(files)),
+	}
+	for name, h := range chains {
+		testkit.EachProtocol(t, h, func(t *testing.T, srv *testkit.Server) {
+			for _, tt := range []struct {
+				path, field, value string
+				status             int
+			}{
+				{"/app-1a2b3c4d.js", "If-Match", `"other"`, 412}, {"/app-1a2b3c4d.js", "If-Match", `W/"weak", "other"`, 412},
+				{"/app-1a2b3c4d.js", "If-Match", "*", 200}, {"/app-1a2b3c4d.js", "If-Match", "", 200},
+				{"/app-1a2b3c4d.js", "If-Unmodified-Since", "Mon, 02 Jan 2006 15:04:05 GMT", 200},
+				{"/dated.css", "If-Unmodified-Since", "Mon, 02 Jan 2000 15:04:05 GMT", 412},
+				{"/dated.css", "If-Unmodified-Since", "Mon, 02 Jan 2006 15:04:05 GMT", 200},
+				{"/dated.css", "If-Match", `"any"`, 412},
+			} {
+				for _, accept := range []string{"br", "gzip", "identity"} {
+					r, _ := http.NewRequest("GET", srv.URL+tt.path, nil)
+					r.Header.Set("Accept-Encoding", accept)
+					r.Header.Set(tt.field, tt.value)
+					resp, err := srv.Client().Do(r)
+					if err != nil {
+						t.Fatal(err)
+					}
+					bodyOf(t, resp)
+					resp.Body.Close()
+					if resp.StatusCode != tt.status {
+						t.Errorf("%s: %s with %s: %s got %s", name, tt.path, tt.field, tt.value, resp.Status)
+					}
+					if tt.status != 412 {
+						continue
+					}
+					for _, field := range []string{"Cache-Control", "Content-Encoding", "ETag", "Last-Modified", "Accept-Ranges"} {
+						if got := resp.Header.Get(field); got != "" {
+							t.Errorf("%s: %s with %s: %s got %s: %s", name, tt.path, tt.field, tt.value, field, got)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestStaticTypes(t *testing.T) {
+	t.Parallel()
+	page := "<!doctype html><p>page"
+	files := fstest.MapFS{
+		"index.html": {Data: []byte(page)},
+		"LICENSE":    {Data: []byte("MIT License")}, "LICENSE.gz": {Data: []byte("\x1f\x8b\x08\x00")},
+		"page": {Data: []byte(page)}, "page.br": {Data: []byte{0, 1, 2, 3}}, "page.zst": {Data: []byte{0x28, 0xb5, 0x2f, 0xfd}},
+		"data.unknown-type": {Data: []byte("plain")}, "data.unknown-type.gz": {Data: []byte("\x1f\x8b\x08\x00")},
+		"site.tar.gz": {Data: []byte("\x1f\x8b\x08\x00")},
+	}
+	want := map[string]string{
+		"/LICENSE": "text/plain; charset=utf-8", "/page": "text/html; charset=utf-8", "/data.unknown-type": "text/plain; charset=utf-8",
+		"/LICENSE.gz": "application/gzip", "/site.tar.gz": "application/gzip",
+		"/a.otf": "font/otf", "/a.gltf": "model/gltf+json", "/a.glb": "model/gltf-binary", "/a.geojson": "application/geo+json",
+		"/a.jsonld": "application/ld+json", "/a.atom": "application/atom+xml", "/a.rss": "application/rss+xml",
+		"/a.md": "text/markdown; charset=utf-8", "/a.mov": "video/quicktime", "/a.MOV": "video/quicktime", "/a.m4a": "audio/mp4",
+		"/a.mjs": "text/javascript; charset=utf-8", "/a.wasm": "application/wasm", "/a.webmanifest": "application/manifest+json",
+		"/a.avif": "image/avif", "/a.woff2": "font/woff2", "/a.eot": "application/vnd.ms-fontobject", "/a.js.map": "application/json",
+	}
+	for path := range want {
+		if name := strings.TrimPrefix(path, "/"); files[name] == nil {
+			files[name] = &fstest.MapFile{Data: []byte("x")}
+		}
+	}
+	srv := testkit.StartServer(t, testkit.HTTP1, stanza.Static(files))
+	for path, contentType := range want {
+		for _, accept := range []string{"identity", "gzip", "br", "zstd"} {
+			r, _ := http.NewRequest("GET", srv.URL+path, nil)
+			r.Header.Set("Accept-Encoding", accept)
+			resp, err := srv.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if got := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || got != contentType {
+				t.Errorf("%s, Accept-Encoding %s: %s %q, want %q", path, accept, resp.Status, got, contentType)
+			}
+		}
+	}
+}
+
+func TestStaticWithoutAnIndexWarnsOnce(t *testing.T) {
+	var buf bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&buf, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	h := stanza.Static(fstest.MapFS{"ui/dist/.gitkeep": {}})
+	for range 3 {
+		if resp := getStatic(t, h, "GET", "/"); resp.StatusCode != 404 {
+			t.Errorf("a page of a site without any: %s", resp.Status)
+		}
+	}
+	stanza.Static(siteFS())
+	if got := buf.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "no index.html") ||
+		!strings.Contains(got, "static_test.go:") || !strings.Contains(got, ".gitkeep") {
+		t.Errorf("the log has %q", got)
+	}
+}
+
+func TestStaticNotModifiedHasTheTagOfItsResponse(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{"index.html": {Data: []byte(sample(5000))}, "app.js": {Data: []byte(sample(5000))}, "app.js.gz": {Data: []byte("gz")}}
+	for name, h := range map[string]http.Handler{
+		"alone":    stanza.Static(files),
+		"Compress": stanza.Compress(stanza.CompressConfig{})(stanza.Static(files)),
+		"ETag":     stanza.ETag(stanza.ETagConfig{})(stanza.Static(files)),
+		"both":     stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}))(stanza.Static(files)),
+		"reversed": stack(stanza.ETag(stanza.ETagConfig{}), stanza.Compress(stanza.CompressConfig{}))(stanza.Static(files)),
+	} {
+		testkit.EachProtocol(t, h, func(t *testing.T, srv *testkit.Server) {
+			for _, path := range []string{"/", "/app.js"} {
+				for _, accept := range []string{"gzip", "identity"} {
+					ask := func(known string) *http.Response {
+						r, _ := http.NewRequest("GET", srv.URL+path, nil)
+						r.Header.Set("Accept-Encoding", accept)
+						if known != "" {
+							r.Header.Set("If-None-Match", known)
+						}
+						resp, err := srv.Client().Do(r)
+						if err != nil {
+							t.Fatal(err)
+						}
+						resp.Body.Close()
+						return resp
+					}
+					tag := ask("").Header.Get("ETag")
+					for _, known := range []string{tag, `"other", ` + tag} {
+						again := ask(known)
+						if got := again.Header.Get("ETag"); again.StatusCode != 304 || got != tag {
+							t.Errorf("%s: %s, %s: 200 with %s, then %s with %s", name, path, accept, tag, again.Status, got)
+						}
+					}
+				}
+			}
+		})
 	}
 }
 

@@ -42,6 +42,9 @@ func (s *Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
 			s.vary(w, h)
 		}
 	}
+	if status == http.StatusNotModified {
+		s.retag(w, h)
+	}
 	if status < 200 || status == http.StatusNoContent || status == http.StatusPartialContent || status == http.StatusNotModified {
 		return 0, false
 	}
@@ -223,6 +226,20 @@ func (s *Stage) relabel(w *capture.Writer, h http.Header, coding int) {
 		weak := capture.Strings(w, 1)
 		weak[0] = "W/" + tag[0]
 		h["Etag"] = weak
+	}
+}
+
+// retag gives a 304 the tag that the response had which it confirms. If the
+// client names only the weak form, relabel made it.
+func (s *Stage) retag(w *capture.Writer, h http.Header) {
+	tag := h["Etag"]
+	if len(tag) == 0 || w.PlainTag() || !strings.HasPrefix(tag[0], `"`) {
+		return
+	}
+	known := w.Request().Header["If-None-Match"]
+	same := func(a, b string) bool { return a == b }
+	if weak := "W/" + tag[0]; header.ListsETag(known, weak, same) && !header.ListsETag(known, tag[0], same) {
+		h["Etag"] = []string{weak}
 	}
 }
 

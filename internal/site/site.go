@@ -9,7 +9,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"mime"
+	"net/http"
 	"path"
 	"strings"
 	"sync"
@@ -73,7 +73,7 @@ func Allowed(name string) bool {
 // A File is what is known of a file that can be served.
 type File struct {
 	Name string
-	Type string // media type by the name's extension, or ""
+	Type string // media type by the name's extension, or "" if it is unknown
 	Size int64
 	// ETag is the file's strong entity tag if its content cannot change, as
 	// with embedded files, which have no modification time either. Otherwise
@@ -125,6 +125,41 @@ func (s *Site) Lookup(name string) (*File, error) {
 
 // Open opens a file that Lookup has found.
 func (s *Site) Open(name string) (fs.File, error) { return s.fsys.Open(name) }
+
+// Sniff returns the media type of a file's first bytes, as a server does for a
+// file whose name says nothing.
+func (s *Site) Sniff(name string) (string, error) {
+	f, err := s.fsys.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var first [512]byte
+	n, err := io.ReadFull(f, first[:])
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return "", err
+	}
+	return http.DetectContentType(first[:n]), nil
+}
+
+// HasIndex reports whether the site has an application page.
+func (s *Site) HasIndex() bool {
+	_, err := s.stat(Index)
+	return err == nil
+}
+
+// Entries returns the names of the first few entries in the site's root.
+func (s *Site) Entries(limit int) []string {
+	entries, err := fs.ReadDir(s.fsys, ".")
+	if err != nil {
+		return nil // Open has read it a moment ago; the names are only for a message
+	}
+	var names []string
+	for _, entry := range entries[:min(limit, len(entries))] {
+		names = append(names, entry.Name())
+	}
+	return names
+}
 
 // stat describes a regular file within the site.
 func (s *Site) stat(name string) (fs.FileInfo, error) {
@@ -198,90 +233,4 @@ func (s *Site) tag(name string) (string, error) {
 		return "", err
 	}
 	return `"` + base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:16]) + `"`, nil
-}
-
-// typeOf returns the media type of a name by its extension. Those that web
-// sites are made of do not depend on the tables of the system at hand.
-func typeOf(name string) string {
-	ext := strings.ToLower(path.Ext(name))
-	switch ext {
-	case ".html", ".htm":
-		return "text/html; charset=utf-8"
-	case ".js", ".mjs":
-		return "text/javascript; charset=utf-8"
-	case ".css":
-		return "text/css; charset=utf-8"
-	case ".json", ".map":
-		return "application/json"
-	case ".webmanifest":
-		return "application/manifest+json"
-	case ".svg":
-		return "image/svg+xml"
-	case ".ico":
-		return "image/x-icon"
-	case ".png":
-		return "image/png"
-	case ".jpg", ".jpeg":
-		return "image/jpeg"
-	case ".webp":
-		return "image/webp"
-	case ".avif":
-		return "image/avif"
-	case ".gif":
-		return "image/gif"
-	case ".woff2":
-		return "font/woff2"
-	case ".woff":
-		return "font/woff"
-	case ".ttf":
-		return "font/ttf"
-	case ".wasm":
-		return "application/wasm"
-	case ".txt":
-		return "text/plain; charset=utf-8"
-	case ".xml":
-		return "text/xml; charset=utf-8"
-	case ".pdf":
-		return "application/pdf"
-	}
-	return mime.TypeByExtension(ext)
-}
-
-// Hashed reports whether a name tells the content apart, as bundlers write
-// it: app-1a2b3c4d.js, main.8f3e2b1c.css. What stands between the last - or .
-// and the extension must be a hash rather than a word or a date: at least 8
-// letters and digits (4, of a script or style sheet in hexadecimal), of both
-// kinds. In doubt it is no hash: a browser then asks once more than it need,
-// where the other mistake would have it keep an old file for a year.
-func Hashed(name string) bool {
-	base := path.Base(name)
-	ext := path.Ext(base)
-	stem := strings.TrimSuffix(base, ext)
-	if ext == ".map" {
-		stem = strings.TrimSuffix(stem, path.Ext(stem))
-	}
-	i := strings.LastIndexAny(stem, "-.")
-	if i <= 0 {
-		return false
-	}
-	hash := stem[i+1:]
-	digits, letters, hex := 0, 0, true
-	for _, c := range []byte(hash) {
-		switch {
-		case '0' <= c && c <= '9':
-			digits++
-		case 'a' <= c && c <= 'f':
-			letters++
-		case 'g' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_':
-			letters++
-			hex = false
-		default:
-			return false
-		}
-	}
-	if digits == 0 || letters == 0 {
-		return false
-	}
-	bundle := ext == ".js" || ext == ".mjs" || ext == ".css"
-	return len(hash) >= 8 || bundle && hex && len(hash) >= 4
 }

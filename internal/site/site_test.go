@@ -2,6 +2,8 @@ package site_test
 
 import (
 	"io/fs"
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -22,17 +24,111 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-func TestHashed(t *testing.T) {
+// The names in the first list were written by the tools that it names, those
+// in the second by people.
+func TestHashedTellsBundlersFromPeople(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]bool{
-		"app-1a2b3c4d.js": true, "main.8f3e2b1c.css": true, "assets/index-BqX9_k2a.js": true, "chunk-ABCD2345.js": true,
-		"app-1a2b.js": true, "app-1a2b3c4d.js.map": true, "photo.1a2b3c4d5e.webp": true,
-		"app.js": false, "my-component.js": false, "page-UserProfile.js": false, "bootstrap-5.3.2.min.js": false,
-		"report-20240101.pdf": false, "photo-2024b.jpg": false, "index.html": false, "-1a2b3c4d.js": false, ".1a2b3c4d": false,
-		"1a2b3c4d.js": false, "app-1a2b 3c4d.js": false,
-	} {
-		if got := site.Hashed(name); got != want {
-			t.Errorf("Hashed(%q) = %v, want %v", name, got, want)
+	bundlers := map[string][]string{
+		"Vite and Rollup": {
+			"assets/index-DDmkKxTU.js", "assets/vendor-react-BSP-73WU.js", "assets/index-D-CiO_vO.css", "assets/index-DiwrgTda.css",
+			"assets/index-BqX9_k2a.js", "assets/index-C_pBqZkj.js", "assets/react-CHdo91hT.svg", "assets/index-BQkkbUZH.js",
+			"assets/index-CLUyjGnU.css", "assets/logo-BFkQ3vzB.png", "assets/Dashboard-Bx7NlRz-.js", "assets/Login--8sXn2Qd.js",
+			"assets/inter-latin-400-normal-C38fXH4l.woff2", "assets/index-n_ryQ3BS.css", "assets/worker-CkDTg7yK.js",
+			"assets/index-DDmkKxTU.js.map", "assets/index-legacy-BSP-73WU.js", "assets/index-rAwPf_JK.js", "assets/useAuth-DPWkzXtQ.js",
+			"assets/index.3f2a1b9c.js", "assets/vendor.0b5e6d6f.css", "_astro/index.DbnmEXhN.css", "_astro/hoisted.CSbXvQ9k.js", "_nuxt/entry.BSP-73WU.js",
+			"_nuxt/DDmkKxTU.js", "_nuxt/BqX9_k2a.css",
+		},
+		"esbuild and Angular": {
+			"chunk-KXQHWZUA.js", "chunk-ABCD2345.js", "main-5INURTSO.js", "polyfills-FFHMD2TL.js", "styles-ABCDEFGH.css",
+			"main.0123456789abcdef.js", "runtime.5e1b2a3c4d5e6f70.js", "media/roboto-MKBD7XPQ.woff2",
+		},
+		"webpack, Parcel and others": {
+			"static/js/main.8f3e2b1c.js", "static/js/2.8f3e2b1c.chunk.js", "static/css/main.8f3e2b1c.chunk.css", "js/chunk-vendors.1a2b3c4d.js",
+			"main.3f2a1b9c4d5e6f708192.js", "app-0123456789abcdef0123.js", "component---src-pages-index-js-5f6e7d8c9b0a1f2e3d4c.js",
+			"index.a1b2c3d4.js", "index.a1b2c3d4.css", "photo.1a2b3c4d5e.webp", "base.27e20196a850.js", "workbox-1ffba242.js",
+			"application-9b3b8e1c5b0a4d2f8e7c6b5a4d3c2b1a0f9e8d7c6b5a4d3c2b1a0f9e8d7c6b5a.css", "main.min.9b3b8e1c5b0a4d2f.css",
+			"vendor-0cb7a1c2d3e4f5061728394a5b6c7d8e.js", "app-1a2b.js", "app-1a2b3c4d.js", "app-1a2b3c4d.js.map",
+		},
+		"Next.js and SvelteKit": {
+			"_next/static/css/0123456789abcdef.css", "_next/static/chunks/main-0123456789abcdef.js", "_next/static/chunks/pages/_app-89ab0123.js",
+			"_next/static/8vBqkZ1rT0/_buildManifest.js", "_next/static/media/c9a5bc6a7c948fb0-s.p.woff2", "_app/immutable/nodes/0.DbnmEXhN.js",
+		},
+	}
+	for tool, names := range bundlers {
+		for _, name := range names {
+			if !site.Hashed(name) {
+				t.Errorf("%s: Hashed(%q) = false", tool, name)
+			}
+		}
+	}
+	people := []string{
+		"app.js", "index.html", "my-component.js", "jquery-validate.js", "jquery.validate.js", "jquery-validate.min.js", "bootstrap.bundle.min.js",
+		"bootstrap-5.3.2.min.js", "react-dom.production.min.js", "react.development.js", "user-settings.js", "date-formats.js", "service-worker.js",
+		"apple-touch-icon.png", "android-chrome-512x512.png", "icon-1024x768.png", "icon-1920x1080.png", "favicon-32x32.png", "2024-01-15.html",
+		"report-20240101.pdf", "report-v20240101.pdf", "report-20240101b.pdf", "photo-2024b.jpg", "backup-20240101T1200.json",
+		"page-UserProfile.js", "page-UserCard.js", "page-Settings.js", "page-Dropdown.js", "page-FileList.js", "view-TaskList.css", "ui-MyWidget.js",
+		"page-Checkout.js", "page-HelpDesk.js", "page-ListView.js", "page-Workflow.js", "page-Download.js", "page-MenuItem.js", "page-Calendar.js",
+		"page-Strength.js", "page-Homepage.js", "logo-DARKMODE.svg", "color-RGB-2024.svg", "icon-red-16px.png", "theme-bootstrap5.css",
+		"chapter-section12.txt", "font-awesome.css", "normalize.css", "socket.io.js", "vue.runtime.global.js", "highlight-javascript.js",
+		"three.module.js", "d3.v7.min.js", "moment-with-locales.js", "firebase-messaging-sw.js", "registerSW.js", "manifest.webmanifest",
+		"angular-sanitize.js", "lodash.template.js", "en-US.json", "messages-zh-Hant.json", "README-Windows.md", "style-2024a.css",
+		"video-1080p60.mp4", "-1a2b3c4d.js", ".1a2b3c4d", "1a2b3c4d.js", "app-1a2b 3c4d.js", "assets/DDmkKxTU.js", "_nuxt/builds/latest.json",
+		"my-_next/static-thing.js", "leaflet-markercluster.js", "Roboto-BoldItalic.ttf", "OpenSans-SemiBold.woff2", "Inter-ExtraLight.woff2",
+	}
+	for _, name := range people {
+		if site.Hashed(name) {
+			t.Errorf("Hashed(%q) = true", name)
+		}
+	}
+}
+
+// Of random names of the form that Vite writes, nearly all are recognised.
+func TestHashedMissesFewRandomHashes(t *testing.T) {
+	t.Parallel()
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	random := rand.New(rand.NewPCG(1, 2))
+	missed, of := 0, 20_000
+	for range of {
+		hash := make([]byte, 8)
+		for i := range hash {
+			hash[i] = alphabet[random.IntN(len(alphabet))]
+		}
+		if !site.Hashed("assets/index-" + string(hash) + ".js") {
+			missed++
+		}
+	}
+	if missed*50 > of {
+		t.Errorf("%d of %d random hashes were missed, want at most one in 50", missed, of)
+	}
+}
+
+func TestRange(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		lines string // separated by |
+		size  int64
+		want  string
+	}{
+		{"", 10, ""}, {"bytes=0-1|bytes=2-3", 10, ""},
+		{"bytes=0-1", 10, "bytes=0-1"}, {"BYTES=0-1", 10, "bytes=0-1"}, {"Bytes =0-1", 10, "bytes=0-1"},
+		{"items=0-1", 10, ""}, {"bytes", 10, ""}, {"=0-1", 10, ""}, {"bytesx=0-1", 10, ""},
+		{"bytes=-0", 10, "bytes=10-"}, {"bytes=-0,0-1", 10, "bytes=0-1"}, {"bytes=-00", 10, "bytes=10-"},
+		{"bytes=-3", 10, "bytes=-3"}, {"bytes=-99", 10, "bytes=-99"}, {"bytes=-99999999999999999999", 10, "bytes=-9223372036854775807"},
+		{"bytes=-1", 0, ""}, {"bytes=0-", 0, ""}, {"bytes=-0", 0, ""}, {"bytes=5-6", 0, ""},
+		{"bytes=3-", 10, "bytes=3-9223372036854775807"}, {"bytes=10-", 10, "bytes=10-"}, {"bytes=99999999999999999999-", 10, "bytes=10-"},
+		{"bytes=0-99999999999999999999", 10, "bytes=0-9223372036854775807"}, {"bytes= 0-1 , 4-5 ,", 10, "bytes=0-1,4-5"},
+		{"bytes=0-1,20-30", 10, "bytes=0-1"}, {"bytes=20-30,-0", 10, "bytes=10-"},
+		{"bytes=5-2", 10, "bytes=5-2"}, {"bytes=", 10, "bytes="}, {"bytes=-", 10, "bytes=-"}, {"bytes=--1", 10, "bytes=--1"},
+		{"bytes=a-b", 10, "bytes=a-b"}, {"bytes=0-1,x", 10, "bytes=0-1,x"}, {"bytes=+1-2", 10, "bytes=+1-2"}, {"bytes=0-1-2", 10, "bytes=0-1-2"},
+		{"bytes=" + strings.Repeat("0-0,", 33), 10, ""},
+	}
+	for _, tt := range tests {
+		var lines []string
+		if tt.lines != "" {
+			lines = strings.Split(tt.lines, "|")
+		}
+		if got := site.Range(lines, tt.size); got != tt.want {
+			t.Errorf("Range(%q, %d) = %q, want %q", lines, tt.size, got, tt.want)
 		}
 	}
 }
