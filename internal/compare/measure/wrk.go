@@ -35,6 +35,11 @@ var scales = []scale{
 // does not know.
 const ownServer = "stanza-server"
 
+// twin is a second process that serves the same contestant as "stanza". How
+// far its figures are from that one's shows how much of any difference is
+// noise.
+const twin = "stanza-again"
+
 // measureWrk measures the chains of package stacks from outside: each is served
 // by a process of its own and asked by wrk. In every round each contestant is
 // measured once, so that whatever else the machine does in a while meets all of
@@ -85,7 +90,7 @@ type lap struct {
 // measureScale measures the contestants of a row, and the bases that are not
 // among them.
 func measureScale(program string, row stacks.Row, s scale, rounds int, d time.Duration) ([]*served, error) {
-	names := append(slices.Clone(s.bases), ownServer)
+	names := append(slices.Clone(s.bases), ownServer, twin)
 	for _, c := range append(row.Contestants, row.Beside...) {
 		if !slices.Contains(names, c.Name) {
 			names = append(names, c.Name)
@@ -93,7 +98,11 @@ func measureScale(program string, row stacks.Row, s scale, rounds int, d time.Du
 	}
 	var all []*served
 	for _, name := range names {
-		server, err := start(program, nil, "-by", name, "-size", row.Name)
+		by := name
+		if name == twin {
+			by = "stanza"
+		}
+		server, err := start(program, nil, "-by", by, "-size", row.Name)
 		if err != nil {
 			return nil, err
 		}
