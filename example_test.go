@@ -2050,6 +2050,34 @@ func ExampleConn_CloseWithMessage() {
 	// Output: websocket: closed with code 1008: no spam
 }
 
+// A peer that floods the server is not worth a closing handshake.
+func ExampleConn_CloseNow() {
+	serve := func(conn *http.Conn) {
+		conn.ReadMessage()
+		conn.CloseNow()
+	}
+	talk(serve, func(conn *http.Conn) {
+		conn.WriteMessage(http.TextMessage, []byte("flood"))
+		_, _, err := conn.ReadMessage()
+		var closeErr *http.CloseError
+		fmt.Println(errors.As(err, &closeErr) && closeErr.Code == http.CloseAbnormalClosure)
+	})
+	// Output: true
+}
+
+// A client that may ignore the close frame holds the handler for a moment only.
+func ExampleConn_SetCloseTimeout() {
+	served := make(chan struct{})
+	serve := func(conn *http.Conn) {
+		defer close(served)
+		conn.SetCloseTimeout(10 * time.Millisecond)
+		err := conn.CloseWithMessage(http.ClosePolicyViolation, "no spam")
+		fmt.Println(errors.Is(err, os.ErrDeadlineExceeded))
+	}
+	talk(serve, func(conn *http.Conn) { <-served }) // does not read
+	// Output: true
+}
+
 func ExampleCloseError() {
 	serve := func(conn *http.Conn) { conn.CloseWithMessage(http.CloseNormalClosure, "goodbye") }
 	talk(serve, func(conn *http.Conn) {

@@ -65,19 +65,22 @@ const (
 // broke the protocol.
 var ErrCloseSent = wsconn.ErrCloseSent
 
-// ErrReadLimit is returned by reading methods for a message that is larger
-// than [Conn.SetMaxMessageSize] allows. The peer has been told with
-// [CloseMessageTooBig].
+// ErrReadLimit is wrapped by the error of reading methods for a message that is
+// larger than [Conn.SetMaxMessageSize] allows. The peer was sent a close frame
+// with [CloseMessageTooBig].
 var ErrReadLimit = wsconn.ErrReadLimit
 
-// A CloseError is returned by reading methods when the peer has closed the
-// connection. Find it with [errors.As].
+// A CloseError is the error of reading methods when the connection is closed:
+// by the peer, or by this end because the peer broke the protocol or sent a
+// message that is too large. Find it with [errors.As].
 type CloseError struct {
-	// Code is the code of the peer's close frame, CloseNoStatusReceived if it
-	// had none, or CloseAbnormalClosure if the connection ended without one.
+	// Code is the code of the close frame: of the peer's, or of the one that
+	// the peer was sent for its fault. It is CloseNoStatusReceived if the
+	// peer's frame had no code, and CloseAbnormalClosure if the connection
+	// ended without a close frame.
 	Code int
 
-	// Text is the reason that the peer gave, often empty.
+	// Text is the reason in the close frame, often empty.
 	Text string
 
 	cause error // of CloseAbnormalClosure
@@ -438,16 +441,19 @@ func GenerateKey() string { return wshandshake.GenerateKey() }
 // A Conn is a WebSocket connection, of a server ([Upgrader]) or a client
 // ([Dial]).
 //
-// All methods may be called from any goroutine. Reading methods wait for one
-// another, and so do writing methods, so that messages never mix. In practice
-// one goroutine reads for as long as the connection lives: control frames are
-// handled by reading, pings answered and the closing of the peer noticed.
+// All methods are safe for concurrent use by multiple goroutines. Reading
+// methods wait for one another, and so do writing methods, so that messages
+// never mix. Usually one goroutine reads for as long as the connection lives:
+// pings are answered, and the peer's close frame is noticed, only while a
+// method reads.
 //
 // Messages of more than 128 KB (64 KB by a client) are sent in fragments, so
-// that pings, pongs and close frames need not wait for the whole of them.
+// that pings, pongs and close frames need not wait for the whole message.
 //
 // After an error of a reading method, all reading methods return that error.
-// A Conn must be closed in the end, whatever has happened to it.
+// The exception is a read deadline that has passed: if it is moved, reading
+// goes on where it was. A Conn must be closed in the end, whatever has
+// happened to it.
 type Conn struct {
 	conn        *wsconn.Conn
 	subprotocol string
@@ -478,23 +484,24 @@ func (c *Conn) LocalAddr() net.Addr { return c.conn.NetConn().LocalAddr() }
 // and its payload, which belongs to the caller. It waits for one, until the
 // read deadline if there is one.
 //
-// The error is a [*CloseError] if the peer has closed the connection, and
-// [ErrReadLimit] if the message is too large. Text that is not UTF-8 is an
-// error.
+// The error wraps a [*CloseError] if the peer has closed the connection, or if
+// it broke the protocol, for example with text that is not UTF-8. If the
+// message is too large, it wraps [ErrReadLimit] too.
 func (c *Conn) ReadMessage() (messageType int, payload []byte, err error) {
 	op, payload, err := c.conn.ReadMessage()
 	return int(op), payload, err
 }
 
 // NextReader waits for the next message, like [Conn.ReadMessage], and returns
-// a reader of its payload, which ends with [io.EOF]. The reader is valid until
-// the next message is asked for; what was not read of a message is skipped.
+// a reader of its payload, which ends with [io.EOF]. What was not read of a
+// message when the next one is asked for is skipped, and its reader returns an
+// error from then on.
 func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
-	op, err := c.conn.NextMessage()
+	op, r, err := c.conn.NextMessage()
 	if err != nil {
 		return 0, nil, err
 	}
-	return int(op), c.conn, nil
+	return int(op), r, nil
 }
 
 // ReadJSON reads the next message, of either type, and decodes it as JSON
@@ -633,34 +640,65 @@ func (c *Conn) SetMaxMessageSize(size int64) {
 }
 
 // SetReadDeadline sets the time after which reading fails with an error that
-// wraps [os.ErrDeadlineExceeded]. The zero time is none. Moved on with every
-// message or pong, it finds peers that are gone.
+// wraps [os.ErrDeadlineExceeded]. If t is the zero time, there is no deadline.
+// Set anew for every message or pong, it finds peers that are gone.
+//
+// After it has passed, a new deadline lets reading go on, in the middle of a
+// message too: no byte is lost. [Conn.Close] does not depend on it.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadline(t) }
 
 // SetWriteDeadline sets the time after which writing fails with an error that
 // wraps [os.ErrDeadlineExceeded]; a frame may have been sent in part, so that
-// no more can be written. The zero time is none. Without a deadline, writing
-// to a peer that does not read waits until Close.
+// no more can be written. If t is the zero time, there is no deadline, and
+// writing to a peer that does not read waits until the connection is closed.
+//
+// The pongs and close frames that a Conn sends by itself have their own limit
+// of 5 seconds beside the deadline. A deadline that had passed before one of
+// them came due belongs to an earlier message and does not apply to it.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.conn.SetWriteDeadline(t) }
 
 // Close is [Conn.CloseWithMessage] with CloseNormalClosure and no text.
 func (c *Conn) Close() error { return c.CloseWithMessage(CloseNormalClosure, "") }
 
 // CloseWithMessage closes the connection: it sends a close frame, waits for
-// that of the peer, and closes the network connection. It takes at most 5
-// seconds, less if the connection has failed or the peer has closed it before,
-// and no time if it is called again later. While another goroutine reads, it
-// goes on to do so until the peer's close frame.
+// the peer's, and closes the network connection. That takes at most 5 seconds,
+// or the time set with [Conn.SetCloseTimeout]. If the connection has failed or
+// the peer has closed it before, CloseWithMessage does not wait for the peer.
+//
+// Messages that the peer sends before its close frame go to a goroutine that is
+// reading, and are discarded if there is none. If CloseWithMessage is called
+// more than once, later calls wait for the first and return the same error. It
+// may be called from a ping or pong handler.
 //
 // The text is for the peer's developers; it is cut to 123 bytes. The codes
 // 1000 to 1003, 1007 to 1014 and 3000 to 4999 can be sent; others are refused
 // with an error, and the connection stays open.
 //
-// An error tells that the peer did not answer in time. The connection is
-// closed in any case.
+// Any other error means that the peer was not sent a close frame or did not
+// answer it. The connection is closed even then.
 func (c *Conn) CloseWithMessage(code int, text string) error {
 	if !wsframe.ValidCode(code) {
 		return fmt.Errorf("websocket: close code %d must not be sent", code)
 	}
 	return c.conn.Close(context.Background(), code, text)
+}
+
+// CloseNow closes the network connection at once, without a close frame. The
+// peer sees the connection end with [CloseAbnormalClosure]. Methods that read
+// or write fail with an error that wraps [net.ErrClosed], and a Close that
+// waits for the peer returns with such an error. CloseNow does nothing if the
+// connection is closed already.
+func (c *Conn) CloseNow() error { return c.conn.CloseNow() }
+
+// SetCloseTimeout sets how long [Conn.Close] and [Conn.CloseWithMessage] may
+// take before they close the network connection without the peer's close
+// frame. The default is 5 seconds; it is also used if d is not positive.
+//
+// A shorter timeout is right if the peer is not trusted to answer. Calls that
+// have begun keep theirs. [Server.Stop] never waits longer than 5 seconds.
+func (c *Conn) SetCloseTimeout(d time.Duration) {
+	if d <= 0 {
+		d = wsconn.CloseTimeout
+	}
+	c.conn.SetCloseTimeout(d)
 }

@@ -590,7 +590,7 @@ func TestMaxMessageSize(t *testing.T) {
 		}()
 		wantMessage(t, server, http.TextMessage, strings.Repeat("x", 1000))
 		for range 2 {
-			if _, _, err := server.ReadMessage(); err != http.ErrReadLimit {
+			if _, _, err := server.ReadMessage(); !errors.Is(err, http.ErrReadLimit) {
 				t.Errorf("ReadMessage: %v", err)
 			}
 		}
@@ -613,7 +613,7 @@ func TestMaxMessageSizeOff(t *testing.T) {
 	}
 	server.SetMaxMessageSize(0)
 	go client.WriteMessage(http.BinaryMessage, make([]byte, size))
-	if _, _, err := server.ReadMessage(); err != http.ErrReadLimit {
+	if _, _, err := server.ReadMessage(); !errors.Is(err, http.ErrReadLimit) {
 		t.Errorf("with the default limit: %v", err)
 	}
 	closeBoth(server, client)

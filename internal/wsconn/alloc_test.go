@@ -85,7 +85,7 @@ func TestAllocations(t *testing.T) {
 			if err := tt.do(); err != nil {
 				t.Fatal(err)
 			}
-			got := testing.AllocsPerRun(20, func() {
+			got := testing.AllocsPerRun(40, func() {
 				if err := tt.do(); err != nil {
 					t.Fatal(err)
 				}
@@ -103,11 +103,12 @@ func readMessage(c *Conn) error {
 }
 
 func readInto(c *Conn, buf *bytes.Buffer) error {
-	if _, err := c.NextMessage(); err != nil {
+	_, r, err := c.NextMessage()
+	if err != nil {
 		return err
 	}
 	buf.Reset()
-	_, err := buf.ReadFrom(c)
+	_, err = buf.ReadFrom(r)
 	return err
 }
 

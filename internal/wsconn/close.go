@@ -2,7 +2,9 @@ package wsconn
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -18,25 +20,46 @@ const lingerTimeout = time.Second
 
 // closing is the state of Close.
 type closing struct {
-	begun atomic.Bool
-	done  chan struct{} // closed when the network connection is
-	err   error         // what Close returns, once done is closed
+	begun   atomic.Bool
+	timeout atomic.Int64 // of Close, a time.Duration
+
+	aborting sync.Once
+	aborted  chan struct{} // closed when the closing handshake is given up
+	reason   error         // why, once aborted is closed
+
+	done chan struct{} // closed when the network connection is
+	err  error         // result of Close, once done is closed
 
 	mu    sync.Mutex
 	after func(err error) // called when done is closed
 }
 
-// AfterClose makes Close call f with its result when it has closed the network
-// connection. If it has already, f is called at once. There can be one f.
+func (e *closing) init() {
+	e.timeout.Store(int64(CloseTimeout))
+	e.aborted = make(chan struct{})
+	e.done = make(chan struct{})
+}
+
+func (e *closing) isDone() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// AfterClose makes Close and CloseNow call f with their result once they have
+// closed the network connection. If that has happened, f is called at once.
+// There can be one f.
 func (c *Conn) AfterClose(f func(err error)) {
 	c.end.mu.Lock()
 	defer c.end.mu.Unlock()
-	select {
-	case <-c.end.done:
+	if c.end.isDone() {
 		f(c.end.err)
-	default:
-		c.end.after = f
+		return
 	}
+	c.end.after = f
 }
 
 // finished ends what waits for Close.
@@ -50,124 +73,145 @@ func (e *closing) finished(err error) {
 	}
 }
 
+// SetCloseTimeout sets how long Close may take, which must be more than 0.
+func (c *Conn) SetCloseTimeout(d time.Duration) { c.end.timeout.Store(int64(d)) }
+
 // Close ends the connection with the closing handshake (RFC 6455, section 7):
 // it sends a close frame, unless one was sent before, waits for the peer's,
-// and closes the network connection. All of that takes until ctx ends, which
-// is the error then, and without a deadline no longer than CloseTimeout. A
-// frame of another goroutine that is stuck by then is cut.
+// and closes the network connection. If that takes longer than the timeout of
+// SetCloseTimeout, Close closes the network connection and returns
+// [os.ErrDeadlineExceeded]; if ctx ends before, it returns the error of ctx. A
+// frame that another goroutine is sending is cut by then.
 //
-// Only the first call does this, with its code and reason; others wait for it
-// and return the same. Within a ping or pong handler, Close does not wait.
+// Only the first call sends its code and reason. Others wait for it and return
+// the same error, but their own timeout and context count as well.
 func (c *Conn) Close(ctx context.Context, code int, reason string) error {
-	stop := context.AfterFunc(ctx, c.cut)
-	if !c.end.begun.CompareAndSwap(false, true) {
-		defer stop()
-		if c.handling.Load() {
-			return nil
-		}
+	timeout := time.Duration(c.end.timeout.Load())
+	first := c.end.begun.CompareAndSwap(false, true)
+	// The network connection may ignore deadlines, and closing one that uses
+	// TLS may take seconds. The timer bounds that, too.
+	stop := context.AfterFunc(ctx, func() {
+		_ = c.abort(ctx.Err()) // the reason matters, not how closing went
+	})
+	defer stop()
+	timer := time.AfterFunc(timeout, func() {
+		_ = c.abort(os.ErrDeadlineExceeded) // as above
+	})
+	defer timer.Stop()
+	if !first {
 		<-c.end.done
 		return c.end.err
 	}
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(CloseTimeout)
+	deadline, late := time.Now().Add(timeout), os.ErrDeadlineExceeded
+	if t, ok := ctx.Deadline(); ok && t.Before(deadline) {
+		deadline, late = t, context.DeadlineExceeded
 	}
-	finish := func() {
-		defer stop()
-		err := c.shutdown(deadline, code, reason)
-		if isTimeout(err) && ok {
-			err = context.DeadlineExceeded
-		} else if isTimeout(err) && ctx.Err() != nil {
-			err = ctx.Err()
+	err := c.handshake(deadline, code, reason)
+	if err == nil {
+		_ = c.conn.Close() // all was said; that TLS cannot say goodbye does not matter
+	} else {
+		if isTimeout(err) {
+			err = late
 		}
-		if err != nil {
-			err = fmt.Errorf("websocket: closing handshake: %w", err)
-		}
-		c.end.finished(err)
+		_ = c.abort(err) // err is the reason
+		err = fmt.Errorf("websocket: closing handshake: %w", c.end.reason)
 	}
-	if c.handling.Load() {
-		go finish()
+	c.end.finished(err)
+	return err
+}
+
+// CloseNow closes the network connection without a closing handshake. A Close
+// that waits for the peer returns at once.
+func (c *Conn) CloseNow() error {
+	first := c.end.begun.CompareAndSwap(false, true)
+	if c.end.isDone() {
 		return nil
 	}
-	finish()
-	return c.end.err
-}
-
-// cut makes all that uses the network fail at once.
-func (c *Conn) cut() {
-	_ = c.dl.boundAll(c.conn, time.Unix(1, 0)) // fails only if the connection is closed
-}
-
-// shutdown does what Close says.
-func (c *Conn) shutdown(deadline time.Time, code int, reason string) error {
-	err := c.dl.boundAll(c.conn, deadline)
-	if err == nil {
-		err = c.sendClose(code, reason)
-	}
-	if c.lockReadUntil(deadline) {
-		defer c.readLock.unlock()
-		if err == nil {
-			err = c.awaitClose()
-		}
-		if err == nil {
-			c.linger()
-		}
-		if c.in.err == nil {
-			c.in.err = errClosed
-		}
-	} else if err == nil {
-		err = os.ErrDeadlineExceeded
-	}
-	if e := c.conn.Close(); err == nil {
-		err = e
+	err := c.abort(errClosed)
+	if first {
+		c.end.finished(nil)
 	}
 	return err
 }
 
-// sendClose sends a close frame, unless one was sent before. A writer that is
-// stuck gives way after CloseTimeout.
-func (c *Conn) sendClose(code int, reason string) error {
-	if err := c.dl.boundWrites(c.conn); err != nil {
-		return err
+// abort closes the network connection, so that whatever uses it fails at once.
+// The reason of the first call is the one that counts.
+func (c *Conn) abort(reason error) (err error) {
+	c.end.aborting.Do(func() {
+		c.end.reason = reason
+		close(c.end.aborted)
+		err = closeNow(c.conn)
+	})
+	if errors.Is(err, net.ErrClosed) {
+		return nil
 	}
+	return err
+}
+
+// closeNow closes a connection without a farewell: closing a TLS connection
+// properly waits seconds for a peer that does not read.
+func closeNow(conn net.Conn) error {
+	outer, ok := conn.(interface{ NetConn() net.Conn })
+	if !ok {
+		return conn.Close()
+	}
+	err := closeNow(outer.NetConn())
+	_ = conn.Close() // for its own records; that it cannot write any more is known
+	return err
+}
+
+// handshake does what Close says but close the network connection.
+func (c *Conn) handshake(deadline time.Time, code int, reason string) error {
+	err := c.dl.beginClose(deadline)
+	if err == nil {
+		err = c.sendClose(code, reason)
+	}
+	if err != nil {
+		return err // without a close frame no answer can be expected
+	}
+	if !c.streamLock.lockUnless(c.end.aborted, nil) {
+		return errClosed
+	}
+	defer c.streamLock.unlock()
+	err = c.awaitClose()
+	if err == nil {
+		c.linger()
+	}
+	if c.in.err == nil {
+		c.in.err = errClosed
+	}
+	return err
+}
+
+// sendClose sends a close frame, unless one was sent before. An error means
+// that the peer cannot be told anything.
+func (c *Conn) sendClose(code int, reason string) error {
 	b := newFrame()
 	defer bufpool.Put(b)
 	b.B = wsframe.AppendClose(b.B, code, reason)
-	c.frameLock.lock()
+	if !c.frameLock.lockUnless(c.end.aborted, nil) {
+		return errClosed
+	}
 	defer c.frameLock.unlock()
-	switch err := c.out.writable(); err {
-	case nil:
-		c.out.closeSent = true
-		return c.send(wsframe.Header{Fin: true, Opcode: wsframe.Close}, b.B)
-	case ErrCloseSent:
-		return nil
-	default:
-		return err
+	if c.out.err != nil || c.out.closeSent {
+		return c.out.err
 	}
+	c.out.closeSent = true
+	return c.send(wsframe.Header{Fin: true, Opcode: wsframe.Close}, b.B)
 }
 
-// lockReadUntil waits for readLock. The read deadline makes a reader that
-// waits for the network give it up, but not one that is in a handler.
-func (c *Conn) lockReadUntil(deadline time.Time) bool {
-	if c.readLock.tryLock() {
-		return true
-	}
-	timer := time.NewTimer(time.Until(deadline) + lingerTimeout)
-	defer timer.Stop()
-	return c.readLock.lockUnless(nil, timer.C)
-}
-
-// awaitClose reads frames and throws them away until the peer's close frame is
+// awaitClose reads frames and discards them until the peer's close frame is
 // there. It returns an error if the peer does not answer, and none if reading
-// had ended before. The caller holds readLock.
+// had ended before Close began. The caller holds streamLock.
 func (c *Conn) awaitClose() error {
 	in := &c.in
-	before := in.err
-	if before != nil && !isTimeout(in.cause) {
-		return nil
+	in.discarding = true
+	if in.err != nil {
+		return in.cause
 	}
-	// A timeout has left the stream as it was.
-	in.err, in.cause, in.discarding = nil, nil, true
+	if err := c.dl.beginClosingReads(); err != nil {
+		return err
+	}
 	for in.err == nil {
 		if in.remaining > 0 {
 			_, _ = c.next() // its error is in.err
@@ -177,9 +221,6 @@ func (c *Conn) awaitClose() error {
 			in.remaining, in.key, in.fin = h.Length, h.Key, h.Fin
 		}
 	}
-	if before != nil {
-		in.err = before
-	}
 	return in.cause
 }
 
@@ -187,7 +228,7 @@ func (c *Conn) awaitClose() error {
 // while bytes of the peer wait to be read is reset, and the reset may overtake
 // the close frame. So a server first closes its own direction, and either end
 // waits for the peer to close the other (RFC 6455, section 7.1.1). The caller
-// holds readLock.
+// holds streamLock.
 func (c *Conn) linger() {
 	if !c.client {
 		half, ok := c.conn.(interface{ CloseWrite() error })
@@ -195,9 +236,7 @@ func (c *Conn) linger() {
 			return
 		}
 	}
-	c.dl.mu.Lock()
-	err := c.conn.SetReadDeadline(earlier(c.dl.bound, time.Now().Add(lingerTimeout)))
-	c.dl.mu.Unlock()
+	err := c.dl.beginLinger()
 	b := bufpool.Get()
 	defer bufpool.Put(b)
 	for err == nil {

@@ -5,14 +5,16 @@
 //
 // # Locks
 //
-// Three locks order what goroutines do with a connection:
+// Four locks order what goroutines do with a connection:
 //
-//   - readLock is held by whoever reads: by a reading method for the time of
-//     its call, and by Close while it waits for the peer's close frame.
+//   - readLock is held by a reading method for the time of its call.
+//   - streamLock guards the state of reading. A reading method holds it for
+//     the time of its call too, except while it runs a ping or pong handler.
+//     Close holds it while it waits for the peer's close frame.
 //   - messageLock is held while a data message is being sent, from its first
-//     frame to its last. Whoever waits for it gives up when the connection
-//     closes or the write deadline passes.
-//   - frameLock is held while one frame goes out. Data and control frames
+//     frame to its last. Goroutines that wait for it give up when the
+//     connection closes or the write deadline passes.
+//   - frameLock is held while one frame is sent. Data and control frames
 //     take it frame by frame, so that a control frame waits for no more than
 //     the frame that is under way. Large messages are sent in fragments for
 //     that reason.
@@ -21,8 +23,10 @@
 // readLock or messageLock. A reader that must answer a ping while frameLock is
 // taken does not wait: it leaves the pong to the holder, who sends it next.
 //
-// No goroutine is started, with one exception: Close called from within a ping
-// or pong handler, which cannot wait for the reader that it is part of.
+// Since a handler runs without streamLock, Close can be called while one runs:
+// it reads the rest of the stream itself, whether the handler or another
+// goroutine has called it, and the reader finds the connection closed when the
+// handler returns. No goroutine is started.
 package wsconn
 
 import (
@@ -50,8 +54,8 @@ const (
 	// fit in whole.
 	MinReadBuffer = 256
 
-	// CloseTimeout bounds the closing handshake, and the sending of a frame
-	// that the reader answers with.
+	// CloseTimeout bounds the closing handshake unless SetCloseTimeout says
+	// otherwise, and the sending of a frame that the reader answers with.
 	CloseTimeout = 5 * time.Second
 )
 
@@ -98,8 +102,8 @@ type Config struct {
 	// sent as they are.
 	CompressionThreshold int
 
-	// CloseError makes the error that tells of a closed connection: by the
-	// peer's close frame, or without one, for which cause is the reason.
+	// CloseError makes the error of a closed connection: for a close frame of
+	// either end, or without one, for which cause is the reason.
 	CloseError func(code int, text string, cause error) error
 }
 
@@ -112,19 +116,19 @@ type Conn struct {
 	closeError func(code int, text string, cause error) error
 
 	readLock    semaphore
+	streamLock  semaphore
 	messageLock semaphore
 	frameLock   semaphore
 
-	in  incoming  // held by readLock
-	out outgoing  // held by messageLock and frameLock, as its fields say
+	in  incoming  // guarded by streamLock
+	out outgoing  // guarded by messageLock and frameLock, as its fields say
 	end closing   // safe by itself
 	dl  deadlines // safe by itself
 
-	pongs    pongQueue // safe by itself
-	limit    atomic.Int64
-	handling atomic.Bool // a handler of the user's is running
-	onPing   atomic.Pointer[func(data []byte) error]
-	onPong   atomic.Pointer[func(data []byte) error]
+	pongs  pongQueue // safe by itself
+	limit  atomic.Int64
+	onPing atomic.Pointer[func(data []byte) error]
+	onPong atomic.Pointer[func(data []byte) error]
 }
 
 // New returns a Conn.
@@ -135,6 +139,7 @@ func New(cfg Config) *Conn {
 		vectored:    isVectored(cfg.Conn),
 		closeError:  cfg.CloseError,
 		readLock:    newSemaphore(),
+		streamLock:  newSemaphore(),
 		messageLock: newSemaphore(),
 		frameLock:   newSemaphore(),
 	}
@@ -143,7 +148,11 @@ func New(cfg Config) *Conn {
 	c.in.fin = true
 	c.out.bufferSize = max(cfg.WriteBufferSize, wsframe.MaxHeader+wsframe.MaxControl)
 	c.out.threshold = cfg.CompressionThreshold
-	c.end.done = make(chan struct{})
+	c.end.init()
+	c.dl.conn = cfg.Conn
+	if cfg.Client {
+		c.out.keys = new(maskingKeys)
+	}
 	c.limit.Store(DefaultMaxMessageSize)
 	if p := cfg.Compression; p != nil {
 		c.in.decoder.Compression = true

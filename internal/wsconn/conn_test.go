@@ -184,7 +184,7 @@ func TestReadErrorsStay(t *testing.T) {
 	if _, _, err := c.ReadMessage(); err != first {
 		t.Error(err)
 	}
-	if _, err := c.NextMessage(); err != first {
+	if _, _, err := c.NextMessage(); err != first {
 		t.Error(err)
 	}
 	if err := c.WriteMessage(wsframe.Text, nil); err != ErrCloseSent {
@@ -216,20 +216,25 @@ func TestSkippedMessages(t *testing.T) {
 		peer.send(wsframe.Continuation, true, strings.Repeat("skipped ", 1000))
 		peer.send(wsframe.Text, true, "read")
 	}()
-	if op, err := c.NextMessage(); op != wsframe.Text || err != nil {
+	op, skipped, err := c.NextMessage()
+	if op != wsframe.Text || err != nil {
 		t.Fatal(op, err)
 	}
 	b := make([]byte, 7)
-	if n, err := c.Read(b); string(b[:n]) != "skipped" || err != nil {
+	if n, err := skipped.Read(b); string(b[:n]) != "skipped" || err != nil {
 		t.Fatal(string(b[:n]), err)
 	}
-	if _, err := c.NextMessage(); err != nil {
+	_, r, err := c.NextMessage()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := io.ReadAll(c); string(got) != "read" || err != nil {
+	if n, err := skipped.Read(b); n != 0 || err != errOldReader {
+		t.Errorf("the reader of the skipped message: %d, %v", n, err)
+	}
+	if got, err := io.ReadAll(r); string(got) != "read" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	if n, err := c.Read(b); n != 0 || err != io.EOF {
+	if n, err := r.Read(b); n != 0 || err != io.EOF {
 		t.Errorf("after the end: %d, %v", n, err)
 	}
 }
@@ -474,15 +479,25 @@ func TestCloseIsBounded(t *testing.T) {
 func TestCloseEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		for _, limit := range []time.Duration{time.Second, time.Minute} {
+		for _, tt := range []struct {
+			limit, timeout time.Duration // of the context, and of SetCloseTimeout
+			want           time.Duration
+			err            error
+		}{
+			{time.Second, CloseTimeout, time.Second, context.DeadlineExceeded},
+			{time.Minute, CloseTimeout, CloseTimeout, os.ErrDeadlineExceeded},
+			{time.Minute, time.Second, time.Second, os.ErrDeadlineExceeded},
+			{20 * time.Second, time.Minute, 20 * time.Second, context.DeadlineExceeded},
+		} {
 			c, peer := pipe(t)
+			c.SetCloseTimeout(tt.timeout)
 			go io.Copy(io.Discard, peer.conn)
-			ctx, cancel := context.WithTimeout(context.Background(), limit)
+			ctx, cancel := context.WithTimeout(context.Background(), tt.limit)
 			defer cancel()
 			start := time.Now()
 			err := c.Close(ctx, 1001, "")
-			if waited := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || waited != limit {
-				t.Errorf("limit %v: after %v: %v", limit, waited, err)
+			if waited := time.Since(start); !errors.Is(err, tt.err) || waited != tt.want {
+				t.Errorf("%+v: after %v: %v", tt, waited, err)
 			}
 		}
 		c, peer := pipe(t)
@@ -498,7 +513,7 @@ func TestCloseEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestCloseInAHandlerDoesNotWait(t *testing.T) {
+func TestCloseInAHandlerDoesTheHandshake(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := pipe(t)
@@ -537,7 +552,7 @@ func TestCloseAfterATimeoutOfReading(t *testing.T) {
 		if err := c.Close(context.Background(), 1000, ""); err != nil {
 			t.Error(err)
 		}
-		if _, _, err := c.ReadMessage(); err != first {
+		if _, _, err := c.ReadMessage(); !errors.As(err, new(*closeError)) {
 			t.Error(err)
 		}
 	})

@@ -8,17 +8,14 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
 )
 
-// control reads a control frame and acts on it.
+// control acts on a control frame, whose payload is in the buffer.
 func (c *Conn) control(h wsframe.Header) error {
 	in := &c.in
-	data, err := in.br.Peek(int(h.Length))
-	if err != nil {
-		return c.lost(err)
-	}
+	data, _ := in.br.Peek(int(h.Length)) // is buffered
 	if h.Masked {
 		wsframe.Mask(data, h.Key)
 	}
-	_, _ = in.br.Discard(len(data)) // is buffered, and stays as nothing is read before return
+	_, _ = in.br.Discard(len(data)) // is buffered, and stays until something is read
 	switch {
 	case h.Opcode == wsframe.Close:
 		return c.peerCloses(data)
@@ -39,12 +36,17 @@ func (c *Conn) control(h wsframe.Header) error {
 
 // handle calls a handler of the user's. Its error ends reading.
 func (c *Conn) handle(handler func([]byte) error, data []byte) error {
-	c.handling.Store(true)
-	defer c.handling.Store(false)
-	if err := handler(data); err != nil {
+	if err := c.callHandler(handler, append([]byte{}, data...)); err != nil {
 		c.in.err = err
 	}
-	return c.in.err
+	return c.readable()
+}
+
+// callHandler lends streamLock to Close while the handler runs.
+func (c *Conn) callHandler(handler func([]byte) error, data []byte) error {
+	c.streamLock.unlock()
+	defer c.streamLock.lock()
+	return handler(data)
 }
 
 // peerCloses reads a close frame and answers it with its code, unless ours
@@ -54,7 +56,7 @@ func (c *Conn) peerCloses(data []byte) error {
 	if err != nil {
 		return c.violated(err)
 	}
-	return c.fail(code, "", c.closeError(code, reason, nil))
+	return c.endReading(code, "", c.closeError(code, reason, nil))
 }
 
 // A pongQueue holds the pong that could not be sent at once. A newer one takes
@@ -110,17 +112,17 @@ func (c *Conn) sendPong() error {
 	b := newFrame()
 	defer bufpool.Put(b)
 	b.B = c.pongs.appendTo(b.B)
-	if c.out.writable() != nil {
+	if c.writable() != nil {
 		return nil // after a close frame no pong is due
 	}
-	if err := c.dl.boundWrites(c.conn); err != nil {
-		return c.out.broke(err)
+	if err := c.dl.beginPong(); err != nil {
+		return c.broke(err)
 	}
 	if err := c.send(wsframe.Header{Fin: true, Opcode: wsframe.Pong}, b.B); err != nil {
 		return err
 	}
-	if err := c.dl.unboundWrites(c.conn); err != nil {
-		return c.out.broke(err)
+	if err := c.dl.endPong(); err != nil {
+		return c.broke(err)
 	}
 	return nil
 }

@@ -6,56 +6,141 @@ import (
 	"time"
 )
 
-// deadlines joins the user's deadlines with those that bound what a Conn does
-// of its own accord: the earlier one counts.
+// deadlines joins the user's deadlines with those that a Conn sets itself. Of
+// all that apply, the earliest counts; setting one never replaces another.
 type deadlines struct {
-	mu    sync.Mutex
-	write time.Time // the user's
-	bound time.Time // of the closing handshake; zero until it begins
+	conn net.Conn
+
+	mu          sync.Mutex
+	read, write time.Time     // the user's
+	bound       time.Time     // of Close, for both directions; zero until it begins
+	linger      time.Time     // of the time that Close lingers
+	pong        time.Time     // of the pong being sent
+	answer      time.Time     // of the close frame
+	closing     bool          // Close reads, and the user's read deadline does not apply
+	spent       bool          // write had passed before the pong or close frame came due
+	changed     chan struct{} // closed when write changes; nil unless someone waits for that
 }
 
-// SetReadDeadline sets the deadline of reading, as [net.Conn].
+// SetReadDeadline sets the deadline of reading, as [net.Conn] does.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.dl.mu.Lock()
-	defer c.dl.mu.Unlock()
-	return c.conn.SetReadDeadline(earlier(t, c.dl.bound))
+	d := &c.dl
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.read = t
+	return d.applyRead()
 }
 
-// SetWriteDeadline sets the deadline of writing, as [net.Conn].
+// SetWriteDeadline sets the deadline of writing, as [net.Conn] does.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.dl.mu.Lock()
-	defer c.dl.mu.Unlock()
-	c.dl.write = t
-	return c.conn.SetWriteDeadline(earlier(t, c.dl.bound))
-}
-
-// writeDeadline returns the deadline that counts for writing.
-func (d *deadlines) writeDeadline() time.Time {
+	d := &c.dl
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return earlier(d.write, d.bound)
+	d.write, d.spent = t, false
+	if d.changed != nil {
+		close(d.changed)
+		d.changed = nil
+	}
+	return d.applyWrite()
 }
 
-// boundAll sets the bound of the closing handshake. The user's deadlines count
-// no more: that a peer was silent does not keep it from answering.
-func (d *deadlines) boundAll(conn net.Conn, t time.Time) error {
+// watchWrite returns the user's write deadline, and a channel that is closed
+// when it changes.
+func (d *deadlines) watchWrite() (time.Time, <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.write, d.bound = time.Time{}, t
-	return conn.SetDeadline(t)
+	if d.changed == nil {
+		d.changed = make(chan struct{})
+	}
+	return d.write, d.changed
 }
 
-// boundWrites lets writing take no longer than CloseTimeout, until unboundWrites.
-func (d *deadlines) boundWrites(conn net.Conn) error {
+// beginClose bounds all that happens on the connection from now on.
+func (d *deadlines) beginClose(t time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return conn.SetWriteDeadline(earlier(earlier(d.write, d.bound), time.Now().Add(CloseTimeout)))
+	d.bound = t
+	d.spend()
+	if err := d.applyRead(); err != nil {
+		return err
+	}
+	return d.applyWrite()
 }
 
-func (d *deadlines) unboundWrites(conn net.Conn) error {
+// beginClosingReads ends the use of the user's read deadline: that a peer was
+// silent does not keep it from answering a close frame.
+func (d *deadlines) beginClosingReads() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return conn.SetWriteDeadline(earlier(d.write, d.bound))
+	d.closing = true
+	return d.applyRead()
+}
+
+// beginLinger bounds reading after the closing handshake.
+func (d *deadlines) beginLinger() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.linger = time.Now().Add(lingerTimeout)
+	return d.applyRead()
+}
+
+// beginPong bounds the sending of a pong until endPong.
+func (d *deadlines) beginPong() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pong = time.Now().Add(CloseTimeout)
+	d.spend()
+	return d.applyWrite()
+}
+
+func (d *deadlines) endPong() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pong = time.Time{}
+	d.spent = d.spent && (!d.answer.IsZero() || !d.bound.IsZero())
+	return d.applyWrite()
+}
+
+// beginAnswer bounds the sending of a close frame by the reader, and the frame
+// of another goroutine that it has to wait for. It is the last frame.
+func (d *deadlines) beginAnswer() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answer = time.Now().Add(CloseTimeout)
+	d.spend()
+	return d.applyWrite()
+}
+
+// spend takes note of a user's write deadline that has passed. It was set for
+// a message sent before, and must not keep the Conn from sending a pong or a
+// close frame. One that is set later counts.
+func (d *deadlines) spend() {
+	if !d.write.IsZero() && !d.write.After(time.Now()) {
+		d.spent = true
+	}
+}
+
+func (d *deadlines) applyRead() error {
+	t := earlier(d.bound, d.linger)
+	if !d.closing {
+		t = earlier(t, d.read)
+	}
+	return d.conn.SetReadDeadline(t)
+}
+
+func (d *deadlines) applyWrite() error {
+	t := earlier(d.bound, earlier(d.pong, d.answer))
+	if !d.spent {
+		t = earlier(t, d.write)
+	}
+	return d.conn.SetWriteDeadline(t)
+}
+
+// boundPassed reports whether the time of Close is over.
+func (d *deadlines) boundPassed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.bound.IsZero() && !time.Now().Before(d.bound)
 }
 
 // earlier returns the earlier of two deadlines, of which a zero one is none.

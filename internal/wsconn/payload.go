@@ -15,18 +15,20 @@ const (
 	growth     = 16
 )
 
-// readPayload reads the rest of the open message. For messages that are not
-// compressed and not over a megabyte that makes one allocation, the payload.
+// readPayload reads the rest of the open message, or goes on to do so after a
+// deadline. For messages that are not compressed and not over a megabyte that
+// makes one allocation, the payload.
 func (c *Conn) readPayload() ([]byte, error) {
-	in := &c.in
-	if !in.compressed && in.fin && in.remaining <= int64(in.br.Buffered()) {
+	in, gathered := &c.in, &c.in.gathered
+	if in.whole != nil {
+		return c.fill()
+	}
+	if gathered.size == 0 && !in.compressed && in.fin && in.remaining <= int64(in.br.Buffered()) {
 		return c.readBuffered()
 	}
 	if err := c.await(); err != nil {
 		return nil, err
 	}
-	gathered := &in.gathered
-	defer gathered.release()
 	for in.open {
 		if !in.compressed && in.fin {
 			if err := c.await(); err != nil {
@@ -34,7 +36,10 @@ func (c *Conn) readPayload() ([]byte, error) {
 			}
 			arrived := int64(gathered.size + in.br.Buffered())
 			if in.size <= max(firstGrant, arrived*growth) {
-				return c.readKnown(gathered)
+				in.whole = make([]byte, in.size)
+				in.filled = len(gathered.appendTo(in.whole[:0]))
+				gathered.release()
+				return c.fill()
 			}
 		}
 		n, err := c.read(gathered.room())
@@ -77,19 +82,17 @@ func (c *Conn) await() error {
 	return nil
 }
 
-// readKnown returns what was gathered and the rest of the message, whose last
-// frame is being read.
-func (c *Conn) readKnown(gathered *chunks) ([]byte, error) {
-	p := make([]byte, c.in.size)
-	n := len(gathered.appendTo(p[:0]))
-	for c.in.open {
-		m, err := c.read(p[n:])
+// fill reads what is missing of a payload whose size is known.
+func (c *Conn) fill() ([]byte, error) {
+	in := &c.in
+	for in.open {
+		n, err := c.read(in.whole[in.filled:])
+		in.filled += n
 		if err != nil && err != io.EOF {
 			return nil, err
 		}
-		n += m
 	}
-	return p, nil
+	return in.whole, nil
 }
 
 // chunkSize is the most that a pooled buffer may have.

@@ -56,7 +56,7 @@ func (p *Prepared) pack(windowBits int) *encoded {
 
 // WritePrepared sends a prepared message.
 func (c *Conn) WritePrepared(p *Prepared) error {
-	if err := c.lockMessage(); err != nil {
+	if err := c.lockWrite(&c.messageLock); err != nil {
 		return err
 	}
 	defer c.messageLock.unlock()
@@ -74,10 +74,10 @@ func (c *Conn) WritePrepared(p *Prepared) error {
 // sendReady sends a frame that is complete.
 func (c *Conn) sendReady(frame []byte) error {
 	c.frameLock.lock()
-	err := c.out.writable()
+	err := c.writable()
 	if err == nil {
 		if _, err = c.conn.Write(frame); err != nil {
-			err = c.out.broke(err)
+			err = c.broke(err)
 		}
 	}
 	c.frameLock.unlock()

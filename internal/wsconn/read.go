@@ -11,12 +11,18 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
 )
 
-// incoming is the state of reading. It belongs to the holder of readLock.
+// incoming is the state of reading. It is guarded by streamLock.
+//
+// A deadline may pass wherever bytes are waited for. Then nothing has changed
+// but what was read before, so that the next call goes on from there: control
+// frames are taken out of the buffer whole, and what has arrived of a message
+// stays here.
 type incoming struct {
 	br      *bufio.Reader
 	decoder wsframe.Decoder
-	err     error // what reading ended with, returned ever after
-	cause   error // of the network, behind err
+	err     error // what reading ended with, returned ever after; no timeout
+	cause   error // of the network, if it failed after Close had begun
+	stuck   error // a deadline that has passed within a compressed message
 
 	// The data frame that is being read.
 	remaining int64  // bytes of its payload that were not read yet
@@ -30,7 +36,15 @@ type incoming struct {
 	limit      int64 // bytes it may have
 	size       int64 // bytes announced by its frames, if it is not compressed
 	text       wsframe.UTF8
-	gathered   chunks // payload that arrived, if it was not all there at once
+	number     uint64          // counts messages, to tell their readers apart
+	readers    []MessageReader // to hand out
+
+	// What ReadMessage has read of the message.
+	partial  bool   // it has begun to read the open message
+	gathered chunks // payload that arrived, if it was not all there at once
+	whole    []byte // room for the payload, if its size is known and believed
+	filled   int    // bytes of whole that arrived
+	head     []byte // what ReadMessage has left to a MessageReader
 
 	decompressor *wsdeflate.Decompressor
 	inflater     *wsdeflate.Reader // of the message, if it is compressed
@@ -38,39 +52,100 @@ type incoming struct {
 	discarding bool // control frames are not answered: the close frame was sent
 }
 
-// ReadMessage reads the next data message.
+// ReadMessage reads the next data message. If the read deadline passes, what
+// has arrived of the message is kept for the next call.
 func (c *Conn) ReadMessage() (wsframe.Opcode, []byte, error) {
-	c.readLock.lock()
-	defer c.readLock.unlock()
-	if err := c.nextMessage(); err != nil {
+	if err := c.lockRead(); err != nil {
 		return 0, nil, err
 	}
+	defer c.unlockRead()
+	in := &c.in
+	if !in.partial {
+		if err := c.nextMessage(); err != nil {
+			return 0, nil, err
+		}
+		in.partial = true
+	}
 	p, err := c.readPayload()
+	if err == nil || in.err != nil {
+		in.forget()
+	}
 	if err != nil {
 		return 0, nil, err
 	}
-	return c.in.opcode, p, nil
+	return in.opcode, p, nil
+}
+
+// forget drops what ReadMessage has read.
+func (in *incoming) forget() {
+	in.gathered.release()
+	in.partial, in.whole, in.filled = false, nil, 0
 }
 
 // NextMessage begins the next data message, after skipping what is left of the
-// one before. Read then reads it.
-func (c *Conn) NextMessage() (wsframe.Opcode, error) {
-	c.readLock.lock()
-	defer c.readLock.unlock()
-	if err := c.nextMessage(); err != nil {
-		return 0, err
+// one before.
+func (c *Conn) NextMessage() (wsframe.Opcode, *MessageReader, error) {
+	if err := c.lockRead(); err != nil {
+		return 0, nil, err
 	}
-	return c.in.opcode, nil
+	defer c.unlockRead()
+	in := &c.in
+	if in.partial {
+		// ReadMessage has begun it, and a deadline has passed.
+		if in.head = in.whole[:in.filled]; in.head == nil {
+			in.head = in.gathered.appendTo(nil)
+		}
+		in.forget()
+	} else if err := c.nextMessage(); err != nil {
+		return 0, nil, err
+	}
+	return in.opcode, c.newReader(), nil
 }
 
-// Read reads part of the message that NextMessage began; its end is [io.EOF].
-func (c *Conn) Read(p []byte) (int, error) {
-	c.readLock.lock()
-	defer c.readLock.unlock()
+// readerBatch is how many readers are allocated at a time.
+const readerBatch = 16
+
+// newReader returns a reader of the open message.
+func (c *Conn) newReader() *MessageReader {
+	in := &c.in
+	if len(in.readers) == 0 {
+		in.readers = make([]MessageReader, readerBatch)
+	}
+	r := &in.readers[0]
+	in.readers = in.readers[1:]
+	r.c, r.number = c, in.number
+	return r
+}
+
+// A MessageReader reads the payload of one message.
+type MessageReader struct {
+	c      *Conn
+	number uint64
+}
+
+// errOldReader is returned by a MessageReader whose message is over.
+var errOldReader = errors.New("websocket: read from the reader of an earlier message")
+
+// Read reads part of the message; its end is [io.EOF]. When the next message
+// has been asked for, Read returns an error.
+func (r *MessageReader) Read(p []byte) (int, error) {
+	c := r.c
+	if err := c.lockRead(); err != nil {
+		return 0, err
+	}
+	defer c.unlockRead()
+	if r.number != c.in.number {
+		return 0, errOldReader
+	}
+	if len(c.in.head) > 0 {
+		n := copy(p, c.in.head)
+		c.in.head = c.in.head[n:]
+		return n, nil
+	}
 	for {
 		n, err := c.read(p)
-		if n > 0 && err == io.EOF {
-			err = nil
+		if n > 0 && c.in.err == nil {
+			err = nil // the end and a deadline show again
 		}
 		if n > 0 || err != nil || len(p) == 0 {
 			return n, err
@@ -78,12 +153,46 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 }
 
+// lockRead takes both locks of reading, unless reading has ended. A goroutine
+// that waits for another, which may be in a handler, gives up when the
+// connection is closed.
+func (c *Conn) lockRead() error {
+	turn := c.readLock.lockUnless(c.end.done, nil)
+	c.streamLock.lock()
+	err := c.readable()
+	if err == nil {
+		return nil // it has its turn, or Close would be done
+	}
+	c.streamLock.unlock()
+	if turn {
+		c.readLock.unlock()
+	}
+	return err
+}
+
+func (c *Conn) unlockRead() {
+	c.streamLock.unlock()
+	c.readLock.unlock()
+}
+
+// readable returns what reading ended with, nil if it has not. The caller
+// holds streamLock.
+func (c *Conn) readable() error {
+	in := &c.in
+	if in.err == nil && c.end.isDone() {
+		in.err = errClosed
+	}
+	if in.err == nil {
+		return in.stuck
+	}
+	return in.err
+}
+
 // nextMessage reads frames up to the first of a new message.
 func (c *Conn) nextMessage() error {
 	in := &c.in
-	if in.err != nil {
-		return in.err
-	}
+	in.number++ // ends the use of earlier readers
+	in.head = nil
 	for in.open {
 		if err := c.skip(); err != nil {
 			return err
@@ -128,7 +237,8 @@ func (c *Conn) announce(h wsframe.Header) error {
 }
 
 // read reads part of the open message. It may return fewer bytes than there
-// are, even none; [io.EOF] comes with the last byte or after it.
+// are, even none; [io.EOF] comes with the last byte or after it. Bytes count
+// beside a timeout, and are lost beside other errors.
 func (c *Conn) read(p []byte) (n int, err error) {
 	in := &c.in
 	switch {
@@ -141,8 +251,8 @@ func (c *Conn) read(p []byte) (n int, err error) {
 	default:
 		n, err = c.readRaw(p)
 	}
-	if err != nil && err != io.EOF {
-		return n, err
+	if in.err != nil {
+		return 0, in.err
 	}
 	if in.opcode == wsframe.Text && !in.text.Check(p[:n]) {
 		return 0, c.violated(wsframe.ErrUTF8)
@@ -150,7 +260,7 @@ func (c *Conn) read(p []byte) (n int, err error) {
 	if err == io.EOF {
 		return n, c.finish()
 	}
-	return n, nil
+	return n, err
 }
 
 // finish ends the open message.
@@ -173,7 +283,10 @@ func (c *Conn) inflate(p []byte) (int, error) {
 	case errors.Is(err, wsdeflate.ErrCorrupt):
 		return n, c.fail(CodeInvalidPayload, err.Error(), fmt.Errorf("websocket: %w", err))
 	}
-	return n, err // of reading, and noted there
+	if c.in.err == nil {
+		c.in.stuck = err // the decompressor cannot go on later
+	}
+	return n, err
 }
 
 // readRaw reads payload as it is on the wire, but unmasked, into p. A large p
@@ -187,8 +300,8 @@ func (c *Conn) readRaw(p []byte) (int, error) {
 	in.key = c.unmask(p[:n])
 	in.remaining -= int64(n)
 	switch {
-	case err != nil:
-		return n, c.lost(err)
+	case err != nil && n == 0:
+		return 0, c.lost(err)
 	case in.remaining == 0 && in.fin:
 		return n, io.EOF
 	}
@@ -260,7 +373,8 @@ func (c *Conn) nextFrame() (wsframe.Header, error) {
 	}
 }
 
-// readHeader reads a frame's header.
+// readHeader reads a frame's header. It leaves that of a control frame in the
+// buffer until the payload is there, too.
 func (c *Conn) readHeader() (wsframe.Header, error) {
 	br := c.in.br
 	for need := 2; ; {
@@ -274,22 +388,29 @@ func (c *Conn) readHeader() (wsframe.Header, error) {
 		if err != nil {
 			return h, c.violated(err)
 		}
-		if size <= len(b) {
-			_, _ = br.Discard(size) // is buffered
-			return h, nil
+		if size > len(b) {
+			need = size
+			continue
 		}
-		need = size
+		if whole := size + int(h.Length); h.Opcode.IsControl() && br.Buffered() < whole {
+			need = whole
+			continue
+		}
+		_, _ = br.Discard(size) // is buffered
+		return h, nil
 	}
 }
 
-// lost notes that the network failed.
+// lost returns the error of a read that failed, and notes it unless it is a
+// deadline of the user's that has passed.
 func (c *Conn) lost(err error) error {
-	c.in.cause = err
+	timeout := isTimeout(err)
 	switch {
-	case c.end.begun.Load():
+	case c.in.discarding || c.end.begun.Load() && (!timeout || c.dl.boundPassed()):
+		c.in.cause = err
 		c.in.err = errClosed
-	case isTimeout(err):
-		c.in.err = fmt.Errorf("websocket: read: %w", err)
+	case timeout:
+		return fmt.Errorf("websocket: read: %w", err)
 	case err == io.EOF:
 		c.in.err = c.closeError(CodeAbnormal, "connection lost", io.ErrUnexpectedEOF)
 	default:
@@ -305,9 +426,29 @@ func (c *Conn) violated(err error) error {
 	return c.fail(violation.Code, violation.Reason, fmt.Errorf("websocket: protocol violation: %w", err))
 }
 
-// fail tells the peer why reading ends, with err, and notes that.
+// fail fails the connection for a fault of the peer, which is told the code
+// and the reason.
 func (c *Conn) fail(code int, reason string, err error) error {
+	return c.endReading(code, reason, &failure{err, c.closeError(code, reason, nil)})
+}
+
+// endReading sends a close frame and notes the error with which reading ends.
+func (c *Conn) endReading(code int, reason string, err error) error {
 	c.in.err = err
-	_ = c.sendClose(code, reason) // whether it can be sent or not, err is the reason
+	if c.dl.beginAnswer() == nil {
+		_ = c.sendClose(code, reason) // whether it can be sent or not, err is the reason
+	}
 	return err
 }
+
+// A failure is the error of a connection that this end has failed.
+type failure struct {
+	err    error // what the peer did
+	closed error // the close frame that it was sent, made by Config.CloseError
+}
+
+// Error returns what the peer did.
+func (f *failure) Error() string { return f.err.Error() }
+
+// Unwrap returns both errors.
+func (f *failure) Unwrap() []error { return []error{f.err, f.closed} }

@@ -44,6 +44,27 @@ func (s *semaphore) lockUnless(stop <-chan struct{}, expired <-chan time.Time) b
 	return !s.leave()
 }
 
+// lockUntil is lockUnless with an end that may change: next returns the channel
+// that is ready when the time is over, and one that is closed when next must be
+// asked again.
+func (s *semaphore) lockUntil(stop <-chan struct{}, next func() (expired <-chan time.Time, changed <-chan struct{})) bool {
+	if s.users.Add(1) == 1 {
+		return true
+	}
+	for {
+		expired, changed := next()
+		select {
+		case <-s.turn:
+			return true
+		case <-changed:
+			continue
+		case <-stop:
+		case <-expired:
+		}
+		return !s.leave()
+	}
+}
+
 // leave stops waiting. If there is no other waiter whom the lock could be
 // handed to, it is on its way already; then leave takes it and returns false.
 func (s *semaphore) leave() bool {

@@ -2,7 +2,6 @@ package wsconn
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"time"
@@ -33,28 +32,37 @@ type outgoing struct {
 	// Held by frameLock.
 	err       error // what writing ended with
 	closeSent bool
+	keys      *maskingKeys // nil for a server
 	vector    [2][]byte
 	buffers   net.Buffers
 }
 
 // writable returns why no frame can be sent. The caller holds frameLock.
-func (o *outgoing) writable() error {
-	if o.closeSent {
+func (c *Conn) writable() error {
+	switch {
+	case c.out.closeSent:
 		return ErrCloseSent
+	case c.out.err == nil && c.end.isDone():
+		return errClosed
 	}
-	return o.err
+	return c.out.err
 }
 
 // broke notes that the network failed, perhaps in the middle of a frame. The
 // caller holds frameLock.
-func (o *outgoing) broke(err error) error {
-	o.err = fmt.Errorf("websocket: write: %w", err)
-	return o.err
+func (c *Conn) broke(err error) error {
+	select {
+	case <-c.end.aborted:
+		c.out.err = errClosed
+	default:
+		c.out.err = fmt.Errorf("websocket: write: %w", err)
+	}
+	return c.out.err
 }
 
 // WriteMessage sends a data message.
 func (c *Conn) WriteMessage(op wsframe.Opcode, data []byte) error {
-	if err := c.lockMessage(); err != nil {
+	if err := c.lockWrite(&c.messageLock); err != nil {
 		return err
 	}
 	defer c.messageLock.unlock()
@@ -71,7 +79,7 @@ func (c *Conn) WriteFrom(op wsframe.Opcode, fill func(b *bufpool.Buffer) error) 
 	if err := fill(b); err != nil {
 		return err
 	}
-	if err := c.lockMessage(); err != nil {
+	if err := c.lockWrite(&c.messageLock); err != nil {
 		return err
 	}
 	defer c.messageLock.unlock()
@@ -98,33 +106,38 @@ func (c *Conn) WriteControl(op wsframe.Opcode, data []byte) error {
 	b := newFrame()
 	defer bufpool.Put(b)
 	b.B = append(b.B, data...)
-	return c.sendFrame(wsframe.Header{Fin: true, Opcode: op}, b.B)
+	if err := c.lockWrite(&c.frameLock); err != nil {
+		return err
+	}
+	return c.sendLocked(wsframe.Header{Fin: true, Opcode: op}, b.B)
 }
 
 // errWaitTimeout tells that another message was being sent for too long.
 var errWaitTimeout = fmt.Errorf("websocket: write: %w", os.ErrDeadlineExceeded)
 
-// lockMessage waits for messageLock until the connection closes or the write
-// deadline passes.
-func (c *Conn) lockMessage() error {
-	if c.messageLock.tryLock() {
+// lockWrite waits for a lock of writing until the connection is closed or the
+// write deadline passes. The user may change the deadline meanwhile.
+func (c *Conn) lockWrite(lock *semaphore) error {
+	if lock.tryLock() {
 		return nil
 	}
-	var expired <-chan time.Time
-	if deadline := c.dl.writeDeadline(); !deadline.IsZero() {
-		timer := time.NewTimer(time.Until(deadline))
-		defer timer.Stop()
-		expired = timer.C
-	}
-	if c.messageLock.lockUnless(c.end.done, expired) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	locked := lock.lockUntil(c.end.done, func() (expired <-chan time.Time, changed <-chan struct{}) {
+		deadline, changed := c.dl.watchWrite()
+		if deadline.IsZero() {
+			return nil, changed
+		}
+		timer.Reset(time.Until(deadline))
+		return timer.C, changed
+	})
+	switch {
+	case locked:
 		return nil
-	}
-	select {
-	case <-c.end.done:
+	case c.end.isDone():
 		return errClosed
-	default:
-		return errWaitTimeout
 	}
+	return errWaitTimeout
 }
 
 // writeFragments sends a message in frames of at most maxFragment. The header
@@ -191,7 +204,7 @@ func (c *Conn) sendPayload(h wsframe.Header, payload []byte) error {
 		payload = nil
 	}
 	c.frameLock.lock()
-	err := c.out.writable()
+	err := c.writable()
 	if err == nil {
 		err = c.write(b, payload)
 	}
@@ -220,7 +233,7 @@ func (c *Conn) write(b *bufpool.Buffer, rest []byte) error {
 		}
 	}
 	if err != nil {
-		return c.out.broke(err)
+		return c.broke(err)
 	}
 	return nil
 }
@@ -228,7 +241,12 @@ func (c *Conn) write(b *bufpool.Buffer, rest []byte) error {
 // sendFrame sends the frame whose payload stands in b after room for a header.
 func (c *Conn) sendFrame(h wsframe.Header, b []byte) error {
 	c.frameLock.lock()
-	err := c.out.writable()
+	return c.sendLocked(h, b)
+}
+
+// sendLocked is sendFrame for a caller who holds frameLock, which it unlocks.
+func (c *Conn) sendLocked(h wsframe.Header, b []byte) error {
+	err := c.writable()
 	if err == nil {
 		err = c.send(h, b)
 	}
@@ -236,18 +254,17 @@ func (c *Conn) sendFrame(h wsframe.Header, b []byte) error {
 	return c.afterFrame(err)
 }
 
-// send is sendFrame for a caller who holds frameLock. It masks the payload.
+// send writes a frame, and masks its payload in place for a client. The caller
+// holds frameLock.
 func (c *Conn) send(h wsframe.Header, b []byte) error {
 	payload := b[wsframe.MaxHeader:]
 	h.Length = int64(len(payload))
 	if c.client {
-		// The key must be unpredictable (RFC 6455, section 10.3). The
-		// generator behind math/rand/v2 is ChaCha8, seeded by the system.
-		h.Masked, h.Key = true, rand.Uint32()
+		h.Masked, h.Key = true, c.out.keys.next()
 		wsframe.Mask(payload, h.Key)
 	}
 	if _, err := c.conn.Write(putHeader(h, b)); err != nil {
-		return c.out.broke(err)
+		return c.broke(err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package wsconn
 
 import (
 	"errors"
+	"sync"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/wsdeflate"
@@ -11,8 +12,10 @@ import (
 var errWriterClosed = errors.New("websocket: write to a closed message writer")
 
 // A Writer sends a message piece by piece, each buffer of bytes as a frame. It
-// is not safe for concurrent use.
+// is safe for concurrent use: its buffers are pooled, and a Write that comes
+// late must not reach them.
 type Writer struct {
+	mu     sync.Mutex
 	c      *Conn
 	header wsframe.Header  // of the next frame
 	raw    *bufpool.Buffer // bytes to send, after room for a header; nil after Close
@@ -24,11 +27,11 @@ type Writer struct {
 
 // NextWriter begins a data message. Until its Close, other data messages wait.
 func (c *Conn) NextWriter(op wsframe.Opcode) (*Writer, error) {
-	if err := c.lockMessage(); err != nil {
+	if err := c.lockWrite(&c.messageLock); err != nil {
 		return nil, err
 	}
 	c.frameLock.lock()
-	err := c.out.writable()
+	err := c.writable()
 	c.frameLock.unlock()
 	if err != nil {
 		c.messageLock.unlock()
@@ -40,6 +43,8 @@ func (c *Conn) NextWriter(op wsframe.Opcode) (*Writer, error) {
 // Write takes more of the message. It returns before the bytes are sent, if
 // the buffer has room for them.
 func (w *Writer) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.raw == nil {
 		return 0, errWriterClosed
 	}
@@ -110,6 +115,8 @@ func (w *Writer) send(b *bufpool.Buffer, last bool) {
 
 // Close sends the last frame of the message.
 func (w *Writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.raw == nil {
 		return errWriterClosed
 	}

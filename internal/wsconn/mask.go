@@ -1,0 +1,26 @@
+package wsconn
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+)
+
+// maskingKeys makes the keys that a client masks its frames with. They must be
+// unpredictable for whoever chooses the payload (RFC 6455, section 10.3), so
+// they come from the system's source of randomness, of which one read makes
+// many keys.
+type maskingKeys struct {
+	random [32 * 4]byte
+	left   int // bytes at the end of random that were not used yet
+}
+
+// next returns a new key.
+func (k *maskingKeys) next() uint32 {
+	if k.left == 0 {
+		_, _ = rand.Read(k.random[:]) // it never returns an error
+		k.left = len(k.random)
+	}
+	key := k.random[len(k.random)-k.left:]
+	k.left -= 4
+	return binary.LittleEndian.Uint32(key)
+}
