@@ -738,9 +738,11 @@ func observing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, state := capture.WithState(w, r)
 		defer state.Release()
-		cw := capture.Observe(w, r)
-		defer cw.Done()
+		cw, owned := capture.Observe(w, r)
+		returned := false
+		defer func() { owned.End(returned) }()
 		next.ServeHTTP(cw, r)
+		returned = true
 	})
 }
 

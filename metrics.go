@@ -44,10 +44,10 @@ func (m *Metrics) serve(next Handler, w ResponseWriter, r *Request) {
 	stripe := m.table.Start()
 	r, owned := capture.WithState(w, r)
 	defer owned.Release()
-	cw := capture.Observe(w, r)
-	defer cw.Done()
+	cw, ownedWriter := capture.Observe(w, r)
 
 	returned := false
+	defer func() { ownedWriter.End(returned) }()
 	defer func() {
 		status := cw.Status()
 		if !returned && !cw.Committed() {

@@ -179,11 +179,11 @@ func (l *requestLog) serve(next Handler, w ResponseWriter, r *Request) {
 	}
 	r, owned := capture.WithState(w, r)
 	defer owned.Release()
-	cw := capture.Observe(w, r)
-	defer cw.Done()
+	cw, ownedWriter := capture.Observe(w, r)
 	capture.StateOf(r.Context()).SetLogger(logger)
 
 	returned := false
+	defer func() { ownedWriter.End(returned) }()
 	defer func() { l.write(logger, cw, r, start, !returned) }()
 	next.ServeHTTP(cw, r)
 	returned = true
@@ -202,10 +202,9 @@ func (l *requestLog) write(logger *slog.Logger, cw *capture.Writer, r *Request, 
 	if !logger.Enabled(ctx, level) {
 		return
 	}
-	state := cw.State()
-	pattern := state.Pattern()
-	if r.Pattern == "" {
-		r.Pattern = pattern // for the options; an inner copy has it already
+	pattern := cw.State().Pattern()
+	if len(l.skip)+len(l.attrs) > 0 {
+		r = withPattern(r, pattern)
 	}
 	for _, skip := range l.skip {
 		if skip(r) {
@@ -235,6 +234,18 @@ func (l *requestLog) write(logger *slog.Logger, cw *capture.Writer, r *Request, 
 		record.AddAttrs(more(r)...)
 	}
 	_ = logger.Handler().Handle(ctx, record) // as slog.Logger itself does: there is nowhere to report it
+}
+
+// withPattern returns r with the pattern of the route that matched. A router
+// has set it in r, unless it was given a copy; then r is not the handler's, and
+// is copied, because whoever passed the copy on may still read r.
+func withPattern(r *Request, pattern string) *Request {
+	if pattern == "" || r.Pattern == pattern {
+		return r
+	}
+	r = r.WithContext(r.Context())
+	r.Pattern = pattern
+	return r
 }
 
 // printablePath returns the request's path for a log: decoded if all of it is
@@ -642,9 +653,9 @@ func CORS(config CORSConfig) Middleware {
 func Recovery(onPanic func(recovered any, stack []byte)) Middleware {
 	return func(next Handler) Handler {
 		return newStep(next, func(w ResponseWriter, r *Request) {
-			cw := capture.Observe(w, r)
-			defer cw.Done()
+			cw, owned := capture.Observe(w, r)
 			returned := false
+			defer func() { owned.End(returned) }()
 			defer func() {
 				if returned {
 					return // without asking for a panic, which takes a walk over the stack
@@ -685,6 +696,9 @@ func answerPanic(cw *capture.Writer) {
 	switch {
 	case cw.Hijacked():
 		cw.CloseHijacked()
+	case cw.Ended():
+		// A middleware that ran the handler on a goroutine has not waited for
+		// it: nobody awaits an answer, nor would recover from a panic here.
 	case cw.Reset():
 		WriteError(cw, StatusInternalServerError, "internal server error")
 	default:

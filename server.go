@@ -90,7 +90,10 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 	}
 	s.check()
 	s.router, _ = s.hs.Handler.(*Router)
-	s.hs.Handler = observe(s.hs.Handler)
+	// Every request gets the Writer that all further middleware shares, and that
+	// leads from a ResponseWriter to its request if only the former is known, as
+	// in NewSSEWriter.
+	s.hs.Handler = capture.Handler(s.hs.Handler)
 	s.drain = drain.Attach(s.hs)
 	return s
 }
@@ -359,17 +362,6 @@ func (s *Server) check() {
 	case certified && !s.secure && s.listener == nil:
 		callsite.Panicf("NewServer: TLSConfig has certificates, but without WithTLS they would not be used")
 	}
-}
-
-// observe gives every request the Writer that all further middleware shares,
-// and that leads from a ResponseWriter to its request where only the former
-// is known, as in [NewSSEWriter].
-func observe(next Handler) Handler {
-	return HandlerFunc(func(w ResponseWriter, r *Request) {
-		cw := capture.Observe(w, r)
-		defer cw.Done()
-		next.ServeHTTP(cw, r)
-	})
 }
 
 // loadKeyPair reads the files of WithTLS into the TLS configuration.

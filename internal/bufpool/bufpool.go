@@ -1,5 +1,21 @@
 // Package bufpool lends byte buffers for the length of one call. It is the
 // module's only pool of byte slices.
+//
+// # What may be pooled
+//
+// A buffer that is given back is soon another request's, so nothing may still
+// refer to it then. Handlers can keep what they get hold of, so no buffer is
+// handed to a user's code that it could keep without breaking a rule of the
+// standard library: a [io.Writer] must not retain the bytes of a Write, nor an
+// [io.Reader] those of a Read. (net/http, io.Copy and encoding/json rely on
+// the same two rules for their own pools.)
+//
+// A Write that failed may still be going on: the HTTP/2 server of net/http
+// returns from Write when the client resets the stream, while another
+// goroutine sends the bytes. Such a buffer must not be put back.
+//
+// A buffer that several goroutines can reach must be used and put back under
+// one mutex.
 package bufpool
 
 import "sync"
@@ -16,12 +32,22 @@ const startSize = 2 << 10
 // will; whatever it holds when the buffer is put back is what the pool keeps.
 type Buffer struct{ B []byte }
 
+// pool holds buffers that nobody refers to, by the rules above.
 var pool = sync.Pool{
 	New: func() any { return &Buffer{B: make([]byte, 0, startSize)} },
 }
 
 // Get returns an empty buffer. The caller owns it until Put.
 func Get() *Buffer { return pool.Get().(*Buffer) }
+
+// GetSize is Get for a buffer with a capacity of at least n.
+func GetSize(n int) *Buffer {
+	b := Get()
+	if cap(b.B) < n {
+		b.B = make([]byte, 0, n)
+	}
+	return b
+}
 
 // Put returns b to the pool. Neither b nor any slice of b.B may be used after.
 func Put(b *Buffer) {

@@ -30,6 +30,19 @@ func Location() string {
 	}
 }
 
+// Caller returns the innermost frame that is neither part of this module nor
+// of net/http, whose Error and Redirect call methods of a ResponseWriter too.
+func Caller() runtime.Frame {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for {
+		frame, more := frames.Next()
+		if !more || !inModule(frame) && !strings.HasPrefix(frame.Function, "net/http.") {
+			return frame
+		}
+	}
+}
+
 // Panicf panics with a string: "http: ", the location of the user's call, and
 // the formatted message.
 func Panicf(format string, args ...any) {

@@ -13,14 +13,16 @@ import (
 
 // State is what the middleware of one request know of it together. It is a
 // context, and sits in the request's: the outermost middleware that needs one
-// puts it there with [WithState], and those further in find it. So however
-// many there are, the request is copied once (in the
-// State's own allocation), and what an inner one learns
-// (the matched pattern, the id) is known to the outer ones although they hold
-// an older copy of the request.
+// puts it there with [WithState], and those further in find it. So the request
+// is copied once, however many there are, and outer middleware learn what an
+// inner one finds out (the matched pattern, the id) although they hold an
+// older copy of the request.
+//
+// A State, the copy of the request and the request's first [Writer] are one
+// allocation. Handlers can keep each of them, so it is never used again.
 //
 // Fields are set and read with atomics: handlers that run under
-// [http.TimeoutHandler] may still be going when outer middleware reads them.
+// [http.TimeoutHandler] may still be running when outer middleware reads them.
 type State struct {
 	context.Context // of the request before
 
@@ -35,8 +37,13 @@ type State struct {
 	trusted atomic.Pointer[clientip.Set]
 	closes  atomic.Bool // CloseConnection was called
 
+	// Whichever of the State and its writer is needed first brings the other.
+	stateUsed  atomic.Bool
+	writerUsed atomic.Bool
+	writer     Writer
+
 	used  atomic.Int32
-	slots [15]string // one more than the documented chain takes, and what fits the allocator's size
+	slots [20]string // the documented chain takes 16; what fits the allocator's size
 }
 
 type stateKey struct{}
@@ -44,41 +51,62 @@ type stateKey struct{}
 // LoggerKey is the context key of a request's [*slog.Logger].
 type LoggerKey struct{}
 
-// WithState returns r with a State in its context. Where one was there
-// already, r comes back as it is and owned is nil; otherwise the caller must
+// WithState returns r with a State in its context. If one is there already,
+// r comes back as it is and owned is nil; otherwise the caller must
 // defer owned.Release. w is the writer that goes on with the request.
 func WithState(w http.ResponseWriter, r *http.Request) (_ *http.Request, owned *State) {
 	cw, _ := w.(*Writer)
-	if cw != nil && cw.state != nil && r == &cw.state.inner {
+	if s := cw.State(); s != nil && r == &s.inner {
 		return r, nil // known without asking the context
 	}
-	// Nothing but the context counts otherwise: of a request that a handler has
-	// made anew and passes on with its own writer, the writer's is another's.
-	if s := StateOf(r.Context()); s != nil {
-		if cw != nil && cw.state == nil {
-			cw.state = s
-		}
-		return r, nil
+	// Only the context counts otherwise: if a handler has made a new request
+	// and passes it on with its own writer, the writer's State is another's.
+	s := StateOf(r.Context())
+	if s == nil {
+		owned = newState(cw)
+		owned.Context, owned.outer, owned.w = r.Context(), r, w
+		owned.inner = *r.WithContext(owned) // in the State's own memory
+		s, r = owned, &owned.inner
 	}
-	s := &State{Context: r.Context(), outer: r, w: w}
-	s.inner = *r.WithContext(s) // one allocation for both
-	if cw != nil && cw.state == nil {
-		cw.state = s
+	if cw != nil {
+		cw.state.CompareAndSwap(nil, s)
 	}
-	return &s.inner, s
+	return r, owned
+}
+
+// newState returns the State that was allocated together with cw, if it is
+// still unused, or a new one.
+func newState(cw *Writer) *State {
+	if cw != nil && cw.spare != nil && cw.spare.stateUsed.CompareAndSwap(false, true) {
+		return cw.spare
+	}
+	s := new(State)
+	s.stateUsed.Store(true)
+	return s
 }
 
 // Release hands back to the original request what a server and outer
 // middleware read from it after the handler returned: the multipart form,
-// whose temporary files the server removes, and the pattern. If CloseConnection
-// was called, it also asks the server to close the connection. A nil State is
-// allowed and does nothing.
+// whose temporary files the server removes, and the pattern. No handler
+// holds that request; the copy that handlers hold is not written to. If
+// CloseConnection was called, Release also asks the server to close the
+// connection. A nil State is allowed and does nothing.
 func (s *State) Release() {
 	if s == nil {
 		return
 	}
-	s.outer.MultipartForm = s.inner.MultipartForm
-	s.outer.Pattern = s.inner.Pattern
+	if form := s.inner.MultipartForm; form != nil {
+		s.outer.MultipartForm = form
+	}
+	// A router knows the pattern even if the request was copied on the way to
+	// it. A plain ServeMux sets it in the request it gets, perhaps this copy.
+	pattern := s.Pattern()
+	if pattern == "" {
+		pattern = s.inner.Pattern
+	}
+	if pattern != "" {
+		s.outer.Pattern = pattern
+	}
 	if s.closes.Load() && s.outer.ProtoMajor == 1 {
 		LimitReached(s.w)
 	}
@@ -92,8 +120,10 @@ func StateOf(ctx context.Context) *State {
 
 // stateOf is StateOf(r.Context()), found faster where w knows it.
 func stateOf(w http.ResponseWriter, r *http.Request) *State {
-	if cw, ok := w.(*Writer); ok && cw.state != nil {
-		return cw.state
+	if cw, ok := w.(*Writer); ok {
+		if s := cw.State(); s != nil {
+			return s
+		}
 	}
 	return StateOf(r.Context())
 }
@@ -125,13 +155,30 @@ func (s *State) SetID(id *string) string {
 // Pattern returns the pattern of the route that matched, or "".
 func (s *State) Pattern() string { return load(&s.pattern) }
 
-// SetPattern tells the State of w and r, if there is one, which route's
-// pattern matched. Of nested routers the innermost speaks last. What pattern
-// points to must not change after.
+// SetPattern sets the pattern of the route that matched in the State of w and
+// r, if there is one. If routers are nested, the innermost sets it last. The
+// string that pattern points to must not change afterwards.
 func SetPattern(w http.ResponseWriter, r *http.Request, pattern *string) {
 	if s := stateOf(w, r); s != nil {
 		s.pattern.Store(pattern)
 	}
+}
+
+// KeepPattern is SetPattern for the pattern that r has now.
+func KeepPattern(w http.ResponseWriter, r *http.Request) {
+	if s := stateOf(w, r); s != nil {
+		pattern := r.Pattern
+		s.pattern.Store(&pattern)
+	}
+}
+
+// PatternOf returns what SetPattern was last given for the State of w and r, or
+// nil.
+func PatternOf(w http.ResponseWriter, r *http.Request) *string {
+	if s := stateOf(w, r); s != nil {
+		return s.pattern.Load()
+	}
+	return nil
 }
 
 // CloseConnection asks the server of an HTTP/1 request to close the connection
@@ -193,8 +240,10 @@ func (s *State) Logger() *slog.Logger {
 // come out of its memory, so that a response's header fields cost no
 // allocation each and no slice is shared between responses.
 func Strings(w http.ResponseWriter, n int) []string {
-	if cw, ok := w.(*Writer); ok && cw.state != nil {
-		return cw.state.Strings(n)
+	if cw, ok := w.(*Writer); ok {
+		if s := cw.State(); s != nil {
+			return s.Strings(n)
+		}
 	}
 	return make([]string, n)
 }

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/stanza-go/framework/pkg/http/internal/capture"
 	"github.com/stanza-go/framework/pkg/http/internal/pattern"
 )
 
@@ -125,10 +126,15 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.unmatched(w, r)
 		return
 	}
-	now := m.serving.Load()
+	now, before := m.serving.Load(), capture.PatternOf(w, r)
 	now.ServeHTTP(w, r)
-	if now.fallback && r.Pattern == "/" {
+	switch {
+	case capture.PatternOf(w, r) != before:
+		// A route has matched, or one of a router further in.
+	case now.fallback && r.Pattern == "/":
 		r.Pattern = "" // ServeMux redirected to a clean path that has no route
+	case r.Pattern != "" && r.Method != http.MethodConnect: // for which the pattern is the path
+		capture.KeepPattern(w, r) // ServeMux redirected to a path with a route
 	}
 }
 

@@ -1,0 +1,500 @@
+package http_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// eachServer runs test against a Server of this package in HTTP/1.1 and in
+// HTTP/2, whose handler is in no middleware, and in the documented chain.
+func eachServer(t *testing.T, handler http.Handler, test func(t *testing.T, url string, client *http.Client)) {
+	t.Helper()
+	for name, wrap := range map[string]func(http.Handler) http.Handler{
+		"bare":             func(h http.Handler) http.Handler { return h },
+		"documented chain": documentedChain(),
+	} {
+		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+			t.Run(name+" "+string(protocol), func(t *testing.T) {
+				t.Parallel()
+				url, client := serveOwn(t, protocol, wrap(handler))
+				test(t, url, client)
+			})
+		}
+	}
+}
+
+// serveOwn starts a Server of this package that speaks a protocol, and returns
+// its URL and a client for it.
+func serveOwn(t *testing.T, protocol testkit.Protocol, handler http.Handler, opts ...stanza.ServerOption) (url string, client *http.Client) {
+	t.Helper()
+	transport := &http.Transport{}
+	scheme := "http://"
+	if protocol == testkit.HTTP2 {
+		certFile, keyFile, pool := testkit.KeyPair(t)
+		opts = append(opts, stanza.WithTLS(certFile, keyFile))
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+		transport.ForceAttemptHTTP2 = true
+		scheme = "https://"
+	}
+	srv := startServer(t, handler.ServeHTTP, opts...)
+	t.Cleanup(transport.CloseIdleConnections)
+	return scheme + srv.Addr(), &http.Client{Transport: transport, Timeout: testkit.Patience}
+}
+
+// awaitEnd waits until the response that w answers is finished with.
+func awaitEnd(w http.ResponseWriter) {
+	for {
+		if _, err := w.Write(nil); err != nil {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// uses are all the ways to use a response writer. Each returns an error if the
+// method has one to return.
+func uses(file string) map[string]func(w http.ResponseWriter) error {
+	const foreign = "FOREIGN"
+	return map[string]func(w http.ResponseWriter) error{
+		"Header": func(w http.ResponseWriter) error {
+			w.Header().Set("X-Foreign", foreign)
+			w.Header().Del("X-Own")
+			return errors.ErrUnsupported
+		},
+		"WriteHeader": func(w http.ResponseWriter) error {
+			w.WriteHeader(http.StatusTeapot)
+			return errors.ErrUnsupported
+		},
+		"Write": func(w http.ResponseWriter) error {
+			_, err := w.Write([]byte(foreign))
+			return err
+		},
+		"large Write": func(w http.ResponseWriter) error {
+			_, err := w.Write([]byte(strings.Repeat(foreign, 10_000)))
+			return err
+		},
+		"WriteString": func(w http.ResponseWriter) error {
+			_, err := io.WriteString(w, foreign)
+			return err
+		},
+		"ReadFrom": func(w http.ResponseWriter) error {
+			_, err := w.(io.ReaderFrom).ReadFrom(strings.NewReader(foreign))
+			return err
+		},
+		"ReadFrom a file": func(w http.ResponseWriter) error {
+			f, err := os.Open(file)
+			if err != nil {
+				return nil
+			}
+			defer f.Close()
+			_, err = w.(io.ReaderFrom).ReadFrom(f)
+			return err
+		},
+		"Flush": func(w http.ResponseWriter) error {
+			w.(http.Flusher).Flush()
+			return http.NewResponseController(w).Flush()
+		},
+		"Hijack": func(w http.ResponseWriter) error {
+			_, _, err := w.(http.Hijacker).Hijack()
+			return err
+		},
+		"Push":           func(w http.ResponseWriter) error { return w.(http.Pusher).Push("/x", nil) },
+		"write deadline": func(w http.ResponseWriter) error { return http.NewResponseController(w).SetWriteDeadline(time.Now()) },
+		"read deadline":  func(w http.ResponseWriter) error { return http.NewResponseController(w).SetReadDeadline(time.Now()) },
+		"full duplex":    func(w http.ResponseWriter) error { return http.NewResponseController(w).EnableFullDuplex() },
+		"CloseNotify": func(w http.ResponseWriter) error {
+			select {
+			case <-w.(http.CloseNotifier).CloseNotify():
+				return nil
+			default:
+				return errors.ErrUnsupported
+			}
+		},
+		"WriteJSON": func(w http.ResponseWriter) error {
+			stanza.WriteJSON(w, http.StatusOK, foreign)
+			return errors.ErrUnsupported
+		},
+		"WriteError": func(w http.ResponseWriter) error {
+			stanza.WriteError(w, http.StatusTeapot, foreign)
+			return errors.ErrUnsupported
+		},
+		"Error": func(w http.ResponseWriter) error {
+			http.Error(w, foreign, http.StatusTeapot)
+			return errors.ErrUnsupported
+		},
+		"NewSSEWriter": func(w http.ResponseWriter) error { return stanza.NewSSEWriter(w).Data(foreign) },
+		"unwrapped": func(w http.ResponseWriter) error {
+			for {
+				u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+				if !ok {
+					break
+				}
+				w = u.Unwrap()
+			}
+			w.Header().Set("X-Foreign", foreign)
+			w.WriteHeader(http.StatusTeapot)
+			_, err := w.Write([]byte(foreign))
+			return err
+		},
+	}
+}
+
+// A goroutine that a handler has left behind uses its response writer while
+// the handlers of other requests are at work.
+func TestLateUseReachesNoOtherResponse(t *testing.T) {
+	t.Parallel()
+	file := t.TempDir() + "/file"
+	if err := os.WriteFile(file, []byte(strings.Repeat("FOREIGN", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kept, lateUse := make(chan http.ResponseWriter, 1), sync.Map{} // of func(), by the path that calls it
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/keep" {
+			io.WriteString(w, "kept")
+			kept <- w
+			return
+		}
+		use := func() {}
+		if f, ok := lateUse.Load(r.URL.Path); ok {
+			use = f.(func())
+		}
+		use()
+		w.Header().Set("X-Own", r.URL.Path)
+		use()
+		io.WriteString(w, "one ")
+		use()
+		http.NewResponseController(w).Flush()
+		use()
+		io.WriteString(w, "two")
+		use()
+	})
+	var mu sync.Mutex // one request at a time is kept
+	eachServer(t, handler, func(t *testing.T, url string, client *http.Client) {
+		for name, use := range uses(file) {
+			mu.Lock()
+			mustGet(t, client, url+"/keep")
+			w := receive(t, kept, "the writer")
+			mu.Unlock()
+			awaitEnd(w)
+			for i := range 50 / len(uses("")) * 3 {
+				path := fmt.Sprintf("/%s/%s/%d", t.Name(), strings.ReplaceAll(name, " ", "-"), i)
+				lateUse.Store(path, func() {
+					done := make(chan struct{})
+					go func() {
+						defer close(done)
+						if err := use(w); err == nil {
+							t.Errorf("%s succeeded after the handler returned", name)
+						}
+					}()
+					<-done
+				})
+				resp, body := mustGet(t, client, url+path)
+				if resp.StatusCode != 200 || resp.Header.Get("X-Own") != path || resp.Header.Get("X-Foreign") != "" || body != "one two" {
+					t.Fatalf("after %s the client got %s, %v, %.80q", name, resp.Status, resp.Header, body)
+				}
+			}
+		}
+	})
+}
+
+// mustGet gets a URL and its whole body.
+func mustGet(t *testing.T, client *http.Client, url string) (*http.Response, string) {
+	t.Helper()
+	resp, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("GET %s: %s, %v", url, resp.Status, err)
+	}
+	return resp, string(body)
+}
+
+type startedKey struct{}
+
+// naiveTimeout answers 503 for a handler that takes too long, and leaves it
+// running with the response writer. Here, too long is until the handler says
+// so on the channel in its context.
+func naiveTimeout(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started, done := make(chan struct{}), make(chan struct{})
+		inner := r.WithContext(context.WithValue(r.Context(), startedKey{}, started))
+		go func() {
+			defer close(done)
+			next.ServeHTTP(w, inner)
+		}()
+		select {
+		case <-done:
+		case <-started:
+			http.Error(w, "too late", http.StatusServiceUnavailable)
+		}
+	})
+}
+
+// Under load, the handlers that a naive timeout has left behind go on as soon
+// as their requests are over.
+func TestHandlersLeftByANaiveTimeoutReachNoOtherResponse(t *testing.T) {
+	t.Parallel()
+	file := t.TempDir() + "/file"
+	if err := os.WriteFile(file, []byte(strings.Repeat("FOREIGN", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	late := uses(file)
+	delete(late, "unwrapped") // what Unwrap returned before the end is the server's own
+	names := slices.Sorted(func(yield func(string) bool) {
+		for name := range late {
+			if !yield(name) {
+				return
+			}
+		}
+	})
+	var left sync.WaitGroup
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := strings.Repeat(r.URL.Path+"\n", 300)
+		if !strings.HasSuffix(r.URL.Path, "/slow") {
+			w.Header().Set("X-Path", r.URL.Path)
+			io.WriteString(w, body)
+			return
+		}
+		left.Add(1)
+		defer left.Done()
+		close(r.Context().Value(startedKey{}).(chan struct{}))
+		<-r.Context().Done() // which ends when the server is done with the request
+		for _, name := range names {
+			_ = late[name](w) // the one test more is whether this harms anybody
+		}
+	})
+	for name, wrap := range map[string]func(http.Handler) http.Handler{
+		"alone":             naiveTimeout,
+		"inside the chain":  stack(documentedChain(), naiveTimeout),
+		"outside the chain": stack(naiveTimeout, documentedChain()),
+		"between Compress and ETag": stack(stanza.RequestLogger(nil, stanza.LogSkip(func(*http.Request) bool { return true })),
+			stanza.Compress(stanza.CompressConfig{}), naiveTimeout, stanza.ETag(stanza.ETagConfig{}), stanza.Recovery(nil)),
+	} {
+		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+			t.Run(name+" "+string(protocol), func(t *testing.T) {
+				t.Parallel()
+				url, client := serveOwn(t, protocol, wrap(handler))
+				var clients sync.WaitGroup
+				for n := range 8 {
+					clients.Go(func() {
+						for i := range 20 {
+							path := fmt.Sprintf("/%d/%d", n, i)
+							want, status := strings.Repeat(path+"\n", 300), 200
+							if i%2 == 0 {
+								path += "/slow"
+								want, status = "too late\n", 503
+							}
+							resp, err := client.Get(url + path)
+							if err != nil {
+								t.Errorf("%s: %v", path, err)
+								continue
+							}
+							body, err := io.ReadAll(resp.Body)
+							resp.Body.Close()
+							if err != nil || resp.StatusCode != status || string(body) != want || resp.Header.Get("X-Foreign") != "" ||
+								status == 200 && resp.Header.Get("X-Path") != path {
+								t.Errorf("%s: the client got %s, %v, %.80q, %v", path, resp.Status, resp.Header, body, err)
+							}
+						}
+					})
+				}
+				clients.Wait()
+			})
+		}
+	}
+	t.Cleanup(left.Wait)
+}
+
+// A goroutine that is still writing when its handler returns writes to its own
+// response or to none.
+func TestWritesThatOverlapTheReturnReachNoOtherResponse(t *testing.T) {
+	t.Parallel()
+	var left sync.WaitGroup
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		piece := strings.Repeat(r.URL.Path[1:2], 1500)
+		w.Header().Set("Content-Type", "text/plain")
+		enough := make(chan struct{})
+		left.Go(func() {
+			for i := 0; ; i++ {
+				var err error
+				switch i % 4 {
+				case 0:
+					_, err = io.WriteString(w, piece)
+				case 1:
+					err = http.NewResponseController(w).Flush()
+				case 2:
+					_, err = io.Copy(w, struct{ io.Reader }{strings.NewReader(piece)})
+				default:
+					_, err = w.Write([]byte(piece))
+				}
+				if i == 5 {
+					close(enough)
+				}
+				if err != nil && i > 5 {
+					return
+				}
+			}
+		})
+		<-enough
+	})
+	eachServer(t, handler, func(t *testing.T, url string, client *http.Client) {
+		var clients sync.WaitGroup
+		for letter := 'a'; letter < 'e'; letter++ {
+			clients.Go(func() {
+				for range 4 {
+					_, body := mustGet(t, client, url+"/"+string(letter))
+					if foreign := strings.Trim(body, string(letter)); foreign != "" || len(body) < 4*1500 {
+						t.Errorf("the response to /%c has %d bytes and among them %.80q", letter, len(body), foreign)
+					}
+				}
+			})
+		}
+		clients.Wait()
+	})
+	t.Cleanup(left.Wait)
+}
+
+// A late write leaves nothing behind by which the next response goes wrong.
+func TestLateUseLeavesTheNextResponseAsItShouldBe(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+		t.Run(string(protocol), func(t *testing.T) {
+			t.Parallel()
+			var out logBuffer
+			kept := make(chan http.ResponseWriter, 1)
+			router := stanza.NewRouter()
+			router.Use(stanza.RequestLogger(jsonLogger(&out)), stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}),
+				stanza.Recovery(nil))
+			router.HandleFunc("GET /keep", func(w http.ResponseWriter, _ *http.Request) { kept <- w })
+			router.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("oops") })
+			url, client := serveOwn(t, protocol, router)
+			for range 20 {
+				mustGet(t, client, url+"/keep")
+				w := receive(t, kept, "the writer")
+				awaitEnd(w)
+				stanza.WriteError(w, http.StatusTeapot, "FOREIGN")
+				if resp, body := mustGet(t, client, url+"/nowhere"); resp.StatusCode != 404 || body != `{"error":"not found"}` {
+					t.Fatalf("an unknown path is answered with %s, %q", resp.Status, body)
+				}
+				stanza.WriteError(w, http.StatusTeapot, "FOREIGN")
+				if resp, body := mustGet(t, client, url+"/panic"); resp.StatusCode != 500 || body != `{"error":"internal server error"}` {
+					t.Fatalf("a panic is answered with %s, %q", resp.Status, body)
+				}
+			}
+			client.CloseIdleConnections()
+			log := out.String()
+			if n, m := strings.Count(log, `"status":404`), strings.Count(log, `"status":500`); n != 20 || m < 19 || strings.Contains(log, `"status":418`) {
+				t.Errorf("%d requests are logged as 404 and %d as 500, want 20 each:\n%s", n, m, log)
+			}
+		})
+	}
+}
+
+// A goroutine that a handler has left behind reads its request.
+func TestRequestIsNotWrittenToAfterItsHandlerReturned(t *testing.T) {
+	t.Parallel()
+	var left sync.WaitGroup
+	spy := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		left.Go(func() {
+			for range 1000 {
+				c := *r
+				_ = c.Pattern
+				_ = r.Clone(context.Background())
+			}
+		})
+	})
+	router := stanza.NewRouter()
+	router.Handle("POST /{id}", spy)
+	mux := http.NewServeMux()
+	mux.Handle("POST /{id}", spy)
+	chain := stack(stanza.RequestID(stanza.RequestIDConfig{}), stanza.NewMetrics().Middleware(),
+		stanza.RequestLogger(jsonLogger(io.Discard), stanza.LogSkip(func(r *http.Request) bool { return r.Pattern == "never" })), stanza.MaxBody(100))
+	for name, handler := range map[string]http.Handler{
+		"a router": chain(router), "a ServeMux": chain(mux), "no routes": chain(spy), "no middleware": spy,
+		"a copied request": chain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { router.ServeHTTP(w, r.WithContext(r.Context())) })),
+	} {
+		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+			t.Run(name+" "+string(protocol), func(t *testing.T) {
+				url, client := serveOwn(t, protocol, handler)
+				for range 10 {
+					resp, err := client.Post(url+"/x", "text/plain", strings.NewReader("body"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					resp.Body.Close()
+				}
+			})
+		}
+	}
+	left.Wait()
+}
+
+// An observer outside of everything, as OpenTelemetry's, reads the pattern of
+// the request that it has passed on.
+func TestOutermostObserverSeesThePattern(t *testing.T) {
+	t.Parallel()
+	copies := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), startedKey{}, 1)))
+		})
+	}
+	for name, middleware := range map[string][]stanza.Middleware{
+		"RequestID":      {stanza.RequestID(stanza.RequestIDConfig{}), copies},
+		"Metrics":        {stanza.NewMetrics().Middleware(), copies},
+		"MaxBody":        {stanza.MaxBody(100), copies},
+		"RequestLogger":  {stanza.RequestLogger(jsonLogger(io.Discard)), copies},
+		"copied twice":   {copies, stanza.RequestID(stanza.RequestIDConfig{}), copies, stanza.NewMetrics().Middleware(), copies},
+		"nothing copies": {stanza.RequestID(stanza.RequestIDConfig{})},
+		"ETag alone":     {stanza.ETag(stanza.ETagConfig{})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			router := stanza.NewRouter()
+			if name == "copied twice" {
+				middleware = middleware[1:]
+			}
+			router.Use(middleware...)
+			router.HandleFunc("POST /{id}", func(http.ResponseWriter, *http.Request) {})
+			router.HandleFunc("POST /dir/", func(http.ResponseWriter, *http.Request) {})
+			seen := make(chan string, 1)
+			observer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r = r.WithContext(context.WithValue(r.Context(), startedKey{}, 1))
+				router.ServeHTTP(w, r)
+				seen <- r.Pattern
+			})
+			for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+				url, client := serveOwn(t, protocol, observer)
+				client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+				for path, want := range map[string]string{
+					"/17": "POST /{id}", "/dir/x": "POST /dir/", "//dir//x": "POST /dir/", "/a/b/c": "", "/dir": "POST /{id}",
+				} {
+					resp, err := client.Post(url+path, "text/plain", strings.NewReader("body"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					resp.Body.Close()
+					if got := receive(t, seen, "the pattern"); got != want {
+						t.Errorf("%s %s: the observer sees the pattern %q, want %q", protocol, path, got, want)
+					}
+				}
+			}
+		})
+	}
+}
