@@ -3,7 +3,6 @@ package http
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,7 +37,6 @@ type SSEWriter struct {
 	timeout time.Duration
 	renewed time.Time // when the write deadline was set, if it stays
 	stays   bool      // a deadline that passes between writes does no harm: the request came over HTTP/1
-	cleared bool      // end must clear the deadline: the server sets none for the next response
 }
 
 // NewSSEWriter begins an event stream as the response to a request. It sets
@@ -80,8 +78,6 @@ func NewSSEWriter(w ResponseWriter) *SSEWriter {
 func (s *SSEWriter) join(cw *capture.Writer) {
 	r := cw.Request()
 	s.stays = r.ProtoMajor == 1
-	server, ok := r.Context().Value(ServerContextKey).(*http.Server)
-	s.cleared = ok && server.WriteTimeout <= 0
 	s.stream = drain.OpenStream(r.Context(), s.rc.SetWriteDeadline)
 	cw.OnDone(s.end)
 }
@@ -271,15 +267,11 @@ func (s *SSEWriter) setWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// end closes the stream when its handler returns: the writer and its deadline
-// are the server's again. A write deadline that stays would end a later
-// response on the same connection, unless the server sets its own for that.
+// end closes the stream when its handler returns: the writer is the server's
+// again.
 func (s *SSEWriter) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err == nil && s.cleared && s.stays {
-		s.err = s.setWriteDeadline(time.Time{})
-	}
 	if s.err == nil {
 		s.err = errStreamEnded
 	}

@@ -296,45 +296,6 @@ func TestStreamAsksForKeepAliveByTheRequestsProtocol(t *testing.T) {
 	}
 }
 
-// Without a write timeout, net/http sets no write deadline for a response, so
-// none may be left of the stream before it on the same connection.
-func TestStreamLeavesNoDeadlineToTheNextResponse(t *testing.T) {
-	t.Parallel()
-	for name, timeout := range map[string]time.Duration{"no write timeout": 0, "long write timeout": time.Hour} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				ln := newPipeListener()
-				srv := stanza.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if r.URL.Path == "/stream" {
-						stanza.NewSSEWriter(w).Data("x")
-						return
-					}
-					time.Sleep(10 * time.Minute)
-					io.WriteString(w, "late")
-				}), stanza.WithListener(ln), stanza.WithWriteTimeout(timeout), stanza.WithReadTimeout(0))
-				if err := srv.Start(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				defer srv.Stop(t.Context())
-				conn := ln.Dial()
-				defer conn.Close()
-				br := bufio.NewReader(conn)
-				for _, exchange := range [][2]string{{"/stream", "data: x\n\n"}, {"/slow", "late"}} {
-					io.WriteString(conn, "GET "+exchange[0]+" HTTP/1.1\r\nHost: x\r\n\r\n")
-					res, err := http.ReadResponse(br, nil)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if body, err := io.ReadAll(res.Body); err != nil || string(body) != exchange[1] {
-						t.Errorf("%s was answered %q, %v", exchange[0], body, err)
-					}
-				}
-			})
-		})
-	}
-}
-
 // TestStreamThroughTheChain sees each event arrive before the next is sent.
 func TestStreamThroughTheChain(t *testing.T) {
 	t.Parallel()
