@@ -96,12 +96,12 @@ func (s *static) ServeHTTP(w ResponseWriter, r *Request) {
 		WriteError(w, StatusMethodNotAllowed, "method not allowed")
 		return
 	}
-	name := staticName(r)
-	if !site.Allowed(name) {
+	name, encoded := staticName(r), encodedSlash(r)
+	if !site.Allowed(name) || encoded && edgeSlash(r) {
 		WriteError(w, StatusNotFound, "not found")
 		return
 	}
-	if encodedSlash(r) {
+	if encoded {
 		s.servePage(w, r, name)
 		return
 	}
@@ -238,13 +238,17 @@ func preconditionFails(r *Request, etag string, modified time.Time) bool {
 }
 
 // withRange returns r with a Range field that ServeContent reads as RFC 9110
-// says. r itself is not changed.
+// says, and without one if the method is not GET (§14.2). r itself is not
+// changed.
 func withRange(r *Request, size int64) *Request {
 	lines, ok := r.Header["Range"]
 	if !ok {
 		return r
 	}
-	value := site.Range(lines, size)
+	value := ""
+	if r.Method == MethodGet {
+		value = site.Range(lines, size)
+	}
 	if len(lines) == 1 && value == lines[0] {
 		return r
 	}
@@ -305,18 +309,31 @@ type readSeekCloser interface {
 	io.Closer
 }
 
+// staticPath returns the part of the path, decoded, that is about the site.
+func staticPath(r *Request) string {
+	if wildcard, ok := strings.CutSuffix(r.Pattern, "...}"); ok {
+		return r.PathValue(wildcard[strings.LastIndexByte(wildcard, '{')+1:])
+	}
+	return strings.TrimPrefix(r.URL.Path, "/")
+}
+
 // staticName returns the name of the file that is asked for, "." for the root.
 func staticName(r *Request) string {
-	name := r.URL.Path
-	if wildcard, ok := strings.CutSuffix(r.Pattern, "...}"); ok {
-		name = r.PathValue(wildcard[strings.LastIndexByte(wildcard, '{')+1:])
-	}
-	name = strings.TrimPrefix(name, "/")
-	name = strings.TrimSuffix(name, "/")
+	name := strings.TrimSuffix(staticPath(r), "/")
 	if name == "" {
 		return "."
 	}
 	return name
+}
+
+// edgeSlash reports whether the part of the path that is about the site begins
+// or ends with an encoded slash, as in /%2fetc/passwd.
+func edgeSlash(r *Request) bool {
+	name := staticPath(r)
+	if strings.HasSuffix(r.URL.RawPath, "/") {
+		name = strings.TrimSuffix(name, "/")
+	}
+	return strings.HasPrefix(name, "/") || strings.HasSuffix(name, "/")
 }
 
 // encodedSlash reports whether the path was sent with an encoded separator.

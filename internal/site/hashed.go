@@ -15,10 +15,12 @@ import (
 //	vendor-react-BSP-73WU.js       the same, with a dash in it
 //	chunk-KXQHWZUA.js              esbuild, Angular: 8 of base32
 //	main.3f2a1b9c.chunk.js         webpack, Parcel: hexadecimal
+//	6ce24c58023cc2f8fd88.png       webpack: nothing but a hash, of 20 or more
 //	_next/static/css/9f0e1d2c.css  folders that hold nothing else
 //
 // What looks like words, numbers, dates, sizes or versions is no hash:
 // jquery-validate.js, page-UserCard.js, report-20240101.pdf, icon-1024x768.png.
+// Nor is a UUID, by which files are named that change.
 // If in doubt Hashed returns false. A browser then asks once more than it
 // needs to, while the opposite mistake would make it keep an old file.
 func Hashed(name string) bool {
@@ -37,8 +39,11 @@ func Hashed(name string) bool {
 	}
 	code := ext == ".js" || ext == ".mjs" || ext == ".css"
 	i := strings.LastIndexAny(stem, "-.")
-	if i <= 0 {
-		return i < 0 && under(name, "_nuxt/") && isHash(stem, code)
+	if i < 0 {
+		return (under(name, "_nuxt/") || len(stem) >= 20 && isHex(stem)) && isHash(stem, code)
+	}
+	if i == 0 || isUUID(stem) {
+		return false
 	}
 	if isHash(stem[i+1:], code) {
 		return true
@@ -61,7 +66,7 @@ func isHash(s string, code bool) bool {
 	if strings.Trim(s, base64url) != "" {
 		return false
 	}
-	if strings.Trim(s, "0123456789abcdef") == "" {
+	if isHex(s) {
 		changes, digits := transitions(s)
 		dated := changes == 1 && digits && !isDigit(s[len(s)-1]) && isDigit(s[len(s)-2]) // 20240101b
 		return len(s) >= 8 && changes > 0 && !dated || code && len(s) >= 4 && changes > 1
@@ -78,6 +83,22 @@ func isHash(s string, code bool) bool {
 		}
 	}
 	return false
+}
+
+// isHex reports whether s is hexadecimal, in lower case as hashes are written.
+func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
+
+// isUUID reports whether s ends with a UUID.
+func isUUID(s string) bool {
+	if len(s) < 36 {
+		return false
+	}
+	for i, c := range []byte(s[len(s)-36:]) {
+		if hyphen := i == 8 || i == 13 || i == 18 || i == 23; hyphen != (c == '-') {
+			return false
+		}
+	}
+	return true
 }
 
 const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -106,16 +127,21 @@ func isPlain(s string) bool {
 		return true
 	case changes == 0:
 		return isWords(s)
-	case changes == 1 && digits: // 1080p, 16px, 2024Q
+	case changes == 1 && digits: // 1080p, 16px, 2024Q, 700italic
 		unit := strings.TrimLeft(s, "0123456789")
-		return len(unit) == 1 || len(unit) <= 3 && unit == strings.ToLower(unit)
+		return len(unit) == 1 || unit == strings.ToLower(unit)
 	case changes == 1: // v20240101, section12, UTF8
 		return isWords(strings.TrimRight(s, "0123456789"))
 	case changes == 2 && digits: // 1024x768, 20240101T1200
 		between := strings.Trim(s, "0123456789")
 		return between == "x" || between == "T"
 	}
-	return false
+	for word := range strings.FieldsFuncSeq(s, func(c rune) bool { return '0' <= c && c <= '9' }) {
+		if len(word) < 3 || word != strings.ToLower(word) || !isSpeakable(word) {
+			return false
+		}
+	}
+	return true // 1bedroom2bath
 }
 
 // isWords reports whether letters are words: all small or all large, or each

@@ -20,18 +20,19 @@ const maxRanges = 32
 //   - A suffix of no bytes, "-0", cannot be satisfied.
 //   - An empty file is served whole, since no range of it can be written.
 //   - A position that does not fit 64 bits is beyond the end, not malformed.
+//   - A position has digits only, and no sign or space.
 //
-// If no range can be satisfied, Range returns one that begins behind the
-// content, for which ServeContent answers 416. Malformed ranges are returned
-// as they came and get 416 too.
+// If no range can be satisfied, or one is malformed, Range returns one that
+// begins behind the content. ServeContent answers 416 with the content's size.
 func Range(lines []string, size int64) string {
 	if len(lines) != 1 {
 		return "" // Range is not a list field; several lines mean nothing
 	}
 	unit, set, ok := strings.Cut(lines[0], "=")
-	if !ok || !strings.EqualFold(strings.Trim(unit, " \t"), "bytes") {
+	if !ok || !strings.EqualFold(unit, "bytes") || size == 0 {
 		return ""
 	}
+	unsatisfiable := "bytes=" + strconv.FormatInt(size, 10) + "-"
 	var kept []string
 	elements := 0
 	for element := range strings.SplitSeq(set, ",") {
@@ -40,7 +41,7 @@ func Range(lines []string, size int64) string {
 		}
 		r, ok := parseRange(element)
 		if !ok {
-			return lines[0]
+			return unsatisfiable
 		}
 		if elements++; elements > maxRanges {
 			return ""
@@ -51,11 +52,9 @@ func Range(lines []string, size int64) string {
 	}
 	switch {
 	case elements == 0:
-		return lines[0]
-	case size == 0:
 		return ""
 	case len(kept) == 0:
-		return "bytes=" + strconv.FormatInt(size, 10) + "-"
+		return unsatisfiable
 	}
 	return "bytes=" + strings.Join(kept, ",")
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -51,16 +52,22 @@ func Open(fsys fs.FS) (*Site, error) {
 
 // Allowed reports whether a name could be that of a file to serve: a clean
 // relative path with slashes, and none that some system reads as more than
-// that. Names with a leading dot are hidden, but for the folder .well-known
-// (RFC 8615).
+// that, not even if it is decoded once more. Names with a leading dot are
+// hidden, but for the folder .well-known (RFC 8615).
 func Allowed(name string) bool {
-	if !fs.ValidPath(name) || strings.ContainsAny(name, "\\\x00") {
+	return fs.ValidPath(name) && visible(name) && !disguised(name)
+}
+
+// visible reports whether no part of name is hidden, or names a drive or a
+// folder on some system.
+func visible(name string) bool {
+	if strings.ContainsAny(name, "\\\x00") {
 		return false
 	}
 	first := true
 	for segment := range strings.SplitSeq(name, "/") {
 		switch {
-		case segment[0] == '.' && segment != "." && (!first || segment != ".well-known"):
+		case strings.HasPrefix(segment, ".") && segment != "." && (!first || segment != ".well-known"):
 			return false
 		case len(segment) >= 2 && segment[1] == ':':
 			return false // a drive on Windows
@@ -68,6 +75,22 @@ func Allowed(name string) bool {
 		first = false
 	}
 	return true
+}
+
+// disguised reports whether decoding name again, as something behind the
+// server might do, gives a name that is refused: "a%2f..%2fb", "%252e%252e".
+func disguised(name string) bool {
+	for range 3 {
+		again, err := url.PathUnescape(name)
+		if err != nil || again == name {
+			return false
+		}
+		if strings.HasPrefix(again, "/") || !visible(again) {
+			return true
+		}
+		name = again
+	}
+	return false
 }
 
 // A File is what is known of a file that can be served.

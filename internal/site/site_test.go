@@ -16,7 +16,8 @@ func TestAllowed(t *testing.T) {
 		".": true, "a": true, "a/b.txt": true, "a b/ü.txt": true, ".well-known/x": true, "urn:isbn:1": true,
 		"": false, "/a": false, "a/": false, "a//b": false, "../a": false, "a/../b": false, "a/./b": false,
 		".env": false, "a/.git/config": false, "a/.well-known/x": false, ".well-known/.x": false,
-		`a\b`: false, "a\x00b": false, "C:": false, "c:/x": false, "a/C:x": false, "...": false,
+		`a\b`: false, "a%2f..%2fb": false, "a%252f..": false, "%2e%2e/x": false, "%25252e%25252e/x": false, "a%5cb": false, "a%00": false, "%2fetc": false,
+		"100%": true, "100%25": true, "a%2fb": true, "ab%3Ac": true, "a\x00b": false, "C:": false, "c:/x": false, "a/C:x": false, "...": false,
 	} {
 		if got := site.Allowed(name); got != want {
 			t.Errorf("Allowed(%q) = %v, want %v", name, got, want)
@@ -49,6 +50,7 @@ func TestHashedTellsBundlersFromPeople(t *testing.T) {
 			"application-9b3b8e1c5b0a4d2f8e7c6b5a4d3c2b1a0f9e8d7c6b5a4d3c2b1a0f9e8d7c6b5a.css", "main.min.9b3b8e1c5b0a4d2f.css",
 			"vendor-0cb7a1c2d3e4f5061728394a5b6c7d8e.js", "app-1a2b.js", "app-1a2b3c4d.js", "app-1a2b3c4d.js.map",
 		},
+		"webpack, without a name": {"6ce24c58023cc2f8fd88.png", "6ce24c58023cc2f8fd88fe9d219db6c6.woff2"},
 		"Next.js and SvelteKit": {
 			"_next/static/css/0123456789abcdef.css", "_next/static/chunks/main-0123456789abcdef.js", "_next/static/chunks/pages/_app-89ab0123.js",
 			"_next/static/8vBqkZ1rT0/_buildManifest.js", "_next/static/media/c9a5bc6a7c948fb0-s.p.woff2", "_app/immutable/nodes/0.DbnmEXhN.js",
@@ -73,6 +75,8 @@ func TestHashedTellsBundlersFromPeople(t *testing.T) {
 		"three.module.js", "d3.v7.min.js", "moment-with-locales.js", "firebase-messaging-sw.js", "registerSW.js", "manifest.webmanifest",
 		"angular-sanitize.js", "lodash.template.js", "en-US.json", "messages-zh-Hant.json", "README-Windows.md", "style-2024a.css",
 		"video-1080p60.mp4", "-1a2b3c4d.js", ".1a2b3c4d", "1a2b3c4d.js", "app-1a2b 3c4d.js", "assets/DDmkKxTU.js", "_nuxt/builds/latest.json",
+		"lato-v24-latin-700italic.woff2", "house-3bedroom.jpg", "house-1bedroom2bath.jpg", "resume-2024final.pdf", "poster-2024summer.png",
+		"123e4567-e89b-12d3-a456-4266141740ab.jpg", "photo-123e4567-e89b-12d3-a456-4266141740ab.jpg", "20240115093000123456.json",
 		"my-_next/static-thing.js", "leaflet-markercluster.js", "Roboto-BoldItalic.ttf", "OpenSans-SemiBold.woff2", "Inter-ExtraLight.woff2",
 	}
 	for _, name := range people {
@@ -110,7 +114,7 @@ func TestRange(t *testing.T) {
 		want  string
 	}{
 		{"", 10, ""}, {"bytes=0-1|bytes=2-3", 10, ""},
-		{"bytes=0-1", 10, "bytes=0-1"}, {"BYTES=0-1", 10, "bytes=0-1"}, {"Bytes =0-1", 10, "bytes=0-1"},
+		{"bytes=0-1", 10, "bytes=0-1"}, {"BYTES=0-1", 10, "bytes=0-1"}, {"Bytes =0-1", 10, ""},
 		{"items=0-1", 10, ""}, {"bytes", 10, ""}, {"=0-1", 10, ""}, {"bytesx=0-1", 10, ""},
 		{"bytes=-0", 10, "bytes=10-"}, {"bytes=-0,0-1", 10, "bytes=0-1"}, {"bytes=-00", 10, "bytes=10-"},
 		{"bytes=-3", 10, "bytes=-3"}, {"bytes=-99", 10, "bytes=-99"}, {"bytes=-99999999999999999999", 10, "bytes=-9223372036854775807"},
@@ -118,8 +122,8 @@ func TestRange(t *testing.T) {
 		{"bytes=3-", 10, "bytes=3-9223372036854775807"}, {"bytes=10-", 10, "bytes=10-"}, {"bytes=99999999999999999999-", 10, "bytes=10-"},
 		{"bytes=0-99999999999999999999", 10, "bytes=0-9223372036854775807"}, {"bytes= 0-1 , 4-5 ,", 10, "bytes=0-1,4-5"},
 		{"bytes=0-1,20-30", 10, "bytes=0-1"}, {"bytes=20-30,-0", 10, "bytes=10-"},
-		{"bytes=5-2", 10, "bytes=5-2"}, {"bytes=", 10, "bytes="}, {"bytes=-", 10, "bytes=-"}, {"bytes=--1", 10, "bytes=--1"},
-		{"bytes=a-b", 10, "bytes=a-b"}, {"bytes=0-1,x", 10, "bytes=0-1,x"}, {"bytes=+1-2", 10, "bytes=+1-2"}, {"bytes=0-1-2", 10, "bytes=0-1-2"},
+		{"bytes=5-2", 10, "bytes=10-"}, {"bytes=", 10, ""}, {"bytes=-", 10, "bytes=10-"}, {"bytes=--1", 10, "bytes=10-"},
+		{"bytes=a-b", 10, "bytes=10-"}, {"bytes=0-1,x", 10, "bytes=10-"}, {"bytes=+1-2", 10, "bytes=10-"}, {"bytes=0-1-2", 10, "bytes=10-"}, {"bytes=0 - 1", 10, "bytes=10-"}, {"bytes=1-+2", 10, "bytes=10-"}, {"bytes=a-b", 0, ""},
 		{"bytes=" + strings.Repeat("0-0,", 33), 10, ""},
 	}
 	for _, tt := range tests {
