@@ -341,6 +341,9 @@ type source struct{ c *Conn }
 // Next returns the next piece.
 func (s source) Next() ([]byte, error) { return s.c.next() }
 
+// Ended reports whether the last frame's payload has been handed out.
+func (s source) Ended() bool { return s.c.in.fin && s.c.in.remaining == 0 }
+
 // nonEmptyFrame goes on to the next frame of the message while the current one
 // has been read. It returns [io.EOF] if there is none.
 func (c *Conn) nonEmptyFrame() error {

@@ -16,7 +16,7 @@ import (
 // inflate decompresses a message with nothing but compress/flate.
 func inflate(t testing.TB, compressed, earlier []byte) []byte {
 	t.Helper()
-	r := flate.NewReaderDict(io.MultiReader(bytes.NewReader(compressed), bytes.NewReader(tail)), earlier)
+	r := flate.NewReaderDict(io.MultiReader(bytes.NewReader(compressed), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff")), earlier)
 	out, err := io.ReadAll(r)
 	if err != nil {
 		t.Fatalf("compressed %x: %v", compressed[:min(len(compressed), 64)], err)
@@ -38,6 +38,8 @@ func (s *pieces) Next() ([]byte, error) {
 	s.p = s.p[len(piece):]
 	return piece, nil
 }
+
+func (s *pieces) Ended() bool { return len(s.p) == 0 }
 
 func decompress(d *Decompressor, compressed []byte, piece int, limit int64) ([]byte, error) {
 	return io.ReadAll(d.Open(&pieces{compressed, piece}, limit))
@@ -249,6 +251,7 @@ func TestExamplesOfTheRFC(t *testing.T) {
 type failingSource struct{ err error }
 
 func (s failingSource) Next() ([]byte, error) { return nil, s.err }
+func (s failingSource) Ended() bool           { return false }
 
 func TestErrorsOfTheSourceAreReturned(t *testing.T) {
 	t.Parallel()
@@ -267,7 +270,7 @@ func TestNothingIsKeptWithoutTakeover(t *testing.T) {
 	if _, err := decompress(d, compressed, 100, 1<<30); err != nil {
 		t.Fatal(err)
 	}
-	if c.history != nil || d.text != nil {
+	if c.history != nil || d.window != nil {
 		t.Error("a context was kept")
 	}
 }
@@ -285,7 +288,7 @@ func TestContextIsBounded(t *testing.T) {
 		if got, most := cap(c.history.text), min(ContextSize, 1<<bits); got > most {
 			t.Errorf("window bits %d: compressor keeps %d bytes", bits, got)
 		}
-		if got := cap(d.text); got > 1<<bits {
+		if got := cap(d.window.ring); got > 1<<bits {
 			t.Errorf("window bits %d: decompressor keeps %d bytes", bits, got)
 		}
 	}
