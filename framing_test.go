@@ -1,0 +1,541 @@
+package http_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net"
+	nethttp "net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	http "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// The framing differential runs random handlers on a server of net/http alone
+// and, behind a random chain, on a Server of this package. The client, the
+// request that is pipelined behind, and the handler must see the same, but for
+// what the middleware in the chain is there to change. HTTP/1 is spoken over a
+// raw connection.
+
+// A framingServer serves the handlers of framing exchanges.
+type framingServer struct {
+	proto  testkit.Protocol
+	addr   string
+	client *nethttp.Client // for HTTP/2
+	log    superfluous
+	chosen sync.Map // handlers by the value of exchangeField
+	count  int
+}
+
+func (s *framingServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h, _ := s.chosen.Load(r.Header.Get(exchangeField))
+	h.(http.Handler).ServeHTTP(w, r)
+}
+
+// superfluous counts net/http's complaints about second calls of WriteHeader.
+type superfluous struct{ n atomic.Int64 }
+
+func (s *superfluous) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("superfluous")) {
+		s.n.Add(1)
+	}
+	return len(line), nil
+}
+
+// framingServers starts a bare server and one of this package.
+func framingServers(tb testing.TB, proto testkit.Protocol) (bare, ours *framingServer) {
+	tb.Helper()
+	bare, ours = &framingServer{proto: proto}, &framingServer{proto: proto}
+	srv := testkit.StartServer(tb, proto, bare, func(hs *nethttp.Server) { hs.ErrorLog = log.New(&bare.log, "", 0) })
+	bare.addr = srv.Addr()
+	opts := []http.ServerOption{onLoopback(), http.WithHTTPServer(func(hs *nethttp.Server) { hs.ErrorLog = log.New(&ours.log, "", 0) })}
+	if proto == testkit.HTTP2 {
+		certFile, keyFile, _ := testkit.KeyPair(tb)
+		opts = append(opts, http.WithTLS(certFile, keyFile))
+		for _, s := range []*framingServer{bare, ours} {
+			transport := &nethttp.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true, DisableCompression: true}
+			tb.Cleanup(transport.CloseIdleConnections)
+			s.client = &nethttp.Client{Transport: transport, Timeout: testkit.Patience,
+				CheckRedirect: func(*nethttp.Request, []*nethttp.Request) error { return nethttp.ErrUseLastResponse }}
+		}
+	}
+	own := http.NewServer(ours, opts...)
+	if err := own.Start(context.Background()); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = own.Stop(noTime()) }) // connections may be open
+	ours.addr = own.Addr()
+	return bare, ours
+}
+
+// A framingResult is what was seen of one exchange.
+type framingResult struct {
+	Infos       []string
+	Status      int
+	Header      nethttp.Header
+	Trailer     nethttp.Header
+	Body        string
+	Failed      string // how the response broke off
+	Second      string // what became of the request behind
+	Notes       []string
+	Superfluous int64 // complaints about WriteHeader
+}
+
+// exchange runs p behind wrap and asks for it.
+func (s *framingServer) exchange(tb testing.TB, p *framingProgram, wrap func(http.Handler) http.Handler) *framingResult {
+	tb.Helper()
+	var notes []string
+	returned := make(chan struct{})
+	first := wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.run(w, r, &notes) }))
+	s.count++
+	name := strconv.Itoa(s.count)
+	s.chosen.Store(name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(returned)
+		first.ServeHTTP(w, r)
+	}))
+	second := name + " behind"
+	s.chosen.Store(second, wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, second) })))
+	defer s.chosen.Delete(name)
+	defer s.chosen.Delete(second)
+	before := s.log.n.Load()
+
+	var result *framingResult
+	if s.proto == testkit.HTTP2 {
+		if s.count%100 == 0 {
+			s.client.CloseIdleConnections()
+		}
+		result = s.speakHTTP2(tb, p, name)
+	} else {
+		result = s.speakHTTP1(tb, p, name)
+	}
+	select {
+	case <-returned:
+	case <-time.After(testkit.Patience):
+		tb.Fatalf("the handler does not return:\n%v", p)
+	}
+	result.Notes = notes
+	result.Superfluous = s.log.n.Load() - before
+	return result
+}
+
+// speakHTTP1 sends the request and one behind it and reads both answers.
+func (s *framingServer) speakHTTP1(tb testing.TB, p *framingProgram, name string) *framingResult {
+	tb.Helper()
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(testkit.Patience)) // a connection takes deadlines
+	request, behind := p.wire(name)
+	if !p.closes {
+		request = append(request, behind...)
+	}
+	sending.Go(func() {
+		_, _ = conn.Write(request) // a server that has closed it answers nothing
+	})
+	br, result := bufio.NewReader(conn), &framingResult{}
+	for {
+		resp, err := nethttp.ReadResponse(br, &nethttp.Request{Method: p.method})
+		if err != nil {
+			result.Failed, result.Second = "no response", "closed"
+			checkPatience(tb, p, err)
+			return result
+		}
+		if resp.StatusCode >= 100 && resp.StatusCode < 200 {
+			result.Infos = append(result.Infos, fmt.Sprint(resp.StatusCode, resp.Header["Link"]))
+			continue
+		}
+		if err := result.take(resp); err != nil {
+			checkPatience(tb, p, err)
+			result.Failed, result.Second = "broken off", "closed"
+			return result
+		}
+		break
+	}
+	if p.closes {
+		_, _ = conn.Write(behind)
+	}
+	result.Second = readSecond(tb, p, br, name+" behind")
+	return result
+}
+
+// readSecond reads the answer to the request behind the first.
+func readSecond(tb testing.TB, p *framingProgram, br *bufio.Reader, want string) string {
+	tb.Helper()
+	if _, err := br.Peek(1); err != nil {
+		checkPatience(tb, p, err)
+		return "closed"
+	}
+	resp, err := nethttp.ReadResponse(br, &nethttp.Request{Method: "GET"})
+	if err != nil {
+		return fmt.Sprintf("garbage: %v", err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != 200 || string(body) != want {
+		return fmt.Sprintf("%s with %q, %v", resp.Status, body, err)
+	}
+	return "answered"
+}
+
+// checkPatience fails the test if a server has left its client waiting.
+func checkPatience(tb testing.TB, p *framingProgram, err error) {
+	tb.Helper()
+	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		tb.Fatalf("the client waits for ever:\n%v", p)
+	}
+}
+
+// take reads a response into the result.
+func (f *framingResult) take(resp *nethttp.Response) error {
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	f.Status, f.Header, f.Trailer, f.Body = resp.StatusCode, resp.Header, resp.Trailer, string(body)
+	return err
+}
+
+// wire returns the bytes of the request and of one more behind it.
+func (p *framingProgram) wire(name string) (request, behind []byte) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s / HTTP/%s\r\nHost: x\r\n%s: %s\r\n", p.method, p.version, exchangeField, name)
+	for _, f := range p.header {
+		fmt.Fprintf(&b, "%s: %s\r\n", f[0], f[1])
+	}
+	if p.expect && p.version == "1.1" {
+		b.WriteString("Expect: 100-continue\r\n")
+	}
+	body := strings.Repeat("b", max(0, p.body))
+	switch {
+	case p.body < 0:
+		b.WriteString("\r\n")
+	case p.chunked && p.version == "1.1":
+		b.WriteString("Transfer-Encoding: chunked\r\n\r\n")
+		if body != "" {
+			fmt.Fprintf(&b, "%x\r\n%s\r\n", len(body), body)
+		}
+		b.WriteString("0\r\n\r\n")
+	default:
+		fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n%s", len(body), body)
+	}
+	return b.Bytes(), fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: x\r\n%s: %s behind\r\nConnection: close\r\n\r\n", exchangeField, name)
+}
+
+// speakHTTP2 sends the request and then another on the same connection.
+func (s *framingServer) speakHTTP2(tb testing.TB, p *framingProgram, name string) *framingResult {
+	tb.Helper()
+	result := &framingResult{}
+	trace := &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+		result.Infos = append(result.Infos, fmt.Sprint(code, h["Link"]))
+		return nil
+	}}
+	r, err := nethttp.NewRequestWithContext(httptrace.WithClientTrace(context.Background(), trace), p.method, "https://"+s.addr, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.Header.Set(exchangeField, name)
+	for _, f := range p.header {
+		r.Header.Set(f[0], f[1])
+	}
+	r.Header.Del("Connection")
+	if p.body >= 0 {
+		n := min(p.body, 5000) // what is not read is not given back to the connection's window
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(strings.Repeat("b", n))), int64(n)
+		if p.chunked {
+			r.ContentLength = -1
+		}
+		if p.expect {
+			r.Header.Set("Expect", "100-continue")
+		}
+	}
+	resp, err := s.client.Do(r)
+	if err != nil {
+		checkPatience(tb, p, err)
+		result.Failed = "no response"
+	} else if err := result.take(resp); err != nil {
+		checkPatience(tb, p, err)
+		result.Failed = "broken off"
+	}
+	r, err = nethttp.NewRequest("GET", "https://"+s.addr, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.Header.Set(exchangeField, name+" behind")
+	behind := &framingResult{}
+	if resp, err = s.client.Do(r); err == nil {
+		err = behind.take(resp)
+	}
+	result.Second = fmt.Sprint(behind.Status, behind.Body == name+" behind", err)
+	return result
+}
+
+// A framingChain is a random choice of middleware in random order.
+type framingChain struct {
+	names []string
+	wraps []func(http.Handler) http.Handler
+}
+
+func newFramingChain(c *choices) *framingChain {
+	w := &watch{metrics: http.NewMetrics()}
+	links := everything(w)
+	for i, l := range links {
+		if l.name == "RequestLogger" {
+			links[i].wrap = http.RequestLogger(slog.New(slog.DiscardHandler))
+		}
+	}
+	chain := &framingChain{}
+	for len(links) > 0 {
+		i := c.n(len(links))
+		if c.n(2) == 1 {
+			chain.names, chain.wraps = append(chain.names, links[i].name), append(chain.wraps, links[i].wrap)
+		}
+		links = slices.Delete(links, i, i+1)
+	}
+	return chain
+}
+
+func (f *framingChain) has(name string) bool             { return slices.Contains(f.names, name) }
+func (f *framingChain) wrap(h http.Handler) http.Handler { return stack(f.wraps...)(h) }
+
+// A framingDifference is one that no middleware explains.
+type framingDifference struct{ kind, text string }
+
+// differences compares the two results after taking back what the chain is
+// there to change.
+func (f *framingChain) differences(p *framingProgram, proto testkit.Protocol, want, got *framingResult) (found []framingDifference) {
+	compare := func(kind string, want, got any) {
+		if w, g := fmt.Sprintf("%.300q", want), fmt.Sprintf("%.300q", got); w != g {
+			found = append(found, framingDifference{kind, fmt.Sprintf("%s is %s, of a bare server %s", kind, g, w)})
+		}
+	}
+	if err := f.undo(p, want, got); err != nil {
+		compare("coding", nil, err)
+	}
+	if proto == testkit.HTTP1 || p.method != "HEAD" && !p.mislabeled && !endedEarly(want.Notes) && !endedEarly(got.Notes) {
+		compare("handler", want.Notes, got.Notes)
+	}
+	if p.lateHijack && proto == testkit.HTTP1 {
+		return found // the handler has written two responses
+	}
+	compare("infos", want.Infos, got.Infos)
+	if !p.panics && len(framingPending) == 0 {
+		compare("superfluous", want.Superfluous, got.Superfluous)
+	}
+	answered := p.panics && f.has("Recovery") && got.Status == 500 && (got.Body == `{"error":"internal server error"}` || p.method == "HEAD")
+	if answered || got.Failed != "" && p.panics {
+		return found
+	}
+	old := proto == testkit.HTTP1 && p.version == "1.0"
+	if p.panics && want.Failed == "broken off" && len(got.Header["Content-Length"]) > 0 {
+		return found // the last bytes of a whole body may have left before the panic, or not
+	}
+	if (want.Failed == "") != (got.Failed == "") {
+		compare("failed", want.Failed, got.Failed)
+		return found
+	}
+	if !old {
+		compare("second", want.Second, got.Second)
+	}
+	if got.Failed != "" {
+		return found // how much of it arrived depends on buffers
+	}
+	compare("status", want.Status, got.Status)
+	compare("trailer", want.Trailer, got.Trailer)
+	if !(old && p.panics) {
+		compare("body", len(want.Body), len(got.Body))
+		compare("body's text", want.Body == got.Body, true)
+	}
+	if old {
+		delete(want.Header, "Connection") // which depends on whether the length is known
+		delete(got.Header, "Connection")
+	}
+	for _, name := range slices.Sorted(maps.Keys(merge(want.Header, got.Header))) {
+		compare("header "+name, want.Header[name], got.Header[name])
+	}
+	return found
+}
+
+// endedEarly reports whether a call of the handler's found its stream ended.
+// In HTTP/2 it depends on the peer's next frame whether one does, if the
+// response has no more body to come.
+func endedEarly(notes []string) bool {
+	return slices.ContainsFunc(notes, func(note string) bool { return strings.Contains(note, "handler exiting") })
+}
+
+func merge(a, b nethttp.Header) nethttp.Header {
+	all := maps.Clone(a)
+	if all == nil {
+		all = nethttp.Header{}
+	}
+	maps.Copy(all, b)
+	return all
+}
+
+// undo takes back from got, and in part from want, what the middleware of the
+// chain is there to change. It returns an error if what it changed is wrong.
+func (f *framingChain) undo(p *framingProgram, want, got *framingResult) error {
+	if got.Header == nil {
+		return nil
+	}
+	if want.Header == nil {
+		want.Header = nethttp.Header{}
+	}
+	if p.expect && len(want.Infos) == 0 {
+		// A held status leaves the handler free to ask for the body.
+		got.Infos = slices.DeleteFunc(got.Infos, func(info string) bool { return info == "100 []" })
+	}
+	added := secureDefaults()
+	added["X-Request-Id"], added["Access-Control-Allow-Origin"] = nil, nil
+	added["X-Ratelimit-Limit"], added["X-Ratelimit-Remaining"], added["X-Ratelimit-Reset"] = nil, nil, nil
+	added["Date"] = nil
+	for name := range added {
+		delete(want.Header, name)
+		delete(got.Header, name)
+	}
+	varies := slices.Contains(got.Header["Vary"], "Accept-Encoding")
+	got.Header["Vary"] = slices.DeleteFunc(got.Header["Vary"], func(v string) bool { return v == "Accept-Encoding" || v == "Origin" })
+	if len(got.Header["Vary"]) == 0 {
+		delete(got.Header, "Vary")
+	}
+	encoded := f.has("Compress") && got.Header.Get("Content-Encoding") == "gzip" && len(want.Header["Content-Encoding"]) == 0
+	var err error
+	if encoded {
+		err = undoEncoding(p, want, got)
+		if !varies {
+			err = fmt.Errorf("compressed without Vary")
+		}
+	}
+	if tag := got.Header.Get("Etag"); f.has("ETag") && len(want.Header["Etag"]) == 0 && len(tag) == 18 {
+		delete(got.Header, "Etag")
+		if p.method == "GET" && !encoded && got.Failed == "" && tag != tagOf(got.Body) {
+			err = fmt.Errorf("the tag of %d bytes is %s", len(got.Body), tag)
+		}
+	}
+	if n := got.Header.Get("Content-Length"); len(want.Header["Content-Length"]) == 0 && (n == strconv.Itoa(len(got.Body)) || p.method == "HEAD") {
+		delete(got.Header, "Content-Length") // known where the bare server sent chunks
+	}
+	if p.method == "HEAD" && varies && len(got.Header["Content-Length"]) == 0 {
+		delete(want.Header, "Content-Length") // only compressing a body would give it
+	}
+	return err
+}
+
+// undoEncoding decodes the body and relabels it.
+func undoEncoding(p *framingProgram, want, got *framingResult) error {
+	for _, name := range []string{"Content-Encoding", "Content-Length"} {
+		delete(want.Header, name)
+		delete(got.Header, name)
+	}
+	if _, ranges := want.Header["Accept-Ranges"]; ranges {
+		delete(want.Header, "Accept-Ranges")
+		if tag := got.Header.Get("Etag"); tag == "W/"+want.Header.Get("Etag") {
+			got.Header.Set("Etag", tag[2:])
+		}
+	}
+	if p.method == "HEAD" {
+		return nil
+	}
+	zr, err := gzip.NewReader(strings.NewReader(got.Body))
+	var plain []byte
+	if err == nil {
+		plain, err = io.ReadAll(zr)
+	}
+	got.Body = string(plain)
+	if got.Failed == "" {
+		return err
+	}
+	if err == nil {
+		return fmt.Errorf("a response that broke off decodes to the end")
+	}
+	return nil
+}
+
+// framingCase makes the program and the chain that data stands for.
+func framingCase(data []byte) (*framingProgram, *framingChain) {
+	c := &choices{data}
+	return newFramingProgram(c), newFramingChain(c)
+}
+
+// framingSeed is the data of a random case.
+func framingSeed(seed uint64) []byte {
+	random := rand.New(rand.NewPCG(seed, 27))
+	data := make([]byte, 96)
+	for i := range data {
+		data[i] = byte(random.Uint32())
+	}
+	return data
+}
+
+// framingPrograms returns how many programs TestFramingIsThatOfNetHTTP runs in
+// each protocol: 300, or the value of the environment variable FRAMING_PROGRAMS.
+func framingPrograms(t *testing.T) uint64 {
+	value := os.Getenv("FRAMING_PROGRAMS")
+	if value == "" {
+		return 300
+	}
+	n, err := strconv.ParseUint(value, 10, 64)
+	if err != nil {
+		t.Fatalf("FRAMING_PROGRAMS: %v", err)
+	}
+	return n
+}
+
+func TestFramingIsThatOfNetHTTP(t *testing.T) {
+	t.Parallel()
+	for _, proto := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+		t.Run(string(proto), func(t *testing.T) {
+			t.Parallel()
+			bare, ours := framingServers(t, proto)
+			counts, programs := map[string]int{}, framingPrograms(t)
+			for seed := range programs {
+				p, chain := framingCase(framingSeed(seed))
+				want, got := bare.exchange(t, p, stack()), ours.exchange(t, p, chain.wrap)
+				for _, d := range chain.differences(p, proto, want, got) {
+					if counts[d.kind]++; counts[d.kind] <= 3 {
+						t.Errorf("program %d through %q: %s\n\t%v", seed, chain.names, d.text, p)
+					}
+				}
+			}
+			t.Logf("%d programs, differences by kind: %v", programs, counts)
+		})
+	}
+}
+
+func FuzzFramingIsThatOfNetHTTP(f *testing.F) {
+	for seed := range uint64(20) {
+		f.Add(framingSeed(1000 + seed))
+	}
+	protocols := []testkit.Protocol{testkit.HTTP1, testkit.HTTP2}
+	var bare, ours [2]*framingServer
+	for i, proto := range protocols {
+		bare[i], ours[i] = framingServers(f, proto)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, chain := framingCase(data)
+		for i, proto := range protocols {
+			want, got := bare[i].exchange(t, p, stack()), ours[i].exchange(t, p, chain.wrap)
+			for _, d := range chain.differences(p, proto, want, got) {
+				t.Errorf("%s, through %q: %s\n\t%v", proto, chain.names, d.text, p)
+			}
+		}
+	})
+}
