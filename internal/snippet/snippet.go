@@ -1,46 +1,100 @@
-// Package snippet finds the Go code in Markdown documents and type-checks it,
-// so that an example that no longer compiles fails a test. Only tests import
-// it.
+// Package snippet holds the code in Markdown documents to the tests that run
+// it. Only tests import it.
+//
+// Go code in a document is a copy of a region in a test file, which has two
+// comments around it:
+//
+//	//snippet:begin README.md
+//	name := http.QueryParam(r, "name")
+//	//snippet:end
+//
+// The test runs the region and checks what a reader of the document expects of
+// it. [Compare] finds blocks that no test runs and regions that no document
+// shows.
 package snippet
 
-import "strings"
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
 
-// A Snippet is a fenced code block of a document whose language is go.
-type Snippet struct {
-	Path  string // of the document
-	Line  int    // of the first line of code, counted from 1
-	Label string // what stands behind "go" on the opening fence, or ""
-	Code  string
+// A Block is a fenced code block of a document.
+type Block struct {
+	Document string // the path, relative to the module's root
+	Line     int    // of the first line of code, counted from 1
+	Language string // the first word of the opening fence, or ""
+	Label    string // the rest of the opening fence, or ""
+	Code     string
 }
 
-// In returns the snippets of a Markdown document. The label lets a document
-// set examples apart that are not this module's: renderers take the first word
-// for the language and skip the rest.
-func In(path, text string) []Snippet {
+// ReadDocuments returns the blocks of README.md and docs/*.md below root.
+func ReadDocuments(root string) ([]Block, error) {
+	paths, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		return nil, err
+	}
+	var blocks []Block
+	for _, path := range append(paths, filepath.Join(root, "README.md")) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return nil, err
+		}
+		blocks = append(blocks, Blocks(filepath.ToSlash(name), string(text))...)
+	}
+	return blocks, nil
+}
+
+// Blocks returns the code blocks of a document. A label sets code apart that is
+// not this module's: renderers take the first word of a fence for the language
+// and skip the rest.
+func Blocks(document, text string) []Block {
 	var (
-		found   []Snippet
-		current *Snippet // nil outside of Go code
-		fence   string   // what closes the current block, or ""
-		number  int
+		found  []Block
+		inside bool
+		fence  string // closes the current block
+		number int
 	)
 	for line := range strings.Lines(text) {
 		number++
 		trimmed := strings.TrimRight(line, "\r\n\t ")
 		switch {
-		case fence == "" && strings.HasPrefix(trimmed, "```"):
+		case !inside && strings.HasPrefix(trimmed, "```"):
 			info := strings.TrimLeft(trimmed, "`")
-			fence = trimmed[:len(trimmed)-len(info)]
-			if language, label, _ := strings.Cut(info, " "); language == "go" {
-				current = &Snippet{Path: path, Line: number + 1, Label: strings.TrimSpace(label)}
-			}
-		case fence != "" && trimmed == fence:
-			if current != nil {
-				found = append(found, *current)
-			}
-			fence, current = "", nil
-		case current != nil:
-			current.Code += line
+			inside, fence = true, trimmed[:len(trimmed)-len(info)]
+			language, label, _ := strings.Cut(info, " ")
+			found = append(found, Block{document, number + 1, language, strings.TrimSpace(label), ""})
+		case inside && trimmed == fence:
+			inside = false
+		case inside:
+			found[len(found)-1].Code += line
 		}
 	}
 	return found
+}
+
+// Compare returns an error for each block that is not the text of a region, and
+// for each region that is not the text of a block of its document. A region
+// serves for one block only.
+func Compare(blocks []Block, regions []Region) []error {
+	var problems []error
+	left := slices.Clone(regions)
+	for _, b := range blocks {
+		i := slices.IndexFunc(left, func(r Region) bool { return r.Document == b.Document && r.Code == b.Code })
+		if i < 0 {
+			problems = append(problems, fmt.Errorf("%s:%d: no test runs this example:\n%s", b.Document, b.Line, b.Code))
+			continue
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	for _, r := range left {
+		problems = append(problems, fmt.Errorf("%s:%d: %s does not show this region:\n%s", r.Path, r.Line, r.Document, r.Code))
+	}
+	return problems
 }

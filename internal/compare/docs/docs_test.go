@@ -1,76 +1,118 @@
-// Package docs holds the examples of other packages in the documents to those
-// packages, so that nobody is shown code that does not compile.
+// Package docs runs the examples of other packages in the documents, so that
+// nobody is shown code of theirs that does not work.
 package docs
 
 import (
-	"os"
-	"path/filepath"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/snippet"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
 )
 
-func TestExamplesOfOtherPackagesCompile(t *testing.T) {
+// Their code is labelled with the name of the package.
+func TestEveryExampleOfAnotherPackageIsRun(t *testing.T) {
 	t.Parallel()
-	for label, prelude := range map[string]string{
-		"net/http": "nethttp.go",
-		"chi":      "chi.go",
-		"echo":     "echo.go",
-		"gin":      "gin.go",
-		"gorilla":  "gorilla.go",
-		"redis":    "redis.go",
-	} {
-		t.Run(label, func(t *testing.T) {
-			t.Parallel()
-			source, err := os.ReadFile(filepath.Join("testdata", prelude))
-			if err != nil {
-				t.Fatal(err)
-			}
-			labelled := examples(t)[label]
-			if len(labelled) == 0 {
-				t.Fatal("no examples were found")
-			}
-			checker, err := snippet.NewChecker(".", source, labelled)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, s := range labelled {
-				for _, problem := range checker.Check(s) {
-					t.Error(problem)
-				}
-			}
-		})
-	}
-}
-
-func TestNoExampleIsLabelledOtherwise(t *testing.T) {
-	t.Parallel()
-	for label, labelled := range examples(t) {
-		switch label {
-		case "", "net/http", "chi", "echo", "gin", "gorilla", "redis":
-		default:
-			t.Errorf("%s:%d: nothing checks examples labelled %q", labelled[0].Path, labelled[0].Line, label)
-		}
-	}
-}
-
-// examples returns the examples of all documents, by label.
-func examples(t *testing.T) map[string][]snippet.Snippet {
-	t.Helper()
-	const root = "../../.."
-	paths, err := filepath.Glob(root + "/docs/*.md")
+	blocks, err := snippet.ReadDocuments("../../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := make(map[string][]snippet.Snippet)
-	for _, path := range append(paths, root+"/README.md") {
-		text, err := os.ReadFile(path)
+	regions, err := snippet.ReadRegions(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	labelled := slices.DeleteFunc(blocks, func(b snippet.Block) bool { return b.Label == "" })
+	if len(labelled) == 0 {
+		t.Fatal("no examples were found")
+	}
+	for _, problem := range snippet.Compare(labelled, regions) {
+		t.Error(problem)
+	}
+}
+
+// freeAddress returns an address that was free a moment ago. The examples
+// choose a port themselves and have no way to stop, so each runs until the
+// tests end.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// A request and what a program must answer.
+type request struct {
+	line   string // method and path
+	body   string
+	header string // "Name: value", or ""
+	status int
+	want   string // the body, without white space around it; "..." is any
+}
+
+// converse waits until a program serves at the address, and sends requests.
+func converse(t *testing.T, address string, requests ...request) {
+	t.Helper()
+	for start := time.Now(); ; {
+		conn, err := net.DialTimeout("tcp", address, testkit.Patience)
+		if err == nil {
+			conn.Close()
+			break
+		}
+		if time.Since(start) > testkit.Patience {
+			t.Fatal(err)
+		}
+	}
+	client := &http.Client{Timeout: testkit.Patience}
+	for _, r := range requests {
+		method, path, _ := strings.Cut(r.line, " ")
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+path, strings.NewReader(r.body))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range snippet.In(path, string(text)) {
-			found[s.Label] = append(found[s.Label], s)
+		req.Header.Set("Content-Type", "application/json")
+		if name, value, ok := strings.Cut(r.header, ": "); ok {
+			req.Header.Set(name, value)
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		got := strings.TrimSpace(string(body))
+		if err != nil || res.StatusCode != r.status || got != r.want && r.want != "..." {
+			t.Errorf("%s: got %d %s, %v, want %d %s", r.line, res.StatusCode, got, err, r.status, r.want)
 		}
 	}
-	return found
+}
+
+// requireAdmin stands for an application's own middleware.
+func requireAdmin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isAdmin(r) {
+			http.Error(w, "admin required", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isAdmin reports whether a request may see the statistics.
+func isAdmin(r *http.Request) bool { return r.Header.Get("Authorization") == "admin" }
+
+// stats stands for an application's own handler.
+func stats(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "stats") }
+
+// guarded are the requests that programs with a guarded route must answer.
+var guarded = []request{
+	{line: "GET /admin/stats", status: 401, want: "..."},
+	{line: "GET /admin/stats", header: "Authorization: admin", status: 200, want: "stats"},
 }

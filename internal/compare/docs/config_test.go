@@ -1,0 +1,105 @@
+package docs
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http/internal/compare/tools"
+	"github.com/stanza-go/framework/pkg/http/internal/snippet"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// block returns the only block of a language in docs/production.md.
+func block(t *testing.T, language string) string {
+	t.Helper()
+	blocks, err := snippet.ReadDocuments("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, b := range blocks {
+		if b.Document == "docs/production.md" && b.Language == language {
+			found = append(found, b.Code)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("docs/production.md has %d blocks of %s, want one", len(found), language)
+	}
+	return found[0]
+}
+
+// check runs a program that checks the file that its last argument names.
+func check(t *testing.T, text string, command ...string) {
+	t.Helper()
+	path := tools.Require(t, command[0])
+	file := command[len(command)-1]
+	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(path, command[1:]...).CombinedOutput(); err != nil {
+		t.Errorf("%s: %v\n%s\n%s", command[0], err, out, text)
+	}
+}
+
+func TestPrometheusConfiguration(t *testing.T) {
+	t.Parallel()
+	check(t, block(t, "yaml"), "promtool", "check", "config", filepath.Join(t.TempDir(), "prometheus.yml"))
+}
+
+func TestPrometheusQueries(t *testing.T) {
+	t.Parallel()
+	rules := "groups:\n- name: documented\n  rules:\n"
+	for query := range strings.Lines(block(t, "promql")) {
+		rules += fmt.Sprintf("  - record: %s\n    expr: '%s'\n", "q"+strings.ToLower(rand.Text()), strings.TrimSpace(query))
+	}
+	check(t, rules, "promtool", "check", "rules", filepath.Join(t.TempDir(), "rules.yml"))
+}
+
+// Before 1.25.1 nginx has no directive http2. The comment beside it says what
+// to write instead.
+func TestNginxConfiguration(t *testing.T) {
+	t.Parallel()
+	version, err := exec.Command(tools.Require(t, "nginx"), "-v").CombinedOutput()
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := block(t, "nginx")
+	if before(t, string(version), 1, 25, 1) {
+		old := regexp.MustCompile(`(?m)listen 443 ssl;\n *http2 on; *# before nginx 1\.25\.1: (listen 443 ssl http2;)$`)
+		if !old.MatchString(site) {
+			t.Fatalf("the configuration does not say what older versions need:\n%s", site)
+		}
+		site = old.ReplaceAllString(site, "$1")
+	}
+	dir := t.TempDir()
+	certFile, keyFile, _ := testkit.KeyPair(t)
+	for from, to := range map[string]string{certFile: "cert.pem", keyFile: "key.pem"} {
+		if err := os.Rename(from, filepath.Join(dir, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := fmt.Sprintf("pid %s/nginx.pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n%s}\n", dir, site)
+	check(t, config, "nginx", "-t", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"))
+}
+
+// before reports whether nginx is older than a version.
+func before(t *testing.T, version string, than ...int) bool {
+	t.Helper()
+	numbers := regexp.MustCompile(`nginx/(\d+)\.(\d+)\.(\d+)`).FindStringSubmatch(version)
+	if numbers == nil {
+		t.Fatalf("nginx says %q", version)
+	}
+	for i, n := range than {
+		if have, _ := strconv.Atoi(numbers[i+1]); have != n {
+			return have < n
+		}
+	}
+	return false
+}

@@ -1,0 +1,66 @@
+package docs
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"testing"
+
+	"github.com/labstack/echo/v5"
+	"github.com/labstack/echo/v5/middleware"
+)
+
+// A User is what the examples are about.
+type User struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+func TestEcho(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(dir+"/dist", 0o777), os.WriteFile(dir+"/dist/app.js", []byte("export {};\n"), 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	save := func(ctx context.Context, organisation string, user User) error {
+		if organisation != "acme" || user.Name == "taken" {
+			return errors.New("duplicate key")
+		}
+		return ctx.Err()
+	}
+	requireAdmin := func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			if !isAdmin(c.Request()) {
+				return echo.NewHTTPError(http.StatusUnauthorized, "admin required")
+			}
+			return next(c)
+		}
+	}
+	stats := func(c *echo.Context) error { return c.String(http.StatusOK, "stats") }
+	port8080 := freeAddress(t)
+	go func() {
+		//snippet:begin docs/migrating.md
+		e := echo.New()
+		e.Use(middleware.RequestLogger(), middleware.Recover(), middleware.Gzip())
+		e.POST("/users/:org", func(c *echo.Context) error {
+			var user User
+			if err := c.Bind(&user); err != nil {
+				return err
+			}
+			if err := save(c.Request().Context(), c.Param("org"), user); err != nil {
+				return echo.NewHTTPError(http.StatusConflict, "name is taken")
+			}
+			return c.JSON(http.StatusCreated, user)
+		})
+		admin := e.Group("/admin", requireAdmin)
+		admin.GET("/stats", stats)
+		e.Static("/", "dist")
+		e.Start(port8080)
+		//snippet:end
+	}()
+	converse(t, port8080, append(guarded,
+		request{line: "POST /users/acme", body: `{"id":7,"name":"Ada"}`, status: 201, want: `{"id":7,"name":"Ada"}`},
+		request{line: "POST /users/acme", body: `{"name":"taken"}`, status: 409, want: `{"message":"name is taken"}`},
+		request{line: "GET /app.js", status: 200, want: "export {};"})...)
+}

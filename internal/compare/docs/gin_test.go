@@ -1,0 +1,50 @@
+package docs
+
+import (
+	"net/http"
+	"strconv"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+)
+
+func TestGin(t *testing.T) {
+	t.Parallel()
+	requireAdmin := func(c *gin.Context) {
+		if !isAdmin(c.Request) {
+			c.AbortWithStatus(http.StatusUnauthorized)
+		}
+	}
+	stats := func(c *gin.Context) { c.String(http.StatusOK, "stats") }
+	port8080 := freeAddress(t)
+	go func() {
+		//snippet:begin docs/migrating.md
+		r := gin.New()
+		r.Use(gin.Logger(), gin.Recovery())
+		r.GET("/users/:id", func(c *gin.Context) {
+			id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+			if err != nil {
+				c.JSON(http.StatusBadRequest, gin.H{"error": "bad id"})
+				return
+			}
+			c.JSON(http.StatusOK, gin.H{"id": id, "view": c.DefaultQuery("view", "table")})
+		})
+		r.POST("/users", func(c *gin.Context) {
+			var user User
+			if err := c.ShouldBindJSON(&user); err != nil {
+				c.JSON(http.StatusBadRequest, gin.H{"error": err.Error()})
+				return
+			}
+			c.JSON(http.StatusCreated, user)
+		})
+		admin := r.Group("/admin", requireAdmin)
+		admin.GET("/stats", stats)
+		r.Run(port8080)
+		//snippet:end
+	}()
+	converse(t, port8080, append(guarded,
+		request{line: "GET /users/7", status: 200, want: `{"id":7,"view":"table"}`},
+		request{line: "GET /users/7?view=list", status: 200, want: `{"id":7,"view":"list"}`},
+		request{line: "GET /users/x", status: 400, want: `{"error":"bad id"}`},
+		request{line: "POST /users", body: `{"id":7,"name":"Ada"}`, status: 201, want: `{"id":7,"name":"Ada"}`})...)
+}

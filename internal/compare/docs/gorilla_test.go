@@ -1,0 +1,84 @@
+package docs
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/handlers"
+	"github.com/gorilla/mux"
+	"github.com/gorilla/websocket"
+)
+
+func TestGorilla(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(dir+"/dist", 0o777), os.WriteFile(dir+"/dist/app.js", []byte("export {};\n"), 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	port8080 := freeAddress(t)
+	go func() {
+		//snippet:begin docs/migrating.md
+		r := mux.NewRouter()
+		r.Use(handlers.CompressHandler)
+		r.HandleFunc("/users/{id:[0-9]+}", func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, mux.Vars(r)["id"])
+		}).Methods("GET")
+		admin := r.PathPrefix("/admin").Subrouter()
+		admin.Use(requireAdmin)
+		admin.HandleFunc("/stats", stats).Methods("GET")
+		r.PathPrefix("/assets/").Handler(http.StripPrefix("/assets/", http.FileServer(http.Dir("dist"))))
+		http.ListenAndServe(port8080, handlers.LoggingHandler(os.Stdout, r))
+		//snippet:end
+	}()
+	converse(t, port8080, append(guarded,
+		request{line: "GET /users/7", status: 200, want: "7"},
+		request{line: "GET /users/x", status: 404, want: "404 page not found"},
+		request{line: "GET /assets/app.js", status: 200, want: "export {};"})...)
+}
+
+func TestGorillaWebSocket(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin docs/migrating.md
+		upgrader := websocket.Upgrader{ReadBufferSize: 1024, WriteBufferSize: 1024}
+		conn, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		conn.SetReadLimit(4096)
+		for {
+			messageType, payload, err := conn.ReadMessage()
+			if err != nil {
+				return
+			}
+			if err := conn.WriteMessage(messageType, payload); err != nil {
+				return
+			}
+		}
+		//snippet:end
+	}))
+	defer srv.Close()
+	conn, _, err := websocket.DefaultDialer.Dial(strings.Replace(srv.URL, "http", "ws", 1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, err := conn.ReadMessage(); err != nil || string(got) != "hello" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if err := conn.WriteMessage(websocket.TextMessage, make([]byte, 4097)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseMessageTooBig) {
+		t.Errorf("%v, want close code 1009", err)
+	}
+}

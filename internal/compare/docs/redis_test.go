@@ -1,0 +1,107 @@
+package docs
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/compare/tools"
+)
+
+//snippet:begin docs/production.md
+
+var increment = redis.NewScript(`
+local count = redis.call("INCR", KEYS[1])
+local left = redis.call("PTTL", KEYS[1])
+if left < 0 then
+	left = tonumber(ARGV[1])
+	redis.call("PEXPIRE", KEYS[1], left)
+end
+return {count, left}
+`)
+
+type Store struct {
+	client *redis.Client
+	prefix string
+}
+
+func (s *Store) Increment(ctx context.Context, key string, window time.Duration) (int64, time.Duration, error) {
+	milliseconds := (window + time.Millisecond - 1) / time.Millisecond
+	result, err := increment.Run(ctx, s.client, []string{s.prefix + key}, int64(milliseconds)).Int64Slice()
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(result) != 2 {
+		return 0, 0, fmt.Errorf("the script returned %d values", len(result))
+	}
+	return result[0], time.Duration(result[1]+1) * time.Millisecond, nil
+}
+
+//snippet:end
+
+// startRedis runs a server until the test ends, and returns its address.
+func startRedis(t *testing.T) string {
+	t.Helper()
+	tools.Require(t, "redis-server")
+	address := freeAddress(t)
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended already
+		_ = cmd.Wait()         // which reports the kill
+	})
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if strings.Contains(lines.Text(), "eady to accept connections") {
+			return address
+		}
+	}
+	t.Fatal("redis-server ended at once")
+	return ""
+}
+
+func TestRedisStore(t *testing.T) {
+	t.Parallel()
+	redisAddress := startRedis(t)
+	//snippet:begin docs/production.md
+	client := redis.NewClient(&redis.Options{
+		Addr:                  redisAddress,
+		ContextTimeoutEnabled: true,
+		MaxRetries:            -1,
+	})
+	store := &Store{client: client, prefix: "login:"}
+	//snippet:end
+	defer client.Close()
+	var _ stanza.RateLimitStore = store
+	for want := int64(1); want <= 3; want++ {
+		count, left, err := store.Increment(t.Context(), "ada", time.Minute)
+		if err != nil || count != want || left <= 0 || left > time.Minute+time.Millisecond {
+			t.Errorf("count %d, %v left, %v, want %d", count, left, err, want)
+		}
+	}
+	if count, _, err := store.Increment(t.Context(), "bob", time.Minute); err != nil || count != 1 {
+		t.Errorf("another key has count %d, %v", count, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := store.Increment(ctx, "ada", time.Minute); err == nil {
+		t.Error("no error after the context's end")
+	}
+}

@@ -1,0 +1,244 @@
+package docs
+
+import (
+	"embed"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http"
+)
+
+func TestDocumentedChain(t *testing.T) {
+	t.Parallel()
+	log := &console{t: t}
+	logger := log.logger()
+	router := http.NewRouter()
+	//snippet:begin README.md
+	metrics := http.NewMetrics()
+
+	router.Use(http.RequestID(http.RequestIDConfig{}))
+	router.Use(metrics.Middleware())
+	router.Use(http.RequestLogger(logger))
+	router.Use(http.Compress(http.CompressConfig{}))
+	router.Use(http.ETag(http.ETagConfig{}))
+	router.Use(http.SecureHeaders(http.SecureHeadersConfig{}))
+	router.Use(http.MaxBody(2 << 20))
+	router.Use(http.CORS(http.CORSConfig{AllowOrigins: []string{"https://app.example.com"}}))
+	router.Use(http.Recovery(func(recovered any, stack []byte) {
+		logger.Error("panic", "value", recovered, "stack", string(stack))
+	}))
+	//snippet:end
+	router.HandleFunc("/page", func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > 0 {
+			_, err := io.Copy(io.Discard, r.Body)
+			http.WriteJSON(w, http.StatusOK, err != nil)
+			return
+		}
+		http.WriteJSON(w, http.StatusOK, strings.Repeat("text ", 1000))
+	})
+	router.HandleFunc("GET /panic", func(w http.ResponseWriter, r *http.Request) { panic("spilt") })
+
+	page := ask(t, router, "GET /page", "", "Accept-Encoding: gzip", "Origin: https://app.example.com")
+	for name, value := range map[string]string{
+		"Content-Encoding":            "gzip",
+		"X-Content-Type-Options":      "nosniff",
+		"Access-Control-Allow-Origin": "https://app.example.com",
+	} {
+		page.wantHeader(t, name, value)
+	}
+	id := page.header.Get("X-Request-Id")
+	if len(id) != 36 || !strings.Contains(log.String(), "path=/page status=200") || !strings.Contains(log.String(), "request_id="+id) {
+		t.Errorf("the id is %q, the log:\n%s", id, log)
+	}
+	ask(t, router, "GET /page", "", "If-None-Match: "+page.header.Get("ETag")).want(t, 304, "")
+	ask(t, router, "POST /page", strings.Repeat("x", 2<<20)).want(t, 200, "false")
+	ask(t, router, "POST /page", strings.Repeat("x", 2<<20+1)).want(t, 200, "true")
+	ask(t, router, "GET /panic", "").want(t, 500, `{"error":"internal server error"}`)
+	if text := log.String(); !strings.Contains(text, "msg=panic value=spilt") || !strings.Contains(text, "level=ERROR msg=\"http request\" method=GET path=/panic status=500") {
+		t.Errorf("the log:\n%s", text)
+	}
+	if got := metrics.Stats(); got.TotalRequests != 5 || got.Status5xx != 1 {
+		t.Errorf("metrics %+v", got)
+	}
+}
+
+func TestRequestsLogger(t *testing.T) {
+	t.Parallel()
+	log := &console{t: t}
+	router := http.NewRouter()
+	router.Use(http.RequestID(http.RequestIDConfig{}), http.RequestLogger(log.logger()))
+	router.HandleFunc("GET /pay", func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin README.md
+		logger := http.LoggerFromContext(r.Context()) // a *slog.Logger, never nil
+		logger.Info("paid", "order", 7)
+		id := http.GetRequestID(r)
+		//snippet:end
+		fmt.Fprint(w, id)
+	})
+	id := ask(t, router, "GET /pay", "").body
+	if len(id) != 36 || !regexp.MustCompile(`(?m)^level=INFO msg=paid .*request_id=`+id+` .*order=7$`).MatchString(log.String()) {
+		t.Errorf("id %q, log:\n%s", id, log)
+	}
+}
+
+func TestLogOptions(t *testing.T) {
+	t.Parallel()
+	log := &console{t: t}
+	logger := log.logger()
+	router := http.NewRouter()
+	//snippet:begin README.md
+	router.Use(http.RequestLogger(logger,
+		http.LogSkip(func(r *http.Request) bool { return r.Pattern == "GET /health" }),
+		http.LogAttrs(func(r *http.Request) []slog.Attr {
+			return []slog.Attr{slog.String("user_agent", r.UserAgent())}
+		}),
+	))
+	//snippet:end
+	router.HandleFunc("GET /health", hello)
+	router.HandleFunc("GET /hello", hello)
+	ask(t, router, "GET /health", "").want(t, 200, "hello")
+	ask(t, router, "GET /hello", "", "User-Agent: curl").want(t, 200, "hello")
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "path=/hello") || !strings.Contains(text, "user_agent=curl") {
+		t.Errorf("the log:\n%s", text)
+	}
+}
+
+func TestChain(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	//snippet:begin README.md
+	guarded := http.Chain(requireLogin, requireAdmin)
+	router.Group("/admin").Use(guarded)
+	//snippet:end
+	router.Group("/admin").HandleFunc("GET /other", hello)
+	for authorization, want := range map[string]int{"": 401, "login": 401, "login, admin": 200} {
+		admin := http.NewRouter()
+		group := admin.Group("/admin")
+		group.Use(guarded)
+		group.HandleFunc("GET /hello", hello)
+		if got := ask(t, admin, "GET /admin/hello", "", "Authorization: "+authorization); got.status != want {
+			t.Errorf("with %q: got %d %s, want %d", authorization, got.status, got.body, want)
+		}
+	}
+	ask(t, router, "GET /admin/other", "").want(t, 200, "hello") // a group of its own
+}
+
+// asks sends a request to a handler without a network, as the fake clock needs
+// it, and returns the answer.
+func asks(handler http.Handler, request string, header ...string) *httptest.ResponseRecorder {
+	method, path, _ := strings.Cut(request, " ")
+	r := httptest.NewRequest(method, path, nil)
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return w
+}
+
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		router := http.NewRouter()
+		router.HandleFunc("GET /hello", hello)
+		//snippet:begin README.md
+		auth := router.Group("/auth")
+		auth.Use(http.RateLimit(http.RateLimitConfig{Limit: 20, Window: time.Minute}))
+		auth.HandleFunc("POST /login", login)
+		//snippet:end
+		for n := range 20 {
+			got := asks(router, "POST /auth/login")
+			if left := fmt.Sprint(19 - n); got.Code != 200 || got.Header().Get("X-RateLimit-Remaining") != left {
+				t.Fatalf("request %d: status %d, %v", n+1, got.Code, got.Header())
+			}
+		}
+		got := asks(router, "POST /auth/login")
+		if got.Code != 429 || got.Header().Get("Retry-After") != "60" || got.Header().Get("X-RateLimit-Limit") != "20" || got.Header().Get("X-RateLimit-Reset") == "" {
+			t.Errorf("over the limit: %d %v", got.Code, got.Header())
+		}
+		if got := asks(router, "GET /hello"); got.Code != 200 {
+			t.Errorf("outside of the group: %d", got.Code)
+		}
+		time.Sleep(time.Minute)
+		if got := asks(router, "POST /auth/login"); got.Code != 200 {
+			t.Errorf("a minute later: %d", got.Code)
+		}
+	})
+}
+
+func TestRateLimitByKey(t *testing.T) {
+	t.Parallel()
+	api := http.NewRouter()
+	//snippet:begin README.md
+	api.Use(http.RateLimit(http.RateLimitConfig{
+		Limit:   100,
+		KeyFunc: func(r *http.Request) string { return r.Header.Get("X-API-Key") },
+	}))
+	//snippet:end
+	api.HandleFunc("GET /hello", hello)
+	for n := range 101 {
+		want := 200
+		if n == 100 {
+			want = 429
+		}
+		if got := asks(api, "GET /hello", "X-API-Key: one"); got.Code != want {
+			t.Fatalf("request %d: status %d", n+1, got.Code)
+		}
+	}
+	if got := asks(api, "GET /hello", "X-API-Key: two"); got.Code != 200 {
+		t.Errorf("another key: status %d", got.Code)
+	}
+}
+
+//snippet:begin README.md
+
+//go:embed all:dist
+var dist embed.FS
+
+func newApplication() *http.Router {
+	router := http.NewRouter()
+	router.Handle("GET /{path...}", http.Static(dist))
+
+	api := router.Group("/api")
+	api.HandleFunc("GET /users", listUsers)
+	api.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		http.WriteError(w, http.StatusNotFound, "not found")
+	})
+	return router
+}
+
+//snippet:end
+
+func TestStaticSite(t *testing.T) {
+	t.Parallel()
+	application := newApplication()
+	index := ask(t, application, "GET /", "")
+	if index.status != 200 || !strings.Contains(index.body, "<title>") {
+		t.Fatalf("got %d %s", index.status, index.body)
+	}
+	index.wantHeader(t, "Cache-Control", "no-cache")
+	ask(t, application, "GET /orders/7", "").want(t, 200, index.body)
+	ask(t, application, "GET /_chunk.js", "").want(t, 200, "export {};\n")
+	ask(t, application, "GET /app-DDmkKxT2.js", "").wantHeader(t, "Cache-Control", "public, max-age=31536000, immutable")
+	if ask(t, application, "GET /app-DDmkKxT2.js", "").header.Get("ETag") == "" {
+		t.Error("an embedded file has no ETag")
+	}
+	compressed := ask(t, application, "GET /app-DDmkKxT2.js", "", "Accept-Encoding: gzip")
+	compressed.wantHeader(t, "Content-Encoding", "gzip")
+	if missing := ask(t, application, "GET /app.js", ""); missing.status != 404 {
+		t.Errorf("missing file: status %d", missing.status)
+	}
+	if hidden := ask(t, application, "GET /.secret", ""); hidden.status != 404 {
+		t.Errorf("dot-file: status %d", hidden.status)
+	}
+	ask(t, application, "GET /api/users", "").want(t, 200, "list")
+	ask(t, application, "GET /api/usres", "").want(t, 404, `{"error":"not found"}`)
+}

@@ -1,0 +1,221 @@
+package docs
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http"
+)
+
+func TestParameters(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	var got []any
+	router.HandleFunc("GET /users/{id}", func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin README.md
+		id := http.PathParam(r, "id") // decoded
+		number, ok := http.PathParamInt64(w, r, "id")
+		if !ok {
+			return // PathParamInt64 has sent a 400
+		}
+		name := http.QueryParam(r, "name")
+		view := http.QueryParamOr(r, "view", "table")
+		page := http.QueryParamInt(r, "page", 1) // 1 if page is missing or not an integer
+		//snippet:end
+		got = []any{id, number, name, view, page}
+	})
+	ask(t, router, "GET /users/7?name=Ada&view=list&page=3", "").want(t, 200, "")
+	if want := []any{"7", int64(7), "Ada", "list", 3}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	ask(t, router, "GET /users/7?page=x", "").want(t, 200, "")
+	if want := []any{"7", int64(7), "", "table", 1}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	got = nil
+	if bad := ask(t, router, "GET /users/Ada", ""); bad.status != 400 || got != nil {
+		t.Errorf("status %d and %v of a path without a number", bad.status, got)
+	}
+}
+
+func TestBindJSON(t *testing.T) {
+	t.Parallel()
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin README.md
+		var user struct {
+			Name string `json:"name"`
+			Age  int    `json:"age"`
+		}
+		if !http.BindJSON(w, r, &user) {
+			return
+		}
+		//snippet:end
+		fmt.Fprintf(w, "%+v", user)
+	})
+	ask(t, handler, "POST /", `{"name":"Ada","age":36,"more":true}`).want(t, 200, "{Name:Ada Age:36}")
+	for body, word := range map[string]string{
+		"":            "empty",
+		`{"name":`:    "malformed",
+		`{"name":1}`:  `\"name\"`,
+		`{"age":"x"}`: `\"age\"`,
+		`{"name":"` + strings.Repeat("x", 1<<20) + `"}`: "too large",
+	} {
+		if got := ask(t, handler, "POST /", body); got.status != 400 || !strings.Contains(got.body, word) {
+			t.Errorf("%.40q: got %d %s, want 400 with %s", body, got.status, got.body, word)
+		}
+	}
+}
+
+func TestReadJSONLimit(t *testing.T) {
+	t.Parallel()
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var input User
+		//snippet:begin README.md
+		err := http.ReadJSONLimit(r, &input, 10<<20)
+		switch {
+		case errors.Is(err, http.ErrBodyTooLarge):
+			http.WriteError(w, http.StatusRequestEntityTooLarge, "at most 10 MB, please")
+			return
+		case err != nil:
+			http.WriteError(w, http.StatusBadRequest, err.Error()) // safe to show to the client
+			return
+		}
+		//snippet:end
+		http.WriteJSON(w, http.StatusOK, input.ID)
+	})
+	ask(t, handler, "POST /", `{"id":7,"name":"`+strings.Repeat("x", 2<<20)+`"}`).want(t, 200, "7")
+	ask(t, handler, "POST /", `{"id":7,"name":"`+strings.Repeat("x", 10<<20)+`"}`).want(t, 413, `{"error":"at most 10 MB, please"}`)
+	if got := ask(t, handler, "POST /", `{"id":"x"}`); got.status != 400 || !strings.Contains(got.body, `\"id\"`) {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	created := func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin README.md
+		http.WriteJSON(w, http.StatusCreated, User{ID: 7, Name: "Ada"})
+		//snippet:end
+	}
+	ask(t, http.HandlerFunc(created), "GET /", "").want(t, 201, `{"id":7,"name":"Ada"}`)
+	taken := func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin README.md
+		http.WriteError(w, http.StatusConflict, "name is taken") // {"error":"name is taken"}
+		//snippet:end
+	}
+	ask(t, http.HandlerFunc(taken), "GET /", "").want(t, 409, `{"error":"name is taken"}`)
+}
+
+func TestWriteServerError(t *testing.T) {
+	t.Parallel()
+	store := &memory{users: []User{{7, "Ada"}}}
+	log := &console{t: t}
+	router := http.NewRouter()
+	router.Use(http.RequestID(http.RequestIDConfig{Generator: func() string { return "r1" }}), http.RequestLogger(log.logger()))
+	router.HandleFunc("GET /user", func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin README.md
+		user, err := store.Find(r.Context(), 7)
+		if err != nil {
+			http.WriteServerError(w, r, "failed to load the user", err)
+			return
+		}
+		http.WriteJSON(w, http.StatusOK, user)
+		//snippet:end
+	})
+	ask(t, router, "GET /user", "").want(t, 200, `{"id":7,"name":"Ada"}`)
+	store.err = errors.New("disk on fire")
+	ask(t, router, "GET /user", "").want(t, 500, `{"error":"failed to load the user"}`)
+	for _, part := range []string{"disk on fire", "request_id=r1", "method=GET", "path=/user"} {
+		if !strings.Contains(log.String(), part) {
+			t.Errorf("%q is not in the log:\n%s", part, log)
+		}
+	}
+}
+
+var store = &memory{users: []User{{1, "Ada"}, {2, "Bob"}}}
+
+//snippet:begin README.md
+
+func list(w http.ResponseWriter, r *http.Request) {
+	page := http.ParsePagination(r, 50, 100) // 50 by default, at most 100
+	column, direction := http.QueryParamSort(r, []string{"id", "name"}, "id", "ASC")
+	users, total, err := store.List(r.Context(), column, direction, page.Limit, page.Offset)
+	if err != nil {
+		http.WriteServerError(w, r, "failed to list users", err)
+		return
+	}
+	http.PaginatedResponse(w, "users", users, total) // {"users":[...],"total":42}
+}
+
+//snippet:end
+
+func TestList(t *testing.T) {
+	ask(t, http.HandlerFunc(list), "GET /?limit=20&offset=40&sort=name&order=desc", "").
+		want(t, 200, `{"users":[{"id":1,"name":"Ada"},{"id":2,"name":"Bob"}],"total":42}`)
+	if want := "name DESC limit 20 offset 40"; store.asked != want {
+		t.Errorf("the store was asked for %q, want %q", store.asked, want)
+	}
+	ask(t, http.HandlerFunc(list), "GET /?limit=1000&sort=password&order=x", "")
+	if want := "id ASC limit 100 offset 0"; store.asked != want {
+		t.Errorf("the store was asked for %q, want %q", store.asked, want)
+	}
+}
+
+func TestBulkIDs(t *testing.T) {
+	t.Parallel()
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin README.md
+		var request struct {
+			IDs []int64 `json:"ids"`
+		}
+		if !http.BindJSON(w, r, &request) || !http.CheckBulkIDs(w, request.IDs, 100) {
+			return
+		}
+		//snippet:end
+		fmt.Fprint(w, request.IDs)
+	})
+	ask(t, handler, "POST /", `{"ids":[3,1]}`).want(t, 200, "[3 1]")
+	for _, body := range []string{`{"ids":[]}`, `{"ids":["x"]}`, `{"ids":[1` + strings.Repeat(",1", 100) + `]}`} {
+		if got := ask(t, handler, "POST /", body); got.status != 400 {
+			t.Errorf("%.40s: status %d", body, got.status)
+		}
+	}
+}
+
+func TestCSV(t *testing.T) {
+	t.Parallel()
+	store := &memory{users: []User{{1, "Ada"}, {2, `Bob, "the builder"`}}}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin README.md
+		users, _, err := store.List(r.Context(), "id", "ASC", 1000, 0)
+		if err != nil {
+			http.WriteServerError(w, r, "failed to export", err)
+			return
+		}
+		next := 0
+		http.WriteCSV(w, "users", []string{"ID", "Name"}, func() []string {
+			if next == len(users) {
+				return nil // no more rows
+			}
+			user := users[next]
+			next++
+			return []string{fmt.Sprint(user.ID), user.Name}
+		})
+		//snippet:end
+	})
+	got := ask(t, handler, "GET /", "")
+	rows, err := csv.NewReader(strings.NewReader(got.body)).ReadAll()
+	want := [][]string{{"ID", "Name"}, {"1", "Ada"}, {"2", `Bob, "the builder"`}}
+	if err != nil || !reflect.DeepEqual(rows, want) {
+		t.Errorf("rows %q, %v", rows, err)
+	}
+	if disposition := got.header.Get("Content-Disposition"); !strings.Contains(disposition, "users-20") {
+		t.Errorf("Content-Disposition %q", disposition)
+	}
+	store.err = errors.New("disk on fire")
+	ask(t, handler, "GET /", "").want(t, 500, `{"error":"failed to export"}`)
+}

@@ -1,0 +1,91 @@
+package docs
+
+import (
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+//snippet:begin README.md
+
+import "github.com/stanza-go/framework/pkg/http"
+
+//snippet:end
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	//snippet:begin README.md
+	router := http.NewRouter()
+	router.HandleFunc("GET /users/{id}", getUser)
+	router.HandleFunc("GET /files/{path...}", download)
+	router.HandleFunc("GET /{$}", hello)
+	//snippet:end
+	ask(t, router, "GET /users/7", "").want(t, 200, "user 7")
+	ask(t, router, "GET /files/a/b.txt", "").want(t, 200, "download a/b.txt")
+	ask(t, router, "GET /", "").want(t, 200, "hello")
+	ask(t, router, "GET /nope", "").want(t, 404, `{"error":"not found"}`)
+	ask(t, router, "POST /users/7", "").want(t, 405, `{"error":"method not allowed"}`)
+}
+
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	//snippet:begin README.md
+	api := router.Group("/api")
+	api.HandleFunc("POST /login", login)
+
+	users := api.Group("/users")
+	users.Use(requireLogin)
+	users.HandleFunc("GET", listUsers)           // GET /api/users
+	users.HandleFunc("GET /{id}", getUser)       // GET /api/users/{id}
+	users.HandleFunc("DELETE /{id}", deleteUser) // DELETE /api/users/{id}
+	//snippet:end
+	ask(t, router, "POST /api/login", "").want(t, 200, "login")
+	for request, want := range map[string]string{
+		"GET /api/users":      "list",
+		"GET /api/users/7":    "user 7",
+		"DELETE /api/users/7": "delete 7",
+	} {
+		ask(t, router, request, "").want(t, 401, `{"error":"login required"}`)
+		ask(t, router, request, "", "Authorization: login").want(t, 200, want)
+	}
+}
+
+func TestMistakesInRegistrationsNameTheirLines(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	_, file, line, _ := runtime.Caller(0)
+	router.HandleFunc("GET /users/{id}", getUser)
+	got := func() (recovered any) {
+		defer func() { recovered = recover() }()
+		router.HandleFunc("GET /users/{name}", getUser)
+		return nil
+	}()
+	text := strings.ReplaceAll("panic: "+got.(string)+"\n", file, "/src/hello/main.go")
+	text = strings.ReplaceAll(text, ":"+strconv.Itoa(line+1)+")", ":9)")
+	text = strings.ReplaceAll(text, ":"+strconv.Itoa(line+4)+":", ":10:")
+	if want := block(t, "README.md", "panic: http: "); text != want {
+		t.Errorf("got  %q\nwant %q", text, want)
+	}
+}
+
+func TestNotFoundAndRoutes(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.HandleFunc("GET /users/{id}", getUser)
+	router.HandleFunc("DELETE /users/{id}", deleteUser)
+	fmt := &console{t: t}
+	//snippet:begin README.md
+	router.NotFound(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.WriteError(w, http.StatusNotFound, "no such page")
+	}))
+	for _, route := range router.Routes() {
+		fmt.Printf("%-6s %s\n", route.Method, route.Path)
+	}
+	//snippet:end
+	ask(t, router, "GET /nope", "").want(t, 404, `{"error":"no such page"}`)
+	if want := "DELETE /users/{id}\nGET    /users/{id}\n"; fmt.String() != want {
+		t.Errorf("printed %q, want %q", fmt, want)
+	}
+}
