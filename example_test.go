@@ -486,7 +486,7 @@ func ExampleBindJSON() {
 	}
 	// Output:
 	// 201 {"name":"Ada","age":36}
-	// 400 {"error":"field \"age\" must be an integer, not a string (at offset 20)"}
+	// 400 {"error":"field \"age\" has a string where an integer is expected (before offset 24)"}
 	// 400 {"error":"malformed JSON: the text ends too early, at offset 8"}
 	// 400 {"error":"the request body is empty"}
 }

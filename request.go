@@ -143,10 +143,13 @@ func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 // one counts. The Content-Type header is not looked at.
 //
 // The error says whether the body is empty, malformed, followed by trailing
-// data, or holds a value of the wrong type, with the field and the offset in
-// bytes where they are known. Its text is fit for the client: it does not name
-// Go types. The error underneath, often one of encoding/json or of a type's
-// own UnmarshalJSON, is found with [errors.As].
+// data, or holds a value of the wrong type; for example, "field "age" has a
+// string where an integer is expected (before offset 24)". Offsets count bytes
+// from 0. How much of the path to the field is named depends on the Go release.
+// If types with an UnmarshalJSON of their own are involved, there is no offset,
+// and unless their error is an [encoding/json.UnmarshalTypeError] no field. The
+// text is fit for the client: it does not name Go types. The error underneath,
+// often one of encoding/json, is found with [errors.As].
 //
 // A body over the limit gives [ErrBodyTooLarge]. Bytes count as they come,
 // white space around the value included. If any middleware of this package has

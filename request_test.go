@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -200,7 +201,7 @@ func TestBindJSONAnswersBadBodiesWith400(t *testing.T) {
 		{"empty", "", "the request body is empty"},
 		{"malformed", `{"a":}`, "malformed JSON: unexpected character '}' at offset 5"},
 		{"trailing data", `{"a":1}{"a":2}`, "trailing data after the JSON value, at offset 7"},
-		{"wrong type", `{"a":"x"}`, `field "a" must be an integer, not a string (at offset 5)`},
+		{"wrong type", `{"a":"x"}`, `field "a" has a string where an integer is expected (before offset 8)`},
 		{"too deep", strings.Repeat("[", 100_000), "the JSON value is nested too deeply, at offset 10000"},
 		{"too large", `"` + strings.Repeat("x", 1<<20) + `"`, "request body too large"},
 	}
@@ -346,6 +347,64 @@ func TestReadJSONKeepsTheErrorUnderneath(t *testing.T) {
 	err = http.ReadJSON(request("POST", "/", `{`), &dst)
 	if _, ok := errors.AsType[*json.SyntaxError](err); !ok || !strings.HasPrefix(err.Error(), "http: ") {
 		t.Errorf("error %#v", err)
+	}
+}
+
+// keeper keeps the slice that it is given, which a type's UnmarshalJSON should
+// not do, but might.
+type keeper []byte
+
+func (k *keeper) UnmarshalJSON(b []byte) error { *k = b; return nil }
+
+func TestReadJSONGivesEachBodyMemoryOfItsOwn(t *testing.T) {
+	t.Parallel()
+	bodies := []string{`{"A":"first"}`, `{"A":"other"}`, `{"A":"` + strings.Repeat("x", 10_000) + `"}`, `[`, `{"A":1}x`}
+	kept := make([]struct{ A keeper }, len(bodies))
+	for i, body := range bodies {
+		_ = http.ReadJSON(request("POST", "/", body), &kept[i]) // the last two are malformed
+	}
+	for i, body := range bodies[:3] {
+		if got := string(kept[i].A); got != body[5:len(body)-1] {
+			t.Errorf("the value of %.20s became %.20s", body, got)
+		}
+	}
+}
+
+// Reading takes as much memory again as the body, and no more than that in
+// addition to what json.Unmarshal takes. The test is not parallel, since others
+// allocate too.
+func TestReadJSONOfABadBodyTakesLittleMemory(t *testing.T) {
+	if testkit.Race {
+		t.Skip("slow, and there is nothing to race here")
+	}
+	allocated := func(f func()) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	const size = 1 << 20
+	for name, body := range map[string]string{
+		"malformed":         `["` + strings.Repeat("x", size-3) + `"`,
+		"of the wrong type": "[" + strings.Repeat("1,", (size-4)/2) + `""]`,
+		"over the limit":    strings.Repeat(" ", 3*size),
+	} {
+		for _, chunked := range []bool{false, true} {
+			r := request("POST", "/", body)
+			if chunked {
+				r.ContentLength = -1
+			}
+			var errs [2]error
+			plain := allocated(func() { errs[0] = json.Unmarshal([]byte(body), new([]int)) }) // with a copy of the body
+			ours := allocated(func() { errs[1] = http.ReadJSON(r, new([]int)) })
+			if errs[0] == nil || errs[1] == nil {
+				t.Errorf("a body that is %s was accepted", name)
+			}
+			if most := 2*max(plain, size) + 64<<10; ours > most {
+				t.Errorf("a body that is %s (chunked %t): %d bytes allocated, want at most %d", name, chunked, ours, most)
+			}
+		}
 	}
 }
 

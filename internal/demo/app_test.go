@@ -118,7 +118,7 @@ func TestEndpoints(t *testing.T) {
 		{"create from nothing", "POST /api/tasks", ``, 400, `{"error":"the request body is empty...`},
 		{"create from half an object", "POST /api/tasks", `{"title":`, 400, `{"error":"malformed JSON: ...`},
 		{"create from a list", "POST /api/tasks", `[]`, 400, `{"error":"...`},
-		{"create with a number for a title", "POST /api/tasks", `{"title":1}`, 400, `{"error":"field \"title\" must be a string...`},
+		{"create with a number for a title", "POST /api/tasks", `{"title":1}`, 400, `{"error":"field \"title\" has a number where a string is expected...`},
 		{"create from two objects", "POST /api/tasks", `{"title":"a"}{"title":"b"}`, 400, `{"error":"trailing data after the JSON value...`},
 		{"create from a form", "POST /api/tasks", `title=new`, 400, `{"error":"malformed JSON: ...`},
 		{"create from too much", "POST /api/tasks", `{"title":"a","description":"` + strings.Repeat("x", 1<<20) + `"}`, 400, `{"error":"request body too large...`},
@@ -151,7 +151,7 @@ func TestEndpoints(t *testing.T) {
 		{"edit nothing", "PATCH /api/tasks/1", `{"version":1,"colour":"red"}`, 422, `{"error":"nothing to change: give title, description or status"}`},
 		{"edit an unknown task", "PATCH /api/tasks/4", `{"status":"doing"}`, 404, `{"error":"no such task"}`},
 		{"edit a negative id", "PATCH /api/tasks/-1", `{"status":"doing"}`, 400, `{"error":"id must be positive"}`},
-		{"edit with a word for a version", "PATCH /api/tasks/1", `{"status":"doing","version":"one"}`, 400, `{"error":"field \"version\" must be an integer...`},
+		{"edit with a word for a version", "PATCH /api/tasks/1", `{"status":"doing","version":"one"}`, 400, `{"error":"field \"version\" has a string where an integer is expected...`},
 
 		{"delete", "DELETE /api/tasks/1", "", 204, ""},
 		{"delete an unknown task", "DELETE /api/tasks/4", "", 404, `{"error":"no such task"}`},

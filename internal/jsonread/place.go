@@ -2,61 +2,77 @@ package jsonread
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"fmt"
 	"math"
 	"reflect"
 	"strings"
+	"time"
 )
 
-// describe says which value does not fit its Go type, and what would.
-func describe(body []byte, err *json.UnmarshalTypeError) string {
-	expectation := fmt.Sprintf("must be %s, not %s", wanted(err), got(err.Value))
-	if place, ok := locate(body, err); ok {
-		return fmt.Sprintf("%s %s (at offset %d)", place.subject(), expectation, place.start)
+// describe says which value of body does not fit, and what would. t is the type
+// that body was decoded into.
+func describe(err *json.UnmarshalTypeError, body []byte, t reflect.Type) string {
+	s := newShape(t)
+	text := s.place(err.Field, body) + " has " + clash(err)
+	// An error of a type's own UnmarshalJSON counts from the beginning of some
+	// other text, and cannot be told from one of encoding/json itself.
+	if !s.foreign && err.Offset > 0 && err.Offset <= int64(len(body)) {
+		text += fmt.Sprintf(" (before offset %d)", err.Offset)
 	}
-	// The value was decoded by a type's own UnmarshalJSON, whose error counts
-	// from the beginning of that value and not of the body. The field's name
-	// is right all the same. What stands before it may name embedded structs.
-	if field := err.Field[strings.LastIndexByte(err.Field, '.')+1:]; field != "" {
-		return fmt.Sprintf("field %s %s", quoted(field), expectation)
-	}
-	return "a value in the JSON body " + expectation
+	return text
 }
 
-// wanted describes, in terms of JSON, what the Go type takes.
-func wanted(err *json.UnmarshalTypeError) string {
-	literal, isLiteral := strings.CutPrefix(err.Value, "number ")
-	integer := isLiteral && strings.Trim(literal, "-0123456789") == ""
-	t := err.Type
-	if t == nil {
-		return "a different value" // made by a type's own UnmarshalJSON, which left it out
+// clash says what was found and what was expected.
+func clash(err *json.UnmarshalTypeError) string {
+	kind, literal, _ := strings.Cut(err.Value, " ")
+	found := cmp.Or(kinds[kind], "a value")
+	wanted := expected(err.Type)
+	numeric := wanted == "an integer" || wanted == "a number"
+	switch {
+	case kind == "number" && numeric && json.Valid([]byte(literal)):
+		found, wanted = shortened(literal), inRange(err.Type, literal)
+	case literal != "" && wanted != "":
+		found = quoted(unquoted(literal))
+	case wanted == "" || wanted == found || kind == "number" && numeric:
+		// The value is of the right kind. The reason is one that has no
+		// description, such as that bytes are not in base 64.
+		return found + " that is not valid"
 	}
+	return found + " where " + wanted + " is expected"
+}
+
+// kinds are the descriptions in [json.UnmarshalTypeError] as they are written
+// here.
+var kinds = map[string]string{
+	"bool":   "a boolean",
+	"number": "a number",
+	"string": "a string",
+	"array":  "an array",
+	"object": "an object",
+	"null":   "null",
+}
+
+// expected describes, in terms of JSON, what a Go type takes, or returns "".
+func expected(t reflect.Type) string {
+	if t == nil {
+		return "" // the error is one of a type's own UnmarshalJSON
+	}
+	t = indirect(t)
 	switch kind := t.Kind(); {
-	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
-		return "a string"
 	case t == reflect.TypeFor[json.Number]():
 		return "a number"
+	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+		return "a string"
 	case kind == reflect.String:
 		return "a string"
 	case kind == reflect.Bool:
 		return "a boolean"
-	case kind >= reflect.Int && kind <= reflect.Int64:
-		if integer {
-			most := int64(math.MaxInt64) >> (64 - t.Bits())
-			return fmt.Sprintf("an integer from %d to %d", -most-1, most)
-		}
-		return "an integer"
-	case kind >= reflect.Uint && kind <= reflect.Uintptr:
-		if integer {
-			return fmt.Sprintf("an integer from 0 to %d", uint64(math.MaxUint64)>>(64-t.Bits()))
-		}
+	case kind >= reflect.Int && kind <= reflect.Uintptr:
 		return "an integer"
 	case kind == reflect.Float32 || kind == reflect.Float64:
-		if isLiteral {
-			return "a smaller number"
-		}
 		return "a number"
 	case kind == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
 		return "a string"
@@ -68,173 +84,147 @@ func wanted(err *json.UnmarshalTypeError) string {
 	return "null"
 }
 
-// got describes the value that was sent, from the words of [encoding/json].
-func got(value string) string {
-	switch value {
-	case "bool":
-		return "a boolean"
-	case "array", "object":
-		return "an " + value
-	case "string", "number":
-		return "a " + value
+// inRange describes the numbers that a numeric type takes, seeing that it does
+// not take literal.
+func inRange(t reflect.Type, literal string) string {
+	t = indirect(t)
+	switch kind := t.Kind(); {
+	case strings.Trim(literal, "-0123456789") != "" && kind <= reflect.Uintptr:
+		return "an integer"
+	case kind >= reflect.Int && kind <= reflect.Int64:
+		most := int64(math.MaxInt64) >> (64 - t.Bits())
+		return fmt.Sprintf("an integer from %d to %d", -most-1, most)
+	case kind >= reflect.Uint && kind <= reflect.Uintptr:
+		return fmt.Sprintf("an integer from 0 to %d", uint64(math.MaxUint64)>>(64-t.Bits()))
 	}
-	literal := strings.TrimPrefix(value, "number ")
-	if strings.Trim(literal, "+-.0123456789eE") != "" {
-		return quoted(literal) // the key of a map
-	}
-	if len(literal) > 40 {
-		return literal[:40] + "..."
-	}
-	return literal
+	return "a smaller number"
 }
 
-// A place is where a value stands in a JSON text.
-type place struct {
-	path  string // such as users[3].name; empty for the whole text
-	isKey bool   // the value is the key itself, and the end of the path
-	start int64  // offset of its first byte
+// shortened returns a number from the client, cut to a bearable length.
+func shortened(number string) string {
+	const most = 40
+	if len(number) > most {
+		return number[:most] + "..."
+	}
+	return number
 }
 
-// subject names the place at the beginning of a sentence.
-func (p place) subject() string {
-	switch {
-	case p.path == "":
+// unquoted returns the text of a literal that may be a JSON string.
+func unquoted(literal string) string {
+	var text string
+	if json.Unmarshal([]byte(literal), &text) != nil {
+		return literal
+	}
+	return text
+}
+
+// maxPath is the length of the longest path that is shown to a client.
+const maxPath = 200
+
+// place names the place of a value by the path in [json.UnmarshalTypeError].
+//
+// Go releases differ over what that path has beside the names of fields: up to
+// Go 1.26 the names of embedded structs, and since Go 1.27 the indices of arrays
+// and the keys of maps. The last part is always one that the client may see. Of
+// those before it, place leaves out what is neither a name that JSON knows, nor
+// an index, nor a text that the client has sent.
+func (s *shape) place(field string, body []byte) string {
+	if field == "" || len(field) > maxPath {
 		return "the JSON body"
-	case p.isKey:
-		return "key " + quoted(p.path)
 	}
-	return "field " + quoted(p.path)
-}
-
-// locate finds the value that err tells of by its offset, which encoding/json
-// sets to the end of a string, number or boolean, one byte past that for a
-// number decoded into an interface, and one byte past the beginning of an
-// array, an object or a key. The value there must be of the right sort and
-// under the right name; otherwise locate reports false.
-func locate(body []byte, err *json.UnmarshalTypeError) (place, bool) {
-	w := walker{decoder: json.NewDecoder(bytes.NewReader(body)), body: body}
-	w.decoder.UseNumber()
-	for w.next() {
-		if w.start >= err.Offset {
-			return place{}, false
-		}
-		if w.isKey || w.opens() {
-			if w.start+1 != err.Offset {
-				continue
-			}
-		} else if end := w.decoder.InputOffset(); end != err.Offset && end+1 != err.Offset {
-			continue
-		}
-		if w.sort(err.Value) && w.under(err.Field) {
-			return place{w.path(), w.isKey, w.start}, true
-		}
-	}
-	return place{}, false
-}
-
-// A walker goes through the tokens of a well-formed JSON text and knows where
-// it is.
-type walker struct {
-	decoder *json.Decoder
-	body    []byte
-
-	token json.Token // the current one
-	start int64      // offset of its first byte
-	isKey bool       // it is the key of an object's member
-	stack []step     // the arrays and objects around it
-}
-
-// A step is one array or object with the position in it.
-type step struct {
-	object bool
-	inKey  bool   // of an object: the next token is a key, or the end
-	key    string // of an object: the member's
-	index  int    // of an array: the element's, -1 before the first
-}
-
-// next moves to the next token and reports whether there is one.
-func (w *walker) next() bool {
-	if delim, ok := w.token.(json.Delim); ok && (delim == '[' || delim == '{') {
-		w.stack = append(w.stack, step{object: delim == '{', inKey: true, index: -1})
-	}
-	w.start = w.decoder.InputOffset()
-	for w.start < int64(len(w.body)) && strings.IndexByte(" \t\r\n,:", w.body[w.start]) >= 0 {
-		w.start++
-	}
-	token, err := w.decoder.Token()
-	if err != nil {
-		return false
-	}
-	w.token, w.isKey = token, false
-	if token == json.Delim(']') || token == json.Delim('}') {
-		w.stack = w.stack[:len(w.stack)-1]
-		return true
-	}
-	if len(w.stack) == 0 {
-		return true
-	}
-	top := &w.stack[len(w.stack)-1]
-	if !top.object {
-		top.index++
-		return true
-	}
-	if w.isKey = top.inKey; w.isKey {
-		top.key, _ = token.(string)
-	}
-	top.inKey = !top.inKey
-	return true
-}
-
-// opens reports whether the current token begins an array or object.
-func (w *walker) opens() bool {
-	return w.token == json.Delim('[') || w.token == json.Delim('{')
-}
-
-// sort reports whether the current token is the value that [encoding/json]
-// describes with these words.
-func (w *walker) sort(value string) bool {
-	literal, isLiteral := strings.CutPrefix(value, "number ")
-	switch token := w.token.(type) {
-	case json.Delim:
-		return token == '[' && value == "array" || token == '{' && value == "object"
-	case string:
-		return value == "string" && !w.isKey || isLiteral && w.isKey && token == literal
-	case json.Number:
-		return value == "number" || isLiteral && token.String() == literal
-	case bool:
-		return value == "bool"
-	}
-	return false
-}
-
-// under reports whether the last name in the path of Go fields is that of an
-// object's member around the current token.
-func (w *walker) under(field string) bool {
-	field = field[strings.LastIndexByte(field, '.')+1:]
-	if field == "" {
-		return true
-	}
-	for _, step := range w.stack {
-		// A field's own name may have a dot in it.
-		if step.object && strings.EqualFold(step.key[strings.LastIndexByte(step.key, '.')+1:], field) {
-			return true
-		}
-	}
-	return false
-}
-
-// path returns the way to the current token.
-func (w *walker) path() string {
+	parts := strings.Split(field, ".")
 	var path strings.Builder
-	for i, step := range w.stack {
+	for i := 0; i < len(parts); {
+		n := s.longest(parts[i:])
+		next := i + max(n, 1)
+		name := unescape.Replace(strings.Join(parts[i:next], "."))
 		switch {
-		case !step.object:
-			fmt.Fprintf(&path, "[%d]", step.index)
-		case i > 0:
-			path.WriteString("." + step.key)
-		default:
-			path.WriteString(step.key)
+		case n == 0 && name != "" && strings.Trim(name, "0123456789") == "":
+			path.WriteString("[" + name + "]")
+		case n > 0, next == len(parts), !s.hidden(name) && bytes.Contains(body, []byte(name)):
+			if path.Len() > 0 {
+				path.WriteByte('.')
+			}
+			path.WriteString(name)
+		}
+		i = next
+	}
+	return "field " + quoted(path.String())
+}
+
+// unescape undoes the escapes of JSON pointers (RFC 6901), in which Go 1.27
+// writes paths.
+var unescape = strings.NewReplacer("~1", "/", "~0", "~")
+
+// A shape has those properties of a type that describing its errors needs.
+type shape struct {
+	// names has the names of the fields of structs, in lower case. They are true
+	// if JSON knows them, and false if they are only those of embedded structs.
+	names map[string]bool
+	// foreign is true if decoding may call methods from outside the standard
+	// library.
+	foreign bool
+	seen    map[reflect.Type]bool
+}
+
+func newShape(t reflect.Type) *shape {
+	s := &shape{names: make(map[string]bool), seen: make(map[reflect.Type]bool)}
+	s.add(t)
+	return s
+}
+
+// add adds a type and those that it is made of.
+func (s *shape) add(t reflect.Type) {
+	if s.seen[t] {
+		return
+	}
+	s.seen[t] = true
+	if t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[json.RawMessage]() {
+		return
+	}
+	if t.Kind() == reflect.Interface || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
+		s.foreign = true
+	}
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		s.add(t.Elem())
+	case reflect.Struct:
+		for field := range t.Fields() {
+			s.addName(field)
+			s.add(field.Type)
 		}
 	}
-	return path.String()
+}
+
+// addName adds the name of a field.
+func (s *shape) addName(field reflect.StructField) {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	embedded := field.Anonymous && name == "" && indirect(field.Type).Kind() == reflect.Struct
+	name = strings.ToLower(cmp.Or(name, field.Name))
+	s.names[name] = s.names[name] || !embedded
+}
+
+// longest returns how many of the parts make up a name that JSON knows, which
+// may have dots in it, or 0.
+func (s *shape) longest(parts []string) int {
+	for count := min(len(parts), 5); count > 0; count-- {
+		if s.names[strings.ToLower(unescape.Replace(strings.Join(parts[:count], ".")))] {
+			return count
+		}
+	}
+	return 0
+}
+
+// hidden reports whether a name is only that of an embedded struct.
+func (s *shape) hidden(name string) bool {
+	known, found := s.names[strings.ToLower(name)]
+	return found && !known
+}
+
+// indirect returns the type that a pointer leads to, or t if it is none.
+func indirect(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
 }

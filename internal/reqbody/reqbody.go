@@ -65,14 +65,18 @@ func startSize(announced int64) int64 {
 	return min(announced, maxStart-1) + 1
 }
 
-// grow returns body with a larger capacity, of at most most. If an eighth of
-// the announced length has arrived, the rest is believed.
+// grow returns body with a larger capacity, of at most most: what was announced
+// if an eighth of it has arrived, and otherwise twice as much as before, or most
+// if that is not much more.
 func grow(body []byte, announced, most int64) []byte {
 	size := 2 * int64(cap(body))
-	if announced >= int64(len(body)) && announced < 8*int64(len(body)) {
-		size = announced + 1
+	switch {
+	case announced >= int64(len(body)) && announced < 8*int64(len(body)):
+		size = min(announced+1, most)
+	case most/2 <= size:
+		size = most
 	}
-	grown := make([]byte, len(body), min(size, most))
+	grown := make([]byte, len(body), size)
 	copy(grown, body)
 	return grown
 }
