@@ -116,8 +116,9 @@ func validRequestID(id string) bool {
 // A LogOption changes what [RequestLogger] writes.
 type LogOption func(*requestLog)
 
-// LogSkip leaves out requests for which skip returns true, such as health
-// checks. It is asked after the handler returned, when r.Pattern is known.
+// LogSkip omits the line of requests for which skip returns true, such as health
+// checks. RequestLogger calls skip after the handler has returned, when r.Pattern
+// is set. See [LogAttrs] for what r does not have.
 func LogSkip(skip func(r *Request) bool) LogOption {
 	if skip == nil {
 		callsite.Panicf("LogSkip: nil function")
@@ -125,9 +126,17 @@ func LogSkip(skip func(r *Request) bool) LogOption {
 	return func(l *requestLog) { l.skip = append(l.skip, skip) }
 }
 
-// LogAttrs adds the attributes that attrs returns to the end of each line. It
-// is asked after the handler returned, when r.Pattern is known. Query strings
-// and header fields often hold secrets; choose what to log with care.
+// LogAttrs adds the attributes that attrs returns to the end of each line.
+// RequestLogger calls attrs after the handler has returned, when r.Pattern is
+// set.
+//
+// r is the request that RequestLogger passed on. If middleware or handlers
+// further in add values to the context, they do so in a copy of the request, so
+// attrs does not see those values. For example, to log a user that
+// authentication finds, add that middleware before RequestLogger.
+//
+// Query strings and header fields often contain secrets; choose what to log with
+// care.
 func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
 	if attrs == nil {
 		callsite.Panicf("LogAttrs: nil function")
@@ -307,8 +316,8 @@ func ContextWithLogger(ctx context.Context, logger *slog.Logger) context.Context
 
 // CompressConfig sets up [Compress]. The zero value is ready to use.
 type CompressConfig struct {
-	// Level is gzip's compression level, from 1 (fastest) to 9 (smallest). 0
-	// means 6.
+	// Level is gzip's compression level, from 1 (fastest) to 9 (smallest). 0 and
+	// -1 ([compress/gzip.DefaultCompression]) mean 6. Other values panic.
 	Level int
 
 	// MinSize is the length in bytes from which a body is compressed. 0 means

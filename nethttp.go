@@ -323,10 +323,10 @@ func NewResponseController(rw ResponseWriter) *ResponseController {
 // NewServeMux returns a ServeMux without patterns; see [net/http.NewServeMux].
 func NewServeMux() *ServeMux { return http.NewServeMux() }
 
-// NotFound answers 404 in plain text; see [net/http.NotFound].
+// NotFound answers 404 in plain text, not in JSON as a Router does; see [net/http.NotFound].
 func NotFound(w ResponseWriter, r *Request) { http.NotFound(w, r) }
 
-// NotFoundHandler returns a handler that answers 404 in plain text; see [net/http.NotFoundHandler].
+// NotFoundHandler returns a handler that answers 404 in plain text, not in JSON as a Router does; see [net/http.NotFoundHandler].
 func NotFoundHandler() Handler { return http.NotFoundHandler() }
 
 // ParseCookie reads the value of a Cookie field; see [net/http.ParseCookie].

@@ -190,9 +190,13 @@ func (rt *Router) Use(mw ...Middleware) { rt.use(&rt.layers, mw) }
 // "/" make a group which shares only middleware.
 func (rt *Router) Group(prefix string) *Group { return newGroup(rt, nil, prefix) }
 
-// NotFound sets the handler for requests that no route matches, in place of
-// the default answer, status 404 with the body {"error":"not found"}. The
-// handler sets the status itself. The router's middleware runs before it.
+// NotFound sets the handler for requests that match no route. The default
+// answers 404 with the body {"error":"not found"}. The handler must set the
+// status itself. The router's middleware runs before it.
+//
+// The function [NotFound] is net/http's and answers in plain text. A handler that
+// should answer as the router does by default, for example because a record does
+// not exist, calls WriteError(w, StatusNotFound, "not found").
 func (rt *Router) NotFound(handler Handler) { setHook(&rt.notFound, handler) }
 
 // MethodNotAllowed sets the handler for requests whose path has routes, but

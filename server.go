@@ -248,9 +248,13 @@ func WithAddr(addr string) ServerOption {
 	return func(s *Server) { s.hs.Addr = addr }
 }
 
-// WithListener serves connections from listener instead of binding an
-// address: a Unix socket, one inherited from a supervisor, one of a test. The
-// server owns it and closes it when it stops.
+// WithListener serves connections from listener instead of binding an address,
+// for example a Unix socket, or a socket inherited from a supervisor. [WithAddr]
+// then has no effect. The server owns the listener and closes it when it stops.
+//
+// With [WithTLS], the server speaks TLS on the connections that listener accepts.
+// If listener speaks TLS itself, as one of [crypto/tls.NewListener] does, leave
+// WithTLS out.
 func WithListener(listener net.Listener) ServerOption {
 	if listener == nil {
 		callsite.Panicf("WithListener: the listener is nil")

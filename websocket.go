@@ -325,9 +325,11 @@ func readBufferSize(size int) int {
 
 // DialOptions are options of [Dial]. The zero value is ready to use.
 type DialOptions struct {
-	// Header holds fields to add to the request, such as Authorization,
-	// Cookie, Origin, or Host in place of the URL's. Those of the handshake
-	// itself cannot be chosen.
+	// Header holds fields to add to the request, such as Authorization, Cookie,
+	// Origin, or Host to replace the URL's. If it has a field of the handshake,
+	// such as Upgrade or Sec-WebSocket-Protocol, or one that describes a body, such
+	// as Content-Type, Dial returns an error. To offer subprotocols, use
+	// Subprotocols.
 	Header Header
 
 	// Subprotocols are the subprotocols to offer, the preferred first. A
