@@ -323,6 +323,22 @@ func ExampleGroup_Use() {
 	// Output: 403 0
 }
 
+// Generated code registers its routes on anything with these two methods.
+func ExampleGroup_ServeHTTP() {
+	type mux interface {
+		HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request))
+		http.Handler
+	}
+	serve := func(m mux) http.Handler { // as a generator writes it
+		m.HandleFunc("GET /pets", func(w http.ResponseWriter, r *http.Request) { fmt.Println(r.Pattern) })
+		return m
+	}
+	router := http.NewRouter()
+	handler := serve(router.Group("/api"))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/api/pets", nil))
+	// Output: GET /api/pets
+}
+
 // A group with the same prefix has middleware for some of the routes.
 func ExampleGroup_Group() {
 	only := func(user string) http.Middleware {

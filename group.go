@@ -5,9 +5,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/pattern"
 )
 
-// A Group is a set of routes of a [Router] which share a path prefix and
-// middleware. Groups are made by [Router.Group] and [Group.Group], and their
-// methods may be called from several goroutines.
+// A Group is a set of routes of a [Router] that share a path prefix and
+// middleware. Groups are made by [Router.Group] and [Group.Group]. All methods
+// are safe for concurrent use by multiple goroutines.
 type Group struct {
 	router *Router
 	parent *Group  // nil: directly below the router
@@ -54,3 +54,9 @@ func (g *Group) Use(mw ...Middleware) { g.router.use(&g.layers, mw) }
 // Group returns a group inside this one. Its prefix is put after this group's
 // prefix; see [Router.Group].
 func (g *Group) Group(prefix string) *Group { return newGroup(g.router, g, prefix) }
+
+// ServeHTTP passes the request to the group's router, which serves all of its
+// routes, and not only those of the group. With it a Group can be given to
+// generated code that registers its routes on anything with the methods
+// HandleFunc and ServeHTTP.
+func (g *Group) ServeHTTP(w ResponseWriter, r *Request) { g.router.ServeHTTP(w, r) }

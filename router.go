@@ -103,14 +103,19 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/pattern"
 )
 
-// A Middleware wraps a handler in another one that does something before,
-// after or instead of it. It is called when the chains of a [Router] are
-// built, once for every handler it covers, so state that those handlers are
-// to share belongs outside the function. It must not return nil.
-type Middleware func(Handler) Handler
+// Middleware wraps a handler in another one that does something before, after or
+// instead of it. It is an alias, so that functions and slices of
+// func(Handler) Handler need no conversion, whether they come from this package
+// or go to other routers.
+//
+// The router calls it once per route, before serving, not once per request.
+// State that the routes are to share therefore belongs outside the function. It
+// must not return nil.
+type Middleware = func(Handler) Handler
 
 // Chain composes middleware into one: the first is the outermost and sees a
-// request first. Chain of nothing changes nothing. A nil middleware panics.
+// request first. With no arguments, Chain returns the handler unchanged. It
+// panics if a middleware is nil.
 func Chain(mw ...Middleware) Middleware {
 	layers := layersOf(mw)
 	return func(next Handler) Handler {
@@ -197,14 +202,14 @@ func (rt *Router) Group(prefix string) *Group { return newGroup(rt, nil, prefix)
 // The function [NotFound] is net/http's and answers in plain text. A handler that
 // should answer as the router does by default, for example because a record does
 // not exist, calls WriteError(w, StatusNotFound, "not found").
-func (rt *Router) NotFound(handler Handler) { setHook(&rt.notFound, handler) }
+func (rt *Router) NotFound(handler Handler) { rt.setHook(&rt.notFound, handler) }
 
 // MethodNotAllowed sets the handler for requests whose path has routes, but
 // none for their method, in place of the default answer, status 405 with the
 // body {"error":"method not allowed"}. The handler sets the status itself; the
 // Allow header that RFC 9110, section 15.5.6 asks for is already set. The
 // router's middleware runs before it.
-func (rt *Router) MethodNotAllowed(handler Handler) { setHook(&rt.methodNotAllowed, handler) }
+func (rt *Router) MethodNotAllowed(handler Handler) { rt.setHook(&rt.methodNotAllowed, handler) }
 
 // Routes lists the registered routes, those of groups with their full path,
 // sorted by path and then by method.
@@ -238,8 +243,12 @@ func (rt *Router) register(group *Group, prefix, written string, handler Handler
 	if err != nil {
 		callsite.Panicf("pattern %q: %v", written, err)
 	}
-	if isNil(handler) {
+	switch {
+	case isNil(handler):
 		callsite.Panicf("pattern %q: nil handler", full)
+	case routerOf(handler) == rt:
+		callsite.Panicf("pattern %q: the handler is the router itself or one of its groups, and would call itself for ever;"+
+			" routes of a group need no Handle", full)
 	}
 	added := &endpoint{group: group, pattern: full, location: callsite.Location(), handler: handler}
 	if rt.addUnbuilt(added) {
@@ -389,11 +398,26 @@ func wrap(layers []layer, handler Handler) Handler {
 }
 
 // setHook stores a handler that the dispatch of a running router may read.
-func setHook(hook *atomic.Pointer[Handler], handler Handler) {
-	if isNil(handler) {
+func (rt *Router) setHook(hook *atomic.Pointer[Handler], handler Handler) {
+	switch {
+	case isNil(handler):
 		callsite.Panicf("nil handler")
+	case routerOf(handler) == rt:
+		callsite.Panicf("the handler is the router itself or one of its groups, and would call itself for ever")
 	}
 	hook.Store(&handler)
+}
+
+// routerOf returns the router that a handler is, or is a group of, and nil for
+// other handlers.
+func routerOf(handler Handler) *Router {
+	switch handler := handler.(type) {
+	case *Router:
+		return handler
+	case *Group:
+		return handler.router
+	}
+	return nil
 }
 
 // isNil reports whether a handler cannot be called: the nil interface, or a
