@@ -140,6 +140,12 @@ type Route struct {
 // same precedence, conflicts, redirects, [net/http.Request.Pattern] and
 // [net/http.Request.PathValue]; middleware, groups and JSON errors come on top.
 //
+// Three things differ from ServeMux. Hosts are compared without regard to case
+// and to a dot at their end: "example.com/" matches requests for EXAMPLE.com and
+// example.com. too, so that the middleware of a host is never skipped. Patterns
+// with an empty segment, such as "/a//b", are refused. And in a CONNECT request,
+// whose path is not cleaned, no wildcard matches an empty segment.
+//
 // A mistake at registration (a malformed or conflicting pattern, a nil handler
 // or middleware) panics with a message that begins with the file and line of
 // the call.

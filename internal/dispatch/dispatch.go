@@ -1,5 +1,5 @@
 // Package dispatch is a [http.ServeMux] that leaves it to a function what to
-// answer when no route matches.
+// answer if no route matches.
 //
 // ServeMux answers such requests itself, in plain text, through the response
 // writer that handlers use, so that its 404 and 405 cannot be told from theirs
@@ -7,15 +7,15 @@
 // which matches whatever the others leave. One match then finds the route or
 // the lack of one, handlers see the real response writer, and the redirects
 // stay ServeMux's own, since it looks for them before it settles for a pattern
-// that matches less exactly. What the last pattern hides from ServeMux is which
-// methods the path has routes for; an [Index] knows.
+// that matches less exactly. The last pattern hides from ServeMux which methods
+// the path has routes for; an [Index] knows.
 //
 // Routes without wildcards, which most requests of an application are for, are
-// found without ServeMux.
+// found without ServeMux. Requests that ServeMux would match in another way than
+// this package promises are looked up with care: see [Mux.find].
 package dispatch
 
 import (
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -25,8 +25,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/pattern"
 )
 
-// A Mux is a [http.ServeMux] with its own answer to unmatched requests. Routes
-// may be added while it serves.
+// A Mux is a [http.ServeMux] with its own answer to unmatched requests, which
+// compares hosts without regard to case and to a dot at their end. Routes may be
+// added while it serves.
 type Mux struct {
 	// serving is replaced once at most, when a route is registered that takes
 	// the place of the fallback.
@@ -34,10 +35,14 @@ type Mux struct {
 	// literals is nil from a registration to the next request.
 	literals atomic.Pointer[literals]
 	index    Index
+	fallback *route // for requests that no other route matches
 	refuse   func(w http.ResponseWriter, r *http.Request, allow string)
 
+	hosts  atomic.Bool // a pattern has a host
+	folded atomic.Bool // a pattern has a host that is not in the form of foldHost
+
 	mu     sync.Mutex // held to change routes, and to make literals of them
-	routes []route
+	routes []*route
 }
 
 // serving is the ServeMux that requests go to.
@@ -48,19 +53,14 @@ type serving struct {
 	fallback bool
 }
 
-type route struct {
-	method  string // "" for all
-	pattern string // in full
-	handler http.Handler
-}
-
 // New returns a Mux without routes. For a request that no route matches it
 // calls refuse; allow is "" if the path is unknown, and otherwise lists the
 // methods that it has routes for, as in an Allow header.
 func New(refuse func(w http.ResponseWriter, r *http.Request, allow string)) *Mux {
 	m := &Mux{refuse: refuse}
+	m.fallback = &route{path: "/", handler: http.HandlerFunc(m.unmatched)}
 	mux := new(http.ServeMux)
-	mux.HandleFunc("/", m.unmatched)
+	mux.Handle("/", m.fallback)
 	m.serving.Store(&serving{mux, true})
 	return m
 }
@@ -69,29 +69,35 @@ func New(refuse func(w http.ResponseWriter, r *http.Request, allow string)) *Mux
 // [pattern.Check], and if p conflicts with a route that was added earlier, a
 // [*pattern.ConflictError]. It may be called while the Mux serves.
 func (m *Mux) Register(p string, handler http.Handler) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := pattern.Register(m.serving.Load().ServeMux, p, handler); err != nil {
-		if err = m.resolve(err, p, handler); err != nil {
-			return err
-		}
-	}
-	method, _ := pattern.Split(p)
-	m.routes = append(m.routes, route{method, p, handler})
-	m.literals.Store(nil)
-	m.index.Add(p)
-	return nil
-}
-
-// resolve finds out why p was refused. If nothing but the fallback conflicts
-// with p, then p matches every request, and the route takes the place of the
-// fallback.
-func (m *Mux) resolve(refusal error, p string, handler http.Handler) error {
 	if err := pattern.Check(p); err != nil {
 		return err
 	}
-	for _, r := range m.routes {
-		if err := pattern.Conflict(p, r.pattern); err != nil {
+	added := newRoute(p, handler)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	// Before the route can match.
+	if added.host != "" {
+		m.hosts.Store(true)
+		m.folded.CompareAndSwap(false, added.folded != p)
+	}
+	if err := pattern.Register(m.serving.Load().ServeMux, added.folded, added); err != nil {
+		if err = m.resolve(err, added); err != nil {
+			return err
+		}
+	}
+	m.routes = append(m.routes, added)
+	m.literals.Store(nil)
+	m.index.Add(added.folded)
+	return nil
+}
+
+// resolve finds out why a route was refused. If nothing but the fallback
+// conflicts with it, then it matches every request, and takes the place of the
+// fallback.
+func (m *Mux) resolve(refusal error, added *route) error {
+	for _, other := range m.routes {
+		if err := pattern.Conflict(added.folded, other.folded); err != nil {
+			err.Other = other.pattern
 			return err
 		}
 	}
@@ -100,9 +106,9 @@ func (m *Mux) resolve(refusal error, p string, handler http.Handler) error {
 	}
 	mux := new(http.ServeMux)
 	for _, r := range m.routes {
-		mux.Handle(r.pattern, r.handler)
+		mux.Handle(r.folded, r)
 	}
-	if err := pattern.Register(mux, p, handler); err != nil {
+	if err := pattern.Register(mux, added.folded, added); err != nil {
 		return err
 	}
 	m.serving.Store(&serving{mux, false})
@@ -116,25 +122,17 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if known == nil {
 		known = m.collect()
 	}
-	if route := known.find(r); route != nil {
-		r.Pattern = route.pattern
-		route.handler.ServeHTTP(w, r)
-		return
-	}
-	if r.Method == http.MethodConnect && r.URL.Path == "" && r.RequestURI != "*" {
-		// The target is an authority. No pattern matches an empty path.
-		m.unmatched(w, r)
-		return
-	}
-	now, before := m.serving.Load(), capture.PatternOf(w, r)
-	now.ServeHTTP(w, r)
-	switch {
-	case capture.PatternOf(w, r) != before:
-		// A route has matched, or one of a router further in.
-	case now.fallback && r.Pattern == "/":
-		r.Pattern = "" // ServeMux redirected to a clean path that has no route
-	case r.Pattern != "" && r.Method != http.MethodConnect: // for which the pattern is the path
-		capture.KeepPattern(w, r) // ServeMux redirected to a path with a route
+	switch route := known.find(r); {
+	case route != nil:
+		route.ServeHTTP(w, r)
+	case r.RequestURI != "*" && m.needsCare(r):
+		m.find(w, r)
+	default:
+		before := capture.PatternOf(w, r)
+		m.serving.Load().ServeHTTP(w, r)
+		if r.Pattern != "" && capture.PatternOf(w, r) == before {
+			capture.KeepPattern(w, r) // ServeMux redirected to the path of a route, which ends in a slash
+		}
 	}
 }
 
@@ -152,22 +150,55 @@ func (m *Mux) collect() *literals {
 
 // unmatched is the handler of the fallback.
 func (m *Mux) unmatched(w http.ResponseWriter, r *http.Request) {
-	r.Pattern = ""
 	host := r.URL.Host
 	if r.Method != http.MethodConnect {
 		host = withoutPort(r.Host)
 	}
-	m.refuse(w, r, m.index.Methods(host, r.URL.EscapedPath()))
+	m.refuse(w, r, m.index.Methods(foldHost(host), r.URL.EscapedPath()))
 }
 
-// withoutPort returns a host as ServeMux compares it with those of patterns.
-func withoutPort(hostport string) string {
-	if !strings.Contains(hostport, ":") {
-		return hostport
+// A route is a registered handler with its pattern.
+type route struct {
+	pattern string // as it was registered; "" for the fallback
+	folded  string // the pattern with its host in the form of foldHost
+	method  string // "" for all
+	host    string // as in folded
+	path    string
+	handler http.Handler
+
+	once sync.Once
+	mux  *http.ServeMux // with this route alone
+}
+
+// newRoute takes a valid pattern apart.
+func newRoute(p string, handler http.Handler) *route {
+	method, rest := pattern.Split(p)
+	slash := strings.IndexByte(rest, '/')
+	host := foldHost(rest[:slash])
+	return &route{
+		pattern: p,
+		folded:  p[:len(p)-len(rest)] + host + rest[slash:],
+		method:  method,
+		host:    host,
+		path:    rest[slash:],
+		handler: handler,
 	}
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return hostport
-	}
-	return host
+}
+
+// ServeHTTP calls the handler. ServeMux has set the path values by then, and
+// the pattern, but with the folded host.
+func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Pattern = rt.pattern
+	rt.handler.ServeHTTP(w, r)
+}
+
+// serveAlone serves a request that is known to match the route: a ServeMux with
+// the route's path and nothing else sets the path values, whatever the request's
+// host is.
+func (rt *route) serveAlone(w http.ResponseWriter, r *http.Request) {
+	rt.once.Do(func() {
+		rt.mux = new(http.ServeMux)
+		rt.mux.Handle(rt.path, rt)
+	})
+	rt.mux.ServeHTTP(w, r)
 }

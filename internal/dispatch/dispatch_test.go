@@ -25,7 +25,7 @@ func TestIndexListsTheMethodsOfAPath(t *testing.T) {
 		"GET /deep/%2F/{$}",
 		"LOCK example.com/a",
 		"GET /é",
-		"CONNECT //double",
+		"PURGE /v/{x}/w",
 	} {
 		index.Add(p)
 	}
@@ -47,7 +47,10 @@ func TestIndexListsTheMethodsOfAPath(t *testing.T) {
 		{"", "/", ""},
 		{"", "", ""},
 		{"", "/a/", ""},
-		{"", "//double", "CONNECT"},
+		{"", "//double", ""},
+		{"", "/v/x/w", "PURGE"},
+		{"", "/v//w", ""},
+		{"", "//w/", ""},
 	} {
 		if got := index.Methods(tt.host, tt.path); got != tt.want {
 			t.Errorf("Methods(%q, %q) = %q, want %q", tt.host, tt.path, got, tt.want)

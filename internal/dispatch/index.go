@@ -19,8 +19,8 @@ type Index struct {
 }
 
 // A node is a place between the segments of patterns. What leads on from it is
-// sorted as in ServeMux, whose quirks must be met: {$} and the segment %2F are
-// both a literal "/", and an empty segment counts as a wildcard.
+// sorted as in ServeMux, for which {$} and the segment %2F are both a literal
+// "/".
 type node struct {
 	literals map[string]*node // by unescaped segment
 	single   *node            // {name}
@@ -28,7 +28,7 @@ type node struct {
 	subtrees []string         // methods of those that go on with anything: / or /{name...}
 }
 
-// Add adds a pattern that ServeMux has accepted. One without a method matches
+// Add adds a pattern that [pattern.Check] accepts. One without a method matches
 // them all and so never leads to a 405; it is left out.
 func (x *Index) Add(p string) {
 	method, rest := pattern.Split(p)
@@ -65,7 +65,7 @@ func (n *node) grow(written string) *node {
 	switch {
 	case written == "{$}":
 		segment = "/"
-	case strings.HasPrefix(written, "{"), segment == "":
+	case strings.HasPrefix(written, "{"):
 		if n.single == nil {
 			n.single = new(node)
 		}
@@ -82,8 +82,8 @@ func (n *node) grow(written string) *node {
 	return next
 }
 
-// Methods returns the methods of the patterns that match a host, which has no
-// port, and an escaped path: sorted, with HEAD beside GET, joined as in an
+// Methods returns the methods of the patterns that match a host, written as in
+// the patterns and without a port, and an escaped path: sorted, with HEAD beside GET, joined as in an
 // Allow header. Like ServeMux it counts patterns that match only with a slash
 // added to the path. It returns "" if there are none.
 func (x *Index) Methods(host, path string) string {
@@ -122,7 +122,7 @@ func (n *node) appendMethods(found []string, path string, withSlash bool) []stri
 	written, rest := cut(path)
 	segment := unescape(written)
 	found = n.literals[segment].appendMethods(found, rest, withSlash)
-	if segment != "/" {
+	if segment != "/" && segment != "" {
 		found = n.single.appendMethods(found, rest, withSlash)
 	}
 	return append(found, n.subtrees...)

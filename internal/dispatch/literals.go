@@ -1,11 +1,11 @@
 package dispatch
 
 import (
+	"maps"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
-
-	"github.com/stanza-go/framework/pkg/http/internal/pattern"
 )
 
 // literals are the routes whose pattern is a plain path, by that path: for them
@@ -13,37 +13,38 @@ import (
 // segment, of its cleaning of the path before, and of its lock.
 //
 // That the answer is ServeMux's follows from its rules of precedence. A route
-// with a host goes before all without one, so where there is any there are no
-// literals, and a path that some pattern writes with escapes is none. Of the
-// others, a plain path is the most specific pattern that its path can have: what
-// matches the path too is less specific, or has another method, or was refused
-// as a conflict. And a path that equals a plain pattern needs neither cleaning
-// nor a redirect.
+// with a host goes before all without one, so if there is any there are no
+// literals, and neither are paths that a pattern with escapes matches too. Of
+// the others, a plain path is the most specific pattern that its path can have:
+// other patterns that match it are less specific, or have another method, or
+// were refused because of the conflict. And a path that equals a plain pattern
+// needs neither cleaning nor a redirect.
 type literals struct {
-	routes map[string][]route // by path
+	routes map[string][]*route // by path
 	// ends has true for the length and the last byte of each of the paths, both
 	// modulo 32. It spares most requests for other routes the look-up.
 	ends [32][32]bool
 }
 
 // newLiterals finds the plain patterns among routes.
-func newLiterals(routes []route) *literals {
-	l := &literals{routes: map[string][]route{}}
-	var escaped []string // paths as they are sent
+func newLiterals(routes []*route) *literals {
+	l := &literals{routes: map[string][]*route{}}
+	var escaped []string // paths of patterns
 	for _, r := range routes {
-		_, rest := pattern.Split(r.pattern)
-		if rest[0] != '/' {
+		if r.host != "" {
 			return new(literals)
 		}
-		if p, ok := plain(rest); ok {
+		if p, ok := plain(r.path); ok {
 			l.routes[p] = append(l.routes[p], r)
 			l.ends[len(p)%32][p[len(p)-1]%32] = true
-		} else if strings.Contains(rest, "%") {
-			escaped = append(escaped, rest)
+		} else if strings.Contains(r.path, "%") {
+			escaped = append(escaped, r.path)
 		}
 	}
-	for _, p := range escaped {
-		delete(l.routes, unescape(withoutEnd(p)))
+	for _, pattern := range escaped {
+		maps.DeleteFunc(l.routes, func(p string, _ []*route) bool {
+			return matches(pattern, (&url.URL{Path: p}).EscapedPath())
+		})
 	}
 	return l
 }
@@ -93,10 +94,11 @@ func (l *literals) find(r *http.Request) *route {
 	return found
 }
 
-func withMethod(routes []route, method string) *route {
-	for i := range routes {
-		if routes[i].method == method {
-			return &routes[i]
+// withMethod returns the route that is for a method, or nil.
+func withMethod(routes []*route, method string) *route {
+	for _, r := range routes {
+		if r.method == method {
+			return r
 		}
 	}
 	return nil

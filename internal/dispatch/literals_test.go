@@ -66,14 +66,14 @@ func TestPlainPathsAreMatchedAsByServeMux(t *testing.T) {
 	}
 }
 
-// TestEveryPairOfRoutesIsMatchedAsByServeMux goes through all pairs of some
-// patterns that meet each other often, with all requests to some paths.
-func TestEveryPairOfRoutesIsMatchedAsByServeMux(t *testing.T) {
+// TestPairsOfRoutesAreMatchedAsByServeMux goes through pairs of some patterns
+// that meet each other often, with all requests to some paths.
+func TestPairsOfRoutesAreMatchedAsByServeMux(t *testing.T) {
 	t.Parallel()
 	var patterns []string
 	for _, method := range []string{"", "GET ", "HEAD ", "POST "} {
 		for _, host := range []string{"", "h"} {
-			for _, p := range []string{"/", "/{$}", "/a", "/a/", "/a/{$}", "/a/b", "/a%2Fb", "/{x}", "/a/{x}", "/{x}/b", "/{x...}", "//a", "//{$}", "/%61", "/%61/{$}"} {
+			for _, p := range []string{"/", "/{$}", "/a", "/a/", "/a/{$}", "/a/b", "/a%2Fb", "/{x}", "/a/{x}", "/{x}/b", "/{x...}", "/%61", "/%61/{$}", "/%2F", "/a/%2f"} {
 				patterns = append(patterns, method+host+p)
 			}
 		}
@@ -81,7 +81,7 @@ func TestEveryPairOfRoutesIsMatchedAsByServeMux(t *testing.T) {
 	var requests []*http.Request
 	for _, method := range []string{"GET", "HEAD", "POST", "CONNECT"} {
 		for _, host := range []string{"http://h", "http://other"} {
-			for _, p := range []string{"/", "/a", "/a/", "/a/b", "/a%2Fb", "/a%252Fb", "//", "//a", "/%61", "/%7Bx%7D"} {
+			for _, p := range []string{"/", "/a", "/a/", "/a/b", "/a%2Fb", "/a%252Fb", "//", "//a", "/%61", "/%7Bx%7D", "/%2F", "/a/%2f"} {
 				requests = append(requests, httptest.NewRequest(method, host+p, nil))
 			}
 		}
@@ -89,11 +89,15 @@ func TestEveryPairOfRoutesIsMatchedAsByServeMux(t *testing.T) {
 	rewritten := httptest.NewRequest("OPTIONS", "/a", nil)
 	rewritten.RequestURI = "*" // which ServeMux refuses, whatever the URL says
 	requests = append(requests, rewritten)
+	one := 5 // of so many pairs is tried
+	if testkit.Race {
+		one = 50 // ten times slower, and there is nothing to race here
+	}
 	for i, p := range patterns {
-		if testkit.Race && i%5 != 0 {
-			continue // ten times slower, and there is nothing to race here
-		}
-		for _, q := range patterns[:i] {
+		for j, q := range patterns[:i] {
+			if (i*i+j)%one != 0 {
+				continue
+			}
 			mux, m := http.NewServeMux(), dispatch.New(refuse)
 			if pattern.Register(mux, p, http.HandlerFunc(echo)) != nil || pattern.Register(mux, q, http.HandlerFunc(echo)) != nil {
 				continue

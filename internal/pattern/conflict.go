@@ -22,7 +22,7 @@ func (e *ConflictError) Error() string {
 
 // Conflict returns a [*ConflictError] if a ServeMux refuses the pattern p
 // beside other, and nil if it takes both. Each of the two must be valid.
-func Conflict(p, other string) error {
+func Conflict(p, other string) *ConflictError {
 	mux := new(http.ServeMux)
 	if Register(mux, other, http.NotFoundHandler()) != nil || Register(mux, p, http.NotFoundHandler()) == nil {
 		return nil

@@ -66,7 +66,7 @@ func isMethod(word string) bool {
 // isHost reports whether a word looks like a host name or address rather than
 // like a path segment.
 func isHost(word string) bool {
-	return word == "localhost" || strings.ContainsAny(word, ".:") && !strings.ContainsAny(word, " \t")
+	return strings.EqualFold(word, "localhost") || strings.ContainsAny(word, ".:") && !strings.ContainsAny(word, " \t")
 }
 
 // Extend returns prefix followed by sub, the prefix of a group inside a group.
@@ -106,8 +106,19 @@ func Register(mux *http.ServeMux, p string, handler http.Handler) (err error) {
 	return nil
 }
 
-// Check returns the error of [Register] on a mux that has no patterns.
-func Check(p string) error { return Register(new(http.ServeMux), p, http.NotFoundHandler()) }
+// Check returns an error if p is not a valid pattern: that of [Register] on a
+// mux without patterns, or one about an empty segment in the path. ServeMux
+// takes those if the method is CONNECT or missing, but then matches them with
+// any segment, and the values of the wildcards shift.
+func Check(p string) error {
+	if err := Register(new(http.ServeMux), p, http.NotFoundHandler()); err != nil {
+		return err
+	}
+	if _, rest := Split(p); strings.Contains(rest, "//") {
+		return errors.New("the path has an empty segment; write one slash in place of //")
+	}
+	return nil
+}
 
 // reason returns the value that ServeMux panicked with as an error. If that
 // wraps another error, the text around the inner one is dropped: it repeats the
