@@ -27,11 +27,12 @@ type framingProgram struct {
 	steps   []framingStep
 	total   int // bytes that its writes ask for
 
-	output     bool // a step so far writes, flushes or chooses the status
-	closes     bool // the connection may be closed after the response
-	mislabeled bool // Content-Length may be wrong
-	lateHijack bool // the connection may be taken over after some output
-	panics     bool
+	lateTrailer bool // a trailer is set that was not announced
+	output      bool // a step so far writes, flushes or chooses the status
+	closes      bool // the connection may be closed after the response
+	mislabeled  bool // Content-Length may be wrong
+	lateHijack  bool // the connection may be taken over after some output
+	panics      bool
 }
 
 // A framingStep is one call of the handler's.
@@ -140,7 +141,7 @@ func (p *framingProgram) step(c *choices) framingStep {
 
 // framingPending are the beginnings of steps that do not yet have the effect
 // they have on a bare server: programs are run without them.
-var framingPending = []string{"kept map", "Content-Length: short", "Content-Length: zero", "Trailer"}
+var framingPending = []string{"kept map"}
 
 func pending(s framingStep) bool {
 	return slices.ContainsFunc(framingPending, func(prefix string) bool { return strings.HasPrefix(s.text, prefix) })
@@ -256,6 +257,7 @@ func (p *framingProgram) status(c *choices) framingStep {
 // trailer announces trailers or sets them.
 func (p *framingProgram) trailer(c *choices) framingStep {
 	f := choose(c, [2]string{"Trailer", "X-Sum"}, [2]string{"X-Sum", "5"}, [2]string{http.TrailerPrefix + "X-More", "6"}, [2]string{"Trailer", "X-Sum, X-Last"})
+	p.lateTrailer = p.lateTrailer || strings.HasPrefix(f[0], http.TrailerPrefix)
 	return step(f[0]+" = "+f[1], func(x *framingRun) { x.w.Header().Set(f[0], f[1]) })
 }
 

@@ -327,7 +327,8 @@ func (f *framingChain) differences(p *framingProgram, proto testkit.Protocol, wa
 			found = append(found, framingDifference{kind, fmt.Sprintf("%s is %s, of a bare server %s", kind, g, w)})
 		}
 	}
-	if err := f.undo(p, want, got); err != nil {
+	old := proto == testkit.HTTP1 && p.version == "1.0"
+	if err := f.undo(p, want, got); err != nil && !(old && (p.panics || p.lateHijack)) { // where a body that broke off looks whole
 		compare("coding", nil, err)
 	}
 	if proto == testkit.HTTP1 || p.method != "HEAD" && !p.mislabeled && !endedEarly(want.Notes) && !endedEarly(got.Notes) {
@@ -337,14 +338,13 @@ func (f *framingChain) differences(p *framingProgram, proto testkit.Protocol, wa
 		return found // the handler has written two responses
 	}
 	compare("infos", want.Infos, got.Infos)
-	if !p.panics && len(framingPending) == 0 {
+	if !p.panics && proto == testkit.HTTP1 { // HTTP/2's own writer says nothing
 		compare("superfluous", want.Superfluous, got.Superfluous)
 	}
 	answered := p.panics && f.has("Recovery") && got.Status == 500 && (got.Body == `{"error":"internal server error"}` || p.method == "HEAD")
 	if answered || got.Failed != "" && p.panics {
 		return found
 	}
-	old := proto == testkit.HTTP1 && p.version == "1.0"
 	if p.panics && want.Failed == "broken off" && len(got.Header["Content-Length"]) > 0 {
 		return found // the last bytes of a whole body may have left before the panic, or not
 	}
@@ -359,6 +359,7 @@ func (f *framingChain) differences(p *framingProgram, proto testkit.Protocol, wa
 		return found // how much of it arrived depends on buffers
 	}
 	compare("status", want.Status, got.Status)
+	f.undoTrailers(p, want, got)
 	compare("trailer", want.Trailer, got.Trailer)
 	if !(old && p.panics) {
 		compare("body", len(want.Body), len(got.Body))
@@ -437,6 +438,20 @@ func (f *framingChain) undo(p *framingProgram, want, got *framingResult) error {
 		delete(want.Header, "Content-Length") // only compressing a body would give it
 	}
 	return err
+}
+
+// undoTrailers takes back that a held body leaves time for trailers that come
+// too late on a bare server, which states the length of a short body.
+func (f *framingChain) undoTrailers(p *framingProgram, want, got *framingResult) {
+	if !p.lateTrailer || !f.has("Compress") && !f.has("ETag") {
+		return
+	}
+	if len(got.Header["Content-Length"]) == 0 {
+		delete(want.Header, "Content-Length")
+	}
+	if more := got.Trailer.Get("X-More"); len(want.Trailer) == 0 && len(got.Trailer) == 1 && more == "6" {
+		got.Trailer = nil
+	}
 }
 
 // undoEncoding decodes the body and relabels it.
