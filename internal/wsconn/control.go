@@ -84,10 +84,12 @@ func (q *pongQueue) appendTo(b []byte) []byte {
 	return append(b, q.data[:q.n]...)
 }
 
-// answerPing sends a pong, or leaves that to the one who is sending a frame.
+// answerPing sends a pong, or leaves that to the goroutine that is sending a
+// frame. Reading ends if the peer takes too long to read it. If the network
+// has failed in another way, what the peer had sent before can still be read.
 func (c *Conn) answerPing(data []byte) error {
 	c.pongs.put(data)
-	if err := c.sendPongs(); err != nil {
+	if err := c.sendPongs(); isTimeout(err) {
 		c.in.err = err
 	}
 	return c.in.err
