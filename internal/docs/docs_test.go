@@ -25,6 +25,8 @@ var otherBlocks = []struct{ document, start, checkedBy string }{
 	{"README.md", "package main", "TestFirstServer"},
 	{"README.md", "$ go run . &", "TestFirstServer"},
 	{"README.md", "panic: http: ", "TestMistakesInRegistrationsNameTheirLines"},
+	{"docs/migrating.md", "ambiguous import: ", "TestReplacingThePackageOfTheFramework"},
+	{"docs/migrating.md", "rm -r ../framework/pkg/http", "TestReplacingThePackageOfTheFramework"},
 	{"docs/production.md", "map $http_upgrade $connection_upgrade {", "internal/compare, with nginx"},
 	{"docs/production.md", "scrape_configs:", "internal/compare, with promtool"},
 	{"docs/production.md", "sum(rate(", "internal/compare, with promtool"},

@@ -25,7 +25,7 @@ func TestOldRouterBelowTheNewOne(t *testing.T) {
 	router := http.NewRouter()
 	router.HandleFunc("GET /new", says("new"))
 	//snippet:begin docs/migrating.md
-	router.Handle("/", oldRouter) // whatever has no route here yet
+	router.Handle("/", oldRouter) // requests that match no route here
 	//snippet:end
 	ask(t, router, "GET /new", "").want(t, 200, "new")
 	ask(t, router, "GET /old", "").want(t, 200, "old")
