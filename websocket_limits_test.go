@@ -1,7 +1,14 @@
 package http_test
 
 import (
+	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -96,6 +103,190 @@ func TestDialDoesNotGrowWithALongList(t *testing.T) {
 			if bytes, err := cost(field, list); bytes > usual+1<<20 {
 				t.Errorf("%s, %s: %d KB allocated, %d KB for another field; %.200v", field, name, bytes>>10, usual>>10, err)
 			}
+		}
+	}
+}
+
+// compressedFrame returns a frame of a compressed message, masked for a server.
+func compressedFrame(first byte, payload []byte, masked bool) string {
+	head := []byte{first, byte(len(payload))}
+	if len(payload) > 125 {
+		head = []byte{first, 126, byte(len(payload) >> 8), byte(len(payload))}
+	}
+	if masked {
+		head[1] |= 0x80
+		head = append(head, 0, 0, 0, 0) // a key that changes nothing
+	}
+	return string(head) + string(payload)
+}
+
+// rawDeflate returns a connection on which compression was agreed on, and its
+// raw peer: the client's end if client is set.
+func rawDeflate(t *testing.T, client bool, options string) (*http.Conn, *testkit.Conn) {
+	t.Helper()
+	if !client {
+		upgraded := make(chan *http.Conn, 1)
+		srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			conn, err := http.Upgrader{EnableCompression: true}.Upgrade(w, r)
+			if err != nil {
+				t.Error(err)
+			}
+			upgraded <- conn
+		}))
+		raw := testkit.Dial(t, srv.Addr())
+		raw.Send(strings.Replace(handshake, "\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate"+options+"\r\n\r\n", 1))
+		if resp := raw.ReadResponse("GET"); !strings.HasPrefix(resp.Header.Get("Sec-WebSocket-Extensions"), "permessage-deflate") {
+			t.Fatal(resp.Status, resp.Header)
+		}
+		conn := <-upgraded
+		t.Cleanup(func() { conn.CloseNow() })
+		return conn, raw
+	}
+	accepted := make(chan net.Conn, 1)
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\nSec-WebSocket-Extensions: permessage-deflate%s\r\n\r\n",
+			base64.StdEncoding.EncodeToString(sum[:]), options)
+		rw.Flush()
+		accepted <- conn
+	}))
+	conn := dialWS(t, wsURL(srv), &http.DialOptions{EnableCompression: true})
+	raw := <-accepted
+	t.Cleanup(func() { raw.Close() })
+	return conn, testkit.Wrap(t, raw)
+}
+
+// A final block of the text "abc", and the end of a message in which a block has
+// a match of 3 bytes that goes 6 bytes back.
+const (
+	finalABC   = "\x4b\x4c\x4a\x06\x00"
+	threeAtSix = "\x02\x92\x00\x00"
+)
+
+// A message may have blocks after a final one. They are decoded against all the
+// text before them, of the message and of those before it (RFC 7692, section
+// 7.2.1).
+func TestBlocksAfterAFinalBlock(t *testing.T) {
+	t.Parallel()
+	for _, client := range []bool{false, true} {
+		for _, takeover := range []bool{true, false} {
+			options, want := "", "abcxyz"
+			if !takeover {
+				options, want = "; server_no_context_takeover; client_no_context_takeover", ""
+			}
+			conn, raw := rawDeflate(t, client, options)
+			send := func(payload string) { raw.Send(compressedFrame(0xC1, []byte(payload), !client)) }
+			send(deflated(t, "xyz"))
+			wantMessage(t, conn, http.TextMessage, "xyz")
+			send(finalABC + deflated(t, "123123123"))
+			wantMessage(t, conn, http.TextMessage, "abc123123123")
+			send(deflated(t, "xyz"))
+			wantMessage(t, conn, http.TextMessage, "xyz")
+			send(finalABC + threeAtSix)
+			if want != "" {
+				wantMessage(t, conn, http.TextMessage, want)
+				continue
+			}
+			var closed *http.CloseError
+			if _, p, err := conn.ReadMessage(); !errors.As(err, &closed) || closed.Code != http.CloseInvalidPayload {
+				t.Errorf("client %v, without context takeover: %q, %v", client, p, err)
+			}
+		}
+	}
+}
+
+// emptyBlocks are blocks without text that end at a byte: stored ones, final
+// ones, and ones that describe codes.
+var emptyBlocks = map[string]string{
+	"stored":        "\x00\x00\x00\xff\xff",
+	"final stored":  "\x01\x00\x00\xff\xff",
+	"final fixed":   "\x03\x00",
+	"final dynamic": "\x05\xc0\x81\x00\x00\x00\x00\x00\x90\xff\x6b\x00",
+}
+
+// Blocks without text are no message that goes on for ever.
+func TestBlocksWithoutTextEndTheConnection(t *testing.T) {
+	t.Parallel()
+	for name, unit := range emptyBlocks {
+		for _, client := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, client %v", name, client), func(t *testing.T) {
+				t.Parallel()
+				conn, raw := rawDeflate(t, client, "")
+				sent := make(chan int, 1)
+				go func() {
+					payload, first, n := bytes.Repeat([]byte(unit), 4000/len(unit)), byte(0x42), 0
+					for {
+						m, err := io.WriteString(raw.Conn, compressedFrame(first, payload, !client))
+						if n += m; err != nil || n > 64<<20 {
+							sent <- n
+							return
+						}
+						first = 0x00
+					}
+				}()
+				conn.SetMaxMessageSize(-1)
+				_, p, err := conn.ReadMessage()
+				if !errors.Is(err, http.ErrReadLimit) {
+					t.Errorf("read %d bytes, %v", len(p), err)
+				}
+				if code, _ := readClose(t, raw); code != http.CloseMessageTooBig {
+					t.Errorf("the peer was told %d", code)
+				}
+				conn.CloseNow()
+				if n := receive(t, sent, "the sender"); n > 32<<20 {
+					t.Errorf("the peer could send %d bytes", n)
+				}
+			})
+		}
+	}
+}
+
+// heap returns how many bytes are in use.
+func heap() int {
+	runtime.GC()
+	runtime.GC() // what pools held is gone
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// A message that is not whole takes a few times what has arrived of it, however
+// well it is compressed.
+func TestUnfinishedCompressedMessagesPinLittle(t *testing.T) {
+	bomb := []byte(deflated(t, strings.Repeat("a", 24<<20)))
+	for _, tt := range []struct {
+		method string
+		size   int
+	}{{"ReadMessage", 10}, {"ReadMessage", 4000}, {"ReadMessage", 20_000}, {"NextReader", 4000}} {
+		const conns = 8
+		var raw [conns]*testkit.Conn
+		var readers [conns]*http.Conn
+		for i := range raw {
+			readers[i], raw[i] = rawDeflate(t, false, "")
+			readers[i].SetMaxMessageSize(-1)
+			go readingMethods[tt.method](readers[i])
+		}
+		before := heap()
+		for i := range raw {
+			raw[i].Send(compressedFrame(0x41, bomb[:tt.size], true) + masked(0x89, "all read"))
+		}
+		for i := range raw {
+			pong := make([]byte, 10)
+			if _, err := io.ReadFull(raw[i], pong); err != nil || string(pong[2:]) != "all read" {
+				t.Fatalf("%q, %v", pong, err)
+			}
+		}
+		if each := (heap() - before) / conns; each > 64<<10+8*tt.size {
+			t.Errorf("%s: %d bytes arrived, and take %d KB", tt.method, tt.size, each>>10)
+		}
+		for i := range readers {
+			readers[i].CloseNow()
 		}
 	}
 }

@@ -15,6 +15,14 @@ const (
 	growth     = 16
 )
 
+// A compressed message is decompressed up to textGrowth times the bytes that
+// have arrived, and up to firstText in any case. The rest waits in compressed
+// form until the message is whole.
+const (
+	firstText  = 16 << 10
+	textGrowth = 4
+)
+
 // readPayload reads the rest of the open message, or goes on to do so after a
 // deadline. For messages that are not compressed and not over a megabyte that
 // makes one allocation, the payload.
@@ -42,13 +50,33 @@ func (c *Conn) readPayload() ([]byte, error) {
 				return c.fill()
 			}
 		}
-		n, err := c.read(gathered.room())
+		room, err := c.limited(gathered.room())
+		if err != nil {
+			return nil, err
+		}
+		n, err := c.read(room)
 		gathered.grow(n)
 		if err != nil && err != io.EOF {
 			return nil, err
 		}
 	}
 	return gathered.appendTo(make([]byte, 0, gathered.size)), nil
+}
+
+// limited returns the part of room that a compressed message may fill with what
+// has arrived of it. It waits for more until there is one.
+func (c *Conn) limited(room []byte) ([]byte, error) {
+	in := &c.in
+	for in.compressed && !(source{c}).Ended() {
+		most := max(firstText, textGrowth*in.inflater.Received())
+		if left := most - int64(in.gathered.size); left > 0 {
+			return room[:min(int64(len(room)), left)], nil
+		}
+		if err := in.inflater.Fetch(); err != nil {
+			return nil, c.inflated(err)
+		}
+	}
+	return room, nil
 }
 
 // readBuffered returns the message that is whole in the buffer.

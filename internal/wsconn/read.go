@@ -22,7 +22,6 @@ type incoming struct {
 	decoder wsframe.Decoder
 	err     error // what reading ended with, returned ever after; no timeout
 	cause   error // of the network, if it failed after Close had begun
-	stuck   error // a deadline that has passed within a compressed message
 
 	// The data frame that is being read.
 	remaining int64  // bytes of its payload that were not read yet
@@ -182,9 +181,6 @@ func (c *Conn) readable() error {
 	if in.err == nil && c.end.isDone() {
 		in.err = errClosed
 	}
-	if in.err == nil {
-		return in.stuck
-	}
 	return in.err
 }
 
@@ -275,18 +271,19 @@ func (c *Conn) finish() error {
 // inflate reads decompressed bytes.
 func (c *Conn) inflate(p []byte) (int, error) {
 	n, err := c.in.inflater.Read(p)
+	return n, c.inflated(err)
+}
+
+// inflated fails the connection if decompression did, and returns the error
+// that reading ends with. Other errors are those of reading.
+func (c *Conn) inflated(err error) error {
 	switch {
-	case err == nil || err == io.EOF:
-		return n, err
 	case errors.Is(err, wsdeflate.ErrLimit):
-		return n, c.fail(CodeMessageTooBig, reasonMessageTooBig, ErrReadLimit)
+		return c.fail(CodeMessageTooBig, reasonMessageTooBig, ErrReadLimit)
 	case errors.Is(err, wsdeflate.ErrCorrupt):
-		return n, c.fail(CodeInvalidPayload, err.Error(), fmt.Errorf("websocket: %w", err))
+		return c.fail(CodeInvalidPayload, err.Error(), fmt.Errorf("websocket: %w", err))
 	}
-	if c.in.err == nil {
-		c.in.stuck = err // the decompressor cannot go on later
-	}
-	return n, err
+	return err
 }
 
 // readRaw reads payload as it is on the wire, but unmasked, into p. A large p

@@ -335,6 +335,64 @@ func (s *waiting) Next() ([]byte, error) {
 
 func (s *waiting) Ended() bool { return false }
 
+// A faulty source fails before each piece, and does not say when it ends.
+type faulty struct {
+	pieces
+	failed bool
+}
+
+var errFaulty = errors.New("nothing yet")
+
+func (s *faulty) Next() ([]byte, error) {
+	if s.failed = !s.failed; s.failed {
+		return nil, errFaulty
+	}
+	return s.pieces.Next()
+}
+
+func (s *faulty) Ended() bool { return false }
+
+// A source may fail anywhere, because of a deadline, and reading goes on.
+func TestReadingGoesOnAfterErrorsOfTheSource(t *testing.T) {
+	t.Parallel()
+	texts := texts()
+	for name, compressed := range map[string][]byte{
+		"words":  NewCompressor(15, false).Append(nil, texts["words"][:3000]),
+		"stored": NewCompressor(15, false).Append(nil, texts["random"][:3000]),
+		"blocks": new(blocks).fixed(true, "abc", 0, 0).emptyDynamic(true).stored(true, "abc").emptyDynamic(false).fixed(false, "", 99, 6).end(),
+	} {
+		want := inflateAll(t, compressed)
+		for _, piece := range []int{1, 2, 7, 100} {
+			for _, fetch := range []bool{false, true} {
+				source := &faulty{pieces: pieces{compressed, piece}}
+				r := NewDecompressor(15, true).Open(source, 1<<20)
+				var text []byte
+				var err error
+				for p := make([]byte, 50); err == nil || err == errFaulty; {
+					if fetch && len(source.p) > 0 && r.Fetch() != nil {
+						continue
+					}
+					n := 0
+					n, err = r.Read(p)
+					text = append(text, p[:n]...)
+				}
+				if err != io.EOF || !bytes.Equal(text, want) {
+					t.Errorf("%s in pieces of %d, fetch %v: %d of %d bytes, %v", name, piece, fetch, len(text), len(want), err)
+				}
+			}
+		}
+	}
+}
+
+func inflateAll(t *testing.T, compressed []byte) []byte {
+	t.Helper()
+	text, err := reference(compressed, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func TestInvalidBlocks(t *testing.T) {
 	t.Parallel()
 	dynamic := func(literals, dists, lengths uint64) *blocks {

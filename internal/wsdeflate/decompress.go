@@ -48,7 +48,7 @@ func NewDecompressor(windowBits int, contextTakeover bool) *Decompressor {
 }
 
 // Open starts to read a message of at most limit decompressed bytes. Until the
-// Reader has returned an error, its Decompressor must not be used.
+// Reader is done with it, its Decompressor must not be used.
 //
 // The compressed bytes are limited too, because blocks may have no text: to 16
 // for each byte of text, plus 64 KB, and to twice the limit, plus 64 KB. Senders
@@ -66,8 +66,8 @@ func (d *Decompressor) Open(source Source, limit int64) *Reader {
 	return r
 }
 
-// A Reader reads one message. It gives itself back when it has returned an
-// error, [io.EOF] included, and must not be used after.
+// A Reader reads one message. It gives itself back when it has returned
+// [io.EOF], [ErrLimit] or [ErrCorrupt], and must not be used after.
 type Reader struct {
 	left  int64  // bytes that the message may still have
 	keep  bool   // the window is for the next message too
@@ -79,7 +79,8 @@ var readers = sync.Pool{New: func() any { return new(Reader) }}
 
 // Read reads decompressed bytes. It returns those that it can make of the input
 // at hand before it waits for more. Errors of the source are returned as they
-// are; other errors are [io.EOF], [ErrLimit] and [ErrCorrupt].
+// are, and Read may be called again to go on; other errors are [io.EOF],
+// [ErrLimit] and [ErrCorrupt].
 func (r *Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -89,7 +90,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 		p = p[:r.left+1]
 	}
 	n, err := r.decode(p)
-	if err == nil || err == io.EOF && r.keep {
+	if r.keep || err != io.EOF {
 		r.window.write(p[:n])
 	}
 	if int64(n) > r.left {
@@ -97,27 +98,22 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 	r.left -= int64(n)
 	r.input.text += int64(n)
-	if err != nil {
-		r.release()
-	}
-	return n, err
+	return n, r.checked(err)
 }
 
 // Received returns how many compressed bytes of the message have arrived.
-func (r *Reader) Received() int64 { return r.input.received }
+func (r *Reader) Received() int64 { return r.received }
 
 // Fetch reads the next compressed bytes ahead, to be decompressed later. The
-// source must not have ended. It returns an error as Read does, other than
+// source must not have ended. Fetch returns an error as Read does, but not
 // [io.EOF].
-func (r *Reader) Fetch() error {
-	err := r.input.fetch()
-	if err != nil {
-		r.release()
+func (r *Reader) Fetch() error { return r.checked(r.fetch()) }
+
+// checked gives r back if err is the last of the message.
+func (r *Reader) checked(err error) error {
+	if err == io.EOF || err == ErrLimit || err == ErrCorrupt {
+		r.close()
+		readers.Put(r)
 	}
 	return err
-}
-
-func (r *Reader) release() {
-	r.close()
-	readers.Put(r)
 }

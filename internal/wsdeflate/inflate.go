@@ -51,6 +51,7 @@ func (f *inflater) close() { f.input, f.window = input{}, nil }
 
 // decode fills p, which is not empty, until the input has no more at hand. The
 // error is [io.EOF] at the end of the message, which may come with output.
+// After an error of the source it can go on.
 func (f *inflater) decode(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		switch f.phase {
@@ -79,12 +80,10 @@ func (f *inflater) load() {
 	}
 }
 
-// need waits until the accumulator holds n bits, at most 32.
+// need loads n bits, at most 32, or returns errShort.
 func (f *inflater) need(n uint) error {
-	for f.load(); f.bits < n; f.load() {
-		if err := f.more(false); err != nil {
-			return err
-		}
+	if f.load(); f.bits < n {
+		return errShort
 	}
 	return nil
 }
@@ -97,9 +96,6 @@ func (f *inflater) take(n uint) int {
 	return int(v)
 }
 
-// maxHeader is more than the header of a block takes, in bytes.
-const maxHeader = 600
-
 // header reads the header of a block. A final block ends at a byte, and another
 // may follow (RFC 7692, section 7.2.3.4): the stream ends with the message.
 func (f *inflater) header(output bool) error {
@@ -110,9 +106,22 @@ func (f *inflater) header(output bool) error {
 	if f.bits == 0 && f.done() {
 		return io.EOF
 	}
-	if output && len(f.piece) < maxHeader && !f.atEnd() {
-		return errPause
+	for {
+		acc, bits, piece := f.acc, f.bits, f.piece
+		err := f.readHeader()
+		if err != errShort {
+			return err
+		}
+		// It is read again, from its beginning, when there is more of it.
+		f.acc, f.bits, f.piece, f.phase, f.final = acc, bits, piece, atHeader, false
+		if err := f.wait(output); err != nil {
+			return err
+		}
 	}
+}
+
+// readHeader reads a header from the input at hand, or returns errShort.
+func (f *inflater) readHeader() error {
 	if err := f.need(3); err != nil {
 		return err
 	}
@@ -154,7 +163,7 @@ func (f *inflater) stored(p []byte, n int) (int, error) {
 			m = copy(p[n:min(len(p), n+f.length)], f.piece)
 			f.piece = f.piece[m:]
 		default:
-			if err := f.more(n > 0); err != nil {
+			if err := f.wait(n > 0); err != nil {
 				return n, err
 			}
 			m = 0
@@ -234,20 +243,16 @@ func (f *inflater) lengths(list []uint8, code *lookup) error {
 
 // symbol reads one symbol.
 func (f *inflater) symbol(code *lookup) (int, error) {
-	for {
-		f.load()
-		symbol, length := code.find(f.acc).split()
-		switch {
-		case length > 0 && length <= f.bits:
-			f.take(length)
-			return symbol, nil
-		case f.bits >= maxCodeLength:
-			return 0, ErrCorrupt
-		}
-		if err := f.more(false); err != nil {
-			return 0, err
-		}
+	f.load()
+	symbol, length := code.find(f.acc).split()
+	switch {
+	case length > 0 && length <= f.bits:
+		f.take(length)
+		return symbol, nil
+	case f.bits < maxCodeLength:
+		return 0, errShort
 	}
+	return 0, ErrCorrupt
 }
 
 // tokens decodes the tokens of a block: as many as possible at once while there
@@ -269,7 +274,7 @@ func (f *inflater) tokens(p []byte, n int) (int, error) {
 		case ok:
 			return n, nil
 		}
-		if err := f.more(n > 0); err != nil {
+		if err := f.wait(n > 0); err != nil {
 			return n, err
 		}
 	}

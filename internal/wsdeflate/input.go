@@ -18,15 +18,18 @@ const (
 	wirePerMax  = 2
 )
 
-// errPause is returned instead of waiting for input if there is output.
-var errPause = errors.New("no input at hand")
+// Errors between the parts of the decoder.
+var (
+	errPause = errors.New("output at hand and no input")
+	errShort = errors.New("not enough input at hand")
+)
 
 // An input gives the inflater the bytes of a Source, then the tail.
 type input struct {
 	source   Source
 	piece    []byte // not read yet
-	owned    bool   // piece is a copy
-	ended    bool   // the source has ended, and piece is what is left of the tail
+	owned    bool   // piece is a copy, and may be appended to
+	ended    bool   // piece is all that is left
 	received int64  // bytes of the source
 	text     int64  // bytes made of them
 	most     int64  // that the source may have
@@ -40,9 +43,9 @@ func (in *input) open(source Source, limit int64) {
 	}
 }
 
-// more gets the next piece after the last was read. If there is output, it
-// returns errPause instead of waiting.
-func (in *input) more(output bool) error {
+// wait gets more input. If there is output, it returns errPause instead of
+// waiting for the source.
+func (in *input) wait(output bool) error {
 	switch {
 	case in.ended:
 		return ErrCorrupt
@@ -51,36 +54,32 @@ func (in *input) more(output bool) error {
 	case in.received > wireSlack+wirePerText*in.text:
 		return ErrLimit
 	}
-	piece, err := in.next()
-	in.piece, in.owned = piece, false
-	if err == io.EOF {
-		in.piece, in.ended = tail, true
-		return nil
-	}
-	return err
+	return in.fetch()
 }
 
-// fetch adds the next piece to what was not read yet.
+// fetch adds the next piece, or the tail, to what was not read yet. If the
+// source fails, nothing has changed.
 func (in *input) fetch() error {
-	if !in.owned {
+	if in.received > in.most {
+		return ErrLimit
+	}
+	if len(in.piece) > 0 && !in.owned {
 		in.piece, in.owned = bytes.Clone(in.piece), true
 	}
-	piece, err := in.next()
-	in.piece = append(in.piece, piece...)
-	return err
-}
-
-func (in *input) next() ([]byte, error) {
-	if in.received > in.most {
-		return nil, ErrLimit
-	}
 	piece, err := in.source.Next()
+	if err == io.EOF {
+		piece, in.ended = tail, true
+	} else if err != nil {
+		return err
+	}
 	in.received += int64(len(piece))
-	return piece, err
+	if len(in.piece) > 0 {
+		in.piece = append(in.piece, piece...)
+	} else {
+		in.piece, in.owned = piece, false
+	}
+	return nil
 }
-
-// atEnd reports whether no more needs to be waited for.
-func (in *input) atEnd() bool { return in.ended || in.source.Ended() }
 
 // done reports whether all has been read.
 func (in *input) done() bool { return in.ended && len(in.piece) == 0 }
