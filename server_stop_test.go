@@ -250,13 +250,13 @@ func TestStopNamesTheHandlerOfASilentPeerThatGoesOn(t *testing.T) {
 }
 
 // streamSize is more than an HTTP/2 client takes before its user reads.
-const streamSize = 8 << 20
+const streamSize = 5 << 20
 
 // streamHandlers are ways to spend the life of an event stream.
 var streamHandlers = map[string]func(events *http.SSEWriter, r *http.Request){
 	"/small": func(events *http.SSEWriter, r *http.Request) {
 		for r.Context().Err() == nil {
-			events.Data(strings.Repeat("x", 1000))
+			events.Data(strings.Repeat("x", 10_000))
 		}
 	},
 	"/large": func(events *http.SSEWriter, r *http.Request) {
@@ -302,7 +302,7 @@ func TestStopDropsStreamsWhoseClientsDoNotRead(t *testing.T) {
 // http2Client returns a client of the server that speaks HTTP/2.
 func (s *pipeServer) http2Client(t *testing.T) *nethttp.Client {
 	transport := &nethttp.Transport{
-		TLSClientConfig:   s.tls,
+		TLSClientConfig:   s.tls.Clone(),
 		ForceAttemptHTTP2: true,
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return s.listener.Dial(), nil },
 	}

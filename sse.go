@@ -1,8 +1,11 @@
 package http
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
@@ -10,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/stanza-go/framework/pkg/http/internal/capture"
-	"github.com/stanza-go/framework/pkg/http/internal/drain"
 )
 
 // ErrInvalidEvent is what the methods of [SSEWriter] return, wrapped, for what
@@ -27,16 +29,13 @@ var errStreamEnded = errors.New("http: event stream used after its handler retur
 // that is not [ErrInvalidEvent] ends the stream: later calls return it too,
 // and the handler should return.
 type SSEWriter struct {
-	w      ResponseWriter
-	rc     *ResponseController
-	stream *drain.Stream // nil if the server does not drain
+	w  ResponseWriter
+	rc *ResponseController
 
-	mu      sync.Mutex
-	err     error // of a write; the stream is over
-	buf     []byte
-	timeout time.Duration
-	renewed time.Time // when the write deadline was set, if it stays
-	stays   bool      // a deadline that passes between writes does no harm: the request came over HTTP/1
+	mu     sync.Mutex
+	err    error // of a write; the stream is over
+	buf    []byte
+	stream *capture.Stream
 }
 
 // NewSSEWriter begins an event stream as the response to a request. It sets
@@ -54,36 +53,82 @@ type SSEWriter struct {
 // The request's context ends when the client leaves and when [Server.Stop]
 // begins. From then on a write fails if the client takes nothing for 5
 // seconds. Stop waits for the handler to return.
+//
+// Every middleware's ResponseWriter should have an Unwrap method, as
+// [ResponseController] asks. Behind one that has none, a stream works the same
+// if a [Server] or middleware of this package is around it; otherwise the
+// server's write timeout ends the stream, and NewSSEWriter logs a warning that
+// names the writer's type.
 func NewSSEWriter(w ResponseWriter) *SSEWriter {
-	s := &SSEWriter{w: w, rc: NewResponseController(w), timeout: 30 * time.Second}
-	keepAlive := capture.Hijackable(w) // as a good guess: of HTTP/1 only
-	if cw := capture.Find(w); cw != nil {
-		s.join(cw)
-		keepAlive = s.stays
+	s := &SSEWriter{w: w, rc: NewResponseController(w)}
+	cw := capture.Find(w)
+	keepAlive := capture.Hijackable(w) // a good guess: of HTTP/1 only
+	if cw != nil {
+		keepAlive = cw.Request().ProtoMajor == 1
 	}
-	s.setHeader(w.Header(), keepAlive)
+	setStreamHeader(w.Header(), keepAlive)
 	// HTTP/2 resets a stream whose deadline passes, written to or not, so the
 	// server's own must go.
-	if s.err = s.setWriteDeadline(time.Time{}); s.err != nil {
+	setDeadline := s.rc.SetWriteDeadline
+	err := setDeadline(time.Time{})
+	hidden := errors.Is(err, ErrNotSupported)
+	switch {
+	case cw != nil && cw.Ended():
+		s.err = errStreamEnded
+		return s
+	case hidden:
+		setDeadline = nil
+		capture.Mark(w.Header())
+	case err != nil:
+		s.err = err
 		return s
 	}
-	s.stream.BeginWrite()
-	w.WriteHeader(StatusOK)
-	s.err = s.rc.Flush()
-	s.stream.EndWrite()
+	s.stream = capture.OpenStream(cw, setDeadline)
+	if cw != nil {
+		cw.OnDone(s.end)
+	}
+	s.begin()
+	if hidden && !capture.Unmark(w.Header()) {
+		warnHidden(w, cw)
+	}
 	return s
 }
 
-// join makes the stream part of the request that cw answers.
-func (s *SSEWriter) join(cw *capture.Writer) {
-	r := cw.Request()
-	s.stays = r.ProtoMajor == 1
-	s.stream = drain.OpenStream(r.Context(), s.rc.SetWriteDeadline)
-	cw.OnDone(s.end)
+// begin sends the header.
+func (s *SSEWriter) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return
+	}
+	if s.err = s.stream.Begin(); s.err != nil {
+		return
+	}
+	s.w.WriteHeader(StatusOK)
+	s.err = cmp.Or(s.rc.Flush(), s.stream.End())
+	if errors.Is(s.err, ErrNotSupported) {
+		s.err = fmt.Errorf("http: event stream: %T cannot flush: %w", capture.Innermost(s.w), s.err)
+	}
 }
 
-// setHeader sets the fields of an event stream that are not set in h.
-func (s *SSEWriter) setHeader(h Header, keepAlive bool) {
+// warnHidden tells whoever runs the server that nothing keeps its write
+// timeout from ending a stream.
+func warnHidden(w ResponseWriter, cw *capture.Writer) {
+	wrapper := capture.Innermost(w)
+	if !capture.Hides(wrapper) {
+		return // the writer of a test, which has no deadlines
+	}
+	ctx := context.Background()
+	if cw != nil {
+		ctx = cw.Request().Context()
+	}
+	LoggerFromContext(ctx).WarnContext(ctx, "http: the server's write timeout will end an event stream: "+
+		"a middleware's ResponseWriter has no Unwrap method; add one that returns the writer it wraps",
+		slog.String("type", fmt.Sprintf("%T", wrapper)))
+}
+
+// setStreamHeader sets the fields of an event stream that are not set in h.
+func setStreamHeader(h Header, keepAlive bool) {
 	values := [4]string{"text/event-stream", "no-cache", "no", "keep-alive"}
 	for i, name := range [4]string{"Content-Type", "Cache-Control", "X-Accel-Buffering", "Connection"} {
 		_, set := h[name]
@@ -161,13 +206,15 @@ func (s *SSEWriter) Retry(ms int) error {
 	})
 }
 
-// SetWriteTimeout sets how long one event may take to be written, 30 seconds
-// if it is not called. A client that has stalled for that long is given up.
-// Zero or less means no limit.
+// SetWriteTimeout sets how long the client may take none of an event before the
+// stream ends, 30 seconds if it is not called. Zero or less means no limit. It
+// has no effect behind a ResponseWriter without an Unwrap method.
 func (s *SSEWriter) SetWriteTimeout(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.timeout, s.renewed = d, time.Time{}
+	if s.stream != nil {
+		s.stream.SetTimeout(d)
+	}
 }
 
 // LastEventID returns the id of the last event that the client has seen of an
@@ -213,58 +260,14 @@ func (s *SSEWriter) write(b []byte) error {
 }
 
 func (s *SSEWriter) writePiece(b []byte, last bool) error {
-	if err := s.beginWrite(); err != nil {
+	if err := s.stream.Begin(); err != nil {
 		return err
 	}
-	s.stream.BeginWrite()
 	_, err := s.w.Write(b)
 	if err == nil && last {
 		err = s.rc.Flush()
 	}
-	s.stream.EndWrite()
-	if err != nil {
-		return err
-	}
-	return s.endWrite()
-}
-
-// beginWrite sees to it that the next write ends in time. On HTTP/1 the
-// deadline may stay when the write is done, so that it need not be set anew
-// for each event: it is renewed when half of it has passed.
-func (s *SSEWriter) beginWrite() error {
-	if s.timeout <= 0 {
-		if s.stays && s.renewed.IsZero() {
-			s.renewed = time.Now()
-			return s.setWriteDeadline(time.Time{})
-		}
-		return nil
-	}
-	// Since reads only the monotonic clock, which is half of what Now costs.
-	if s.stays && !s.renewed.IsZero() && time.Since(s.renewed) < s.timeout/2 {
-		return nil
-	}
-	now := time.Now()
-	s.renewed = now
-	wait := s.timeout
-	if s.stays {
-		wait += s.timeout / 2 // so that no event gets less than the timeout
-	}
-	return s.setWriteDeadline(now.Add(wait))
-}
-
-func (s *SSEWriter) endWrite() error {
-	if s.stays || s.timeout <= 0 {
-		return nil
-	}
-	return s.setWriteDeadline(time.Time{})
-}
-
-// setWriteDeadline sets the deadline on servers that have one.
-func (s *SSEWriter) setWriteDeadline(t time.Time) error {
-	if err := s.rc.SetWriteDeadline(t); err != nil && !errors.Is(err, ErrNotSupported) {
-		return err
-	}
-	return nil
+	return cmp.Or(err, s.stream.End())
 }
 
 // end closes the stream when its handler returns: the writer is the server's
@@ -275,7 +278,6 @@ func (s *SSEWriter) end() {
 	if s.err == nil {
 		s.err = errStreamEnded
 	}
-	s.stream.Close()
 }
 
 // appendID appends an id, empty or not.

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"io/fs"
 	"net/http"
@@ -30,7 +31,7 @@ func (w *Writer) WriteString(s string) (int, error) {
 	switch p := w.at(); {
 	case p == held && w.fits(len(s)):
 		return w.body.WriteString(s)
-	case (p == sent || p == passed) && !w.encodes() && bodyAllowed(w.Status()):
+	case (p == sent || p == passed) && !w.encodes() && w.stream == nil && bodyAllowed(w.Status()):
 		n, err := io.WriteString(w.next, s)
 		w.count(int64(n))
 		return n, err
@@ -77,7 +78,11 @@ func (w *Writer) forward(p []byte) (n int, err error) {
 	case w.encodes() || w.at() == encoded:
 		n, err = w.encode(p)
 	default:
-		if n, err = w.next.Write(p); err != nil {
+		if err = w.stream.Begin(); err == nil {
+			n, err = w.next.Write(p)
+			err = cmp.Or(err, w.stream.End())
+		}
+		if err != nil {
 			w.nextFailed = true
 		}
 	}

@@ -131,6 +131,7 @@ type Writer struct {
 	conn       net.Conn   // once hijacked
 	implicit   bool       // the status was chosen by writing; the next writer will choose the same
 	nextFailed bool       // the next writer has refused a write
+	stream     *Stream    // of a stream that a wrapper hides from its handler, or nil
 
 	*holding // nil in an observer
 }

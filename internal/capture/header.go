@@ -75,6 +75,7 @@ func (w *Writer) commit(status int) {
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
 	}
 	w.status.Store(int32(status))
+	w.takeStream()
 	if w.holding != nil {
 		h := w.next.Header()
 		w.declared = ContentLength(h)

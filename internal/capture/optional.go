@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -47,7 +48,14 @@ func (w *Writer) FlushError() error {
 			return w.encodeErr
 		}
 	}
+	if w.at() == pending {
+		w.takeStream()
+	}
+	if err := w.stream.Begin(); err != nil {
+		return err
+	}
 	err := http.NewResponseController(w.next).Flush()
+	err = cmp.Or(err, w.stream.End())
 	if w.at() == pending && !errors.Is(err, http.ErrNotSupported) {
 		w.enterPhase(passed)
 		w.status.Store(http.StatusOK)

@@ -111,9 +111,7 @@ func (r *Registry) leave(s *scope) {
 	r.mu.Lock()
 	stream := s.stream
 	if stream != nil {
-		delete(r.exchanges, &stream.exchange)
-		s.stream = nil
-		r.marked.Add(-1)
+		r.forgetStream(s)
 	}
 	r.mu.Unlock()
 	stream.Close()
@@ -133,6 +131,14 @@ func (r *Registry) leave(s *scope) {
 	if c := s.connection(); c.conn != nil && r.reached(draining) {
 		r.endConnection(c)
 	}
+}
+
+// forgetStream drops the record of the event stream in s. The caller holds
+// r.mu.
+func (r *Registry) forgetStream(s *scope) {
+	delete(r.exchanges, &s.stream.exchange)
+	s.stream = nil
+	r.marked.Add(-1)
 }
 
 // connContext gives each new connection its scope, inside the context that

@@ -33,7 +33,7 @@ type Stream struct {
 // the drain begins, and at once if it has begun, the request's context is
 // cancelled, and that of no other request on its connection. The
 // registration ends when the request's handler returns. For a request that
-// has a Stream already, OpenStream returns that.
+// has a Stream already, OpenStream returns that, with the new function.
 //
 // The caller must put every write to the response between
 // [Stream.BeginWrite] and [Stream.EndWrite], so that the drain notices a peer
@@ -63,7 +63,11 @@ func OpenStream(ctx context.Context, setWriteDeadline func(time.Time) error) *St
 	r.mu.Unlock()
 	if fresh {
 		r.add(&stream.exchange)
+		return stream
 	}
+	stream.mu.Lock()
+	defer stream.mu.Unlock()
+	stream.setWriteDeadline = setWriteDeadline
 	return stream
 }
 
@@ -98,6 +102,21 @@ func (s *Stream) Close() {
 	defer s.mu.Unlock()
 	s.closed = true
 	s.watch()
+}
+
+// Abandon ends the registration, for a caller that finds that the handler has
+// returned already.
+func (s *Stream) Abandon() {
+	if s == nil {
+		return
+	}
+	s.Close()
+	r := s.scope.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.scope.stream == s {
+		r.forgetStream(s.scope)
+	}
 }
 
 // end cancels the request's context. It is the exchange's stop function.
