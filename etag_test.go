@@ -196,3 +196,33 @@ func TestETagAllocations(t *testing.T) {
 		t.Errorf("a tagged response allocates %v times", n)
 	}
 }
+
+func TestETagMaxSize(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		limit, size int
+		tagged      bool
+	}{
+		{0, 1 << 20, true}, {0, 1<<20 + 1, false}, {100, 100, true}, {100, 101, false}, {1, 1, true}, {1, 2, false}, {2 << 20, 2 << 20, true},
+	} {
+		for _, declared := range []bool{false, true} {
+			body := strings.Repeat("x", tt.size)
+			handler := stanza.ETag(stanza.ETagConfig{MaxSize: tt.limit})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if declared {
+					w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+				}
+				for rest := body; rest != ""; {
+					n := min(len(rest), 5000)
+					io.WriteString(w, rest[:n])
+					rest = rest[n:]
+				}
+			}))
+			rec := httptest.NewRecorder()
+			handler.ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+			if tag := rec.Header().Get("ETag"); (tag != "") != tt.tagged || rec.Body.String() != body {
+				t.Errorf("MaxSize %d, body of %d bytes, declared %v: ETag %q, %d bytes", tt.limit, tt.size, declared, tag, rec.Body.Len())
+			}
+		}
+	}
+	mustPanic(t, `etag_test\.go:\d+: ETagConfig\.MaxSize: -1 is negative`, func() { stanza.ETag(stanza.ETagConfig{MaxSize: -1}) })
+}

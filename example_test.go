@@ -1496,6 +1496,7 @@ func ExampleCompressEncoder() {
 			w, _ := gzip.NewWriterLevel(io.Discard, gzip.HuffmanOnly)
 			return w
 		},
+		Reuse: true, // nothing else refers to the writers
 	}}})
 	handler := compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.WriteJSON(w, http.StatusOK, strings.Repeat("x", 2000))

@@ -348,11 +348,19 @@ type CompressEncoder struct {
 	// be safe for concurrent use. The writer must write only while one of its
 	// methods runs: give zstd.NewWriter the option WithEncoderConcurrency(1).
 	New func() CompressWriter
+
+	// Reuse lets a writer serve one response after another, which saves much
+	// time if a new one is expensive, as those of zstd and brotli are. Set it
+	// only if nothing else uses the writers that New returns: a writer used
+	// from outside would write into whichever response it serves then. If it
+	// is not set, each response gets a new writer.
+	Reuse bool
 }
 
-// A CompressWriter compresses what is written to it. Writers are kept and
-// reused. Those of compress/gzip, github.com/klauspost/compress/zstd and
-// github.com/andybalholm/brotli are CompressWriters.
+// A CompressWriter compresses what is written to it. Those of compress/gzip,
+// github.com/klauspost/compress/zstd and github.com/andybalholm/brotli are
+// CompressWriters. After a response that was cut short, Reset and Close are
+// called to release the writer.
 type CompressWriter interface {
 	// Write compresses p; the output may come later.
 	Write(p []byte) (int, error)
@@ -441,13 +449,13 @@ func newCompressStage(config CompressConfig) *compress.Stage {
 			callsite.Panicf("CompressConfig.Encoders[%d].New: nil function", i)
 		}
 		seen[name] = true
-		stage.Add(name, func() compress.Resetter { return e.New() })
+		stage.Add(name, func() compress.Resetter { return e.New() }, e.Reuse)
 	}
 	if !seen["gzip"] {
 		stage.Add("gzip", func() compress.Resetter {
 			zw, _ := gzip.NewWriterLevel(io.Discard, level) // the level is checked above
 			return zw
-		})
+		}, true)
 	}
 	return stage
 }
@@ -457,6 +465,12 @@ type ETagConfig struct {
 	// Weak makes the tags weak ones (W/"..."), which promise that two bodies
 	// mean the same and not that they are the same bytes.
 	Weak bool
+
+	// MaxSize is the size in bytes of the largest body that is tagged. Each
+	// response is held back in memory until it is complete or exceeds MaxSize;
+	// then it is streamed without a tag. Zero means 1 MiB. It must not be
+	// negative.
+	MaxSize int
 }
 
 // ETag returns middleware that tags answers with a checksum of their body, and
@@ -464,17 +478,22 @@ type ETagConfig struct {
 // has the same body already (RFC 9110 §8.8.3, §13.1.2; tags are compared
 // weakly, lists and * are understood).
 //
-// It applies to answers of 200 to GET and HEAD with a body of up to 1 MiB that
-// is not flushed before its end. Other responses are left alone, and so are
+// It applies to answers of 200 to GET and HEAD with a body of up to
+// [ETagConfig].MaxSize bytes, 1 MiB by default, that is not flushed before its
+// end. Other responses are left alone, and so are
 // those with an ETag or with Accept-Ranges: their handler, for example
 // [ServeContent], answers conditions and ranges itself and would not know the
 // tag. The handler runs in any case: only the transfer is saved. A 304 keeps
 // ETag, Vary, Cache-Control, Expires, Content-Location, Set-Cookie and the
 // like, and loses the fields that describe the body.
 //
-// It belongs after [Compress], so that a tag does not depend on the coding.
+// It belongs after [Compress], so that a tag does not depend on the coding. It
+// panics if config is not valid.
 func ETag(config ETagConfig) Middleware {
-	stage := etag.Stage{Weak: config.Weak}
+	if config.MaxSize < 0 {
+		callsite.Panicf("ETagConfig.MaxSize: %d is negative", config.MaxSize)
+	}
+	var stage capture.Stage = etag.Stage{Weak: config.Weak, MaxSize: cmp.Or(config.MaxSize, 1<<20)}
 	return func(next Handler) Handler {
 		return newStep(next, func(w ResponseWriter, r *Request) {
 			capture.Serve(next, w, r, stage)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/stanza-go/framework/pkg/http/internal/capture"
 	"github.com/stanza-go/framework/pkg/http/internal/header"
@@ -21,15 +22,20 @@ type Stage struct {
 	// MinSize is the length from which a body is encoded.
 	MinSize int
 
-	names []string // of the codings, in order of preference
-	pools []*pool  // their encoders
+	names    []string // of the codings, in order of preference
+	encoders []*encoders
 }
 
 // Add offers one more coding, after those added before. open returns a new
-// encoder that writes nowhere yet.
-func (s *Stage) Add(name string, open func() Resetter) {
+// encoder that writes nowhere yet. If reuse is set, an encoder serves one
+// response after another, so nothing else may refer to those that open returns.
+func (s *Stage) Add(name string, open func() Resetter, reuse bool) {
+	added := &encoders{open: open}
+	if reuse {
+		added.idle = new(sync.Pool)
+	}
 	s.names = append(s.names, strings.ToLower(name))
-	s.pools = append(s.pools, newPool(open))
+	s.encoders = append(s.encoders, added)
 }
 
 // Hold implements [capture.Stage]. A response to HEAD is held like one to GET,
@@ -54,7 +60,12 @@ func (s *Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
 	if !encodable(h) {
 		return 0, false
 	}
-	if types, known := h["Content-Type"]; known && (len(types) == 0 || !s.eligible(types[0])) {
+	types, known := h["Content-Type"]
+	if !known {
+		// The type is sniffed, from as much of the body as a server looks at.
+		return max(s.MinSize, capture.SniffLen) - 1, true
+	}
+	if len(types) == 0 || !s.eligible(types[0]) {
 		return 0, false
 	}
 	return s.MinSize - 1, true
@@ -116,7 +127,7 @@ func (s *Stage) Release(w *capture.Writer, h http.Header, body []byte, why captu
 		h["Content-Type"] = types
 	}
 	s.relabel(w, h, coding)
-	return status, body, s.pools[coding].get(w.Sink())
+	return status, body, s.encoders[coding].get(w.Sink())
 }
 
 // describe makes the header of a response to HEAD, whose handler wrote no body,

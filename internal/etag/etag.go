@@ -12,16 +12,16 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
-// MaxBody is the largest body that is held back to be tagged, in bytes.
-const MaxBody = 1 << 20
-
 // A Stage tags the responses to GET and HEAD that would be a 200 with a body
-// of at most [MaxBody] bytes, written without a flush in between. A response
+// of at most MaxSize bytes, written without a flush in between. A response
 // passes if it has an ETag already, or if its handler takes ranges: such a
 // handler answers conditions itself, by what it knows and not by this tag.
 type Stage struct {
 	// Weak says that the tags compare weakly: W/"...".
 	Weak bool
+	// MaxSize is the size in bytes of the largest body that is tagged. It is
+	// held back in memory for that.
+	MaxSize int
 }
 
 // Hold implements [capture.Stage].
@@ -33,10 +33,10 @@ func (s Stage) Hold(w *capture.Writer, h http.Header) (limit int, ok bool) {
 		!free(w, h):
 		return 0, false
 	}
-	if w.Declared() > MaxBody {
+	if w.Declared() > int64(s.MaxSize) {
 		return 0, false
 	}
-	return MaxBody, true
+	return s.MaxSize, true
 }
 
 // Release implements [capture.Stage].

@@ -45,8 +45,8 @@ func start(t *testing.T, encoders, secure bool) site {
 	config := http.CompressConfig{}
 	if encoders {
 		config.Encoders = []http.CompressEncoder{
-			{Name: "zstd", New: newZstd},
-			{Name: "br", New: func() http.CompressWriter { return brotli.NewWriterLevel(nil, 4) }},
+			{Name: "zstd", New: newZstd, Reuse: true},
+			{Name: "br", New: func() http.CompressWriter { return brotli.NewWriterLevel(nil, 4) }, Reuse: true},
 		}
 	}
 	router := http.NewRouter()

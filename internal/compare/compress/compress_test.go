@@ -26,7 +26,7 @@ import (
 // each encoder: with more, it would write to the response behind the handler's
 // back.
 func zstdEncoder() stanza.CompressEncoder {
-	return stanza.CompressEncoder{Name: "zstd", New: func() stanza.CompressWriter {
+	return stanza.CompressEncoder{Name: "zstd", Reuse: true, New: func() stanza.CompressWriter {
 		zw, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 		if err != nil {
 			panic(err) // an option is wrong
@@ -36,13 +36,13 @@ func zstdEncoder() stanza.CompressEncoder {
 }
 
 func brotliEncoder() stanza.CompressEncoder {
-	return stanza.CompressEncoder{Name: "br", New: func() stanza.CompressWriter {
+	return stanza.CompressEncoder{Name: "br", Reuse: true, New: func() stanza.CompressWriter {
 		return brotli.NewWriterLevel(nil, 4)
 	}}
 }
 
 func gzipEncoder() stanza.CompressEncoder {
-	return stanza.CompressEncoder{Name: "gzip", New: func() stanza.CompressWriter {
+	return stanza.CompressEncoder{Name: "gzip", Reuse: true, New: func() stanza.CompressWriter {
 		zw, err := gzip.NewWriterLevel(io.Discard, 6)
 		if err != nil {
 			panic(err) // the level is wrong

@@ -121,7 +121,7 @@ func klauspostGzip() func(http.Handler) http.Handler {
 
 // klauspostEncoder is klauspost's gzip for this package.
 func klauspostEncoder() stanza.CompressEncoder {
-	return stanza.CompressEncoder{Name: "gzip", New: func() stanza.CompressWriter { return newKlauspost() }}
+	return stanza.CompressEncoder{Name: "gzip", Reuse: true, New: func() stanza.CompressWriter { return newKlauspost() }}
 }
 
 func newKlauspost() *klauspost.Writer {

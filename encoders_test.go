@@ -1,0 +1,138 @@
+package http_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// keptEncoders makes gzip writers and keeps them all.
+type keptEncoders struct {
+	mu   sync.Mutex
+	made []*keptEncoder
+}
+
+// A keptEncoder counts how it is used.
+type keptEncoder struct {
+	*gzip.Writer
+	resets, closes int
+}
+
+func (e *keptEncoder) Reset(w io.Writer) { e.resets++; e.Writer.Reset(w) }
+func (e *keptEncoder) Close() error      { e.closes++; return e.Writer.Close() }
+
+func (k *keptEncoders) New() stanza.CompressWriter {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.made = append(k.made, &keptEncoder{Writer: gzip.NewWriter(io.Discard)})
+	return k.made[len(k.made)-1]
+}
+
+func (k *keptEncoders) middleware(reuse bool) stanza.Middleware {
+	return stanza.Compress(stanza.CompressConfig{Encoders: []stanza.CompressEncoder{{Name: "gzip", New: k.New, Reuse: reuse}}})
+}
+
+// An application keeps the encoder of one response, and writes to it while the
+// next is at work.
+func TestEncoderThatTheApplicationKeepsReachesNoOtherResponse(t *testing.T) {
+	t.Parallel()
+	kept := new(keptEncoders)
+	use := func() {
+		for _, e := range kept.made {
+			e.Write(bytes.Repeat([]byte("FOREIGN"), 1000))
+			e.Flush()
+			e.Writer.Close()
+		}
+	}
+	body := sample(3000)
+	testkit.EachProtocol(t, kept.middleware(false)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		before := len(kept.made)
+		use()
+		io.WriteString(w, body[:2000])
+		http.NewResponseController(w).Flush()
+		if len(kept.made) != before+1 {
+			t.Errorf("%d encoders were made for one response", len(kept.made)-before)
+		}
+		kept.made = kept.made[:before]
+		use()
+		kept.made = kept.made[:before+1]
+		io.WriteString(w, body[2000:])
+	})), func(t *testing.T, srv *testkit.Server) {
+		for range 5 {
+			resp, got := fetchGzip(t, srv.Client(), "GET", srv.URL, nil)
+			if plain := plainBody(t, resp.Header, got); resp.Header.Get("Content-Encoding") != "gzip" || plain != body {
+				t.Fatalf("the client got %v and %.60q", resp.Header, plain)
+			}
+		}
+	})
+}
+
+func TestEncoderIsReusedOnlyAfterAResponseThatWentWell(t *testing.T) {
+	t.Parallel()
+	broken := func() (w http.ResponseWriter) { return &leavingClient{httptest.NewRecorder()} }
+	fine := func() http.ResponseWriter { return httptest.NewRecorder() }
+	write := func(w http.ResponseWriter) {
+		io.WriteString(w, sample(10_000))
+		http.NewResponseController(w).Flush()
+		io.WriteString(w, sample(10_000))
+	}
+	for name, tt := range map[string]struct {
+		reuse  bool
+		writer func() http.ResponseWriter
+		do     func(w http.ResponseWriter)
+		reused bool
+	}{
+		"whole response":             {true, fine, write, true},
+		"panic":                      {true, fine, func(w http.ResponseWriter) { write(w); panic(http.ErrAbortHandler) }, true},
+		"client gone":                {true, broken, write, false},
+		"whole response, no Reuse":   {false, fine, write, false},
+		"panic, no Reuse":            {false, fine, func(w http.ResponseWriter) { write(w); panic(http.ErrAbortHandler) }, false},
+		"client gone, with no Reuse": {false, broken, write, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kept := new(keptEncoders)
+			h := kept.middleware(tt.reuse)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "text/plain")
+				tt.do(w)
+			}))
+			const rounds = 8
+			for range rounds {
+				func() {
+					defer func() { _ = recover() }()
+					r := httptest.NewRequest("GET", "/", nil)
+					r.Header.Set("Accept-Encoding", "gzip")
+					h.ServeHTTP(tt.writer(), r)
+				}()
+			}
+			// A sync.Pool may drop what is in it, and does so under the race detector.
+			if made := len(kept.made); tt.reused && made == rounds && !testkit.Race || !tt.reused && made != rounds {
+				t.Errorf("%d encoders were made for %d responses", made, rounds)
+			}
+			for _, e := range kept.made {
+				if !tt.reused && e.closes != 1 {
+					t.Errorf("an encoder was closed %d times", e.closes)
+				}
+			}
+		})
+	}
+}
+
+// A leavingClient is that of a client which leaves after the first bytes.
+type leavingClient struct{ *httptest.ResponseRecorder }
+
+func (w *leavingClient) Write(p []byte) (int, error) {
+	if w.Body.Len() > 0 {
+		return 0, io.ErrClosedPipe
+	}
+	return w.ResponseRecorder.Write(p)
+}
+func (w *leavingClient) WriteString(s string) (int, error) { return w.Write([]byte(s)) }

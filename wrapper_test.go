@@ -1,0 +1,672 @@
+package http_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+)
+
+// plainBody decodes a body that has Content-Encoding: gzip.
+func plainBody(t *testing.T, h http.Header, body string) string {
+	t.Helper()
+	if h.Get("Content-Encoding") != "gzip" {
+		return body
+	}
+	zr, err := gzip.NewReader(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(zr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(plain)
+}
+
+// fetchGzip gets a URL as a client does that decodes nothing.
+func fetchGzip(t *testing.T, client *http.Client, method, url string, header http.Header) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(r.Header, header)
+	r.Header.Set("Accept-Encoding", "gzip")
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %s, %v", method, url, resp.Status, err)
+	}
+	return resp, string(body)
+}
+
+// lateReaders are handlers outside of this package's that read the header of
+// the response after the handler returned.
+func lateReaders() map[string]func(http.Handler) http.Handler {
+	buffer := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rec := &bufferedWriter{header: http.Header{}, status: 200}
+			next.ServeHTTP(rec, r)
+			maps.Copy(w.Header(), rec.header)
+			w.WriteHeader(rec.status)
+			w.Write(rec.body.Bytes())
+		})
+	}
+	recorder := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rec := httptest.NewRecorder()
+			next.ServeHTTP(rec, r)
+			maps.Copy(w.Header(), rec.Header()) // the live map, and not that of Result
+			w.WriteHeader(rec.Code)
+			w.Write(rec.Body.Bytes())
+		})
+	}
+	return map[string]func(http.Handler) http.Handler{
+		"nothing":        func(h http.Handler) http.Handler { return h },
+		"TimeoutHandler": func(h http.Handler) http.Handler { return http.TimeoutHandler(h, time.Hour, "") },
+		"buffer":         buffer,
+		"recorder":       recorder,
+	}
+}
+
+// A bufferedWriter keeps a response for later.
+type bufferedWriter struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *bufferedWriter) Header() http.Header         { return w.header }
+func (w *bufferedWriter) WriteHeader(status int)      { w.status = status }
+func (w *bufferedWriter) Write(p []byte) (int, error) { return w.body.Write(p) }
+
+// Handlers and middleware may ask for the header after the body was written, to
+// log it for example, or change it too late.
+func TestHeaderAskedForAfterTheBodyStaysAsTheStagesMadeIt(t *testing.T) {
+	t.Parallel()
+	body := sample(5000)
+	late := map[string]func(http.Header){
+		"is read":   func(h http.Header) { _ = h.Get("Content-Type") },
+		"gets more": func(h http.Header) { h.Set("X-Late", "1") },
+		"loses what the stages set": func(h http.Header) {
+			h.Del("Content-Encoding")
+			h.Del("Vary")
+			h.Del("Etag")
+			h.Set("Content-Length", fmt.Sprint(len(body)))
+		},
+	}
+	chains := map[string]func(http.Handler) http.Handler{
+		"Compress":          stanza.Compress(stanza.CompressConfig{}),
+		"ETag":              stanza.ETag(stanza.ETagConfig{}),
+		"Compress and ETag": stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{})),
+		"ETag and Compress": stack(stanza.ETag(stanza.ETagConfig{}), stanza.Compress(stanza.CompressConfig{})),
+		"documented chain":  documentedChain(),
+	}
+	for reader, outside := range lateReaders() {
+		for name, chain := range chains {
+			t.Run(name+" in "+reader, func(t *testing.T) {
+				t.Parallel()
+				handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Content-Type", "text/plain")
+					if r.URL.Query().Has("length") {
+						w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+					}
+					if r.URL.Query().Has("pieces") {
+						for i := 0; i < len(body); i += 1000 {
+							io.WriteString(w, body[i:i+1000])
+							late[r.URL.Query().Get("late")](w.Header())
+						}
+						return
+					}
+					io.WriteString(w, body)
+					late[r.URL.Query().Get("late")](w.Header())
+				})
+				testkit.EachProtocol(t, outside(chain(handler)), func(t *testing.T, srv *testkit.Server) {
+					for what := range late {
+						for _, how := range []string{"", "&length", "&pieces", "&length&pieces"} {
+							url := srv.URL + "/?late=" + strings.ReplaceAll(what, " ", "+") + how
+							resp, got := fetchGzip(t, srv.Client(), "GET", url, nil)
+							compressed := name != "ETag"
+							if (resp.Header.Get("Content-Encoding") == "gzip") != compressed || (resp.Header.Get("Vary") != "") != compressed ||
+								plainBody(t, resp.Header, got) != body {
+								t.Errorf("%s: %v, %d bytes", url, resp.Header, len(got))
+							}
+							etag := resp.Header.Get("Etag")
+							if (etag != "") != (name != "Compress") || resp.ContentLength >= 0 && int(resp.ContentLength) != len(got) {
+								t.Errorf("%s: %v, length %d of %d bytes", url, resp.Header, resp.ContentLength, len(got))
+							}
+							if etag == "" {
+								continue
+							}
+							resp, got = fetchGzip(t, srv.Client(), "GET", url, http.Header{"If-None-Match": {etag}})
+							if resp.StatusCode != 304 || got != "" || resp.ContentLength > 0 || resp.Header.Get("Content-Length") != "" || resp.Header.Get("Etag") != etag {
+								t.Errorf("%s with If-None-Match: %s, %v, %q", url, resp.Status, resp.Header, got)
+							}
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// Trailers reach the client, whenever the handler sets them.
+func TestTrailersAreSentWithAHeldOrEncodedBody(t *testing.T) {
+	t.Parallel()
+	const name = http.TrailerPrefix + "X-Sum"
+	handlers := map[string]func(w http.ResponseWriter, write func()){
+		"before the body": func(w http.ResponseWriter, write func()) {
+			w.Header().Set(name, "s")
+			write()
+		},
+		"before the body and changed after": func(w http.ResponseWriter, write func()) {
+			w.Header().Set(name, "early")
+			write()
+			w.Header().Set(name, "s")
+		},
+		"announced": func(w http.ResponseWriter, write func()) {
+			w.Header().Set("Trailer", "X-Sum")
+			write()
+			w.Header().Set("X-Sum", "s")
+		},
+		"announced, from a map kept from before": func(w http.ResponseWriter, write func()) {
+			h := w.Header()
+			h.Set("Trailer", "X-Sum")
+			write()
+			h.Set("X-Sum", "s")
+		},
+		"after the body": func(w http.ResponseWriter, write func()) {
+			write()
+			w.Header().Set(name, "s")
+		},
+		"after the body, in a map kept from before": func(w http.ResponseWriter, write func()) {
+			h := w.Header()
+			write()
+			h.Set(name, "s")
+		},
+		"after the body and a flush": func(w http.ResponseWriter, write func()) {
+			write()
+			http.NewResponseController(w).Flush()
+			w.Header().Set(name, "s")
+		},
+		"between two halves of the body": func(w http.ResponseWriter, write func()) {
+			write()
+			w.Header().Set(name, "s")
+			write()
+		},
+	}
+	chains := map[string]func(http.Handler) http.Handler{
+		"nothing":          func(h http.Handler) http.Handler { return h },
+		"Compress":         stanza.Compress(stanza.CompressConfig{}),
+		"ETag":             stanza.ETag(stanza.ETagConfig{}),
+		"documented chain": documentedChain(),
+	}
+	for chainName, chain := range chains {
+		t.Run(chainName, func(t *testing.T) {
+			t.Parallel()
+			handler := chain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				var size int
+				fmt.Sscan(r.URL.Query().Get("size"), &size)
+				w.Header().Set("Content-Type", "text/plain")
+				handlers[r.URL.Query().Get("handler")](w, func() { io.WriteString(w, strings.Repeat("x", size)) })
+			}))
+			testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+				for what := range handlers {
+					for _, size := range []int{10, 5000, 100_000, 2 << 20} {
+						small := strings.HasPrefix(what, "after the body") && !strings.Contains(what, "flush") || strings.HasPrefix(what, "between")
+						if chainName == "nothing" && size == 10 && small {
+							continue // net/http has sent a Content-Length by then
+						}
+						url := fmt.Sprintf("%s/?size=%d&handler=%s", srv.URL, size, strings.ReplaceAll(what, " ", "+"))
+						resp, body := fetchGzip(t, srv.Client(), "GET", url, nil)
+						if got := resp.Trailer.Get("X-Sum"); got != "s" {
+							t.Errorf("set %s, %d bytes: the trailers are %v, the header %v", what, size, resp.Trailer, resp.Header)
+						}
+						for field := range resp.Header {
+							if strings.HasPrefix(field, http.TrailerPrefix) || field == "X-Sum" {
+								t.Errorf("set %s, %d bytes: the trailer is in the header", what, size)
+							}
+						}
+						if n := len(strings.Trim(plainBody(t, resp.Header, body), "x")); n > 0 {
+							t.Errorf("set %s, %d bytes: %d other bytes", what, size, n)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// A field with an empty list of values keeps net/http from sending it.
+func TestFieldsRuledOutByTheHandlerAreNotAdded(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{10, 1500, 5000, 100_000} {
+		for _, field := range []string{"Content-Length", "Content-Type", "Date"} {
+			handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if field != "Content-Type" {
+					w.Header().Set("Content-Type", "text/html")
+				}
+				w.Header()[field] = nil
+				io.WriteString(w, strings.Repeat("<", size))
+			})
+			for name, chain := range map[string]func(http.Handler) http.Handler{
+				"nothing": func(h http.Handler) http.Handler { return h }, "ETag": stanza.ETag(stanza.ETagConfig{}),
+				"Compress": stanza.Compress(stanza.CompressConfig{}), "Compress of all": stanza.Compress(stanza.CompressConfig{MinSize: 1}),
+				"documented chain": documentedChain(),
+			} {
+				t.Run(fmt.Sprintf("%s/%s/%d", field, name, size), func(t *testing.T) {
+					t.Parallel()
+					testkit.EachProtocol(t, chain(handler), func(t *testing.T, srv *testkit.Server) {
+						resp, body := fetchGzip(t, srv.Client(), "GET", srv.URL, nil)
+						if v, ok := resp.Header[field]; ok || field == "Content-Length" && resp.ContentLength >= 0 {
+							t.Errorf("%s: %q was sent", field, v)
+						}
+						if plain := plainBody(t, resp.Header, body); plain != strings.Repeat("<", size) {
+							t.Errorf("the body has %d bytes", len(plain))
+						}
+						if field == "Content-Type" && resp.Header.Get("Content-Encoding") != "" {
+							t.Error("a body of no type is compressed")
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// The type of a body is sniffed from as much of it as a server looks at,
+// however small the pieces are that it is written in.
+func TestTypeIsSniffedFromSmallPieces(t *testing.T) {
+	t.Parallel()
+	bodies := map[string]string{
+		"html":     "<html>" + strings.Repeat("x", 2000),
+		"short":    "<html>",
+		"spaces":   strings.Repeat(" ", 400) + "<!doctype html>" + strings.Repeat("x", 2000),
+		"too late": strings.Repeat(" ", 510) + "<html>" + strings.Repeat("x", 2000),
+		"png":      "\x89PNG\r\n\x1a\n" + strings.Repeat("x", 2000),
+		"xml":      `<?xml version="1.0"?>` + strings.Repeat("x", 2000),
+	}
+	for _, minSize := range []int{1, 2, 100, 512, 1024, 3000} {
+		for name, body := range bodies {
+			for _, pieces := range []int{1, 2, 3, 100} {
+				for _, flush := range []bool{false, true} {
+					handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						for rest := body; rest != ""; {
+							n := min(pieces, len(rest))
+							io.WriteString(w, rest[:n])
+							rest = rest[n:]
+						}
+						if flush {
+							http.NewResponseController(w).Flush()
+						}
+					})
+					sniffed := func(h http.Handler) (string, string) {
+						srv := httptest.NewRecorder()
+						r := httptest.NewRequest("GET", "/", nil)
+						r.Header.Set("Accept-Encoding", "gzip")
+						h.ServeHTTP(srv, r)
+						return srv.Header().Get("Content-Type"), plainBody(t, srv.Header(), srv.Body.String())
+					}
+					want := http.DetectContentType([]byte(body))
+					got, plain := sniffed(stanza.Compress(stanza.CompressConfig{MinSize: minSize})(handler))
+					// A recorder sniffs the first piece alone if the body goes there as it is.
+					if compressible := strings.HasPrefix(want, "text/") && (flush || len(body) >= minSize); compressible && got != want || plain != body {
+						t.Errorf("MinSize %d, %s in pieces of %d, flush %v: type %q, want %q; %d bytes", minSize, name, pieces, flush, got, want, len(plain))
+					}
+				}
+			}
+		}
+	}
+}
+
+// rawExchange sends a request on a new connection, and returns all that comes
+// back until the server closes it, but for the header fields that middleware
+// of a stage may add and the time.
+func rawExchange(t *testing.T, srv *testkit.Server) string {
+	t.Helper()
+	var conn net.Conn
+	conn = testkit.Dial(t, srv.Addr())
+	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\nGET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	all, _ := io.ReadAll(bufio.NewReader(conn)) // how it ends does not matter
+	return regexp.MustCompile(`(?m)^(Date|Vary|X-[A-Za-z-]*|Referrer-Policy|Permissions-Policy|Access-Control-[A-Za-z-]*): .*\r\n`).ReplaceAllString(string(all), "")
+}
+
+// What does not fit its Content-Length is refused by net/http, in a way that
+// depends on its release. The client gets the same bytes through the stages.
+func TestBodiesThatDoNotFitTheirLengthAreLeftToTheServer(t *testing.T) {
+	t.Parallel()
+	type note = func(n int64, err error)
+	write := func(w http.ResponseWriter, note note, sizes ...int) {
+		for _, size := range sizes {
+			n, err := w.Write(bytes.Repeat([]byte("w"), size))
+			note(int64(n), err)
+		}
+	}
+	copies := func(w http.ResponseWriter, note note, src io.Reader) {
+		note(io.Copy(w, struct{ io.Reader }{src}))
+	}
+	long := func(n int) io.Reader { return strings.NewReader(strings.Repeat("r", n)) }
+	tests := []struct {
+		name   string
+		length int
+		do     func(w http.ResponseWriter, note note)
+	}{
+		{"refused write, then one that fits", 3, func(w http.ResponseWriter, note note) { write(w, note, 15, 3) }},
+		{"write that fits, then too much", 10, func(w http.ResponseWriter, note note) { write(w, note, 7, 4, 3) }},
+		{"whole, then too much", 6, func(w http.ResponseWriter, note note) { write(w, note, 3, 3, 9) }},
+		{"large refused write, then one that fits", 2000, func(w http.ResponseWriter, note note) { write(w, note, 5000, 2000) }},
+		{"pieces, the last too much", 5000, func(w http.ResponseWriter, note note) { write(w, note, 2000, 2000, 2000) }},
+		{"too little", 5000, func(w http.ResponseWriter, note note) { write(w, note, 2000, 2000) }},
+		{"too little, a few bytes", 50, func(w http.ResponseWriter, note note) { write(w, note, 20) }},
+		{"nothing", 50, func(http.ResponseWriter, note) {}},
+		{"too long a reader", 600, func(w http.ResponseWriter, note note) { copies(w, note, long(1200)) }},
+		{"too long a reader, few bytes", 6, func(w http.ResponseWriter, note note) { copies(w, note, long(12)) }},
+		{"too long a reader, large", 100_000, func(w http.ResponseWriter, note note) { copies(w, note, long(150_000)) }},
+		{"too long a reader after a write", 600, func(w http.ResponseWriter, note note) {
+			write(w, note, 100)
+			copies(w, note, long(1200))
+		}},
+		{"too long a reader after the header", 600, func(w http.ResponseWriter, note note) {
+			w.WriteHeader(200)
+			copies(w, note, long(1200))
+		}},
+		{"too long a reader after all of the body", 600, func(w http.ResponseWriter, note note) {
+			write(w, note, 600)
+			copies(w, note, long(1200))
+		}},
+		{"limited reader", 600, func(w http.ResponseWriter, note note) { copies(w, note, io.LimitReader(long(1200), 600)) }},
+		{"two readers", 600, func(w http.ResponseWriter, note note) {
+			copies(w, note, long(400))
+			copies(w, note, long(400))
+		}},
+	}
+	serve := func(t *testing.T, wrap func(http.Handler) http.Handler, i int) (raw, notes string) {
+		returned := make(chan struct{})
+		inner := wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "image/png") // which Compress leaves alone
+			w.Header().Set("Content-Length", fmt.Sprint(tests[i].length))
+			tests[i].do(w, func(n int64, err error) { notes += fmt.Sprintln(n, errors.Is(err, http.ErrContentLength)) })
+		}))
+		srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/end" {
+				return
+			}
+			defer close(returned)
+			inner.ServeHTTP(w, r)
+		}))
+		raw = rawExchange(t, srv)
+		<-returned
+		return raw, notes
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			want, wantNotes := serve(t, func(h http.Handler) http.Handler { return h }, i)
+			for name, chain := range map[string]func(http.Handler) http.Handler{
+				"ETag": stanza.ETag(stanza.ETagConfig{}), "Compress": stanza.Compress(stanza.CompressConfig{}), "documented chain": documentedChain(),
+				"ETag and Compress": stack(stanza.ETag(stanza.ETagConfig{}), stanza.Compress(stanza.CompressConfig{})),
+			} {
+				got, notes := serve(t, chain, i)
+				if whole := regexp.MustCompile(`Etag: .*\r\n`); tt.name == "limited reader" {
+					got = whole.ReplaceAllString(got, "")
+				}
+				if got != want || notes != wantNotes {
+					t.Errorf("behind %s the client got\n%.300q\nand the handler %q, want\n%.300q\nand %q", name, got, notes, want, wantNotes)
+				}
+			}
+		})
+	}
+}
+
+// A compressed body that is not whole must not look whole.
+func TestCompressedBodiesThatDoNotFitTheirLengthFail(t *testing.T) {
+	t.Parallel()
+	for name, sizes := range map[string][]int{
+		"refused write, then one that fits": {15_000, 5000},
+		"refused at the end":                {2000, 4000, 3000},
+		"too little":                        {2000, 2000},
+	} {
+		for _, chain := range []func(http.Handler) http.Handler{stanza.Compress(stanza.CompressConfig{}), documentedChain()} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				testkit.EachProtocol(t, chain(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Content-Type", "text/plain")
+					w.Header().Set("Content-Length", "5000")
+					if name == "refused write, then one that fits" {
+						http.NewResponseController(w).Flush() // the encoder is at work
+					}
+					for _, n := range sizes {
+						w.Write(bytes.Repeat([]byte("x"), n))
+					}
+				})), func(t *testing.T, srv *testkit.Server) {
+					resp, err := srv.Client().Get(srv.URL)
+					if err == nil {
+						var body []byte
+						body, err = io.ReadAll(resp.Body)
+						resp.Body.Close()
+						if err == nil {
+							t.Errorf("the client got a whole %s with %v and %d bytes", resp.Status, resp.Header, len(body))
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// failingEncoder fails once, and then goes on as if nothing had happened.
+type failingEncoder struct {
+	*gzip.Writer
+	method string
+	failed bool
+}
+
+var errEncoder = errors.New("encoder failed")
+
+func (e *failingEncoder) fails(method string) bool {
+	if e.failed || method != e.method {
+		return false
+	}
+	e.failed = true
+	return true
+}
+
+func (e *failingEncoder) Write(p []byte) (int, error) {
+	if e.fails("Write") {
+		return 0, errEncoder
+	}
+	return e.Writer.Write(p)
+}
+
+func (e *failingEncoder) Flush() error {
+	if e.fails("Flush") {
+		return errEncoder
+	}
+	return e.Writer.Flush()
+}
+
+func (e *failingEncoder) Close() error {
+	if e.fails("Close") {
+		return errEncoder
+	}
+	return e.Writer.Close()
+}
+
+func TestResponseFailsAfterAnErrorOfTheEncoder(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"Write", "Flush", "Close"} {
+		for how, do := range map[string]func(w http.ResponseWriter) error{
+			"in pieces": func(w http.ResponseWriter) error {
+				for range 10 {
+					io.WriteString(w, sample(2000))
+				}
+				return nil
+			},
+			"flushed": func(w http.ResponseWriter) error {
+				io.WriteString(w, sample(2000))
+				http.NewResponseController(w).Flush()
+				_, err := io.WriteString(w, sample(2000))
+				return err
+			},
+			"in one piece of declared length": func(w http.ResponseWriter) error {
+				w.Header().Set("Content-Length", "2000")
+				io.WriteString(w, sample(2000))
+				return http.NewResponseController(w).Flush()
+			},
+		} {
+			if method == "Flush" && how != "flushed" {
+				continue
+			}
+			t.Run(method+" "+how, func(t *testing.T) {
+				t.Parallel()
+				chain := stanza.Compress(stanza.CompressConfig{Encoders: []stanza.CompressEncoder{{
+					Name: "gzip",
+					New: func() stanza.CompressWriter {
+						return &failingEncoder{Writer: gzip.NewWriter(io.Discard), method: method}
+					},
+				}}})
+				testkit.EachProtocol(t, chain(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Content-Type", "text/plain")
+					if err := do(w); how == "flushed" && method != "Close" && !errors.Is(err, errEncoder) {
+						t.Errorf("after the encoder's error the handler gets %v", err)
+					}
+				})), func(t *testing.T, srv *testkit.Server) {
+					resp, err := srv.Client().Get(srv.URL)
+					if err == nil {
+						_, err = io.ReadAll(resp.Body)
+						resp.Body.Close()
+					}
+					if err == nil {
+						t.Errorf("the client got a whole %s with %v", resp.Status, resp.Header)
+					}
+				})
+			})
+		}
+	}
+}
+
+// net/http logs the line from which WriteHeader was called in vain.
+func TestSuperfluousWriteHeaderIsLoggedWithTheHandlersLine(t *testing.T) {
+	t.Parallel()
+	second := func(w http.ResponseWriter) { w.WriteHeader(http.StatusTeapot) } // the line that is to be named
+	line := strings.TrimPrefix(regexp.MustCompile(`wrapper_test\.go:\d+`).FindString(callerOf(second)), "wrapper_test.go:")
+	for name, first := range map[string]func(w http.ResponseWriter){
+		"after a status": func(w http.ResponseWriter) { w.WriteHeader(http.StatusAccepted) },
+		"after a write":  func(w http.ResponseWriter) { io.WriteString(w, "body") },
+		"after a large write": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "text/plain")
+			io.WriteString(w, sample(5000))
+		},
+		"after a flush": func(w http.ResponseWriter) { w.(http.Flusher).Flush() },
+		"after a whole body of declared length": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Content-Length", "5000")
+			io.WriteString(w, sample(5000))
+		},
+	} {
+		for chainName, chain := range map[string]func(http.Handler) http.Handler{
+			"no middleware": func(h http.Handler) http.Handler { return h }, "Compress": stanza.Compress(stanza.CompressConfig{}),
+			"ETag": stanza.ETag(stanza.ETagConfig{}), "documented chain": documentedChain(),
+		} {
+			t.Run(name+" in "+chainName, func(t *testing.T) {
+				t.Parallel()
+				handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					first(w)
+					second(w)
+				})
+				for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+					var out logBuffer
+					url, client := serveOwn(t, protocol, chain(handler), stanza.WithHTTPServer(func(hs *http.Server) { hs.ErrorLog = log.New(&out, "", 0) }))
+					mustGet(t, client, url)
+					want := `^http: superfluous response.WriteHeader call from \S+http_test\.TestSuperfluous\S+ \(wrapper_test\.go:` + line + `\)\n$`
+					if got := out.String(); !regexp.MustCompile(want).MatchString(got) {
+						t.Errorf("%s: logged %q, want %s", protocol, got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// callerOf returns what a second WriteHeader by call makes net/http itself log.
+func callerOf(call func(http.ResponseWriter)) string {
+	var out logBuffer
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		call(w)
+	}))
+	srv.Config.ErrorLog = log.New(&out, "", 0)
+	srv.Start()
+	defer srv.Close()
+	if resp, err := http.Get(srv.URL); err == nil {
+		resp.Body.Close()
+	}
+	return out.String()
+}
+
+// Frameworks older than contexts ask for a CloseNotifier, gin among them.
+func TestCloseNotifyWorksThroughTheWrapper(t *testing.T) {
+	t.Parallel()
+	// hides everything but what a handler needs.
+	plain := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
+		})
+	}
+	for name, wrap := range map[string]func(http.Handler) http.Handler{
+		"no middleware": func(h http.Handler) http.Handler { return h }, "chain": documentedChain(),
+		"a writer without CloseNotify": stack(plain, documentedChain()),
+	} {
+		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+			t.Run(name+" "+string(protocol), func(t *testing.T) {
+				t.Parallel()
+				started, told := make(chan struct{}), make(chan bool)
+				url, client := serveOwn(t, protocol, wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					gone := w.(http.CloseNotifier).CloseNotify()
+					close(started)
+					select {
+					case <-gone:
+						told <- true
+					case <-time.After(testkit.Patience):
+						told <- false
+					}
+				})))
+				ctx, leave := context.WithCancel(t.Context())
+				r, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				go func() {
+					<-started
+					leave()
+				}()
+				if _, err := client.Do(r); err == nil {
+					t.Error("the client has not left")
+				}
+				if !receive(t, told, "the notice") {
+					t.Error("the handler was not told that the client has gone")
+				}
+			})
+		}
+	}
+}
