@@ -2,6 +2,8 @@
 
 package http
 
+//lint:file-ignore SA1019 Deprecated names are passed on too, marked as deprecated.
+
 //go:generate go run ./internal/reexport/write
 
 import (
@@ -22,6 +24,10 @@ type (
 	Client = http.Client
 	// ClientConn is a single connection to a server, used without a pool; see [net/http.ClientConn].
 	ClientConn = http.ClientConn
+	// CloseNotifier is a ResponseWriter that can say that its client is gone; see [net/http.CloseNotifier].
+	//
+	// Deprecated: the request's context ends when the client is gone.
+	CloseNotifier = http.CloseNotifier
 	// ConnState is a stage in the life of a server's connection; see [net/http.ConnState].
 	ConnState = http.ConnState
 	// Cookie is a cookie, as Cookie and Set-Cookie fields carry it; see [net/http.Cookie].
@@ -50,6 +56,10 @@ type (
 	Hijacker = http.Hijacker
 	// MaxBytesError tells that a body went over the limit of MaxBytesReader; see [net/http.MaxBytesError].
 	MaxBytesError = http.MaxBytesError
+	// ProtocolError is the type of some of the errors; see [net/http.ProtocolError].
+	//
+	// Deprecated: errors are compared with the variables of that type.
+	ProtocolError = http.ProtocolError
 	// Protocols is a set of HTTP versions; see [net/http.Protocols].
 	Protocols = http.Protocols
 	// PushOptions holds the method and header of a push; see [net/http.PushOptions].
@@ -204,12 +214,20 @@ var (
 	ErrContentLength = http.ErrContentLength
 	// ErrHandlerTimeout is returned by Write after TimeoutHandler has answered; see [net/http.ErrHandlerTimeout].
 	ErrHandlerTimeout = http.ErrHandlerTimeout
+	// ErrHeaderTooLong is an error of early releases; see [net/http.ErrHeaderTooLong].
+	//
+	// Deprecated: nothing returns it.
+	ErrHeaderTooLong = http.ErrHeaderTooLong
 	// ErrHijacked is returned by a ResponseWriter whose connection was taken over; see [net/http.ErrHijacked].
 	ErrHijacked = http.ErrHijacked
 	// ErrLineTooLong is returned for a chunked body with an overlong line; see [net/http.ErrLineTooLong].
 	ErrLineTooLong = http.ErrLineTooLong
 	// ErrMissingBoundary is returned for a multipart type without its boundary; see [net/http.ErrMissingBoundary].
 	ErrMissingBoundary = http.ErrMissingBoundary
+	// ErrMissingContentLength is an error of early releases; see [net/http.ErrMissingContentLength].
+	//
+	// Deprecated: nothing returns it.
+	ErrMissingContentLength = http.ErrMissingContentLength
 	// ErrMissingFile is returned by Request.FormFile when the form has no such file; see [net/http.ErrMissingFile].
 	ErrMissingFile = http.ErrMissingFile
 	// ErrNoCookie is returned by Request.Cookie when there is none of that name; see [net/http.ErrNoCookie].
@@ -224,10 +242,22 @@ var (
 	ErrSchemeMismatch = http.ErrSchemeMismatch
 	// ErrServerClosed is returned by a server's Serve methods after a shutdown; see [net/http.ErrServerClosed].
 	ErrServerClosed = http.ErrServerClosed
+	// ErrShortBody is an error of early releases; see [net/http.ErrShortBody].
+	//
+	// Deprecated: nothing returns it.
+	ErrShortBody = http.ErrShortBody
 	// ErrSkipAltProtocol is returned by an alternate protocol to decline a request; see [net/http.ErrSkipAltProtocol].
 	ErrSkipAltProtocol = http.ErrSkipAltProtocol
+	// ErrUnexpectedTrailer is an error of early releases; see [net/http.ErrUnexpectedTrailer].
+	//
+	// Deprecated: nothing returns it.
+	ErrUnexpectedTrailer = http.ErrUnexpectedTrailer
 	// ErrUseLastResponse is returned by Client.CheckRedirect to stop at a redirect; see [net/http.ErrUseLastResponse].
 	ErrUseLastResponse = http.ErrUseLastResponse
+	// ErrWriteAfterFlush is an error of early releases; see [net/http.ErrWriteAfterFlush].
+	//
+	// Deprecated: nothing returns it.
+	ErrWriteAfterFlush = http.ErrWriteAfterFlush
 )
 
 // The variables start out with the values of net/http. Assigning to one changes

@@ -80,7 +80,7 @@ type secretInner struct {
 type target struct {
 	secretBase
 	*SecretPointer
-	secretID
+	SecretID
 	A        int
 	Name     string `json:"name"`
 	Big      int64
@@ -126,7 +126,8 @@ type SecretPointer struct {
 
 type secretBase2 struct{ Z2 int }
 
-type secretID int
+// SecretID is no struct, so its name is that of a field in JSON too.
+type SecretID int
 
 const invalid = `the JSON body has a value that is not valid`
 
@@ -245,6 +246,7 @@ var refused = []struct {
 	{"in an embedded struct", `{"x":"s"}`, says(`field "x" has a string where an integer is expected`)},
 	{"in an embedded pointer", `{"y":"s"}`, says(`field "y" has a string where an integer is expected`)},
 	{"twice embedded", `{"Z2":"s"}`, says(`field "Z2" has a string where an integer is expected`)},
+	{"in an embedded integer", `{"SecretID":"s"}`, says(`field "SecretID" has a string where an integer is expected`)},
 	{"a dot in the name", `{"a.b":"s"}`, says(`field "a.b" has a string where an integer is expected`)},
 	{"a slash in the name", `{"a/b":"s"}`, says(`field "a/b" has a string where an integer is expected`)},
 	{"a tilde in the name", `{"a~b":"s"}`, says(`field "a~b" has a string where an integer is expected`)},

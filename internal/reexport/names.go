@@ -4,15 +4,19 @@ package reexport
 // pass on, each with the reason.
 var LeftOut = map[string]string{
 	"Server": "the root package has its own; WithHTTPServer reaches the one of net/http",
+}
 
-	"CloseNotifier": "deprecated: Request.Context tells when the client is gone",
-	"ProtocolError": "deprecated: its errors are compared as values",
+// deprecated says what to use instead of names that net/http has deprecated.
+// They are passed on all the same, so that code which names them compiles.
+var deprecated = map[string]string{
+	"CloseNotifier": "the request's context ends when the client is gone.",
+	"ProtocolError": "errors are compared with the variables of that type.",
 
-	"ErrHeaderTooLong":        "deprecated: nothing returns it",
-	"ErrMissingContentLength": "deprecated: nothing returns it",
-	"ErrShortBody":            "deprecated: nothing returns it",
-	"ErrUnexpectedTrailer":    "deprecated: nothing returns it",
-	"ErrWriteAfterFlush":      "deprecated: nothing returns it",
+	"ErrHeaderTooLong":        "nothing returns it.",
+	"ErrMissingContentLength": "nothing returns it.",
+	"ErrShortBody":            "nothing returns it.",
+	"ErrUnexpectedTrailer":    "nothing returns it.",
+	"ErrWriteAfterFlush":      "nothing returns it.",
 }
 
 // direct holds the functions that are passed on as variables. They record
@@ -40,6 +44,7 @@ var phrases = map[string]string{
 	// Types
 	"Client":                "sends requests, follows redirects and keeps cookies",
 	"ClientConn":            "is a single connection to a server, used without a pool",
+	"CloseNotifier":         "is a ResponseWriter that can say that its client is gone",
 	"ConnState":             "is a stage in the life of a server's connection",
 	"Cookie":                "is a cookie, as Cookie and Set-Cookie fields carry it",
 	"CookieJar":             "keeps the cookies of a Client and picks those for a URL",
@@ -54,6 +59,7 @@ var phrases = map[string]string{
 	"Header":                "holds header fields under their canonical names",
 	"Hijacker":              "is a ResponseWriter that can hand over its connection",
 	"MaxBytesError":         "tells that a body went over the limit of MaxBytesReader",
+	"ProtocolError":         "is the type of some of the errors",
 	"Protocols":             "is a set of HTTP versions",
 	"PushOptions":           "holds the method and header of a push",
 	"Pusher":                "is a ResponseWriter that can push resources over HTTP/2",
@@ -94,23 +100,28 @@ var phrases = map[string]string{
 	"TrailerPrefix":              "marks a header key as a trailer that was not announced",
 
 	// Errors
-	"ErrAbortHandler":       "is what a handler panics with to cut its response off quietly",
-	"ErrBodyNotAllowed":     "is returned by Write where the method or status has no body",
-	"ErrBodyReadAfterClose": "is returned by reads of a body after its Close",
-	"ErrContentLength":      "is returned by Write past the declared Content-Length",
-	"ErrHandlerTimeout":     "is returned by Write after TimeoutHandler has answered",
-	"ErrHijacked":           "is returned by a ResponseWriter whose connection was taken over",
-	"ErrLineTooLong":        "is returned for a chunked body with an overlong line",
-	"ErrMissingBoundary":    "is returned for a multipart type without its boundary",
-	"ErrMissingFile":        "is returned by Request.FormFile when the form has no such file",
-	"ErrNoCookie":           "is returned by Request.Cookie when there is none of that name",
-	"ErrNoLocation":         "is returned by Response.Location when the field is missing",
-	"ErrNotMultipart":       "is returned by Request.MultipartReader for any other type of body",
-	"ErrNotSupported":       "is returned for an ability that the connection or writer lacks",
-	"ErrSchemeMismatch":     "is returned when a server answers HTTPS in plain HTTP",
-	"ErrServerClosed":       "is returned by a server's Serve methods after a shutdown",
-	"ErrSkipAltProtocol":    "is returned by an alternate protocol to decline a request",
-	"ErrUseLastResponse":    "is returned by Client.CheckRedirect to stop at a redirect",
+	"ErrAbortHandler":         "is what a handler panics with to cut its response off quietly",
+	"ErrBodyNotAllowed":       "is returned by Write where the method or status has no body",
+	"ErrBodyReadAfterClose":   "is returned by reads of a body after its Close",
+	"ErrContentLength":        "is returned by Write past the declared Content-Length",
+	"ErrHandlerTimeout":       "is returned by Write after TimeoutHandler has answered",
+	"ErrHeaderTooLong":        "is an error of early releases",
+	"ErrHijacked":             "is returned by a ResponseWriter whose connection was taken over",
+	"ErrLineTooLong":          "is returned for a chunked body with an overlong line",
+	"ErrMissingBoundary":      "is returned for a multipart type without its boundary",
+	"ErrMissingContentLength": "is an error of early releases",
+	"ErrMissingFile":          "is returned by Request.FormFile when the form has no such file",
+	"ErrNoCookie":             "is returned by Request.Cookie when there is none of that name",
+	"ErrNoLocation":           "is returned by Response.Location when the field is missing",
+	"ErrNotMultipart":         "is returned by Request.MultipartReader for any other type of body",
+	"ErrNotSupported":         "is returned for an ability that the connection or writer lacks",
+	"ErrSchemeMismatch":       "is returned when a server answers HTTPS in plain HTTP",
+	"ErrServerClosed":         "is returned by a server's Serve methods after a shutdown",
+	"ErrShortBody":            "is an error of early releases",
+	"ErrSkipAltProtocol":      "is returned by an alternate protocol to decline a request",
+	"ErrUnexpectedTrailer":    "is an error of early releases",
+	"ErrUseLastResponse":      "is returned by Client.CheckRedirect to stop at a redirect",
+	"ErrWriteAfterFlush":      "is an error of early releases",
 
 	// Variables
 	"DefaultClient":       "is the Client behind Get, Head, Post and PostForm",
