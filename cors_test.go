@@ -131,8 +131,9 @@ func corsCases() []corsCase {
 			header: preflight("https://app.example.com", "GET", strings.Repeat(",", 900<<10)), refused: true},
 		{name: "preflight with too many names", config: plain, method: "OPTIONS",
 			header: preflight("https://app.example.com", "GET", strings.Repeat("accept,", 50<<10)), refused: true},
+		// Go 1.27 itself refuses a request with more than 500 field lines.
 		{name: "preflight with too many lines", config: plain, method: "OPTIONS",
-			header: preflight("https://app.example.com", "GET", slices.Repeat([]string{"accept"}, 1000)...), refused: true},
+			header: preflight("https://app.example.com", "GET", slices.Repeat([]string{"accept"}, 300)...), refused: true},
 
 		{name: "preflight with too many names where any is allowed", config: http.CORSConfig{AllowOrigins: page, AllowHeaders: []string{"*"}}, method: "OPTIONS",
 			header: preflight("https://app.example.com", "GET", strings.Repeat("x,", 900<<9)), refused: true},

@@ -33,13 +33,14 @@ var pool = sync.Pool{New: func() any {
 func Append(dst *bufpool.Buffer, v any) error {
 	e := pool.Get().(*encoder)
 	e.dst = dst
-	err := e.enc.Encode(v) // writes once, and only if all of v can be encoded
+	end := len(dst.B)
+	defer func() { dst.B = dst.B[:end] }()
+	if err := e.enc.Encode(v); err != nil {
+		return err // encoders that have failed do not go back to the pool
+	}
+	end = len(dst.B) - 1 // without the line break that Encode adds
 	e.dst = nil
 	pool.Put(e)
-	if err != nil {
-		return err
-	}
-	dst.B = dst.B[:len(dst.B)-1] // the line break that Encode adds
 	return nil
 }
 

@@ -50,7 +50,7 @@ func TestNewUsesEveryBit(t *testing.T) {
 }
 
 func TestNewAllocatesOnce(t *testing.T) {
-	if n := testing.AllocsPerRun(100, func() { uuid.New() }); n != 1 {
+	if n := testing.AllocsPerRun(100, func() { uuid.New() }); n > 1 {
 		t.Errorf("New allocates %v times, want the string alone", n)
 	}
 }
