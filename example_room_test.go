@@ -19,7 +19,7 @@ type room struct {
 }
 
 func (r *room) join() chan *http.PreparedMessage {
-	queue := make(chan *http.PreparedMessage, 16)
+	queue := make(chan *http.PreparedMessage, 256)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.queues == nil {
@@ -53,7 +53,7 @@ func (r *room) send(text string) error {
 	for queue := range r.queues {
 		select {
 		case queue <- message:
-		default: // 16 messages behind
+		default: // 256 messages behind
 			r.remove(queue)
 		}
 	}

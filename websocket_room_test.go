@@ -31,7 +31,7 @@ func TestRoomIsNotHeldUpByAClientThatDoesNotRead(t *testing.T) {
 		talker, listener := dialWS(t, "ws://room", options), dialWS(t, "ws://room", options)
 
 		start := time.Now()
-		for i := range 100 {
+		for i := range 1000 {
 			text := fmt.Sprint(i)
 			if err := talker.WriteMessage(http.TextMessage, []byte(text)); err != nil {
 				t.Fatal(err)

@@ -164,8 +164,8 @@ func TestWebSocketInPlaceOfGorilla(t *testing.T) {
 			}
 		}
 		//snippet:end
-	}, func(t *testing.T, ln *testkit.PipeListener) {
-		client := connect(t, ln, nil)
+	}, func(t *testing.T, s *memoryServer) {
+		client := connect(t, s, nil)
 		if err := client.WriteMessage(http.TextMessage, []byte("hello")); err != nil {
 			t.Fatal(err)
 		}

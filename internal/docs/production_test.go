@@ -97,8 +97,8 @@ func TestLongDownload(t *testing.T) {
 			return
 		}
 		sendFile(w, r)
-	}, func(t *testing.T, ln *testkit.PipeListener) {
-		client := &http.Client{Transport: &http.Transport{DialContext: ln.Dial, DisableKeepAlives: true}}
+	}, func(t *testing.T, s *memoryServer) {
+		client := &http.Client{Transport: &http.Transport{DialContext: s.Dial, DisableKeepAlives: true}}
 		got := askAt(t, client, "http://example.com", "GET /export", "")
 		if got.status != 200 || strings.Count(got.body, "part") != 9 {
 			t.Errorf("got %d %q", got.status, got.body)

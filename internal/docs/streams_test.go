@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,13 +21,34 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testkit"
 )
 
+// A memoryServer serves connections that exist in memory, on the fake clock.
+type memoryServer struct {
+	*testkit.PipeListener
+	running atomic.Int64 // handlers
+}
+
+// wantRunning waits until everyone waits for something, and checks how many
+// handlers run.
+func (s *memoryServer) wantRunning(t *testing.T, want int64) {
+	t.Helper()
+	synctest.Wait()
+	if got := s.running.Load(); got != want {
+		t.Fatalf("%d handlers run, want %d", got, want)
+	}
+}
+
 // inMemory runs test with a server of handler on the fake clock, and stops the
-// server afterwards, which must end all streams at once.
-func inMemory(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, ln *testkit.PipeListener)) {
+// server afterwards, which must end all handlers at once.
+func inMemory(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, s *memoryServer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		ln := testkit.NewPipeListener()
-		server := http.NewServer(handler, http.WithListener(ln))
+		s := &memoryServer{PipeListener: testkit.NewPipeListener()}
+		updates = newHub() // its channels must belong to this test
+		server := http.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.running.Add(1)
+			defer s.running.Add(-1)
+			handler(w, r)
+		}), http.WithListener(s))
 		if err := server.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -33,9 +57,9 @@ func inMemory(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, ln
 			if err := server.Stop(context.Background()); err != nil || time.Since(before) > 0 {
 				t.Errorf("Stop took %v: %v", time.Since(before), err)
 			}
-			wantListeners(t, &updates, 0)
+			s.wantRunning(t, 0)
 		}()
-		test(t, ln)
+		test(t, s)
 	})
 }
 
@@ -57,27 +81,15 @@ func (r received) want(t *testing.T, messages ...string) {
 	}
 }
 
-// wantListeners waits until everyone waits for something, and checks how many
-// listen.
-func wantListeners(t *testing.T, h *hub, want int) {
-	t.Helper()
-	synctest.Wait()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.listeners) != want {
-		t.Fatalf("%d listen, want %d", len(h.listeners), want)
-	}
-}
-
 // openStream asks for an event stream and reads the header of the response.
-func openStream(t *testing.T, ln *testkit.PipeListener) (net.Conn, io.Reader) {
+func openStream(t *testing.T, s *memoryServer, header ...string) (net.Conn, io.Reader) {
 	t.Helper()
-	conn, err := ln.Dial(t.Context(), "", "")
+	conn, err := s.Dial(t.Context(), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: example.com\r\n"+strings.Join(header, "\r\n")+"\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -87,89 +99,113 @@ func openStream(t *testing.T, ln *testkit.PipeListener) (net.Conn, io.Reader) {
 	return conn, res.Body
 }
 
-// follow opens an event stream and returns its lines, without the empty ones.
-func follow(t *testing.T, ln *testkit.PipeListener) received {
+// follow opens an event stream and returns its events, without the ids, and its
+// comments. Each event is one text: its name and its data.
+func follow(t *testing.T, s *memoryServer, header ...string) received {
 	t.Helper()
-	_, body := openStream(t, ln)
-	lines := make(received, 100)
+	_, body := openStream(t, s, header...)
+	events := make(received, 5000)
 	go func() {
-		defer close(lines)
+		defer close(events)
+		name := ""
 		for scanner := bufio.NewScanner(body); scanner.Scan(); {
-			if line := scanner.Text(); line != "" {
-				lines <- line
+			switch field, value, _ := strings.Cut(scanner.Text(), ": "); {
+			case field == "event":
+				name = value
+			case field == "data":
+				events <- name + " " + value
+			case field == "" && value != "":
+				events <- ": " + value
 			}
 		}
 	}()
-	return lines
+	return events
 }
 
 //snippet:begin README.md
 
-// A hub passes each message on to everyone who listens.
+// A hub keeps the latest messages for everyone who follows it, and numbers them.
 type hub struct {
-	mu        sync.Mutex
-	listeners map[chan string]bool
+	mu       sync.Mutex
+	messages []string      // at most 1000
+	first    int64         // the number of messages[0]
+	added    chan struct{} // closed when a message is added
 }
 
-// listen returns a channel of all messages from now on. The channel is closed
-// if its reader falls 16 messages behind.
-func (h *hub) listen() chan string {
-	messages := make(chan string, 16)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.listeners == nil {
-		h.listeners = make(map[chan string]bool)
-	}
-	h.listeners[messages] = true
-	return messages
+// newHub numbers messages from the current time on, so that the numbers of an
+// earlier process are older than all of its own.
+func newHub() *hub {
+	return &hub{first: time.Now().UnixMicro(), added: make(chan struct{})}
 }
 
-func (h *hub) leave(messages chan string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.listeners, messages)
-}
-
-// publish does not wait for anyone.
+// publish adds a message. It does not wait for anyone.
 func (h *hub) publish(message string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for messages := range h.listeners {
-		select {
-		case messages <- message:
-		default: // too slow
-			delete(h.listeners, messages)
-			close(messages)
-		}
+	if len(h.messages) == 1000 {
+		h.messages = h.messages[1:]
+		h.first++
 	}
+	h.messages = append(h.messages, message)
+	close(h.added)
+	h.added = make(chan struct{})
 }
 
-var updates hub
+// next returns the number of the next message.
+func (h *hub) next() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.first + int64(len(h.messages))
+}
+
+// from returns the messages from number n on, and a channel that is closed when
+// there are more. It returns false if the hub no longer has message n.
+func (h *hub) from(n int64) ([]string, <-chan struct{}, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := n - h.first
+	if i < 0 || i > int64(len(h.messages)) {
+		return nil, nil, false
+	}
+	return slices.Clone(h.messages[i:]), h.added, true
+}
+
+var updates = newHub()
 
 //snippet:end
 
 //snippet:begin README.md
 
 func stream(w http.ResponseWriter, r *http.Request) {
-	messages := updates.listen()
-	defer updates.leave(messages)
+	n := updates.next()
+	if seen, err := strconv.ParseInt(http.LastEventID(r), 10, 64); err == nil {
+		n = seen + 1 // the client has reconnected
+	}
 	sse := http.NewSSEWriter(w)
 	ping := time.NewTicker(30 * time.Second)
 	defer ping.Stop()
 	for {
-		var err error
-		select {
-		case <-r.Context().Done(): // the client has left, or the server is stopping
-			return
-		case message, ok := <-messages:
-			if !ok {
-				return // too slow; the browser reconnects
+		messages, added, ok := updates.from(n)
+		if !ok {
+			n = updates.next()
+			if err := sse.Event("missed", "reload the page"); err != nil {
+				return
 			}
-			err = sse.Event("update", message)
-		case <-ping.C: // proxies close silent connections
-			err = sse.Comment("ping")
+			continue
 		}
-		if err != nil {
+		for _, message := range messages {
+			if err := sse.EventWithID(strconv.FormatInt(n, 10), "update", message); err != nil {
+				return
+			}
+			n++
+		}
+		select {
+		case <-added:
+		case <-ping.C: // proxies close silent connections
+			if err := sse.Comment("ping"); err != nil {
+				return
+			}
+		case <-r.Context().Done(): // the client has left, or the server is stopping
 			return
 		}
 	}
@@ -178,12 +214,12 @@ func stream(w http.ResponseWriter, r *http.Request) {
 //snippet:end
 
 func TestEveryPageGetsEveryEvent(t *testing.T) {
-	inMemory(t, stream, func(t *testing.T, ln *testkit.PipeListener) {
-		pages := []received{follow(t, ln), follow(t, ln)}
+	inMemory(t, stream, func(t *testing.T, s *memoryServer) {
+		pages := []received{follow(t, s), follow(t, s)}
 		for n := range 10 {
 			updates.publish(fmt.Sprint(n))
 			for _, page := range pages {
-				page.want(t, "event: update", fmt.Sprint("data: ", n))
+				page.want(t, fmt.Sprint("update ", n))
 			}
 		}
 		// Longer than the server's write timeout.
@@ -196,37 +232,93 @@ func TestEveryPageGetsEveryEvent(t *testing.T) {
 		}
 		updates.publish("late")
 		for _, page := range pages {
-			page.want(t, "event: update", "data: late")
+			page.want(t, "update late")
+		}
+	})
+}
+
+// Nobody who reads misses a message, however quickly they are published.
+func TestBurst(t *testing.T) {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" {
+			push(w, r)
+			return
+		}
+		stream(w, r)
+	}
+	inMemory(t, handler, func(t *testing.T, s *memoryServer) {
+		pages := []received{follow(t, s), follow(t, s)}
+		clients := []received{reading(connect(t, s, nil)), reading(connect(t, s, nil))}
+		for n := range 1000 {
+			updates.publish(fmt.Sprint(n))
+		}
+		for n := range 1000 {
+			for _, page := range pages {
+				page.want(t, fmt.Sprint("update ", n))
+			}
+			for _, client := range clients {
+				client.want(t, fmt.Sprint(n))
+			}
+		}
+	})
+}
+
+func TestPageThatReconnects(t *testing.T) {
+	inMemory(t, stream, func(t *testing.T, s *memoryServer) {
+		conn, body := openStream(t, s)
+		updates.publish("one")
+		lines := bufio.NewReader(body)
+		id, err := lines.ReadString('\n')
+		if err != nil || !strings.HasPrefix(id, "id: ") {
+			t.Fatalf("line %q, %v", id, err)
+		}
+		conn.Close()
+		updates.publish("two")
+		updates.publish("three")
+		seen := "Last-Event-ID" + strings.TrimSpace(strings.TrimPrefix(id, "id"))
+		follow(t, s, seen).want(t, "update two", "update three")
+		fresh := follow(t, s)
+		garbage := follow(t, s, "Last-Event-ID: x")
+		future := follow(t, s, "Last-Event-ID: 9000000000000000000")
+		past := follow(t, s, "Last-Event-ID: 7")
+		future.want(t, "missed reload the page")
+		past.want(t, "missed reload the page")
+		for n := range 1000 {
+			updates.publish(fmt.Sprint(n))
+		}
+		follow(t, s, seen).want(t, "missed reload the page")
+		for _, page := range []received{fresh, garbage, future, past} {
+			page.want(t, "update 0", "update 1")
 		}
 	})
 }
 
 func TestStreamOfAPageThatIsLeft(t *testing.T) {
-	inMemory(t, stream, func(t *testing.T, ln *testkit.PipeListener) {
-		conn, _ := openStream(t, ln)
-		other := follow(t, ln)
-		wantListeners(t, &updates, 2)
+	inMemory(t, stream, func(t *testing.T, s *memoryServer) {
+		conn, _ := openStream(t, s)
+		other := follow(t, s)
+		s.wantRunning(t, 2)
 		conn.Close()
-		wantListeners(t, &updates, 1)
+		s.wantRunning(t, 1)
 		updates.publish("still here")
-		other.want(t, "event: update", "data: still here")
+		other.want(t, "update still here")
 	})
 }
 
 func TestStreamOfAPageThatDoesNotRead(t *testing.T) {
-	inMemory(t, stream, func(t *testing.T, ln *testkit.PipeListener) {
-		openStream(t, ln)
-		page := follow(t, ln)
+	inMemory(t, stream, func(t *testing.T, s *memoryServer) {
+		openStream(t, s) // reads nothing more
+		page := follow(t, s)
 		before := time.Now()
 		for n := range 1000 {
 			updates.publish(fmt.Sprint(n))
-			page.want(t, "event: update", fmt.Sprint("data: ", n))
+			page.want(t, fmt.Sprint("update ", n))
 		}
 		if waited := time.Since(before); waited > 0 {
 			t.Errorf("the other page waited %v", waited)
 		}
-		wantListeners(t, &updates, 1)
-		time.Sleep(time.Minute) // the stalled page is disconnected
+		time.Sleep(time.Minute)
+		s.wantRunning(t, 1) // the stalled page is disconnected
 	})
 }
 
@@ -254,8 +346,8 @@ func echo(w http.ResponseWriter, r *http.Request) {
 //snippet:end
 
 func TestEcho(t *testing.T) {
-	inMemory(t, echo, func(t *testing.T, ln *testkit.PipeListener) {
-		client := connect(t, ln, nil)
+	inMemory(t, echo, func(t *testing.T, s *memoryServer) {
+		client := connect(t, s, nil)
 		for _, text := range []string{"one", "two"} {
 			if err := client.WriteMessage(http.TextMessage, []byte(text)); err != nil {
 				t.Fatal(err)
@@ -266,7 +358,7 @@ func TestEcho(t *testing.T) {
 			t.Error(err)
 		}
 		for origin, want := range map[string]int{"https://example.com": 101, "https://example.org": 403} {
-			if got := handshake(t, ln, origin); got != want {
+			if got := handshake(t, s, origin); got != want {
 				t.Errorf("a page of %s gets %d, want %d", origin, got, want)
 			}
 		}
@@ -274,12 +366,12 @@ func TestEcho(t *testing.T) {
 }
 
 // connect opens a WebSocket, which is closed when the test ends.
-func connect(t *testing.T, ln *testkit.PipeListener, options *http.DialOptions) *http.Conn {
+func connect(t *testing.T, s *memoryServer, options *http.DialOptions) *http.Conn {
 	t.Helper()
 	if options == nil {
 		options = new(http.DialOptions)
 	}
-	options.DialContext = ln.Dial
+	options.DialContext = s.Dial
 	conn, _, err := http.Dial(t.Context(), "ws://example.com/", options)
 	if err != nil {
 		t.Fatal(err)
@@ -289,10 +381,10 @@ func connect(t *testing.T, ln *testkit.PipeListener, options *http.DialOptions) 
 }
 
 // handshake returns the status that a page of an origin gets.
-func handshake(t *testing.T, ln *testkit.PipeListener, origin string) int {
+func handshake(t *testing.T, s *memoryServer, origin string) int {
 	t.Helper()
 	conn, res, err := http.Dial(t.Context(), "ws://example.com/", &http.DialOptions{
-		Header: http.Header{"Origin": {origin}}, DialContext: ln.Dial,
+		Header: http.Header{"Origin": {origin}}, DialContext: s.Dial,
 	})
 	if err == nil {
 		conn.Close()
@@ -328,8 +420,7 @@ func reading(conn *http.Conn) received {
 //snippet:begin README.md
 
 func push(w http.ResponseWriter, r *http.Request) {
-	messages := updates.listen()
-	defer updates.leave(messages)
+	n := updates.next()
 	conn, err := upgrader.Upgrade(w, r)
 	if err != nil {
 		return
@@ -337,7 +428,7 @@ func push(w http.ResponseWriter, r *http.Request) {
 	defer conn.Close()
 	conn.SetMaxMessageSize(4 << 10) // 16 MB by default
 
-	// The peer must send something, if only pongs, every 90 seconds.
+	// The peer must send something, at least pongs, every 90 seconds.
 	alive := func([]byte) error { return conn.SetReadDeadline(time.Now().Add(90 * time.Second)) }
 	conn.SetPongHandler(alive)
 	left := make(chan struct{})
@@ -353,22 +444,27 @@ func push(w http.ResponseWriter, r *http.Request) {
 	ping := time.NewTicker(30 * time.Second)
 	defer ping.Stop()
 	for {
-		select {
-		case <-left:
+		messages, added, ok := updates.from(n)
+		if !ok {
+			conn.CloseWithMessage(http.CloseTryAgainLater, "too slow")
 			return
-		case message, ok := <-messages:
-			if !ok {
-				conn.CloseWithMessage(http.CloseTryAgainLater, "too slow")
-				return
-			}
+		}
+		for _, message := range messages {
 			conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
-			err = conn.WriteMessage(http.TextMessage, []byte(message))
+			if err := conn.WriteMessage(http.TextMessage, []byte(message)); err != nil {
+				return // the client has left, or stopped reading
+			}
+			n++
+		}
+		select {
+		case <-added:
 		case <-ping.C:
 			conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
-			err = conn.WritePing(nil)
-		}
-		if err != nil {
-			return // the client has left, or stopped reading
+			if err := conn.WritePing(nil); err != nil {
+				return
+			}
+		case <-left:
+			return
 		}
 	}
 }
@@ -376,8 +472,8 @@ func push(w http.ResponseWriter, r *http.Request) {
 //snippet:end
 
 func TestEveryClientIsPushedEveryMessage(t *testing.T) {
-	inMemory(t, push, func(t *testing.T, ln *testkit.PipeListener) {
-		clients := []received{reading(connect(t, ln, nil)), reading(connect(t, ln, nil))}
+	inMemory(t, push, func(t *testing.T, s *memoryServer) {
+		clients := []received{reading(connect(t, s, nil)), reading(connect(t, s, nil))}
 		for n := range 20 {
 			updates.publish(fmt.Sprint(n))
 			for _, client := range clients {
@@ -388,8 +484,8 @@ func TestEveryClientIsPushedEveryMessage(t *testing.T) {
 }
 
 func TestPushToAClientAfterAnHourOfSilence(t *testing.T) {
-	inMemory(t, push, func(t *testing.T, ln *testkit.PipeListener) {
-		client := reading(connect(t, ln, nil))
+	inMemory(t, push, func(t *testing.T, s *memoryServer) {
+		client := reading(connect(t, s, nil))
 		time.Sleep(time.Hour)
 		updates.publish("late")
 		client.want(t, "late")
@@ -397,21 +493,21 @@ func TestPushToAClientAfterAnHourOfSilence(t *testing.T) {
 }
 
 func TestPushToAClientThatLeaves(t *testing.T) {
-	inMemory(t, push, func(t *testing.T, ln *testkit.PipeListener) {
-		leaves, stays := connect(t, ln, nil), reading(connect(t, ln, nil))
-		wantListeners(t, &updates, 2)
+	inMemory(t, push, func(t *testing.T, s *memoryServer) {
+		leaves, stays := connect(t, s, nil), reading(connect(t, s, nil))
+		s.wantRunning(t, 2)
 		if err := leaves.Close(); err != nil {
 			t.Error(err)
 		}
-		wantListeners(t, &updates, 1)
+		s.wantRunning(t, 1)
 		updates.publish("still here")
 		stays.want(t, "still here")
 	})
 }
 
 func TestPushToAClientThatDoesNotRead(t *testing.T) {
-	inMemory(t, push, func(t *testing.T, ln *testkit.PipeListener) {
-		stalled, client := connect(t, ln, nil), reading(connect(t, ln, nil))
+	inMemory(t, push, func(t *testing.T, s *memoryServer) {
+		stalled, client := connect(t, s, nil), reading(connect(t, s, nil))
 		before := time.Now()
 		for n := range 1000 {
 			updates.publish(fmt.Sprint(n))
@@ -420,8 +516,8 @@ func TestPushToAClientThatDoesNotRead(t *testing.T) {
 		if waited := time.Since(before); waited > 0 {
 			t.Errorf("the other client waited %v", waited)
 		}
-		wantListeners(t, &updates, 1)
 		time.Sleep(2 * time.Minute)
+		s.wantRunning(t, 1)
 		if _, _, err := stalled.ReadMessage(); err == nil {
 			t.Error("the stalled client is still connected")
 		}
@@ -429,8 +525,8 @@ func TestPushToAClientThatDoesNotRead(t *testing.T) {
 }
 
 func TestPushToAClientThatIsGone(t *testing.T) {
-	inMemory(t, push, func(t *testing.T, ln *testkit.PipeListener) {
-		conn, err := ln.Dial(t.Context(), "", "")
+	inMemory(t, push, func(t *testing.T, s *memoryServer) {
+		conn, err := s.Dial(t.Context(), "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -439,15 +535,15 @@ func TestPushToAClientThatIsGone(t *testing.T) {
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "+http.GenerateKey()+"\r\n\r\n")
 		go io.Copy(io.Discard, conn) // takes everything and answers nothing
 		synctest.Wait()
-		wantListeners(t, &updates, 1)
+		s.wantRunning(t, 1)
 		time.Sleep(2 * time.Minute)
-		wantListeners(t, &updates, 0)
+		s.wantRunning(t, 0)
 	})
 }
 
 func TestLargeMessagesAreRefused(t *testing.T) {
-	inMemory(t, push, func(t *testing.T, ln *testkit.PipeListener) {
-		client := connect(t, ln, nil)
+	inMemory(t, push, func(t *testing.T, s *memoryServer) {
+		client := connect(t, s, nil)
 		go client.WriteMessage(http.TextMessage, make([]byte, 4<<10+1)) // fails, since nobody reads all of it
 		var closed *http.CloseError
 		if _, _, err := client.ReadMessage(); !errors.As(err, &closed) || closed.Code != http.CloseMessageTooBig {
@@ -463,8 +559,8 @@ func TestCloseErrors(t *testing.T) {
 				conn.CloseWithMessage(code, "enough")
 			}
 		}
-		inMemory(t, closes, func(t *testing.T, ln *testkit.PipeListener) {
-			socket := connect(t, ln, nil)
+		inMemory(t, closes, func(t *testing.T, s *memoryServer) {
+			socket := connect(t, s, nil)
 			fmt := &console{t: t}
 			//snippet:begin README.md
 			_, _, err := socket.ReadMessage()
