@@ -48,8 +48,8 @@ const (
 	CloseGoingAway          = 1001 // the server shuts down, or the browser leaves the page
 	CloseProtocolError      = 1002 // the peer broke the protocol
 	CloseUnsupportedData    = 1003 // the type of a message is not accepted
-	CloseNoStatusReceived   = 1005 // stands for a close frame without a code; never sent
-	CloseAbnormalClosure    = 1006 // stands for a connection that ended without a close frame; never sent
+	CloseNoStatusReceived   = 1005 // the close frame had no code; never sent
+	CloseAbnormalClosure    = 1006 // the connection ended without a close frame; never sent
 	CloseInvalidPayload     = 1007 // a text message was not UTF-8, or a compressed one corrupt
 	ClosePolicyViolation    = 1008 // a message violates the server's policy
 	CloseMessageTooBig      = 1009 // a message exceeds the size limit
@@ -482,9 +482,9 @@ func (c *Conn) RemoteAddr() net.Addr { return c.conn.NetConn().RemoteAddr() }
 // LocalAddr returns the network address of this end.
 func (c *Conn) LocalAddr() net.Addr { return c.conn.NetConn().LocalAddr() }
 
-// ReadMessage reads the next message: its type, TextMessage or BinaryMessage,
-// and its payload, which belongs to the caller. It waits for one, until the
-// read deadline if there is one.
+// ReadMessage waits for the next message and returns its type, TextMessage or
+// BinaryMessage, and its payload, which belongs to the caller. If there is a
+// read deadline, it waits no longer than that.
 //
 // The error wraps a [*CloseError] if the peer has closed the connection, or if
 // it broke the protocol, for example with text that is not UTF-8. If the
@@ -495,9 +495,9 @@ func (c *Conn) ReadMessage() (messageType int, payload []byte, err error) {
 }
 
 // NextReader waits for the next message, like [Conn.ReadMessage], and returns
-// a reader of its payload, which ends with [io.EOF]. What was not read of a
-// message when the next one is asked for is skipped, and its reader returns an
-// error from then on.
+// a reader of its payload, which ends with [io.EOF]. The reader is valid until
+// the next message is asked for. Then the rest of its message is skipped, and
+// its Read method returns an error.
 func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	op, r, err := c.conn.NextMessage()
 	if err != nil {
@@ -506,9 +506,9 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	return int(op), r, nil
 }
 
-// ReadJSON reads the next message, of either type, and decodes it as JSON
-// into the value that v points to. An error of decoding leaves the connection
-// usable.
+// ReadJSON reads the next message, of either type, and decodes it as JSON into
+// the value that v points to. If the message cannot be decoded, ReadJSON
+// returns an error, and the connection stays usable.
 func (c *Conn) ReadJSON(v any) error {
 	_, payload, err := c.conn.ReadMessage()
 	if err != nil {
@@ -520,9 +520,10 @@ func (c *Conn) ReadJSON(v any) error {
 	return nil
 }
 
-// WriteMessage sends a message of type TextMessage or BinaryMessage. The
-// payload may be used again when it returns. Text must be UTF-8; that is not
-// checked, and peers close the connection if it is not.
+// WriteMessage sends a message of type TextMessage or BinaryMessage. The caller
+// may change the payload after it returns. The payload of a TextMessage must be
+// valid UTF-8. WriteMessage does not check that, but peers close the connection
+// if it is not.
 func (c *Conn) WriteMessage(messageType int, payload []byte) error {
 	op, err := opcode(messageType)
 	if err != nil {
@@ -531,9 +532,9 @@ func (c *Conn) WriteMessage(messageType int, payload []byte) error {
 	return c.conn.WriteMessage(op, payload)
 }
 
-// NextWriter begins a message and returns a writer of its payload. The message
-// is sent in fragments as the buffer fills, and ends when the writer is
-// closed. Other messages wait until then, so close it in any case.
+// NextWriter begins a message and returns a writer for its payload. The message
+// is sent in fragments as the buffer fills, and ends when the writer is closed.
+// The caller must close the writer: other messages wait until then.
 func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 	op, err := opcode(messageType)
 	if err != nil {
@@ -546,8 +547,8 @@ func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 	return w, nil
 }
 
-// WriteJSON sends v, encoded as JSON, as a text message. Nothing is sent if it
-// cannot be encoded.
+// WriteJSON sends v, encoded as JSON, as a text message. If v cannot be encoded,
+// WriteJSON returns an error and sends nothing.
 func (c *Conn) WriteJSON(v any) error {
 	return c.conn.WriteFrom(wsframe.Text, func(b *bufpool.Buffer) error {
 		if err := jsonwrite.Append(b, v); err != nil {
@@ -578,9 +579,9 @@ func hint(messageType int) string {
 	return ""
 }
 
-// A PreparedMessage is a message to send on many connections. It is encoded,
-// and compressed if a connection needs that, only once. It is safe for
-// concurrent use.
+// A PreparedMessage is a message to send on many connections. It is encoded
+// only once, and compressed only once if connections need that. It is safe for
+// concurrent use by multiple goroutines.
 type PreparedMessage struct{ prepared *wsconn.Prepared }
 
 // NewPreparedMessage prepares a message of type TextMessage or BinaryMessage.
@@ -593,18 +594,18 @@ func NewPreparedMessage(messageType int, payload []byte) (*PreparedMessage, erro
 	return &PreparedMessage{wsconn.NewPrepared(op, payload)}, nil
 }
 
-// WritePreparedMessage sends a prepared message. On the client's side it saves
-// nothing but compression, since every frame is masked anew.
+// WritePreparedMessage sends a prepared message. A client saves only the
+// compression, because it masks every frame with a new key.
 func (c *Conn) WritePreparedMessage(m *PreparedMessage) error {
 	return c.conn.WritePrepared(m.prepared)
 }
 
 // WritePing sends a ping with up to 125 bytes of data. The peer answers with a
-// pong of the same data, which [Conn.SetPongHandler] shows.
+// pong that carries the same data; see [Conn.SetPongHandler].
 func (c *Conn) WritePing(data []byte) error { return c.writeControl(wsframe.Ping, data) }
 
-// WritePong sends a pong with up to 125 bytes of data: in a handler of pings
-// the answer to one, otherwise a sign of life.
+// WritePong sends a pong with up to 125 bytes of data, as the answer to a ping
+// in a handler of [Conn.SetPingHandler], or as an unsolicited sign of life.
 func (c *Conn) WritePong(data []byte) error { return c.writeControl(wsframe.Pong, data) }
 
 func (c *Conn) writeControl(op wsframe.Opcode, data []byte) error {
@@ -614,23 +615,24 @@ func (c *Conn) writeControl(op wsframe.Opcode, data []byte) error {
 	return c.conn.WriteControl(op, data)
 }
 
-// SetPingHandler has f called for every ping of the peer, in place of the pong
-// that is sent otherwise; f sends it by [Conn.WritePong] or does not. With nil
-// pongs are sent again.
+// SetPingHandler sets the function called for each ping of the peer. It must
+// send the pong itself, with [Conn.WritePong]. If f is nil, pongs are sent
+// automatically, as by default.
 //
-// The handler runs in the goroutine that reads, between frames, so it must not
-// read. Its data is valid until it returns, and its error, if not nil, is that
-// of the reading method.
+// The handler runs in the goroutine that reads, between frames. It must not
+// read, but it may write, close the connection, and set handlers and deadlines.
+// If it returns an error, the reading method returns that error, and so do
+// later ones.
 func (c *Conn) SetPingHandler(f func(data []byte) error) { c.conn.SetPingHandler(f) }
 
-// SetPongHandler has f called for every pong of the peer, as handlers of
-// [Conn.SetPingHandler] are. With nil pongs are ignored, as they are by
-// default.
+// SetPongHandler sets the function called for each pong of the peer, in the same
+// way as [Conn.SetPingHandler]. If f is nil, pongs are ignored, as by default.
 func (c *Conn) SetPongHandler(f func(data []byte) error) { c.conn.SetPongHandler(f) }
 
 // SetMaxMessageSize sets the size in bytes of the largest message that is
-// accepted, after decompression. Zero is the default, 16 MB; a negative size
-// is no limit. It counts from the next message on.
+// accepted, after decompression. The default is 16 MB; it is also used if size
+// is 0. If size is negative, there is no limit. The limit applies from the next
+// message on.
 func (c *Conn) SetMaxMessageSize(size int64) {
 	switch {
 	case size == 0:
@@ -654,9 +656,9 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadlin
 // no more can be written. If t is the zero time, there is no deadline, and
 // writing to a peer that does not read waits until the connection is closed.
 //
-// The pongs and close frames that a Conn sends by itself have their own limit
-// of 5 seconds beside the deadline. A deadline that had passed before one of
-// them came due belongs to an earlier message and does not apply to it.
+// The deadline applies to the pongs and close frames that answer the peer, too,
+// which also have a limit of 5 seconds. If it had passed before such an answer
+// came due, it belongs to an earlier message and does not apply.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.conn.SetWriteDeadline(t) }
 
 // Close is [Conn.CloseWithMessage] with CloseNormalClosure and no text.

@@ -379,7 +379,7 @@ func tlsPair(t *testing.T, isClient bool) (*Conn, *tls.Conn) {
 	return New(Config{Conn: ours, Reader: bufio.NewReader(ours), Client: isClient, CloseError: newCloseError}), peer
 }
 
-// TLS has a farewell of its own, for which it would take 5 seconds more.
+// Closing a TLS connection sends an alert, which could take 5 seconds more.
 func TestCloseOverTLSIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]func(c *Conn, peer *tls.Conn){
@@ -447,7 +447,7 @@ func frameTo(c *Conn, op wsframe.Opcode) []byte {
 	return wsframe.AppendHeader(nil, wsframe.Header{Fin: true, Opcode: op, Masked: !c.client})
 }
 
-// While a handler runs, Close does the whole handshake, whoever calls it: it
+// While a handler runs, Close does the whole handshake in the calling goroutine: it
 // returns nil only when the peer has answered and the connection is closed.
 func TestCloseWhileAHandlerRuns(t *testing.T) {
 	t.Parallel()

@@ -59,7 +59,7 @@ const (
 	CloseTimeout = 5 * time.Second
 )
 
-// Close codes that a Conn sends or reports by itself (RFC 6455, section 7.4.1).
+// Close codes that a Conn sends or reports without being told to (RFC 6455, section 7.4.1).
 const (
 	CodeNormal          = 1000
 	CodeProtocolError   = wsframe.CodeProtocolError
@@ -95,7 +95,8 @@ type Config struct {
 	// one write, its header included.
 	WriteBufferSize int
 
-	// Compression is what was agreed on, or nil for none.
+	// Compression holds the parameters agreed on. If nil, messages are not
+	// compressed.
 	Compression *wsdeflate.Params
 
 	// CompressionThreshold is the size in bytes below which messages are
@@ -122,10 +123,10 @@ type Conn struct {
 
 	in  incoming  // guarded by streamLock
 	out outgoing  // guarded by messageLock and frameLock, as its fields say
-	end closing   // safe by itself
-	dl  deadlines // safe by itself
+	end closing   // has its own lock
+	dl  deadlines // has its own lock
 
-	pongs  pongQueue // safe by itself
+	pongs  pongQueue // has its own lock
 	limit  atomic.Int64
 	onPing atomic.Pointer[func(data []byte) error]
 	onPong atomic.Pointer[func(data []byte) error]
@@ -203,7 +204,7 @@ func setHandler(p *atomic.Pointer[func([]byte) error], f func([]byte) error) {
 	p.Store(&f)
 }
 
-// isTimeout reports whether err tells of a deadline that has passed.
+// isTimeout reports whether err is due to a deadline that has passed.
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 // reserved makes room for a frame's header in front of a payload.

@@ -143,7 +143,7 @@ func (d *deadlines) boundPassed() bool {
 	return !d.bound.IsZero() && !time.Now().Before(d.bound)
 }
 
-// earlier returns the earlier of two deadlines, of which a zero one is none.
+// earlier returns the earlier of two deadlines. A zero time is no deadline.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

@@ -15,7 +15,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
 )
 
-// ownFrames make a Conn send a frame of its own to a peer that does not read.
+// ownFrames make a Conn send a frame without a call that writes, to a peer that
+// does not read.
 var ownFrames = map[string]func(c *Conn, peer *rawPeer) (ended <-chan error){
 	"pong": func(c *Conn, peer *rawPeer) <-chan error {
 		reader := readUntilError(c)
@@ -35,8 +36,8 @@ var ownFrames = map[string]func(c *Conn, peer *rawPeer) (ended <-chan error){
 	"close frame": func(c *Conn, peer *rawPeer) <-chan error { return later(c.closeNormally) },
 }
 
-// The bound of a frame that the Conn sends by itself, and the user's write
-// deadline, whenever it is set: both hold, and the earlier one counts.
+// The limit of such a frame and the user's write deadline both hold, whenever
+// the deadline is set, and the earlier one counts.
 func TestOwnFramesAndTheWriteDeadline(t *testing.T) {
 	t.Parallel()
 	const s = time.Second

@@ -5,13 +5,12 @@ import (
 	"encoding/binary"
 )
 
-// maskingKeys makes the keys that a client masks its frames with. They must be
-// unpredictable for whoever chooses the payload (RFC 6455, section 10.3), so
-// they come from the system's source of randomness, of which one read makes
-// many keys.
+// maskingKeys makes the keys that a client masks its frames with. An attacker
+// who chooses payloads must not be able to predict them (RFC 6455, section
+// 10.3), so they come from crypto/rand, in batches.
 type maskingKeys struct {
 	random [32 * 4]byte
-	left   int // bytes at the end of random that were not used yet
+	left   int // unused bytes at the end of random
 }
 
 // next returns a new key.

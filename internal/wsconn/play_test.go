@@ -27,17 +27,21 @@ import (
 // be read and which close frame must be sent; the fake clock of the bubble finds
 // what hangs, and its end what is left behind.
 func FuzzConnection(f *testing.F) {
-	for options := range byte(8) {
+	for options := range byte(48) {
 		for how := range byte(4) {
 			// Byte by byte, with deadlines that pass between them all.
 			program := []byte{options, 7, 3, 5, 7, 6, 9, 0, 1, 7, 3, 1, 5, 3, 0, 1, 2, 2, 0, 5, 7, 0, 1, 30, 8, 2}
 			f.Add(append(program, bytes.Repeat([]byte{how, 3}, 40)...))
 		}
 	}
-	for rule := range byte(14 + 3) {
-		for options := range byte(4) {
-			for form := range byte(2) { // the message before is whole, or open
-				f.Add([]byte{options, 7, 5, 5, rule % 3, 0, 1, 30, 1, form, 11, 0, min(rule, 13), max(rule, 13) - 13, 1, 1, 1, 0, 0})
+	for options := range byte(4) {
+		for form := range byte(2) { // the message before is whole, or open
+			before := []byte{options, 7, 5, 5, 3, 0, 1, 30, 1, form, 11, 0}
+			for rule := range byte(15) {
+				f.Add(append(before[:len(before):len(before)], rule, 1, 1, 1, 0, 0))
+			}
+			for kind := range byte(4) { // of bad text
+				f.Add(append(before[:len(before):len(before)], 13, kind, 1, 1, 0, 0))
 			}
 		}
 	}
@@ -162,6 +166,8 @@ func (p *play) handlers(kind int) {
 		c.SetPingHandler(func([]byte) error { return c.CloseNow() })
 	case 4:
 		c.SetPongHandler(func([]byte) error { c.SetPingHandler(nil); return nil })
+	case 5:
+		c.SetPingHandler(func([]byte) error { panic("at the handler") })
 	}
 }
 
@@ -209,7 +215,7 @@ func (p *play) step() {
 		p.sendMessage(s.next(4), s.next(64)*s.next(32))
 	case 11:
 		if s.next(2) == 0 {
-			p.breakRules(s.next(14))
+			p.breakRules(s.next(15))
 		} else if p.end == 0 {
 			code := []int{1000, 1001, 3000, 4999, wsframe.CodeNoStatus}[s.next(5)]
 			p.frame(wsframe.Close, true, closePayload(code, ""))
@@ -352,6 +358,13 @@ func (p *play) breakRules(rule int) {
 	case 13:
 		p.badText(p.script.next(4))
 		return
+	case 14:
+		b = p.peer.frame(wsframe.Text, true, "\xFF\xFF\xFF") // no DEFLATE block
+		if b[0] |= 0x40; p.opcode != 0 {
+			b[0] &= 0xF0
+		} else if p.compressed {
+			p.end = CodeInvalidPayload
+		}
 	}
 	p.enqueue(append(b, "and more"...))
 }
@@ -475,11 +488,13 @@ func (p *play) read(program tape) {
 	u := playReader{c: p.c, program: program}
 	for {
 		deadline := time.Time{}
-		if wait := u.program.next(16); wait > 0 && !p.compressed {
+		if wait := u.program.next(16); wait > 0 {
 			deadline = time.Now().Add(time.Duration(wait-2) * playGap / 2)
 		}
 		_ = p.c.SetReadDeadline(deadline) // it fails after the connection is closed
-		if err := u.step(); err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || p.hasEnded(err)) {
+		err := recovered(u.step)
+		timeout := errors.Is(err, os.ErrDeadlineExceeded)
+		if err != nil && err.Error() != "panic: at the handler" && (!timeout || p.hasEnded(err)) {
 			p.readErr = err
 			break
 		}

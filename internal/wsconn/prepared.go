@@ -30,7 +30,7 @@ func NewPrepared(op wsframe.Opcode, data []byte) *Prepared {
 	return &Prepared{plain: encode(wsframe.Header{Opcode: op}, append(b, data...))}
 }
 
-// encode takes a payload that stands in b after room for a header.
+// encode takes the payload in b, which starts after room for a header.
 func encode(h wsframe.Header, b []byte) encoded {
 	e := encoded{header: h, payload: b[wsframe.MaxHeader:]}
 	if len(e.payload) <= maxFragment {

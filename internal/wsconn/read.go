@@ -13,10 +13,9 @@ import (
 
 // incoming is the state of reading. It is guarded by streamLock.
 //
-// A deadline may pass wherever bytes are waited for. Then nothing has changed
-// but what was read before, so that the next call goes on from there: control
-// frames are taken out of the buffer whole, and what has arrived of a message
-// stays here.
+// A deadline may pass at any byte. The next call must be able to go on from
+// there, so control frames are taken out of the buffer whole, and the part of a
+// message that has arrived stays here.
 type incoming struct {
 	br      *bufio.Reader
 	decoder wsframe.Decoder

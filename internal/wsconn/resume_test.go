@@ -200,12 +200,15 @@ func TestReadGoesOnAfterManyDeadlines(t *testing.T) {
 func TestCloseAfterADeadlineAtEveryByte(t *testing.T) {
 	t.Parallel()
 	for _, how := range readings[:2] {
-		for role, change := range map[string]func(*Config){"server": func(*Config) {}, "client": client} {
+		for role, change := range map[string]func(*Config){"server": func(*Config) {}, "client": client, "server with compression": compressing} {
 			t.Run(how.name+" of a "+role, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					_, peer := pipe(t, change)
 					stream, _ := conversation(peer)
+					if role == "server with compression" {
+						stream = append(compressedFrames(peer, 25, strings.Repeat("one of many ", 20), "another of many"), stream...)
+					}
 					for at := range len(stream) + 1 {
 						c, peer := pipe(t, change)
 						closeWithTimeoutAt(t, c, peer, how, stream, at)

@@ -112,7 +112,8 @@ func (c *Conn) WriteControl(op wsframe.Opcode, data []byte) error {
 	return c.sendLocked(wsframe.Header{Fin: true, Opcode: op}, b.B)
 }
 
-// errWaitTimeout tells that another message was being sent for too long.
+// errWaitTimeout is returned if the write deadline passes while another frame or
+// message is being sent.
 var errWaitTimeout = fmt.Errorf("websocket: write: %w", os.ErrDeadlineExceeded)
 
 // lockWrite waits for a lock of writing until the connection is closed or the
@@ -177,7 +178,7 @@ func (c *Conn) copyFragments(h wsframe.Header, data []byte) error {
 	}
 }
 
-// writeOwned sends a message that stands in b after room for a header, in
+// writeOwned sends the message in b, which starts after room for a header, in
 // frames of at most maxFragment. The header of each but the first overwrites
 // the end of the one before, which has been sent.
 func (c *Conn) writeOwned(h wsframe.Header, b []byte) error {
@@ -238,7 +239,7 @@ func (c *Conn) write(b *bufpool.Buffer, rest []byte) error {
 	return nil
 }
 
-// sendFrame sends the frame whose payload stands in b after room for a header.
+// sendFrame sends a frame whose payload is in b, after room for a header.
 func (c *Conn) sendFrame(h wsframe.Header, b []byte) error {
 	c.frameLock.lock()
 	return c.sendLocked(h, b)
