@@ -98,10 +98,47 @@ func startProcess(t *testing.T) *process {
 // enter sends a request and waits until its handler runs.
 func (p *process) enter(t *testing.T, request string) *testkit.Conn {
 	t.Helper()
-	conn := testkit.Dial(t, p.addr)
+	return p.enterBy(t, p.addr, request)
+}
+
+// enterBy is enter on a connection to addr, which leads to the process.
+func (p *process) enterBy(t *testing.T, addr, request string) *testkit.Conn {
+	t.Helper()
+	conn := testkit.Dial(t, addr)
 	conn.Send(request)
 	p.expect(t, "entered")
 	return conn
+}
+
+// proxy listens for connections and passes their bytes on to the process and
+// back, until the test ends. It returns its address.
+func (p *process) proxy(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", p.addr)
+			if err != nil {
+				client.Close()
+				return
+			}
+			pass := func(to, from net.Conn) {
+				io.Copy(to, from)
+				to.Close()
+			}
+			go pass(server, client)
+			go pass(client, server)
+		}
+	}()
+	return l.Addr().String()
 }
 
 const slowRequest = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -173,9 +210,9 @@ func TestSecondSignalKillsAtOnce(t *testing.T) {
 func TestProcessEndsWellAlthoughPeersAreGone(t *testing.T) {
 	t.Parallel()
 	p := startProcess(t)
-	for range 2 {
-		p.enter(t, strings.Replace(handshake, "GET / ", "GET /socket ", 1))
-		p.enter(t, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+	for _, addr := range []string{p.addr, p.proxy(t)} {
+		p.enterBy(t, addr, strings.Replace(handshake, "GET / ", "GET /socket ", 1))
+		p.enterBy(t, addr, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
 	}
 	began := time.Now()
 	p.signal(t, syscall.SIGTERM)

@@ -74,11 +74,6 @@ func (s *pipeServer) stop(t *testing.T) {
 	if took := time.Since(began); err != nil || took > 6*time.Second {
 		t.Errorf("Stop took %v and returned %v", took, err)
 	}
-	began = time.Now()
-	synctest.Wait() // for what has been left to run
-	if took := time.Since(began); took > 0 {
-		t.Errorf("something waited for %v after Stop", took)
-	}
 }
 
 // overPlainAndTLS runs test with a fake clock, for servers with and without
