@@ -52,6 +52,7 @@ func (w *Writer) write(p []byte) (int, error) {
 	w.begin()
 	switch w.at() {
 	case hijacked:
+		w.complain("http: response.Write on hijacked connection")
 		return 0, http.ErrHijacked
 	case held:
 		switch {
@@ -141,10 +142,12 @@ func (w *Writer) ReadFrom(src io.Reader) (n int64, err error) {
 			w.begin()
 		}
 		next, isReaderFrom := w.next.(io.ReaderFrom)
-		if w.at() == held && w.overruns(m) && isReaderFrom {
+		if isReaderFrom && w.overrunsFirst(m) {
 			// The server decides how much of too long a body it takes.
-			if err := w.pass(); err != nil {
-				return n, err
+			if w.at() == held {
+				if err := w.pass(); err != nil {
+					return n, err
+				}
 			}
 			m, err := w.forwardFrom(next, io.MultiReader(bytes.NewReader(piece[:m]), src))
 			return n + m, err
@@ -170,6 +173,18 @@ func (w *Writer) ReadFrom(src io.Reader) (n int64, err error) {
 			return n + m, err
 		}
 	}
+}
+
+// overrunsFirst reports whether n bytes, the first that a source has given,
+// exceed what Content-Length promised and have not gone through an encoder.
+func (w *Writer) overrunsFirst(n int) bool {
+	switch {
+	case w.holding == nil:
+		return false
+	case w.at() == held:
+		return w.overruns(n)
+	}
+	return w.at() == passed && w.declared >= 0 && w.bytes.Load()+int64(n) > w.declared
 }
 
 // forwardsFrom returns the next writer's ReadFrom if the body goes there as

@@ -1,0 +1,272 @@
+package http_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A matrixCase is one row: a handler and the request that is sent to it.
+type matrixCase struct {
+	name    string
+	proto   string // the only one it is for, if any
+	method  string // GET if empty
+	header  http.Header
+	handler func(w http.ResponseWriter, r *http.Request, note func(string, error))
+
+	// What is expected of the case, apart from what a bare server does.
+	takesOver  bool // the handler sends a response of its own on a connection of HTTP/1
+	flushes    bool // part of the body is sent before its end
+	panics     bool // with something that Recovery answers, if it still can
+	wrote      bool // before it panics: only a held body can be taken back
+	lostStatus int  // the status that is logged if the client gets none; 0 means 200
+	refused    bool // the server may refuse some of the body, or only seem to take it
+	noHead     bool // an answer to HEAD cannot be compared, or shows nothing else
+
+	headOf string // of a case of HEAD, the name of the case of GET
+
+	// late is called with the writer when the handler has returned and the
+	// response has arrived, while the server answers another request. It is
+	// not called with the server's own writer.
+	late func(t *testing.T, w http.ResponseWriter)
+}
+
+// withHead adds a case of HEAD to those of GET.
+func withHead(cases []matrixCase) []matrixCase {
+	for _, c := range cases {
+		if c.method == "" && !c.noHead {
+			c.method, c.headOf, c.name = http.MethodHead, c.name, "HEAD of "+c.name
+			cases = append(cases, c)
+		}
+	}
+	return cases
+}
+
+func matrixCases(file string) []matrixCase {
+	type note = func(string, error)
+	write := func(w io.Writer, s string, note note) {
+		_, err := io.WriteString(w, s)
+		note("write", err)
+	}
+	return []matrixCase{
+		{name: "empty handler", handler: func(http.ResponseWriter, *http.Request, note) {}},
+		{name: "short body", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.Header().Set("Content-Type", "text/plain")
+			write(w, "short", note)
+		}},
+		{name: "body in many writes", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			for range 50 {
+				write(w, strings.Repeat("x", 100), note)
+			}
+		}},
+		{name: "type sniffed from small writes", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			write(w, "<!doctype html><html><p>"+strings.Repeat("y", 5000), note)
+		}},
+		{name: "status without body", handler: func(w http.ResponseWriter, _ *http.Request, _ note) {
+			w.Header().Set("Location", "/elsewhere")
+			w.WriteHeader(http.StatusFound)
+		}},
+		{name: "status twice", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.WriteHeader(http.StatusTeapot)
+			w.WriteHeader(http.StatusOK)
+			write(w, "tea", note)
+		}},
+		{name: "header after the status", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.WriteHeader(http.StatusOK)
+			w.Header().Set("X-Late", "1")
+			write(w, "late", note)
+		}},
+		{name: "1xx, then 404", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.Header().Set("Link", "</style.css>; rel=preload")
+			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(http.StatusProcessing)
+			w.Header().Del("Link")
+			w.WriteHeader(http.StatusNotFound)
+			write(w, "not here", note)
+		}},
+		{name: "flush first", flushes: true, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			note("flush", http.NewResponseController(w).Flush())
+			write(w, "after the flush", note)
+			note("flush", http.NewResponseController(w).Flush())
+			write(w, "the end", note)
+		}},
+		{name: "flush through the interface", flushes: true, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			write(w, "ab", note)
+			w.(http.Flusher).Flush()
+			write(w, "cd", note)
+		}},
+		{name: "flush only", flushes: true, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			note("flush", http.NewResponseController(w).Flush())
+		}},
+		{name: "panic before a write", panics: true, lostStatus: 500, handler: func(http.ResponseWriter, *http.Request, note) {
+			panic("before")
+		}},
+		{name: "panic after a write", panics: true, wrote: true, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			write(w, "some of it", note)
+			panic("after")
+		}},
+		{name: "panic after a flush", panics: true, flushes: true, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			write(w, "some of it", note)
+			note("flush", http.NewResponseController(w).Flush())
+			panic("after")
+		}},
+		{name: "abort before a write", lostStatus: 500, handler: func(http.ResponseWriter, *http.Request, note) {
+			panic(http.ErrAbortHandler)
+		}},
+		{name: "abort after a large write", noHead: true, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			write(w, strings.Repeat("z", 3<<20), note)
+			panic(http.ErrAbortHandler)
+		}},
+		{name: "hijack", takesOver: true, noHead: true, handler: hijacks},
+		{name: "ReadFrom a file", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			f, err := os.Open(file)
+			if err != nil {
+				panic(err)
+			}
+			defer f.Close()
+			n, err := io.Copy(w, f)
+			note(fmt.Sprint("copied ", n), err)
+		}},
+		{name: "ReadFrom an empty source", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			n, err := io.Copy(w, struct{ io.Reader }{strings.NewReader("")})
+			note(fmt.Sprint("copied ", n), err)
+			w.WriteHeader(http.StatusAccepted)
+		}},
+		{name: "204", handler: func(w http.ResponseWriter, _ *http.Request, _ note) {
+			w.WriteHeader(http.StatusNoContent)
+		}},
+		{name: "204 with a body", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.WriteHeader(http.StatusNoContent)
+			write(w, "never sent", note)
+		}},
+		{name: "304", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.Header().Set("ETag", `"x"`)
+			w.WriteHeader(http.StatusNotModified)
+			_, err := w.Write([]byte("never sent"))
+			note("write", err)
+		}},
+		{name: "204 with an empty write", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.WriteHeader(http.StatusNoContent)
+			_, err := w.Write(nil)
+			note("write", err)
+			write(w, "", note)
+		}},
+		{name: "HEAD", method: http.MethodHead, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			write(w, "never sent", note)
+		}},
+		{name: "HEAD with a length", method: http.MethodHead, handler: func(w http.ResponseWriter, _ *http.Request, _ note) {
+			w.Header().Set("Content-Length", "12345")
+			w.WriteHeader(http.StatusOK)
+		}},
+		{name: "range", header: http.Header{"Range": {"bytes=10-19"}}, handler: func(w http.ResponseWriter, r *http.Request, _ note) {
+			http.ServeFile(w, r, file)
+		}},
+		{name: "whole file", handler: func(w http.ResponseWriter, r *http.Request, _ note) {
+			http.ServeFile(w, r, file)
+		}},
+		// HTTP/2's own writer breaks the response off.
+		{name: "body longer than its length", proto: "HTTP/1.1", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.Header().Set("Content-Length", "6")
+			write(w, "abc", note)
+			write(w, "def", note)
+			write(w, "ghijklmnopqrst", note)
+		}},
+		{name: "body shorter than its length", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.Header().Set("Content-Length", "20")
+			write(w, "abcdefghijkl", note)
+		}},
+		{name: "deadlines and full duplex", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			rc := http.NewResponseController(w)
+			note("write deadline", rc.SetWriteDeadline(time.Now().Add(time.Hour)))
+			note("read deadline", rc.SetReadDeadline(time.Now().Add(time.Hour)))
+			note("full duplex", rc.EnableFullDuplex())
+			write(w, "done", note)
+		}},
+		{name: "trailers", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.Header().Set("Trailer", "X-Sum")
+			write(w, "body", note)
+			w.Header().Set("X-Sum", "4")
+			w.Header().Set(http.TrailerPrefix+"X-More", "5")
+		}},
+		{name: "unannounced trailers", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			// Too much for a server's buffer, however well it is compressed.
+			write(w, incompressible(64<<10), note)
+			w.Header().Set(http.TrailerPrefix+"X-More", "5")
+		}},
+		{name: "trailers before the body", noHead: true, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.Header().Set(http.TrailerPrefix+"X-More", "5")
+			write(w, "body", note)
+		}},
+		{name: "trailers that are announced and not set", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.Header().Set("Trailer", "X-Sum, X-More")
+			write(w, strings.Repeat("body ", 1000), note)
+			w.Header().Set("X-Sum", "4")
+		}},
+		{name: "writer kept after return", late: usedLate, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			write(w, "in time", note)
+		}},
+		{name: "writer kept after a return without a response", late: usedLate, handler: func(http.ResponseWriter, *http.Request, note) {}},
+		{name: "reader longer than Content-Length", refused: true, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.Header().Set("Content-Length", "600")
+			_, err := io.Copy(w, struct{ io.Reader }{strings.NewReader(strings.Repeat("r", 1200))})
+			if err == nil {
+				err = http.ErrContentLength // whether it is noticed depends on the server's release
+			}
+			note("copy", err)
+		}},
+		{name: "If-Match with the tag", header: http.Header{"If-Match": {`"v1"`}}, handler: serveTagged},
+		{name: "If-Match with another tag", header: http.Header{"If-Match": {`"v2"`}}, handler: serveTagged},
+		{name: "If-Match without a tag", header: http.Header{"If-Match": {`"v1"`}}, handler: serveDated},
+		{name: "If-None-Match with the tag", header: http.Header{"If-None-Match": {`"v1"`}}, handler: serveTagged},
+		{name: "If-Range with the tag", header: http.Header{"If-Range": {`"v1"`}, "Range": {"bytes=10-19"}}, handler: serveTagged},
+		{name: "If-Range with another tag", header: http.Header{"If-Range": {`"v2"`}, "Range": {"bytes=10-19"}}, handler: serveTagged},
+		{name: "If-Range with the time", header: http.Header{"If-Range": {dated.Format(http.TimeFormat)}, "Range": {"bytes=10-19"}}, handler: serveDated},
+		{name: "ranges", header: http.Header{"Range": {"bytes=10-19,30-39"}}, noHead: true, handler: serveParts},
+		{name: "range that is not there", header: http.Header{"Range": {"bytes=99999-"}}, handler: serveTagged},
+	}
+}
+
+// dated is when the content of serveDated was changed.
+var dated = time.Unix(1e9, 0).UTC()
+
+// serveTagged serves content that has a tag, and takes ranges and conditions.
+func serveTagged(w http.ResponseWriter, r *http.Request, _ func(string, error)) {
+	w.Header().Set("ETag", `"v1"`)
+	http.ServeContent(w, r, "f.txt", time.Time{}, strings.NewReader(strings.Repeat("0123456789", 500)))
+}
+
+// serveDated serves content that has a time and no tag.
+func serveDated(w http.ResponseWriter, r *http.Request, _ func(string, error)) {
+	http.ServeContent(w, r, "f.txt", dated, strings.NewReader(strings.Repeat("0123456789", 500)))
+}
+
+// serveParts answers as ServeContent does to several ranges, whose boundary is
+// random, with a fixed one.
+func serveParts(w http.ResponseWriter, _ *http.Request, note func(string, error)) {
+	w.Header().Set("Content-Type", "multipart/byteranges; boundary=b")
+	w.WriteHeader(http.StatusPartialContent)
+	_, err := io.WriteString(w, "--b\r\nContent-Range: bytes 10-19/5000\r\n\r\n0123456789\r\n--b--\r\n")
+	note("write", err)
+}
+
+// usedLate uses a writer whose handler has returned.
+func usedLate(t *testing.T, w http.ResponseWriter) {
+	w.Header().Set("X-Late", "1")
+	w.WriteHeader(http.StatusTeapot)
+	if n, err := w.Write([]byte("late")); n != 0 || err == nil {
+		t.Errorf("a late Write returns %d, %v", n, err)
+	}
+	if n, err := io.WriteString(w, "late"); n != 0 || err == nil {
+		t.Errorf("a late WriteString returns %d, %v", n, err)
+	}
+	if n, err := io.Copy(w, struct{ io.Reader }{strings.NewReader("late")}); n != 0 || err == nil {
+		t.Errorf("a late copy returns %d, %v", n, err)
+	}
+	if err := http.NewResponseController(w).Flush(); err == nil {
+		t.Error("a late Flush returns no error")
+	}
+}
