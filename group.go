@@ -22,6 +22,9 @@ func newGroup(router *Router, parent *Group, prefix string) *Group {
 		above = parent.prefix
 	}
 	full, err := pattern.Extend(above, prefix)
+	if foreign := pattern.ForeignPrefix(prefix); foreign != nil {
+		err = foreign
+	}
 	if err != nil {
 		callsite.Panicf("group prefix %q: %v", above+prefix, err)
 	}

@@ -140,19 +140,26 @@ type Route struct {
 // same precedence, conflicts, redirects, [net/http.Request.Pattern] and
 // [net/http.Request.PathValue]; middleware, groups and JSON errors come on top.
 //
-// Three things differ from ServeMux. Hosts are compared without regard to case
-// and to a dot at their end: "example.com/" matches requests for EXAMPLE.com and
-// example.com. too, so that the middleware of a host is never skipped. Patterns
-// with an empty segment, such as "/a//b", are refused. And in a CONNECT request,
-// whose path is not cleaned, no wildcard matches an empty segment.
+// Three things differ from ServeMux:
+//
+//   - Hosts are compared without regard to case and to a dot at their end:
+//     "example.com/" matches requests for EXAMPLE.com and example.com. too, so
+//     that the middleware of a host is never skipped.
+//   - Patterns that ServeMux takes but no request matches as intended are
+//     refused, such as "/users/:id", "/api/*", "get /x", "GET,POST /x",
+//     "localhost:8080/x", "users/{id}" and "/a//b". The message says what to
+//     write instead. Where such a segment is meant literally, percent-encode its
+//     first character: "/%3Aid" matches the path /:id.
+//   - In a CONNECT request, whose path is not cleaned, no wildcard matches an
+//     empty segment.
 //
 // A mistake at registration (a malformed or conflicting pattern, a nil handler
 // or middleware) panics with a message that begins with the file and line of
 // the call.
 //
-// All methods may be called from several goroutines. Handlers may be added
-// while the router serves; middleware only before [Server.Start], or before the
-// first request where there is no Server.
+// All methods are safe for concurrent use by multiple goroutines. Handlers may
+// be added while the router serves. Middleware must be added before
+// [Server.Start], or before the first request if there is no Server.
 type Router struct {
 	mux *dispatch.Mux // of *endpoint; mu guards registration
 
@@ -245,6 +252,9 @@ func (rt *Router) ServeHTTP(w ResponseWriter, r *Request) {
 // register adds a route for a pattern as a user wrote it, below the prefix of
 // a group or, if group is nil, to the router itself.
 func (rt *Router) register(group *Group, prefix, written string, handler Handler) {
+	if err := pattern.Foreign(written); err != nil {
+		callsite.Panicf("pattern %q: %v", inFull(prefix, written), err)
+	}
 	full, err := pattern.Join(prefix, written)
 	if err != nil {
 		callsite.Panicf("pattern %q: %v", written, err)
@@ -264,6 +274,15 @@ func (rt *Router) register(group *Group, prefix, written string, handler Handler
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.add(added)
+}
+
+// inFull returns a pattern below the prefix of a group, or as it was written if
+// that cannot be told.
+func inFull(prefix, written string) string {
+	if full, err := pattern.Join(prefix, written); err == nil {
+		return full
+	}
+	return written
 }
 
 // addUnbuilt adds a route that will be built with the others, and reports

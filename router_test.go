@@ -378,12 +378,36 @@ func TestMistakesPanicWithTheLineAndTheWholePattern(t *testing.T) {
 			func(router *http.Router, _ *http.Group) { router.Handle("", h) }},
 		{"bad wildcard", `pattern "GET /api/{id": at offset 9: bad wildcard segment (must end with '}')`,
 			func(_ *http.Router, api *http.Group) { api.Handle("GET /{id", h) }},
-		{"no slash", `pattern "GET users": at offset 4: host/path missing /`,
+		{"no slash", `pattern "GET users": a path starts with a slash; write "GET /users"`,
 			func(router *http.Router, _ *http.Group) { router.Handle("GET users", h) }},
-		{"no slash in a group", `pattern "GET users": "users" is neither a method nor a host, and a path starts with a slash (prefix "/api")`,
+		{"no slash in a group", `pattern "GET users": a path starts with a slash; write "GET /users"`,
 			func(_ *http.Router, api *http.Group) { api.Handle("GET users", h) }},
-		{"host with a space", `pattern " GET /x": host "GET " contains white space`,
+		{"host with a space", `pattern " GET /x": "GET " is taken for a host; write "GET /x"`,
 			func(router *http.Router, _ *http.Group) { router.Handle(" GET /x", h) }},
+		{"parameter of gin", `pattern "GET /users/:id": ":id" is a parameter in gin, echo and httprouter, and matches only itself here; write "{id}"`,
+			func(router *http.Router, _ *http.Group) { router.Handle("GET /users/:id", h) }},
+		{"parameter of gin in a group", `pattern "GET /api/:id": ":id" is a parameter in gin, echo and httprouter`,
+			func(_ *http.Router, api *http.Group) { api.HandleFunc("GET /:id", h) }},
+		{"wildcard of chi in a group", `pattern "/api/*": "*" is the rest of the path in chi, gin and echo, and matches only itself here; write "{path...}"`,
+			func(_ *http.Router, api *http.Group) { api.Handle("/*", h) }},
+		{"constraint of chi", `pattern "/{id:[0-9]+}": "{id:[0-9]+}" has a constraint as in chi and gorilla/mux; write "{id}"`,
+			func(router *http.Router, _ *http.Group) { router.Handle("/{id:[0-9]+}", h) }},
+		{"lower-case method in a group", `pattern "get /api/x": "get" is not a method of requests; write "GET /x"`,
+			func(_ *http.Router, api *http.Group) { api.Handle("get /x", h) }},
+		{"several methods", `pattern "GET,POST /x": a pattern has one method; register the handler for each of GET, POST`,
+			func(router *http.Router, _ *http.Group) { router.Handle("GET,POST /x", h) }},
+		{"host with a port", `pattern "localhost:8080/x": port "8080" never matches`,
+			func(router *http.Router, _ *http.Group) { router.Handle("localhost:8080/x", h) }},
+		{"path without its slash", `pattern "users/{id}": "users" is taken for a host; if it is part of the path, write "/users/{id}"`,
+			func(router *http.Router, _ *http.Group) { router.Handle("users/{id}", h) }},
+		{"URL", `pattern "http://example.com/x": a pattern has no scheme and no port; write "example.com/x"`,
+			func(router *http.Router, _ *http.Group) { router.Handle("http://example.com/x", h) }},
+		{"prefix with a parameter of gin", `group prefix "/api/:tenant": ":tenant" is a parameter in gin, echo and httprouter`,
+			func(_ *http.Router, api *http.Group) { api.Group("/:tenant") }},
+		{"prefix with a star", `group prefix "/v1/*": a group has all paths below its prefix; leave "/*" out`,
+			func(router *http.Router, _ *http.Group) { router.Group("/v1/*") }},
+		{"empty segment", `pattern "/api//x": the path has an empty segment`,
+			func(_ *http.Router, api *http.Group) { api.Handle("//x", h) }},
 		{"double slash", `pattern "GET /api//x": at offset 4: non-CONNECT pattern with unclean path can never match`,
 			func(_ *http.Router, api *http.Group) { api.Handle("GET //x", h) }},
 		{"wildcard twice", `pattern "GET /api/{id}/{id}": at offset 14: duplicate wildcard name "id"`,
@@ -416,6 +440,37 @@ func TestMistakesPanicWithTheLineAndTheWholePattern(t *testing.T) {
 				t.Errorf("panic %q, want this file's line and %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestPatternsThatOnlyLookForeignAreServed(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	requests := map[string][3]string{ // method, host and target by pattern
+		"POST /v1/items:batch":        {"POST", "x", "/v1/items:batch"},
+		"GET /v1/{name}/items:count":  {"GET", "x", "/v1/a/items:count"},
+		"/a*b":                        {"GET", "x", "/a*b"},
+		"/%3Aid":                      {"GET", "x", "/:id"},
+		"/%2A":                        {"GET", "x", "/*"},
+		"/%2Fx%3F":                    {"GET", "x", "/%2Fx%3f"},
+		"GET /with space":             {"GET", "x", "/with%20space"},
+		"GET Example.com/.with space": {"GET", "EXAMPLE.com", "/.with%20space"},
+		"intranet./x":                 {"GET", "intranet:8080", "/x"},
+		"CONNECT example.com:443/x":   {"CONNECT", "example.com:443", "/x"},
+		"[2001:db8::1]/y":             {"GET", "[2001:db8::1]", "/y"},
+		"PROPFIND localhost/dav/{p}":  {"PROPFIND", "localhost:80", "/dav/x"},
+		"M-SEARCH /upnp":              {"M-SEARCH", "x", "/upnp"},
+		"purge /cache/{key...}":       {"purge", "x", "/cache/a/b"},
+		"GET options.example.com/opt": {"GET", "options.example.com", "/opt"},
+	}
+	for pattern := range requests {
+		router.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Pattern) })
+	}
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	for pattern, request := range requests {
+		if got := askTarget(t, srv, request[0], request[1], request[2]); got.status != 200 || got.body != pattern {
+			t.Errorf("%q: %+v", request, got)
+		}
 	}
 }
 

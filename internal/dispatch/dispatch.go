@@ -162,6 +162,7 @@ type route struct {
 	pattern string // as it was registered; "" for the fallback
 	folded  string // the pattern with its host in the form of foldHost
 	method  string // "" for all
+	start   string // the method and the white space after it
 	host    string // as in folded
 	path    string
 	handler http.Handler
@@ -174,11 +175,12 @@ type route struct {
 func newRoute(p string, handler http.Handler) *route {
 	method, rest := pattern.Split(p)
 	slash := strings.IndexByte(rest, '/')
-	host := foldHost(rest[:slash])
+	start, host := p[:len(p)-len(rest)], foldHost(rest[:slash])
 	return &route{
 		pattern: p,
-		folded:  p[:len(p)-len(rest)] + host + rest[slash:],
+		folded:  start + host + rest[slash:],
 		method:  method,
+		start:   start,
 		host:    host,
 		path:    rest[slash:],
 		handler: handler,
@@ -193,12 +195,12 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveAlone serves a request that is known to match the route: a ServeMux with
-// the route's path and nothing else sets the path values, whatever the request's
-// host is.
+// the route's pattern but for the host sets the path values, whatever the
+// request's host is.
 func (rt *route) serveAlone(w http.ResponseWriter, r *http.Request) {
 	rt.once.Do(func() {
 		rt.mux = new(http.ServeMux)
-		rt.mux.Handle(rt.path, rt)
+		rt.mux.Handle(rt.start+rt.path, rt)
 	})
 	rt.mux.ServeHTTP(w, r)
 }
