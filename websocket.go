@@ -88,11 +88,12 @@ type CloseError struct {
 
 func newCloseError(code int, text string, cause error) error { return &CloseError{code, text, cause} }
 
-// Error returns the code, and the text if there is one.
+// Error returns the code, and the text if there is one. A text that is not
+// printable is quoted, because the peer may have chosen it.
 func (e *CloseError) Error() string {
 	s := fmt.Sprintf("websocket: closed with code %d", e.Code)
 	if e.Text != "" {
-		s += ": " + e.Text
+		s += ": " + printable(e.Text)
 	}
 	if e.cause != nil {
 		s += ": " + e.cause.Error()
@@ -347,7 +348,9 @@ type DialOptions struct {
 	// compressed, by default 128. A negative value means from the first byte.
 	CompressionThreshold int
 
-	// TLSConfig is used for wss URLs; nil is the default configuration.
+	// TLSConfig is used for wss URLs, and for https proxies with the proxy's
+	// host in place of its ServerName. If nil, the default configuration is
+	// used.
 	TLSConfig *tls.Config
 
 	// DialContext opens the network connection, to the server or to the
@@ -372,9 +375,11 @@ type DialOptions struct {
 // for the same. Options may be nil. The context bounds the handshake, which
 // otherwise may take 30 seconds, and not the connection.
 //
-// The response is that of the server, and nil if there was none. It comes with
-// an error if it is not a proper agreement; its body then holds the first 4 KB
-// of what the server said. Redirects are not followed.
+// The response is that of the server, or nil if there was none. If the server
+// refused, or the context ended while it did, Dial returns its response with the
+// error; the body holds the first 4 KB of the server's. Up to 10 informational
+// responses, such as 103, are skipped, and redirects are not followed. The text
+// of an error is printable and holds no password of a URL.
 func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Response, error) {
 	o := DialOptions{}
 	if options != nil {
@@ -425,13 +430,14 @@ func dial(ctx context.Context, url string, o *DialOptions) (*Conn, *Response, er
 // confirm reads the extensions that the server has chosen.
 func confirm(resp *Response, o *DialOptions) (*wsdeflate.Params, error) {
 	p, ok, err := wsdeflate.Confirm(resp.Header["Sec-Websocket-Extensions"], o.NoContextTakeover)
-	switch {
-	case err != nil:
-		return nil, err
-	case !ok:
+	if ok && !o.EnableCompression {
+		err = errors.New("the server chose an extension that was not offered")
+	}
+	if err != nil {
+		return nil, wshandshake.BadAnswer(resp, err)
+	}
+	if !ok {
 		return nil, nil
-	case !o.EnableCompression:
-		return nil, errors.New("the server chose an extension that was not offered")
 	}
 	return &p, nil
 }
@@ -633,6 +639,10 @@ func (c *Conn) SetPongHandler(f func(data []byte) error) { c.conn.SetPongHandler
 // accepted, after decompression. The default is 16 MB; it is also used if size
 // is 0. If size is negative, there is no limit. The limit applies from the next
 // message on.
+//
+// On the wire, a compressed message may take 16 bytes for each byte that it
+// decompresses to, but at most twice the limit, plus 64 KB in both cases. If it
+// takes more, it consists of blocks without content, and is refused as too large.
 func (c *Conn) SetMaxMessageSize(size int64) {
 	switch {
 	case size == 0:

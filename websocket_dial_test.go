@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	nethttp "net/http"
@@ -14,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testkit"
@@ -134,17 +136,25 @@ func TestDialChecksTheResponse(t *testing.T) {
 		{"body of bytes", "HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n\x00\x01", "the server answered 500 Oops"},
 		{"endless body", "HTTP/1.1 500 Oops\r\n\r\n" + strings.Repeat("long ", 10_000), "the server answered 500 Oops: \"long long"},
 		{"redirect", "HTTP/1.1 302 Found\r\nLocation: https://example.com/\r\nContent-Length: 0\r\n\r\n", `the server redirects to "https://example.com/" (302 Found), which is not followed`},
-		{"no Upgrade", strings.Replace(proper, "Upgrade: websocket\r\n", "", 1) + "\r\n", "switched to something else"},
+		{"no Upgrade", strings.Replace(proper, "Upgrade: websocket\r\n", "", 1) + "\r\n", "switched to something else than a WebSocket: Upgrade is missing, Connection is \"Upgrade\""},
 		{"no Connection", strings.Replace(proper, "Connection: Upgrade\r\n", "", 1) + "\r\n", "switched to something else"},
 		{"wrong key", strings.Replace(proper, "ACCEPT", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 1) + "\r\n", "Sec-WebSocket-Accept is wrong"},
 		{"no key", strings.Replace(proper, "Sec-WebSocket-Accept: ACCEPT\r\n", "", 1) + "\r\n", "Sec-WebSocket-Accept is wrong"},
-		{"subprotocol", proper + "Sec-WebSocket-Protocol: chat\r\n\r\n", "subprotocol that was not offered"},
-		{"extension", proper + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", "extension that was not offered"},
-		{"malformed extension", proper + "Sec-WebSocket-Extensions: ;\r\n\r\n", "malformed"},
+		{"subprotocol", proper + "Sec-WebSocket-Protocol: chat\r\n\r\n", "subprotocol that was not offered: \"chat\""},
+		{"extension", proper + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", "extension that was not offered: \"permessage-deflate\""},
+		{"malformed extension", proper + "Sec-WebSocket-Extensions: ;\r\n\r\n", "malformed Sec-WebSocket-Extensions header: \";\""},
 		{"nothing", "", "unexpected EOF"},
 		{"cut", "HTTP/1.1 101 Swi", "unexpected EOF"},
 		{"no HTTP", "SSH-2.0-OpenSSH\r\n", "malformed HTTP"},
-		{"endless header", "HTTP/1.1 101 Switching Protocols\r\nX: " + strings.Repeat("x", 2<<20), "unexpected EOF"},
+		{"endless header", "HTTP/1.1 101 Switching Protocols\r\nX: " + strings.Repeat("x", 2<<20), "the response header has more than 256 KB: unexpected EOF"},
+		{"endless status line", "HTTP/1.1 403 " + strings.Repeat("x", 2<<20), "the response header has more than 256 KB"},
+		{"long status line", "HTTP/1.1 403 " + strings.Repeat("x", 200<<10) + "\r\n\r\n", "the server answered 403 xxx"},
+		{"early hints", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + proper + "\r\n", ""},
+		{"informational responses", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 5) + proper + "\r\n", ""},
+		{"informational responses, then a refusal", "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 X\r\n\r\nHTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "the server answered 403 No"},
+		{"too many informational responses", strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 11) + proper + "\r\n", "more than 10 informational responses"},
+		{"long informational responses", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: "+strings.Repeat("x", 60<<10)+"\r\n\r\n", 8) + proper + "\r\n", "more than 256 KB"},
+		{"informational response only", "HTTP/1.1 103 Early Hints\r\n\r\n", "unexpected EOF"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -244,7 +254,23 @@ func TestDialContextDoesNotBoundTheConnection(t *testing.T) {
 func proxyServer(t *testing.T, secure bool, auth string) (*url.URL, *atomic.Int32) {
 	t.Helper()
 	uses := new(atomic.Int32)
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := httptest.NewUnstartedServer(connectProxy(t, auth, uses))
+	if secure {
+		srv.StartTLS()
+	} else {
+		srv.Start()
+	}
+	t.Cleanup(srv.Close)
+	u, err := url.Parse(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u, uses
+}
+
+// connectProxy returns the handler of such a proxy.
+func connectProxy(t *testing.T, auth string, uses *atomic.Int32) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") != auth {
 			w.WriteHeader(http.StatusProxyAuthRequired)
 			return
@@ -265,18 +291,7 @@ func proxyServer(t *testing.T, secure bool, auth string) (*url.URL, *atomic.Int3
 		defer conn.Close()
 		go io.Copy(target, rw)
 		io.Copy(conn, target)
-	}))
-	if secure {
-		srv.StartTLS()
-	} else {
-		srv.Start()
-	}
-	t.Cleanup(srv.Close)
-	u, err := url.Parse(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u, uses
+	})
 }
 
 func TestDialThroughAProxy(t *testing.T) {
@@ -385,4 +400,219 @@ func TestServerSpeaksFirst(t *testing.T) {
 	conn := dialWS(t, url, nil)
 	wantMessage(t, conn, http.TextMessage, "first")
 	wantMessage(t, conn, http.BinaryMessage, strings.Repeat("y", 4096))
+}
+
+// Nothing that a server or a proxy sends reaches a terminal by way of an error.
+func TestDialErrorsArePrintable(t *testing.T) {
+	t.Parallel()
+	const evil = "\x1b]0;\u009b2J\u202e\a\x7f\xff"
+	const proper = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n"
+	const utf8 = "\u009b2J\u202e\xff" // of it, what a field may hold
+	tests := []struct{ name, answer, says string }{
+		{"status", "HTTP/1.1 403 " + evil + "\r\nContent-Length: 0\r\n\r\n", `the server answered 403 \x1b]0;\u009b2J\u202e\a\x7f\xff`},
+		{"status before a body", "HTTP/1.1 403 " + evil + "\r\nContent-Length: 2\r\n\r\nno", `\xff: "no"`},
+		{"status of a redirect", "HTTP/1.1 302 " + evil + "\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", `the server redirects to "/" (302 \x1b]0;`},
+		{"location", "HTTP/1.1 302 X\r\nLocation: /" + utf8 + "\r\nContent-Length: 0\r\n\r\n", "redirects to"},
+		{"body", "HTTP/1.1 403 X\r\nContent-Length: 4\r\n\r\n" + utf8[:4], "403 X"},
+		{"no HTTP", evil + "\r\n\r\n", "malformed HTTP"},
+		{"no version", "HTTP/" + evil + " 101 X\r\n\r\n", "malformed HTTP version"},
+		{"no status", "HTTP/1.1 " + evil + "\r\n\r\n", "malformed HTTP status code"},
+		{"field", "HTTP/1.1 101 X\r\n" + evil + "\r\n\r\n", "malformed MIME header"},
+		{"length", "HTTP/1.1 403 X\r\nContent-Length: " + utf8 + "\r\n\r\n", "bad Content-Length"},
+		{"coding", "HTTP/1.1 403 X\r\nTransfer-Encoding: " + utf8 + "\r\n\r\n", "transfer encoding"},
+		{"upgrade", strings.Replace(proper, ": websocket", ": "+utf8, 1) + "\r\n", `Upgrade is "\u009b2J\u202e\xff"`},
+		{"key", strings.Replace(proper, "ACCEPT", utf8, 1) + "\r\n", `Sec-WebSocket-Accept is wrong: "\u009b`},
+		{"subprotocol", proper + "Sec-WebSocket-Protocol: " + utf8 + "\r\n\r\n", `not offered: "\u009b`},
+		{"extension", proper + "Sec-WebSocket-Extensions: " + utf8 + "\r\n\r\n", `header: "\u009b`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for by, options := range map[string]*http.DialOptions{
+				"server": nil,
+				"proxy": {Proxy: func(*http.Request) (*url.URL, error) {
+					return url.Parse(strings.Replace(answering(t, tt.answer), "ws", "http", 1))
+				}},
+			} {
+				target := answering(t, tt.answer)
+				_, _, err := http.Dial(t.Context(), target, options)
+				if err == nil || by == "server" && !strings.Contains(err.Error(), tt.says) {
+					t.Fatalf("%s: %v, want it to say %s", by, err, tt.says)
+				}
+				for _, c := range err.Error() {
+					if c == utf8Error || !unicode.IsPrint(c) {
+						t.Fatalf("%s: %q is not printable", by, err.Error())
+					}
+				}
+			}
+		})
+	}
+}
+
+const utf8Error = '\uFFFD'
+
+func TestDialErrorsHoldNoPassword(t *testing.T) {
+	t.Parallel()
+	bad := []string{
+		"ws://ada:s3cret@exa mple.com/", "ws://ada:s3cret@example.com:port/", "ws://ada:s3cret@example.com/%zz", "ws://ada:s3cret%zz@example.com/",
+		"ws://ada:s3cret /@example.com", "ws://ada:s3cret/word@example.com/", "ws://ada:pass@s3cret@exa mple.com", "ws://ada:s3cret", "ws://ada:s3cret/",
+		"ws://ada:s3cret%40example.com/", "ws://ada:s3cret@[::1/", "ws://ada:s3cret@example.com:99:99/", "://ada:s3cret@example.com/", "ws:ada:s3cret@example.com",
+		"ws:/ada:s3cret@example.com/", "ws://ada:s3cret\x00@example.com/", "ada:s3cret@example.com:80", "ftp://ada:s3cret@example.com/",
+		`ws://ada:"s3cret"@exa mple.com/`, "ws://ada:s3cret@/", "ws://ada:s3cret@example.com/#fragment", `ws://ada:s3cret?x="@exa mple.com"`,
+	}
+	check := func(t *testing.T, err error) {
+		t.Helper()
+		var parse *url.Error
+		if err == nil || strings.Contains(err.Error(), "s3cret") || errors.As(err, &parse) && strings.Contains(fmt.Sprint(parse, parse.URL, parse.Err), "s3cret") {
+			t.Errorf("Dial: %v", err)
+		}
+	}
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", r.URL.Query().Get("to"))
+		w.WriteHeader(http.StatusFound)
+	}))
+	for _, address := range bad {
+		_, _, err := http.Dial(t.Context(), address, nil)
+		check(t, err)
+		dial := func(proxy func(*http.Request) (*url.URL, error)) {
+			_, _, err := http.Dial(t.Context(), "ws://example.invalid/", &http.DialOptions{Proxy: proxy, DialContext: func(context.Context, string, string) (net.Conn, error) {
+				return nil, io.EOF
+			}})
+			check(t, err)
+		}
+		address = strings.Replace(address, "ws:", "http:", 1)
+		dial(func(*http.Request) (*url.URL, error) { return url.Parse(address) })
+		dial(func(*http.Request) (*url.URL, error) { return nil, fmt.Errorf("proxy address %q is bad", address) })
+		dial(func(*http.Request) (*url.URL, error) { return nil, errors.New("bad proxy address " + address) })
+		dial(func(*http.Request) (*url.URL, error) { // as ProxyFromEnvironment does
+			u, err := url.Parse(address)
+			if err != nil || u.Host == "" {
+				if u, err := url.Parse("http://" + address); err == nil {
+					return u, nil
+				}
+			}
+			if err != nil {
+				return nil, fmt.Errorf("invalid proxy address %q: %v", address, err)
+			}
+			return u, nil
+		})
+		if header := (http.Header{"Location": {address}}); strings.IndexFunc(address, unicode.IsControl) < 0 {
+			_, _, err = http.Dial(t.Context(), wsURL(srv)+"/?to="+url.QueryEscape(header.Get("Location")), nil)
+			check(t, err)
+		}
+	}
+	_, _, err := http.Dial(t.Context(), "ws://ada:s3cret@exa mple.com/", nil)
+	var parse *url.Error
+	if !errors.As(err, &parse) || err.Error() != `websocket: dial: parse "ws://xxxxx@exa mple.com/": invalid character in host name` {
+		t.Errorf("Dial: %v", err)
+	}
+}
+
+// A cancelingConn cancels a context when what it has read ends with a text and
+// more is asked for.
+type cancelingConn struct {
+	net.Conn
+	after  string
+	cancel func()
+	read   []byte
+}
+
+func (c *cancelingConn) Read(p []byte) (int, error) {
+	if strings.HasSuffix(string(c.read), c.after) {
+		c.cancel()
+	}
+	n, err := c.Conn.Read(p)
+	c.read = append(c.read, p[:n]...)
+	return n, err
+}
+
+func TestDialKeepsTheResponseWhenItsContextEnds(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, "partial")
+		http.NewResponseController(w).Flush()
+		<-release
+	}))
+	defer close(release)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, resp, err := http.Dial(ctx, wsURL(srv), &http.DialOptions{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return &cancelingConn{Conn: conn, after: "partial\r\n", cancel: cancel}, err
+	}})
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), `the server answered 503 Service Unavailable: "partial"`) {
+		t.Errorf("Dial: %v", err)
+	}
+	if resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
+		t.Fatalf("response %v", resp)
+	}
+	if body, err := io.ReadAll(resp.Body); string(body) != "partial" || err != nil {
+		t.Errorf("body %q, %v", body, err)
+	}
+}
+
+// An https proxy is spoken to with the TLS configuration, but under its own
+// name.
+func TestDialThroughAProxyWithTLSConfig(t *testing.T) {
+	t.Parallel()
+	names := make(chan string, 10)
+	noted := func(next http.Handler) *httptest.Server {
+		srv := httptest.NewUnstartedServer(next)
+		srv.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			names <- hello.ServerName
+			return nil, nil
+		}}
+		srv.StartTLS()
+		t.Cleanup(srv.Close)
+		return srv
+	}
+	proxy := noted(connectProxy(t, "", new(atomic.Int32)))
+	proxyURL, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, secure := testkit.StartServer(t, testkit.HTTP1, echo(&http.Upgrader{})), noted(echo(&http.Upgrader{}))
+	config := clientTLS(secure)
+	config.ServerName = "example.com" // in the certificate, and not the proxy's name
+	for target, want := range map[string][]string{wsURL(plain): {""}, strings.Replace(secure.URL, "https", "wss", 1): {"", "example.com"}} {
+		conn := dialWS(t, target, &http.DialOptions{Proxy: nethttp.ProxyURL(proxyURL), TLSConfig: config})
+		if err := conn.WriteMessage(http.TextMessage, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		wantMessage(t, conn, http.TextMessage, "x")
+		for _, name := range want {
+			if got := <-names; got != name {
+				t.Errorf("%s: asked for server name %q, want %q", target, got, name)
+			}
+		}
+		conn.CloseNow()
+	}
+	if config.ServerName != "example.com" {
+		t.Error("the configuration was changed")
+	}
+}
+
+// A proxy, too, may say something before it connects.
+func TestProxyMaySendInformationalResponses(t *testing.T) {
+	t.Parallel()
+	target := answering(t, "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n")
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		connectProxy(t, "", new(atomic.Int32)).ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	proxyURL, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialWS(t, target, &http.DialOptions{Proxy: nethttp.ProxyURL(proxyURL)}).CloseNow()
+}
+
+func TestCloseErrorsArePrintable(t *testing.T) {
+	t.Parallel()
+	err := &http.CloseError{Code: http.ClosePolicyViolation, Text: "\x1b[2J\u202e"}
+	if got := err.Error(); got != `websocket: closed with code 1008: "\x1b[2J\u202e"` {
+		t.Errorf("%s", got)
+	}
 }

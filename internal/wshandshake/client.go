@@ -3,6 +3,7 @@ package wshandshake
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -22,8 +23,12 @@ const (
 	// Timeout bounds a client's handshake if its context does not.
 	Timeout = 30 * time.Second
 
-	// maxResponseHeader bounds the header of a server's or proxy's response.
-	maxResponseHeader = 1 << 20
+	// maxResponseHeader bounds the header of a server's or proxy's response,
+	// with those of the informational responses before it.
+	maxResponseHeader = 256 << 10
+
+	// maxInformational is how many informational responses are skipped.
+	maxInformational = 10
 
 	// maxExcerpt is how much of the body of a refusal is read.
 	maxExcerpt = 4 << 10
@@ -45,7 +50,18 @@ type Options struct {
 // reader reads from the connection and may hold bytes already. If a server
 // answered, its response is returned, with an error too; the body is the start
 // of a refusal's.
+//
+// The text of an error is printable and short, whatever the peer has sent, and
+// holds no password.
 func Dial(ctx context.Context, rawURL string, o Options) (net.Conn, *bufio.Reader, *http.Response, error) {
+	conn, br, resp, err := dial(ctx, rawURL, o)
+	if err != nil {
+		return nil, nil, resp, &printableError{err}
+	}
+	return conn, br, resp, nil
+}
+
+func dial(ctx context.Context, rawURL string, o Options) (net.Conn, *bufio.Reader, *http.Response, error) {
 	req, err := newRequest(rawURL, o)
 	if err != nil {
 		return nil, nil, nil, err
@@ -126,7 +142,7 @@ func addHandshake(h http.Header, o Options) {
 func parseURL(rawURL string) (*url.URL, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, err
+		return nil, badURL(rawURL, err)
 	}
 	switch u.Scheme {
 	case "ws", "http":
@@ -155,7 +171,7 @@ func connect(ctx context.Context, req *http.Request, o Options) (net.Conn, error
 	if o.Proxy != nil {
 		var err error
 		if proxy, err = o.Proxy(req); err != nil {
-			return nil, fmt.Errorf("choosing a proxy: %w", err)
+			return nil, fmt.Errorf("choosing a proxy: %w", &redactedError{err})
 		}
 	}
 	if proxy == nil {
@@ -165,9 +181,9 @@ func connect(ctx context.Context, req *http.Request, o Options) (net.Conn, error
 		}
 		return withTLS(ctx, conn, req.URL, o.TLSConfig)
 	}
-	conn, err := throughProxy(ctx, dial, proxy, hostPort(req.URL))
+	conn, err := throughProxy(ctx, dial, proxy, hostPort(req.URL), o.TLSConfig)
 	if err != nil {
-		return nil, fmt.Errorf("proxy %s: %w", proxy.Redacted(), err)
+		return nil, fmt.Errorf("proxy %s://%s: %w", proxy.Scheme, proxy.Host, err)
 	}
 	if req.URL.Scheme != "https" {
 		return conn, nil
@@ -177,17 +193,25 @@ func connect(ctx context.Context, req *http.Request, o Options) (net.Conn, error
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// throughProxy opens a connection to addr by way of an HTTP proxy.
-func throughProxy(ctx context.Context, dial dialFunc, proxy *url.URL, addr string) (net.Conn, error) {
+// throughProxy opens a connection to addr by way of an HTTP proxy. The server
+// name of the configuration is that of the server behind the proxy.
+func throughProxy(ctx context.Context, dial dialFunc, proxy *url.URL, addr string, config *tls.Config) (net.Conn, error) {
 	if proxy.Scheme != "http" && proxy.Scheme != "https" {
 		return nil, fmt.Errorf("scheme %q is not supported, only http and https are", proxy.Scheme)
+	}
+	if proxy.Hostname() == "" {
+		return nil, errors.New("the proxy's URL has no host")
 	}
 	conn, err := dial(ctx, "tcp", hostPort(proxy))
 	if err != nil {
 		return nil, err
 	}
 	if proxy.Scheme == "https" {
-		if conn, err = withTLS(ctx, conn, proxy, nil); err != nil {
+		if config != nil {
+			config = config.Clone()
+			config.ServerName = ""
+		}
+		if conn, err = withTLS(ctx, conn, proxy, config); err != nil {
 			return nil, err
 		}
 	}
@@ -239,7 +263,7 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 	case err != nil:
 		return err
 	case resp.StatusCode != http.StatusOK:
-		return errors.New("refused to connect: " + resp.Status)
+		return errors.New("refused to connect: " + printable(resp.Status, maxQuoted))
 	case br.Buffered() > 0:
 		return errors.New("sent data before the server could")
 	}
@@ -249,40 +273,76 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 // handshake writes the request and checks the response.
 func handshake(ctx context.Context, conn net.Conn, req *http.Request, o Options) (*bufio.Reader, *http.Response, error) {
 	br, resp, err := roundTrip(ctx, conn, req, o.BufferSize)
-	if err != nil {
+	if resp == nil {
 		return nil, nil, err
 	}
-	if err := checkResponse(resp, req, o.Protocols); err != nil {
-		return nil, resp, err
+	refusal := checkResponse(resp, req, o.Protocols)
+	switch {
+	case refusal != nil && err != nil:
+		return nil, resp, fmt.Errorf("%w (reading all of it: %w)", refusal, err)
+	case refusal != nil || err != nil:
+		return nil, resp, cmp.Or(refusal, err)
 	}
 	return Rebase(br, conn, o.BufferSize), resp, nil
 }
 
 // roundTrip writes a request and reads the response, in the time that ctx
 // allows. The body of a server's refusal is read in part, and replaced by
-// that. No deadline remains set.
+// that. If ctx ends meanwhile, the response is returned with its error. No
+// deadline remains set otherwise.
 func roundTrip(ctx context.Context, conn net.Conn, req *http.Request, size int) (*bufio.Reader, *http.Response, error) {
 	stop := context.AfterFunc(ctx, func() {
 		_ = conn.SetDeadline(time.Unix(1, 0)) // fails only if the connection is closed
 	})
 	defer stop()
-	br := bufio.NewReaderSize(&io.LimitedReader{R: conn, N: maxResponseHeader}, size)
+	br := bufio.NewReaderSize(&headerReader{conn, maxResponseHeader}, size)
 	err := req.Write(conn)
 	var resp *http.Response
 	if err == nil {
-		resp, err = http.ReadResponse(br, req)
+		resp, err = readResponse(br, req)
 	}
 	if err == nil && req.Method == http.MethodGet && resp.StatusCode != http.StatusSwitchingProtocols {
 		excerpt, _ := io.ReadAll(io.LimitReader(resp.Body, maxExcerpt)) // what there is of it will do
 		resp.Body = io.NopCloser(bytes.NewReader(excerpt))
 	}
 	if !stop() && ctx.Err() != nil {
-		return nil, nil, ctx.Err()
-	}
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
+		err = ctx.Err()
 	}
 	return br, resp, err
+}
+
+// readResponse reads the response, past informational ones such as 103 (RFC
+// 9110, section 15.2), which may precede any.
+func readResponse(br *bufio.Reader, req *http.Request) (*http.Response, error) {
+	for range maxInformational + 1 {
+		resp, err := http.ReadResponse(br, req)
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil || resp.StatusCode < 100 || resp.StatusCode > 199 || resp.StatusCode == http.StatusSwitchingProtocols {
+			return resp, err
+		}
+	}
+	return nil, fmt.Errorf("more than %d informational responses", maxInformational)
+}
+
+// A headerReader reads from a connection until a response's header is too long.
+type headerReader struct {
+	r    io.Reader
+	left int
+}
+
+// errHeaderTooLong wraps the error of a header that ends early.
+var errHeaderTooLong = fmt.Errorf("the response header has more than %d KB: %w", maxResponseHeader>>10, io.ErrUnexpectedEOF)
+
+// Read reads what is left at most.
+func (h *headerReader) Read(p []byte) (int, error) {
+	if h.left == 0 {
+		return 0, errHeaderTooLong
+	}
+	n, err := h.r.Read(p[:min(len(p), h.left)])
+	h.left -= n
+	return n, err
 }
 
 // checkResponse holds a response to RFC 6455, section 4.1.
@@ -291,16 +351,17 @@ func checkResponse(resp *http.Response, req *http.Request, protocols []string) e
 	sent := map[string][]string(req.Header) // the spelling of wireKey is not that of an http.Header
 	switch accept := h[fieldAccept]; {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400 && h.Get("Location") != "":
-		return fmt.Errorf("the server redirects to %q (%s), which is not followed", h.Get("Location"), resp.Status)
+		return fmt.Errorf("the server redirects to %s (%s), which is not followed", quote(redactLocation(h.Get("Location"))), printable(resp.Status, maxQuoted))
 	case resp.StatusCode != http.StatusSwitchingProtocols:
 		return refused(resp)
 	case !upgrades(h):
-		return errors.New("the server switched to something else than a WebSocket")
+		return fmt.Errorf("the server switched to something else than a WebSocket: Upgrade is %s, Connection is %s",
+			quoteLines(h["Upgrade"]), quoteLines(h["Connection"]))
 	case len(accept) != 1 || accept[0] != Accept(sent[wireKey][0]):
-		return errors.New("the server answered another handshake: Sec-WebSocket-Accept is wrong")
+		return fmt.Errorf("the server answered another handshake: Sec-WebSocket-Accept is wrong: %s", quoteLines(accept))
 	}
 	if chosen := h[fieldProtocol]; len(chosen) > 1 || len(chosen) == 1 && !slices.Contains(protocols, chosen[0]) {
-		return errors.New("the server chose a subprotocol that was not offered")
+		return fmt.Errorf("the server chose a subprotocol that was not offered: %s", quoteLines(chosen))
 	}
 	return nil
 }
@@ -310,11 +371,12 @@ func checkResponse(resp *http.Response, req *http.Request, protocols []string) e
 func refused(resp *http.Response) error {
 	body, _ := io.ReadAll(resp.Body) // an excerpt in memory
 	resp.Body = io.NopCloser(bytes.NewReader(body))
+	status := printable(resp.Status, maxQuoted)
 	text := strings.TrimSpace(string(body[:min(len(body), maxQuoted)]))
 	if text == "" || !header.IsValue(strings.Map(spaced, text)) {
-		return fmt.Errorf("the server answered %s", resp.Status)
+		return fmt.Errorf("the server answered %s", status)
 	}
-	return fmt.Errorf("the server answered %s: %q", resp.Status, text)
+	return fmt.Errorf("the server answered %s: %q", status, text)
 }
 
 // spaced turns line breaks, which are fine in a text, to spaces.
@@ -323,4 +385,10 @@ func spaced(r rune) rune {
 		return ' '
 	}
 	return r
+}
+
+// BadAnswer returns the error of a server's Sec-WebSocket-Extensions, with its
+// value.
+func BadAnswer(resp *http.Response, err error) error {
+	return fmt.Errorf("%w: %s", err, quoteLines(resp.Header[fieldExtensions]))
 }
