@@ -661,3 +661,51 @@ func TestWriterUsedLate(t *testing.T) {
 		}
 	}
 }
+
+// A handler's error ends reading wherever it comes, also if it is io.EOF, which
+// ends messages. The stream goes on for Close.
+func TestErrorsOfHandlers(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for _, how := range readings {
+		for _, want := range []error{broken, io.EOF, os.ErrDeadlineExceeded} {
+			for name, change := range map[string]func(*Config){"plain": func(*Config) {}, "compressed": compressing} {
+				t.Run(fmt.Sprintf("%s, %s, %v", how.name, name, want), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						c, peer := pipe(t, change)
+						c.SetPingHandler(func([]byte) error { return want })
+						go func() {
+							stream := compressedFrames(peer, 10, "a message in pieces")
+							if name == "plain" {
+								stream = append(peer.frame(wsframe.Text, false, "begin "), peer.frame(wsframe.Continuation, true, "end")...)
+							}
+							first := 6 + 10 // bytes of a whole frame
+							if name == "plain" {
+								first = 6 + len("begin ")
+							}
+							peer.conn.Write(stream[:first])
+							peer.send(wsframe.Ping, true, "")
+							peer.want(wsframe.Close, true, closePayload(1000, ""))
+							peer.conn.Write(stream[first:])
+							time.Sleep(time.Second)
+							peer.send(wsframe.Close, true, "")
+						}()
+						next := how.next(c)
+						for range 3 {
+							if p, err := next(); !errors.Is(err, want) {
+								t.Errorf("read %q, %v; want %v", p, err, want)
+							}
+						}
+						if err := within(t, time.Second, "Close", c.closeNormally); err != nil {
+							t.Error(err)
+						}
+						if err := read(c); !errors.Is(err, want) {
+							t.Errorf("after Close: %v, want %v", err, want)
+						}
+					})
+				})
+			}
+		}
+	}
+}

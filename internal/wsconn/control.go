@@ -1,6 +1,8 @@
 package wsconn
 
 import (
+	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -36,9 +38,11 @@ func (c *Conn) control(h wsframe.Header) error {
 
 // handle calls a handler of the user's. Its error ends reading.
 func (c *Conn) handle(handler func([]byte) error, data []byte) error {
-	if err := c.callHandler(handler, append([]byte{}, data...)); err != nil {
-		c.in.err = err
+	err := c.callHandler(handler, append([]byte{}, data...))
+	if err == io.EOF {
+		err = fmt.Errorf("websocket: handler: %w", err) // bare, it would end the message
 	}
+	c.in.stopped = err
 	return c.readable()
 }
 

@@ -27,7 +27,7 @@ import (
 // be read and which close frame must be sent; the fake clock of the bubble finds
 // what hangs, and its end what is left behind.
 func FuzzConnection(f *testing.F) {
-	for options := range byte(48) {
+	for options := range byte(56) {
 		for how := range byte(4) {
 			// Byte by byte, with deadlines that pass between them all.
 			program := []byte{options, 7, 3, 5, 7, 6, 9, 0, 1, 7, 3, 1, 5, 3, 0, 1, 2, 2, 0, 5, 7, 0, 1, 30, 8, 2}
@@ -168,6 +168,9 @@ func (p *play) handlers(kind int) {
 		c.SetPongHandler(func([]byte) error { c.SetPingHandler(nil); return nil })
 	case 5:
 		c.SetPingHandler(func([]byte) error { panic("at the handler") })
+	case 6:
+		p.lossy = true
+		c.SetPingHandler(func([]byte) error { return io.EOF })
 	}
 }
 

@@ -21,6 +21,7 @@ type incoming struct {
 	decoder wsframe.Decoder
 	err     error // what reading ended with, returned ever after; no timeout
 	cause   error // of the network, if it failed after Close had begun
+	stopped error // of a handler, returned ever after; the stream itself goes on
 
 	// The data frame that is being read.
 	remaining int64  // bytes of its payload that were not read yet
@@ -177,7 +178,10 @@ func (c *Conn) unlockRead() {
 // holds streamLock.
 func (c *Conn) readable() error {
 	in := &c.in
-	if in.err == nil && c.end.isDone() {
+	switch {
+	case in.stopped != nil:
+		return in.stopped
+	case in.err == nil && c.end.isDone():
 		in.err = errClosed
 	}
 	return in.err
@@ -233,7 +237,7 @@ func (c *Conn) announce(h wsframe.Header) error {
 
 // read reads part of the open message. It may return fewer bytes than there
 // are, even none; [io.EOF] comes with the last byte or after it. Bytes count
-// beside a timeout, and are lost beside other errors.
+// beside an error unless it is in.err.
 func (c *Conn) read(p []byte) (n int, err error) {
 	in := &c.in
 	switch {
