@@ -709,3 +709,35 @@ func TestErrorsOfHandlers(t *testing.T) {
 		}
 	}
 }
+
+// The error of a handler that closes the connection within a message is the
+// error of the reading method, then and later.
+func TestErrorsOfHandlersThatClose(t *testing.T) {
+	t.Parallel()
+	for _, how := range readings {
+		for name, change := range map[string]func(*Config){"plain": func(*Config) {}, "compressed": compressing} {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := pipe(t, change)
+				var want error
+				c.SetPingHandler(func([]byte) error {
+					want = c.closeNormally() // nobody answers
+					return want
+				})
+				go func() {
+					b := peer.frame(wsframe.Text, false, "begin")
+					if name == "compressed" {
+						b = compressedFrames(peer, 10, "a message in pieces")[:6+10]
+					}
+					peer.conn.Write(append(b, peer.frame(wsframe.Ping, true, "")...))
+					io.Copy(io.Discard, peer.conn)
+				}()
+				next := how.next(c)
+				for range 3 {
+					if p, err := next(); err != want || err == nil {
+						t.Errorf("%s, %s: read %q, %v; want %v", how.name, name, p, err, want)
+					}
+				}
+			})
+		}
+	}
+}

@@ -242,7 +242,7 @@ func (c *Conn) read(p []byte) (n int, err error) {
 	in := &c.in
 	switch {
 	case in.err != nil:
-		return 0, in.err
+		return 0, c.readable()
 	case !in.open:
 		return 0, io.EOF
 	case in.compressed:
@@ -251,7 +251,7 @@ func (c *Conn) read(p []byte) (n int, err error) {
 		n, err = c.readRaw(p)
 	}
 	if in.err != nil {
-		return 0, in.err
+		return 0, c.readable()
 	}
 	if in.opcode == wsframe.Text && !in.text.Check(p[:n]) {
 		return 0, c.violated(wsframe.ErrUTF8)
