@@ -271,6 +271,8 @@ func TestStaticRanges(t *testing.T) {
 		{"/ten.txt", "bytes =0-1", 200, "0123456789", ""},
 		{"/empty.txt", "bytes=a-b", 200, "", ""},
 		{"/ten.txt", "bytes=" + strings.Repeat("0-0,", 1000) + "1-1", 200, "0123456789", ""},
+		{"/ten.txt", "bytes=" + strings.Repeat(",", 50) + "1-1", 206, "1", "bytes 1-1/10"},
+		{"/ten.txt", "bytes=" + strings.Repeat(",", 900_000) + "1-1", 200, "0123456789", ""},
 		{"/empty.txt", "bytes=-1", 200, "", ""},
 		{"/empty.txt", "bytes=0-", 200, "", ""},
 		{"/empty.txt", "bytes=0-0,-1", 200, "", ""},

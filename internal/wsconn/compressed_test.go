@@ -2,6 +2,7 @@ package wsconn
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -94,4 +95,43 @@ func TestCompressedMessagesWaitInCompressedForm(t *testing.T) {
 		c.conn.Close()
 		peer.conn.Close()
 	})
+}
+
+// Frames without payload do not go on for ever, in messages of either kind.
+func TestEmptyFramesAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]byte{"plain": 0x02, "compressed": 0x42} {
+		for _, frames := range []int{maxEmptyFrames, maxEmptyFrames + 1} {
+			c, peer := pipe(t, compressing)
+			closed := make(chan wsframe.Header, 1)
+			go func() {
+				h, _, _ := peer.next()
+				closed <- h
+			}()
+			go func() {
+				frame := peer.frame(wsframe.Binary, false, "")
+				frame[0] = first
+				for range frames {
+					if _, err := peer.conn.Write(frame); err != nil {
+						return
+					}
+					frame[0] = 0x00
+				}
+				peer.conn.Write(peer.frame(wsframe.Continuation, true, "\x00"))
+			}()
+			_, p, err := c.ReadMessage()
+			if frames <= maxEmptyFrames {
+				if want := map[string]int{"plain": 1}[name]; err != nil || len(p) != want {
+					t.Errorf("%s, %d frames: %q, %v", name, frames, p, err)
+				}
+				continue
+			}
+			if !errors.Is(err, ErrReadLimit) {
+				t.Errorf("%s, %d frames: %q, %v", name, frames, p, err)
+			}
+			if h := <-closed; h.Opcode != wsframe.Close {
+				t.Errorf("%s: the peer got opcode %d", name, h.Opcode)
+			}
+		}
+	}
 }

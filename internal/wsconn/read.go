@@ -34,6 +34,7 @@ type incoming struct {
 	compressed bool
 	limit      int64 // bytes it may have
 	size       int64 // bytes announced by its frames, if it is not compressed
+	empty      int   // its frames without payload
 	text       wsframe.UTF8
 	number     uint64          // counts messages, to tell their readers apart
 	readers    []MessageReader // to hand out
@@ -202,7 +203,7 @@ func (c *Conn) nextMessage() error {
 		return err
 	}
 	in.open, in.opcode, in.compressed = true, h.Opcode, h.Compressed
-	in.limit, in.size, in.text = c.limit.Load(), 0, wsframe.UTF8{}
+	in.limit, in.size, in.empty, in.text = c.limit.Load(), 0, 0, wsframe.UTF8{}
 	if in.compressed {
 		in.inflater = in.decompressor.Open(source{c}, in.limit)
 	}
@@ -220,11 +221,20 @@ func (c *Conn) skip() error {
 	return err
 }
 
+// maxEmptyFrames is how many frames without payload a message may have. They do
+// not count for its limit, and would otherwise keep a reader busy for ever.
+const maxEmptyFrames = 1000
+
 // announce takes note of a data frame whose payload comes next. A message that
 // is not compressed is known to be too long before it has arrived.
 func (c *Conn) announce(h wsframe.Header) error {
 	in := &c.in
 	in.remaining, in.key, in.fin = h.Length, h.Key, h.Fin
+	if h.Length == 0 {
+		if in.empty++; in.empty > maxEmptyFrames {
+			return c.fail(CodeMessageTooBig, "too many empty frames", ErrReadLimit)
+		}
+	}
 	if in.compressed {
 		return nil
 	}
