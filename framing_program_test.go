@@ -87,7 +87,6 @@ func newFramingProgram(c *choices) *framingProgram {
 	for range c.n(12) {
 		p.steps = append(p.steps, p.step(c))
 	}
-	p.steps = slices.DeleteFunc(p.steps, pending)
 	if p.closes && p.body > 0 || p.body > 100000 {
 		// A server that closes a connection with unread bytes takes back what it
 		// has sent, or not, as it happens.
@@ -137,14 +136,6 @@ func (p *framingProgram) step(c *choices) framingStep {
 		return p.late(c)
 	}
 	return p.write(c)
-}
-
-// framingPending are the beginnings of steps that do not yet have the effect
-// they have on a bare server: programs are run without them.
-var framingPending = []string{"kept map"}
-
-func pending(s framingStep) bool {
-	return slices.ContainsFunc(framingPending, func(prefix string) bool { return strings.HasPrefix(s.text, prefix) })
 }
 
 func step(text string, do func(*framingRun)) framingStep { return framingStep{text, do} }

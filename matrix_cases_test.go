@@ -80,6 +80,16 @@ func matrixCases(file string) []matrixCase {
 			w.Header().Set("X-Late", "1")
 			write(w, "late", note)
 		}},
+		{name: "header map kept and changed after the write", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			h := w.Header()
+			h.Set("X-Field", "1")
+			h.Set("X-Gone", "1")
+			write(w, "late", note)
+			h.Set("X-Late", "1")
+			h.Add("X-Field", "2")
+			h.Set("Content-Type", "image/png")
+			h.Del("X-Gone")
+		}},
 		{name: "1xx, then 404", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
 			w.Header().Set("Link", "</style.css>; rel=preload")
 			w.WriteHeader(http.StatusEarlyHints)

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"path"
 	"strconv"
-	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 )
@@ -16,9 +15,9 @@ import (
 // Once a stage has taken the response, the handler gets a copy, as the header
 // was when it chose the status or, if the response has been sent, as the stage
 // left it. Changes to the copy come too late to be sent, as they would on a
-// server's own writer, and only trailers are taken from it. Changes to a map
-// that the handler has kept from before are sent until the response is; a
-// copy of the header of each response would be too expensive.
+// server's own writer, and only trailers are taken from it. Changes that the
+// handler makes to the map it has from before are undone when the response is
+// sent, except for trailers.
 //
 // After the handler returned, Header returns an empty map that nobody reads.
 func (w *Writer) Header() http.Header {
@@ -161,12 +160,12 @@ func (l *lateHeader) addTrailers(h http.Header) {
 		return
 	}
 	for name := range h {
-		if _, ok := l.copy[name]; !ok && strings.HasPrefix(name, http.TrailerPrefix) {
+		if _, ok := l.copy[name]; !ok && isTrailer(name) {
 			delete(h, name)
 		}
 	}
 	for name, values := range l.copy {
-		if strings.HasPrefix(name, http.TrailerPrefix) {
+		if isTrailer(name) {
 			h[name] = values
 		}
 	}
@@ -176,7 +175,7 @@ func (l *lateHeader) addTrailers(h http.Header) {
 // only a body of unstated length lets it do.
 func hasTrailer(h http.Header) bool {
 	for name := range h {
-		if strings.HasPrefix(name, http.TrailerPrefix) {
+		if isTrailer(name) {
 			return true
 		}
 	}

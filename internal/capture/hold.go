@@ -32,7 +32,8 @@ type holding struct {
 	collecting bool   // enc writes to output and not to the next writer
 	output     output // the whole body, encoded, or the end of it
 
-	late lateHeader
+	committed committedHeader // while held or encoded
+	late      lateHeader
 }
 
 // encodes reports whether the body passes through an encoder.
@@ -42,6 +43,9 @@ func (w *Writer) encodes() bool { return w.holding != nil && w.enc != nil }
 // functions in this file it is for a caller who holds mu.
 func (w *Writer) hold(limit int) {
 	w.limit, w.body = limit, bufpool.Get()
+	if !w.notes.fromStage.Load() { // otherwise the handler has returned
+		w.committed.keep(w.next.Header())
+	}
 	w.enterPhase(held)
 }
 
@@ -75,6 +79,7 @@ func (w *Writer) outgrow(p []byte) (int, error) {
 		if err := w.encodeWhole(head, rest); err != nil {
 			return 0, err
 		}
+		w.committed.keep(w.next.Header())
 		return len(p), nil
 	}
 	if err := w.send(head); err != nil {
@@ -88,6 +93,7 @@ func (w *Writer) outgrow(p []byte) (int, error) {
 // send.
 func (w *Writer) decide(body []byte, why Cause) []byte {
 	h := w.next.Header()
+	w.committed.restore(h)
 	w.late.addTrailers(h)
 	length, ok := h["Content-Length"]
 	status, send, enc := w.stage.Release(w, h, body, why)
@@ -116,7 +122,9 @@ func (w *Writer) send(body []byte) error {
 
 // pass sends what is held as it is, without asking the stage.
 func (w *Writer) pass() error {
-	w.late.addTrailers(w.next.Header())
+	h := w.next.Header()
+	w.committed.restore(h)
+	w.late.addTrailers(h)
 	return w.send(w.body.B)
 }
 
@@ -203,6 +211,7 @@ func (w *Writer) sendEncoded() error {
 		return w.encodeErr
 	}
 	h := w.next.Header()
+	w.committed.restore(h)
 	w.late.addTrailers(h)
 	w.setContentLength(h, w.output.size)
 	w.enterPhase(sent)
@@ -259,6 +268,7 @@ func (w *Writer) drop() {
 	if w.holding == nil {
 		return
 	}
+	w.committed.forget()
 	if w.body != nil {
 		bufpool.Put(w.body)
 		w.body = nil
