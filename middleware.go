@@ -380,7 +380,7 @@ type CompressWriter interface {
 // the handler, and then compresses it if it is large enough or flushed before
 // its end, and its type (sniffed if the handler set none) is among
 // ContentTypes. A smaller body is compressed only for a client that refuses
-// identity.
+// identity. An Accept-Encoding of more than 64 elements is ignored.
 //
 // A response that would be different for another Accept-Encoding gets Vary:
 // Accept-Encoding. This includes small bodies, and the statuses 206, 304, 412
@@ -604,7 +604,9 @@ type CORSConfig struct {
 	// for, in any case. The default is Origin, Content-Type, Accept and
 	// Authorization; a list of your own takes its place, so name what of it you
 	// still want. "*" is any field but Authorization, which has to be listed
-	// beside it, and has no place with AllowCredentials.
+	// beside it, and has no place with AllowCredentials. A preflight for more
+	// than 64 fields is refused if "*" is listed, and otherwise one that names
+	// far more than are listed.
 	AllowHeaders []string
 
 	// ExposeHeaders lists response header fields that scripts may read beside

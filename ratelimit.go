@@ -247,9 +247,9 @@ func ceilSeconds(d time.Duration) int64 {
 // All lines of X-Forwarded-For are one list, which is read from its end, past
 // the addresses of such proxies. The first other address is the client's; if
 // all are proxies, it is the leftmost. An entry that is no address, for example
-// "unknown" or "unix:", ends the list. If that leaves no address, ClientIP
-// returns the peer's. It does not look at X-Real-IP then, which the proxy that
-// wrote the list may have passed on from the client.
+// "unknown" or "unix:", ends the list, and so does the 64th entry. If that
+// leaves no address, ClientIP returns the peer's. It does not look at X-Real-IP
+// then, which the proxy that wrote the list may have passed on from the client.
 //
 // A server that the internet reaches directly must see the clients' own
 // addresses. If something in between replaces them by a private address without
