@@ -498,7 +498,7 @@ func TestCloseNowCutsTheConnection(t *testing.T) {
 func TestCloseTimeoutOfASilentPeer(t *testing.T) {
 	t.Parallel()
 	conn, raw := rawClient(t, http.Upgrader{})
-	conn.SetCloseTimeout(time.Millisecond)
+	conn.SetCloseTimeout(200 * time.Millisecond)
 	if err := conn.CloseWithMessage(http.ClosePolicyViolation, "no"); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("Close: %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/wsdeflate"
@@ -36,7 +37,7 @@ type incoming struct {
 	size       int64 // bytes announced by its frames, if it is not compressed
 	empty      int   // its frames without payload
 	text       wsframe.UTF8
-	number     uint64          // counts messages, to tell their readers apart
+	number     atomic.Uint64   // counts messages, to tell their readers apart
 	readers    []MessageReader // to hand out
 
 	// What ReadMessage has read of the message.
@@ -113,7 +114,7 @@ func (c *Conn) newReader() *MessageReader {
 	}
 	r := &in.readers[0]
 	in.readers = in.readers[1:]
-	r.c, r.number = c, in.number
+	r.c, r.number = c, in.number.Load()
 	return r
 }
 
@@ -130,11 +131,14 @@ var errOldReader = errors.New("websocket: read from the reader of an earlier mes
 // has been asked for, Read returns an error.
 func (r *MessageReader) Read(p []byte) (int, error) {
 	c := r.c
+	if r.isOld() {
+		return 0, errOldReader // the lock may be held until the next message comes
+	}
 	if err := c.lockRead(); err != nil {
 		return 0, err
 	}
 	defer c.unlockRead()
-	if r.number != c.in.number {
+	if r.isOld() {
 		return 0, errOldReader
 	}
 	if len(c.in.head) > 0 {
@@ -152,6 +156,9 @@ func (r *MessageReader) Read(p []byte) (int, error) {
 		}
 	}
 }
+
+// isOld reports whether another message has been asked for.
+func (r *MessageReader) isOld() bool { return r.number != r.c.in.number.Load() }
 
 // lockRead takes both locks of reading, unless reading has ended. A goroutine
 // that waits for another, which may be in a handler, gives up when the
@@ -191,7 +198,7 @@ func (c *Conn) readable() error {
 // nextMessage reads frames up to the first of a new message.
 func (c *Conn) nextMessage() error {
 	in := &c.in
-	in.number++ // ends the use of earlier readers
+	in.number.Add(1) // ends the use of earlier readers
 	in.head = nil
 	for in.open {
 		if err := c.skip(); err != nil {

@@ -255,3 +255,23 @@ func closeWithTimeoutAt(t *testing.T, c *Conn, peer *rawPeer, how reading, strea
 		t.Errorf("deadline at byte %d: ReadMessage after Close: %v", at, err)
 	}
 }
+
+// An old reader fails at once while another goroutine waits for a message.
+func TestOldReaderFailsWhileTheNextMessageIsAwaited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := pipe(t)
+		go peer.send(wsframe.Text, true, "first")
+		_, old, err := c.NextMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader := readUntilError(c)
+		synctest.Wait()
+		if _, err := old.Read(make([]byte, 1)); err != errOldReader {
+			t.Error(err)
+		}
+		c.CloseNow()
+		<-reader
+	})
+}
