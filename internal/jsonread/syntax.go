@@ -66,26 +66,38 @@ func scan(b []byte) (int, fault) {
 			if len(open) == maxDepth {
 				return i, tooDeep
 			}
-			bracket := b[i]
-			open = append(open, bracket)
-			if i = space(b, i+1); i == len(b) || b[i] != closing(bracket) {
-				if bracket == '{' {
-					if i, ok = name(b, i); !ok {
-						return i, unexpected
-					}
-				}
-				continue
+			open = append(open, b[i])
+			i = space(b, i+1)
+		} else if i == len(b) || b[i] != ',' {
+			i = space(b, i)
+		}
+		for len(open) > 0 && i < len(b) && b[i] == closing(open[len(open)-1]) {
+			open, opens = open[:len(open)-1], false
+			i = space(b, i+1)
+		}
+		if !opens {
+			if len(open) == 0 || i == len(b) || b[i] != ',' {
+				return i, ending(b, i, open)
+			}
+			i = space(b, i+1)
+		}
+		if open[len(open)-1] == '{' {
+			if i, ok = name(b, i); !ok {
+				return i, unexpected
 			}
 		}
-		if i < len(b) && b[i] == ',' && len(open) > 0 && open[len(open)-1] == '[' {
-			i = space(b, i+1) // what next would come to, faster
-			continue
-		}
-		var end fault
-		if i, open, end = next(b, i, open); len(open) == 0 || end != none {
-			return i, end
-		}
 	}
+}
+
+// ending returns what is wrong with a text that does not go on after a value.
+func ending(b []byte, i int, open []byte) fault {
+	switch {
+	case len(open) > 0:
+		return unexpected
+	case i < len(b):
+		return trailing
+	}
+	return none
 }
 
 // value passes a scalar, or reports that a bracket opens.
@@ -96,8 +108,13 @@ func value(b []byte, i int) (_ int, opens, ok bool) {
 	switch b[i] {
 	case '"':
 		i, ok = text(b, i+1)
-	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		i, ok = number(b, i)
+	case '0':
+		i, ok = fraction(b, i+1)
+	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		i, _ = digits(b, i+1)
+		i, ok = fraction(b, i)
+	case '-':
+		i, ok = negative(b, i+1)
 	case '{', '[':
 		return i, true, true
 	case 't':
@@ -108,38 +125,6 @@ func value(b []byte, i int) (_ int, opens, ok bool) {
 		i, ok = word(b, i, "null")
 	}
 	return i, false, ok
-}
-
-// next passes closing brackets behind a value and either the end of the text or
-// a comma, with the name of the next member if the comma is in an object. It
-// returns the brackets that are still open.
-func next(b []byte, i int, open []byte) (_ int, still []byte, _ fault) {
-	for len(open) > 0 {
-		if i = space(b, i); i == len(b) {
-			return i, open, unexpected
-		}
-		bracket := open[len(open)-1]
-		switch b[i] {
-		case closing(bracket):
-			open = open[:len(open)-1]
-			i++
-		case ',':
-			i = space(b, i+1)
-			if bracket == '{' {
-				var ok bool
-				if i, ok = name(b, i); !ok {
-					return i, open, unexpected
-				}
-			}
-			return i, open, none
-		default:
-			return i, open, unexpected
-		}
-	}
-	if i = space(b, i); i < len(b) {
-		return i, open, trailing
-	}
-	return i, open, none
 }
 
 // closing returns the bracket that ends what another one opens. In ASCII, [ and
@@ -165,11 +150,14 @@ func text(b []byte, i int) (_ int, ok bool) {
 	for {
 		for len(b)-i >= 8 && b[i] != '\\' {
 			special := specials(binary.LittleEndian.Uint64(b[i:]))
-			if special != 0 {
-				i += bits.TrailingZeros64(special) / 8
-				break
+			if special == 0 {
+				i += 8
+				continue
 			}
-			i += 8
+			if i += bits.TrailingZeros64(special) / 8; b[i] == '"' {
+				return i + 1, true
+			}
+			break
 		}
 		for i < len(b) && b[i] >= ' ' && b[i] != '"' && b[i] != '\\' {
 			i++
@@ -220,16 +208,19 @@ func escape(b []byte, i int) (_ int, ok bool) {
 	return i, false
 }
 
-// number passes a number.
-func number(b []byte, i int) (_ int, ok bool) {
-	if b[i] == '-' {
-		i++
-	}
+// negative passes a number behind its sign.
+func negative(b []byte, i int) (_ int, ok bool) {
 	if i < len(b) && b[i] == '0' {
-		i++
-	} else if i, ok = digits(b, i); !ok {
+		return fraction(b, i+1)
+	}
+	if i, ok = digits(b, i); !ok {
 		return i, false
 	}
+	return fraction(b, i)
+}
+
+// fraction passes what may follow the integer of a number.
+func fraction(b []byte, i int) (_ int, ok bool) {
 	if i == len(b) || b[i] < '.' { // such as a comma
 		return i, true
 	}
