@@ -157,11 +157,13 @@ type Route struct {
 // or middleware) panics with a message that begins with the file and line of
 // the call.
 //
-// All methods are safe for concurrent use by multiple goroutines. Handlers may
-// be added while the router serves. Middleware must be added before
-// [Server.Start], or before the first request if there is no Server.
+// The zero value is a router without routes. All methods are safe for concurrent
+// use by multiple goroutines. Handlers may be added while the router serves.
+// Middleware must be added before [Server.Start], or before the first request if
+// there is no Server.
 type Router struct {
-	mux *dispatch.Mux // of *endpoint; mu guards registration
+	made sync.Once     // of mux
+	mux  *dispatch.Mux // of *endpoint; see routed. mu guards registration
 
 	// serving is the whole chain from the router's middleware to the mux. It
 	// is nil until the server's start or the first request has built it.
@@ -178,11 +180,7 @@ type Router struct {
 }
 
 // NewRouter returns a router without routes.
-func NewRouter() *Router {
-	rt := new(Router)
-	rt.mux = dispatch.New(rt.refuse)
-	return rt
-}
+func NewRouter() *Router { return new(Router) }
 
 // Handle registers a handler for a pattern: "[METHOD ][HOST]/[PATH]", with
 // wildcards in the path, as described at [ServeMux]. It may be called while the
@@ -297,9 +295,15 @@ func (rt *Router) addUnbuilt(added *endpoint) bool {
 	return true
 }
 
+// routed returns the mux, which the first call makes.
+func (rt *Router) routed() *dispatch.Mux {
+	rt.made.Do(func() { rt.mux = dispatch.New(rt.refuse) })
+	return rt.mux
+}
+
 // add puts a route into the mux and the list. The caller holds rt.mu.
 func (rt *Router) add(added *endpoint) {
-	err := rt.mux.Register(added.pattern, added)
+	err := rt.routed().Register(added.pattern, added)
 	if err == nil {
 		rt.endpoints = append(rt.endpoints, added)
 		return
@@ -336,7 +340,7 @@ func (rt *Router) build() *Handler {
 	for _, endpoint := range rt.freeze() {
 		endpoint.build()
 	}
-	serving := wrap(rt.layers, rt.mux)
+	serving := wrap(rt.layers, rt.routed())
 	rt.serving.Store(&serving)
 	return &serving
 }

@@ -838,6 +838,22 @@ func TestTargetsWithoutAPath(t *testing.T) {
 	}
 }
 
+func TestTheZeroRouterIsReadyToUse(t *testing.T) {
+	t.Parallel()
+	var empty, router http.Router
+	router.Use(trace("a"))
+	router.Group("/api").HandleFunc("GET /x", reply("x"))
+	for _, tt := range []struct {
+		router *http.Router
+		status int
+	}{{&empty, http.StatusNotFound}, {&router, http.StatusOK}} {
+		srv := testkit.StartServer(t, testkit.HTTP1, tt.router)
+		if got := ask(t, srv, "GET", "", "/api/x"); got.status != tt.status {
+			t.Errorf("%+v, want status %d", got, tt.status)
+		}
+	}
+}
+
 func TestRoutesAreSortedByPathAndThenMethod(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
