@@ -126,13 +126,13 @@ type Upgrader struct {
 	// sends, by default 4096. Write buffers are shared by all connections.
 	WriteBufferSize int
 
-	// CheckOrigin decides from the Origin header whether a page may connect.
-	// By default the origin's host and port must be those of the Host header,
-	// and its scheme https if the request came over TLS; "null" is refused.
-	// Requests without the header, which no browser sends, are allowed.
+	// CheckOrigin reports whether a page may connect, judging by the Origin
+	// header. If nil, the origin's host and port must be those of the Host header,
+	// and its scheme must be https if the request came over TLS; "null" is refused.
+	// Requests without an Origin header are allowed; browsers always send one.
 	//
-	// Cookies are sent along by browsers whatever page connects. A function
-	// that allows any origin must authenticate by something else.
+	// Browsers send the user's cookies whichever page connects. If CheckOrigin
+	// allows any origin, do not authenticate by cookies.
 	CheckOrigin func(r *Request) bool
 
 	// Subprotocols are the subprotocols that the server speaks, the preferred
