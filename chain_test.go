@@ -333,7 +333,7 @@ func randomHandler(seed uint64) matrixCase {
 	if random.IntN(10) == 0 { // which take their time to compress
 		sizes = append(sizes, 1<<20-1, 1<<20, 1<<20+1)
 	}
-	name := "random"
+	flushes := false
 	for range random.IntN(3) {
 		f := fields[random.IntN(len(fields))]
 		add(func(w http.ResponseWriter, _ func(string, error)) { w.Header().Set(f[0], f[1]) })
@@ -347,7 +347,7 @@ func randomHandler(seed uint64) matrixCase {
 		case 0:
 			add(func(w http.ResponseWriter, _ func(string, error)) { w.WriteHeader(status) })
 		case 1:
-			name = "random with a flush"
+			flushes = true
 			add(func(w http.ResponseWriter, note func(string, error)) {
 				note("flush", http.NewResponseController(w).Flush())
 			})
@@ -370,7 +370,7 @@ func randomHandler(seed uint64) matrixCase {
 			})
 		}
 	}
-	return matrixCase{name: name, handler: func(w http.ResponseWriter, _ *http.Request, note func(string, error)) {
+	return matrixCase{name: "random", flushes: flushes, handler: func(w http.ResponseWriter, _ *http.Request, note func(string, error)) {
 		for _, a := range actions {
 			a(w, note)
 		}

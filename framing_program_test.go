@@ -29,8 +29,10 @@ type framingProgram struct {
 
 	lateTrailer bool // a trailer is set that was not announced
 	output      bool // a step so far writes, flushes or chooses the status
+	helped      bool // a step so far answers through a helper
 	closes      bool // the connection may be closed after the response
 	mislabeled  bool // Content-Length may be wrong
+	readsFrom   bool // some of the body is copied from a reader
 	lateHijack  bool // the connection may be taken over after some output
 	panics      bool
 }
@@ -74,6 +76,13 @@ func newFramingProgram(c *choices) *framingProgram {
 	if accept := choose(c, "", "gzip", "gzip", "identity;q=0, gzip", "br"); accept != "" {
 		p.header = append(p.header, [2]string{"Accept-Encoding", accept})
 	}
+	if f := choose(c, [2]string{}, [2]string{}, [2]string{"Range", "bytes=2-5"}, [2]string{"If-None-Match", `"own"`}, [2]string{"If-Match", `"own"`},
+		[2]string{"If-Range", `"own"`}, [2]string{"If-Modified-Since", framingTime.Format(http.TimeFormat)}); f[0] != "" {
+		p.header = append(p.header, f)
+		if f[0] == "If-Range" {
+			p.header = append(p.header, [2]string{"Range", "bytes=0-1"})
+		}
+	}
 	if p.method == "POST" {
 		p.body = choose(c, 0, 5, 3000, 70000, 300000)
 		p.chunked, p.expect = c.n(3) == 2, c.n(4) == 3
@@ -112,7 +121,7 @@ func (p *framingProgram) String() string {
 
 // step makes one more step.
 func (p *framingProgram) step(c *choices) framingStep {
-	switch c.n(17) {
+	switch c.n(19) {
 	case 3, 4, 5:
 		return p.field(c)
 	case 6, 7:
@@ -134,6 +143,10 @@ func (p *framingProgram) step(c *choices) framingStep {
 		return p.end(c)
 	case 16:
 		return p.late(c)
+	case 17, 18:
+		if !p.output { // a helper looks at the header, in which a stage may have left something
+			return p.helper(c)
+		}
 	}
 	return p.write(c)
 }
@@ -148,7 +161,11 @@ func (p *framingProgram) write(c *choices) framingStep {
 	}
 	p.total += n
 	p.output = true
+	if p.helped { // and has stated the length
+		p.closes, p.mislabeled = true, true
+	}
 	how := choose(c, "Write", "WriteString", "ReadFrom", "Write")
+	p.readsFrom = p.readsFrom || how == "ReadFrom"
 	return step(fmt.Sprint(how, " ", n), func(x *framingRun) {
 		data := x.next(n)
 		var m int64
@@ -316,6 +333,30 @@ func (p *framingProgram) end(c *choices) framingStep {
 		return step("abort", func(*framingRun) { panic(http.ErrAbortHandler) })
 	}
 	return step("return", func(x *framingRun) { x.done = true })
+}
+
+// framingTime is when the content that helpers serve was changed.
+var framingTime = time.Unix(1e9, 0).UTC()
+
+// helper answers with a function of net/http's or of this package.
+func (p *framingProgram) helper(c *choices) framingStep {
+	p.output, p.helped = true, true
+	what := choose(c, "ServeContent", "ServeContent", "WriteJSON", "WriteError", "Error", "Redirect")
+	n := choose(c, 3000, 10, 70000)
+	return step(fmt.Sprint(what, " ", n), func(x *framingRun) {
+		switch what {
+		case "ServeContent":
+			http.ServeContent(x.w, x.r, "f", framingTime, strings.NewReader(x.next(n)))
+		case "WriteJSON":
+			http.WriteJSON(x.w, 200, x.next(n))
+		case "WriteError":
+			http.WriteError(x.w, 404, x.next(min(n, 3000)))
+		case "Error":
+			http.Error(x.w, x.next(min(n, 3000)), 500)
+		case "Redirect":
+			http.Redirect(x.w, x.r, "/elsewhere", 302)
+		}
+	})
 }
 
 // late changes the header through the map that the handler got first.

@@ -185,6 +185,21 @@ func matrixCases(file string) []matrixCase {
 			write(w, "def", note)
 			write(w, "ghijklmnopqrst", note)
 		}},
+		{name: "more after a body of its length", proto: "HTTP/1.1", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.Header().Set("Content-Length", "5000")
+			write(w, strings.Repeat("0123456789", 500), note)
+			write(w, "more", note)
+			write(w, "", note)
+		}},
+		{name: "copies that are longer than the length together", refused: true, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.Header().Set("Content-Length", "100000")
+			w.Header().Set("Content-Type", "text/plain")
+			_, err := io.Copy(w, struct{ io.Reader }{strings.NewReader(strings.Repeat("0123456789", 20000))})
+			if err == nil {
+				err = http.ErrContentLength // see below
+			}
+			note("copy", err)
+		}},
 		{name: "body shorter than its length", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
 			w.Header().Set("Content-Length", "20")
 			write(w, "abcdefghijkl", note)

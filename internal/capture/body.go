@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"io"
 	"io/fs"
+	"math"
 	"net/http"
 	"syscall"
 
@@ -94,17 +95,17 @@ func (w *Writer) forward(p []byte) (n int, err error) {
 // encode passes p on to the encoder. After an error nothing more is taken, so
 // that the body stays incomplete and is not sent as a whole one.
 func (w *Writer) encode(p []byte) (int, error) {
-	if w.encodeErr != nil {
+	switch {
+	case w.encodeErr != nil:
 		return 0, w.encodeErr
-	}
-	if w.overrun || w.declared >= 0 && w.bytes.Load()+int64(len(p)) > w.declared {
+	case len(p) == 0:
+		return 0, nil
+	case w.overrun || w.declared >= 0 && w.taken+int64(len(p)) > w.declared:
 		w.overrun = true
 		return 0, http.ErrContentLength
 	}
-	if len(p) == 0 {
-		return 0, nil
-	}
 	n, err := w.enc.Write(p)
+	w.taken += int64(n)
 	if err != nil {
 		w.encodeErr = err
 	}
@@ -152,6 +153,10 @@ func (w *Writer) ReadFrom(src io.Reader) (n int64, err error) {
 			m, err := w.forwardFrom(next, io.MultiReader(bytes.NewReader(piece[:m]), src))
 			return n + m, err
 		}
+		if room := w.room(); m > room {
+			k, err := w.write(piece[:room])
+			return n + int64(k), cmp.Or(err, error(http.ErrContentLength))
+		}
 		if m > 0 {
 			k, err := w.write(piece[:m])
 			n += int64(k)
@@ -185,6 +190,17 @@ func (w *Writer) overrunsFirst(n int) bool {
 		return w.overruns(n)
 	}
 	return w.at() == passed && w.declared >= 0 && w.bytes.Load()+int64(n) > w.declared
+}
+
+// room returns how much may be taken of a piece that ReadFrom has read. It is
+// more than any piece has unless the response is encoded and has a
+// Content-Length: then HTTP/1's own writer takes what fits, so that the body
+// is whole, and HTTP/2's breaks the response off.
+func (w *Writer) room() int {
+	if !w.encodes() || w.declared < 0 || w.req.ProtoMajor >= 2 {
+		return math.MaxInt
+	}
+	return int(w.declared - w.taken)
 }
 
 // forwardsFrom returns the next writer's ReadFrom if the body goes there as

@@ -27,6 +27,7 @@ type holding struct {
 	body     *bufpool.Buffer // while held
 
 	enc        Encoder
+	taken      int64  // how much of the body the encoder has taken, in answers to HEAD too
 	encodeErr  error  // the encoder has failed, and the body cannot be completed
 	overrun    bool   // a write beyond the declared length was refused
 	collecting bool   // enc writes to output and not to the next writer
