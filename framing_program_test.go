@@ -1,7 +1,6 @@
 package http_test
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -200,16 +199,16 @@ func (x *framingRun) note(what string, err error) {
 	x.notes = append(x.notes, what+": "+framingKind(err))
 }
 
-// framingKind names an error by what a caller can tell of it in both
-// protocols.
+// framingKind is kind with shorter names.
 func framingKind(err error) string {
-	switch {
-	case err == nil:
+	switch text := kind(err); text {
+	case kind(nil):
 		return "ok"
-	case errors.Is(err, http.ErrContentLength), strings.Contains(err.Error(), "declared Content-Length"):
+	case http.ErrContentLength.Error():
 		return "too long"
+	default:
+		return text
 	}
-	return kind(err)
 }
 
 // field sets or deletes a field.

@@ -194,11 +194,7 @@ func matrixCases(file string) []matrixCase {
 		{name: "copies that are longer than the length together", refused: true, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
 			w.Header().Set("Content-Length", "100000")
 			w.Header().Set("Content-Type", "text/plain")
-			_, err := io.Copy(w, struct{ io.Reader }{strings.NewReader(strings.Repeat("0123456789", 20000))})
-			if err == nil {
-				err = http.ErrContentLength // see below
-			}
-			note("copy", err)
+			io.Copy(w, struct{ io.Reader }{strings.NewReader(strings.Repeat("0123456789", 20000))}) // see below
 		}},
 		{name: "body shorter than its length", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
 			w.Header().Set("Content-Length", "20")
@@ -237,11 +233,8 @@ func matrixCases(file string) []matrixCase {
 		{name: "writer kept after a return without a response", late: usedLate, handler: func(http.ResponseWriter, *http.Request, note) {}},
 		{name: "reader longer than Content-Length", refused: true, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
 			w.Header().Set("Content-Length", "600")
-			_, err := io.Copy(w, struct{ io.Reader }{strings.NewReader(strings.Repeat("r", 1200))})
-			if err == nil {
-				err = http.ErrContentLength // whether it is noticed depends on the server's release
-			}
-			note("copy", err)
+			// Whether it returns an error depends on the server's release.
+			io.Copy(w, struct{ io.Reader }{strings.NewReader(strings.Repeat("r", 1200))})
 		}},
 		{name: "If-Match with the tag", header: http.Header{"If-Match": {`"v1"`}}, handler: serveTagged},
 		{name: "If-Match with another tag", header: http.Header{"If-Match": {`"v2"`}}, handler: serveTagged},

@@ -592,6 +592,9 @@ func kind(err error) string {
 			return known.Error()
 		}
 	}
+	if err != nil && strings.Contains(err.Error(), "declared Content-Length") { // as HTTP/2's own writer says it
+		return http.ErrContentLength.Error()
+	}
 	return fmt.Sprint(err)
 }
 
