@@ -118,7 +118,7 @@ func uses(file string) map[string]func(w http.ResponseWriter) error {
 		"full duplex":    func(w http.ResponseWriter) error { return http.NewResponseController(w).EnableFullDuplex() },
 		"CloseNotify": func(w http.ResponseWriter) error {
 			select {
-			case <-w.(http.CloseNotifier).CloseNotify():
+			case <-w.(interface{ CloseNotify() <-chan bool }).CloseNotify():
 				return nil
 			default:
 				return errors.ErrUnsupported

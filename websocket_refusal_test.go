@@ -30,9 +30,9 @@ type refusingWriter struct{ plainWriter }
 func (refusingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, errTaken }
 
 // refusal sends a handshake to a server that upgrades behind the given
-// middleware. It returns the response, its body, the error of Upgrade and what
-// was logged, as JSON.
-func refusal(t *testing.T, upgrader *http.Upgrader, request string, behind func(http.ResponseWriter) http.ResponseWriter) (*http.Response, string, error, string) {
+// middleware. It returns the response, its body, the log as JSON, and the
+// error of Upgrade.
+func refusal(t *testing.T, upgrader *http.Upgrader, request string, behind func(http.ResponseWriter) http.ResponseWriter) (*http.Response, string, string, error) {
 	t.Helper()
 	var log syncBuffer
 	upgraded := make(chan error, 1)
@@ -59,7 +59,8 @@ func refusal(t *testing.T, upgrader *http.Upgrader, request string, behind func(
 	if err != nil {
 		t.Error(err)
 	}
-	return resp, string(body), receive(t, upgraded, "Upgrade"), log.String()
+	err = receive(t, upgraded, "Upgrade")
+	return resp, string(body), log.String(), err
 }
 
 func TestUpgradeNamesTheWriterThatCannotBeHijacked(t *testing.T) {
@@ -84,7 +85,7 @@ func TestUpgradeNamesTheWriterThatCannotBeHijacked(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			resp, body, err, log := refusal(t, &http.Upgrader{}, handshake, tt.behind)
+			resp, body, log, err := refusal(t, &http.Upgrader{}, handshake, tt.behind)
 			if !errors.Is(err, tt.is) || !strings.HasPrefix(err.Error(), "websocket: upgrade: ") || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("Upgrade: %v, want it to say %q", err, tt.says)
 			}
@@ -160,7 +161,7 @@ func TestRefusalsNameTheValues(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			upgrader := &http.Upgrader{EnableCompression: true, Subprotocols: []string{"chat"}, CheckOrigin: tt.check}
-			resp, body, err, log := refusal(t, upgrader, strings.Replace(handshake, tt.change[0], tt.change[1], 1), nil)
+			resp, body, log, err := refusal(t, upgrader, strings.Replace(handshake, tt.change[0], tt.change[1], 1), nil)
 			want := "websocket: upgrade refused: " + tt.client
 			if tt.says != "" {
 				want += ": " + tt.says

@@ -10,7 +10,6 @@ import (
 	"io"
 	"log"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -344,8 +343,7 @@ func TestTypeIsSniffedFromSmallPieces(t *testing.T) {
 // of a stage may add and the time.
 func rawExchange(t *testing.T, srv *testkit.Server) string {
 	t.Helper()
-	var conn net.Conn
-	conn = testkit.Dial(t, srv.Addr())
+	conn := testkit.Dial(t, srv.Addr())
 	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\nGET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	all, _ := io.ReadAll(bufio.NewReader(conn)) // how it ends does not matter
 	return regexp.MustCompile(`(?m)^(Date|Vary|X-[A-Za-z-]*|Referrer-Policy|Permissions-Policy|Access-Control-[A-Za-z-]*): .*\r\n`).ReplaceAllString(string(all), "")
@@ -642,7 +640,7 @@ func TestCloseNotifyWorksThroughTheWrapper(t *testing.T) {
 				t.Parallel()
 				started, told := make(chan struct{}), make(chan bool)
 				url, client := serveOwn(t, protocol, wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-					gone := w.(http.CloseNotifier).CloseNotify()
+					gone := w.(interface{ CloseNotify() <-chan bool }).CloseNotify()
 					close(started)
 					select {
 					case <-gone:

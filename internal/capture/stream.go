@@ -122,6 +122,7 @@ func Mark(h http.Header) {
 // Unmark reports, when the header has been sent, whether a Writer has done what
 // Mark asked for.
 func Unmark(h http.Header) bool {
+	//lint:ignore SA1008 a key that no other code writes is the point
 	values, marked := h[streamMark]
 	if marked {
 		h[streamField] = values
@@ -138,6 +139,7 @@ func Hides(w http.ResponseWriter) bool { return !isServers(w) }
 // called before the header is sent, by a caller who holds mu.
 func (w *Writer) takeStream() {
 	h := w.next.Header()
+	//lint:ignore SA1008 as in Unmark
 	if _, marked := h[streamMark]; !marked {
 		return
 	}
