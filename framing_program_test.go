@@ -49,7 +49,7 @@ type framingRun struct {
 	r       *http.Request
 	kept    http.Header // as the handler got it first
 	offset  int         // in the program's content
-	notes   []string    // what the calls returned
+	notes   []string    // results of the calls
 	done    bool
 }
 
@@ -103,7 +103,7 @@ func newFramingProgram(c *choices) *framingProgram {
 	return p
 }
 
-// framingContents are what the writes of programs take their bytes from.
+// framingContents returns texts that the writes of programs take bytes from.
 var framingContents = sync.OnceValue(func() []string {
 	return []string{sample(100000), "<html><body>" + sample(50000), "<", "\x89PNG\x0d\x0a\x1a\x0a" + sample(20000), incompressible(80000)}
 })
@@ -231,7 +231,7 @@ func (p *framingProgram) field(c *choices) framingStep {
 	return step(f[0]+" = "+f[1], func(x *framingRun) { x.w.Header().Set(f[0], f[1]) })
 }
 
-// length sets Content-Length: to what will be written, less, more, or none.
+// length sets Content-Length to the length of all writes, less, more, or none.
 func (p *framingProgram) length(c *choices) framingStep {
 	kind := choose(c, "right", "right", "right", "short", "long", "nil", "zero")
 	if p.output || kind != "right" && kind != "nil" {

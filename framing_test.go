@@ -31,9 +31,9 @@ import (
 
 // The framing differential runs random handlers on a server of net/http alone
 // and, behind a random chain, on a Server of this package. The client, the
-// request that is pipelined behind, and the handler must see the same, but for
-// what the middleware in the chain is there to change. HTTP/1 is spoken over a
-// raw connection.
+// request that is pipelined behind, and the handler must see the same, except
+// for the changes that are the purpose of the middleware in the chain. HTTP/1
+// is spoken over a raw connection.
 
 // A framingServer serves the handlers of framing exchanges.
 type framingServer struct {
@@ -258,7 +258,7 @@ func (s *framingServer) speakHTTP2(tb testing.TB, p *framingProgram, name string
 	}
 	r.Header.Del("Connection")
 	if p.body >= 0 {
-		n := min(p.body, 5000) // what is not read is not given back to the connection's window
+		n := min(p.body, 5000) // the connection's window does not get back unread bytes
 		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(strings.Repeat("b", n))), int64(n)
 		if p.chunked {
 			r.ContentLength = -1
@@ -330,8 +330,8 @@ type framingComparison struct {
 	found     []framingDifference
 }
 
-// differences compares the two results after taking back what the chain is
-// there to change.
+// differences compares the two results after taking back the intended changes
+// of the chain.
 func (f *framingChain) differences(p *framingProgram, proto testkit.Protocol, want, got *framingResult) []framingDifference {
 	c := &framingComparison{framingProgram: p, chain: f, proto: proto, want: want, got: got}
 	c.declared = want.Header.Get("Content-Length")
@@ -362,8 +362,8 @@ func (c *framingComparison) compare(kind string, want, got any) {
 // old reports whether the protocol is HTTP/1.0.
 func (c *framingComparison) old() bool { return c.proto == testkit.HTTP1 && c.version == "1.0" }
 
-// compareHandler compares what the handler's calls returned, and what the
-// server said of them.
+// compareHandler compares the results of the handler's calls, and the server's
+// complaints about them.
 func (c *framingComparison) compareHandler() {
 	switch {
 	case c.mislabeled && (c.readsFrom || c.proto == testkit.HTTP2):
@@ -438,8 +438,8 @@ func merge(a, b nethttp.Header) nethttp.Header {
 	return all
 }
 
-// undo takes back from got, and in part from want, what the middleware of the
-// chain is there to change. It returns an error if what it changed is wrong.
+// undo takes back the intended changes of the chain in got, or makes them in
+// want. It returns an error if one of them is wrong.
 func (f *framingChain) undo(p *framingProgram, want, got *framingResult) error {
 	if got.Header == nil {
 		return nil
@@ -531,7 +531,7 @@ func undoEncoding(p *framingProgram, want, got *framingResult) error {
 	return nil
 }
 
-// framingCase makes the program and the chain that data stands for.
+// framingCase makes a program and a chain from data.
 func framingCase(data []byte) (*framingProgram, *framingChain) {
 	c := &choices{data}
 	return newFramingProgram(c), newFramingChain(c)

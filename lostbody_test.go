@@ -149,8 +149,8 @@ type plainGzipWriter struct {
 
 func (w plainGzipWriter) Write(p []byte) (int, error) { return w.zw.Write(p) }
 
-// A gorillaWriter is to a handler what the writer of gorilla's CompressHandler
-// is: it encodes, flushes, and can be unwrapped.
+// A gorillaWriter behaves like the writer of gorilla's CompressHandler: it
+// encodes, flushes, and can be unwrapped.
 type gorillaWriter struct {
 	http.ResponseWriter
 	zw *gzip.Writer

@@ -47,10 +47,10 @@ func dropCoding(w http.ResponseWriter, h http.Header) {
 	}
 }
 
-// isServers reports whether w comes from a server, or from a test that stands
-// in for one, and is not a wrapper: it has no Unwrap, and it has what
-// [http.ResponseController] asks of a server's writer, or the method by which
-// a recorder gives out the response.
+// isServers reports whether w is the writer of a server, or the recorder of a
+// test, and not a wrapper. Such a writer has no Unwrap method. It has the
+// methods that [http.ResponseController] asks of a server's writer, or the one
+// that returns a recorder's response.
 func isServers(w http.ResponseWriter) bool {
 	switch w.(type) {
 	case unwrapper:

@@ -149,7 +149,7 @@ func (s *Stage) describe(w *capture.Writer, h http.Header) {
 	case coding < 0:
 	case known:
 		s.relabel(w, h, coding)
-	default: // GET may be encoded or not, so the length may be another
+	default: // the body of GET may be encoded or not, so its length is not known
 		delete(h, "Content-Length")
 	}
 }
@@ -161,11 +161,11 @@ func (s *Stage) negotiate(w *capture.Writer) int {
 	return slices.Index(s.names, name)
 }
 
-// accepted returns what the client says of the codings that it takes.
+// accepted returns the request's Accept-Encoding.
 func accepted(w *capture.Writer) []string { return w.Request().Header["Accept-Encoding"] }
 
-// plainAccepted reports whether the client takes a body that is not encoded, as
-// all but the oddest do.
+// plainAccepted reports whether the client takes a body that is not encoded.
+// Nearly all do.
 func plainAccepted(w *capture.Writer) bool {
 	_, ok := header.NegotiateEncoding(accepted(w), nil)
 	return ok
@@ -210,7 +210,7 @@ func hasSuffix(contentType, suffix string) bool {
 // length that is not known.
 func (s *Stage) small(n int64) bool { return n >= 0 && n < int64(s.MinSize) }
 
-// vary tells caches that the response depends on what the client accepts.
+// vary adds Accept-Encoding to Vary.
 func (s *Stage) vary(w *capture.Writer, h http.Header) {
 	if len(h["Vary"]) > 0 {
 		header.AddVary(h, "Accept-Encoding")
