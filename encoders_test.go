@@ -3,9 +3,11 @@ package http_test
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -136,3 +138,97 @@ func (w *leavingClient) Write(p []byte) (int, error) {
 	return w.ResponseRecorder.Write(p)
 }
 func (w *leavingClient) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
+
+// A probe is the network: it looks around when the first bytes get there.
+type probe struct {
+	http.ResponseWriter
+	look func()
+}
+
+func (p *probe) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+
+func (p *probe) Write(b []byte) (int, error) {
+	if p.look != nil {
+		p.look()
+		p.look = nil
+	}
+	return p.ResponseWriter.Write(b)
+}
+
+// While the network is waited for, neither the plain body nor its encoder is
+// held. The test is not parallel, since it measures the heap.
+func TestPlainBodyAndEncoderAreGivenBackBeforeTheNetworkIsWaitedFor(t *testing.T) {
+	const size = 4 << 20
+	piece := sample(4096)
+	etag := stanza.ETag(stanza.ETagConfig{MaxSize: size})
+	foreign := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(&probe{ResponseWriter: w}, r)
+		})
+	}
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // what is pooled is let go of
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	for name, inner := range map[string]func(http.Handler) http.Handler{
+		"ETag": etag, "foreign middleware and ETag": stack(foreign, etag), "ETag twice": stack(etag, foreign, etag),
+	} {
+		kept := new(keptEncoders)
+		handler := stack(kept.middleware(true), inner)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			for range size / len(piece) {
+				io.WriteString(w, piece)
+			}
+		}))
+		rec := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		before := heap()
+		handler.ServeHTTP(&probe{rec, func() {
+			if grown := heap() - before; grown > 2<<20 {
+				t.Errorf("%s: %d KB are held while the network is waited for", name, grown>>10)
+			}
+			if len(kept.made) != 1 || kept.made[0].closes != 1 {
+				t.Errorf("%s: the encoder is still at work while the network is waited for", name)
+			}
+		}}, r)
+		if plain := plainBody(t, rec.Header(), rec.Body.String()); len(plain) != size || rec.Header().Get("ETag") == "" {
+			t.Errorf("%s: %v and %d bytes", name, rec.Header(), len(plain))
+		}
+	}
+}
+
+// A body that the handler writes in one piece is whole as soon as its declared
+// length is there. A large one is not encoded into memory for that.
+func TestBodyInOnePieceIsEncodedIntoMemoryIfItIsNotLarge(t *testing.T) {
+	t.Parallel()
+	for size, whole := range map[int]bool{2000: true, 1 << 20: true, 1<<20 + 1: false} {
+		kept := new(keptEncoders)
+		body := sample(size)
+		rec := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		kept.middleware(true)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Content-Length", fmt.Sprint(size))
+			if n, err := io.WriteString(w, body); n != size || err != nil {
+				t.Errorf("wrote %d of %d bytes, %v", n, size, err)
+			}
+			if n, err := io.WriteString(w, "x"); n != 0 || err != http.ErrContentLength {
+				t.Errorf("wrote %d bytes more, %v", n, err)
+			}
+			if closed := kept.made[0].closes == 1; closed != whole || whole && rec.Body.Len() > 0 {
+				t.Errorf("body of %d bytes: the encoder is closed: %v, %d bytes are sent", size, closed, rec.Body.Len())
+			}
+		})).ServeHTTP(rec, r)
+		if got := plainBody(t, rec.Header(), rec.Body.String()); got != body {
+			t.Errorf("the client got %d bytes, want %d", len(got), size)
+		}
+		if length := rec.Header().Get("Content-Length"); whole && length != fmt.Sprint(rec.Body.Len()) {
+			t.Errorf("Content-Length is %q, the body has %d bytes", length, rec.Body.Len())
+		}
+	}
+}

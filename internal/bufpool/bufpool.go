@@ -52,6 +52,7 @@ func GetSize(n int) *Buffer {
 // Put returns b to the pool. Neither b nor any slice of b.B may be used after.
 func Put(b *Buffer) {
 	if cap(b.B) > maxKept {
+		b.B = nil // for the garbage collector, whoever may still have b
 		return
 	}
 	b.B = b.B[:0]
