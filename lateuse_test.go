@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"slices"
@@ -496,5 +497,81 @@ func TestOutermostObserverSeesThePattern(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A refuser is a writer that fails, and goes on reading what it was given. The
+// HTTP/2 server of net/http does when the client resets a stream.
+type refuser struct {
+	header http.Header
+	given  [][]byte
+}
+
+func (w *refuser) Header() http.Header { return w.header }
+func (w *refuser) WriteHeader(int)     {}
+func (w *refuser) Write(p []byte) (int, error) {
+	w.given = append(w.given, p)
+	return 0, io.ErrClosedPipe
+}
+
+func TestMemoryOfARefusedWriteIsNotUsedAgain(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("mine ", 1000)
+	noise := incompressible(300_000)
+	handlers := map[string]http.Handler{
+		"WriteJSON":         http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { stanza.WriteJSON(w, 200, text) }),
+		"WriteError":        http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { stanza.WriteError(w, 400, text) }),
+		"PaginatedResponse": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { stanza.PaginatedResponse(w, "items", []string{text}, 1) }),
+		"PrometheusHandler": stanza.PrometheusHandler(func() []stanza.PrometheusMetric {
+			return []stanza.PrometheusMetric{{Name: "mine", Type: "gauge", Help: text}}
+		}),
+		"ETag": stanza.ETag(stanza.ETagConfig{})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) })),
+		"Compress, small": stanza.Compress(stanza.CompressConfig{MinSize: 10_000})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, text)
+		})),
+		"Compress": stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Content-Length", fmt.Sprint(len(noise)))
+			io.WriteString(w, noise)
+		})),
+		"Compress, streamed": stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			io.WriteString(w, noise)
+		})),
+		"ReadFrom": stanza.Compress(stanza.CompressConfig{MinSize: 1})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "image/png")
+			io.Copy(w, struct{ io.Reader }{strings.NewReader(text)})
+		})),
+	}
+	others := func() {
+		for _, h := range handlers {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Accept-Encoding", "gzip")
+			h.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		other := strings.Repeat("OTHER ", 1000)
+		for range 5 {
+			stanza.WriteJSON(httptest.NewRecorder(), 200, other)
+			handlers["ETag"].ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+		}
+	}
+	for name, h := range handlers {
+		w := &refuser{header: http.Header{}}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		h.ServeHTTP(w, r)
+		var before [][]byte
+		for _, p := range w.given {
+			before = append(before, slices.Clone(p))
+		}
+		if len(before) == 0 {
+			t.Errorf("%s wrote nothing", name)
+		}
+		others()
+		for i, p := range w.given {
+			if string(p) != string(before[i]) {
+				t.Errorf("%s: the memory of a refused write was used again: %.80q", name, p)
+			}
+		}
 	}
 }

@@ -70,11 +70,12 @@ func PrometheusHandler(collect func() []PrometheusMetric) HandlerFunc {
 	}
 	return func(w ResponseWriter, r *Request) {
 		metrics := collect()
-		page := bufpool.Get()
-		defer bufpool.Put(page)
+		page := bufpool.Get() // only w.Write sees it, which must not keep it
 		page.B = promtext.Append(page.B, len(metrics), func(i int) promtext.Metric { return expositionOf(&metrics[i]) })
 		setContent(w, prometheusContentType, len(page.B))
-		_, _ = w.Write(page.B) // the client is gone: nobody to tell
+		if _, err := w.Write(page.B); err == nil {
+			bufpool.Put(page) // otherwise the HTTP/2 server may still be sending it
+		}
 	}
 }
 

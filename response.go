@@ -28,7 +28,6 @@ func WriteJSON(w ResponseWriter, status int, v any) {
 		return
 	}
 	body := bufpool.Get()
-	defer bufpool.Put(body)
 	if err := jsonwrite.Append(body, v); err != nil {
 		writeEncodingError(w, err)
 		return
@@ -64,7 +63,6 @@ func WriteError(w ResponseWriter, status int, message string) {
 		return
 	}
 	body := bufpool.Get()
-	defer bufpool.Put(body)
 	body.B = append(body.B, `{"error":`...)
 	jsonwrite.AppendString(body, message)
 	body.B = append(body.B, '}')
@@ -102,7 +100,6 @@ func PaginatedResponse[N ~int | ~int64](w ResponseWriter, key string, items any,
 // writePage is PaginatedResponse for a total of any type.
 func writePage(w ResponseWriter, key string, items any, total int64) {
 	body := bufpool.Get()
-	defer bufpool.Put(body)
 	body.B = append(body.B, '{')
 	jsonwrite.AppendString(body, key)
 	body.B = append(body.B, ':')
@@ -215,10 +212,17 @@ func hasBody(status int) bool {
 }
 
 // sendJSON sends a whole response. Every JSON response of the helpers ends here.
+//
+// The body is pooled. The handler cannot reach it: what it encodes is copied
+// there, and the ResponseWriter must not keep it, as no [io.Writer] may. It is
+// not put back if encoding or writing it failed, because the HTTP/2 server may
+// still be sending it then.
 func sendJSON(w ResponseWriter, status int, body *bufpool.Buffer) {
 	setContent(w, "application/json", len(body.B))
 	w.WriteHeader(status)
-	_, _ = w.Write(body.B) // the client is gone: nobody to tell
+	if _, err := w.Write(body.B); err == nil {
+		bufpool.Put(body)
+	}
 }
 
 // setContent sets the two headers that describe a body of known length. If the

@@ -33,8 +33,8 @@ type SSEWriter struct {
 	rc *ResponseController
 
 	mu     sync.Mutex
-	err    error // of a write; the stream is over
-	buf    []byte
+	err    error  // of a write; the stream is over
+	buf    []byte // of the event before, reused by this stream alone
 	stream *capture.Stream
 }
 

@@ -279,7 +279,7 @@ func logUpgrade(r *Request, level slog.Level, message string, err error) {
 // response.
 func (u Upgrader) switchProtocols(w ResponseWriter, r *Request, protocol, extensions string) (net.Conn, *bufio.Reader, error) {
 	b := bufpool.Get()
-	defer bufpool.Put(b)
+	defer bufpool.Put(b) // only conn.Write sees it, which must not keep it
 	err := wshandshake.CheckHeader(w.Header())
 	if err == nil {
 		err = wshandshake.AppendResponse(b, r, protocol, extensions, w.Header())

@@ -10,7 +10,8 @@ import (
 // chose the status until it is sent. A handler that has kept the map from
 // before can still change it, which comes too late on a server's own writer.
 //
-// The memory is pooled. No handler can reach it.
+// The memory is pooled. No handler can reach it: it is used, emptied and given
+// back under the mutex of a Writer that hands it to nobody.
 type committedHeader struct{ fields *committedFields }
 
 type committedFields struct{ list []committedField }

@@ -10,7 +10,8 @@ import (
 
 // An encoder is a [json.Encoder] with the buffer that it currently writes to.
 // The pool keeps encoders, which cost as much as a small encoding, and no
-// memory for their output.
+// memory for their output. A user's MarshalJSON cannot reach the encoder that
+// calls it, or the buffer. If it panics, the encoder is not put back.
 type encoder struct {
 	enc *json.Encoder
 	dst *bufpool.Buffer

@@ -109,6 +109,8 @@ const (
 	maxKeptSamples = 2 << 10
 )
 
+// pages are pooled. No user's code gets hold of one: what it is made of is
+// copied into the caller's buffer, and release drops what it refers to.
 var pages = sync.Pool{New: func() any { return new(page) }}
 
 // release empties p, keeping no reference to the caller's metrics, and gives

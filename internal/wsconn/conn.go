@@ -212,6 +212,11 @@ var reserved [wsframe.MaxHeader]byte
 
 // newFrame returns a pooled buffer with room for a header; the payload is to
 // be appended.
+//
+// No user's code gets hold of the package's buffers: what is written is copied
+// into them, what is read is copied out of them, and a net.Conn must not keep
+// what it is given. A buffer is used and put back within one call, or by a
+// message writer under its own lock.
 func newFrame() *bufpool.Buffer {
 	b := bufpool.Get()
 	b.B = append(b.B, reserved[:]...)

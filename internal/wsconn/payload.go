@@ -127,7 +127,8 @@ func (c *Conn) fill() ([]byte, error) {
 const chunkSize = 64 << 10
 
 // chunks gathers bytes in pooled buffers, each about twice as large as all
-// before it together.
+// before it together. They are guarded by streamLock. A reader of the message
+// gets a copy of the bytes.
 type chunks struct {
 	list []*bufpool.Buffer
 	size int

@@ -116,6 +116,8 @@ type Message struct {
 	block block
 }
 
+// messages are pooled. A connection holds one for the length of a call, or in a
+// message writer, which has a lock of its own and forgets it when it is closed.
 var messages = sync.Pool{New: func() any { return new(Message) }}
 
 // Begin starts a message.

@@ -75,6 +75,8 @@ type Reader struct {
 	inflater
 }
 
+// readers are pooled. A connection keeps its Reader to itself, under the lock of
+// its stream, and forgets it with the error by which it gives itself back.
 var readers = sync.Pool{New: func() any { return new(Reader) }}
 
 // Read reads decompressed bytes. It returns those that it can make of the input

@@ -278,7 +278,8 @@ func (w *window) add(p []byte) {
 	}
 }
 
-// deflaters are kept because each takes more than 1 MB.
+// deflaters are pooled because each takes more than 1 MB. They do not leave the
+// function that uses them.
 var deflaters = sync.Pool{New: func() any {
 	w, _ := flate.NewWriter(nil, flate.BestSpeed) // the level is valid
 	return w
