@@ -191,6 +191,12 @@ func matrixCases(file string) []matrixCase {
 			write(w, "more", note)
 			write(w, "", note)
 		}},
+		{name: "a write that is refused, then one that would fit", proto: "HTTP/1.1", handler: func(w http.ResponseWriter, _ *http.Request, note note) {
+			w.Header().Set("Content-Length", "5000")
+			write(w, strings.Repeat("0123456789", 400), note)
+			write(w, strings.Repeat("0123456789", 200), note)
+			write(w, strings.Repeat("0123456789", 100), note)
+		}},
 		{name: "copies that are longer than the length together", refused: true, handler: func(w http.ResponseWriter, _ *http.Request, note note) {
 			w.Header().Set("Content-Length", "100000")
 			w.Header().Set("Content-Type", "text/plain")
