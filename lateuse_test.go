@@ -323,6 +323,54 @@ func TestHandlersLeftByANaiveTimeoutReachNoOtherResponse(t *testing.T) {
 	t.Cleanup(left.Wait)
 }
 
+// A handler that a naive timeout has left behind fails. Nobody waits for its
+// response, or would recover from a panic, which would end the process.
+func TestFailuresOfHandlersLeftByANaiveTimeoutEndNothing(t *testing.T) {
+	t.Parallel()
+	var left sync.WaitGroup
+	failures := map[string]func(w http.ResponseWriter){
+		"/panic":           func(http.ResponseWriter) { panic("too late") },
+		"/panic-in-write":  func(w http.ResponseWriter) { io.WriteString(w, sample(5000)); panic("too late") },
+		"/short":           func(http.ResponseWriter) {},
+		"/invalid-status":  func(w http.ResponseWriter) { w.WriteHeader(0); w.WriteHeader(99) },
+		"/short-and-write": func(w http.ResponseWriter) { io.WriteString(w, "more") },
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		left.Add(1)
+		defer left.Done()
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Length", "100000")
+		io.WriteString(w, sample(5000))
+		http.NewResponseController(w).Flush()
+		close(r.Context().Value(startedKey{}).(chan struct{}))
+		<-r.Context().Done()
+		failures[r.URL.Path](w)
+	})
+	for name, wrap := range map[string]func(http.Handler) http.Handler{
+		"inside":  stack(documentedChain(), naiveTimeout, stanza.Recovery(nil)),
+		"outside": stack(naiveTimeout, documentedChain()),
+		"between": stack(stanza.RequestID(stanza.RequestIDConfig{}), stanza.NewMetrics().Middleware(), naiveTimeout,
+			stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}), stanza.Recovery(nil)),
+	} {
+		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+			t.Run(name+" "+string(protocol), func(t *testing.T) {
+				url, client := serveOwn(t, protocol, wrap(handler))
+				for path := range failures {
+					resp, err := client.Get(url + path)
+					if err == nil {
+						_, err = io.ReadAll(resp.Body)
+						resp.Body.Close()
+					}
+					if err == nil {
+						t.Errorf("%s: the client got a whole response with %v", path, resp.Header)
+					}
+				}
+			})
+		}
+	}
+	left.Wait()
+}
+
 // A goroutine that is still writing when its handler returns writes to its own
 // response or to none.
 func TestWritesThatOverlapTheReturnReachNoOtherResponse(t *testing.T) {

@@ -175,7 +175,8 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // what was being encoded stays visibly unfinished. If the body cannot be
 // completed, because the encoder failed or the handler wrote less than it
 // promised, the connection is aborted for the same reason. If the next writer
-// failed, the client has gone and there is nothing to abort.
+// failed, the client has gone and there is nothing to abort. Neither is there if
+// a handler around has returned already; nobody would recover from a panic.
 func Serve(next http.Handler, w http.ResponseWriter, r *http.Request, stage Stage) {
 	both := &struct {
 		Writer
@@ -197,7 +198,7 @@ func Serve(next http.Handler, w http.ResponseWriter, r *http.Request, stage Stag
 	}()
 	next.ServeHTTP(cw, r)
 	returned = true
-	if err := cw.finish(); err != nil {
+	if err := cw.finish(); err != nil && !cw.abandoned() {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -321,8 +322,20 @@ func (w *Writer) Committed() bool { return w.at() != pending }
 // Hijacked reports whether the handler has taken over the connection.
 func (w *Writer) Hijacked() bool { return w.at() == hijacked }
 
-// Ended reports whether the handler has returned or panicked.
-func (w *Writer) Ended() bool { return w.ended.Load() }
+// Ended reports whether the handler, or one around it, has returned or
+// panicked, so that nothing of the response reaches the client any more.
+func (w *Writer) Ended() bool { return w.ended.Load() || w.abandoned() }
+
+// abandoned reports whether a handler around this Writer's has returned or
+// panicked before it: it has run this one on a goroutine, and not waited.
+func (w *Writer) abandoned() bool {
+	for outer := range w.outer {
+		if outer.ended.Load() {
+			return true
+		}
+	}
+	return false
+}
 
 // Sink returns the writer that an encoder writes to: the one behind w, or
 // memory. It refuses to write once the encoder has been given up.

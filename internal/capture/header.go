@@ -107,14 +107,12 @@ func (w *Writer) sendHeader(bodyFollows bool) {
 // net/http: in an answer to HEAD it says nothing. An encoder outside changes
 // the length.
 func (w *Writer) setContentLength(h http.Header, n int) {
-	if n == 0 || len(w.coding) > 0 || hasTrailer(h) || len(h["Transfer-Encoding"]) > 0 {
+	if _, stated := h["Content-Length"]; stated || n == 0 || len(w.coding) > 0 || len(h["Transfer-Encoding"]) > 0 || hasTrailer(h) {
 		return
 	}
-	if _, ok := h["Content-Length"]; !ok {
-		s := Strings(w, 1)
-		s[0] = strconv.Itoa(n)
-		h["Content-Length"] = s
-	}
+	s := Strings(w, 1)
+	s[0] = strconv.Itoa(n)
+	h["Content-Length"] = s
 }
 
 // ContentLength returns the length that h promises, or -1.

@@ -43,7 +43,7 @@ type State struct {
 	writer     Writer
 
 	used  atomic.Int32
-	slots [20]string // the documented chain takes 16; what fits the allocator's size
+	slots [18]string // the documented chain takes 16; what fits the allocator's size
 }
 
 type stateKey struct{}
