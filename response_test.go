@@ -593,3 +593,43 @@ func BenchmarkWriteCSV(b *testing.B) {
 		})
 	}
 }
+
+// A keepingWriter refuses its body and goes on reading it, as the HTTP/2 server
+// does for a moment after a stream was cancelled.
+type keepingWriter struct {
+	brokenWriter
+	kept []byte
+}
+
+func (w *keepingWriter) Write(p []byte) (int, error) {
+	w.kept = p
+	return 0, errors.New("the stream was cancelled")
+}
+
+func TestRefusedBodiesAreNotUsedForOtherResponses(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest("GET", "/", nil)
+	for name, respond := range map[string]func(w http.ResponseWriter, text string){
+		"WriteJSON":         func(w http.ResponseWriter, text string) { http.WriteJSON(w, 200, text) },
+		"WriteError":        func(w http.ResponseWriter, text string) { http.WriteError(w, 400, text) },
+		"WriteServerError":  func(w http.ResponseWriter, text string) { http.WriteServerError(w, r, text, errors.New("x")) },
+		"PaginatedResponse": func(w http.ResponseWriter, text string) { http.PaginatedResponse(w, "k", []string{text}, 1) },
+		"PrometheusHandler": func(w http.ResponseWriter, text string) {
+			http.PrometheusHandler(func() []http.PrometheusMetric {
+				return []http.PrometheusMetric{{Name: "m", Type: "gauge", Help: text}}
+			})(w, r)
+		},
+	} {
+		for range 20 { // the pool does not always return what it was given last
+			first := &keepingWriter{brokenWriter: brokenWriter{http.Header{}}}
+			respond(first, "first")
+			want := string(first.kept)
+			for range 3 {
+				respond(httptest.NewRecorder(), "other")
+			}
+			if string(first.kept) != want {
+				t.Fatalf("%s: the body of a failed response became %q, want %q", name, first.kept, want)
+			}
+		}
+	}
+}

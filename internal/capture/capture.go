@@ -136,7 +136,7 @@ type Writer struct {
 	*holding // nil in an observer
 }
 
-// Observe returns// Observe returns a Writer around w for middleware that looks on. If w is a
+// Observe returns a Writer around w for middleware that looks on. If w is a
 // Writer it is shared and owned is nil. The caller must defer owned.End.
 func Observe(w http.ResponseWriter, r *http.Request) (_, owned *Writer) {
 	if cw, ok := w.(*Writer); ok {
