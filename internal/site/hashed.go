@@ -59,6 +59,10 @@ func under(name, folder string) bool { return strings.HasPrefix(name, folder) }
 // rollupHash is the length of the hashes that Rollup and esbuild write.
 const rollupHash = 8
 
+// longHash is the length from which a text that is not hexadecimal may be a
+// hash although it is longer. Rollup writes up to 21 characters if it is asked to.
+const longHash = 16
+
 // isHash reports whether s is a hash rather than something that people write.
 // In the name of a script or a style sheet, code, shorter and plainer hashes
 // count.
@@ -76,6 +80,13 @@ func isHash(s string, code bool) bool {
 	}
 	if code && len(s) == rollupHash && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == "" {
 		return true
+	}
+	if !code && s == strings.ToUpper(s) && strings.ContainsAny(s, "0189") {
+		return false // FY2024Q1, INV00042: not base32
+	}
+	// Bundlers write 8 characters, or many more. Names have any number.
+	if len(s) > rollupHash && len(s) < longHash {
+		return false
 	}
 	for part := range strings.FieldsFuncSeq(s, func(c rune) bool { return c == '-' || c == '_' }) {
 		if !isPlain(part) {
@@ -119,7 +130,7 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
 
 // isPlain reports whether people write s, which has letters and digits only:
-// a number, a number with a unit or a word before it, a size, words.
+// a number, a number with a unit or a word before it, a size, a time, words.
 func isPlain(s string) bool {
 	changes, digits := transitions(s)
 	switch {
@@ -132,9 +143,15 @@ func isPlain(s string) bool {
 		return len(unit) == 1 || unit == strings.ToLower(unit)
 	case changes == 1: // v20240101, section12, UTF8
 		return isWords(strings.TrimRight(s, "0123456789"))
-	case changes == 2 && digits: // 1024x768, 20240101T1200
+	case changes == 2 && digits: // 1024x768, 20240101T1200, 15Jan2024
 		between := strings.Trim(s, "0123456789")
-		return between == "x" || between == "T"
+		return between == "x" || between == "T" || len(between) == 3 && isUpper(between[0]) && isSpeakable(strings.ToLower(between)) && between[1:] == strings.ToLower(between[1:])
+	case changes == 2: // D3Charts, css3anim
+		before, after := s[:strings.IndexAny(s, "0123456789")], s[strings.LastIndexAny(s, "0123456789")+1:]
+		if len(before)+1+len(after) < max(len(s), rollupHash) || !isSpeakable(strings.ToLower(after)) {
+			return false
+		}
+		return s == strings.ToLower(s) || len(before) == 1 && isUpper(after[0]) && isWords(after)
 	}
 	for word := range strings.FieldsFuncSeq(s, func(c rune) bool { return '0' <= c && c <= '9' }) {
 		if len(word) < 3 || word != strings.ToLower(word) || !isSpeakable(word) {
@@ -145,22 +162,36 @@ func isPlain(s string) bool {
 }
 
 // isWords reports whether letters are words: all small or all large, or each
-// with a capital letter and one that can be spoken.
+// with a capital letter and one that can be spoken. Beside longer words there
+// may be one abbreviation in capitals, as in GraphQL and DesktopXL.
 func isWords(s string) bool {
 	if s == strings.ToLower(s) || s == strings.ToUpper(s) {
 		return true
 	}
+	shortest, abbreviations := len(s), 0
 	for len(s) > 0 {
-		n := 1
-		for n < len(s) && !isUpper(s[n]) {
-			n++
+		capitals := 0
+		for capitals < len(s) && isUpper(s[capitals]) {
+			capitals++
 		}
-		if !isSpeakable(strings.ToLower(s[:n])) {
-			return false
+		n := max(capitals, 1)
+		switch {
+		case capitals > 1:
+			if abbreviations++; capitals < len(s) {
+				n-- // the last capital begins the next word
+			}
+		default:
+			for n < len(s) && !isUpper(s[n]) {
+				n++
+			}
+			if !isSpeakable(strings.ToLower(s[:n])) {
+				return false
+			}
+			shortest = min(shortest, n)
 		}
 		s = s[n:]
 	}
-	return true
+	return abbreviations == 0 || abbreviations == 1 && shortest > 4
 }
 
 // isSpeakable reports whether a word has a vowel, no more consonants in a row
@@ -174,12 +205,15 @@ func isSpeakable(word string) bool {
 		return false
 	}
 	for run := range strings.FieldsFuncSeq(word[vowel:], func(c rune) bool { return strings.ContainsRune("aeiouy", c) }) {
-		if len(run) > 2 && !strings.Contains(clusters, " "+run+" ") {
+		if len(digraphs.Replace(run)) > 2 && !strings.Contains(clusters, " "+run+" ") {
 			return false
 		}
 	}
 	return true
 }
+
+// digraphs writes those pairs of letters that are one consonant as one.
+var digraphs = strings.NewReplacer("ch", "c", "ck", "k", "gh", "g", "ph", "f", "sh", "s", "th", "t")
 
 // onsets are the pairs of consonants that English words begin with.
 const onsets = " bl br ch cl cr dr dw fl fr gh gl gn gr kn ph pl pr ps qu rh sc sh sk sl sm sn sp sq st sv sw th tr ts tw wh wr "

@@ -64,6 +64,10 @@ func TestHashedTellsBundlersFromPeople(t *testing.T) {
 		}
 	}
 	people := []string{
+		"page-Dashboard.js", "lib-GraphQL8.js", "comp-GraphQL.js", "lib-VideoJS8.js", "lib-D3Charts.js", "lib-v8engine.js", "lib-h5player.js", "lib-css3anim.js",
+		"lib-XMLHttpRequest.js", "util-HttpClient.js", "lib-JSONEditor.js", "lib-PDFViewer.js", "lib-OAuth2Client.js", "img-iPhone15Pro.png",
+		"hero-DesktopXL.png", "img-RetinaHD.png", "report-FY2024Q1.pdf", "report-Q3FY2025.pdf", "report-2024Jan15.pdf", "invoice-INV00042.pdf",
+		"flight-AB1234CD.pdf", "ui-Snackbar.js", "ui-TreeView.js", "lib-mp3player.js", "lib-k8sClient.js", "lib-i18nextXhr.js",
 		"app.js", "index.html", "my-component.js", "jquery-validate.js", "jquery.validate.js", "jquery-validate.min.js", "bootstrap.bundle.min.js",
 		"bootstrap-5.3.2.min.js", "react-dom.production.min.js", "react.development.js", "user-settings.js", "date-formats.js", "service-worker.js",
 		"apple-touch-icon.png", "android-chrome-512x512.png", "icon-1024x768.png", "icon-1920x1080.png", "favicon-32x32.png", "2024-01-15.html",
