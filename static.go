@@ -52,6 +52,8 @@ import (
 // wherever symbolic links point, nor a file or directory whose name begins with
 // a dot, except /.well-known/. A path with an encoded slash or backslash never
 // names a file, because middleware and routes have not seen it as a separator.
+// It may be part of a client-side route, even of one with a whole URL in it, as
+// in /view/https%3A%2F%2Fexample.com%2F.
 //
 // # Headers
 //
@@ -96,8 +98,11 @@ func (s *static) ServeHTTP(w ResponseWriter, r *Request) {
 		WriteError(w, StatusMethodNotAllowed, "method not allowed")
 		return
 	}
-	name, encoded := staticName(r), encodedSlash(r)
-	if !site.Allowed(name) || encoded && edgeSlash(r) {
+	name, encoded, hasURL := staticName(r), encodedSlash(r), false
+	if encoded {
+		name, hasURL = site.CleanURL(name)
+	}
+	if !site.Allowed(name) || encoded && !hasURL && edgeSlash(r) {
 		WriteError(w, StatusNotFound, "not found")
 		return
 	}

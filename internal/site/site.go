@@ -58,6 +58,18 @@ func Allowed(name string) bool {
 	return fs.ValidPath(name) && visible(name) && !disguised(name)
 }
 
+// CleanURL takes one of the two slashes behind the scheme out of a URL in name,
+// so that a name with a URL in it, "view/https://example.com", can be
+// [Allowed]. It reports whether there was one.
+func CleanURL(name string) (_ string, ok bool) {
+	before, after, _ := strings.Cut(name, "://")
+	scheme := before[strings.LastIndexByte(before, '/')+1:]
+	if after == "" || len(scheme) < 2 || strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+-") != "" {
+		return name, false
+	}
+	return before + ":/" + after, true
+}
+
 // visible reports whether no part of name is hidden, or names a drive or a
 // folder on some system.
 func visible(name string) bool {
