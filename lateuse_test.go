@@ -288,10 +288,21 @@ func TestHandlersLeftByANaiveTimeoutReachNoOtherResponse(t *testing.T) {
 		"between Compress and ETag": stack(stanza.RequestLogger(nil, stanza.LogSkip(func(*http.Request) bool { return true })),
 			stanza.Compress(stanza.CompressConfig{}), naiveTimeout, stanza.ETag(stanza.ETagConfig{}), stanza.Recovery(nil)),
 	} {
-		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2, "HTTP/1.1 of net/http", "HTTP/2 of net/http"} {
+			of, foreign := strings.CutSuffix(string(protocol), " of net/http")
+			if foreign && (name == "alone" || name == "outside the chain") {
+				continue // nothing of this package is around the timeout
+			}
 			t.Run(name+" "+string(protocol), func(t *testing.T) {
 				t.Parallel()
-				url, client := serveOwn(t, protocol, wrap(handler))
+				var url string
+				var client *http.Client
+				if foreign {
+					srv := testkit.StartServer(t, testkit.Protocol(of), wrap(handler))
+					url, client = srv.URL, srv.Client()
+				} else {
+					url, client = serveOwn(t, protocol, wrap(handler))
+				}
 				var clients sync.WaitGroup
 				for n := range 8 {
 					clients.Go(func() {
