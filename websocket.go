@@ -309,6 +309,9 @@ func (u Upgrader) switchProtocols(w ResponseWriter, r *Request, protocol, extens
 // hijackError names the type of the ResponseWriter that does not give up its
 // connection: usually a middleware's wrapper.
 func hijackError(w ResponseWriter, err error) error {
+	if cw := capture.Find(w); cw != nil && cw.Ended() {
+		return err // it says so
+	}
 	at := capture.HijackedFrom(w)
 	if capture.Hijackable(at) {
 		return fmt.Errorf("hijacking the ResponseWriter of type %T: %w", at, err)

@@ -616,3 +616,108 @@ func TestCloseErrorsArePrintable(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// An undeadlinedConn refuses deadlines, as a connection through SSH does.
+type undeadlinedConn struct{ net.Conn }
+
+var errNoDeadlines = errors.New("deadlines are not supported")
+
+func (undeadlinedConn) SetDeadline(time.Time) error      { return errNoDeadlines }
+func (undeadlinedConn) SetReadDeadline(time.Time) error  { return errNoDeadlines }
+func (undeadlinedConn) SetWriteDeadline(time.Time) error { return errNoDeadlines }
+
+func dialUndeadlined(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return undeadlinedConn{conn}, nil
+}
+
+func TestDialEndsWithItsContextWithoutDeadlines(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close() // it accepts nothing, so that no answer comes
+	ctx, cancel := context.WithCancel(t.Context())
+	dialled := make(chan error, 1)
+	go func() {
+		_, _, err := http.Dial(ctx, "ws://"+listener.Addr().String(), &http.DialOptions{
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				defer cancel()
+				return dialUndeadlined(context.WithoutCancel(ctx), network, addr)
+			},
+		})
+		dialled <- err
+	}()
+	if err := receive(t, dialled, "Dial"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Dial: %v", err)
+	}
+}
+
+func TestConnectionsWithoutDeadlines(t *testing.T) {
+	t.Parallel()
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := http.Upgrader{}.Upgrade(w, r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.CloseNow()
+		conn.SetPongHandler(func([]byte) error { return conn.WriteMessage(http.TextMessage, []byte("got a pong")) })
+		if err := conn.WritePing(nil); err != nil {
+			t.Error(err)
+		}
+		_, _, err = conn.ReadMessage()
+		if closed := (*http.CloseError)(nil); !errors.As(err, &closed) || closed.Code != http.CloseNormalClosure {
+			t.Errorf("the server read %v, want a close frame", err)
+		}
+		conn.Close()
+	}))
+	conn, _, err := http.Dial(t.Context(), wsURL(srv), &http.DialOptions{DialContext: dialUndeadlined})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantMessage(t, conn, http.TextMessage, "got a pong")
+	if err := conn.SetReadDeadline(time.Now()); !errors.Is(err, errNoDeadlines) {
+		t.Errorf("SetReadDeadline: %v", err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+func TestDialKnowsFieldsInAnySpelling(t *testing.T) {
+	t.Parallel()
+	for _, spell := range []func(string) string{strings.ToLower, strings.ToUpper} {
+		got := make(chan *http.Request, 1)
+		srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got <- r
+			if conn, err := (http.Upgrader{}).Upgrade(w, r); err == nil {
+				conn.CloseNow()
+			}
+		}))
+		header := http.Header{
+			spell("Host"):          {"example.com"},
+			spell("Authorization"): {"Bearer x"},
+			spell("User-Agent"):    {"me"},
+			spell("X-Other"):       {"y"},
+		}
+		conn, _, err := http.Dial(t.Context(), "ws://user:pass@"+srv.Addr(), &http.DialOptions{Header: header})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.CloseNow()
+		r := <-got
+		if r.Host != "example.com" {
+			t.Errorf("Host is %q", r.Host)
+		}
+		for name, want := range map[string]string{"Authorization": "Bearer x", "User-Agent": "me", "X-Other": "y"} {
+			if lines := r.Header[name]; len(lines) != 1 || lines[0] != want {
+				t.Errorf("%s is %q, want %q alone", name, lines, want)
+			}
+		}
+	}
+}

@@ -202,3 +202,24 @@ func TestRefusedOriginOverTLS(t *testing.T) {
 		t.Errorf("Upgrade: %v", err)
 	}
 }
+
+func TestUpgradeAfterTheHandlerReturned(t *testing.T) {
+	t.Parallel()
+	type exchange struct {
+		w http.ResponseWriter
+		r *http.Request
+	}
+	kept := make(chan exchange, 1)
+	router := http.NewRouter()
+	router.Use(http.RequestLogger(slog.New(slog.DiscardHandler)))
+	router.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { kept <- exchange{w, r} })
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	conn := testkit.Dial(t, srv.Addr())
+	conn.Send(handshake)
+	conn.ReadResponse("GET")
+	late := <-kept
+	_, err := http.Upgrader{}.Upgrade(late.w, late.r)
+	if err == nil || !strings.Contains(err.Error(), "used after its handler returned") || strings.Contains(err.Error(), "Unwrap") {
+		t.Errorf("Upgrade: %v, want it to say that the handler has returned", err)
+	}
+}

@@ -162,10 +162,8 @@ func closeNow(conn net.Conn) error {
 
 // handshake does what Close says but close the network connection.
 func (c *Conn) handshake(deadline time.Time, code int, reason string) error {
-	err := c.dl.beginClose(deadline)
-	if err == nil {
-		err = c.sendClose(code, reason)
-	}
+	c.dl.beginClose(deadline)
+	err := c.sendClose(code, reason)
 	if err != nil {
 		return err // without a close frame no answer can be expected
 	}
@@ -209,9 +207,7 @@ func (c *Conn) awaitClose() error {
 	if in.err != nil {
 		return in.cause
 	}
-	if err := c.dl.beginClosingReads(); err != nil {
-		return err
-	}
+	c.dl.beginClosingReads()
 	for in.err == nil {
 		if in.remaining > 0 {
 			_, _ = c.next() // its error is in.err
@@ -236,10 +232,10 @@ func (c *Conn) linger() {
 			return
 		}
 	}
-	err := c.dl.beginLinger()
+	c.dl.beginLinger()
 	b := bufpool.Get()
 	defer bufpool.Put(b)
-	for err == nil {
+	for err := error(nil); err == nil; {
 		_, err = c.conn.Read(b.B[:cap(b.B)])
 	}
 }

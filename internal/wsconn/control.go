@@ -121,14 +121,10 @@ func (c *Conn) sendPong() error {
 	if c.writable() != nil {
 		return nil // after a close frame no pong is due
 	}
-	if err := c.dl.beginPong(); err != nil {
-		return c.broke(err)
-	}
+	c.dl.beginPong()
 	if err := c.send(wsframe.Header{Fin: true, Opcode: wsframe.Pong}, b.B); err != nil {
 		return err
 	}
-	if err := c.dl.endPong(); err != nil {
-		return c.broke(err)
-	}
+	c.dl.endPong()
 	return nil
 }

@@ -8,6 +8,11 @@ import (
 
 // deadlines joins the user's deadlines with those that a Conn sets itself. Of
 // all that apply, the earliest counts; setting one never replaces another.
+//
+// A network connection may refuse deadlines, as one through SSH does. The user
+// gets its error. A Conn goes on without the deadlines that it sets itself: if
+// the network connection is closed, reading and writing say so, and Close has
+// a timer as well.
 type deadlines struct {
 	conn net.Conn
 
@@ -56,59 +61,57 @@ func (d *deadlines) watchWrite() (time.Time, <-chan struct{}) {
 }
 
 // beginClose bounds all that happens on the connection from now on.
-func (d *deadlines) beginClose(t time.Time) error {
+func (d *deadlines) beginClose(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.bound = t
 	d.spend()
-	if err := d.applyRead(); err != nil {
-		return err
-	}
-	return d.applyWrite()
+	_ = d.applyRead()  // may not be supported
+	_ = d.applyWrite() // likewise
 }
 
 // beginClosingReads ends the use of the user's read deadline: that a peer was
 // silent does not keep it from answering a close frame.
-func (d *deadlines) beginClosingReads() error {
+func (d *deadlines) beginClosingReads() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closing = true
-	return d.applyRead()
+	_ = d.applyRead() // may not be supported
 }
 
 // beginLinger bounds reading after the closing handshake.
-func (d *deadlines) beginLinger() error {
+func (d *deadlines) beginLinger() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.linger = time.Now().Add(lingerTimeout)
-	return d.applyRead()
+	_ = d.applyRead() // may not be supported
 }
 
 // beginPong bounds the sending of a pong until endPong.
-func (d *deadlines) beginPong() error {
+func (d *deadlines) beginPong() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.pong = time.Now().Add(CloseTimeout)
 	d.spend()
-	return d.applyWrite()
+	_ = d.applyWrite() // may not be supported
 }
 
-func (d *deadlines) endPong() error {
+func (d *deadlines) endPong() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.pong = time.Time{}
 	d.spent = d.spent && (!d.answer.IsZero() || !d.bound.IsZero())
-	return d.applyWrite()
+	_ = d.applyWrite() // may not be supported
 }
 
 // beginAnswer bounds the sending of a close frame by the reader, and the frame
 // of another goroutine that it has to wait for. It is the last frame.
-func (d *deadlines) beginAnswer() error {
+func (d *deadlines) beginAnswer() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.answer = time.Now().Add(CloseTimeout)
 	d.spend()
-	return d.applyWrite()
+	_ = d.applyWrite() // may not be supported
 }
 
 // spend takes note of a user's write deadline that has passed. It was set for

@@ -455,9 +455,8 @@ func (c *Conn) fail(code int, reason string, err error) error {
 // endReading sends a close frame and notes the error with which reading ends.
 func (c *Conn) endReading(code int, reason string, err error) error {
 	c.in.err = err
-	if c.dl.beginAnswer() == nil {
-		_ = c.sendClose(code, reason) // whether it can be sent or not, err is the reason
-	}
+	c.dl.beginAnswer()
+	_ = c.sendClose(code, reason) // whether it can be sent or not, err is the reason
 	return err
 }
 

@@ -103,9 +103,14 @@ func newRequest(rawURL string, o Options) (*http.Request, error) {
 	if req.Header == nil {
 		req.Header = make(http.Header)
 	}
-	for name := range req.Header {
-		if ownFields[http.CanonicalHeaderKey(name)] {
+	for name, values := range req.Header {
+		canonical := http.CanonicalHeaderKey(name)
+		switch {
+		case ownFields[canonical]:
 			return nil, fmt.Errorf("header %s is part of the handshake and cannot be chosen", name)
+		case name != canonical && chosenFields[canonical]:
+			delete(req.Header, name)
+			req.Header[canonical] = append(req.Header[canonical], values...)
 		}
 	}
 	if host := req.Header.Get("Host"); host != "" {
@@ -120,6 +125,10 @@ func newRequest(rawURL string, o Options) (*http.Request, error) {
 	addHandshake(req.Header, o)
 	return req, nil
 }
+
+// chosenFields are the fields that a request has anyway, unless the user has
+// chosen them, in whatever spelling.
+var chosenFields = map[string]bool{"Host": true, "Authorization": true, "User-Agent": true}
 
 // wireKey is fieldKey as RFC 6455 spells it. There are servers that look for
 // the fields of the handshake in this spelling only.
@@ -292,7 +301,9 @@ func handshake(ctx context.Context, conn net.Conn, req *http.Request, o Options)
 // deadline remains set otherwise.
 func roundTrip(ctx context.Context, conn net.Conn, req *http.Request, size int) (*bufio.Reader, *http.Response, error) {
 	stop := context.AfterFunc(ctx, func() {
-		_ = conn.SetDeadline(time.Unix(1, 0)) // fails only if the connection is closed
+		if conn.SetDeadline(time.Unix(1, 0)) != nil {
+			_ = conn.Close() // deadlines are not supported; ctx is the reason
+		}
 	})
 	defer stop()
 	br := bufio.NewReaderSize(&headerReader{conn, maxResponseHeader}, size)
