@@ -169,7 +169,7 @@ func TestPlainBodyAndEncoderAreGivenBackBeforeTheNetworkIsWaitedFor(t *testing.T
 	heap := func() int64 {
 		var m runtime.MemStats
 		runtime.GC()
-		runtime.GC() // what is pooled is let go of
+		runtime.GC() // empties pools
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}

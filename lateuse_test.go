@@ -559,8 +559,8 @@ func TestOutermostObserverSeesThePattern(t *testing.T) {
 	}
 }
 
-// A refuser is a writer that fails, and goes on reading what it was given. The
-// HTTP/2 server of net/http does when the client resets a stream.
+// A refuser is a writer that fails, and continues to read the bytes of the
+// failed Write. The HTTP/2 server of net/http does when the client resets a stream.
 type refuser struct {
 	header http.Header
 	given  [][]byte

@@ -107,7 +107,7 @@ func TestHeaderAskedForAfterTheBodyStaysAsTheStagesMadeIt(t *testing.T) {
 	late := map[string]func(http.Header){
 		"is read":   func(h http.Header) { _ = h.Get("Content-Type") },
 		"gets more": func(h http.Header) { h.Set("X-Late", "1") },
-		"loses what the stages set": func(h http.Header) {
+		"loses fields of the stages": func(h http.Header) {
 			h.Del("Content-Encoding")
 			h.Del("Vary")
 			h.Del("Etag")
@@ -606,7 +606,8 @@ func TestSuperfluousWriteHeaderIsLoggedWithTheHandlersLine(t *testing.T) {
 	}
 }
 
-// callerOf returns what a second WriteHeader by call makes net/http itself log.
+// callerOf returns the text that net/http itself logs for call, if it is a
+// second WriteHeader.
 func callerOf(call func(http.ResponseWriter)) string {
 	var out logBuffer
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -625,7 +626,7 @@ func callerOf(call func(http.ResponseWriter)) string {
 // Frameworks older than contexts ask for a CloseNotifier, gin among them.
 func TestCloseNotifyWorksThroughTheWrapper(t *testing.T) {
 	t.Parallel()
-	// hides everything but what a handler needs.
+	// plain hides the optional methods of the writer.
 	plain := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			next.ServeHTTP(struct{ http.ResponseWriter }{w}, r)

@@ -3,12 +3,12 @@
 //
 // # What may be pooled
 //
-// A buffer that is given back is soon another request's, so nothing may still
-// refer to it then. Handlers can keep what they get hold of, so no buffer is
-// handed to a user's code that it could keep without breaking a rule of the
-// standard library: a [io.Writer] must not retain the bytes of a Write, nor an
-// [io.Reader] those of a Read. (net/http, io.Copy and encoding/json rely on
-// the same two rules for their own pools.)
+// Another request soon uses a buffer that was put back, so nothing else may
+// refer to it. User code may keep anything it is given, unless the standard
+// library forbids it: an [io.Writer] must not retain the bytes of a Write, nor
+// an [io.Reader] those of a Read. Buffers must not reach user code in any other
+// way. For example, the body given to an UnmarshalJSON method is not pooled.
+// The pools of net/http, io.Copy and encoding/json rely on the same two rules.
 //
 // A Write that failed may still be going on: the HTTP/2 server of net/http
 // returns from Write when the client resets the stream, while another
@@ -28,8 +28,8 @@ const maxKept = 64 << 10
 // startSize is the capacity of a new buffer: enough for most JSON answers.
 const startSize = 2 << 10
 
-// A Buffer is a byte slice on loan. B may be appended to and replaced at
-// will; whatever it holds when the buffer is put back is what the pool keeps.
+// A Buffer is a byte slice on loan. The borrower may append to B and replace it.
+// Put keeps the slice that B is at that time.
 type Buffer struct{ B []byte }
 
 // pool holds buffers that nobody refers to, by the rules above.

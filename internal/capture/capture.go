@@ -1,11 +1,11 @@
-// Package capture holds what the middleware of one request share: one
-// ResponseWriter wrapper, [Writer], and one state value in the request's
+// Package capture contains the two values that the middleware of one request
+// share: the ResponseWriter wrapper, [Writer], and the state in the request's
 // context, [State].
 //
 // # The wrapper
 //
-// Middleware that only needs to know what happened (status, bytes, whether
-// the header is out) calls [Observe] and reads the Writer after the handler
+// Middleware that only observes the response (status, bytes, whether the header
+// has been sent) calls [Observe] and reads the Writer after the handler
 // returned. Observers share a Writer with the middleware that wrapped last, so
 // a stack of them costs one wrapper. Middleware that changes the body runs the
 // handler with [Serve] and a [Stage]: the Writer holds the body back until the
@@ -25,8 +25,8 @@
 // not reach another request, so neither Writers nor States are pooled, and a
 // Writer whose handler has returned forwards nothing: its methods return an
 // error or do nothing, and Unwrap returns a writer that does the same. This
-// protects the server underneath too, which reuses buffers of its own. If such
-// a goroutine is inside a call when the handler returns, the Writer waits for
+// protects the server underneath too, which reuses its buffers. If such a
+// goroutine is inside a call when the handler returns, the Writer waits for
 // that call before it lets the server finish the response.
 //
 // A handler's calls may therefore overlap. Each holds the Writer's mutex,
@@ -71,7 +71,7 @@ type Stage interface {
 	// Release decides over a response that was held: which status and body are
 	// sent, and through which encoder the body passes, if any. For Full, body
 	// may be only the part of it that came first. It may change h. The body
-	// it returns must be part of the one it was given, or of its own memory.
+	// it returns must be part of the one it was given, or newly allocated.
 	//
 	// Release is not called for a body that turns out longer or shorter than
 	// its Content-Length: that is for the server to refuse.
@@ -127,7 +127,7 @@ type Writer struct {
 	bytes  atomic.Int64 // of the body, as accepted by the next writer or the encoder
 	onDone atomic.Pointer[doneFunc]
 
-	mu         sync.Mutex // guards what follows
+	mu         sync.Mutex // guards the fields below
 	conn       net.Conn   // once hijacked
 	implicit   bool       // the status was chosen by writing; the next writer will choose the same
 	nextFailed bool       // the next writer has refused a write
@@ -171,8 +171,8 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Serve runs next behind a Writer that holds its response for stage, and ends
-// the response when next returns. If next panics, what is held is dropped and
-// what was being encoded stays visibly unfinished. If the body cannot be
+// the response when next returns. If next panics, a held body is dropped and an
+// encoded one stays visibly unfinished. If the body cannot be
 // completed, because the encoder failed or the handler wrote less than it
 // promised, the connection is aborted for the same reason. If the next writer
 // failed, the client has gone and there is nothing to abort. Neither is there if

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http/internal/capture"
+	"github.com/stanza-go/framework/pkg/http/internal/testkit"
 )
 
 // stage is a capture.Stage that records what became of it.
@@ -483,7 +484,69 @@ func TestStringsAreNeverShared(t *testing.T) {
 	wg.Wait()
 }
 
+// The State, the copy of the request and the first Writer of a request are one
+// allocation, whichever is needed first.
+func TestStateAndFirstWriterAreOneAllocation(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	rec := discard{http.Header{}}
+	for name, begin := range map[string]func(){
+		"the Writer first": func() {
+			w, owned := capture.Observe(rec, r)
+			_, s := capture.WithState(w, r)
+			s.Release()
+			owned.End(true)
+		},
+		"the State first": func() {
+			r, s := capture.WithState(rec, r)
+			_, owned := capture.Observe(rec, r)
+			owned.End(true)
+			s.Release()
+		},
+	} {
+		if n := testing.AllocsPerRun(100, begin); n > 1 {
+			t.Errorf("%s: %v allocations, want 1", name, n)
+		}
+	}
+	// Both are claimed once: neither serves a second State or Writer.
+	w, _ := capture.Observe(rec, r)
+	r1, _ := capture.WithState(w, r)
+	r2, _ := capture.WithState(w, r)
+	if r1 == r2 {
+		t.Error("two requests share a State")
+	}
+	again, _ := capture.Observe(rec, r1)
+	third, _ := capture.Observe(rec, r1)
+	if again == w || third == again {
+		t.Error("two Observers share a Writer around different writers")
+	}
+}
+
+func TestOnDoneIsCalledOnceWhenTheHandlerHasReturned(t *testing.T) {
+	t.Parallel()
+	for name, returned := range map[string]bool{"return": true, "panic": false} {
+		w, owned := capture.Observe(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+		calls := 0
+		w.OnDone(func() { calls++ })
+		w.OnDone(func() { calls++ })
+		if calls != 0 || w.Ended() {
+			t.Errorf("%s: %d calls before the end, ended %v", name, calls, w.Ended())
+		}
+		owned.End(returned)
+		w.OnDone(func() { calls++ })
+		owned.End(returned)
+		if calls != 3 || !w.Ended() {
+			t.Errorf("%s: %d calls after the end, want 3; ended %v", name, calls, w.Ended())
+		}
+	}
+}
+
 func TestAllocations(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
 	r := httptest.NewRequest("GET", "/", nil)
 	rec := discard{http.Header{}}
 	body := []byte("hello")

@@ -41,9 +41,9 @@ func (c *committedHeader) keep(h http.Header) {
 	c.fields.list = list
 }
 
-// restore makes h what it was when keep was called, except for the trailers,
-// which may be set later, and forgets that. Without a keep before, it does
-// nothing.
+// restore gives h the fields that it had when keep was called, except for the
+// trailers, which may be set later, and gives the memory back. If keep was not
+// called, it does nothing.
 func (c *committedHeader) restore(h http.Header) {
 	if c.fields == nil {
 		return

@@ -14,8 +14,8 @@ const SniffLen = 512
 // writes it in one piece. Larger ones are, too, if that frees as much.
 const maxWhole = 1 << 20
 
-// errShort is why an encoded response is not ended: without a Content-Length
-// of its own it would look whole.
+// errShort is the reason for not ending an encoded response. It has no
+// Content-Length, so it would look whole.
 var errShort = errors.New("http: body shorter than its Content-Length")
 
 // holding is the part of a Writer that has a stage. It is guarded by the
@@ -90,8 +90,7 @@ func (w *Writer) outgrow(p []byte) (int, error) {
 	return len(p) - len(rest) + n, err
 }
 
-// decide asks the stage what becomes of the response, and returns the body to
-// send.
+// decide calls the stage's Release and returns the body to send.
 func (w *Writer) decide(body []byte, why Cause) []byte {
 	h := w.next.Header()
 	w.committed.restore(h)
@@ -106,8 +105,8 @@ func (w *Writer) decide(body []byte, why Cause) []byte {
 	return send
 }
 
-// send sends the header and, through the encoder if there is one, the body,
-// which is the one that was held or takes its place.
+// send sends the header and, through the encoder if there is one, the body: the
+// held one or its replacement.
 func (w *Writer) send(body []byte) error {
 	w.sendHeader(len(body) > 0)
 	if len(body) > 0 && bodyAllowed(w.Status()) {
@@ -121,7 +120,7 @@ func (w *Writer) send(body []byte) error {
 	return nil
 }
 
-// pass sends what is held as it is, without asking the stage.
+// pass sends the held body unchanged, without asking the stage.
 func (w *Writer) pass() error {
 	h := w.next.Header()
 	w.committed.restore(h)
@@ -129,7 +128,7 @@ func (w *Writer) pass() error {
 	return w.send(w.body.B)
 }
 
-// flush sends what is held or encoded.
+// flush sends a held or encoded body.
 func (w *Writer) flush() error {
 	switch w.at() {
 	case held:
@@ -240,7 +239,7 @@ func (w *Writer) endEncoding() error {
 	return nil
 }
 
-// sendOutput sends what was encoded into memory. If the next writer fails, the
+// sendOutput sends the output of the encoder from memory. If the next writer fails, the
 // client has gone.
 func (w *Writer) sendOutput() {
 	for _, b := range w.output.pieces {
@@ -311,7 +310,7 @@ func (w *Writer) Reset() bool {
 	return true
 }
 
-// An output collects what an encoder writes.
+// An output collects the output of an encoder.
 type output struct {
 	pieces []*bufpool.Buffer
 	first  [1]*bufpool.Buffer // most have no more pieces, and need no slice for them
@@ -321,7 +320,7 @@ type output struct {
 // pieceSize is the size of pieces once there are many.
 const pieceSize = 16 << 10
 
-// Write appends p, without ever copying what is there.
+// Write appends p. It never copies the bytes before.
 func (o *output) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		var last *bufpool.Buffer

@@ -2,8 +2,8 @@ package capture
 
 import "sync/atomic"
 
-// notes are what the stages of inner Writers leave for the stages of those
-// around them, because the header does not say it.
+// notes are facts about a response that the stages of inner Writers leave for
+// the stages of outer ones, because the header does not contain them.
 type notes struct {
 	plainTag    atomic.Bool            // the ETag is of the body as the handler wrote it
 	takesRanges atomic.Bool            // the handler answers requests for ranges
@@ -41,8 +41,8 @@ func (w *Writer) SetUnmodified(contentType string) {
 	}
 }
 
-// Unmodified returns what an inner Writer's stage gave to SetUnmodified, if it
-// was called.
+// Unmodified returns the argument of the last call of SetUnmodified by an inner
+// Writer's stage, if there was one.
 func (w *Writer) Unmodified() (contentType string, ok bool) {
 	return load(&w.notes.unmodified), w.notes.unmodified.Load() != nil
 }

@@ -23,7 +23,7 @@ func (w *Writer) Flush() {
 	_ = w.FlushError() // the interface has no room for the error
 }
 
-// FlushError sends what was written so far to the client. A held response is
+// FlushError sends the bytes written so far to the client. A held response is
 // released. The error matches [http.ErrNotSupported] if the server's writer
 // cannot flush.
 func (w *Writer) FlushError() error {
@@ -64,7 +64,7 @@ func (w *Writer) FlushError() error {
 }
 
 // Hijack takes over the connection, as [http.Hijacker]. A held response is
-// released first, as the server's own writer sends what was written before.
+// released first, because the server's own writer sends earlier writes, too.
 func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err := w.enter(); err != nil {
 		return nil, nil, err
@@ -90,7 +90,7 @@ func (w *Writer) CloseHijacked() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.conn != nil {
-		_ = w.conn.Close() // it is given up, whatever state it is in
+		_ = w.conn.Close() // it is given up; an error changes nothing
 	}
 }
 

@@ -11,12 +11,11 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/clientip"
 )
 
-// State is what the middleware of one request know of it together. It is a
-// context, and sits in the request's: the outermost middleware that needs one
-// puts it there with [WithState], and those further in find it. So the request
-// is copied once, however many there are, and outer middleware learn what an
-// inner one finds out (the matched pattern, the id) although they hold an
-// older copy of the request.
+// State contains the facts about one request that its middleware share. It is
+// part of the request's context: the outermost middleware that needs a State
+// adds it with [WithState], and inner ones find it. So the request is copied
+// only once, and outer middleware learn the facts that an inner one sets (the
+// matched pattern, the id) although they hold an older copy of the request.
 //
 // A State, the copy of the request and the request's first [Writer] are one
 // allocation. Handlers can keep each of them, so it is never used again.
@@ -85,9 +84,9 @@ func newState(cw *Writer) *State {
 	return s
 }
 
-// Release hands back to the original request what a server and outer
-// middleware read from it after the handler returned: the multipart form,
-// whose temporary files the server removes, and the pattern. No handler
+// Release hands back to the original request the fields that a server and outer
+// middleware read after the handler returned: the multipart form, whose
+// temporary files the server removes, and the pattern. No handler
 // holds that request; the copy that handlers hold is not written to. If
 // CloseConnection was called, Release also asks the server to close the
 // connection. A nil State is allowed and does nothing.

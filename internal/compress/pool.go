@@ -88,14 +88,15 @@ func (e *encoder) Abandon() {
 		e.idle.Put(e)
 		return
 	}
-	_ = e.Resetter.Close() // what it writes is discarded
+	_ = e.Resetter.Close() // its output is discarded
 }
 
 // errGivenUp is the error of an encoder that writes after it was given up.
 var errGivenUp = errors.New("http: compressing writer used after its response ended")
 
-// A destination is what an encoder writes to, for the time of one response. An
-// encoder that the application has kept finds no writer in it afterwards.
+// A destination leads from an encoder to the writer of one response. When the
+// response has ended it leads nowhere, even if the application has kept the
+// encoder.
 type destination struct {
 	mu      sync.Mutex
 	w       io.Writer
