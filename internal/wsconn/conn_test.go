@@ -363,8 +363,16 @@ func TestPingFloodOfAPeerThatDoesNotRead(t *testing.T) {
 		}()
 		start := time.Now()
 		_, _, err := c.ReadMessage()
-		if waited := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || waited != CloseTimeout {
+		if waited := time.Since(start); err == nil || waited != CloseTimeout {
 			t.Errorf("after %v: %v", waited, err)
+		}
+		// A reader that moves its deadline on and tries again must not do so for ever.
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the end of reading looks like a read deadline: %v", err)
+		}
+		c.SetReadDeadline(time.Now().Add(time.Second))
+		if _, _, again := c.ReadMessage(); again != err {
+			t.Errorf("then %v, want %v", again, err)
 		}
 		c.conn.Close()
 	})

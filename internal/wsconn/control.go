@@ -1,6 +1,7 @@
 package wsconn
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -91,10 +92,13 @@ func (q *pongQueue) appendTo(b []byte) []byte {
 // answerPing sends a pong, or leaves that to the goroutine that is sending a
 // frame. Reading ends if the peer takes too long to read it. If the network
 // has failed in another way, what the peer had sent before can still be read.
+//
+// The error does not wrap the timeout: callers take one for a read deadline,
+// after which they may read on.
 func (c *Conn) answerPing(data []byte) error {
 	c.pongs.put(data)
 	if err := c.sendPongs(); isTimeout(err) {
-		c.in.err = err
+		c.in.err = c.closeError(CodeAbnormal, "the peer does not read", errors.New(err.Error()))
 	}
 	return c.in.err
 }
