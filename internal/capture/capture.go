@@ -178,13 +178,8 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // failed, the client has gone and there is nothing to abort. Neither is there if
 // a handler around has returned already; nobody would recover from a panic.
 func Serve(next http.Handler, w http.ResponseWriter, r *http.Request, stage Stage) {
-	both := &struct {
-		Writer
-		holding
-	}{holding: holding{stage: stage, declared: -1}}
-	cw := &both.Writer
-	cw.holding = &both.holding
 	outer, _ := w.(*Writer)
+	cw := newStaged(outer, stage)
 	if state := outer.State(); state != nil {
 		cw.start(w, r, state)
 	} else {
@@ -201,6 +196,36 @@ func Serve(next http.Handler, w http.ResponseWriter, r *http.Request, stage Stag
 	if err := cw.finish(); err != nil && !cw.abandoned() {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// A staged is a Writer with a stage.
+type staged struct {
+	Writer
+	holding
+}
+
+// A stagedPair is a Writer with a stage and room for the one inside it, because
+// Compress and ETag usually come together. Neither serves a second response.
+type stagedPair struct {
+	first, second staged
+	secondUsed    atomic.Bool
+}
+
+// newStaged returns a Writer for stage: the second of the pair that the next
+// writer is the first of, if that is unused, or the first of a new pair.
+func newStaged(outer *Writer, stage Stage) *Writer {
+	if outer != nil && outer.holding != nil && outer.pair != nil && outer.pair.secondUsed.CompareAndSwap(false, true) {
+		return outer.pair.second.prepare(holding{stage: stage, declared: -1})
+	}
+	pair := new(stagedPair)
+	return pair.first.prepare(holding{stage: stage, declared: -1, pair: pair})
+}
+
+// prepare makes the Writer one that holds back.
+func (s *staged) prepare(h holding) *Writer {
+	s.holding = h
+	s.Writer.holding = &s.holding
+	return &s.Writer
 }
 
 func (w *Writer) start(next http.ResponseWriter, r *http.Request, state *State) {

@@ -12,7 +12,10 @@ import (
 //
 // The memory is pooled. No handler can reach it: it is used, emptied and given
 // back under the mutex of a Writer that hands it to nobody.
-type committedHeader struct{ fields *committedFields }
+type committedHeader struct {
+	fields     *committedFields
+	noTrailers bool // restore found the header unchanged and without trailers
+}
 
 type committedFields struct{ list []committedField }
 
@@ -35,8 +38,12 @@ func (c *committedHeader) keep(h http.Header) {
 		c.fields = committedPool.Get().(*committedFields)
 	}
 	list := c.fields.list[:0]
+	c.noTrailers = true
 	for name, values := range h {
 		list = append(list, committedField{name, values})
+		if isTrailer(name) {
+			c.noTrailers = false
+		}
 	}
 	c.fields.list = list
 }
@@ -49,6 +56,7 @@ func (c *committedHeader) restore(h http.Header) {
 		return
 	}
 	if !c.equals(h) {
+		c.noTrailers = false // perhaps; nobody has looked
 		for name := range h {
 			if !isTrailer(name) {
 				delete(h, name)

@@ -107,7 +107,10 @@ func (w *Writer) sendHeader(bodyFollows bool) {
 // net/http: in an answer to HEAD it says nothing. An encoder outside changes
 // the length.
 func (w *Writer) setContentLength(h http.Header, n int) {
-	if _, stated := h["Content-Length"]; stated || n == 0 || len(w.coding) > 0 || len(h["Transfer-Encoding"]) > 0 || hasTrailer(h) {
+	if _, stated := h["Content-Length"]; stated || n == 0 || len(w.coding) > 0 || len(h["Transfer-Encoding"]) > 0 {
+		return
+	}
+	if known := w.committed.noTrailers && w.late.copy == nil; !known && hasTrailer(h) {
 		return
 	}
 	s := Strings(w, 1)

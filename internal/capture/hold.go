@@ -22,6 +22,7 @@ var errShort = errors.New("http: body shorter than its Content-Length")
 // Writer's mutex.
 type holding struct {
 	stage    Stage
+	pair     *stagedPair     // the one that begins with this Writer, or nil
 	limit    int             // how much of the body is held
 	declared int64           // Content-Length as promised when the status was chosen, or -1
 	body     *bufpool.Buffer // while held
@@ -305,7 +306,7 @@ func (w *Writer) Reset() bool {
 	w.bytes.Store(0)
 	w.implicit = false
 	if w.holding != nil {
-		*w.holding = holding{stage: w.stage, declared: -1}
+		*w.holding = holding{stage: w.stage, pair: w.pair, declared: -1}
 	}
 	return true
 }

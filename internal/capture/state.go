@@ -42,7 +42,7 @@ type State struct {
 	writer     Writer
 
 	used  atomic.Int32
-	slots [18]string // the documented chain takes 16; what fits the allocator's size
+	slots [18]string // as many as the documented chain takes
 }
 
 type stateKey struct{}

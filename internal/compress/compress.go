@@ -212,13 +212,15 @@ func (s *Stage) small(n int64) bool { return n >= 0 && n < int64(s.MinSize) }
 
 // vary adds Accept-Encoding to Vary.
 func (s *Stage) vary(w *capture.Writer, h http.Header) {
-	if len(h["Vary"]) > 0 {
-		header.AddVary(h, "Accept-Encoding")
+	lines := h["Vary"]
+	if header.Varies(lines, "Accept-Encoding") {
 		return
 	}
-	value := capture.Strings(w, 1)
-	value[0] = "Accept-Encoding"
-	h["Vary"] = value
+	// A slice of this response's own: the one in h may be in others too.
+	values := capture.Strings(w, len(lines)+1)
+	copy(values, lines)
+	values[len(lines)] = "Accept-Encoding"
+	h["Vary"] = values
 }
 
 // relabel makes h describe the encoded body.
