@@ -809,3 +809,22 @@ func TestCloseErrorText(t *testing.T) {
 		}
 	}
 }
+
+// Keys that are put into the header's map may have any spelling.
+func TestUpgradeLeavesOutFieldsInAnySpelling(t *testing.T) {
+	t.Parallel()
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range map[string]string{"upgrade": "h2c", "CONTENT-LENGTH": "7", "sec-websocket-accept": "x", "x-kept": "y"} {
+			w.Header()[name] = []string{value}
+		}
+		if conn, err := (http.Upgrader{}).Upgrade(w, r); err == nil {
+			conn.CloseNow()
+		}
+	}))
+	conn := testkit.Dial(t, srv.Addr())
+	conn.Send(handshake)
+	got := conn.ReadAll()
+	if n := strings.Count(strings.ToLower(got), "upgrade: "); n != 1 || strings.Contains(got, "LENGTH") || strings.Contains(got, "sec-websocket-accept") || !strings.Contains(got, "x-kept: y\r\n") {
+		t.Errorf("the response is %q", got)
+	}
+}

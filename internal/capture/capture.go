@@ -249,7 +249,13 @@ func (w *Writer) End(returned bool) {
 
 // finish ends the response after its handler returned, and waits for calls by
 // goroutines that the handler has left behind.
+//
+// What OnDone was given runs after these: until then a server that stops may
+// have to end the write of one, if the client does not read.
 func (w *Writer) finish() error {
+	w.ended.Store(true)
+	w.mu.Lock()
+	w.mu.Unlock() // no call is under way any more, nor can begin
 	w.refuseCalls()
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http/internal/capture"
@@ -590,3 +592,44 @@ var _ interface {
 	FlushError() error
 	Unwrap() http.ResponseWriter
 } = (*capture.Writer)(nil)
+
+// A lateWriter does not return from Write before the handler has returned, and
+// then gives what OnDone was given time to run.
+type lateWriter struct {
+	http.ResponseWriter
+	cw      *capture.Writer
+	entered chan struct{}
+	early   bool         // OnDone did not wait
+	done    *atomic.Bool // set by the function that OnDone was given
+}
+
+func (w *lateWriter) Write(p []byte) (int, error) {
+	close(w.entered)
+	for !w.cw.Ended() {
+		runtime.Gosched()
+	}
+	for range 1000 {
+		runtime.Gosched()
+		w.early = w.early || w.done.Load()
+	}
+	return len(p), nil
+}
+
+func TestOnDoneWaitsForTheWriteUnderWay(t *testing.T) {
+	t.Parallel()
+	next := &lateWriter{ResponseWriter: httptest.NewRecorder(), entered: make(chan struct{}), done: new(atomic.Bool)}
+	cw, owned := capture.Observe(next, httptest.NewRequest("GET", "/", nil))
+	next.cw = cw
+	cw.OnDone(func() { next.done.Store(true) })
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		io.WriteString(cw, "left behind")
+	}()
+	<-next.entered
+	owned.End(true)
+	<-written
+	if next.early || !next.done.Load() {
+		t.Errorf("during the write: %v, afterwards: %v", next.early, next.done.Load())
+	}
+}

@@ -2,6 +2,7 @@ package wshandshake
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -161,7 +162,9 @@ func AppendResponse(b *bufpool.Buffer, r *http.Request, protocol, extensions str
 	if extensions != "" {
 		b.B = append(b.B, "Sec-WebSocket-Extensions: "+extensions+"\r\n"...)
 	}
-	if err := h.WriteSubset(b, ownFields); err != nil {
+	left := maps.Clone(h)
+	maps.DeleteFunc(left, func(name string, _ []string) bool { return ownFields[http.CanonicalHeaderKey(name)] })
+	if err := left.Write(b); err != nil {
 		return err
 	}
 	b.B = append(b.B, "\r\n"...)
