@@ -1,7 +1,7 @@
-// Package http is net/http with what a JSON service or a single-page
-// application needs on top: a router with groups and middleware, helpers for
-// requests and responses, and a server that stops without dropping a request.
-// It needs nothing but the standard library.
+// Package http extends net/http with the parts that JSON APIs and single-page
+// applications need: a router with groups and middleware, helpers for requests
+// and responses, and a server that shuts down gracefully. It depends on the
+// standard library only.
 //
 //	package main
 //

@@ -28,7 +28,7 @@ func TestFirstServer(t *testing.T) {
 		address := freeAddress(t)
 		build(t, dir, strings.ReplaceAll(block(t, "README.md", "package main"), "127.0.0.1:8080", address))
 		if p := startProgram(t, dir, address); p != nil {
-			converse(t, strings.ReplaceAll(block(t, "README.md", "$ go run . &"), "localhost:8080", address))
+			converse(t, strings.ReplaceAll(block(t, "README.md", "$ go build && ./hello &"), "localhost:8080", address))
 			p.stop(t)
 			return
 		}
@@ -136,7 +136,7 @@ func converse(t *testing.T, transcript string) {
 	client := &http.Client{Timeout: testkit.Patience}
 	defer client.CloseIdleConnections()
 	commands := strings.Split(transcript, "$ ")[1:]
-	if len(commands) < 2 || commands[0] != "go run . &\n" {
+	if len(commands) < 2 || commands[0] != "go build && ./hello &\n" {
 		t.Fatalf("the transcript is %q", transcript)
 	}
 	for _, command := range commands[1:] {

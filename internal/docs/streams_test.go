@@ -329,7 +329,7 @@ var upgrader http.Upgrader
 func echo(w http.ResponseWriter, r *http.Request) {
 	conn, err := upgrader.Upgrade(w, r)
 	if err != nil {
-		return // the client has its answer
+		return // Upgrade has sent the error response
 	}
 	defer conn.Close()
 	for {
