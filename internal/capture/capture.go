@@ -255,7 +255,8 @@ func (w *Writer) End(returned bool) {
 func (w *Writer) finish() error {
 	w.ended.Store(true)
 	w.mu.Lock()
-	w.mu.Unlock() // no call is under way any more, nor can begin
+	//lint:ignore SA2001 no call is under way any more, nor can one begin
+	w.mu.Unlock()
 	w.refuseCalls()
 	w.mu.Lock()
 	defer w.mu.Unlock()
