@@ -300,7 +300,7 @@ func startBrowser(t *testing.T, chromium, url string) (output func() string) {
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
 		"--no-proxy-server", "--disable-extensions", "--disable-sync", "--disable-background-networking",
 		"--disable-component-update", "--disable-default-apps", "--metrics-recording-only",
-		"--remote-debugging-port=0", "--user-data-dir="+t.TempDir(), url)
+		"--remote-debugging-port=0", "--user-data-dir="+tools.Profile(t), url)
 	printed := new(tail)
 	cmd.Stdout, cmd.Stderr = printed, printed
 	cmd.WaitDelay = 5 * time.Second                       // for children that hold its output

@@ -56,15 +56,18 @@ func startPrometheus(t *testing.T, target string) *prometheus {
 	})
 	ready := make(chan string, 2)
 	go func() {
-		var address string
+		address, said := "", false // the two lines come in either order
 		for lines := bufio.NewScanner(log); lines.Scan(); {
 			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
 				address = m[1]
 			}
-			if strings.Contains(lines.Text(), "ready to receive web requests") {
+			said = said || strings.Contains(lines.Text(), "ready to receive web requests")
+			if said && address != "" {
 				ready <- address
+				break
 			}
 		}
+		_, _ = io.Copy(io.Discard, log) // so that it is never held up by its log
 		ready <- ""
 	}()
 	select {

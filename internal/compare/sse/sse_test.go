@@ -180,7 +180,7 @@ func TestChromiumReadsTheEventsBack(t *testing.T) {
 	browser := exec.CommandContext(t.Context(), chromium,
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync",
-		"--user-data-dir="+t.TempDir(), serve(t, sent, result)+"/")
+		"--user-data-dir="+tools.Profile(t), serve(t, sent, result)+"/")
 	if err := browser.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 )
 
 // Require returns the path of a program. Where it is not installed the test is
@@ -22,4 +23,25 @@ func Require(tb testing.TB, program string) string {
 	}
 	tb.Skip(err)
 	return ""
+}
+
+// Profile returns a new folder for the profile of a browser. It is removed when
+// the test ends. Processes of the browser that are ending may still write to
+// it, so removing it is tried for a while, and its failure is none of the test.
+func Profile(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "profile")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		for range 50 {
+			if os.RemoveAll(dir) == nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond) // nothing announces their end
+		}
+		tb.Logf("%s could not be removed", dir)
+	})
+	return dir
 }

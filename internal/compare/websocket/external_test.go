@@ -212,7 +212,7 @@ func (p *page) play(r *row, srv *server) {
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
 		"--no-proxy-server", "--disable-extensions", "--disable-sync", "--disable-background-networking",
 		"--disable-component-update", "--disable-default-apps", "--metrics-recording-only",
-		"--user-data-dir="+p.t.TempDir(), "http://"+srv.addr+"/")
+		"--user-data-dir="+tools.Profile(p.t), "http://"+srv.addr+"/")
 	start(p.t, cmd)
 	var dying scenario
 	for _, sc := range scenarios() {
