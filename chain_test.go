@@ -30,11 +30,7 @@ func answer200() http.Handler {
 // served returns a function that has h answer one request to a writer that
 // forgets the response, and its allocations.
 func served(h http.Handler) func() {
-	r := httptest.NewRequest("GET", "/", nil)
-	r.RemoteAddr = "192.0.2.1:1234"
-	r.Header.Set("Accept-Encoding", "gzip")
-	r.Header.Set("Origin", "https://app.example")
-	w := &nullWriter{header: http.Header{}}
+	r, w := browserRequest(), &nullWriter{header: http.Header{}}
 	return func() {
 		clear(w.header)
 		h.ServeHTTP(w, r)
@@ -43,15 +39,20 @@ func served(h http.Handler) func() {
 
 // servedFresh is served with a new header map for each response.
 func servedFresh(h http.Handler) func() {
-	r := httptest.NewRequest("GET", "/", nil)
-	r.RemoteAddr = "192.0.2.1:1234"
-	r.Header.Set("Accept-Encoding", "gzip")
-	r.Header.Set("Origin", "https://app.example")
-	w := &nullWriter{}
+	r, w := browserRequest(), new(nullWriter)
 	return func() {
 		w.header = http.Header{}
 		h.ServeHTTP(w, r)
 	}
+}
+
+// browserRequest returns a request of a page of another origin.
+func browserRequest() *http.Request {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.RemoteAddr = "192.0.2.1:1234"
+	r.Header.Set("Accept-Encoding", "gzip")
+	r.Header.Set("Origin", "https://app.example")
+	return r
 }
 
 // What each middleware costs a small answer, alone and all in a row, beside

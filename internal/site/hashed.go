@@ -24,7 +24,7 @@ import (
 // If in doubt Hashed returns false. A browser then asks once more than it
 // needs to, while the opposite mistake would make it keep an old file.
 func Hashed(name string) bool {
-	if under(name, "_next/static/") || under(name, "_app/immutable/") {
+	if strings.HasPrefix(name, "_next/static/") || strings.HasPrefix(name, "_app/immutable/") {
 		return true // by convention of Next.js and SvelteKit
 	}
 	base := path.Base(name)
@@ -40,7 +40,7 @@ func Hashed(name string) bool {
 	code := ext == ".js" || ext == ".mjs" || ext == ".css"
 	i := strings.LastIndexAny(stem, "-.")
 	if i < 0 {
-		return (under(name, "_nuxt/") || len(stem) >= 20 && isHex(stem)) && isHash(stem, code)
+		return (strings.HasPrefix(name, "_nuxt/") || len(stem) >= 20 && isHex(stem)) && isHash(stem, code)
 	}
 	if i == 0 || isUUID(stem) {
 		return false
@@ -52,9 +52,6 @@ func Hashed(name string) bool {
 	i = len(stem) - rollupHash
 	return i > 1 && (stem[i-1] == '-' || stem[i-1] == '.') && strings.Contains(stem[i:], "-") && isHash(stem[i:], code)
 }
-
-// under reports whether a name is below a folder of the site.
-func under(name, folder string) bool { return strings.HasPrefix(name, folder) }
 
 // rollupHash is the length of the hashes that Rollup and esbuild write.
 const rollupHash = 8
