@@ -6,8 +6,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stanza-go/framework/pkg/http/internal/houserules"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/houserules"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // packages loads the module once for all tests of this file.

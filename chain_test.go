@@ -16,7 +16,7 @@ import (
 	"time"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // answer200 answers with 200 bytes of JSON, as one small object of an API.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // gunzip decodes a response's body and fails the test if it cannot.

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	http "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // bodyStages are the middleware that change bodies, alone and in both orders.

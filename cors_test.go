@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // A corsCase is a request to an API behind CORS, and what must come of it.

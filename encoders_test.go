@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // keptEncoders makes gzip writers and keeps them all.

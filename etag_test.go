@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 func tagOf(body string) string {

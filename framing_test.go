@@ -26,7 +26,7 @@ import (
 	"time"
 
 	http "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // The framing differential runs random handlers on a server of net/http alone

@@ -2,7 +2,7 @@ package http
 
 import (
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
-	"github.com/stanza-go/framework/pkg/http/internal/pattern"
+	"github.com/stanza-go/framework/pkg/http/internal/routing"
 )
 
 // A Group is a set of routes of a [Router] that share a path prefix and
@@ -21,8 +21,8 @@ func newGroup(router *Router, parent *Group, prefix string) *Group {
 	if parent != nil {
 		above = parent.prefix
 	}
-	full, err := pattern.Extend(above, prefix)
-	if foreign := pattern.ForeignPrefix(prefix); foreign != nil {
+	full, err := routing.Extend(above, prefix)
+	if foreign := routing.ForeignPrefix(prefix); foreign != nil {
 		err = foreign
 	}
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // The shapes in which other routers and generated code take middleware.

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // eachServer runs test against a Server of this package in HTTP/1.1 and in

@@ -11,7 +11,7 @@ import (
 	"unicode"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // loggingRouter logs every request, and errors and refusals of some paths.

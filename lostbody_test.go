@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	http "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // lostFields describe a body that a handler was about to write.

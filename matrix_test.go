@@ -25,8 +25,8 @@ import (
 	"time"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // The matrix runs every case of matrixCases through every middleware of
@@ -510,7 +510,7 @@ func (s *matrixServer) exchange(t *testing.T, c matrixCase, wrap func(http.Handl
 	var kept http.ResponseWriter
 	returned := make(chan struct{})
 	chain := wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, ok := w.(*capture.Writer); ok {
+		if _, ok := w.(*response.Writer); ok {
 			kept = w
 		}
 		c.handler(w, r, func(what string, err error) { out.Notes = append(out.Notes, what+": "+kind(err)) })
@@ -649,9 +649,9 @@ func stack(wraps ...func(http.Handler) http.Handler) func(http.Handler) http.Han
 // observing is the least that a middleware on a shared Writer can be.
 func observing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r, state := capture.WithState(w, r)
+		r, state := response.WithState(w, r)
 		defer state.Release()
-		cw, owned := capture.Observe(w, r)
+		cw, owned := response.Observe(w, r)
 		returned := false
 		defer func() { owned.End(returned) }()
 		next.ServeHTTP(cw, r)
@@ -662,7 +662,7 @@ func observing(next http.Handler) http.Handler {
 func staged(s testStage) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			capture.Serve(next, w, r, s)
+			response.Serve(next, w, r, s)
 		})
 	}
 }
@@ -673,11 +673,11 @@ type testStage struct {
 	limit        int
 }
 
-func (s testStage) Hold(w *capture.Writer, h http.Header) (int, bool) {
+func (s testStage) Hold(w *response.Writer, h http.Header) (int, bool) {
 	return s.limit, !s.pass
 }
 
-func (s testStage) Release(w *capture.Writer, h http.Header, body []byte, why capture.Cause) (int, []byte, capture.Encoder) {
+func (s testStage) Release(w *response.Writer, h http.Header, body []byte, why response.Cause) (int, []byte, response.Encoder) {
 	if !s.encode || len(body) == 0 || w.Request().Method == http.MethodHead || h.Get("Content-Range") != "" {
 		return w.Status(), body, nil
 	}

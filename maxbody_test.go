@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // reading is a handler that reads the whole body and says how that went.

@@ -3,8 +3,8 @@ package http
 import (
 	"time"
 
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
-	"github.com/stanza-go/framework/pkg/http/internal/tally"
+	"github.com/stanza-go/framework/pkg/http/internal/metrics"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
 // Metrics counts requests, by method, route and class of status, with their
@@ -17,10 +17,10 @@ import (
 // OPTIONS, CONNECT and TRACE count as "other".
 //
 // All methods may be called from any number of goroutines.
-type Metrics struct{ table *tally.Table }
+type Metrics struct{ table *metrics.Table }
 
 // NewMetrics returns metrics with nothing counted.
-func NewMetrics() *Metrics { return &Metrics{tally.New()} }
+func NewMetrics() *Metrics { return &Metrics{metrics.New()} }
 
 // Middleware returns middleware that counts each request when its handler
 // returns or panics.
@@ -42,9 +42,9 @@ func (m *Metrics) Middleware() Middleware {
 func (m *Metrics) serve(next Handler, w ResponseWriter, r *Request) {
 	start := time.Now()
 	stripe := m.table.Start()
-	r, owned := capture.WithState(w, r)
+	r, owned := response.WithState(w, r)
 	defer owned.Release()
-	cw, ownedWriter := capture.Observe(w, r)
+	cw, ownedWriter := response.Observe(w, r)
 
 	returned := false
 	defer func() { ownedWriter.End(returned) }()
@@ -62,7 +62,7 @@ func (m *Metrics) serve(next Handler, w ResponseWriter, r *Request) {
 // routeOf returns the pattern that matched the request, or "". Where no
 // [Router] has told, a bare [ServeMux] may have; but for CONNECT requests that
 // it redirects, it writes their path into the pattern.
-func routeOf(cw *capture.Writer, r *Request) string {
+func routeOf(cw *response.Writer, r *Request) string {
 	pattern := cw.State().Pattern()
 	if pattern == "" && r.Method != MethodConnect {
 		pattern = r.Pattern
@@ -132,8 +132,8 @@ func (m *Metrics) Stats() MetricsStats {
 // class: "2xx". The result is the caller's, to change or to add to.
 func (m *Metrics) Collect() []PrometheusMetric {
 	all := m.table.Snapshot()
-	bounds := make([]float64, len(tally.Bounds))
-	for i, bound := range tally.Bounds {
+	bounds := make([]float64, len(metrics.Bounds))
+	for i, bound := range metrics.Bounds {
 		bounds[i] = bound.Seconds()
 	}
 	out := make([]PrometheusMetric, 0, 1+3*len(all))

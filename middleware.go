@@ -15,11 +15,11 @@ import (
 	"unicode"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
-	"github.com/stanza-go/framework/pkg/http/internal/compress"
-	"github.com/stanza-go/framework/pkg/http/internal/corspolicy"
-	"github.com/stanza-go/framework/pkg/http/internal/etag"
+	"github.com/stanza-go/framework/pkg/http/internal/cors"
 	"github.com/stanza-go/framework/pkg/http/internal/header"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/response/compress"
+	"github.com/stanza-go/framework/pkg/http/internal/response/etag"
 	"github.com/stanza-go/framework/pkg/http/internal/secureheaders"
 	"github.com/stanza-go/framework/pkg/http/internal/uuid"
 )
@@ -62,9 +62,9 @@ func RequestID(config RequestIDConfig) Middleware {
 	return func(next Handler) Handler {
 		return newStep(next, func(w ResponseWriter, r *Request) {
 			sent := r.Header[name]
-			r, owned := capture.WithState(w, r)
+			r, owned := response.WithState(w, r)
 			defer owned.Release()
-			state := capture.StateOf(r.Context())
+			state := response.StateOf(r.Context())
 			id := state.ID()
 			if id == "" {
 				kept := state.Strings(1)
@@ -99,7 +99,7 @@ func (c *RequestIDConfig) newID() string {
 // GetRequestID returns the id that [RequestID] gave the request, or "" where
 // that middleware is not in the chain.
 func GetRequestID(r *Request) string {
-	if state := capture.StateOf(r.Context()); state != nil {
+	if state := response.StateOf(r.Context()); state != nil {
 		return state.ID()
 	}
 	return ""
@@ -186,10 +186,10 @@ func (l *requestLog) serve(next Handler, w ResponseWriter, r *Request) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	r, owned := capture.WithState(w, r)
+	r, owned := response.WithState(w, r)
 	defer owned.Release()
-	cw, ownedWriter := capture.Observe(w, r)
-	capture.StateOf(r.Context()).SetLogger(logger)
+	cw, ownedWriter := response.Observe(w, r)
+	response.StateOf(r.Context()).SetLogger(logger)
 
 	returned := false
 	defer func() { ownedWriter.End(returned) }()
@@ -199,7 +199,7 @@ func (l *requestLog) serve(next Handler, w ResponseWriter, r *Request) {
 }
 
 // write writes the line of one request.
-func (l *requestLog) write(logger *slog.Logger, cw *capture.Writer, r *Request, start time.Time, panicked bool) {
+func (l *requestLog) write(logger *slog.Logger, cw *response.Writer, r *Request, start time.Time, panicked bool) {
 	status, level := cw.Status(), slog.LevelInfo
 	if panicked && !cw.Committed() {
 		status = StatusInternalServerError // the server cuts the connection
@@ -299,7 +299,7 @@ func isPrintable(text string) bool {
 // each line, or by [ContextWithLogger]. Where there is none it returns
 // [slog.Default]; it never returns nil. It is safe for concurrent use.
 func LoggerFromContext(ctx context.Context) *slog.Logger {
-	if l, ok := ctx.Value(capture.LoggerKey{}).(*slog.Logger); ok {
+	if l, ok := ctx.Value(response.LoggerKey{}).(*slog.Logger); ok {
 		return l
 	}
 	return slog.Default()
@@ -311,7 +311,7 @@ func ContextWithLogger(ctx context.Context, logger *slog.Logger) context.Context
 	if logger == nil {
 		logger = slog.Default()
 	}
-	return context.WithValue(ctx, capture.LoggerKey{}, logger)
+	return context.WithValue(ctx, response.LoggerKey{}, logger)
 }
 
 // CompressConfig sets up [Compress]. The zero value is ready to use.
@@ -404,7 +404,7 @@ func Compress(config CompressConfig) Middleware {
 	stage := newCompressStage(config)
 	return func(next Handler) Handler {
 		return newStep(next, func(w ResponseWriter, r *Request) {
-			capture.Serve(next, w, r, stage)
+			response.Serve(next, w, r, stage)
 		})
 	}
 }
@@ -493,10 +493,10 @@ func ETag(config ETagConfig) Middleware {
 	if config.MaxSize < 0 {
 		callsite.Panicf("ETagConfig.MaxSize: %d is negative", config.MaxSize)
 	}
-	var stage capture.Stage = etag.Stage{Weak: config.Weak, MaxSize: cmp.Or(config.MaxSize, 1<<20)}
+	var stage response.Stage = etag.Stage{Weak: config.Weak, MaxSize: cmp.Or(config.MaxSize, 1<<20)}
 	return func(next Handler) Handler {
 		return newStep(next, func(w ResponseWriter, r *Request) {
-			capture.Serve(next, w, r, stage)
+			response.Serve(next, w, r, stage)
 		})
 	}
 }
@@ -564,7 +564,7 @@ func SecureHeaders(config SecureHeadersConfig) Middleware {
 	}
 	return func(next Handler) Handler {
 		return newStep(next, func(w ResponseWriter, r *Request) {
-			h, slots := w.Header(), capture.Strings(w, len(fields))
+			h, slots := w.Header(), response.Strings(w, len(fields))
 			for _, f := range fields {
 				slots = header.Store(h, f.Name, f.Value, slots)
 			}
@@ -648,13 +648,13 @@ type CORSConfig struct {
 // preflights (logging, metrics, [SecureHeaders]) and before authentication,
 // because browsers send preflights without credentials.
 func CORS(config CORSConfig) Middleware {
-	policy, err := corspolicy.New(corspolicy.Config(config))
+	policy, err := cors.New(cors.Config(config))
 	if err != nil {
 		callsite.Panicf("CORSConfig.%v", err)
 	}
 	return func(next Handler) Handler {
 		return newStep(next, func(w ResponseWriter, r *Request) {
-			if corspolicy.IsPreflight(r) {
+			if cors.IsPreflight(r) {
 				policy.ServePreflight(w, r)
 				return
 			}
@@ -683,7 +683,7 @@ func CORS(config CORSConfig) Middleware {
 func Recovery(onPanic func(recovered any, stack []byte)) Middleware {
 	return func(next Handler) Handler {
 		return newStep(next, func(w ResponseWriter, r *Request) {
-			cw, owned := capture.Observe(w, r)
+			cw, owned := response.Observe(w, r)
 			returned := false
 			defer func() { owned.End(returned) }()
 			defer func() {
@@ -722,7 +722,7 @@ func reportPanic(r *Request, onPanic func(any, []byte), v any) {
 }
 
 // answerPanic replaces the response by a 500 where that is still possible.
-func answerPanic(cw *capture.Writer) {
+func answerPanic(cw *response.Writer) {
 	switch {
 	case cw.Hijacked():
 		cw.CloseHijacked()
@@ -762,11 +762,11 @@ func MaxBody(n int64) Middleware {
 			if r.Body != nil && r.Body != NoBody && !isMultipart(r) {
 				// The server looks at the body of its own request to decide
 				// over the connection, so that one must stay as it is.
-				var state *capture.State
-				r, state = capture.WithState(w, r)
+				var state *response.State
+				r, state = response.WithState(w, r)
 				defer state.Release()
 				// It is told of a body too large through its own writer.
-				r.Body = MaxBytesReader(capture.Innermost(w), r.Body, n)
+				r.Body = MaxBytesReader(response.Innermost(w), r.Body, n)
 			}
 			next.ServeHTTP(w, r)
 		})

@@ -4,7 +4,7 @@ package http
 
 //lint:file-ignore SA1019 Deprecated names are passed on too, marked as deprecated.
 
-//go:generate go run ./internal/reexport/write
+//go:generate go run ./internal/gen/nethttp
 
 import (
 	"bufio"

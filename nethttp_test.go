@@ -26,7 +26,7 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/reexport"
+	"github.com/stanza-go/framework/pkg/http/internal/gen"
 )
 
 // newer reports whether the toolchain is of a newer Go release than the one in
@@ -59,7 +59,7 @@ func source(t *testing.T) string {
 // nethttp.go, perhaps among more.
 func TestNetHTTPFileIsUpToDate(t *testing.T) {
 	t.Parallel()
-	text, err := reexport.Source()
+	text, err := gen.Source()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func declared(t *testing.T, source string) (names []string) {
 // that are there are still the same as in net/http.
 func TestEveryNameOfNetHTTPIsReexported(t *testing.T) {
 	t.Parallel()
-	for _, problem := range reexportProblems(t, source(t), reexport.LeftOut) {
+	for _, problem := range reexportProblems(t, source(t), gen.LeftOut) {
 		t.Error(problem)
 	}
 }
@@ -145,7 +145,7 @@ func TestReexportCheckFindsMistakes(t *testing.T) {
 			if changed == source {
 				t.Fatalf("nethttp.go does not contain %q", test.old)
 			}
-			problems := reexportProblems(t, changed, reexport.LeftOut)
+			problems := reexportProblems(t, changed, gen.LeftOut)
 			if newer && test.sameRelease {
 				return
 			}
@@ -156,7 +156,7 @@ func TestReexportCheckFindsMistakes(t *testing.T) {
 	}
 
 	stale := map[string]string{"Gopher": "never was"}
-	maps.Copy(stale, reexport.LeftOut)
+	maps.Copy(stale, gen.LeftOut)
 	problems := reexportProblems(t, source, stale)
 	if newer {
 		return

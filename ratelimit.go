@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
 	"github.com/stanza-go/framework/pkg/http/internal/clientip"
 	"github.com/stanza-go/framework/pkg/http/internal/ratewindow"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
 // RateLimitConfig sets up [RateLimit]. The zero value is ready to use.
@@ -219,7 +219,7 @@ func (l *rateLimiter) setHeader(w ResponseWriter, s standing) {
 	text = strconv.AppendInt(text, end.Unix()+ceilSeconds(time.Duration(end.Nanosecond())), 10)
 	both := string(text)
 
-	values := capture.Strings(w, 3)
+	values := response.Strings(w, 3)
 	values[0], values[1], values[2] = l.limit, both[:n], both[n:]
 	header := w.Header()
 	header["X-Ratelimit-Limit"] = values[0:1:1]
@@ -267,7 +267,7 @@ func clientAddress(r *Request) clientip.Address {
 		peer, _ := clientip.Parse(r.RemoteAddr) // zero if that is no address
 		return peer
 	}
-	return clientip.Of(r.RemoteAddr, r.Header, capture.StateOf(r.Context()).Trusted())
+	return clientip.Of(r.RemoteAddr, r.Header, response.StateOf(r.Context()).Trusted())
 }
 
 // TrustedProxies returns middleware that names the proxies whose forwarding
@@ -289,9 +289,9 @@ func TrustedProxies(prefixes ...netip.Prefix) Middleware {
 			return next
 		}
 		s := newStep(next, func(w ResponseWriter, r *Request) {
-			r, owned := capture.WithState(w, r)
+			r, owned := response.WithState(w, r)
 			defer owned.Release()
-			capture.StateOf(r.Context()).Trust(proxies)
+			response.StateOf(r.Context()).Trust(proxies)
 			next.ServeHTTP(w, r)
 		})
 		s.trusts = true

@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // proxies is TrustedProxies for prefixes in their text form.
@@ -117,7 +117,7 @@ func TestTrustedProxiesInAGroupAreKnownOutsideIt(t *testing.T) {
 	router := http.NewRouter()
 	router.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r, owned := capture.WithState(w, r)
+			r, owned := response.WithState(w, r)
 			defer owned.Release()
 			before = http.ClientIP(r)
 			next.ServeHTTP(w, r)

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // peakHeap is a writer that watches how far the heap grows.

@@ -7,10 +7,9 @@ import (
 	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
-	"github.com/stanza-go/framework/pkg/http/internal/jsonread"
+	"github.com/stanza-go/framework/pkg/http/internal/jsonbody"
 	"github.com/stanza-go/framework/pkg/http/internal/query"
-	"github.com/stanza-go/framework/pkg/http/internal/reqbody"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
 // PathParam returns what the wildcard {name} of the route's pattern matched,
@@ -119,7 +118,7 @@ const maxJSONBody = 1 << 20
 // ErrBodyTooLarge is what [ReadJSON] and [ReadJSONLimit] return for a body that
 // is larger than their own limit or than that of a [MaxBytesReader] around it,
 // such as [MaxBody] sets.
-var ErrBodyTooLarge = reqbody.ErrTooLarge
+var ErrBodyTooLarge = jsonbody.ErrTooLarge
 
 // BindJSON decodes the request's body, of at most 1 MB, into what dst points to,
 // as [ReadJSON] does. If that fails it answers the request with 400 and a
@@ -131,7 +130,7 @@ func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 		return true
 	}
 	if errors.Is(err, ErrBodyTooLarge) {
-		reqbody.CloseAfterReply(w, r)
+		jsonbody.CloseAfterReply(w, r)
 	}
 	WriteError(w, StatusBadRequest, clientMessage(err))
 	return false
@@ -164,7 +163,7 @@ func ReadJSON(r *Request, dst any) error { return ReadJSONLimit(r, dst, maxJSONB
 func ReadJSONLimit(r *Request, dst any, limit int64) error {
 	err := readJSON(r, dst, limit)
 	if errors.Is(err, ErrBodyTooLarge) {
-		if state := capture.StateOf(r.Context()); state != nil {
+		if state := response.StateOf(r.Context()); state != nil {
 			state.CloseConnection()
 		}
 	}
@@ -177,19 +176,19 @@ func readJSON(r *Request, dst any, limit int64) error {
 	if v := reflect.ValueOf(dst); v.Kind() != reflect.Pointer || v.IsNil() {
 		callsite.Panicf("JSON is read into a %T, not into a pointer that is not nil", dst)
 	}
-	body, err := reqbody.Read(r, limit)
+	body, err := jsonbody.Read(r, limit)
 	if err == ErrBodyTooLarge {
 		return err
 	}
 	if err != nil {
-		return &jsonread.Error{Message: "the request body could not be read", Cause: err}
+		return &jsonbody.Error{Message: "the request body could not be read", Cause: err}
 	}
-	return jsonread.Decode(body, dst)
+	return jsonbody.Decode(body, dst)
 }
 
 // clientMessage returns what BindJSON tells the client of an error of readJSON.
 func clientMessage(err error) string {
-	if refusal, ok := errors.AsType[*jsonread.Error](err); ok {
+	if refusal, ok := errors.AsType[*jsonbody.Error](err); ok {
 		return refusal.Message
 	}
 	return "request body too large"

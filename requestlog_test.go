@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // logBuffer collects a logger's output from several goroutines.

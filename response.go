@@ -8,10 +8,9 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
-	"github.com/stanza-go/framework/pkg/http/internal/csvwrite"
-	"github.com/stanza-go/framework/pkg/http/internal/disposition"
-	"github.com/stanza-go/framework/pkg/http/internal/jsonwrite"
+	"github.com/stanza-go/framework/pkg/http/internal/csvbody"
+	"github.com/stanza-go/framework/pkg/http/internal/jsonbody"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
 // WriteJSON answers a request with a status and the JSON encoding of v, which
@@ -28,7 +27,7 @@ func WriteJSON(w ResponseWriter, status int, v any) {
 		return
 	}
 	body := bufpool.Get()
-	if err := jsonwrite.Append(body, v); err != nil {
+	if err := jsonbody.Append(body, v); err != nil {
 		writeEncodingError(w, err)
 		return
 	}
@@ -57,14 +56,14 @@ func WriteJSON(w ResponseWriter, status int, v any) {
 // The client reads the message. For what went wrong inside the server use
 // [WriteServerError], which keeps the cause out of it.
 func WriteError(w ResponseWriter, status int, message string) {
-	capture.DropBody(w, status)
+	response.DropBody(w, status)
 	if !hasBody(status) {
 		w.WriteHeader(status)
 		return
 	}
 	body := bufpool.Get()
 	body.B = append(body.B, `{"error":`...)
-	jsonwrite.AppendString(body, message)
+	jsonbody.AppendString(body, message)
 	body.B = append(body.B, '}')
 	sendJSON(w, status, body)
 }
@@ -101,10 +100,10 @@ func PaginatedResponse[N ~int | ~int64](w ResponseWriter, key string, items any,
 func writePage(w ResponseWriter, key string, items any, total int64) {
 	body := bufpool.Get()
 	body.B = append(body.B, '{')
-	jsonwrite.AppendString(body, key)
+	jsonbody.AppendString(body, key)
 	body.B = append(body.B, ':')
 	begin := len(body.B)
-	if err := jsonwrite.Append(body, items); err != nil {
+	if err := jsonbody.Append(body, items); err != nil {
 		writeEncodingError(w, err)
 		return
 	}
@@ -145,8 +144,8 @@ func WriteCSV(w ResponseWriter, entity string, header []string, next func() []st
 		callsite.Panicf("WriteCSV: next is nil")
 	}
 	now := time.Now()
-	out := &csvResponse{w: w, disposition: disposition.Attachment(entity, now.UTC().Format("-20060102.csv"))}
-	rows := csvwrite.New(out)
+	out := &csvResponse{w: w, disposition: csvbody.Disposition(entity, now)}
+	rows := csvbody.New(out)
 	if len(header) > 0 {
 		_ = rows.Write(header) // an error stays and ends the loop
 	}
@@ -200,7 +199,7 @@ func (c *csvResponse) start() {
 	c.started = true
 	h := c.w.Header()
 	delete(h, "Content-Length")
-	values := capture.Strings(c.w, 2)
+	values := response.Strings(c.w, 2)
 	values[0], values[1] = "text/csv; charset=utf-8", c.disposition
 	h["Content-Type"], h["Content-Disposition"] = values[0:1:1], values[1:2:2]
 }
@@ -230,7 +229,7 @@ func sendJSON(w ResponseWriter, status int, body *bufpool.Buffer) {
 // that is sent is another.
 func setContent(w ResponseWriter, contentType string, length int) {
 	h := w.Header()
-	values := capture.Strings(w, 2)
+	values := response.Strings(w, 2)
 	if len(h["Content-Encoding"]) > 0 {
 		values[0] = contentType
 		h["Content-Type"] = values[0:1:1]
@@ -245,7 +244,7 @@ func setContent(w ResponseWriter, contentType string, length int) {
 // the program, which the log tells of and the client does not learn.
 func writeEncodingError(w ResponseWriter, err error) {
 	logger := slog.Default()
-	if cw := capture.Find(w); cw != nil && cw.State() != nil {
+	if cw := response.Find(w); cw != nil && cw.State() != nil {
 		logger = LoggerFromContext(cw.State())
 	}
 	logger.Error("response could not be encoded as JSON", slog.Any("error", err))

@@ -98,9 +98,8 @@ import (
 	"sync/atomic"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
-	"github.com/stanza-go/framework/pkg/http/internal/dispatch"
-	"github.com/stanza-go/framework/pkg/http/internal/pattern"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/routing"
 )
 
 // Middleware wraps a handler in another one that does something before, after or
@@ -162,8 +161,8 @@ type Route struct {
 // Middleware must be added before [Server.Start], or before the first request if
 // there is no Server.
 type Router struct {
-	made sync.Once     // of mux
-	mux  *dispatch.Mux // of *endpoint; see routed. mu guards registration
+	made sync.Once    // of mux
+	mux  *routing.Mux // of *endpoint; see routed. mu guards registration
 
 	// serving is the whole chain from the router's middleware to the mux. It
 	// is nil until the server's start or the first request has built it.
@@ -229,7 +228,7 @@ func (rt *Router) Routes() []Route {
 	defer rt.mu.Unlock()
 	routes := make([]Route, len(rt.endpoints))
 	for i, endpoint := range rt.endpoints {
-		routes[i].Method, routes[i].Path = pattern.Split(endpoint.pattern)
+		routes[i].Method, routes[i].Path = routing.Split(endpoint.pattern)
 	}
 	slices.SortFunc(routes, func(a, b Route) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method))
@@ -250,10 +249,10 @@ func (rt *Router) ServeHTTP(w ResponseWriter, r *Request) {
 // register adds a route for a pattern as a user wrote it, below the prefix of
 // a group or, if group is nil, to the router itself.
 func (rt *Router) register(group *Group, prefix, written string, handler Handler) {
-	if err := pattern.Foreign(written); err != nil {
+	if err := routing.Foreign(written); err != nil {
 		callsite.Panicf("pattern %q: %v", inFull(prefix, written), err)
 	}
-	full, err := pattern.Join(prefix, written)
+	full, err := routing.Join(prefix, written)
 	if err != nil {
 		callsite.Panicf("pattern %q: %v", written, err)
 	}
@@ -277,7 +276,7 @@ func (rt *Router) register(group *Group, prefix, written string, handler Handler
 // inFull returns a pattern below the prefix of a group, or as it was written if
 // that cannot be told.
 func inFull(prefix, written string) string {
-	if full, err := pattern.Join(prefix, written); err == nil {
+	if full, err := routing.Join(prefix, written); err == nil {
 		return full
 	}
 	return written
@@ -296,8 +295,8 @@ func (rt *Router) addUnbuilt(added *endpoint) bool {
 }
 
 // routed returns the mux, which the first call makes.
-func (rt *Router) routed() *dispatch.Mux {
-	rt.made.Do(func() { rt.mux = dispatch.New(rt.refuse) })
+func (rt *Router) routed() *routing.Mux {
+	rt.made.Do(func() { rt.mux = routing.New(rt.refuse) })
 	return rt.mux
 }
 
@@ -308,7 +307,7 @@ func (rt *Router) add(added *endpoint) {
 		rt.endpoints = append(rt.endpoints, added)
 		return
 	}
-	conflict, ok := err.(*pattern.ConflictError)
+	conflict, ok := err.(*routing.ConflictError)
 	if !ok {
 		callsite.Panicf("pattern %q: %v", added.pattern, err)
 	}
@@ -359,7 +358,7 @@ func (rt *Router) refuse(w ResponseWriter, r *Request, allow string) {
 	status, hook, message := StatusNotFound, &rt.notFound, "not found"
 	if allow != "" {
 		status, hook, message = StatusMethodNotAllowed, &rt.methodNotAllowed, "method not allowed"
-		values := capture.Strings(w, 1)
+		values := response.Strings(w, 1)
 		values[0] = allow
 		w.Header()["Allow"] = values
 	}
@@ -393,7 +392,7 @@ func (e *endpoint) build() {
 // ServeHTTP is what the mux calls for a match.
 func (e *endpoint) ServeHTTP(w ResponseWriter, r *Request) {
 	// Middleware further out may hold an older copy of the request.
-	capture.SetPattern(w, r, &e.pattern)
+	response.SetPattern(w, r, &e.pattern)
 	e.chain.ServeHTTP(w, r)
 }
 

@@ -19,8 +19,8 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // answer is what a test looks at in a response.
@@ -609,9 +609,9 @@ func TestRefusalHeadersAreNotShared(t *testing.T) {
 func copying(matched func(pattern string)) http.Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			cw, owned := capture.Observe(w, r)
+			cw, owned := response.Observe(w, r)
 			defer owned.End(true)
-			r, state := capture.WithState(cw, r)
+			r, state := response.WithState(cw, r)
 			defer state.Release()
 			next.ServeHTTP(cw, r.WithContext(r.Context()))
 			matched(state.Pattern())

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
-	"github.com/stanza-go/framework/pkg/http/internal/drain"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 )
 
 // ErrServerStarted is returned by [Server.Start] if the server runs already.
@@ -36,7 +36,7 @@ type Server struct {
 	drainTimeout time.Duration
 	adjust       []func(*http.Server) // from WithHTTPServer
 	router       *Router              // the handler, if it is one
-	drain        *drain.Registry
+	drain        *shutdown.Registry
 
 	failed    chan error // what Err returns
 	endFailed sync.Once  // closes failed
@@ -93,8 +93,8 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 	// Every request gets the Writer that all further middleware shares, and that
 	// leads from a ResponseWriter to its request if only the former is known, as
 	// in NewSSEWriter.
-	s.hs.Handler = capture.Handler(s.hs.Handler)
-	s.drain = drain.Attach(s.hs)
+	s.hs.Handler = response.Handler(s.hs.Handler)
+	s.drain = shutdown.Attach(s.hs)
 	return s
 }
 

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // serveEnv, when set, makes the test binary the program under test: a server

@@ -21,8 +21,8 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/drain"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // onLoopback makes a server bind a free port that only this machine reaches.
@@ -307,7 +307,7 @@ func TestStopCutsWhatDoesNotEndAndSaysWhat(t *testing.T) {
 	entered := make(chan struct{}, 3)
 	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/stream" {
-			drain.OpenStream(r.Context(), nil)
+			shutdown.OpenStream(r.Context(), nil)
 			entered <- struct{}{}
 			<-r.Context().Done() // and then it does not return
 		}
@@ -698,7 +698,7 @@ func TestUnencryptedHTTP2CanBeTurnedOnAndDrains(t *testing.T) {
 	t.Parallel()
 	entered := make(chan struct{})
 	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
-		drain.OpenStream(r.Context(), nil)
+		shutdown.OpenStream(r.Context(), nil)
 		close(entered)
 		<-r.Context().Done()
 		io.WriteString(w, r.Proto)

@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
 // ErrInvalidEvent is what the methods of [SSEWriter] return, wrapped, for what
@@ -35,7 +35,7 @@ type SSEWriter struct {
 	mu     sync.Mutex
 	err    error  // of a write; the stream is over
 	buf    []byte // of the event before, reused by this stream alone
-	stream *capture.Stream
+	stream *response.Stream
 }
 
 // NewSSEWriter begins an event stream as the response to a request. It sets
@@ -61,8 +61,8 @@ type SSEWriter struct {
 // names the writer's type.
 func NewSSEWriter(w ResponseWriter) *SSEWriter {
 	s := &SSEWriter{w: w, rc: NewResponseController(w)}
-	cw := capture.Find(w)
-	keepAlive := capture.Hijackable(w) // a good guess: of HTTP/1 only
+	cw := response.Find(w)
+	keepAlive := response.Hijackable(w) // a good guess: of HTTP/1 only
 	if cw != nil {
 		keepAlive = cw.Request().ProtoMajor == 1
 	}
@@ -78,17 +78,17 @@ func NewSSEWriter(w ResponseWriter) *SSEWriter {
 		return s
 	case hidden:
 		setDeadline = nil
-		capture.Mark(w.Header())
+		response.Mark(w.Header())
 	case err != nil:
 		s.err = err
 		return s
 	}
-	s.stream = capture.OpenStream(cw, setDeadline)
+	s.stream = response.OpenStream(cw, setDeadline)
 	if cw != nil {
 		cw.OnDone(s.end)
 	}
 	s.begin()
-	if hidden && !capture.Unmark(w.Header()) {
+	if hidden && !response.Unmark(w.Header()) {
 		warnHidden(w, cw)
 	}
 	return s
@@ -107,15 +107,15 @@ func (s *SSEWriter) begin() {
 	s.w.WriteHeader(StatusOK)
 	s.err = cmp.Or(s.rc.Flush(), s.stream.End())
 	if errors.Is(s.err, ErrNotSupported) {
-		s.err = fmt.Errorf("http: event stream: %T cannot flush: %w", capture.Innermost(s.w), s.err)
+		s.err = fmt.Errorf("http: event stream: %T cannot flush: %w", response.Innermost(s.w), s.err)
 	}
 }
 
 // warnHidden tells whoever runs the server that nothing keeps its write
 // timeout from ending a stream.
-func warnHidden(w ResponseWriter, cw *capture.Writer) {
-	wrapper := capture.Innermost(w)
-	if !capture.Hides(wrapper) {
+func warnHidden(w ResponseWriter, cw *response.Writer) {
+	wrapper := response.Innermost(w)
+	if !response.Hides(wrapper) {
 		return // the writer of a test, which has no deadlines
 	}
 	ctx := context.Background()

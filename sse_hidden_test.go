@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // A hidingWriter can flush, and hides all else that the writer behind it can.

@@ -20,7 +20,7 @@ import (
 	"unicode/utf8"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // A message is an event as EventSource gives it to a page.

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
 	"github.com/stanza-go/framework/pkg/http/internal/header"
-	"github.com/stanza-go/framework/pkg/http/internal/site"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/static"
 )
 
 // Static returns a handler that serves the files in fsys: a single-page
@@ -77,7 +77,7 @@ func Static(fsys fs.FS) Handler {
 	if fsys == nil {
 		callsite.Panicf("Static: nil file system")
 	}
-	s, err := site.Open(fsys)
+	s, err := static.Open(fsys)
 	if err != nil {
 		callsite.Panicf("Static: the root of the file system cannot be read: %v", err)
 	}
@@ -85,14 +85,14 @@ func Static(fsys fs.FS) Handler {
 		slog.Warn("http: Static: no index.html in the root of the site, so pages get 404; was the site built?",
 			slog.String("static", callsite.Location()), slog.Any("root", s.Entries(8)))
 	}
-	return &static{s}
+	return &staticHandler{s}
 }
 
 // static is the handler of one site.
-type static struct{ site *site.Site }
+type staticHandler struct{ site *static.Site }
 
 // ServeHTTP implements [Handler].
-func (s *static) ServeHTTP(w ResponseWriter, r *Request) {
+func (s *staticHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	if r.Method != MethodGet && r.Method != MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		WriteError(w, StatusMethodNotAllowed, "method not allowed")
@@ -100,9 +100,9 @@ func (s *static) ServeHTTP(w ResponseWriter, r *Request) {
 	}
 	name, encoded, hasURL := staticName(r), encodedSlash(r), false
 	if encoded {
-		name, hasURL = site.CleanURL(name)
+		name, hasURL = static.CleanURL(name)
 	}
-	if !site.Allowed(name) || encoded && !hasURL && edgeSlash(r) {
+	if !static.Allowed(name) || encoded && !hasURL && edgeSlash(r) {
 		WriteError(w, StatusNotFound, "not found")
 		return
 	}
@@ -116,7 +116,7 @@ func (s *static) ServeHTTP(w ResponseWriter, r *Request) {
 			s.serve(w, r, file)
 			return
 		}
-		if errors.Is(err, site.ErrOutside) {
+		if errors.Is(err, static.ErrOutside) {
 			WriteError(w, StatusNotFound, "not found")
 			return
 		}
@@ -130,8 +130,8 @@ func (s *static) ServeHTTP(w ResponseWriter, r *Request) {
 
 // serveIndex answers for a name that is no file: with the page of that folder,
 // or with the application's, or not at all.
-func (s *static) serveIndex(w ResponseWriter, r *Request, name string) {
-	if page, err := s.site.Lookup(path.Join(name, site.Index)); err == nil {
+func (s *staticHandler) serveIndex(w ResponseWriter, r *Request, name string) {
+	if page, err := s.site.Lookup(path.Join(name, static.Index)); err == nil {
 		if name != "." && !strings.HasSuffix(r.URL.Path, "/") {
 			// The page's relative links need the slash. A relative Location
 			// stays right behind prefixes that were stripped on the way.
@@ -142,7 +142,7 @@ func (s *static) serveIndex(w ResponseWriter, r *Request, name string) {
 		}
 		s.serve(w, r, page)
 		return
-	} else if errors.Is(err, site.ErrOutside) {
+	} else if errors.Is(err, static.ErrOutside) {
 		WriteError(w, StatusNotFound, "not found")
 		return
 	}
@@ -155,7 +155,7 @@ func (s *static) serveIndex(w ResponseWriter, r *Request, name string) {
 
 // servePage answers for a name that is a page only where a browser navigates
 // to it.
-func (s *static) servePage(w ResponseWriter, r *Request, name string) {
+func (s *staticHandler) servePage(w ResponseWriter, r *Request, name string) {
 	header.AddVary(w.Header(), "Sec-Fetch-Mode")
 	if r.Header.Get("Sec-Fetch-Mode") != "navigate" {
 		WriteError(w, StatusNotFound, "not found")
@@ -165,8 +165,8 @@ func (s *static) servePage(w ResponseWriter, r *Request, name string) {
 }
 
 // serveApp answers with the application's page.
-func (s *static) serveApp(w ResponseWriter, r *Request, name string) {
-	page, err := s.site.Lookup(site.Index)
+func (s *staticHandler) serveApp(w ResponseWriter, r *Request, name string) {
+	page, err := s.site.Lookup(static.Index)
 	if err != nil || name == ".well-known" || strings.HasPrefix(name, ".well-known/") {
 		WriteError(w, StatusNotFound, "not found")
 		return
@@ -175,7 +175,7 @@ func (s *static) serveApp(w ResponseWriter, r *Request, name string) {
 }
 
 // serve sends a file, or the compressed form of it that the client prefers.
-func (s *static) serve(w ResponseWriter, r *Request, file *site.File) {
+func (s *staticHandler) serve(w ResponseWriter, r *Request, file *static.File) {
 	sent, coding := s.choose(w, r, file)
 	content, modified, err := s.open(sent)
 	if err != nil {
@@ -201,7 +201,7 @@ func (s *static) serve(w ResponseWriter, r *Request, file *site.File) {
 		h.Set("Content-Encoding", coding)
 		h.Set("Content-Length", strconv.FormatInt(sent.Size, 10)) // ServeContent omits it for coded content
 	}
-	values := capture.Strings(w, 3)
+	values := response.Strings(w, 3)
 	if contentType != "" {
 		values[0] = contentType
 		h["Content-Type"] = values[0:1:1]
@@ -218,7 +218,7 @@ func (s *static) serve(w ResponseWriter, r *Request, file *site.File) {
 }
 
 // choose returns the form of a file to send, and its coding.
-func (s *static) choose(w ResponseWriter, r *Request, file *site.File) (sent *site.File, coding string) {
+func (s *staticHandler) choose(w ResponseWriter, r *Request, file *static.File) (sent *static.File, coding string) {
 	if len(file.Codings) == 0 {
 		return file, header.Identity
 	}
@@ -252,7 +252,7 @@ func withRange(r *Request, size int64) *Request {
 	}
 	value := ""
 	if r.Method == MethodGet {
-		value = site.Range(lines, size)
+		value = static.Range(lines, size)
 	}
 	if len(lines) == 1 && value == lines[0] {
 		return r
@@ -269,11 +269,11 @@ func withRange(r *Request, size int64) *Request {
 }
 
 // cachePolicy returns what caches may do with a file, or "".
-func cachePolicy(file *site.File) string {
+func cachePolicy(file *static.File) string {
 	switch {
 	case strings.HasSuffix(file.Name, ".html"):
 		return "no-cache"
-	case site.Hashed(file.Name):
+	case static.Hashed(file.Name):
 		return "public, max-age=31536000, immutable"
 	}
 	return ""
@@ -281,7 +281,7 @@ func cachePolicy(file *site.File) string {
 
 // open returns a file's content for ServeContent, and the time of its last
 // change if it is not known to be the same for ever.
-func (s *static) open(file *site.File) (readSeekCloser, time.Time, error) {
+func (s *staticHandler) open(file *static.File) (readSeekCloser, time.Time, error) {
 	f, err := s.site.Open(file.Name)
 	if err != nil {
 		return nil, time.Time{}, err

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	http "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // If the answers of a random handler differ by Accept-Encoding, all of them must

@@ -16,14 +16,14 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
-	"github.com/stanza-go/framework/pkg/http/internal/capture"
-	"github.com/stanza-go/framework/pkg/http/internal/drain"
-	"github.com/stanza-go/framework/pkg/http/internal/jsonwrite"
+	"github.com/stanza-go/framework/pkg/http/internal/jsonbody"
 	"github.com/stanza-go/framework/pkg/http/internal/origin"
-	"github.com/stanza-go/framework/pkg/http/internal/wsconn"
-	"github.com/stanza-go/framework/pkg/http/internal/wsdeflate"
-	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
-	"github.com/stanza-go/framework/pkg/http/internal/wshandshake"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/deflate"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/handshake"
 )
 
 // MessageType is the type of a message, such as [TextMessage].
@@ -63,12 +63,12 @@ const (
 // ErrCloseSent is returned by writing methods after a close frame was sent: by
 // Close or CloseWithMessage, as the answer to the peer's, or because the peer
 // broke the protocol.
-var ErrCloseSent = wsconn.ErrCloseSent
+var ErrCloseSent = websocket.ErrCloseSent
 
 // ErrReadLimit is wrapped by the error of reading methods for a message that is
 // larger than [Conn.SetMaxMessageSize] allows. The peer was sent a close frame
 // with [CloseMessageTooBig].
-var ErrReadLimit = wsconn.ErrReadLimit
+var ErrReadLimit = websocket.ErrReadLimit
 
 // A CloseError is the error of reading methods when the connection is closed:
 // by the peer, or by this end because the peer broke the protocol or sent a
@@ -178,23 +178,23 @@ func (u Upgrader) Upgrade(w ResponseWriter, r *Request) (*Conn, error) {
 	if refusal := u.check(r); refusal != nil {
 		return nil, refuse(w, r, refusal)
 	}
-	var params *wsdeflate.Params
+	var params *deflate.Params
 	var extensions string
 	if u.EnableCompression {
-		p, response, err := wsdeflate.Accept(wshandshake.Extensions(r), u.NoContextTakeover, clientWindowBits)
+		p, response, err := deflate.Accept(handshake.Extensions(r), u.NoContextTakeover, clientWindowBits)
 		if err != nil {
-			return nil, refuse(w, r, wshandshake.BadExtensions(r, err))
+			return nil, refuse(w, r, handshake.BadExtensions(r, err))
 		}
 		if extensions = response; response != "" {
 			params = &p
 		}
 	}
-	protocol := wshandshake.ChooseProtocol(r, u.Subprotocols)
+	protocol := handshake.ChooseProtocol(r, u.Subprotocols)
 	netConn, br, err := u.switchProtocols(w, r, protocol, extensions)
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(wsconn.Config{
+	c := newConn(websocket.Config{
 		Conn:                 netConn,
 		Reader:               br,
 		WriteBufferSize:      u.WriteBufferSize,
@@ -208,15 +208,15 @@ func (u Upgrader) Upgrade(w ResponseWriter, r *Request) (*Conn, error) {
 // endWithServer has the connection closed when the server stops, which waits
 // for that.
 func (c *Conn) endWithServer(ctx context.Context) {
-	remove := drain.Add(ctx, drain.WebSocket, func(ctx context.Context) {
+	remove := shutdown.Add(ctx, shutdown.WebSocket, func(ctx context.Context) {
 		_ = c.conn.Close(ctx, CloseGoingAway, "server shutting down") // AfterClose learns of it, and Drain cuts what fails
 	})
 	c.conn.AfterClose(func(error) { remove() })
 }
 
 // check returns why the request cannot become a WebSocket, or nil.
-func (u Upgrader) check(r *Request) *wshandshake.Refusal {
-	if refusal := wshandshake.Check(r); refusal != nil {
+func (u Upgrader) check(r *Request) *handshake.Refusal {
+	if refusal := handshake.Check(r); refusal != nil {
 		return refusal
 	}
 	checkOrigin := u.CheckOrigin
@@ -224,7 +224,7 @@ func (u Upgrader) check(r *Request) *wshandshake.Refusal {
 		checkOrigin = isSameOrigin
 	}
 	if !checkOrigin(r) {
-		return wshandshake.ForeignOrigin(r, u.CheckOrigin != nil)
+		return handshake.ForeignOrigin(r, u.CheckOrigin != nil)
 	}
 	return nil
 }
@@ -247,7 +247,7 @@ func isSameOrigin(r *Request) bool {
 }
 
 // refuse answers a request that does not become a WebSocket.
-func refuse(w ResponseWriter, r *Request, refusal *wshandshake.Refusal) error {
+func refuse(w ResponseWriter, r *Request, refusal *handshake.Refusal) error {
 	logUpgrade(r, slog.LevelWarn, "websocket upgrade refused", refusal)
 	for _, field := range refusal.Headers {
 		w.Header().Set(field[0], field[1])
@@ -280,9 +280,9 @@ func logUpgrade(r *Request, level slog.Level, message string, err error) {
 func (u Upgrader) switchProtocols(w ResponseWriter, r *Request, protocol, extensions string) (net.Conn, *bufio.Reader, error) {
 	b := bufpool.Get()
 	defer bufpool.Put(b) // only conn.Write sees it, which must not keep it
-	err := wshandshake.CheckHeader(w.Header())
+	err := handshake.CheckHeader(w.Header())
 	if err == nil {
-		err = wshandshake.AppendResponse(b, r, protocol, extensions, w.Header())
+		err = handshake.AppendResponse(b, r, protocol, extensions, w.Header())
 	}
 	if err != nil {
 		clear(w.Header())
@@ -292,7 +292,7 @@ func (u Upgrader) switchProtocols(w ResponseWriter, r *Request, protocol, extens
 	if err != nil {
 		return nil, nil, fail(w, r, hijackError(w, err))
 	}
-	err = conn.SetDeadline(time.Now().Add(wsconn.CloseTimeout))
+	err = conn.SetDeadline(time.Now().Add(websocket.CloseTimeout))
 	if err == nil {
 		_, err = conn.Write(b.B)
 	}
@@ -303,17 +303,17 @@ func (u Upgrader) switchProtocols(w ResponseWriter, r *Request, protocol, extens
 		_ = conn.Close() // err says what went wrong before
 		return nil, nil, fmt.Errorf("websocket: upgrade: %w", err)
 	}
-	return conn, wshandshake.Rebase(rw.Reader, conn, readBufferSize(u.ReadBufferSize)), nil
+	return conn, handshake.Rebase(rw.Reader, conn, readBufferSize(u.ReadBufferSize)), nil
 }
 
 // hijackError names the type of the ResponseWriter that does not give up its
 // connection: usually a middleware's wrapper.
 func hijackError(w ResponseWriter, err error) error {
-	if cw := capture.Find(w); cw != nil && cw.Ended() {
+	if cw := response.Find(w); cw != nil && cw.Ended() {
 		return err // it says so
 	}
-	at := capture.HijackedFrom(w)
-	if capture.Hijackable(at) {
+	at := response.HijackedFrom(w)
+	if response.Hijackable(at) {
 		return fmt.Errorf("hijacking the ResponseWriter of type %T: %w", at, err)
 	}
 	return fmt.Errorf("the ResponseWriter of type %T has neither a Hijack nor an Unwrap method: %w", at, err)
@@ -324,7 +324,7 @@ func readBufferSize(size int) int {
 	if size <= 0 {
 		return 0
 	}
-	return max(size, wsconn.MinReadBuffer)
+	return max(size, websocket.MinReadBuffer)
 }
 
 // DialOptions are options of [Dial]. The zero value is ready to use.
@@ -401,13 +401,13 @@ func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Respon
 func dial(ctx context.Context, url string, o *DialOptions) (*Conn, *Response, error) {
 	extensions := ""
 	if o.EnableCompression {
-		extensions = wsdeflate.Offer(o.NoContextTakeover)
+		extensions = deflate.Offer(o.NoContextTakeover)
 	}
-	netConn, br, resp, err := wshandshake.Dial(ctx, url, wshandshake.Options{
+	netConn, br, resp, err := handshake.Dial(ctx, url, handshake.Options{
 		Header:      o.Header,
 		Protocols:   o.Subprotocols,
 		Extensions:  extensions,
-		BufferSize:  cmp.Or(readBufferSize(o.ReadBufferSize), wsconn.DefaultBufferSize),
+		BufferSize:  cmp.Or(readBufferSize(o.ReadBufferSize), websocket.DefaultBufferSize),
 		TLSConfig:   o.TLSConfig,
 		DialContext: o.DialContext,
 		Proxy:       o.Proxy,
@@ -420,7 +420,7 @@ func dial(ctx context.Context, url string, o *DialOptions) (*Conn, *Response, er
 		_ = netConn.Close() // err says what went wrong before
 		return nil, resp, err
 	}
-	return newConn(wsconn.Config{
+	return newConn(websocket.Config{
 		Conn:                 netConn,
 		Reader:               br,
 		Client:               true,
@@ -431,13 +431,13 @@ func dial(ctx context.Context, url string, o *DialOptions) (*Conn, *Response, er
 }
 
 // confirm reads the extensions that the server has chosen.
-func confirm(resp *Response, o *DialOptions) (*wsdeflate.Params, error) {
-	p, ok, err := wsdeflate.Confirm(resp.Header["Sec-Websocket-Extensions"], o.NoContextTakeover)
+func confirm(resp *Response, o *DialOptions) (*deflate.Params, error) {
+	p, ok, err := deflate.Confirm(resp.Header["Sec-Websocket-Extensions"], o.NoContextTakeover)
 	if ok && !o.EnableCompression {
 		err = errors.New("the server chose an extension that was not offered")
 	}
 	if err != nil {
-		return nil, wshandshake.BadAnswer(resp, err)
+		return nil, handshake.BadAnswer(resp, err)
 	}
 	if !ok {
 		return nil, nil
@@ -447,7 +447,7 @@ func confirm(resp *Response, o *DialOptions) (*wsdeflate.Params, error) {
 
 // GenerateKey returns a new value for a Sec-WebSocket-Key header: 16 random
 // bytes in base64. Dial does this by itself.
-func GenerateKey() string { return wshandshake.GenerateKey() }
+func GenerateKey() string { return handshake.GenerateKey() }
 
 // A Conn is a WebSocket connection, of a server ([Upgrader]) or a client
 // ([Dial]).
@@ -466,20 +466,20 @@ func GenerateKey() string { return wshandshake.GenerateKey() }
 // goes on where it was. A Conn must be closed in the end, whatever has
 // happened to it.
 type Conn struct {
-	conn        *wsconn.Conn
+	conn        *websocket.Conn
 	subprotocol string
 }
 
 // newConn fills the gaps of a Config.
-func newConn(cfg wsconn.Config, subprotocol string) *Conn {
+func newConn(cfg websocket.Config, subprotocol string) *Conn {
 	if cfg.WriteBufferSize <= 0 {
-		cfg.WriteBufferSize = wsconn.DefaultBufferSize
+		cfg.WriteBufferSize = websocket.DefaultBufferSize
 	}
 	if cfg.CompressionThreshold == 0 {
 		cfg.CompressionThreshold = defaultCompressionThreshold
 	}
 	cfg.CloseError = newCloseError
-	return &Conn{wsconn.New(cfg), subprotocol}
+	return &Conn{websocket.New(cfg), subprotocol}
 }
 
 // Subprotocol returns the subprotocol that was agreed on, or "".
@@ -559,8 +559,8 @@ func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 // WriteJSON sends v, encoded as JSON, as a text message. If v cannot be encoded,
 // WriteJSON returns an error and sends nothing.
 func (c *Conn) WriteJSON(v any) error {
-	return c.conn.WriteFrom(wsframe.Text, func(b *bufpool.Buffer) error {
-		if err := jsonwrite.Append(b, v); err != nil {
+	return c.conn.WriteFrom(frame.Text, func(b *bufpool.Buffer) error {
+		if err := jsonbody.Append(b, v); err != nil {
 			return fmt.Errorf("websocket: %w", err)
 		}
 		return nil
@@ -568,11 +568,11 @@ func (c *Conn) WriteJSON(v any) error {
 }
 
 // opcode checks a message type.
-func opcode(messageType int) (wsframe.Opcode, error) {
+func opcode(messageType int) (frame.Opcode, error) {
 	if messageType != TextMessage && messageType != BinaryMessage {
 		return 0, fmt.Errorf("websocket: message type %d is neither TextMessage nor BinaryMessage%s", messageType, hint(messageType))
 	}
-	return wsframe.Opcode(messageType), nil
+	return frame.Opcode(messageType), nil
 }
 
 // hint names the method that sends a control frame.
@@ -591,7 +591,7 @@ func hint(messageType int) string {
 // A PreparedMessage is a message to send on many connections. It is encoded
 // only once, and compressed only once if connections need that. It is safe for
 // concurrent use by multiple goroutines.
-type PreparedMessage struct{ prepared *wsconn.Prepared }
+type PreparedMessage struct{ prepared *websocket.Prepared }
 
 // NewPreparedMessage prepares a message of type TextMessage or BinaryMessage.
 // The payload is copied.
@@ -600,7 +600,7 @@ func NewPreparedMessage(messageType int, payload []byte) (*PreparedMessage, erro
 	if err != nil {
 		return nil, err
 	}
-	return &PreparedMessage{wsconn.NewPrepared(op, payload)}, nil
+	return &PreparedMessage{websocket.NewPrepared(op, payload)}, nil
 }
 
 // WritePreparedMessage sends a prepared message. A client saves only the
@@ -611,15 +611,15 @@ func (c *Conn) WritePreparedMessage(m *PreparedMessage) error {
 
 // WritePing sends a ping with up to 125 bytes of data. The peer answers with a
 // pong that carries the same data; see [Conn.SetPongHandler].
-func (c *Conn) WritePing(data []byte) error { return c.writeControl(wsframe.Ping, data) }
+func (c *Conn) WritePing(data []byte) error { return c.writeControl(frame.Ping, data) }
 
 // WritePong sends a pong with up to 125 bytes of data, as the answer to a ping
 // in a handler of [Conn.SetPingHandler], or as an unsolicited sign of life.
-func (c *Conn) WritePong(data []byte) error { return c.writeControl(wsframe.Pong, data) }
+func (c *Conn) WritePong(data []byte) error { return c.writeControl(frame.Pong, data) }
 
-func (c *Conn) writeControl(op wsframe.Opcode, data []byte) error {
-	if len(data) > wsframe.MaxControl {
-		return fmt.Errorf("websocket: %d bytes in a control frame, at most %d fit", len(data), wsframe.MaxControl)
+func (c *Conn) writeControl(op frame.Opcode, data []byte) error {
+	if len(data) > frame.MaxControl {
+		return fmt.Errorf("websocket: %d bytes in a control frame, at most %d fit", len(data), frame.MaxControl)
 	}
 	return c.conn.WriteControl(op, data)
 }
@@ -649,7 +649,7 @@ func (c *Conn) SetPongHandler(f func(data []byte) error) { c.conn.SetPongHandler
 func (c *Conn) SetMaxMessageSize(size int64) {
 	switch {
 	case size == 0:
-		size = wsconn.DefaultMaxMessageSize
+		size = websocket.DefaultMaxMessageSize
 	case size < 0:
 		size = math.MaxInt64
 	}
@@ -694,7 +694,7 @@ func (c *Conn) Close() error { return c.CloseWithMessage(CloseNormalClosure, "")
 // Any other error means that the peer was not sent a close frame or did not
 // answer it. The connection is closed even then.
 func (c *Conn) CloseWithMessage(code int, text string) error {
-	if !wsframe.ValidCode(code) {
+	if !frame.ValidCode(code) {
 		return fmt.Errorf("websocket: close code %d must not be sent", code)
 	}
 	return c.conn.Close(context.Background(), code, text)
@@ -715,7 +715,7 @@ func (c *Conn) CloseNow() error { return c.conn.CloseNow() }
 // have begun keep theirs. [Server.Stop] never waits longer than 5 seconds.
 func (c *Conn) SetCloseTimeout(d time.Duration) {
 	if d <= 0 {
-		d = wsconn.CloseTimeout
+		d = websocket.CloseTimeout
 	}
 	c.conn.SetCloseTimeout(d)
 }

@@ -18,8 +18,8 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
-	"github.com/stanza-go/framework/pkg/http/internal/wsscript"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/wsscript"
 )
 
 // The largest payloads of data frames that a server and a client send.

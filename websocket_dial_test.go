@@ -18,7 +18,7 @@ import (
 	"unicode"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // startTLS starts a server that speaks HTTP/1.1 over TLS.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // The room is the example of [http.PreparedMessage].

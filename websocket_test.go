@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // echo upgrades and sends every message back.

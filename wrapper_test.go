@@ -18,7 +18,7 @@ import (
 	"time"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // plainBody decodes a body that has Content-Encoding: gzip.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // A guest is a client of the chat.

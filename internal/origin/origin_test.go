@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http/internal/origin"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 func TestParse(t *testing.T) {

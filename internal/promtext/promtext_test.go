@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http/internal/promtext"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // everything has one of each: types, escapes, special values, and every kind

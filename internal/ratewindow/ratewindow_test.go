@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 func TestWindowIsHalfOpenFromTheFirstRequest(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	stanza "github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // zstdEncoder is what an application writes to send zstd. One goroutine for

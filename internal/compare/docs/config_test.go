@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http/internal/compare/tools"
-	"github.com/stanza-go/framework/pkg/http/internal/snippet"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/snippet"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // block returns the only block of a language in docs/production.md.

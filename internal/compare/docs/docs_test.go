@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanza-go/framework/pkg/http/internal/snippet"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/snippet"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // Their code is labelled with the name of the package.

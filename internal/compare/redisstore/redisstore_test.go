@@ -23,7 +23,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/compare/redisstore"
 	"github.com/stanza-go/framework/pkg/http/internal/compare/tools"
-	"github.com/stanza-go/framework/pkg/http/internal/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // A server is a redis-server that listens on a Unix socket and keeps nothing

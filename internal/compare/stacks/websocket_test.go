@@ -8,7 +8,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/stanza-go/framework/pkg/http/internal/compare/websocket/echo"
-	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
 // messageSizes are in the order of the table.
@@ -20,7 +20,7 @@ var messageSizes = []struct {
 // An echoRow is a row of the comparison of WebSockets.
 type echoRow struct {
 	name    string
-	opcode  wsframe.Opcode
+	opcode  frame.Opcode
 	size    int
 	servers []echo.Server
 }

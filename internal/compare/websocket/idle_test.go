@@ -29,7 +29,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/compare/websocket/echo"
-	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
 // A hub is a server of connections that say little: it reads and forgets what
@@ -334,7 +334,7 @@ func idle(t *testing.T, name, style string) (r idleResult) {
 	clients := connectAll(t, addr, style)
 	r.connected = perConnection(before, ask[footprint](t, addr, "footprint"))
 
-	message, read := echo.Frame(wsframe.Text, broadcastSize), readBroadcast
+	message, read := echo.Frame(frame.Text, broadcastSize), readBroadcast
 	if style == deflated {
 		message, read = deflatedFrame(t, broadcastSize), skipFrame
 	}
@@ -450,10 +450,10 @@ func deflatedFrame(t *testing.T, size int) []byte {
 	}
 	payload := bytes.TrimSuffix(b.Bytes(), []byte{0, 0, 0xff, 0xff})
 	const key = 0x3d21fa37
-	f := wsframe.AppendHeader(nil, wsframe.Header{
-		Fin: true, Opcode: wsframe.Binary, Compressed: true, Masked: true, Key: key, Length: int64(len(payload)),
+	f := frame.AppendHeader(nil, frame.Header{
+		Fin: true, Opcode: frame.Binary, Compressed: true, Masked: true, Key: key, Length: int64(len(payload)),
 	})
-	wsframe.Mask(payload, key)
+	frame.Mask(payload, key)
 	return append(f, payload...)
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
 // maskWords is the usual way to mask: eight bytes at a time, then the rest.
@@ -36,7 +36,7 @@ func TestMaskSpeed(t *testing.T) {
 		name string
 		mask func([]byte)
 	}{
-		{"stanza", func(b []byte) { wsframe.Mask(b, key) }},
+		{"stanza", func(b []byte) { frame.Mask(b, key) }},
 		{"8-byte words", func(b []byte) { maskWords(b, key) }},
 		{"gobwas", func(b []byte) { ws.Cipher(b, [4]byte{0x37, 0xfa, 0x21, 0x3d}, 0) }},
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/compare/websocket/echo"
-	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
 var speedHeap = flag.Int("heap", 0, "megabytes of memory that TestEchoSpeed holds, as servers do")
@@ -29,7 +29,7 @@ func TestEchoSpeed(t *testing.T) {
 		t.Skip("a measurement, run with -speed")
 	}
 	heap := make([]byte, *speedHeap<<20) // the collector runs the less often, the more there is
-	compareEchoes(t, func(c echo.Server, op wsframe.Opcode, size, messages int) (cpu, wall time.Duration) {
+	compareEchoes(t, func(c echo.Server, op frame.Opcode, size, messages int) (cpu, wall time.Duration) {
 		return measure(func() {
 			if err := echo.Run(c, op, size, echo.Times(messages), io.Discard); err != nil {
 				t.Fatal(err)
@@ -46,7 +46,7 @@ func TestEchoSpeedOverTCP(t *testing.T) {
 		t.Skip("a measurement, run with -speed")
 	}
 	addr := startHub(t, "stanza", fmt.Sprintf("%s=%d", heapEnvironment, *speedHeap)) // which has the others' echoes, too
-	compareEchoes(t, func(c echo.Server, op wsframe.Opcode, size, messages int) (cpu, wall time.Duration) {
+	compareEchoes(t, func(c echo.Server, op frame.Opcode, size, messages int) (cpu, wall time.Duration) {
 		conn := connect(t, addr, "echo/"+c.Name)
 		defer conn.Close()
 		frame, buf := echo.Frame(op, size), make([]byte, 64<<10)
@@ -69,7 +69,7 @@ func TestEchoSpeedOverTCP(t *testing.T) {
 }
 
 // compareEchoes prints what run says of each server and kind of message.
-func compareEchoes(t *testing.T, run func(c echo.Server, op wsframe.Opcode, size, messages int) (cpu, wall time.Duration)) {
+func compareEchoes(t *testing.T, run func(c echo.Server, op frame.Opcode, size, messages int) (cpu, wall time.Duration)) {
 	contestants := speedContestants()
 	var b strings.Builder
 	fmt.Fprintf(&b, "ns of CPU time (of wall time) for an echo, medians of %d, with %d MB on the heap\n%-14s", *speedRounds, *speedHeap, "")

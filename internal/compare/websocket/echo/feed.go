@@ -10,22 +10,22 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stanza-go/framework/pkg/http/internal/wsframe"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
 // A Kind is a type of messages, of which text has to be checked.
 type Kind struct {
 	Name   string
-	Opcode wsframe.Opcode
+	Opcode frame.Opcode
 }
 
 // Kinds returns both.
-func Kinds() []Kind { return []Kind{{"text", wsframe.Text}, {"binary", wsframe.Binary}} }
+func Kinds() []Kind { return []Kind{{"text", frame.Text}, {"binary", frame.Binary}} }
 
 // Run has a server answer equal messages of the given size, each read from
 // memory when the one before was answered, as long as more says so. What it
 // answers, the handshake included, goes to answers.
-func Run(s Server, op wsframe.Opcode, size int, more func() bool, answers io.Writer) error {
+func Run(s Server, op frame.Opcode, size int, more func() bool, answers io.Writer) error {
 	conn := &feed{frame: Frame(op, size), more: more, answers: answers}
 	s.Serve(&hijackable{httptest.NewRecorder(), conn}, upgradeRequest())
 	if !conn.ended || conn.answered < size*conn.sent {
@@ -48,12 +48,12 @@ func Payload(size int) string {
 }
 
 // Frame returns the frame in which a client sends a message of some text.
-func Frame(op wsframe.Opcode, size int) []byte {
+func Frame(op frame.Opcode, size int) []byte {
 	const key = 0x3d21fa37
-	f := wsframe.AppendHeader(nil, wsframe.Header{Fin: true, Opcode: op, Masked: true, Key: key, Length: int64(size)})
+	f := frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: op, Masked: true, Key: key, Length: int64(size)})
 	head := len(f)
 	f = append(f, Payload(size)...)
-	wsframe.Mask(f[head:], key)
+	frame.Mask(f[head:], key)
 	return f
 }
 

@@ -1,0 +1,635 @@
+package response_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+)
+
+// stage is a capture.Stage that records what became of it.
+type stage struct {
+	limit   int
+	hold    bool
+	status  int // to answer with instead, if not 0
+	enc     *encoder
+	held    int
+	release []string
+	causes  []response.Cause
+}
+
+func (s *stage) Hold(*response.Writer, http.Header) (int, bool) {
+	s.held++
+	return s.limit, s.hold
+}
+
+func (s *stage) Release(w *response.Writer, _ http.Header, body []byte, why response.Cause) (int, []byte, response.Encoder) {
+	s.release = append(s.release, string(body))
+	s.causes = append(s.causes, why)
+	if s.enc != nil {
+		s.enc.w = w.Sink()
+		return w.Status(), body, s.enc
+	}
+	if s.status != 0 {
+		return s.status, nil, nil
+	}
+	return w.Status(), body, nil
+}
+
+// encoder passes bytes on and counts how it ends.
+type encoder struct {
+	w                         io.Writer
+	flushes, closes, abandons int
+	fail                      error
+}
+
+func (e *encoder) Write(p []byte) (int, error) { return e.w.Write(p) }
+func (e *encoder) Flush() error                { e.flushes++; return nil }
+func (e *encoder) Close() error                { e.closes++; return e.fail }
+func (e *encoder) Abandon()                    { e.abandons++ }
+
+func serve(s response.Stage, method string, h http.HandlerFunc) *httptest.ResponseRecorder {
+	rec := httptest.NewRecorder()
+	response.Serve(h, rec, httptest.NewRequest(method, "/", nil), s)
+	return rec
+}
+
+func TestStageSeesTheBodyAtItsLimit(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		limit  int
+		writes []string
+		want   string
+		why    response.Cause
+	}{
+		{"under the limit", 4, []string{"ab", "c"}, "abc", response.End},
+		{"at the limit", 4, []string{"ab", "cd"}, "abcd", response.End},
+		{"over the limit", 4, []string{"ab", "cde"}, "abcde", response.Full},
+		{"over at once", 4, []string{"abcde", "f"}, "abcde", response.Full},
+		{"limit of nothing", 0, []string{"a", "b"}, "a", response.Full},
+		{"large write after a small one", 4, []string{"a", strings.Repeat("b", 2000)},
+			"a" + strings.Repeat("b", 511), response.Full},
+		{"no write", 4, nil, "", response.End},
+	}
+	for _, tt := range tests {
+		for _, as := range []string{"Write", "WriteString", "ReadFrom"} {
+			t.Run(tt.name+" by "+as, func(t *testing.T) {
+				t.Parallel()
+				s := &stage{limit: tt.limit, hold: true}
+				rec := serve(s, "GET", func(w http.ResponseWriter, r *http.Request) {
+					w.WriteHeader(http.StatusAccepted)
+					for _, p := range tt.writes {
+						var err error
+						switch as {
+						case "Write":
+							_, err = w.Write([]byte(p))
+						case "WriteString":
+							_, err = io.WriteString(w, p)
+						case "ReadFrom":
+							_, err = w.(io.ReaderFrom).ReadFrom(strings.NewReader(p))
+						}
+						if err != nil {
+							t.Error(err)
+						}
+					}
+				})
+				if len(s.release) != 1 || s.release[0] != tt.want || s.causes[0] != tt.why {
+					t.Errorf("Release saw %q for %v, want %q for %v", s.release, s.causes, tt.want, tt.why)
+				}
+				if want := strings.Join(tt.writes, ""); rec.Code != http.StatusAccepted || rec.Body.String() != want {
+					t.Errorf("the client got %d %q, want 202 %q", rec.Code, rec.Body, want)
+				}
+			})
+		}
+	}
+}
+
+func TestStageMayReplaceStatusAndBody(t *testing.T) {
+	t.Parallel()
+	rec := serve(&stage{limit: 9, hold: true, status: http.StatusNotModified}, "GET", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "body")
+	})
+	if rec.Code != http.StatusNotModified || rec.Body.Len() != 0 {
+		t.Errorf("the client got %d %q, want 304 and nothing", rec.Code, rec.Body)
+	}
+}
+
+func TestEncoderEndsOnce(t *testing.T) {
+	t.Parallel()
+	body := func(w http.ResponseWriter) { io.WriteString(w, "0123456789") }
+	tests := []struct {
+		name                      string
+		handler                   http.HandlerFunc
+		fail                      error
+		flushes, closes, abandons int
+		panics                    bool
+	}{
+		{"return", func(w http.ResponseWriter, r *http.Request) { body(w) }, nil, 0, 1, 0, false},
+		{"flush", func(w http.ResponseWriter, r *http.Request) { body(w); w.(http.Flusher).Flush() }, nil, 1, 1, 0, false},
+		{"panic", func(w http.ResponseWriter, r *http.Request) { body(w); panic("x") }, nil, 0, 0, 1, true},
+		{"shorter than declared", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "11")
+			body(w)
+		}, nil, 0, 0, 1, true},
+		{"failing close", func(w http.ResponseWriter, r *http.Request) { body(w) }, errors.New("disk"), 0, 1, 0, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			enc := &encoder{fail: tt.fail}
+			func() {
+				defer func() {
+					if v := recover(); (v != nil) != tt.panics {
+						t.Errorf("panic %v, want one: %v", v, tt.panics)
+					}
+				}()
+				serve(&stage{limit: 3, hold: true, enc: enc}, "GET", tt.handler)
+			}()
+			if enc.flushes != tt.flushes || enc.closes != tt.closes || enc.abandons != tt.abandons {
+				t.Errorf("flushed %d, closed %d, abandoned %d times; want %d, %d, %d",
+					enc.flushes, enc.closes, enc.abandons, tt.flushes, tt.closes, tt.abandons)
+			}
+		})
+	}
+}
+
+// gone is a client's connection that has broken.
+type gone struct{ http.ResponseWriter }
+
+func (gone) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestClientThatLeavesAbortsNothing(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]*stage{
+		"held": {limit: 99, hold: true}, "encoded": {limit: 3, hold: true, enc: &encoder{fail: io.ErrClosedPipe}}, "passed": {},
+	} {
+		response.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "0123456789")
+		}), gone{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil), s)
+		if s.enc != nil && s.enc.abandons+s.enc.closes != 1 {
+			t.Errorf("%s: the encoder was closed %d times and abandoned %d times", name, s.enc.closes, s.enc.abandons)
+		}
+	}
+}
+
+func TestObserverReportsStatusAndBytes(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name      string
+		method    string
+		handler   http.HandlerFunc
+		status    int
+		bytes     int64
+		committed bool
+	}{
+		{"nothing", "GET", func(http.ResponseWriter, *http.Request) {}, 200, 0, false},
+		{"body", "GET", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "abc"); w.Write([]byte("de")) }, 200, 5, true},
+		{"status twice", "GET", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404); w.WriteHeader(500) }, 404, 0, true},
+		{"early hints first", "GET", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(103); w.WriteHeader(404) }, 404, 0, true},
+		{"early hints only", "GET", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(103) }, 200, 0, false},
+		{"flush", "GET", func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush() }, 200, 0, true},
+		{"HEAD", "HEAD", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "abc") }, 200, 0, true},
+		{"no content", "GET", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204); io.WriteString(w, "abc") }, 204, 0, true},
+		{"copy", "GET", func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(w, struct{ io.Reader }{strings.NewReader("abcd")})
+		}, 200, 4, true},
+		{"copy of nothing", "GET", func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(w, struct{ io.Reader }{strings.NewReader("")})
+		}, 200, 0, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w, owned := response.Observe(httptest.NewRecorder(), httptest.NewRequest(tt.method, "/", nil))
+			defer owned.End(true)
+			tt.handler(w, w.Request())
+			if w.Status() != tt.status || w.Bytes() != tt.bytes || w.Committed() != tt.committed {
+				t.Errorf("status %d, bytes %d, committed %v; want %d, %d, %v",
+					w.Status(), w.Bytes(), w.Committed(), tt.status, tt.bytes, tt.committed)
+			}
+		})
+	}
+}
+
+// noFlush is a writer that can do nothing but write.
+type noFlush struct{ rec *httptest.ResponseRecorder }
+
+func (w noFlush) Header() http.Header         { return w.rec.Header() }
+func (w noFlush) Write(p []byte) (int, error) { return w.rec.Write(p) }
+func (w noFlush) WriteHeader(status int)      { w.rec.WriteHeader(status) }
+
+func TestUnsupportedCallsSaySo(t *testing.T) {
+	t.Parallel()
+	rec := httptest.NewRecorder()
+	w, owned := response.Observe(noFlush{rec}, httptest.NewRequest("GET", "/", nil))
+	defer owned.End(true)
+	if err := w.FlushError(); !errors.Is(err, http.ErrNotSupported) {
+		t.Errorf("FlushError: %v, want ErrNotSupported", err)
+	}
+	if _, _, err := w.Hijack(); !errors.Is(err, http.ErrNotSupported) {
+		t.Errorf("Hijack: %v, want ErrNotSupported", err)
+	}
+	if err := w.Push("/x", nil); !errors.Is(err, http.ErrNotSupported) {
+		t.Errorf("Push: %v, want ErrNotSupported", err)
+	}
+	if w.Committed() {
+		t.Error("a flush that did not happen counts as a response")
+	}
+	if n, err := w.ReadFrom(strings.NewReader("abc")); n != 3 || err != nil || rec.Body.String() != "abc" {
+		t.Errorf("ReadFrom gave %d, %v and sent %q", n, err, rec.Body)
+	}
+}
+
+func TestResetTakesBackWhatHasNotLeft(t *testing.T) {
+	t.Parallel()
+	write := func(w http.ResponseWriter) { w.WriteHeader(201); io.WriteString(w, "0123456789") }
+	nothing := func(http.ResponseWriter) {}
+	tests := []struct {
+		name  string
+		outer *stage // around the observer under test; nil for none
+		do    func(w http.ResponseWriter)
+		want  bool
+	}{
+		{"nothing written", nil, nothing, true},
+		{"written", nil, write, false},
+		{"held further out", &stage{limit: 99, hold: true}, write, true},
+		{"released further out", &stage{limit: 5, hold: true}, write, false},
+		{"passed further out", &stage{}, write, false},
+		{"encoded further out", &stage{limit: 5, hold: true, enc: &encoder{}}, write, false},
+		{"flushed", &stage{limit: 99, hold: true}, func(w http.ResponseWriter) { w.(http.Flusher).Flush() }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				// The struct hides the outer Writer, so that Observe makes one more.
+				cw, owned := response.Observe(w, r)
+				defer owned.End(true)
+				tt.do(cw)
+				if got := cw.Reset(); got != tt.want {
+					t.Fatalf("Reset() = %v, want %v", got, tt.want)
+				}
+				if tt.want {
+					if cw.Committed() || cw.Bytes() != 0 {
+						t.Errorf("after Reset: committed %v, %d bytes", cw.Committed(), cw.Bytes())
+					}
+					cw.WriteHeader(500)
+					io.WriteString(cw, "sorry")
+				}
+			})
+			rec := httptest.NewRecorder()
+			r := httptest.NewRequest("GET", "/", nil)
+			if tt.outer != nil {
+				response.Serve(inner, rec, r, tt.outer)
+			} else {
+				inner.ServeHTTP(rec, r)
+			}
+			if tt.want && (rec.Code != 500 || rec.Body.String() != "sorry") {
+				t.Errorf("the client got %d %q, want 500 and only what came after Reset", rec.Code, rec.Body)
+			}
+		})
+	}
+}
+
+func TestObserversShareOneWriter(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest("GET", "/", nil)
+	outer, owned := response.Observe(httptest.NewRecorder(), r)
+	inner, again := response.Observe(outer, r)
+	if inner != outer || owned != outer || again != nil {
+		t.Fatal("a second observer wrapped the first, or owns its Writer")
+	}
+	again.End(true)
+	inner.WriteHeader(http.StatusTeapot)
+	if outer.Status() != http.StatusTeapot {
+		t.Errorf("the outer observer lost the Writer when the inner one was done: status %d", outer.Status())
+	}
+	owned.End(true)
+}
+
+func TestHijackEndsTheResponse(t *testing.T) {
+	t.Parallel()
+	done := make(chan string, 4)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cw, owned := response.Observe(w, r)
+		defer owned.End(true)
+		response.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			conn, rw, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			if _, err := w.Write(nil); !errors.Is(err, http.ErrHijacked) {
+				t.Errorf("Write after Hijack: %v", err)
+			}
+			if err := http.NewResponseController(w).Flush(); !errors.Is(err, http.ErrHijacked) {
+				t.Errorf("Flush after Hijack: %v", err)
+			}
+			rw.WriteString("HTTP/1.1 299 Fine\r\nContent-Length: 0\r\n\r\n")
+			rw.Flush()
+		}), cw, r, &stage{limit: 9, hold: true})
+		if !cw.Hijacked() || cw.Status() != http.StatusSwitchingProtocols || cw.Reset() {
+			t.Errorf("hijacked %v, status %d", cw.Hijacked(), cw.Status())
+		}
+		done <- "returned"
+	}))
+	defer srv.Close()
+	resp, err := http.Get(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 299 {
+		t.Errorf("status %d, want the hijacker's own", resp.StatusCode)
+	}
+	<-done
+}
+
+func TestStateIsSharedOverCopiesOfTheRequest(t *testing.T) {
+	t.Parallel()
+	r0 := httptest.NewRequest("GET", "/", nil)
+	w, ended := response.Observe(httptest.NewRecorder(), r0)
+	defer ended.End(true)
+	r1, owned := response.WithState(w, r0)
+	if owned == nil || r1 == r0 {
+		t.Fatal("the first WithState made no State")
+	}
+	if r2, again := response.WithState(w, r1); again != nil || r2 != r1 {
+		t.Error("the second WithState copied the request once more")
+	}
+	if r2, again := response.WithState(httptest.NewRecorder(), r1); again != nil || r2 != r1 {
+		t.Error("WithState did not find the State in the context")
+	}
+	deeper := r1.WithContext(context.WithValue(r1.Context(), struct{ k int }{1}, 2))
+	pattern, id := "GET /x/{id}", "abc"
+	response.SetPattern(httptest.NewRecorder(), deeper, &pattern)
+	response.StateOf(deeper.Context()).SetID(&id)
+	if owned.Pattern() != pattern || owned.ID() != id || w.State() != owned {
+		t.Errorf("the outermost State knows pattern %q and id %q", owned.Pattern(), owned.ID())
+	}
+	if response.StateOf(r0.Context()) != nil {
+		t.Error("the original request has a State")
+	}
+}
+
+func TestStateCancelsWithItsParentWithoutAGoroutine(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	r, _ := response.WithState(nil, httptest.NewRequest("GET", "/", nil).WithContext(ctx))
+	child, stop := context.WithCancel(r.Context())
+	defer stop()
+	cancel()
+	// Only a child that hangs on the parent itself is cancelled by now.
+	if child.Err() == nil {
+		t.Error("a context below the State is not cancelled together with its parent")
+	}
+}
+
+func TestLoggerIsMadeOnceWithTheRequestID(t *testing.T) {
+	t.Parallel()
+	_, s := response.WithState(nil, httptest.NewRequest("GET", "/", nil))
+	if s.Logger() != nil {
+		t.Fatal("a State without SetLogger has a logger")
+	}
+	var out bytes.Buffer
+	s.SetLogger(slog.New(slog.NewTextHandler(&out, nil)))
+	id := "r-1"
+	s.SetID(&id)
+	if first, second := s.Logger(), s.Logger(); first != second {
+		t.Error("Logger makes a new logger each time")
+	}
+	s.Logger().Info("hello")
+	if !strings.Contains(out.String(), "request_id=r-1") {
+		t.Errorf("logged %q", out.String())
+	}
+}
+
+func TestReleaseHandsTheFormBackToTheServer(t *testing.T) {
+	t.Parallel()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, _ := form.CreateFormFile("f", "f.txt")
+	part.Write(bytes.Repeat([]byte("x"), 1<<16))
+	form.Close()
+	var file string
+	returned := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(returned)
+		r, s := response.WithState(w, r)
+		defer s.Release()
+		if err := r.ParseMultipartForm(1); err != nil {
+			t.Error(err)
+			return
+		}
+		f, err := r.MultipartForm.File["f"][0].Open()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer f.Close()
+		file = f.(*os.File).Name()
+	}))
+	resp, err := http.Post(srv.URL, form.FormDataContentType(), &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	<-returned
+	srv.Close() // waits until the request is finished with
+	if _, err := os.Stat(file); file == "" || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the upload's file %q is left behind: %v", file, err)
+	}
+}
+
+func TestStringsAreNeverShared(t *testing.T) {
+	t.Parallel()
+	r, s := response.WithState(nil, httptest.NewRequest("GET", "/", nil))
+	w, owned := response.Observe(httptest.NewRecorder(), r)
+	defer owned.End(true)
+	defer s.Release()
+	seen := map[*string]bool{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 5 {
+				got := response.Strings(w, 2)
+				if len(got) != 2 || cap(got) != 2 {
+					t.Errorf("Strings(2) has length %d, capacity %d", len(got), cap(got))
+				}
+				mu.Lock()
+				for i := range got {
+					if seen[&got[i]] {
+						t.Error("a slot was given out twice")
+					}
+					seen[&got[i]] = true
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// The State, the copy of the request and the first Writer of a request are one
+// allocation, whichever is needed first.
+func TestStateAndFirstWriterAreOneAllocation(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	rec := discard{http.Header{}}
+	for name, begin := range map[string]func(){
+		"the Writer first": func() {
+			w, owned := response.Observe(rec, r)
+			_, s := response.WithState(w, r)
+			s.Release()
+			owned.End(true)
+		},
+		"the State first": func() {
+			r, s := response.WithState(rec, r)
+			_, owned := response.Observe(rec, r)
+			owned.End(true)
+			s.Release()
+		},
+	} {
+		if n := testing.AllocsPerRun(100, begin); n > 1 {
+			t.Errorf("%s: %v allocations, want 1", name, n)
+		}
+	}
+	// Both are claimed once: neither serves a second State or Writer.
+	w, _ := response.Observe(rec, r)
+	r1, _ := response.WithState(w, r)
+	r2, _ := response.WithState(w, r)
+	if r1 == r2 {
+		t.Error("two requests share a State")
+	}
+	again, _ := response.Observe(rec, r1)
+	third, _ := response.Observe(rec, r1)
+	if again == w || third == again {
+		t.Error("two Observers share a Writer around different writers")
+	}
+}
+
+func TestOnDoneIsCalledOnceWhenTheHandlerHasReturned(t *testing.T) {
+	t.Parallel()
+	for name, returned := range map[string]bool{"return": true, "panic": false} {
+		w, owned := response.Observe(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+		calls := 0
+		w.OnDone(func() { calls++ })
+		w.OnDone(func() { calls++ })
+		if calls != 0 || w.Ended() {
+			t.Errorf("%s: %d calls before the end, ended %v", name, calls, w.Ended())
+		}
+		owned.End(returned)
+		w.OnDone(func() { calls++ })
+		owned.End(returned)
+		if calls != 3 || !w.Ended() {
+			t.Errorf("%s: %d calls after the end, want 3; ended %v", name, calls, w.Ended())
+		}
+	}
+}
+
+func TestAllocations(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	rec := discard{http.Header{}}
+	body := []byte("hello")
+	s := &stage{limit: 99, hold: true}
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(body) })
+	if n := testing.AllocsPerRun(100, func() {
+		w, owned := response.Observe(rec, r)
+		h.ServeHTTP(w, r)
+		owned.End(true)
+	}); n > 1 {
+		t.Errorf("observing a response allocates %v times", n)
+	}
+	rec.h.Set("Content-Length", "5")
+	if n := testing.AllocsPerRun(100, func() {
+		s.release, s.causes = s.release[:0], s.causes[:0]
+		response.Serve(h, rec, r, s)
+	}); n > 2 { // one is the string that stage records
+		t.Errorf("holding a response allocates %v times", n)
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		_, s := response.WithState(rec, r)
+		s.Release()
+	}); n > 1 {
+		t.Errorf("a State and the request's copy allocate %v times", n)
+	}
+}
+
+type discard struct{ h http.Header }
+
+func (d discard) Header() http.Header         { return d.h }
+func (d discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d discard) WriteHeader(int)             {}
+
+var _ interface {
+	http.ResponseWriter
+	http.Flusher
+	http.Hijacker
+	http.Pusher
+	io.ReaderFrom
+	io.StringWriter
+	FlushError() error
+	Unwrap() http.ResponseWriter
+} = (*response.Writer)(nil)
+
+// A lateWriter does not return from Write before the handler has returned, and
+// then gives what OnDone was given time to run.
+type lateWriter struct {
+	http.ResponseWriter
+	cw      *response.Writer
+	entered chan struct{}
+	early   bool         // OnDone did not wait
+	done    *atomic.Bool // set by the function that OnDone was given
+}
+
+func (w *lateWriter) Write(p []byte) (int, error) {
+	close(w.entered)
+	for !w.cw.Ended() {
+		runtime.Gosched()
+	}
+	for range 1000 {
+		runtime.Gosched()
+		w.early = w.early || w.done.Load()
+	}
+	return len(p), nil
+}
+
+func TestOnDoneWaitsForTheWriteUnderWay(t *testing.T) {
+	t.Parallel()
+	next := &lateWriter{ResponseWriter: httptest.NewRecorder(), entered: make(chan struct{}), done: new(atomic.Bool)}
+	cw, owned := response.Observe(next, httptest.NewRequest("GET", "/", nil))
+	next.cw = cw
+	cw.OnDone(func() { next.done.Store(true) })
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		io.WriteString(cw, "left behind")
+	}()
+	<-next.entered
+	owned.End(true)
+	<-written
+	if next.early || !next.done.Load() {
+		t.Errorf("during the write: %v, afterwards: %v", next.early, next.done.Load())
+	}
+}

@@ -1,0 +1,124 @@
+// Package docs runs the examples of README.md and docs.
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http/internal/gen"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/snippet"
+)
+
+// root is the folder of README.md, relative to this one.
+const root = "../../.."
+
+// otherBlocks are the blocks that are not Go code to be run in a test of this
+// package, by their first line, with what checks them.
+var otherBlocks = []struct{ document, start, checkedBy string }{
+	{"README.md", "go run ./internal/demo", "TestProcess in internal/demo builds and runs the same program"},
+	{"README.md", "go test ./...", "it runs this test"},
+	{"README.md", "go mod init example.com/hello", "TestFirstServer"},
+	{"README.md", "package main", "TestFirstServer"},
+	{"README.md", "$ go build && ./hello &", "TestFirstServer"},
+	{"README.md", "panic: http: ", "TestMistakesInRegistrationsNameTheirLines"},
+	{"docs/migrating.md", "ambiguous import: ", "TestReplacingThePackageOfTheFramework"},
+	{"docs/migrating.md", "rm -r ../framework/pkg/http", "TestReplacingThePackageOfTheFramework"},
+	{"docs/production.md", "map $http_upgrade $connection_upgrade {", "internal/compare, with nginx"},
+	{"docs/production.md", "scrape_configs:", "internal/compare, with promtool"},
+	{"docs/production.md", "sum(rate(", "internal/compare, with promtool"},
+}
+
+// Code labelled with the name of another project belongs to that project;
+// internal/compare, which may require it, runs it.
+func TestEveryExampleIsRun(t *testing.T) {
+	t.Parallel()
+	regions, err := snippet.ReadRegions(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := slices.DeleteFunc(documented(t), func(b snippet.Block) bool {
+		return b.Label != "" || b.Language != "go"
+	})
+	unlabelled := slices.DeleteFunc(ours, func(b snippet.Block) bool { return isOther(b) })
+	if len(unlabelled) == 0 {
+		t.Fatal("no examples were found")
+	}
+	for _, problem := range snippet.Compare(unlabelled, regions) {
+		t.Error(problem)
+	}
+}
+
+func TestEveryOtherBlockIsChecked(t *testing.T) {
+	t.Parallel()
+	blocks := documented(t)
+	for _, b := range blocks {
+		if b.Language != "go" && !isOther(b) {
+			t.Errorf("%s:%d: nothing checks this block", b.Document, b.Line)
+		}
+	}
+	for _, other := range otherBlocks {
+		if !slices.ContainsFunc(blocks, func(b snippet.Block) bool {
+			return b.Document == other.document && strings.HasPrefix(b.Code, other.start)
+		}) {
+			t.Errorf("%s has no block that starts with %q", other.document, other.start)
+		}
+	}
+}
+
+func TestReadmeNamesWhatIsNotReexported(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	paragraph := regexp.MustCompile(`(?s)The package re-exports the names.*?\n\n`).FindString(string(text))
+	named := make(map[string]bool)
+	for _, quoted := range regexp.MustCompile("`[A-Z]\\w*`").FindAllString(paragraph, -1) {
+		named[strings.Trim(quoted, "`")] = true
+	}
+	for name := range gen.LeftOut {
+		if !named[name] {
+			t.Errorf("README.md does not say that %s is left out", name)
+		}
+		delete(named, name)
+	}
+	for name := range named {
+		t.Errorf("README.md says that %s is left out", name)
+	}
+}
+
+// isOther reports whether otherBlocks lists the block.
+func isOther(b snippet.Block) bool {
+	for _, other := range otherBlocks {
+		if b.Document == other.document && strings.HasPrefix(b.Code, other.start) {
+			return true
+		}
+	}
+	return false
+}
+
+// documented returns the blocks of all documents.
+func documented(t *testing.T) []snippet.Block {
+	t.Helper()
+	blocks, err := snippet.ReadDocuments(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blocks
+}
+
+// block returns the code of a block that otherBlocks lists.
+func block(t *testing.T, document, start string) string {
+	t.Helper()
+	for _, b := range documented(t) {
+		if b.Document == document && strings.HasPrefix(b.Code, start) && isOther(b) {
+			return b.Code
+		}
+	}
+	t.Fatalf("%s has no block that starts with %q", document, start)
+	return ""
+}

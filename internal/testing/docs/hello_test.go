@@ -1,0 +1,157 @@
+package docs
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+)
+
+// TestFirstServer does what the README says, in a new folder: it makes a module
+// with the commands shown, builds the program, sends the requests and compares
+// the answers. Only the port is another one.
+func TestFirstServer(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("processes cannot be sent signals")
+	}
+	dir := makeModule(t)
+	for {
+		address := freeAddress(t)
+		build(t, dir, strings.ReplaceAll(block(t, "README.md", "package main"), "127.0.0.1:8080", address))
+		if p := startProgram(t, dir, address); p != nil {
+			converse(t, strings.ReplaceAll(block(t, "README.md", "$ go build && ./hello &"), "localhost:8080", address))
+			p.stop(t)
+			return
+		}
+	}
+}
+
+// makeModule makes a module with the commands shown and returns its folder. The
+// checkout is named by its whole path instead of ../http, so that packages that
+// are compiled already are not compiled again.
+func makeModule(t *testing.T) string {
+	t.Helper()
+	checkout, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	commands := block(t, "README.md", "go mod init example.com/hello")
+	for command := range strings.Lines(strings.Replace(commands, "../http", checkout, 1)) {
+		run(t, dir, strings.Fields(command)...)
+	}
+	return dir
+}
+
+// run runs a command in a folder.
+func run(t *testing.T, dir string, command ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, out)
+	}
+}
+
+// freeAddress returns an address that was free a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// build makes a program of the source.
+func build(t *testing.T, dir, source string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, "go", "build", "-o", "program", ".")
+}
+
+// A program runs until it is stopped.
+type program struct {
+	cmd    *exec.Cmd
+	output bytes.Buffer // to be read when it has ended
+	ended  chan error
+}
+
+// startProgram waits until the program serves at the address. It returns nil if
+// somebody else has taken the address meanwhile.
+func startProgram(t *testing.T, dir, address string) *program {
+	t.Helper()
+	p := &program{cmd: exec.Command(filepath.Join(dir, "program")), ended: make(chan error, 1)}
+	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // it has ended if all went well
+	go func() { p.ended <- p.cmd.Wait() }()
+	for {
+		if conn, err := net.DialTimeout("tcp", address, testkit.Patience); err == nil {
+			conn.Close()
+			return p
+		}
+		select {
+		case err := <-p.ended:
+			if strings.Contains(p.output.String(), "address already in use") {
+				return nil
+			}
+			t.Fatalf("the program ended: %v\n%s", err, &p.output)
+		default:
+			runtime.Gosched()
+		}
+	}
+}
+
+// stop ends the program as a supervisor does. It must end well, and must not
+// have printed anything.
+func (p *program) stop(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-p.ended; err != nil || p.output.Len() > 0 {
+		t.Errorf("the program ended with %v and printed %q", err, &p.output)
+	}
+}
+
+// converse sends the requests of a transcript: curl commands, each with the
+// body of its answer on the next line.
+func converse(t *testing.T, transcript string) {
+	t.Helper()
+	client := &http.Client{Timeout: testkit.Patience}
+	defer client.CloseIdleConnections()
+	commands := strings.Split(transcript, "$ ")[1:]
+	if len(commands) < 2 || commands[0] != "go build && ./hello &\n" {
+		t.Fatalf("the transcript is %q", transcript)
+	}
+	for _, command := range commands[1:] {
+		line, want, _ := strings.Cut(command, "\n")
+		arguments, ok := strings.CutPrefix(line, "curl ")
+		method := http.MethodGet
+		if rest, post := strings.CutPrefix(arguments, "-X POST "); post {
+			method, arguments = http.MethodPost, rest
+		}
+		if !ok || strings.Contains(arguments, " ") {
+			t.Fatalf("%q is not understood", line)
+		}
+		got := askAt(t, client, "http://"+arguments, method+" ", "")
+		if got.body+"\n" != want {
+			t.Errorf("%s: got %q, want %q", line, got.body, want)
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package docs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+)
+
+// An answer is what a server answered.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// ask sends a request, "GET /path", to a server of handler and waits until the
+// handler has returned. Header lines are "Name: value".
+func ask(t *testing.T, handler http.Handler, request, body string, header ...string) answer {
+	t.Helper()
+	srv := testkit.StartServer(t, testkit.HTTP1, handler)
+	defer srv.Close()
+	srv.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return askAt(t, srv.Client(), srv.URL, request, body, header...)
+}
+
+// askAt sends a request to the server at a URL.
+func askAt(t *testing.T, client *http.Client, url, request, body string, header ...string) answer {
+	t.Helper()
+	method, path, _ := strings.Cut(request, " ")
+	req, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		req.Header.Set(name, value)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+// want checks an answer's status and body.
+func (a answer) want(t *testing.T, status int, body string) {
+	t.Helper()
+	if a.status != status || a.body != body {
+		t.Errorf("got %d %.500s, want %d %.500s", a.status, a.body, status, body)
+	}
+}
+
+// wantHeader checks a field of an answer's header.
+func (a answer) wantHeader(t *testing.T, name, value string) {
+	t.Helper()
+	if got := a.header.Get(name); got != value {
+		t.Errorf("%s is %q, want %q", name, got, value)
+	}
+}
+
+// says returns a handler that answers with its name and the path parameters
+// given.
+func says(name string, parameters ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, name)
+		for _, p := range parameters {
+			fmt.Fprint(w, " ", http.PathParam(r, p))
+		}
+	}
+}
+
+// What examples leave to the reader.
+var (
+	hello      = says("hello")
+	login      = says("login")
+	listUsers  = says("list")
+	getUser    = says("user", "id")
+	deleteUser = says("delete", "id")
+	download   = says("download", "path")
+	stats      = says("stats")
+)
+
+// requireLogin stands for an application's own middleware.
+func requireLogin(next http.Handler) http.Handler { return require("login", next) }
+
+// requireAdmin stands for an application's own middleware.
+func requireAdmin(next http.Handler) http.Handler { return require("admin", next) }
+
+// require lets requests through whose Authorization field names the right.
+func require(right string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Authorization"), right) {
+			http.WriteError(w, http.StatusUnauthorized, right+" required")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// A User is what the examples are about.
+type User struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+// A memory stands for a database. It notes how it was asked.
+type memory struct {
+	users []User
+	err   error
+	asked string
+}
+
+// List returns all users, whatever page is asked for.
+func (m *memory) List(ctx context.Context, column, direction string, limit, offset int) ([]User, int, error) {
+	m.asked = fmt.Sprintf("%s %s limit %d offset %d", column, direction, limit, offset)
+	return m.users, 42, errors.Join(m.err, ctx.Err())
+}
+
+// Find returns the first user.
+func (m *memory) Find(ctx context.Context, id int64) (User, error) {
+	deadline, _ := ctx.Deadline()
+	m.asked = fmt.Sprintf("%d until %v", id, deadline)
+	if m.err != nil {
+		return User{}, m.err
+	}
+	return m.users[0], ctx.Err()
+}
+
+// A console takes the place of package fmt or log, and records what is printed.
+type console struct {
+	t    *testing.T
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Println records a line.
+func (c *console) Println(a ...any) { c.Printf("%s", fmt.Sprintln(a...)) }
+
+// Print records a line, as log.Print does.
+func (c *console) Print(a ...any) { c.Println(a...) }
+
+// Printf records text.
+func (c *console) Printf(format string, a ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fmt.Fprintf(&c.text, format, a...)
+}
+
+// Write records text.
+func (c *console) Write(p []byte) (int, error) {
+	c.Printf("%s", p)
+	return len(p), nil
+}
+
+// Fatal fails the test and ends the goroutine.
+func (c *console) Fatal(a ...any) {
+	c.t.Error(a...)
+	runtime.Goexit()
+}
+
+// String returns all that was printed.
+func (c *console) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.String()
+}
+
+// logger returns a logger without times that writes to the console.
+func (c *console) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(c, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == "duration" || a.Key == "remote_ip" {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+}
+
+// A site is a server that an example makes, on a free port instead of the one
+// shown.
+type site struct {
+	listener net.Listener
+	made     chan *http.Server
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &site{listener, make(chan *http.Server, 1)}
+}
+
+// newServer takes the place of http.NewServer.
+func (s *site) newServer(handler http.Handler, options ...http.ServerOption) *http.Server {
+	server := http.NewServer(handler, append(options, http.WithListener(s.listener))...)
+	s.made <- server
+	return server
+}
+
+// during runs an example that serves until it is stopped, uses the server and
+// stops it.
+func (s *site) during(t *testing.T, example func(), use func(url string)) {
+	t.Helper()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		example()
+	}()
+	use("http://" + s.listener.Addr().String())
+	select {
+	case server := <-s.made:
+		if err := server.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	case <-ended:
+	}
+	<-ended
+}

@@ -1,0 +1,616 @@
+package docs
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+)
+
+// A memoryServer serves connections that exist in memory, on the fake clock.
+type memoryServer struct {
+	*testkit.PipeListener
+	running atomic.Int64 // handlers
+}
+
+// wantRunning waits until everyone waits for something, and checks how many
+// handlers run.
+func (s *memoryServer) wantRunning(t *testing.T, want int64) {
+	t.Helper()
+	synctest.Wait()
+	if got := s.running.Load(); got != want {
+		t.Fatalf("%d handlers run, want %d", got, want)
+	}
+}
+
+// inMemory runs test with a server of handler on the fake clock, and stops the
+// server afterwards, which must end all handlers at once.
+func inMemory(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, s *memoryServer)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &memoryServer{PipeListener: testkit.NewPipeListener()}
+		updates = newHub() // its channels must belong to this test
+		server := http.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.running.Add(1)
+			defer s.running.Add(-1)
+			handler(w, r)
+		}), http.WithListener(s))
+		if err := server.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			before := time.Now()
+			if err := server.Stop(context.Background()); err != nil || time.Since(before) > 0 {
+				t.Errorf("Stop took %v: %v", time.Since(before), err)
+			}
+			s.wantRunning(t, 0)
+		}()
+		test(t, s)
+	})
+}
+
+// received is what a client has received: messages, or lines of an event stream.
+type received chan string
+
+// want waits up to a minute for each of the messages.
+func (r received) want(t *testing.T, messages ...string) {
+	t.Helper()
+	for _, want := range messages {
+		select {
+		case got, ok := <-r:
+			if got != want || !ok {
+				t.Fatalf("got %q (%t), want %q", got, ok, want)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%q does not arrive", want)
+		}
+	}
+}
+
+// openStream asks for an event stream and reads the header of the response.
+func openStream(t *testing.T, s *memoryServer, header ...string) (net.Conn, io.Reader) {
+	t.Helper()
+	conn, err := s.Dial(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: example.com\r\n"+strings.Join(header, "\r\n")+"\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || res.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("response %v, %v", res, err)
+	}
+	return conn, res.Body
+}
+
+// follow opens an event stream and returns its events, without the ids, and its
+// comments. Each event is one text: its name and its data.
+func follow(t *testing.T, s *memoryServer, header ...string) received {
+	t.Helper()
+	_, body := openStream(t, s, header...)
+	events := make(received, 5000)
+	go func() {
+		defer close(events)
+		name := ""
+		for scanner := bufio.NewScanner(body); scanner.Scan(); {
+			switch field, value, _ := strings.Cut(scanner.Text(), ": "); {
+			case field == "event":
+				name = value
+			case field == "data":
+				events <- name + " " + value
+			case field == "" && value != "":
+				events <- ": " + value
+			}
+		}
+	}()
+	return events
+}
+
+//snippet:begin README.md
+
+// A hub keeps the latest messages for everyone who follows it, and numbers them.
+type hub struct {
+	mu       sync.Mutex
+	messages []string      // at most 1000
+	first    int64         // the number of messages[0]
+	added    chan struct{} // closed when a message is added
+}
+
+// newHub numbers messages from the current time on, so that the numbers of an
+// earlier process are older than all of its own.
+func newHub() *hub {
+	return &hub{first: time.Now().UnixMicro(), added: make(chan struct{})}
+}
+
+// publish adds a message. It does not wait for anyone.
+func (h *hub) publish(message string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.messages) == 1000 {
+		h.messages = h.messages[1:]
+		h.first++
+	}
+	h.messages = append(h.messages, message)
+	close(h.added)
+	h.added = make(chan struct{})
+}
+
+// next returns the number of the next message.
+func (h *hub) next() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.first + int64(len(h.messages))
+}
+
+// from returns the messages from number n on, and a channel that is closed when
+// there are more. It returns false if the hub no longer has message n.
+func (h *hub) from(n int64) ([]string, <-chan struct{}, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := n - h.first
+	if i < 0 || i > int64(len(h.messages)) {
+		return nil, nil, false
+	}
+	return slices.Clone(h.messages[i:]), h.added, true
+}
+
+var updates = newHub()
+
+//snippet:end
+
+//snippet:begin README.md
+
+func stream(w http.ResponseWriter, r *http.Request) {
+	n := updates.next()
+	if seen, err := strconv.ParseInt(http.LastEventID(r), 10, 64); err == nil {
+		n = seen + 1 // the client has reconnected
+	}
+	sse := http.NewSSEWriter(w)
+	ping := time.NewTicker(30 * time.Second)
+	defer ping.Stop()
+	for {
+		messages, added, ok := updates.from(n)
+		if !ok {
+			n = updates.next()
+			if err := sse.Event("missed", "reload the page"); err != nil {
+				return
+			}
+			continue
+		}
+		for _, message := range messages {
+			if err := sse.EventWithID(strconv.FormatInt(n, 10), "update", message); err != nil {
+				return
+			}
+			n++
+		}
+		select {
+		case <-added:
+		case <-ping.C: // proxies close silent connections
+			if err := sse.Comment("ping"); err != nil {
+				return
+			}
+		case <-r.Context().Done(): // the client has left, or the server is stopping
+			return
+		}
+	}
+}
+
+//snippet:end
+
+func TestEveryPageGetsEveryEvent(t *testing.T) {
+	inMemory(t, stream, func(t *testing.T, s *memoryServer) {
+		pages := []received{follow(t, s), follow(t, s)}
+		for n := range 10 {
+			updates.publish(fmt.Sprint(n))
+			for _, page := range pages {
+				page.want(t, fmt.Sprint("update ", n))
+			}
+		}
+		// Longer than the server's write timeout.
+		before := time.Now()
+		for _, page := range pages {
+			page.want(t, ": ping")
+		}
+		if waited := time.Since(before); waited != 30*time.Second {
+			t.Errorf("the first ping came after %v", waited)
+		}
+		updates.publish("late")
+		for _, page := range pages {
+			page.want(t, "update late")
+		}
+	})
+}
+
+// Nobody who reads misses a message, however quickly they are published.
+func TestBurst(t *testing.T) {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" {
+			push(w, r)
+			return
+		}
+		stream(w, r)
+	}
+	inMemory(t, handler, func(t *testing.T, s *memoryServer) {
+		pages := []received{follow(t, s), follow(t, s)}
+		clients := []received{reading(connect(t, s, nil)), reading(connect(t, s, nil))}
+		for n := range 1000 {
+			updates.publish(fmt.Sprint(n))
+		}
+		for n := range 1000 {
+			for _, page := range pages {
+				page.want(t, fmt.Sprint("update ", n))
+			}
+			for _, client := range clients {
+				client.want(t, fmt.Sprint(n))
+			}
+		}
+	})
+}
+
+func TestPageThatReconnects(t *testing.T) {
+	inMemory(t, stream, func(t *testing.T, s *memoryServer) {
+		conn, body := openStream(t, s)
+		updates.publish("one")
+		lines := bufio.NewReader(body)
+		id, err := lines.ReadString('\n')
+		if err != nil || !strings.HasPrefix(id, "id: ") {
+			t.Fatalf("line %q, %v", id, err)
+		}
+		conn.Close()
+		updates.publish("two")
+		updates.publish("three")
+		seen := "Last-Event-ID" + strings.TrimSpace(strings.TrimPrefix(id, "id"))
+		follow(t, s, seen).want(t, "update two", "update three")
+		fresh := follow(t, s)
+		garbage := follow(t, s, "Last-Event-ID: x")
+		future := follow(t, s, "Last-Event-ID: 9000000000000000000")
+		past := follow(t, s, "Last-Event-ID: 7")
+		future.want(t, "missed reload the page")
+		past.want(t, "missed reload the page")
+		for n := range 1000 {
+			updates.publish(fmt.Sprint(n))
+		}
+		follow(t, s, seen).want(t, "missed reload the page")
+		for _, page := range []received{fresh, garbage, future, past} {
+			page.want(t, "update 0", "update 1")
+		}
+	})
+}
+
+func TestStreamOfAPageThatIsLeft(t *testing.T) {
+	inMemory(t, stream, func(t *testing.T, s *memoryServer) {
+		conn, _ := openStream(t, s)
+		other := follow(t, s)
+		s.wantRunning(t, 2)
+		conn.Close()
+		s.wantRunning(t, 1)
+		updates.publish("still here")
+		other.want(t, "update still here")
+	})
+}
+
+func TestStreamOfAPageThatDoesNotRead(t *testing.T) {
+	inMemory(t, stream, func(t *testing.T, s *memoryServer) {
+		openStream(t, s) // reads nothing more
+		page := follow(t, s)
+		before := time.Now()
+		for n := range 1000 {
+			updates.publish(fmt.Sprint(n))
+			page.want(t, fmt.Sprint("update ", n))
+		}
+		if waited := time.Since(before); waited > 0 {
+			t.Errorf("the other page waited %v", waited)
+		}
+		time.Sleep(time.Minute)
+		s.wantRunning(t, 1) // the stalled page is disconnected
+	})
+}
+
+//snippet:begin README.md
+
+var upgrader http.Upgrader
+
+func echo(w http.ResponseWriter, r *http.Request) {
+	conn, err := upgrader.Upgrade(w, r)
+	if err != nil {
+		return // Upgrade has sent the error response
+	}
+	defer conn.Close()
+	for {
+		messageType, payload, err := conn.ReadMessage()
+		if err != nil {
+			return // the peer has closed, or is gone
+		}
+		if err := conn.WriteMessage(messageType, payload); err != nil {
+			return
+		}
+	}
+}
+
+//snippet:end
+
+func TestEcho(t *testing.T) {
+	inMemory(t, echo, func(t *testing.T, s *memoryServer) {
+		client := connect(t, s, nil)
+		for _, text := range []string{"one", "two"} {
+			if err := client.WriteMessage(http.TextMessage, []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+			wantMessage(t, client, text)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+		for origin, want := range map[string]int{"https://example.com": 101, "https://example.org": 403} {
+			if got := handshake(t, s, origin); got != want {
+				t.Errorf("a page of %s gets %d, want %d", origin, got, want)
+			}
+		}
+	})
+}
+
+// connect opens a WebSocket, which is closed when the test ends.
+func connect(t *testing.T, s *memoryServer, options *http.DialOptions) *http.Conn {
+	t.Helper()
+	if options == nil {
+		options = new(http.DialOptions)
+	}
+	options.DialContext = s.Dial
+	conn, _, err := http.Dial(t.Context(), "ws://example.com/", options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// handshake returns the status that a page of an origin gets.
+func handshake(t *testing.T, s *memoryServer, origin string) int {
+	t.Helper()
+	conn, res, err := http.Dial(t.Context(), "ws://example.com/", &http.DialOptions{
+		Header: http.Header{"Origin": {origin}}, DialContext: s.Dial,
+	})
+	if err == nil {
+		conn.Close()
+	}
+	return res.StatusCode
+}
+
+// wantMessage reads the next message.
+func wantMessage(t *testing.T, conn *http.Conn, want string) {
+	t.Helper()
+	if _, got, err := conn.ReadMessage(); err != nil || string(got) != want {
+		t.Fatalf("read %q, %v, want %q", got, err, want)
+	}
+}
+
+// reading returns the messages of a connection. A goroutine reads all the time,
+// as clients do, which answers pings.
+func reading(conn *http.Conn) received {
+	messages := make(received)
+	go func() {
+		defer close(messages)
+		for {
+			_, payload, err := conn.ReadMessage()
+			if err != nil {
+				return
+			}
+			messages <- string(payload)
+		}
+	}()
+	return messages
+}
+
+//snippet:begin README.md
+
+func push(w http.ResponseWriter, r *http.Request) {
+	n := updates.next()
+	conn, err := upgrader.Upgrade(w, r)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	conn.SetMaxMessageSize(4 << 10) // 16 MB by default
+
+	// The peer must send something, at least pongs, every 90 seconds.
+	alive := func([]byte) error { return conn.SetReadDeadline(time.Now().Add(90 * time.Second)) }
+	conn.SetPongHandler(alive)
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		for alive(nil) == nil {
+			if _, _, err := conn.ReadMessage(); err != nil {
+				return
+			}
+		}
+	}()
+
+	ping := time.NewTicker(30 * time.Second)
+	defer ping.Stop()
+	for {
+		messages, added, ok := updates.from(n)
+		if !ok {
+			conn.CloseWithMessage(http.CloseTryAgainLater, "too slow")
+			return
+		}
+		for _, message := range messages {
+			conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
+			if err := conn.WriteMessage(http.TextMessage, []byte(message)); err != nil {
+				return // the client has left, or stopped reading
+			}
+			n++
+		}
+		select {
+		case <-added:
+		case <-ping.C:
+			conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
+			if err := conn.WritePing(nil); err != nil {
+				return
+			}
+		case <-left:
+			return
+		}
+	}
+}
+
+//snippet:end
+
+func TestEveryClientIsPushedEveryMessage(t *testing.T) {
+	inMemory(t, push, func(t *testing.T, s *memoryServer) {
+		clients := []received{reading(connect(t, s, nil)), reading(connect(t, s, nil))}
+		for n := range 20 {
+			updates.publish(fmt.Sprint(n))
+			for _, client := range clients {
+				client.want(t, fmt.Sprint(n))
+			}
+		}
+	})
+}
+
+func TestPushToAClientAfterAnHourOfSilence(t *testing.T) {
+	inMemory(t, push, func(t *testing.T, s *memoryServer) {
+		client := reading(connect(t, s, nil))
+		time.Sleep(time.Hour)
+		updates.publish("late")
+		client.want(t, "late")
+	})
+}
+
+func TestPushToAClientThatLeaves(t *testing.T) {
+	inMemory(t, push, func(t *testing.T, s *memoryServer) {
+		leaves, stays := connect(t, s, nil), reading(connect(t, s, nil))
+		s.wantRunning(t, 2)
+		if err := leaves.Close(); err != nil {
+			t.Error(err)
+		}
+		s.wantRunning(t, 1)
+		updates.publish("still here")
+		stays.want(t, "still here")
+	})
+}
+
+func TestPushToAClientThatDoesNotRead(t *testing.T) {
+	inMemory(t, push, func(t *testing.T, s *memoryServer) {
+		stalled, client := connect(t, s, nil), reading(connect(t, s, nil))
+		before := time.Now()
+		for n := range 1000 {
+			updates.publish(fmt.Sprint(n))
+			client.want(t, fmt.Sprint(n))
+		}
+		if waited := time.Since(before); waited > 0 {
+			t.Errorf("the other client waited %v", waited)
+		}
+		time.Sleep(2 * time.Minute)
+		s.wantRunning(t, 1)
+		if _, _, err := stalled.ReadMessage(); err == nil {
+			t.Error("the stalled client is still connected")
+		}
+	})
+}
+
+func TestPushToAClientThatIsGone(t *testing.T) {
+	inMemory(t, push, func(t *testing.T, s *memoryServer) {
+		conn, err := s.Dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "+http.GenerateKey()+"\r\n\r\n")
+		go io.Copy(io.Discard, conn) // takes everything and answers nothing
+		synctest.Wait()
+		s.wantRunning(t, 1)
+		time.Sleep(2 * time.Minute)
+		s.wantRunning(t, 0)
+	})
+}
+
+func TestLargeMessagesAreRefused(t *testing.T) {
+	inMemory(t, push, func(t *testing.T, s *memoryServer) {
+		client := connect(t, s, nil)
+		go client.WriteMessage(http.TextMessage, make([]byte, 4<<10+1)) // fails, since nobody reads all of it
+		var closed *http.CloseError
+		if _, _, err := client.ReadMessage(); !errors.As(err, &closed) || closed.Code != http.CloseMessageTooBig {
+			t.Errorf("%v, want close code 1009", err)
+		}
+	})
+}
+
+func TestCloseErrors(t *testing.T) {
+	for _, code := range []int{http.CloseNormalClosure, 4001} {
+		closes := func(w http.ResponseWriter, r *http.Request) {
+			if conn, err := upgrader.Upgrade(w, r); err == nil {
+				conn.CloseWithMessage(code, "enough")
+			}
+		}
+		inMemory(t, closes, func(t *testing.T, s *memoryServer) {
+			socket := connect(t, s, nil)
+			fmt := &console{t: t}
+			//snippet:begin README.md
+			_, _, err := socket.ReadMessage()
+			var closed *http.CloseError
+			if errors.As(err, &closed) {
+				fmt.Println("the peer closed:", closed.Code, closed.Text)
+			}
+			//snippet:end
+			if want := map[int]string{1000: "the peer closed: 1000 enough\n", 4001: "the peer closed: 4001 enough\n"}[code]; fmt.String() != want {
+				t.Errorf("printed %q, want %q", fmt, want)
+			}
+		})
+	}
+}
+
+func TestDial(t *testing.T) {
+	var authorization, protocol string
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		authorization, protocol = r.Header.Get("Authorization"), r.URL.Path
+		echo(w, r)
+	}
+	certFile, keyFile, pool := testkit.KeyPair(t)
+	server := http.NewServer(http.HandlerFunc(handler), http.WithAddr("127.0.0.1:0"), http.WithTLS(certFile, keyFile))
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop(context.Background())
+	ctx, log := t.Context(), &console{t: t}
+	dial := func(ctx context.Context, url string, options *http.DialOptions) (*http.Conn, *http.Response, error) {
+		options.TLSConfig = &tls.Config{RootCAs: pool}
+		return http.Dial(ctx, strings.Replace(url, "example.com", server.Addr(), 1), options)
+	}
+	//snippet:begin README.md
+	conn, _, err := dial(ctx, "wss://example.com/socket", &http.DialOptions{
+		Header: http.Header{"Authorization": {"Bearer secret"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	err = conn.WriteJSON(map[string]string{"hello": "there"})
+	//snippet:end
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]string
+	if err := conn.ReadJSON(&got); err != nil || got["hello"] != "there" {
+		t.Errorf("read %v, %v", got, err)
+	}
+	if authorization != "Bearer secret" || protocol != "/socket" {
+		t.Errorf("the server saw %q and the path %q", authorization, protocol)
+	}
+}

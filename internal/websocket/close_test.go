@@ -1,0 +1,743 @@
+package websocket
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
+)
+
+// within reports an error unless f takes exactly the time wanted on the fake
+// clock.
+func within(t *testing.T, want time.Duration, what string, f func() error) error {
+	t.Helper()
+	start := time.Now()
+	err := f()
+	if took := time.Since(start); took != want {
+		t.Errorf("%s took %v, want %v; it returned %v", what, took, want, err)
+	}
+	return err
+}
+
+func (c *Conn) closeNormally() error { return c.Close(context.Background(), 1000, "") }
+
+// closesNetwork checks that nothing of the network connection is left open.
+func closesNetwork(t *testing.T, c *Conn) {
+	t.Helper()
+	if _, err := c.conn.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) && !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the network connection is open: %v", err)
+	}
+}
+
+// readUntilError reads messages in a goroutine and hands over the error with
+// which reading ends.
+func readUntilError(c *Conn) <-chan error {
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			if _, _, err := c.ReadMessage(); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	return ended
+}
+
+func TestCloseDoesNotWaitAfterAFailedWrite(t *testing.T) {
+	t.Parallel()
+	stuck := func(c *Conn) { c.SetWriteDeadline(time.Now().Add(time.Second)) }
+	for name, fail := range map[string]func(c *Conn, peer *rawPeer) error{
+		"message": func(c *Conn, _ *rawPeer) error { stuck(c); return c.WriteMessage(frame.Text, []byte("x")) },
+		"ping":    func(c *Conn, _ *rawPeer) error { stuck(c); return c.WriteControl(frame.Ping, nil) },
+		"writer": func(c *Conn, _ *rawPeer) error {
+			stuck(c)
+			w, err := c.NextWriter(frame.Text)
+			if err != nil {
+				return err
+			}
+			return w.Close()
+		},
+		"pong of the reader": func(c *Conn, peer *rawPeer) error {
+			peer.send(frame.Ping, true, "")
+			time.Sleep(2 * CloseTimeout)
+			return os.ErrDeadlineExceeded
+		},
+		"part of a large message": func(c *Conn, peer *rawPeer) error {
+			stuck(c)
+			go io.CopyN(io.Discard, peer.conn, 1000)
+			return c.WriteMessage(frame.Binary, make([]byte, 1<<20))
+		},
+	} {
+		for role, change := range map[string]func(*Config){"server": func(*Config) {}, "client": client} {
+			t.Run(name+" of a "+role, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					c, peer := pipe(t, change)
+					ended := readUntilError(c)
+					if err := fail(c, peer); !errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Fatal(err)
+					}
+					err := within(t, 0, "Close", c.closeNormally)
+					if !errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Errorf("Close: %v, want the error of the write", err)
+					}
+					<-ended
+					closesNetwork(t, c)
+				})
+			})
+		}
+	}
+}
+
+// Close gives up after the time that was set, whatever holds it.
+func TestCloseTimeout(t *testing.T) {
+	t.Parallel()
+	for name, hold := range map[string]func(c *Conn, peer *rawPeer){
+		"silent peer":              func(c *Conn, peer *rawPeer) { go io.Copy(io.Discard, peer.conn) },
+		"peer that does not read":  func(*Conn, *rawPeer) {},
+		"stuck writer":             func(c *Conn, _ *rawPeer) { go c.WriteMessage(frame.Text, []byte("x")) },
+		"stuck ping":               func(c *Conn, _ *rawPeer) { go c.WriteControl(frame.Ping, nil) },
+		"open writer":              func(c *Conn, _ *rawPeer) { c.NextWriter(frame.Text) },
+		"reader":                   func(c *Conn, peer *rawPeer) { go io.Copy(io.Discard, peer.conn); readUntilError(c) },
+		"reader that sends a pong": func(c *Conn, peer *rawPeer) { readUntilError(c); peer.send(frame.Ping, true, "") },
+		"reader that sends a close frame": func(c *Conn, peer *rawPeer) {
+			readUntilError(c)
+			peer.conn.Write([]byte{0xFF, 0xFF})
+		},
+		"handler that does not return": func(c *Conn, peer *rawPeer) {
+			c.SetPingHandler(func([]byte) error { <-c.end.done; return nil })
+			readUntilError(c)
+			peer.send(frame.Ping, true, "")
+			go io.Copy(io.Discard, peer.conn)
+		},
+		"connection that ignores deadlines": func(c *Conn, _ *rawPeer) {
+			c.conn = deaf{c.conn}
+			c.dl.conn = c.conn
+		},
+	} {
+		for _, timeout := range []time.Duration{time.Millisecond, 2 * time.Second, time.Minute} {
+			t.Run(fmt.Sprint(name, " for ", timeout), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					c, peer := pipe(t)
+					hold(c, peer)
+					synctest.Wait()
+					c.SetCloseTimeout(timeout)
+					want := timeout
+					if name == "reader that sends a pong" || name == "reader that sends a close frame" {
+						want = min(want, CloseTimeout) // of that frame
+					}
+					var second sync.WaitGroup
+					second.Go(func() { c.closeNormally() })
+					err := within(t, want, "Close", c.closeNormally)
+					if !errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Errorf("Close: %v", err)
+					}
+					second.Wait()
+					closesNetwork(t, c)
+					synctest.Wait() // or a goroutine remains
+				})
+			})
+		}
+	}
+}
+
+// A deaf connection ignores deadlines.
+type deaf struct{ net.Conn }
+
+func (deaf) SetDeadline(time.Time) error      { return nil }
+func (deaf) SetReadDeadline(time.Time) error  { return nil }
+func (deaf) SetWriteDeadline(time.Time) error { return nil }
+
+func TestALaterCloseMayHaveLessTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := pipe(t)
+		go io.Copy(io.Discard, peer.conn)
+		c.SetCloseTimeout(time.Hour)
+		first := make(chan error, 1)
+		go func() { first <- c.closeNormally() }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := within(t, time.Second, "Close", func() error { return c.Close(ctx, 1001, "") })
+		if !errors.Is(err, context.DeadlineExceeded) || <-first != err {
+			t.Error(err)
+		}
+	})
+}
+
+// An endless stream after the close frame holds Close no longer than silence.
+func TestCloseOfAPeerThatSendsForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for name, next := range map[string]func(peer *rawPeer, i int) []byte{
+			"messages":    func(peer *rawPeer, i int) []byte { return peer.frame(frame.Text, true, "x") },
+			"fragments":   func(peer *rawPeer, i int) []byte { return peer.frame(frame.Opcode(min(i, 1)^1), false, "x") },
+			"pings":       func(peer *rawPeer, i int) []byte { return peer.frame(frame.Ping, true, "x") },
+			"one message": func(peer *rawPeer, i int) []byte { return endless(peer, i) },
+			"after its close frame": func(peer *rawPeer, i int) []byte {
+				return append(peer.frame(frame.Close, true, ""), make([]byte, 1000)...)
+			},
+		} {
+			for _, reads := range []bool{false, true} {
+				c, peer := pipe(t)
+				go io.Copy(io.Discard, peer.conn)
+				if reads {
+					readUntilError(c)
+				}
+				var sender sync.WaitGroup
+				sender.Go(func() {
+					for i := 0; !c.end.isDone(); i++ {
+						peer.conn.Write(next(peer, i))
+						time.Sleep(100 * time.Millisecond)
+					}
+				})
+				synctest.Wait()
+				start := time.Now()
+				err := c.closeNormally()
+				if took := time.Since(start); took > CloseTimeout || (err == nil) != (name == "after its close frame") {
+					t.Errorf("%s, with a reader: %v: Close took %v: %v", name, reads, took, err)
+				}
+				sender.Wait()
+			}
+		}
+	})
+}
+
+// endless returns the next bytes of one message without an end.
+func endless(peer *rawPeer, i int) []byte {
+	if i > 0 {
+		return make([]byte, 1000)
+	}
+	return frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.Binary, Masked: true, Length: 1 << 20})
+}
+
+func TestCloseNow(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(c *Conn, peer *rawPeer) (ended <-chan error){
+		"idle":   func(*Conn, *rawPeer) <-chan error { return nil },
+		"reader": func(c *Conn, _ *rawPeer) <-chan error { return readUntilError(c) },
+		"writer": func(c *Conn, _ *rawPeer) <-chan error {
+			return later(func() error { return c.WriteMessage(frame.Text, []byte("x")) })
+		},
+		"writer that waits for another": func(c *Conn, _ *rawPeer) <-chan error {
+			c.NextWriter(frame.Text)
+			return later(func() error { return c.WriteMessage(frame.Text, []byte("x")) })
+		},
+		"ping that waits for a message": func(c *Conn, _ *rawPeer) <-chan error {
+			go c.WriteMessage(frame.Text, []byte("x"))
+			synctest.Wait()
+			return later(func() error { return c.WriteControl(frame.Ping, nil) })
+		},
+		"reader that waits for a handler": func(c *Conn, peer *rawPeer) <-chan error {
+			c.SetPongHandler(func([]byte) error { <-c.end.done; return nil })
+			go c.ReadMessage()
+			peer.send(frame.Pong, true, "")
+			synctest.Wait()
+			return readUntilError(c)
+		},
+		"Close": func(c *Conn, _ *rawPeer) <-chan error { return later(c.closeNormally) },
+		"Close that waits for the peer": func(c *Conn, peer *rawPeer) <-chan error {
+			go io.Copy(io.Discard, peer.conn)
+			return later(c.closeNormally)
+		},
+		"Close that waits for a reader": func(c *Conn, peer *rawPeer) <-chan error {
+			go io.Copy(io.Discard, peer.conn)
+			readUntilError(c)
+			synctest.Wait()
+			return later(c.closeNormally)
+		},
+		"Close that lingers": func(c *Conn, peer *rawPeer) <-chan error {
+			c.client = true // which lingers on a pipe, too
+			go io.Copy(io.Discard, peer.conn)
+			peer.mask = false
+			c.in.decoder.Masked = false
+			go peer.send(frame.Close, true, "")
+			return later(func() error { c.closeNormally(); return net.ErrClosed })
+		},
+		"connection that ignores deadlines": func(c *Conn, _ *rawPeer) <-chan error {
+			c.conn = deaf{c.conn}
+			c.dl.conn = c.conn
+			return readUntilError(c)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := pipe(t, func(cfg *Config) { cfg.Client = false })
+				c.out.keys = new(maskingKeys)
+				calls := 0
+				c.AfterClose(func(error) { calls++ })
+				ended := begin(c, peer)
+				synctest.Wait()
+				var callers sync.WaitGroup
+				for range 5 {
+					callers.Go(func() {
+						for range 3 {
+							if err := within(t, 0, "CloseNow", c.CloseNow); err != nil {
+								t.Errorf("CloseNow: %v", err)
+							}
+						}
+					})
+				}
+				if ended != nil {
+					err := within(t, 0, name, func() error { return <-ended })
+					if !errors.Is(err, net.ErrClosed) {
+						t.Errorf("%s: %v, want net.ErrClosed", name, err)
+					}
+				}
+				callers.Wait()
+				closesNetwork(t, c)
+				wantClosed(t, c)
+				if err := within(t, 0, "Close after CloseNow", c.closeNormally); err != nil && ended == nil {
+					t.Errorf("Close after CloseNow: %v", err)
+				}
+				if calls != 1 {
+					t.Errorf("AfterClose was called %d times", calls)
+				}
+			})
+		})
+	}
+}
+
+// later calls f in a goroutine and hands over its error.
+func later(f func() error) <-chan error {
+	ended := make(chan error, 1)
+	go func() { ended <- f() }()
+	return ended
+}
+
+// wantClosed checks that every method of a closed connection fails, at once.
+func wantClosed(t *testing.T, c *Conn) {
+	t.Helper()
+	uses := map[string]func() error{
+		"ReadMessage": func() error { _, _, err := c.ReadMessage(); return err },
+		"NextMessage": func() error { _, _, err := c.NextMessage(); return err },
+		"WriteMessage": func() error {
+			return c.WriteMessage(frame.Text, []byte("x"))
+		},
+		"NextWriter":    func() error { _, err := c.NextWriter(frame.Text); return err },
+		"WritePrepared": func() error { return c.WritePrepared(NewPrepared(frame.Text, nil)) },
+		"WriteControl":  func() error { return c.WriteControl(frame.Ping, nil) },
+	}
+	c.SetWriteDeadline(time.Now().Add(time.Second)) // for what waits for an open writer
+	for name, use := range uses {
+		start := time.Now()
+		err := use()
+		if took := time.Since(start); took != 0 || !errors.Is(err, net.ErrClosed) && !errors.Is(err, ErrCloseSent) && !errors.As(err, new(*closeError)) {
+			t.Errorf("%s of a closed connection: after %v: %v", name, took, err)
+		}
+	}
+}
+
+func TestMessagesInTheBufferAreNotReadAfterCloseNow(t *testing.T) {
+	t.Parallel()
+	c, peer := pipe(t)
+	go peer.conn.Write(append(peer.frame(frame.Text, true, "one"), peer.frame(frame.Text, true, "two")...))
+	if _, p, err := c.ReadMessage(); string(p) != "one" || err != nil {
+		t.Fatal(string(p), err)
+	}
+	c.CloseNow()
+	if _, p, err := c.ReadMessage(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("read %q, %v", p, err)
+	}
+}
+
+// A tlsPair returns a Conn over TLS, and the TLS connection of its peer.
+func tlsPair(t *testing.T, isClient bool) (*Conn, *tls.Conn) {
+	t.Helper()
+	certFile, keyFile, pool := testkit.KeyPair(t)
+	certificate, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := net.Pipe()
+	t.Cleanup(func() { a.Close(); b.Close() })
+	// A ticket would have to be read before the handshake ends.
+	ours := tls.Server(a, &tls.Config{Certificates: []tls.Certificate{certificate}, SessionTicketsDisabled: true})
+	peer := tls.Client(b, &tls.Config{RootCAs: pool, ServerName: "localhost", Time: time.Now})
+	if isClient {
+		ours, peer = peer, ours
+	}
+	done := later(peer.Handshake)
+	if err := errors.Join(ours.Handshake(), <-done); err != nil {
+		t.Fatal(err)
+	}
+	return New(Config{Conn: ours, Reader: bufio.NewReader(ours), Client: isClient, CloseError: newCloseError}), peer
+}
+
+// Closing a TLS connection sends an alert, which could take 5 seconds more.
+func TestCloseOverTLSIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(c *Conn, peer *tls.Conn){
+		"peer does not read":    func(*Conn, *tls.Conn) {},
+		"peer does not answer":  func(c *Conn, peer *tls.Conn) { go io.Copy(io.Discard, peer) },
+		"peer reads one frame":  func(c *Conn, peer *tls.Conn) { go peer.Read(make([]byte, 100)) },
+		"a writer is stuck":     func(c *Conn, _ *tls.Conn) { go c.WriteMessage(frame.Text, []byte("x")) },
+		"a reader sends a pong": func(c *Conn, peer *tls.Conn) { readUntilError(c); peer.Write(pingTo(c)) },
+		"peer answers and does not read the end": func(c *Conn, peer *tls.Conn) {
+			go func() {
+				peer.Read(make([]byte, 100))
+				peer.Write(closeTo(c))
+			}()
+		},
+	} {
+		for _, isClient := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", client: ", isClient), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					c, peer := tlsPair(t, isClient)
+					begin(c, peer)
+					synctest.Wait()
+					start := time.Now()
+					err := c.closeNormally()
+					took := time.Since(start)
+					if name == "peer answers and does not read the end" {
+						if err != nil || took > CloseTimeout {
+							t.Errorf("Close took %v: %v", took, err)
+						}
+					} else if !errors.Is(err, os.ErrDeadlineExceeded) || took != CloseTimeout {
+						t.Errorf("Close took %v: %v", took, err)
+					}
+					synctest.Wait()
+				})
+			})
+		}
+	}
+}
+
+func TestCloseNowOverTLSDoesNotWait(t *testing.T) {
+	t.Parallel()
+	for _, isClient := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			c, _ := tlsPair(t, isClient)
+			writer := later(func() error { return c.WriteMessage(frame.Text, []byte("x")) })
+			reader := readUntilError(c)
+			synctest.Wait()
+			if err := within(t, 0, "CloseNow", c.CloseNow); err != nil {
+				t.Error(err)
+			}
+			for _, err := range []error{<-writer, <-reader} {
+				if !errors.Is(err, net.ErrClosed) {
+					t.Errorf("%v, want net.ErrClosed", err)
+				}
+			}
+		})
+	}
+}
+
+// pingTo and closeTo return the bytes of a frame for c.
+func pingTo(c *Conn) []byte  { return frameTo(c, frame.Ping) }
+func closeTo(c *Conn) []byte { return frameTo(c, frame.Close) }
+
+func frameTo(c *Conn, op frame.Opcode) []byte {
+	return frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: op, Masked: !c.client})
+}
+
+// While a handler runs, Close does the whole handshake in the calling goroutine: it
+// returns nil only when the peer has answered and the connection is closed.
+func TestCloseWhileAHandlerRuns(t *testing.T) {
+	t.Parallel()
+	answer := func(peer *rawPeer) {
+		peer.want(frame.Close, true, closePayload(1000, ""))
+		peer.send(frame.Ping, true, "late")
+		peer.send(frame.Continuation, true, "late")
+		time.Sleep(time.Second)
+		peer.send(frame.Close, true, closePayload(1000, ""))
+	}
+	silent := func(peer *rawPeer) { io.Copy(io.Discard, peer.conn) }
+	for name, tt := range map[string]struct {
+		op     frame.Opcode
+		before string // a fragment before the control frame
+		read   func(c *Conn) error
+		peer   func(peer *rawPeer)
+		took   time.Duration
+		err    error
+	}{
+		"ping":                  {frame.Ping, "", read, answer, time.Second, nil},
+		"pong":                  {frame.Pong, "", read, answer, time.Second, nil},
+		"ping within a message": {frame.Ping, "fragment", read, answer, time.Second, nil},
+		"ping of a stream":      {frame.Ping, "fragment", readStream, answer, time.Second, nil},
+		"silent peer":           {frame.Ping, "", read, silent, CloseTimeout, os.ErrDeadlineExceeded},
+	} {
+		for _, from := range []string{"handler", "another goroutine", "both"} {
+			t.Run(name+", from "+from, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					c, peer := pipe(t)
+					closeConn := func() {
+						err := within(t, tt.took, "Close", c.closeNormally)
+						if !errors.Is(err, tt.err) {
+							t.Errorf("Close: %v, want %v", err, tt.err)
+						}
+						closesNetwork(t, c)
+					}
+					running, leave := make(chan struct{}), make(chan struct{})
+					handler := func(data []byte) error {
+						close(running)
+						if from != "another goroutine" {
+							closeConn()
+						}
+						<-leave
+						if string(data) != "data" {
+							t.Errorf("the handler's data became %q", data)
+						}
+						return nil
+					}
+					c.SetPingHandler(handler)
+					c.SetPongHandler(handler)
+					reader := later(func() error { return tt.read(c) })
+					peer.send(frame.Text, false, tt.before)
+					peer.send(tt.op, true, "data")
+					<-running
+					go tt.peer(peer)
+					if from != "handler" {
+						closeConn()
+					}
+					<-c.end.done
+					other := later(func() error { return read(c) })
+					if err := within(t, 0, "another reader", func() error { synctest.Wait(); return <-other }); err == nil && from != "handler" {
+						t.Error("another reader read a message")
+					}
+					close(leave)
+					if err := <-reader; err == nil {
+						t.Error("the reader read a message")
+					}
+				})
+			})
+		}
+	}
+}
+
+func read(c *Conn) error {
+	_, _, err := c.ReadMessage()
+	return err
+}
+
+func readStream(c *Conn) error {
+	_, r, err := c.NextMessage()
+	if err == nil {
+		_, err = io.ReadAll(r)
+	}
+	return err
+}
+
+// What handlers do to their connection from within.
+func TestHandlersUseTheirConnection(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for name, tt := range map[string]struct {
+		handler func(c *Conn) error
+		check   func(t *testing.T, c *Conn, err error) // with the error of the reader
+	}{
+		"WriteMessage": {
+			func(c *Conn) error { return c.WriteMessage(frame.Text, []byte("hello")) },
+			wantMessageAfter,
+		},
+		"SetPingHandler": {
+			func(c *Conn) error { c.SetPingHandler(nil); return nil },
+			wantMessageAfter,
+		},
+		"SetReadDeadline": {
+			func(c *Conn) error { return c.SetReadDeadline(time.Now()) },
+			func(t *testing.T, c *Conn, err error) {
+				if !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error(err)
+				}
+				c.SetReadDeadline(time.Time{})
+				wantMessageAfter(t, c, read(c))
+			},
+		},
+		"panic": {
+			func(c *Conn) error { panic("at the handler") },
+			func(t *testing.T, c *Conn, err error) {
+				if err == nil || err.Error() != "panic: at the handler" {
+					t.Error(err)
+				}
+				wantMessageAfter(t, c, read(c))
+			},
+		},
+		"CloseNow": {
+			func(c *Conn) error { return c.CloseNow() },
+			func(t *testing.T, c *Conn, err error) {
+				if !errors.Is(err, net.ErrClosed) {
+					t.Error(err)
+				}
+			},
+		},
+		"CloseNow and an error": {
+			func(c *Conn) error { c.CloseNow(); return broken },
+			func(t *testing.T, c *Conn, err error) {
+				if again := read(c); err != broken || again != broken {
+					t.Errorf("%v, then %v", err, again)
+				}
+			},
+		},
+		"Close and panic": {
+			func(c *Conn) error { c.closeNormally(); panic("closed") },
+			func(t *testing.T, c *Conn, err error) {
+				if err == nil || err.Error() != "panic: closed" {
+					t.Error(err)
+				}
+				if err := read(c); !errors.As(err, new(*closeError)) {
+					t.Error(err)
+				}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := pipe(t)
+				c.SetPingHandler(func([]byte) error { return tt.handler(c) })
+				go func() {
+					peer.conn.Write(peer.frame(frame.Ping, true, ""))
+					peer.conn.Write(peer.frame(frame.Text, true, "after"))
+					peer.conn.Write(peer.frame(frame.Close, true, ""))
+				}()
+				go io.Copy(io.Discard, peer.conn)
+				tt.check(t, c, recovered(func() error { return read(c) }))
+			})
+		})
+	}
+}
+
+// recovered returns the error of f, or its panic as an error.
+func recovered(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return f()
+}
+
+// wantMessageAfter checks that the connection goes on.
+func wantMessageAfter(t *testing.T, c *Conn, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+	if err := read(c); !errors.As(err, new(*closeError)) {
+		t.Errorf("after the message: %v", err)
+	}
+	if err := c.closeNormally(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A Write that races with Close never touches a buffer that is back in the
+// pool. The race detector watches.
+func TestWriterUsedLate(t *testing.T) {
+	t.Parallel()
+	c, peer := pipe(t)
+	go io.Copy(io.Discard, peer.conn)
+	for range 100 {
+		w, err := c.NextWriter(frame.Binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var writers sync.WaitGroup
+		for range 2 {
+			writers.Go(func() { w.Write(make([]byte, 100)) })
+			writers.Go(func() { w.Close() })
+		}
+		writers.Wait()
+		if n, err := w.Write([]byte("x")); n != 0 || err != errWriterClosed {
+			t.Errorf("Write after Close: %d, %v", n, err)
+		}
+	}
+}
+
+// A handler's error ends reading wherever it comes, also if it is io.EOF, which
+// ends messages. The stream goes on for Close.
+func TestErrorsOfHandlers(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for _, how := range readings {
+		for _, want := range []error{broken, io.EOF, os.ErrDeadlineExceeded} {
+			for name, change := range map[string]func(*Config){"plain": func(*Config) {}, "compressed": compressing} {
+				t.Run(fmt.Sprintf("%s, %s, %v", how.name, name, want), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						c, peer := pipe(t, change)
+						c.SetPingHandler(func([]byte) error { return want })
+						go func() {
+							stream := compressedFrames(peer, 10, "a message in pieces")
+							if name == "plain" {
+								stream = append(peer.frame(frame.Text, false, "begin "), peer.frame(frame.Continuation, true, "end")...)
+							}
+							first := 6 + 10 // bytes of a whole frame
+							if name == "plain" {
+								first = 6 + len("begin ")
+							}
+							peer.conn.Write(stream[:first])
+							peer.send(frame.Ping, true, "")
+							peer.want(frame.Close, true, closePayload(1000, ""))
+							peer.conn.Write(stream[first:])
+							time.Sleep(time.Second)
+							peer.send(frame.Close, true, "")
+						}()
+						next := how.next(c)
+						for range 3 {
+							if p, err := next(); !errors.Is(err, want) {
+								t.Errorf("read %q, %v; want %v", p, err, want)
+							}
+						}
+						if err := within(t, time.Second, "Close", c.closeNormally); err != nil {
+							t.Error(err)
+						}
+						if err := read(c); !errors.Is(err, want) {
+							t.Errorf("after Close: %v, want %v", err, want)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// The error of a handler that closes the connection within a message is the
+// error of the reading method, then and later.
+func TestErrorsOfHandlersThatClose(t *testing.T) {
+	t.Parallel()
+	for _, how := range readings {
+		for name, change := range map[string]func(*Config){"plain": func(*Config) {}, "compressed": compressing} {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := pipe(t, change)
+				var want error
+				c.SetPingHandler(func([]byte) error {
+					want = c.closeNormally() // nobody answers
+					return want
+				})
+				go func() {
+					b := peer.frame(frame.Text, false, "begin")
+					if name == "compressed" {
+						b = compressedFrames(peer, 10, "a message in pieces")[:6+10]
+					}
+					peer.conn.Write(append(b, peer.frame(frame.Ping, true, "")...))
+					io.Copy(io.Discard, peer.conn)
+				}()
+				next := how.next(c)
+				for range 3 {
+					if p, err := next(); err != want || err == nil {
+						t.Errorf("%s, %s: read %q, %v; want %v", how.name, name, p, err, want)
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package deflate
+
+import "encoding/binary"
+
+// A bitWriter packs bits into bytes, the lowest first (RFC 1951, section
+// 3.1.1). Between calls it holds fewer than 32 bits.
+type bitWriter struct {
+	acc uint64
+	n   uint
+}
+
+// bits appends the low n bits of v, at most 32.
+func (w *bitWriter) bits(dst []byte, v uint64, n uint) []byte {
+	w.acc |= v << w.n
+	w.n += n
+	if w.n >= 32 {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(w.acc))
+		w.acc >>= 32
+		w.n -= 32
+	}
+	return dst
+}
+
+// symbol appends the code of a symbol and its n extra bits.
+func (w *bitWriter) symbol(dst []byte, c *code, symbol, extra int, n uint) []byte {
+	length := uint(c.length[symbol])
+	return w.bits(dst, uint64(c.bits[symbol])|uint64(extra)<<length, length+n)
+}
+
+// align fills the last byte with zeros and appends what is held.
+func (w *bitWriter) align(dst []byte) []byte {
+	for ; w.n > 0; w.n -= min(w.n, 8) {
+		dst = append(dst, byte(w.acc))
+		w.acc >>= 8
+	}
+	return dst
+}
+
+// stored appends text in stored blocks.
+func (w *bitWriter) stored(dst, text []byte) []byte {
+	for len(text) > 0 {
+		n := min(len(text), storedMax)
+		dst = w.align(w.bits(dst, 0, 3))
+		dst = binary.LittleEndian.AppendUint16(dst, uint16(n))
+		dst = binary.LittleEndian.AppendUint16(dst, ^uint16(n))
+		dst = append(dst, text[:n]...)
+		text = text[n:]
+	}
+	return dst
+}

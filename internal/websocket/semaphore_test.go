@@ -1,0 +1,110 @@
+package websocket
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestSemaphoreAdmitsOneAtATime(t *testing.T) {
+	t.Parallel()
+	s := newSemaphore()
+	counter, admitted := 0, 0 // the race detector watches them, too
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for i := range 8 {
+		wg.Go(func() {
+			for n := range 2000 {
+				switch {
+				case i < 4:
+					s.lock()
+				case i < 6:
+					if !s.tryLock() {
+						continue
+					}
+				default:
+					// Mostly ready to give up at once.
+					expired := make(chan time.Time, 1)
+					if n%3 > 0 {
+						expired <- time.Time{}
+					}
+					if !s.lockUnless(stop, expired) {
+						continue
+					}
+				}
+				counter++
+				mu.Lock()
+				admitted++
+				mu.Unlock()
+				s.unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if counter != admitted || counter < 8000 {
+		t.Errorf("counted %d of %d", counter, admitted)
+	}
+	if !s.isFree() {
+		t.Error("the lock is not free in the end")
+	}
+}
+
+func (s *semaphore) isFree() bool { return s.users.Load() == 0 && len(s.turn) == 0 }
+
+func TestSemaphoreHandedToOneWhoLeavesIsNotLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for range 1000 {
+			s := newSemaphore()
+			s.lock()
+			stop, done := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(done)
+				if s.lockUnless(stop, nil) {
+					s.unlock()
+				}
+			}()
+			synctest.Wait()
+			close(stop) // wakes the waiter, who mostly finds that it was handed the lock
+			s.unlock()
+			<-done
+			if !s.isFree() {
+				t.Fatal("the lock is not free in the end")
+			}
+		}
+	})
+}
+
+func TestSemaphoreStopsWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSemaphore()
+		s.lock()
+		if s.tryLock() {
+			t.Fatal("locked twice")
+		}
+		stop := make(chan struct{})
+		left := make(chan bool)
+		go func() { left <- s.lockUnless(stop, nil) }()
+		go func() { left <- s.lockUnless(nil, time.After(time.Second)) }()
+		if <-left {
+			t.Error("locked twice")
+		}
+		close(stop)
+		if <-left {
+			t.Error("locked twice")
+		}
+		s.unlock()
+		if !s.lockUnless(stop, nil) {
+			t.Error("a free lock is not taken")
+		}
+		go func() { left <- s.lockUnless(nil, nil) }()
+		synctest.Wait()
+		s.unlock()
+		if !<-left {
+			t.Error("the lock is not handed on")
+		}
+	})
+}
