@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
@@ -15,22 +15,22 @@ import (
 	"testing"
 	"time"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // answer200 answers with 200 bytes of JSON, as one small object of an API.
-func answer200() http.Handler {
+func answer200() nethttp.Handler {
 	value := struct {
 		Text string `json:"text"`
 	}{strings.Repeat("x", 200-len(`{"text":""}`))}
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { stanza.WriteJSON(w, http.StatusOK, &value) })
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { http.WriteJSON(w, nethttp.StatusOK, &value) })
 }
 
 // served returns a function that has h answer one request to a writer that
 // forgets the response, and its allocations.
-func served(h http.Handler) func() {
-	r, w := browserRequest(), &nullWriter{header: http.Header{}}
+func served(h nethttp.Handler) func() {
+	r, w := browserRequest(), &nullWriter{header: nethttp.Header{}}
 	return func() {
 		clear(w.header)
 		h.ServeHTTP(w, r)
@@ -38,16 +38,16 @@ func served(h http.Handler) func() {
 }
 
 // servedFresh is served with a new header map for each response.
-func servedFresh(h http.Handler) func() {
+func servedFresh(h nethttp.Handler) func() {
 	r, w := browserRequest(), new(nullWriter)
 	return func() {
-		w.header = http.Header{}
+		w.header = nethttp.Header{}
 		h.ServeHTTP(w, r)
 	}
 }
 
 // browserRequest returns a request of a page of another origin.
-func browserRequest() *http.Request {
+func browserRequest() *nethttp.Request {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.RemoteAddr = "192.0.2.1:1234"
 	r.Header.Set("Accept-Encoding", "gzip")
@@ -62,35 +62,35 @@ func TestChainAllocations(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	logger := slog.New(slog.NewJSONHandler(io.Discard, nil))
-	cors := stanza.CORSConfig{AllowOrigins: []string{"https://app.example"}, AllowCredentials: true}
+	cors := http.CORSConfig{AllowOrigins: []string{"https://app.example"}, AllowCredentials: true}
 	links := []struct {
 		name string
-		mw   stanza.Middleware
+		mw   http.Middleware
 		most float64
 	}{
-		{"RequestID", stanza.RequestID(stanza.RequestIDConfig{}), 5},
-		{"Metrics", stanza.NewMetrics().Middleware(), 1},
-		{"RequestLogger", stanza.RequestLogger(logger), 1 + slogAllocations(logger)},
-		{"Compress", stanza.Compress(stanza.CompressConfig{}), 2}, // Vary and the wrapper
-		{"ETag", stanza.ETag(stanza.ETagConfig{}), 3},
-		{"SecureHeaders", stanza.SecureHeaders(stanza.SecureHeadersConfig{}), 1},
-		{"MaxBody", stanza.MaxBody(2 << 20), 1},
-		{"CORS", stanza.CORS(cors), 1},
-		{"Recovery", stanza.Recovery(nil), 1},
-		{"RateLimit", stanza.RateLimit(stanza.RateLimitConfig{Limit: 1e9, Window: time.Hour}), 3},
+		{"RequestID", http.RequestID(http.RequestIDConfig{}), 5},
+		{"Metrics", http.NewMetrics().Middleware(), 1},
+		{"RequestLogger", http.RequestLogger(logger), 1 + slogAllocations(logger)},
+		{"Compress", http.Compress(http.CompressConfig{}), 2}, // Vary and the wrapper
+		{"ETag", http.ETag(http.ETagConfig{}), 3},
+		{"SecureHeaders", http.SecureHeaders(http.SecureHeadersConfig{}), 1},
+		{"MaxBody", http.MaxBody(2 << 20), 1},
+		{"CORS", http.CORS(cors), 1},
+		{"Recovery", http.Recovery(nil), 1},
+		{"RateLimit", http.RateLimit(http.RateLimitConfig{Limit: 1e9, Window: time.Hour}), 3},
 	}
 	bare := testing.AllocsPerRun(200, served(answer200()))
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-15s %5s %9s\n%-15s %5.0f\n", "", "alone", "in a row", "handler", bare)
-	var chain stanza.Middleware
+	var chain http.Middleware
 	before := bare
 	for i, l := range links {
 		alone := testing.AllocsPerRun(200, served(l.mw(answer200()))) - bare
-		var all []stanza.Middleware
+		var all []http.Middleware
 		for _, l := range links[:i+1] {
 			all = append(all, l.mw)
 		}
-		chain = stanza.Chain(all...)
+		chain = http.Chain(all...)
 		row := testing.AllocsPerRun(200, served(chain(answer200())))
 		fmt.Fprintf(&table, "%-15s %5.0f %9.0f\n", l.name, alone, row-before)
 		if alone > l.most {
@@ -132,54 +132,54 @@ func BenchmarkDocumentedChain(b *testing.B) {
 
 func TestRateLimitBeforeTrustedProxiesPanicsAtStartUp(t *testing.T) {
 	t.Parallel()
-	proxies := stanza.TrustedProxies(netip.MustParsePrefix("203.0.113.0/24"))
-	between := stanza.Chain(stanza.RequestID(stanza.RequestIDConfig{}), stanza.NewMetrics().Middleware(), stanza.RequestLogger(nil),
-		stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}), stanza.SecureHeaders(stanza.SecureHeadersConfig{}),
-		stanza.MaxBody(1), stanza.CORS(stanza.CORSConfig{}), stanza.Recovery(nil), stanza.RateLimit(stanza.RateLimitConfig{}))
+	proxies := http.TrustedProxies(netip.MustParsePrefix("203.0.113.0/24"))
+	between := http.Chain(http.RequestID(http.RequestIDConfig{}), http.NewMetrics().Middleware(), http.RequestLogger(nil),
+		http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}), http.SecureHeaders(http.SecureHeadersConfig{}),
+		http.MaxBody(1), http.CORS(http.CORSConfig{}), http.Recovery(nil), http.RateLimit(http.RateLimitConfig{}))
 	// The mistake is said to be where the RateLimit was made.
 	const want = `^http: .*chain_test.go:\d+: RateLimit comes before TrustedProxies`
-	wrong := func() stanza.Middleware { return stanza.RateLimit(stanza.RateLimitConfig{}) }
+	wrong := func() http.Middleware { return http.RateLimit(http.RateLimitConfig{}) }
 
-	mustPanic(t, want, func() { stanza.Chain(wrong(), proxies)(answer200()) })
-	for name, add := range map[string]func(*stanza.Router){
-		"one after the other":   func(router *stanza.Router) { router.Use(wrong()); router.Use(proxies) },
-		"all others in between": func(router *stanza.Router) { router.Use(wrong(), between, proxies) },
-		"in a group": func(router *stanza.Router) {
+	mustPanic(t, want, func() { http.Chain(wrong(), proxies)(answer200()) })
+	for name, add := range map[string]func(*http.Router){
+		"one after the other":   func(router *http.Router) { router.Use(wrong()); router.Use(proxies) },
+		"all others in between": func(router *http.Router) { router.Use(wrong(), between, proxies) },
+		"in a group": func(router *http.Router) {
 			group := router.Group("/g")
 			group.Use(wrong(), proxies)
-			group.HandleFunc("GET /x", func(http.ResponseWriter, *http.Request) {})
+			group.HandleFunc("GET /x", func(nethttp.ResponseWriter, *nethttp.Request) {})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			router := stanza.NewRouter()
+			router := http.NewRouter()
 			add(router)
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			srv := stanza.NewServer(router, stanza.WithListener(l))
+			srv := http.NewServer(router, http.WithListener(l))
 			mustPanic(t, want, func() { srv.Start(context.Background()) })
 		})
 	}
 
-	byUser := stanza.RateLimitConfig{KeyFunc: func(r *http.Request) string { return r.Header.Get("X-User") }}
-	stanza.Chain(stanza.RateLimit(byUser), proxies)(answer200())
-	stanza.Chain(proxies, between)(answer200())
-	stanza.Chain(stanza.RateLimit(stanza.RateLimitConfig{}), stanza.TrustedProxies())(answer200())
+	byUser := http.RateLimitConfig{KeyFunc: func(r *nethttp.Request) string { return r.Header.Get("X-User") }}
+	http.Chain(http.RateLimit(byUser), proxies)(answer200())
+	http.Chain(proxies, between)(answer200())
+	http.Chain(http.RateLimit(http.RateLimitConfig{}), http.TrustedProxies())(answer200())
 }
 
 // Of several clients, of whom some break off and some panic, each gets the
 // body, the id and the tag that are its own.
 func TestConcurrentResponsesOfTheChainDoNotMix(t *testing.T) {
 	t.Parallel()
-	handler := documentedChain()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := r.URL.Path + " " + stanza.GetRequestID(r) + " " + sample(len(r.URL.Path)*300)
+	handler := documentedChain()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		body := r.URL.Path + " " + http.GetRequestID(r) + " " + sample(len(r.URL.Path)*300)
 		w.Header().Set("X-Path", r.URL.Path)
 		switch {
 		case strings.HasSuffix(r.URL.Path, "3"):
 			io.WriteString(w, body[:len(body)/2])
-			http.NewResponseController(w).Flush()
+			nethttp.NewResponseController(w).Flush()
 			panic("halfway")
 		case strings.HasSuffix(r.URL.Path, "5"):
 			io.WriteString(w, body[:len(body)/2])
@@ -194,7 +194,7 @@ func TestConcurrentResponsesOfTheChainDoNotMix(t *testing.T) {
 				for i := range 50 {
 					path := fmt.Sprintf("/%d/%s%d", client, strings.Repeat("x", i%7), i)
 					id := fmt.Sprintf("id-%d-%d", client, i)
-					r, err := http.NewRequest("GET", srv.URL+path, nil)
+					r, err := nethttp.NewRequest("GET", srv.URL+path, nil)
 					if err != nil {
 						t.Error(err)
 						return
@@ -235,23 +235,25 @@ func TestChainInsideAChainWithAnotherRequest(t *testing.T) {
 	var out logBuffer
 	var innerID string
 	logger := jsonLogger(&out)
-	inner := stanza.Chain(stanza.TrustedProxies(netip.MustParsePrefix("127.0.0.1/32")), stanza.RequestID(stanza.RequestIDConfig{}),
-		stanza.NewMetrics().Middleware(), stanza.RequestLogger(logger), stanza.MaxBody(99))(
-		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			innerID = stanza.GetRequestID(r)
-			stanza.LoggerFromContext(r.Context()).Info("inside")
+	inner := http.Chain(http.TrustedProxies(netip.MustParsePrefix("127.0.0.1/32")), http.RequestID(http.RequestIDConfig{}),
+		http.NewMetrics().Middleware(), http.RequestLogger(logger), http.MaxBody(99))(
+		nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			innerID = http.GetRequestID(r)
+			http.LoggerFromContext(r.Context()).Info("inside")
 			io.WriteString(w, "inner")
 		}))
-	for name, request := range map[string]func(*http.Request) *http.Request{
-		"made anew":   func(*http.Request) *http.Request { return httptest.NewRequest("POST", "/", strings.NewReader("x")) },
-		"no context":  func(r *http.Request) *http.Request { return r.WithContext(context.Background()) },
-		"its context": func(r *http.Request) *http.Request { return r.Clone(r.Context()) },
+	for name, request := range map[string]func(*nethttp.Request) *nethttp.Request{
+		"made anew": func(*nethttp.Request) *nethttp.Request {
+			return httptest.NewRequest("POST", "/", strings.NewReader("x"))
+		},
+		"no context":  func(r *nethttp.Request) *nethttp.Request { return r.WithContext(context.Background()) },
+		"its context": func(r *nethttp.Request) *nethttp.Request { return r.Clone(r.Context()) },
 	} {
 		outerID := ""
-		outer := stanza.Chain(stanza.RequestID(stanza.RequestIDConfig{}), stanza.RequestLogger(logger), stanza.Compress(stanza.CompressConfig{}),
-			stanza.Recovery(nil))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		outer := http.Chain(http.RequestID(http.RequestIDConfig{}), http.RequestLogger(logger), http.Compress(http.CompressConfig{}),
+			http.Recovery(nil))(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			inner.ServeHTTP(w, request(r))
-			outerID = stanza.GetRequestID(r)
+			outerID = http.GetRequestID(r)
 		}))
 		rec := httptest.NewRecorder()
 		outer.ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
@@ -272,18 +274,18 @@ func TestChainInsideAChainWithAnotherRequest(t *testing.T) {
 func TestPanicAfterAHijackingInTheChain(t *testing.T) {
 	t.Parallel()
 	var out logBuffer
-	metrics := stanza.NewMetrics()
+	metrics := http.NewMetrics()
 	returned := make(chan bool)
-	chain := stanza.Chain(stanza.RequestID(stanza.RequestIDConfig{}), metrics.Middleware(), stanza.RequestLogger(jsonLogger(&out)),
-		stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}), stanza.SecureHeaders(stanza.SecureHeadersConfig{}),
-		stanza.MaxBody(99), stanza.CORS(stanza.CORSConfig{}), stanza.Recovery(nil))(
-		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
+	chain := http.Chain(http.RequestID(http.RequestIDConfig{}), metrics.Middleware(), http.RequestLogger(jsonLogger(&out)),
+		http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}), http.SecureHeaders(http.SecureHeadersConfig{}),
+		http.MaxBody(99), http.CORS(http.CORSConfig{}), http.Recovery(nil))(
+		nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+			if _, _, err := nethttp.NewResponseController(w).Hijack(); err != nil {
 				t.Error(err)
 			}
 			panic("after the hijacking")
 		}))
-	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := testkit.StartServer(t, testkit.HTTP1, nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		defer close(returned)
 		chain.ServeHTTP(w, r)
 	}))
@@ -318,7 +320,7 @@ func (w *readerFrom) ReadFrom(src io.Reader) (n int64, err error) {
 func TestReadFromReachesTheServer(t *testing.T) {
 	t.Parallel()
 	const size = 2 << 20
-	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 		w.Header().Set("Content-Type", "image/png")
 		w.Header().Set("Content-Length", fmt.Sprint(size))
 		if n, err := io.Copy(w, io.LimitReader(zeros{}, size)); n != size || err != nil {
@@ -342,7 +344,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 // flushes.
 func randomHandler(seed uint64) matrixCase {
 	random := rand.New(rand.NewPCG(seed, 7))
-	type action func(w http.ResponseWriter, note func(string, error))
+	type action func(w nethttp.ResponseWriter, note func(string, error))
 	var actions []action
 	add := func(a action) { actions = append(actions, a) }
 	fields := [][2]string{
@@ -357,41 +359,41 @@ func randomHandler(seed uint64) matrixCase {
 	flushes := false
 	for range random.IntN(3) {
 		f := fields[random.IntN(len(fields))]
-		add(func(w http.ResponseWriter, _ func(string, error)) { w.Header().Set(f[0], f[1]) })
+		add(func(w nethttp.ResponseWriter, _ func(string, error)) { w.Header().Set(f[0], f[1]) })
 	}
 	if random.IntN(4) == 0 {
-		add(func(w http.ResponseWriter, _ func(string, error)) { w.WriteHeader(http.StatusEarlyHints) })
+		add(func(w nethttp.ResponseWriter, _ func(string, error)) { w.WriteHeader(nethttp.StatusEarlyHints) })
 	}
 	for range random.IntN(6) {
 		status, size := statuses[random.IntN(len(statuses))], sizes[random.IntN(len(sizes))]
 		switch random.IntN(7) {
 		case 0:
-			add(func(w http.ResponseWriter, _ func(string, error)) { w.WriteHeader(status) })
+			add(func(w nethttp.ResponseWriter, _ func(string, error)) { w.WriteHeader(status) })
 		case 1:
 			flushes = true
-			add(func(w http.ResponseWriter, note func(string, error)) {
-				note("flush", http.NewResponseController(w).Flush())
+			add(func(w nethttp.ResponseWriter, note func(string, error)) {
+				note("flush", nethttp.NewResponseController(w).Flush())
 			})
 		case 2:
-			add(func(w http.ResponseWriter, _ func(string, error)) { w.Header().Set("X-Field", fmt.Sprint(size)) })
+			add(func(w nethttp.ResponseWriter, _ func(string, error)) { w.Header().Set("X-Field", fmt.Sprint(size)) })
 		case 3:
-			add(func(w http.ResponseWriter, note func(string, error)) {
+			add(func(w nethttp.ResponseWriter, note func(string, error)) {
 				n, err := io.Copy(w, struct{ io.Reader }{strings.NewReader(sample(size))})
 				note(fmt.Sprint("copied ", n), err)
 			})
 		case 4:
-			add(func(w http.ResponseWriter, note func(string, error)) {
+			add(func(w nethttp.ResponseWriter, note func(string, error)) {
 				n, err := io.WriteString(w, sample(size))
 				note(fmt.Sprint("wrote ", n), err)
 			})
 		default:
-			add(func(w http.ResponseWriter, note func(string, error)) {
+			add(func(w nethttp.ResponseWriter, note func(string, error)) {
 				n, err := w.Write([]byte(sample(size)))
 				note(fmt.Sprint("wrote ", n), err)
 			})
 		}
 	}
-	return matrixCase{name: "random", flushes: flushes, handler: func(w http.ResponseWriter, _ *http.Request, note func(string, error)) {
+	return matrixCase{name: "random", flushes: flushes, handler: func(w nethttp.ResponseWriter, _ *nethttp.Request, note func(string, error)) {
 		for _, a := range actions {
 			a(w, note)
 		}
@@ -404,7 +406,7 @@ func TestRandomHandlersInTheChain(t *testing.T) {
 		srv := startMatrixServer(t, proto)
 		for seed := range uint64(60) {
 			c := randomHandler(seed)
-			bare := srv.exchange(t, c, func(h http.Handler) http.Handler { return h })
+			bare := srv.exchange(t, c, func(h nethttp.Handler) nethttp.Handler { return h })
 			for _, chain := range []matrixChain{watched("documented", documented, true, settleDocumented), shuffled(seed)} {
 				t.Run(fmt.Sprintf("%s/handler %d/%s", proto, seed, chain.name), func(t *testing.T) {
 					want, got := bare.clone(), srv.exchange(t, c, chain.wrap)

@@ -5,7 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -50,28 +50,28 @@ func sample(n int) string {
 }
 
 // bodyWriters are the ways in which a handler may write a body.
-var bodyWriters = map[string]func(w http.ResponseWriter, body string){
-	"one write": func(w http.ResponseWriter, body string) { io.WriteString(w, body) },
-	"many writes": func(w http.ResponseWriter, body string) {
+var bodyWriters = map[string]func(w nethttp.ResponseWriter, body string){
+	"one write": func(w nethttp.ResponseWriter, body string) { io.WriteString(w, body) },
+	"many writes": func(w nethttp.ResponseWriter, body string) {
 		for len(body) > 0 {
 			n := min(len(body), 700)
 			w.Write([]byte(body[:n]))
 			body = body[n:]
 		}
 	},
-	"one byte at a time": func(w http.ResponseWriter, body string) {
+	"one byte at a time": func(w nethttp.ResponseWriter, body string) {
 		n := min(len(body), 2<<10)
 		for i := range n {
 			w.Write([]byte{body[i]})
 		}
 		io.WriteString(w, body[n:])
 	},
-	"ReadFrom": func(w http.ResponseWriter, body string) {
+	"ReadFrom": func(w nethttp.ResponseWriter, body string) {
 		w.(io.ReaderFrom).ReadFrom(struct{ io.Reader }{strings.NewReader(body)})
 	},
-	"flush in between": func(w http.ResponseWriter, body string) {
+	"flush in between": func(w nethttp.ResponseWriter, body string) {
 		io.WriteString(w, body[:len(body)/2])
-		w.(http.Flusher).Flush()
+		w.(nethttp.Flusher).Flush()
 		io.WriteString(w, body[len(body)/2:])
 	},
 }
@@ -109,7 +109,7 @@ func bodyCases() []bodyCase {
 func TestCompressedBodiesDecodeToThePlainOnes(t *testing.T) {
 	t.Parallel()
 	cases := bodyCases()
-	handler := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.Compress(http.CompressConfig{})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		i, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
 		if err != nil {
 			t.Error(err)
@@ -122,7 +122,7 @@ func TestCompressedBodiesDecodeToThePlainOnes(t *testing.T) {
 	}))
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
 		for i, c := range cases {
-			r, err := http.NewRequest("GET", fmt.Sprint(srv.URL, "/", i), nil)
+			r, err := nethttp.NewRequest("GET", fmt.Sprint(srv.URL, "/", i), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,7 +143,7 @@ func TestCompressedBodiesDecodeToThePlainOnes(t *testing.T) {
 	})
 }
 
-func checkCompressed(t *testing.T, name string, resp *http.Response, want string, compressed bool) {
+func checkCompressed(t *testing.T, name string, resp *nethttp.Response, want string, compressed bool) {
 	t.Helper()
 	defer resp.Body.Close()
 	coding := resp.Header.Get("Content-Encoding")
@@ -180,7 +180,7 @@ func TestAcceptEncodingDecides(t *testing.T) {
 		{[]string{"x-gzip"}, "gzip"}, {[]string{"br", "gzip"}, "gzip"}, {[]string{"identity;q=0, gzip"}, "gzip"},
 		{[]string{"deflate, gzip;q=1.0, *;q=0.5"}, "gzip"},
 	}
-	h := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := http.Compress(http.CompressConfig{})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		io.WriteString(w, sample(4000))
 	}))
 	for _, tt := range tests {
@@ -199,7 +199,7 @@ func TestAcceptEncodingDecides(t *testing.T) {
 
 func TestRefusedIdentityCompressesShortBodies(t *testing.T) {
 	t.Parallel()
-	handler := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.Compress(http.CompressConfig{})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		io.WriteString(w, "short")
 	}))
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
@@ -207,7 +207,7 @@ func TestRefusedIdentityCompressesShortBodies(t *testing.T) {
 			"identity;q=0, gzip": "gzip", "*;q=0, gzip": "gzip", "gzip, *;q=0": "gzip", "identity;q=0, br": "", "gzip": "", "identity": "", "br": "",
 		} {
 			for _, method := range []string{"GET", "HEAD"} {
-				r, _ := http.NewRequest(method, srv.URL, nil)
+				r, _ := nethttp.NewRequest(method, srv.URL, nil)
 				r.Header.Set("Accept-Encoding", accept)
 				resp, err := srv.Client().Do(r)
 				if err != nil {
@@ -247,7 +247,7 @@ func TestCompressedTypes(t *testing.T) {
 		{[]string{}, "text/html", false},
 	}
 	for _, tt := range tests {
-		h := stanza.Compress(stanza.CompressConfig{ContentTypes: tt.config})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := http.Compress(http.CompressConfig{ContentTypes: tt.config})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			w.Header().Set("Content-Type", r.Header.Get("X-Type"))
 			io.WriteString(w, sample(4000))
 		}))
@@ -270,45 +270,45 @@ func TestCompressLeavesAlone(t *testing.T) {
 	tests := []struct {
 		name    string
 		method  string
-		handler http.HandlerFunc
+		handler nethttp.HandlerFunc
 	}{
-		{"a coded body", "GET", func(w http.ResponseWriter, _ *http.Request) {
+		{"a coded body", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Encoding", "br")
 			io.WriteString(w, big)
 		}},
-		{"a range", "GET", func(w http.ResponseWriter, _ *http.Request) {
+		{"a range", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Range", "bytes 0-3999/9999")
-			w.WriteHeader(http.StatusPartialContent)
+			w.WriteHeader(nethttp.StatusPartialContent)
 			io.WriteString(w, big)
 		}},
-		{"an unsatisfiable range", "GET", func(w http.ResponseWriter, _ *http.Request) {
+		{"an unsatisfiable range", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Range", "bytes */9999")
-			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+			w.WriteHeader(nethttp.StatusRequestedRangeNotSatisfiable)
 			io.WriteString(w, big)
 		}},
-		{"no-transform", "GET", func(w http.ResponseWriter, _ *http.Request) {
+		{"no-transform", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Cache-Control", "private, No-Transform")
 			io.WriteString(w, big)
 		}},
-		{"an event stream", "GET", func(w http.ResponseWriter, _ *http.Request) {
+		{"an event stream", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Type", "Text/Event-Stream; charset=utf-8")
 			io.WriteString(w, big)
 		}},
-		{"a type it was told is none", "GET", func(w http.ResponseWriter, _ *http.Request) {
+		{"a type it was told is none", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header()["Content-Type"] = nil
 			io.WriteString(w, big)
 		}},
-		{"HEAD of another type", "HEAD", func(w http.ResponseWriter, _ *http.Request) {
+		{"HEAD of another type", "HEAD", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Type", "image/png")
 			w.Header().Set("Content-Length", "4000")
 		}},
-		{"204", "GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }},
-		{"nothing", "GET", func(http.ResponseWriter, *http.Request) {}},
-		{"a flush first", "GET", func(w http.ResponseWriter, _ *http.Request) {
-			w.(http.Flusher).Flush()
+		{"204", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.WriteHeader(nethttp.StatusNoContent) }},
+		{"nothing", "GET", func(nethttp.ResponseWriter, *nethttp.Request) {}},
+		{"a flush first", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+			w.(nethttp.Flusher).Flush()
 			io.WriteString(w, big)
 		}},
-		{"a redirect", "GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) }},
+		{"a redirect", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.WriteHeader(nethttp.StatusFound) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -317,7 +317,7 @@ func TestCompressLeavesAlone(t *testing.T) {
 			r.Header.Set("Accept-Encoding", "gzip")
 			want, got := httptest.NewRecorder(), httptest.NewRecorder()
 			tt.handler(want, r)
-			stanza.Compress(stanza.CompressConfig{})(tt.handler).ServeHTTP(got, r)
+			http.Compress(http.CompressConfig{})(tt.handler).ServeHTTP(got, r)
 			got.Header().Del("Vary")
 			if w, g := fmt.Sprint(want.Code, want.Header()), fmt.Sprint(got.Code, got.Header()); w != g {
 				t.Errorf("got %s, want %s", g, w)
@@ -332,10 +332,10 @@ func TestCompressLeavesAlone(t *testing.T) {
 func TestFlushBeforeTheThresholdReachesTheClient(t *testing.T) {
 	t.Parallel()
 	next := make(chan bool)
-	handler := stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}))(
-		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	handler := stack(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}))(
+		nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			io.WriteString(w, "first")
-			w.(http.Flusher).Flush()
+			w.(nethttp.Flusher).Flush()
 			<-next
 			io.WriteString(w, "second")
 		}))
@@ -359,13 +359,13 @@ func TestFlushBeforeTheThresholdReachesTheClient(t *testing.T) {
 func TestServeContentCompressed(t *testing.T) {
 	t.Parallel()
 	body := sample(8000)
-	handler := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.Compress(http.CompressConfig{})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		w.Header().Set("ETag", `"v1"`)
-		http.ServeContent(w, r, "f.txt", time.Unix(1e9, 0), strings.NewReader(body))
+		nethttp.ServeContent(w, r, "f.txt", time.Unix(1e9, 0), strings.NewReader(body))
 	}))
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
-		get := func(header ...string) *http.Response {
-			r, _ := http.NewRequest("GET", srv.URL, nil)
+		get := func(header ...string) *nethttp.Response {
+			r, _ := nethttp.NewRequest("GET", srv.URL, nil)
 			r.Header.Set("Accept-Encoding", "gzip")
 			for i := 0; i < len(header); i += 2 {
 				r.Header.Set(header[i], header[i+1])
@@ -382,17 +382,17 @@ func TestServeContentCompressed(t *testing.T) {
 			t.Errorf("compressed: %v", resp.Header)
 		}
 		for _, tag := range []string{`W/"v1"`, `"v1"`} {
-			if resp := get("If-None-Match", tag); resp.StatusCode != http.StatusNotModified || resp.Header.Get("Vary") != "Accept-Encoding" {
+			if resp := get("If-None-Match", tag); resp.StatusCode != nethttp.StatusNotModified || resp.Header.Get("Vary") != "Accept-Encoding" {
 				t.Errorf("If-None-Match: %s got %s with Vary %q", tag, resp.Status, resp.Header.Get("Vary"))
 			}
 		}
-		if resp := get("If-Match", `W/"v1"`); resp.StatusCode != http.StatusPreconditionFailed {
+		if resp := get("If-Match", `W/"v1"`); resp.StatusCode != nethttp.StatusPreconditionFailed {
 			t.Errorf("a weak If-Match got %s", resp.Status)
 		}
-		if resp := get("Range", "bytes=0-9"); resp.StatusCode != http.StatusPartialContent || resp.Header.Get("ETag") != `"v1"` {
+		if resp := get("Range", "bytes=0-9"); resp.StatusCode != nethttp.StatusPartialContent || resp.Header.Get("ETag") != `"v1"` {
 			t.Errorf("a range got %s with %v", resp.Status, resp.Header)
 		}
-		if resp := get("Range", "bytes=0-9", "If-Range", `W/"v1"`); resp.StatusCode != http.StatusOK {
+		if resp := get("Range", "bytes=0-9", "If-Range", `W/"v1"`); resp.StatusCode != nethttp.StatusOK {
 			t.Errorf("a range of a compressed body got %s", resp.Status)
 		}
 	})
@@ -400,32 +400,32 @@ func TestServeContentCompressed(t *testing.T) {
 
 func TestCompressConfigMistakesPanic(t *testing.T) {
 	t.Parallel()
-	open := func() stanza.CompressWriter { return gzip.NewWriter(io.Discard) }
+	open := func() http.CompressWriter { return gzip.NewWriter(io.Discard) }
 	tests := []struct {
-		config stanza.CompressConfig
+		config http.CompressConfig
 		want   string
 	}{
-		{stanza.CompressConfig{Level: 42}, `CompressConfig.Level: 42`},
-		{stanza.CompressConfig{Level: -3}, `CompressConfig.Level: -3`},
-		{stanza.CompressConfig{MinSize: -1}, `CompressConfig.MinSize: -1`},
-		{stanza.CompressConfig{ContentTypes: []string{""}}, `CompressConfig.ContentTypes: ""`},
-		{stanza.CompressConfig{ContentTypes: []string{"text html"}}, `CompressConfig.ContentTypes: "text html"`},
-		{stanza.CompressConfig{ContentTypes: []string{"text/", "*/*"}}, `CompressConfig.ContentTypes: "\*/\*"`},
-		{stanza.CompressConfig{ContentTypes: []string{"*"}}, `CompressConfig.ContentTypes: "\*"`},
-		{stanza.CompressConfig{ContentTypes: []string{"text*"}}, `CompressConfig.ContentTypes: "text\*"`},
-		{stanza.CompressConfig{ContentTypes: []string{"text/h*"}}, `CompressConfig.ContentTypes: "text/h\*"`},
-		{stanza.CompressConfig{ContentTypes: []string{"application/*+json"}}, `CompressConfig.ContentTypes: "application/\*\+json"`},
-		{stanza.CompressConfig{ContentTypes: []string{"*/html"}}, `CompressConfig.ContentTypes: "\*/html"`},
-		{stanza.CompressConfig{ContentTypes: []string{"/*"}}, `CompressConfig.ContentTypes: "/\*"`},
-		{stanza.CompressConfig{ContentTypes: []string{"text/*;q=1"}}, `CompressConfig.ContentTypes: "text/\*;q=1"`},
-		{stanza.CompressConfig{ContentTypes: []string{"+"}}, `CompressConfig.ContentTypes: "\+"`},
-		{stanza.CompressConfig{Encoders: []stanza.CompressEncoder{{Name: "a b", New: open}}}, `Encoders\[0\].Name: "a b"`},
-		{stanza.CompressConfig{Encoders: []stanza.CompressEncoder{{Name: "identity", New: open}}}, `Encoders\[0\].Name`},
-		{stanza.CompressConfig{Encoders: []stanza.CompressEncoder{{Name: "br"}}}, `Encoders\[0\].New: nil`},
-		{stanza.CompressConfig{Encoders: []stanza.CompressEncoder{{Name: "br", New: open}, {Name: "BR", New: open}}}, `Encoders\[1\].Name: "BR" is there twice`},
+		{http.CompressConfig{Level: 42}, `CompressConfig.Level: 42`},
+		{http.CompressConfig{Level: -3}, `CompressConfig.Level: -3`},
+		{http.CompressConfig{MinSize: -1}, `CompressConfig.MinSize: -1`},
+		{http.CompressConfig{ContentTypes: []string{""}}, `CompressConfig.ContentTypes: ""`},
+		{http.CompressConfig{ContentTypes: []string{"text html"}}, `CompressConfig.ContentTypes: "text html"`},
+		{http.CompressConfig{ContentTypes: []string{"text/", "*/*"}}, `CompressConfig.ContentTypes: "\*/\*"`},
+		{http.CompressConfig{ContentTypes: []string{"*"}}, `CompressConfig.ContentTypes: "\*"`},
+		{http.CompressConfig{ContentTypes: []string{"text*"}}, `CompressConfig.ContentTypes: "text\*"`},
+		{http.CompressConfig{ContentTypes: []string{"text/h*"}}, `CompressConfig.ContentTypes: "text/h\*"`},
+		{http.CompressConfig{ContentTypes: []string{"application/*+json"}}, `CompressConfig.ContentTypes: "application/\*\+json"`},
+		{http.CompressConfig{ContentTypes: []string{"*/html"}}, `CompressConfig.ContentTypes: "\*/html"`},
+		{http.CompressConfig{ContentTypes: []string{"/*"}}, `CompressConfig.ContentTypes: "/\*"`},
+		{http.CompressConfig{ContentTypes: []string{"text/*;q=1"}}, `CompressConfig.ContentTypes: "text/\*;q=1"`},
+		{http.CompressConfig{ContentTypes: []string{"+"}}, `CompressConfig.ContentTypes: "\+"`},
+		{http.CompressConfig{Encoders: []http.CompressEncoder{{Name: "a b", New: open}}}, `Encoders\[0\].Name: "a b"`},
+		{http.CompressConfig{Encoders: []http.CompressEncoder{{Name: "identity", New: open}}}, `Encoders\[0\].Name`},
+		{http.CompressConfig{Encoders: []http.CompressEncoder{{Name: "br"}}}, `Encoders\[0\].New: nil`},
+		{http.CompressConfig{Encoders: []http.CompressEncoder{{Name: "br", New: open}, {Name: "BR", New: open}}}, `Encoders\[1\].Name: "BR" is there twice`},
 	}
 	for _, tt := range tests {
-		mustPanic(t, `^http: .*compress_test.go:\d+: .*`+tt.want, func() { stanza.Compress(tt.config) })
+		mustPanic(t, `^http: .*compress_test.go:\d+: .*`+tt.want, func() { http.Compress(tt.config) })
 	}
 }
 
@@ -439,9 +439,9 @@ func (u *upper) Reset(w io.Writer)           { u.w = w }
 
 func TestEncodersComeInOrderOfPreference(t *testing.T) {
 	t.Parallel()
-	h := stanza.Compress(stanza.CompressConfig{Encoders: []stanza.CompressEncoder{
-		{Name: "Upper", New: func() stanza.CompressWriter { return &upper{} }},
-	}})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, sample(2000)) }))
+	h := http.Compress(http.CompressConfig{Encoders: []http.CompressEncoder{
+		{Name: "Upper", New: func() http.CompressWriter { return &upper{} }},
+	}})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { io.WriteString(w, sample(2000)) }))
 	for accept, want := range map[string]string{
 		"gzip, upper": "upper", "gzip, upper;q=0.9": "gzip", "*": "upper", "gzip": "gzip", "upper": "upper",
 	} {
@@ -477,8 +477,8 @@ func TestLargeBodiesStream(t *testing.T) {
 	if testing.Short() || testkit.Race {
 		size = 64 << 20 // a gigabyte takes the race detector half a minute
 	}
-	handler := stack(stanza.Compress(stanza.CompressConfig{Level: 1}), stanza.ETag(stanza.ETagConfig{}))(
-		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	handler := stack(http.Compress(http.CompressConfig{Level: 1}), http.ETag(http.ETagConfig{}))(
+		nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Type", "text/plain")
 			io.Copy(w, &endless{size})
 		}))
@@ -503,10 +503,10 @@ func TestCompressAllocations(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	body := []byte(sample(10 << 10))
-	h := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(body) }))
+	h := http.Compress(http.CompressConfig{})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.Write(body) }))
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Accept-Encoding", "gzip")
-	w := &nullWriter{header: http.Header{}}
+	w := &nullWriter{header: nethttp.Header{}}
 	if n := testing.AllocsPerRun(100, func() {
 		clear(w.header)
 		w.header["Content-Type"] = []string{"text/plain"}
@@ -529,10 +529,10 @@ func BenchmarkCompress(b *testing.B) {
 	})
 	b.Run("middleware", func(b *testing.B) {
 		b.ReportAllocs()
-		h := stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(body) }))
+		h := http.Compress(http.CompressConfig{})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.Write(body) }))
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Accept-Encoding", "gzip")
-		w := &nullWriter{header: http.Header{}}
+		w := &nullWriter{header: nethttp.Header{}}
 		for b.Loop() {
 			clear(w.header)
 			w.header["Content-Type"] = []string{"text/plain"}

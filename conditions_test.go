@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	http "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 

@@ -5,13 +5,13 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"runtime"
 	"sync"
 	"testing"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -30,15 +30,15 @@ type keptEncoder struct {
 func (e *keptEncoder) Reset(w io.Writer) { e.resets++; e.Writer.Reset(w) }
 func (e *keptEncoder) Close() error      { e.closes++; return e.Writer.Close() }
 
-func (k *keptEncoders) New() stanza.CompressWriter {
+func (k *keptEncoders) New() http.CompressWriter {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.made = append(k.made, &keptEncoder{Writer: gzip.NewWriter(io.Discard)})
 	return k.made[len(k.made)-1]
 }
 
-func (k *keptEncoders) middleware(reuse bool) stanza.Middleware {
-	return stanza.Compress(stanza.CompressConfig{Encoders: []stanza.CompressEncoder{{Name: "gzip", New: k.New, Reuse: reuse}}})
+func (k *keptEncoders) middleware(reuse bool) http.Middleware {
+	return http.Compress(http.CompressConfig{Encoders: []http.CompressEncoder{{Name: "gzip", New: k.New, Reuse: reuse}}})
 }
 
 // An application keeps the encoder of one response, and writes to it while the
@@ -54,12 +54,12 @@ func TestEncoderThatTheApplicationKeepsReachesNoOtherResponse(t *testing.T) {
 		}
 	}
 	body := sample(3000)
-	testkit.EachProtocol(t, kept.middleware(false)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	testkit.EachProtocol(t, kept.middleware(false)(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 		w.Header().Set("Content-Type", "text/plain")
 		before := len(kept.made)
 		use()
 		io.WriteString(w, body[:2000])
-		http.NewResponseController(w).Flush()
+		nethttp.NewResponseController(w).Flush()
 		if len(kept.made) != before+1 {
 			t.Errorf("%d encoders were made for one response", len(kept.made)-before)
 		}
@@ -79,30 +79,30 @@ func TestEncoderThatTheApplicationKeepsReachesNoOtherResponse(t *testing.T) {
 
 func TestEncoderIsReusedOnlyAfterAResponseThatWentWell(t *testing.T) {
 	t.Parallel()
-	broken := func() (w http.ResponseWriter) { return &leavingClient{httptest.NewRecorder()} }
-	fine := func() http.ResponseWriter { return httptest.NewRecorder() }
-	write := func(w http.ResponseWriter) {
+	broken := func() (w nethttp.ResponseWriter) { return &leavingClient{httptest.NewRecorder()} }
+	fine := func() nethttp.ResponseWriter { return httptest.NewRecorder() }
+	write := func(w nethttp.ResponseWriter) {
 		io.WriteString(w, sample(10_000))
-		http.NewResponseController(w).Flush()
+		nethttp.NewResponseController(w).Flush()
 		io.WriteString(w, sample(10_000))
 	}
 	for name, tt := range map[string]struct {
 		reuse  bool
-		writer func() http.ResponseWriter
-		do     func(w http.ResponseWriter)
+		writer func() nethttp.ResponseWriter
+		do     func(w nethttp.ResponseWriter)
 		reused bool
 	}{
 		"whole response":             {true, fine, write, true},
-		"panic":                      {true, fine, func(w http.ResponseWriter) { write(w); panic(http.ErrAbortHandler) }, true},
+		"panic":                      {true, fine, func(w nethttp.ResponseWriter) { write(w); panic(nethttp.ErrAbortHandler) }, true},
 		"client gone":                {true, broken, write, false},
 		"whole response, no Reuse":   {false, fine, write, false},
-		"panic, no Reuse":            {false, fine, func(w http.ResponseWriter) { write(w); panic(http.ErrAbortHandler) }, false},
+		"panic, no Reuse":            {false, fine, func(w nethttp.ResponseWriter) { write(w); panic(nethttp.ErrAbortHandler) }, false},
 		"client gone, with no Reuse": {false, broken, write, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			kept := new(keptEncoders)
-			h := kept.middleware(tt.reuse)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			h := kept.middleware(tt.reuse)(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 				w.Header().Set("Content-Type", "text/plain")
 				tt.do(w)
 			}))
@@ -141,11 +141,11 @@ func (w *leavingClient) WriteString(s string) (int, error) { return w.Write([]by
 
 // A probe is the network: it looks around when the first bytes get there.
 type probe struct {
-	http.ResponseWriter
+	nethttp.ResponseWriter
 	look func()
 }
 
-func (p *probe) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+func (p *probe) Unwrap() nethttp.ResponseWriter { return p.ResponseWriter }
 
 func (p *probe) Write(b []byte) (int, error) {
 	if p.look != nil {
@@ -160,9 +160,9 @@ func (p *probe) Write(b []byte) (int, error) {
 func TestPlainBodyAndEncoderAreGivenBackBeforeTheNetworkIsWaitedFor(t *testing.T) {
 	const size = 4 << 20
 	piece := sample(4096)
-	etag := stanza.ETag(stanza.ETagConfig{MaxSize: size})
-	foreign := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	etag := http.ETag(http.ETagConfig{MaxSize: size})
+	foreign := func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			next.ServeHTTP(&probe{ResponseWriter: w}, r)
 		})
 	}
@@ -173,11 +173,11 @@ func TestPlainBodyAndEncoderAreGivenBackBeforeTheNetworkIsWaitedFor(t *testing.T
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	for name, inner := range map[string]func(http.Handler) http.Handler{
+	for name, inner := range map[string]func(nethttp.Handler) nethttp.Handler{
 		"ETag": etag, "foreign middleware and ETag": stack(foreign, etag), "ETag twice": stack(etag, foreign, etag),
 	} {
 		kept := new(keptEncoders)
-		handler := stack(kept.middleware(true), inner)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		handler := stack(kept.middleware(true), inner)(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Type", "text/plain")
 			for range size / len(piece) {
 				io.WriteString(w, piece)
@@ -211,13 +211,13 @@ func TestBodyInOnePieceIsEncodedIntoMemoryIfItIsNotLarge(t *testing.T) {
 		rec := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Accept-Encoding", "gzip")
-		kept.middleware(true)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		kept.middleware(true)(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Type", "text/plain")
 			w.Header().Set("Content-Length", fmt.Sprint(size))
 			if n, err := io.WriteString(w, body); n != size || err != nil {
 				t.Errorf("wrote %d of %d bytes, %v", n, size, err)
 			}
-			if n, err := io.WriteString(w, "x"); n != 0 || err != http.ErrContentLength {
+			if n, err := io.WriteString(w, "x"); n != 0 || err != nethttp.ErrContentLength {
 				t.Errorf("wrote %d bytes more, %v", n, err)
 			}
 			if closed := kept.made[0].closes == 1; closed != whole || whole && rec.Body.Len() > 0 {

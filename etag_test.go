@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -17,15 +17,15 @@ func tagOf(body string) string {
 	return fmt.Sprintf(`"%08x%08x"`, crc32.ChecksumIEEE([]byte(body)), crc32.Checksum([]byte(body), crc32.MakeTable(crc32.Castagnoli)))
 }
 
-func serveETag(method string, config stanza.ETagConfig, match []string, h http.HandlerFunc) *http.Response {
+func serveETag(method string, config http.ETagConfig, match []string, h nethttp.HandlerFunc) *nethttp.Response {
 	r := httptest.NewRequest(method, "/", nil)
 	r.Header["If-None-Match"] = match
 	rec := httptest.NewRecorder()
-	stanza.ETag(config)(h).ServeHTTP(rec, r)
+	http.ETag(config)(h).ServeHTTP(rec, r)
 	return rec.Result()
 }
 
-func hello(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }
+func hello(w nethttp.ResponseWriter, _ *nethttp.Request) { io.WriteString(w, "hello") }
 
 func TestETagAnswersConditionalRequests(t *testing.T) {
 	t.Parallel()
@@ -40,7 +40,7 @@ func TestETagAnswersConditionalRequests(t *testing.T) {
 	}
 	for _, weak := range []bool{false, true} {
 		for _, tt := range tests {
-			resp := serveETag("GET", stanza.ETagConfig{Weak: weak}, tt.match, hello)
+			resp := serveETag("GET", http.ETagConfig{Weak: weak}, tt.match, hello)
 			want := tag
 			if weak {
 				want = "W/" + tag
@@ -61,28 +61,31 @@ func TestETagPassesWhatIsNoPlain200(t *testing.T) {
 	tests := []struct {
 		name    string
 		method  string
-		handler http.HandlerFunc
+		handler nethttp.HandlerFunc
 		tag     string // the one that comes out
 	}{
 		{"POST", "POST", hello, ""},
-		{"an error", "GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404); io.WriteString(w, "x") }, ""},
-		{"a 201", "GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201); io.WriteString(w, "x") }, ""},
-		{"a tag of its own", "GET", func(w http.ResponseWriter, _ *http.Request) {
+		{"an error", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.WriteHeader(404); io.WriteString(w, "x") }, ""},
+		{"a 201", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.WriteHeader(201); io.WriteString(w, "x") }, ""},
+		{"a tag of its own", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("ETag", `"own"`)
 			io.WriteString(w, "x")
 		}, `"own"`},
-		{"no body", "GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }, ""},
-		{"nothing", "GET", func(http.ResponseWriter, *http.Request) {}, ""},
-		{"a flush", "GET", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "x"); w.(http.Flusher).Flush() }, ""},
-		{"a large body", "GET", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("x", 1<<20+1)) }, ""},
-		{"a large length", "GET", func(w http.ResponseWriter, _ *http.Request) {
+		{"no body", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.WriteHeader(200) }, ""},
+		{"nothing", "GET", func(nethttp.ResponseWriter, *nethttp.Request) {}, ""},
+		{"a flush", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+			io.WriteString(w, "x")
+			w.(nethttp.Flusher).Flush()
+		}, ""},
+		{"a large body", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) { io.WriteString(w, strings.Repeat("x", 1<<20+1)) }, ""},
+		{"a large length", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Length", fmt.Sprint(1<<20+1))
 			io.WriteString(w, "x")
 		}, ""},
-		{"the largest body", "GET", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("x", 1<<20)) }, tagOf(strings.Repeat("x", 1<<20))},
+		{"the largest body", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) { io.WriteString(w, strings.Repeat("x", 1<<20)) }, tagOf(strings.Repeat("x", 1<<20))},
 		{"HEAD", "HEAD", hello, tagOf("hello")},
-		{"HEAD without a body", "HEAD", func(http.ResponseWriter, *http.Request) {}, ""},
-		{"a body shorter than its length", "GET", func(w http.ResponseWriter, _ *http.Request) {
+		{"HEAD without a body", "HEAD", func(nethttp.ResponseWriter, *nethttp.Request) {}, ""},
+		{"a body shorter than its length", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Length", "9")
 			io.WriteString(w, "short")
 		}, ""},
@@ -97,7 +100,7 @@ func TestETagPassesWhatIsNoPlain200(t *testing.T) {
 			if tt.tag != "" && tt.tag != `"own"` {
 				match = nil
 			}
-			resp := serveETag(tt.method, stanza.ETagConfig{}, match, tt.handler)
+			resp := serveETag(tt.method, http.ETagConfig{}, match, tt.handler)
 			body, _ := io.ReadAll(resp.Body)
 			if resp.StatusCode != want.Code || resp.Header.Get("ETag") != tt.tag || string(body) != want.Body.String() {
 				t.Errorf("status %d, ETag %q, %d bytes; want %d, %q, %d", resp.StatusCode, resp.Header.Get("ETag"), len(body),
@@ -109,23 +112,23 @@ func TestETagPassesWhatIsNoPlain200(t *testing.T) {
 
 func TestNotModifiedKeepsTheseFields(t *testing.T) {
 	t.Parallel()
-	kept := http.Header{
+	kept := nethttp.Header{
 		"Vary": {"Origin"}, "Cache-Control": {"max-age=5"}, "Expires": {"Thu, 01 Jan 2026 00:00:00 GMT"},
 		"Content-Location": {"/x.json"}, "Set-Cookie": {"a=b"}, "Date": {"Thu, 01 Jan 2026 00:00:00 GMT"}, "X-Request-Id": {"1"},
 	}
-	dropped := http.Header{
+	dropped := nethttp.Header{
 		"Content-Type": {"text/plain"}, "Content-Length": {"5"}, "Content-Language": {"en"}, "Last-Modified": {"Thu, 01 Jan 2026 00:00:00 GMT"},
 	}
-	handler := func(w http.ResponseWriter, r *http.Request) {
-		for _, fields := range []http.Header{kept, dropped} {
+	handler := func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		for _, fields := range []nethttp.Header{kept, dropped} {
 			for name, v := range fields {
 				w.Header()[name] = v
 			}
 		}
 		hello(w, r)
 	}
-	resp := serveETag("GET", stanza.ETagConfig{}, []string{tagOf("hello")}, handler)
-	if resp.StatusCode != http.StatusNotModified {
+	resp := serveETag("GET", http.ETagConfig{}, []string{tagOf("hello")}, handler)
+	if resp.StatusCode != nethttp.StatusNotModified {
 		t.Fatalf("status %d", resp.StatusCode)
 	}
 	for name := range kept {
@@ -147,7 +150,7 @@ func TestETagTellsBodiesOfOneCRC32Apart(t *testing.T) {
 		t.Fatal("the two bodies no longer collide")
 	}
 	tag := func(body string) string {
-		return serveETag("GET", stanza.ETagConfig{}, nil, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }).Header.Get("ETag")
+		return serveETag("GET", http.ETagConfig{}, nil, func(w nethttp.ResponseWriter, _ *nethttp.Request) { io.WriteString(w, body) }).Header.Get("ETag")
 	}
 	if tag(a) == tag(b) {
 		t.Errorf("both bodies have the tag %s", tag(a))
@@ -157,17 +160,17 @@ func TestETagTellsBodiesOfOneCRC32Apart(t *testing.T) {
 func TestETagIsTheSameForEachCoding(t *testing.T) {
 	t.Parallel()
 	body := sample(5000)
-	handler := stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}))(
-		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }))
+	handler := stack(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}))(
+		nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { io.WriteString(w, body) }))
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
 		for _, coding := range []string{"gzip", "identity"} {
 			for _, match := range []string{"", tagOf(body), "W/" + tagOf(body)} {
-				r, _ := http.NewRequest("GET", srv.URL, nil)
+				r, _ := nethttp.NewRequest("GET", srv.URL, nil)
 				r.Header.Set("Accept-Encoding", coding)
-				want := http.StatusOK
+				want := nethttp.StatusOK
 				if match != "" {
 					r.Header.Set("If-None-Match", match)
-					want = http.StatusNotModified
+					want = nethttp.StatusNotModified
 				}
 				resp, err := srv.Client().Do(r)
 				if err != nil {
@@ -186,9 +189,9 @@ func TestETagAllocations(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates")
 	}
-	h := stanza.ETag(stanza.ETagConfig{})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }))
+	h := http.ETag(http.ETagConfig{})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { io.WriteString(w, "hello") }))
 	r := httptest.NewRequest("GET", "/", nil)
-	w := &nullWriter{header: http.Header{}}
+	w := &nullWriter{header: nethttp.Header{}}
 	if n := testing.AllocsPerRun(100, func() {
 		clear(w.header)
 		h.ServeHTTP(w, r)
@@ -207,7 +210,7 @@ func TestETagMaxSize(t *testing.T) {
 	} {
 		for _, declared := range []bool{false, true} {
 			body := strings.Repeat("x", tt.size)
-			handler := stanza.ETag(stanza.ETagConfig{MaxSize: tt.limit})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			handler := http.ETag(http.ETagConfig{MaxSize: tt.limit})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 				if declared {
 					w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 				}
@@ -224,5 +227,5 @@ func TestETagMaxSize(t *testing.T) {
 			}
 		}
 	}
-	mustPanic(t, `etag_test\.go:\d+: ETagConfig\.MaxSize: -1 is negative`, func() { stanza.ETag(stanza.ETagConfig{MaxSize: -1}) })
+	mustPanic(t, `etag_test\.go:\d+: ETagConfig\.MaxSize: -1 is negative`, func() { http.ETag(http.ETagConfig{MaxSize: -1}) })
 }

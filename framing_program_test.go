@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	http "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 )
 
 // A framingProgram is what a handler does with a response, and the request

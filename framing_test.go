@@ -25,7 +25,7 @@ import (
 	"testing"
 	"time"
 
-	http "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"os"
 	"runtime"
@@ -16,16 +16,16 @@ import (
 	"testing"
 	"time"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // eachServer runs test against a Server of this package in HTTP/1.1 and in
 // HTTP/2, whose handler is in no middleware, and in the documented chain.
-func eachServer(t *testing.T, handler http.Handler, test func(t *testing.T, url string, client *http.Client)) {
+func eachServer(t *testing.T, handler nethttp.Handler, test func(t *testing.T, url string, client *nethttp.Client)) {
 	t.Helper()
-	for name, wrap := range map[string]func(http.Handler) http.Handler{
-		"bare":             func(h http.Handler) http.Handler { return h },
+	for name, wrap := range map[string]func(nethttp.Handler) nethttp.Handler{
+		"bare":             func(h nethttp.Handler) nethttp.Handler { return h },
 		"documented chain": documentedChain(),
 	} {
 		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
@@ -40,24 +40,24 @@ func eachServer(t *testing.T, handler http.Handler, test func(t *testing.T, url 
 
 // serveOwn starts a Server of this package that speaks a protocol, and returns
 // its URL and a client for it.
-func serveOwn(t *testing.T, protocol testkit.Protocol, handler http.Handler, opts ...stanza.ServerOption) (url string, client *http.Client) {
+func serveOwn(t *testing.T, protocol testkit.Protocol, handler nethttp.Handler, opts ...http.ServerOption) (url string, client *nethttp.Client) {
 	t.Helper()
-	transport := &http.Transport{}
+	transport := &nethttp.Transport{}
 	scheme := "http://"
 	if protocol == testkit.HTTP2 {
 		certFile, keyFile, pool := testkit.KeyPair(t)
-		opts = append(opts, stanza.WithTLS(certFile, keyFile))
+		opts = append(opts, http.WithTLS(certFile, keyFile))
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
 		transport.ForceAttemptHTTP2 = true
 		scheme = "https://"
 	}
 	srv := startServer(t, handler.ServeHTTP, opts...)
 	t.Cleanup(transport.CloseIdleConnections)
-	return scheme + srv.Addr(), &http.Client{Transport: transport, Timeout: testkit.Patience}
+	return scheme + srv.Addr(), &nethttp.Client{Transport: transport, Timeout: testkit.Patience}
 }
 
 // awaitEnd waits until the response that w answers is finished with.
-func awaitEnd(w http.ResponseWriter) {
+func awaitEnd(w nethttp.ResponseWriter) {
 	for {
 		if _, err := w.Write(nil); err != nil {
 			return
@@ -68,35 +68,35 @@ func awaitEnd(w http.ResponseWriter) {
 
 // uses are all the ways to use a response writer. Each returns an error if the
 // method has one to return.
-func uses(file string) map[string]func(w http.ResponseWriter) error {
+func uses(file string) map[string]func(w nethttp.ResponseWriter) error {
 	const foreign = "FOREIGN"
-	return map[string]func(w http.ResponseWriter) error{
-		"Header": func(w http.ResponseWriter) error {
+	return map[string]func(w nethttp.ResponseWriter) error{
+		"Header": func(w nethttp.ResponseWriter) error {
 			w.Header().Set("X-Foreign", foreign)
 			w.Header().Del("X-Own")
 			return errors.ErrUnsupported
 		},
-		"WriteHeader": func(w http.ResponseWriter) error {
-			w.WriteHeader(http.StatusTeapot)
+		"WriteHeader": func(w nethttp.ResponseWriter) error {
+			w.WriteHeader(nethttp.StatusTeapot)
 			return errors.ErrUnsupported
 		},
-		"Write": func(w http.ResponseWriter) error {
+		"Write": func(w nethttp.ResponseWriter) error {
 			_, err := w.Write([]byte(foreign))
 			return err
 		},
-		"large Write": func(w http.ResponseWriter) error {
+		"large Write": func(w nethttp.ResponseWriter) error {
 			_, err := w.Write([]byte(strings.Repeat(foreign, 10_000)))
 			return err
 		},
-		"WriteString": func(w http.ResponseWriter) error {
+		"WriteString": func(w nethttp.ResponseWriter) error {
 			_, err := io.WriteString(w, foreign)
 			return err
 		},
-		"ReadFrom": func(w http.ResponseWriter) error {
+		"ReadFrom": func(w nethttp.ResponseWriter) error {
 			_, err := w.(io.ReaderFrom).ReadFrom(strings.NewReader(foreign))
 			return err
 		},
-		"ReadFrom a file": func(w http.ResponseWriter) error {
+		"ReadFrom a file": func(w nethttp.ResponseWriter) error {
 			f, err := os.Open(file)
 			if err != nil {
 				return nil
@@ -105,19 +105,23 @@ func uses(file string) map[string]func(w http.ResponseWriter) error {
 			_, err = w.(io.ReaderFrom).ReadFrom(f)
 			return err
 		},
-		"Flush": func(w http.ResponseWriter) error {
-			w.(http.Flusher).Flush()
-			return http.NewResponseController(w).Flush()
+		"Flush": func(w nethttp.ResponseWriter) error {
+			w.(nethttp.Flusher).Flush()
+			return nethttp.NewResponseController(w).Flush()
 		},
-		"Hijack": func(w http.ResponseWriter) error {
-			_, _, err := w.(http.Hijacker).Hijack()
+		"Hijack": func(w nethttp.ResponseWriter) error {
+			_, _, err := w.(nethttp.Hijacker).Hijack()
 			return err
 		},
-		"Push":           func(w http.ResponseWriter) error { return w.(http.Pusher).Push("/x", nil) },
-		"write deadline": func(w http.ResponseWriter) error { return http.NewResponseController(w).SetWriteDeadline(time.Now()) },
-		"read deadline":  func(w http.ResponseWriter) error { return http.NewResponseController(w).SetReadDeadline(time.Now()) },
-		"full duplex":    func(w http.ResponseWriter) error { return http.NewResponseController(w).EnableFullDuplex() },
-		"CloseNotify": func(w http.ResponseWriter) error {
+		"Push": func(w nethttp.ResponseWriter) error { return w.(nethttp.Pusher).Push("/x", nil) },
+		"write deadline": func(w nethttp.ResponseWriter) error {
+			return nethttp.NewResponseController(w).SetWriteDeadline(time.Now())
+		},
+		"read deadline": func(w nethttp.ResponseWriter) error {
+			return nethttp.NewResponseController(w).SetReadDeadline(time.Now())
+		},
+		"full duplex": func(w nethttp.ResponseWriter) error { return nethttp.NewResponseController(w).EnableFullDuplex() },
+		"CloseNotify": func(w nethttp.ResponseWriter) error {
 			select {
 			case <-w.(interface{ CloseNotify() <-chan bool }).CloseNotify():
 				return nil
@@ -125,29 +129,29 @@ func uses(file string) map[string]func(w http.ResponseWriter) error {
 				return errors.ErrUnsupported
 			}
 		},
-		"WriteJSON": func(w http.ResponseWriter) error {
-			stanza.WriteJSON(w, http.StatusOK, foreign)
+		"WriteJSON": func(w nethttp.ResponseWriter) error {
+			http.WriteJSON(w, nethttp.StatusOK, foreign)
 			return errors.ErrUnsupported
 		},
-		"WriteError": func(w http.ResponseWriter) error {
-			stanza.WriteError(w, http.StatusTeapot, foreign)
+		"WriteError": func(w nethttp.ResponseWriter) error {
+			http.WriteError(w, nethttp.StatusTeapot, foreign)
 			return errors.ErrUnsupported
 		},
-		"Error": func(w http.ResponseWriter) error {
-			http.Error(w, foreign, http.StatusTeapot)
+		"Error": func(w nethttp.ResponseWriter) error {
+			nethttp.Error(w, foreign, nethttp.StatusTeapot)
 			return errors.ErrUnsupported
 		},
-		"NewSSEWriter": func(w http.ResponseWriter) error { return stanza.NewSSEWriter(w).Data(foreign) },
-		"unwrapped": func(w http.ResponseWriter) error {
+		"NewSSEWriter": func(w nethttp.ResponseWriter) error { return http.NewSSEWriter(w).Data(foreign) },
+		"unwrapped": func(w nethttp.ResponseWriter) error {
 			for {
-				u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+				u, ok := w.(interface{ Unwrap() nethttp.ResponseWriter })
 				if !ok {
 					break
 				}
 				w = u.Unwrap()
 			}
 			w.Header().Set("X-Foreign", foreign)
-			w.WriteHeader(http.StatusTeapot)
+			w.WriteHeader(nethttp.StatusTeapot)
 			_, err := w.Write([]byte(foreign))
 			return err
 		},
@@ -162,8 +166,8 @@ func TestLateUseReachesNoOtherResponse(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Repeat("FOREIGN", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	kept, lateUse := make(chan http.ResponseWriter, 1), sync.Map{} // of func(), by the path that calls it
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	kept, lateUse := make(chan nethttp.ResponseWriter, 1), sync.Map{} // of func(), by the path that calls it
+	handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if r.URL.Path == "/keep" {
 			io.WriteString(w, "kept")
 			kept <- w
@@ -178,13 +182,13 @@ func TestLateUseReachesNoOtherResponse(t *testing.T) {
 		use()
 		io.WriteString(w, "one ")
 		use()
-		http.NewResponseController(w).Flush()
+		nethttp.NewResponseController(w).Flush()
 		use()
 		io.WriteString(w, "two")
 		use()
 	})
 	var mu sync.Mutex // one request at a time is kept
-	eachServer(t, handler, func(t *testing.T, url string, client *http.Client) {
+	eachServer(t, handler, func(t *testing.T, url string, client *nethttp.Client) {
 		for name, use := range uses(file) {
 			mu.Lock()
 			mustGet(t, client, url+"/keep")
@@ -213,7 +217,7 @@ func TestLateUseReachesNoOtherResponse(t *testing.T) {
 }
 
 // mustGet gets a URL and its whole body.
-func mustGet(t *testing.T, client *http.Client, url string) (*http.Response, string) {
+func mustGet(t *testing.T, client *nethttp.Client, url string) (*nethttp.Response, string) {
 	t.Helper()
 	resp, err := client.Get(url)
 	if err != nil {
@@ -232,8 +236,8 @@ type startedKey struct{}
 // naiveTimeout answers 503 for a handler that takes too long, and leaves it
 // running with the response writer. Here, too long is until the handler says
 // so on the channel in its context.
-func naiveTimeout(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func naiveTimeout(next nethttp.Handler) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		started, done := make(chan struct{}), make(chan struct{})
 		inner := r.WithContext(context.WithValue(r.Context(), startedKey{}, started))
 		go func() {
@@ -243,7 +247,7 @@ func naiveTimeout(next http.Handler) http.Handler {
 		select {
 		case <-done:
 		case <-started:
-			http.Error(w, "too late", http.StatusServiceUnavailable)
+			nethttp.Error(w, "too late", nethttp.StatusServiceUnavailable)
 		}
 	})
 }
@@ -266,7 +270,7 @@ func TestHandlersLeftByANaiveTimeoutReachNoOtherResponse(t *testing.T) {
 		}
 	})
 	var left sync.WaitGroup
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		body := strings.Repeat(r.URL.Path+"\n", 300)
 		if !strings.HasSuffix(r.URL.Path, "/slow") {
 			w.Header().Set("X-Path", r.URL.Path)
@@ -281,12 +285,12 @@ func TestHandlersLeftByANaiveTimeoutReachNoOtherResponse(t *testing.T) {
 			_ = late[name](w) // the one test more is whether this harms anybody
 		}
 	})
-	for name, wrap := range map[string]func(http.Handler) http.Handler{
+	for name, wrap := range map[string]func(nethttp.Handler) nethttp.Handler{
 		"alone":             naiveTimeout,
 		"inside the chain":  stack(documentedChain(), naiveTimeout),
 		"outside the chain": stack(naiveTimeout, documentedChain()),
-		"between Compress and ETag": stack(stanza.RequestLogger(nil, stanza.LogSkip(func(*http.Request) bool { return true })),
-			stanza.Compress(stanza.CompressConfig{}), naiveTimeout, stanza.ETag(stanza.ETagConfig{}), stanza.Recovery(nil)),
+		"between Compress and ETag": stack(http.RequestLogger(nil, http.LogSkip(func(*nethttp.Request) bool { return true })),
+			http.Compress(http.CompressConfig{}), naiveTimeout, http.ETag(http.ETagConfig{}), http.Recovery(nil)),
 	} {
 		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2, "HTTP/1.1 of net/http", "HTTP/2 of net/http"} {
 			of, foreign := strings.CutSuffix(string(protocol), " of net/http")
@@ -296,7 +300,7 @@ func TestHandlersLeftByANaiveTimeoutReachNoOtherResponse(t *testing.T) {
 			t.Run(name+" "+string(protocol), func(t *testing.T) {
 				t.Parallel()
 				var url string
-				var client *http.Client
+				var client *nethttp.Client
 				if foreign {
 					srv := testkit.StartServer(t, testkit.Protocol(of), wrap(handler))
 					url, client = srv.URL, srv.Client()
@@ -339,29 +343,29 @@ func TestHandlersLeftByANaiveTimeoutReachNoOtherResponse(t *testing.T) {
 func TestFailuresOfHandlersLeftByANaiveTimeoutEndNothing(t *testing.T) {
 	t.Parallel()
 	var left sync.WaitGroup
-	failures := map[string]func(w http.ResponseWriter){
-		"/panic":           func(http.ResponseWriter) { panic("too late") },
-		"/panic-in-write":  func(w http.ResponseWriter) { io.WriteString(w, sample(5000)); panic("too late") },
-		"/short":           func(http.ResponseWriter) {},
-		"/invalid-status":  func(w http.ResponseWriter) { w.WriteHeader(0); w.WriteHeader(99) },
-		"/short-and-write": func(w http.ResponseWriter) { io.WriteString(w, "more") },
+	failures := map[string]func(w nethttp.ResponseWriter){
+		"/panic":           func(nethttp.ResponseWriter) { panic("too late") },
+		"/panic-in-write":  func(w nethttp.ResponseWriter) { io.WriteString(w, sample(5000)); panic("too late") },
+		"/short":           func(nethttp.ResponseWriter) {},
+		"/invalid-status":  func(w nethttp.ResponseWriter) { w.WriteHeader(0); w.WriteHeader(99) },
+		"/short-and-write": func(w nethttp.ResponseWriter) { io.WriteString(w, "more") },
 	}
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		left.Add(1)
 		defer left.Done()
 		w.Header().Set("Content-Type", "text/plain")
 		w.Header().Set("Content-Length", "100000")
 		io.WriteString(w, sample(5000))
-		http.NewResponseController(w).Flush()
+		nethttp.NewResponseController(w).Flush()
 		close(r.Context().Value(startedKey{}).(chan struct{}))
 		<-r.Context().Done()
 		failures[r.URL.Path](w)
 	})
-	for name, wrap := range map[string]func(http.Handler) http.Handler{
-		"inside":  stack(documentedChain(), naiveTimeout, stanza.Recovery(nil)),
+	for name, wrap := range map[string]func(nethttp.Handler) nethttp.Handler{
+		"inside":  stack(documentedChain(), naiveTimeout, http.Recovery(nil)),
 		"outside": stack(naiveTimeout, documentedChain()),
-		"between": stack(stanza.RequestID(stanza.RequestIDConfig{}), stanza.NewMetrics().Middleware(), naiveTimeout,
-			stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}), stanza.Recovery(nil)),
+		"between": stack(http.RequestID(http.RequestIDConfig{}), http.NewMetrics().Middleware(), naiveTimeout,
+			http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}), http.Recovery(nil)),
 	} {
 		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
 			t.Run(name+" "+string(protocol), func(t *testing.T) {
@@ -387,7 +391,7 @@ func TestFailuresOfHandlersLeftByANaiveTimeoutEndNothing(t *testing.T) {
 func TestWritesThatOverlapTheReturnReachNoOtherResponse(t *testing.T) {
 	t.Parallel()
 	var left sync.WaitGroup
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		piece := strings.Repeat(r.URL.Path[1:2], 1500)
 		w.Header().Set("Content-Type", "text/plain")
 		enough := make(chan struct{})
@@ -398,7 +402,7 @@ func TestWritesThatOverlapTheReturnReachNoOtherResponse(t *testing.T) {
 				case 0:
 					_, err = io.WriteString(w, piece)
 				case 1:
-					err = http.NewResponseController(w).Flush()
+					err = nethttp.NewResponseController(w).Flush()
 				case 2:
 					_, err = io.Copy(w, struct{ io.Reader }{strings.NewReader(piece)})
 				default:
@@ -414,7 +418,7 @@ func TestWritesThatOverlapTheReturnReachNoOtherResponse(t *testing.T) {
 		})
 		<-enough
 	})
-	eachServer(t, handler, func(t *testing.T, url string, client *http.Client) {
+	eachServer(t, handler, func(t *testing.T, url string, client *nethttp.Client) {
 		var clients sync.WaitGroup
 		for letter := 'a'; letter < 'e'; letter++ {
 			clients.Go(func() {
@@ -438,22 +442,22 @@ func TestLateUseLeavesTheNextResponseAsItShouldBe(t *testing.T) {
 		t.Run(string(protocol), func(t *testing.T) {
 			t.Parallel()
 			var out logBuffer
-			kept := make(chan http.ResponseWriter, 1)
-			router := stanza.NewRouter()
-			router.Use(stanza.RequestLogger(jsonLogger(&out)), stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}),
-				stanza.Recovery(nil))
-			router.HandleFunc("GET /keep", func(w http.ResponseWriter, _ *http.Request) { kept <- w })
-			router.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("oops") })
+			kept := make(chan nethttp.ResponseWriter, 1)
+			router := http.NewRouter()
+			router.Use(http.RequestLogger(jsonLogger(&out)), http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}),
+				http.Recovery(nil))
+			router.HandleFunc("GET /keep", func(w nethttp.ResponseWriter, _ *nethttp.Request) { kept <- w })
+			router.HandleFunc("GET /panic", func(nethttp.ResponseWriter, *nethttp.Request) { panic("oops") })
 			url, client := serveOwn(t, protocol, router)
 			for range 20 {
 				mustGet(t, client, url+"/keep")
 				w := receive(t, kept, "the writer")
 				awaitEnd(w)
-				stanza.WriteError(w, http.StatusTeapot, "FOREIGN")
+				http.WriteError(w, nethttp.StatusTeapot, "FOREIGN")
 				if resp, body := mustGet(t, client, url+"/nowhere"); resp.StatusCode != 404 || body != `{"error":"not found"}` {
 					t.Fatalf("an unknown path is answered with %s, %q", resp.Status, body)
 				}
-				stanza.WriteError(w, http.StatusTeapot, "FOREIGN")
+				http.WriteError(w, nethttp.StatusTeapot, "FOREIGN")
 				if resp, body := mustGet(t, client, url+"/panic"); resp.StatusCode != 500 || body != `{"error":"internal server error"}` {
 					t.Fatalf("a panic is answered with %s, %q", resp.Status, body)
 				}
@@ -471,7 +475,7 @@ func TestLateUseLeavesTheNextResponseAsItShouldBe(t *testing.T) {
 func TestRequestIsNotWrittenToAfterItsHandlerReturned(t *testing.T) {
 	t.Parallel()
 	var left sync.WaitGroup
-	spy := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	spy := nethttp.HandlerFunc(func(_ nethttp.ResponseWriter, r *nethttp.Request) {
 		left.Go(func() {
 			for range 1000 {
 				c := *r
@@ -480,15 +484,15 @@ func TestRequestIsNotWrittenToAfterItsHandlerReturned(t *testing.T) {
 			}
 		})
 	})
-	router := stanza.NewRouter()
+	router := http.NewRouter()
 	router.Handle("POST /{id}", spy)
-	mux := http.NewServeMux()
+	mux := nethttp.NewServeMux()
 	mux.Handle("POST /{id}", spy)
-	chain := stack(stanza.RequestID(stanza.RequestIDConfig{}), stanza.NewMetrics().Middleware(),
-		stanza.RequestLogger(jsonLogger(io.Discard), stanza.LogSkip(func(r *http.Request) bool { return r.Pattern == "never" })), stanza.MaxBody(100))
-	for name, handler := range map[string]http.Handler{
+	chain := stack(http.RequestID(http.RequestIDConfig{}), http.NewMetrics().Middleware(),
+		http.RequestLogger(jsonLogger(io.Discard), http.LogSkip(func(r *nethttp.Request) bool { return r.Pattern == "never" })), http.MaxBody(100))
+	for name, handler := range map[string]nethttp.Handler{
 		"a router": chain(router), "a ServeMux": chain(mux), "no routes": chain(spy), "no middleware": spy,
-		"a copied request": chain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { router.ServeHTTP(w, r.WithContext(r.Context())) })),
+		"a copied request": chain(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { router.ServeHTTP(w, r.WithContext(r.Context())) })),
 	} {
 		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
 			t.Run(name+" "+string(protocol), func(t *testing.T) {
@@ -510,38 +514,38 @@ func TestRequestIsNotWrittenToAfterItsHandlerReturned(t *testing.T) {
 // the request that it has passed on.
 func TestOutermostObserverSeesThePattern(t *testing.T) {
 	t.Parallel()
-	copies := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	copies := func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), startedKey{}, 1)))
 		})
 	}
-	for name, middleware := range map[string][]stanza.Middleware{
-		"RequestID":      {stanza.RequestID(stanza.RequestIDConfig{}), copies},
-		"Metrics":        {stanza.NewMetrics().Middleware(), copies},
-		"MaxBody":        {stanza.MaxBody(100), copies},
-		"RequestLogger":  {stanza.RequestLogger(jsonLogger(io.Discard)), copies},
-		"copied twice":   {copies, stanza.RequestID(stanza.RequestIDConfig{}), copies, stanza.NewMetrics().Middleware(), copies},
-		"nothing copies": {stanza.RequestID(stanza.RequestIDConfig{})},
-		"ETag alone":     {stanza.ETag(stanza.ETagConfig{})},
+	for name, middleware := range map[string][]http.Middleware{
+		"RequestID":      {http.RequestID(http.RequestIDConfig{}), copies},
+		"Metrics":        {http.NewMetrics().Middleware(), copies},
+		"MaxBody":        {http.MaxBody(100), copies},
+		"RequestLogger":  {http.RequestLogger(jsonLogger(io.Discard)), copies},
+		"copied twice":   {copies, http.RequestID(http.RequestIDConfig{}), copies, http.NewMetrics().Middleware(), copies},
+		"nothing copies": {http.RequestID(http.RequestIDConfig{})},
+		"ETag alone":     {http.ETag(http.ETagConfig{})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			router := stanza.NewRouter()
+			router := http.NewRouter()
 			if name == "copied twice" {
 				middleware = middleware[1:]
 			}
 			router.Use(middleware...)
-			router.HandleFunc("POST /{id}", func(http.ResponseWriter, *http.Request) {})
-			router.HandleFunc("POST /dir/", func(http.ResponseWriter, *http.Request) {})
+			router.HandleFunc("POST /{id}", func(nethttp.ResponseWriter, *nethttp.Request) {})
+			router.HandleFunc("POST /dir/", func(nethttp.ResponseWriter, *nethttp.Request) {})
 			seen := make(chan string, 1)
-			observer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			observer := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 				r = r.WithContext(context.WithValue(r.Context(), startedKey{}, 1))
 				router.ServeHTTP(w, r)
 				seen <- r.Pattern
 			})
 			for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
 				url, client := serveOwn(t, protocol, observer)
-				client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+				client.CheckRedirect = func(*nethttp.Request, []*nethttp.Request) error { return nethttp.ErrUseLastResponse }
 				for path, want := range map[string]string{
 					"/17": "POST /{id}", "/dir/x": "POST /dir/", "//dir//x": "POST /dir/", "/a/b/c": "", "/dir": "POST /{id}",
 				} {
@@ -562,12 +566,12 @@ func TestOutermostObserverSeesThePattern(t *testing.T) {
 // A refuser is a writer that fails, and continues to read the bytes of the
 // failed Write. The HTTP/2 server of net/http does when the client resets a stream.
 type refuser struct {
-	header http.Header
+	header nethttp.Header
 	given  [][]byte
 }
 
-func (w *refuser) Header() http.Header { return w.header }
-func (w *refuser) WriteHeader(int)     {}
+func (w *refuser) Header() nethttp.Header { return w.header }
+func (w *refuser) WriteHeader(int)        {}
 func (w *refuser) Write(p []byte) (int, error) {
 	w.given = append(w.given, p)
 	return 0, io.ErrClosedPipe
@@ -577,27 +581,29 @@ func TestMemoryOfARefusedWriteIsNotUsedAgain(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("mine ", 1000)
 	noise := incompressible(300_000)
-	handlers := map[string]http.Handler{
-		"WriteJSON":         http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { stanza.WriteJSON(w, 200, text) }),
-		"WriteError":        http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { stanza.WriteError(w, 400, text) }),
-		"PaginatedResponse": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { stanza.PaginatedResponse(w, "items", []string{text}, 1) }),
-		"PrometheusHandler": stanza.PrometheusHandler(func() []stanza.PrometheusMetric {
-			return []stanza.PrometheusMetric{{Name: "mine", Type: "gauge", Help: text}}
+	handlers := map[string]nethttp.Handler{
+		"WriteJSON":  nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { http.WriteJSON(w, 200, text) }),
+		"WriteError": nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { http.WriteError(w, 400, text) }),
+		"PaginatedResponse": nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+			http.PaginatedResponse(w, "items", []string{text}, 1)
 		}),
-		"ETag": stanza.ETag(stanza.ETagConfig{})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) })),
-		"Compress, small": stanza.Compress(stanza.CompressConfig{MinSize: 10_000})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		"PrometheusHandler": http.PrometheusHandler(func() []http.PrometheusMetric {
+			return []http.PrometheusMetric{{Name: "mine", Type: "gauge", Help: text}}
+		}),
+		"ETag": http.ETag(http.ETagConfig{})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { io.WriteString(w, text) })),
+		"Compress, small": http.Compress(http.CompressConfig{MinSize: 10_000})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			io.WriteString(w, text)
 		})),
-		"Compress": stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		"Compress": http.Compress(http.CompressConfig{})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Type", "text/plain")
 			w.Header().Set("Content-Length", fmt.Sprint(len(noise)))
 			io.WriteString(w, noise)
 		})),
-		"Compress, streamed": stanza.Compress(stanza.CompressConfig{})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		"Compress, streamed": http.Compress(http.CompressConfig{})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Type", "text/plain")
 			io.WriteString(w, noise)
 		})),
-		"ReadFrom": stanza.Compress(stanza.CompressConfig{MinSize: 1})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		"ReadFrom": http.Compress(http.CompressConfig{MinSize: 1})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Type", "image/png")
 			io.Copy(w, struct{ io.Reader }{strings.NewReader(text)})
 		})),
@@ -610,12 +616,12 @@ func TestMemoryOfARefusedWriteIsNotUsedAgain(t *testing.T) {
 		}
 		other := strings.Repeat("OTHER ", 1000)
 		for range 5 {
-			stanza.WriteJSON(httptest.NewRecorder(), 200, other)
+			http.WriteJSON(httptest.NewRecorder(), 200, other)
 			handlers["ETag"].ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 		}
 	}
 	for name, h := range handlers {
-		w := &refuser{header: http.Header{}}
+		w := &refuser{header: nethttp.Header{}}
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Accept-Encoding", "gzip")
 		h.ServeHTTP(w, r)

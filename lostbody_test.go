@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	http "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 

@@ -10,7 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptrace"
 	"net/netip"
 	"net/textproto"
@@ -24,7 +24,7 @@ import (
 	"testing"
 	"time"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
@@ -38,7 +38,7 @@ import (
 // A matrixChain is one column of the matrix.
 type matrixChain struct {
 	name string
-	wrap func(http.Handler) http.Handler
+	wrap func(nethttp.Handler) nethttp.Handler
 	// settle removes from got the differences that are the middleware's
 	// purpose. want is the bare server's outcome. Nil allows none.
 	settle func(t *testing.T, c matrixCase, want, got *outcome)
@@ -55,17 +55,17 @@ func matrixChains() []matrixChain {
 		{name: "stages and observers", wrap: stack(observing, staged(testStage{limit: 10}), observing,
 			staged(testStage{limit: 1 << 20}), observing)},
 
-		{name: "RequestID", wrap: stanza.RequestID(stanza.RequestIDConfig{}), settle: withoutRequestID},
+		{name: "RequestID", wrap: http.RequestID(http.RequestIDConfig{}), settle: withoutRequestID},
 		watched("Metrics", func(w *watch) []link { return []link{{"Metrics", w.metrics.Middleware()}} }, true, nil),
-		watched("RequestLogger", func(w *watch) []link { return []link{{"RequestLogger", stanza.RequestLogger(w.logger())}} }, true, nil),
-		{name: "Compress", wrap: stanza.Compress(stanza.CompressConfig{}), settle: decompressed},
-		{name: "ETag", wrap: stanza.ETag(stanza.ETagConfig{}), settle: withoutETag},
-		{name: "SecureHeaders", wrap: stanza.SecureHeaders(stanza.SecureHeadersConfig{}), settle: withoutSecureHeaders},
-		{name: "MaxBody", wrap: stanza.MaxBody(1 << 20)},
-		{name: "CORS", wrap: stanza.CORS(stanza.CORSConfig{AllowOrigins: []string{matrixOrigin}}), settle: withoutCORS},
-		{name: "TrustedProxies", wrap: stanza.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))},
+		watched("RequestLogger", func(w *watch) []link { return []link{{"RequestLogger", http.RequestLogger(w.logger())}} }, true, nil),
+		{name: "Compress", wrap: http.Compress(http.CompressConfig{}), settle: decompressed},
+		{name: "ETag", wrap: http.ETag(http.ETagConfig{}), settle: withoutETag},
+		{name: "SecureHeaders", wrap: http.SecureHeaders(http.SecureHeadersConfig{}), settle: withoutSecureHeaders},
+		{name: "MaxBody", wrap: http.MaxBody(1 << 20)},
+		{name: "CORS", wrap: http.CORS(http.CORSConfig{AllowOrigins: []string{matrixOrigin}}), settle: withoutCORS},
+		{name: "TrustedProxies", wrap: http.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))},
 		{name: "RateLimit", wrap: rateLimit(), settle: withoutRateLimit},
-		{name: "Recovery", wrap: stanza.Recovery(nil), settle: recovered},
+		{name: "Recovery", wrap: http.Recovery(nil), settle: recovered},
 		watched("documented chain", documented, true, settleDocumented),
 		watched("documented chain backwards", func(w *watch) []link {
 			links := everything(w)
@@ -86,28 +86,28 @@ func matrixChains() []matrixChain {
 // A link is one middleware of a chain.
 type link struct {
 	name string
-	wrap func(http.Handler) http.Handler
+	wrap func(nethttp.Handler) nethttp.Handler
 }
 
 // documented is the chain of the documentation, in its order.
 func documented(w *watch) []link {
 	return []link{
-		{"RequestID", stanza.RequestID(stanza.RequestIDConfig{})},
+		{"RequestID", http.RequestID(http.RequestIDConfig{})},
 		{"Metrics", w.metrics.Middleware()},
-		{"RequestLogger", stanza.RequestLogger(w.logger())},
-		{"Compress", stanza.Compress(stanza.CompressConfig{})},
-		{"ETag", stanza.ETag(stanza.ETagConfig{})},
-		{"SecureHeaders", stanza.SecureHeaders(stanza.SecureHeadersConfig{})},
-		{"MaxBody", stanza.MaxBody(1 << 20)},
-		{"CORS", stanza.CORS(stanza.CORSConfig{AllowOrigins: []string{matrixOrigin}})},
-		{"Recovery", stanza.Recovery(nil)},
+		{"RequestLogger", http.RequestLogger(w.logger())},
+		{"Compress", http.Compress(http.CompressConfig{})},
+		{"ETag", http.ETag(http.ETagConfig{})},
+		{"SecureHeaders", http.SecureHeaders(http.SecureHeadersConfig{})},
+		{"MaxBody", http.MaxBody(1 << 20)},
+		{"CORS", http.CORS(http.CORSConfig{AllowOrigins: []string{matrixOrigin}})},
+		{"Recovery", http.Recovery(nil)},
 	}
 }
 
 // documentedChain is the documented chain in one piece.
-func documentedChain() func(http.Handler) http.Handler {
-	var wraps []func(http.Handler) http.Handler
-	for _, l := range documented(&watch{metrics: stanza.NewMetrics()}) {
+func documentedChain() func(nethttp.Handler) nethttp.Handler {
+	var wraps []func(nethttp.Handler) nethttp.Handler
+	for _, l := range documented(&watch{metrics: http.NewMetrics()}) {
 		wraps = append(wraps, l.wrap)
 	}
 	return stack(wraps...)
@@ -115,14 +115,14 @@ func documentedChain() func(http.Handler) http.Handler {
 
 // everything is the documented chain with the rest of the middleware.
 func everything(w *watch) []link {
-	return slices.Concat([]link{{"TrustedProxies", stanza.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))}},
+	return slices.Concat([]link{{"TrustedProxies", http.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))}},
 		documented(w), []link{{"RateLimit", rateLimit()}})
 }
 
 // shuffled is all middleware in some order, the same for the same seed. Not
 // every order is wise, but none may break a response.
 func shuffled(seed uint64) matrixChain {
-	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(everything(&watch{metrics: stanza.NewMetrics()})))
+	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(everything(&watch{metrics: http.NewMetrics()})))
 	return watched(fmt.Sprintf("random order %d", seed), func(w *watch) []link {
 		links, mixed := everything(w), []link(nil)
 		for _, i := range order {
@@ -134,7 +134,7 @@ func shuffled(seed uint64) matrixChain {
 
 // A watch is what the metrics and the logger of one exchange saw.
 type watch struct {
-	metrics *stanza.Metrics
+	metrics *http.Metrics
 	log     logBuffer
 }
 
@@ -147,9 +147,9 @@ func watched(name string, links func(*watch) []link, exact bool, settle func(*te
 	var names []string
 	return matrixChain{
 		name: name,
-		wrap: func(h http.Handler) http.Handler {
-			w, names = &watch{metrics: stanza.NewMetrics()}, nil
-			var wraps []func(http.Handler) http.Handler
+		wrap: func(h nethttp.Handler) nethttp.Handler {
+			w, names = &watch{metrics: http.NewMetrics()}, nil
+			var wraps []func(nethttp.Handler) nethttp.Handler
 			for _, l := range links(w) {
 				wraps, names = append(wraps, l.wrap), append(names, l.name)
 			}
@@ -175,9 +175,9 @@ func watched(name string, links func(*watch) []link, exact bool, settle func(*te
 func (o *outcome) expect(c matrixCase) (status, bytes int) {
 	switch {
 	case o.takenOver(c):
-		return http.StatusSwitchingProtocols, -1
+		return nethttp.StatusSwitchingProtocols, -1
 	case o.Failed && o.Status == 0:
-		return cmp.Or(c.lostStatus, http.StatusOK), -1
+		return cmp.Or(c.lostStatus, nethttp.StatusOK), -1
 	case o.Failed, c.refused:
 		return o.Status, -1
 	}
@@ -243,9 +243,9 @@ func settleDocumented(t *testing.T, c matrixCase, want, got *outcome) {
 
 // rateLimit allows more than the matrix asks for. With a key of its own it may
 // come before TrustedProxies.
-func rateLimit() func(http.Handler) http.Handler {
-	one := func(*http.Request) string { return "one" }
-	return stanza.RateLimit(stanza.RateLimitConfig{Limit: 1000, Window: time.Hour, KeyFunc: one})
+func rateLimit() func(nethttp.Handler) nethttp.Handler {
+	one := func(*nethttp.Request) string { return "one" }
+	return http.RateLimit(http.RateLimitConfig{Limit: 1000, Window: time.Hour, KeyFunc: one})
 }
 
 func withoutRateLimit(t *testing.T, c matrixCase, want, got *outcome) {
@@ -312,7 +312,7 @@ func decompressed(t *testing.T, c matrixCase, want, got *outcome) {
 		t.Errorf("Vary is %q", vary)
 	}
 	got.Header.Del("Vary")
-	if c.method == http.MethodHead && vary != "" && got.Length < 0 {
+	if c.method == nethttp.MethodHead && vary != "" && got.Length < 0 {
 		// Only compressing a body would give its length.
 		got.Length = want.Length
 		copyFields(got.Header, want.Header, "Content-Length")
@@ -323,7 +323,7 @@ func decompressed(t *testing.T, c matrixCase, want, got *outcome) {
 	if vary == "" {
 		t.Error("a compressed response without Vary")
 	}
-	if c.method != http.MethodHead {
+	if c.method != nethttp.MethodHead {
 		zr, err := gzip.NewReader(strings.NewReader(got.Body))
 		if err == nil {
 			var plain []byte
@@ -343,7 +343,7 @@ func decompressed(t *testing.T, c matrixCase, want, got *outcome) {
 }
 
 // copyFields makes fields of h those of from.
-func copyFields(h, from http.Header, names ...string) {
+func copyFields(h, from nethttp.Header, names ...string) {
 	for _, name := range names {
 		delete(h, name)
 		if v, ok := from[name]; ok {
@@ -358,7 +358,7 @@ func withoutETag(t *testing.T, c matrixCase, want, got *outcome) {
 	if tag == "" || tag == want.Header.Get("Etag") {
 		return
 	}
-	if got.Status != http.StatusOK || len(tag) != 18 || c.flushes || want.Header.Get("Accept-Ranges") != "" {
+	if got.Status != nethttp.StatusOK || len(tag) != 18 || c.flushes || want.Header.Get("Accept-Ranges") != "" {
 		t.Errorf("status %d has the tag %q", got.Status, tag)
 	}
 	got.Header.Del("Etag")
@@ -367,13 +367,13 @@ func withoutETag(t *testing.T, c matrixCase, want, got *outcome) {
 // recovered makes of want what Recovery makes of a panic before the response
 // has left.
 func recovered(t *testing.T, c matrixCase, want, got *outcome) {
-	if !c.panics || c.flushes || c.wrote && got.Status != http.StatusInternalServerError {
+	if !c.panics || c.flushes || c.wrote && got.Status != nethttp.StatusInternalServerError {
 		return
 	}
 	const body = `{"error":"internal server error"}`
 	want.Failed, want.Status, want.Body, want.Length = false, 500, body, int64(len(body))
-	want.Header = http.Header{"Content-Type": {"application/json"}, "Content-Length": {fmt.Sprint(len(body))}}
-	if c.method == http.MethodHead {
+	want.Header = nethttp.Header{"Content-Type": {"application/json"}, "Content-Length": {fmt.Sprint(len(body))}}
+	if c.method == nethttp.MethodHead {
 		want.Body = ""
 	}
 }
@@ -388,11 +388,11 @@ func incompressible(n int) string {
 	return string(text)
 }
 
-func hijacks(w http.ResponseWriter, r *http.Request, note func(string, error)) {
-	conn, _, err := http.NewResponseController(w).Hijack()
+func hijacks(w nethttp.ResponseWriter, r *nethttp.Request, note func(string, error)) {
+	conn, _, err := nethttp.NewResponseController(w).Hijack()
 	note("hijack", err)
 	if err != nil {
-		w.WriteHeader(http.StatusNotImplemented)
+		w.WriteHeader(nethttp.StatusNotImplemented)
 		return
 	}
 	defer conn.Close()
@@ -405,8 +405,8 @@ func hijacks(w http.ResponseWriter, r *http.Request, note func(string, error)) {
 type outcome struct {
 	Infos   []string // 1xx responses with their Link fields
 	Status  int
-	Header  http.Header
-	Trailer http.Header
+	Header  nethttp.Header
+	Trailer nethttp.Header
 	Length  int64
 	Body    string
 	Failed  bool     // no response, or a body that broke off
@@ -446,7 +446,7 @@ func TestMatrix(t *testing.T) {
 			})
 			srv, bare := startMatrixServer(t, proto), map[string]*outcome{}
 			for _, c := range cases {
-				bare[c.name] = srv.exchange(t, c, func(h http.Handler) http.Handler { return h })
+				bare[c.name] = srv.exchange(t, c, func(h nethttp.Handler) nethttp.Handler { return h })
 			}
 			for _, chain := range matrixChains() {
 				t.Run(chain.name, func(t *testing.T) {
@@ -475,7 +475,7 @@ func TestMatrix(t *testing.T) {
 type matrixServer struct {
 	*testkit.Server
 	proto  string
-	client *http.Client
+	client *nethttp.Client
 	chosen sync.Map // by the value of exchangeField
 	count  atomic.Int64
 }
@@ -486,37 +486,37 @@ const exchangeField = "X-Exchange"
 func startMatrixServer(t *testing.T, proto testkit.Protocol) *matrixServer {
 	t.Helper()
 	s := &matrixServer{proto: string(proto)}
-	s.Server = testkit.StartServer(t, proto, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.Server = testkit.StartServer(t, proto, nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		h, ok := s.chosen.Load(r.Header.Get(exchangeField))
 		if !ok {
 			t.Errorf("a request of no exchange: %v", r.Header)
 			return
 		}
 		r.Header.Del(exchangeField)
-		h.(http.Handler).ServeHTTP(w, r)
+		h.(nethttp.Handler).ServeHTTP(w, r)
 	}))
 	s.client = s.Client()
-	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	s.client.CheckRedirect = func(*nethttp.Request, []*nethttp.Request) error { return nethttp.ErrUseLastResponse }
 	// A broken exchange is not repeated: the handler would run again. A client
 	// of HTTP/2 repeats what the server has refused unseen and nothing else.
-	s.client.Transport.(*http.Transport).DisableKeepAlives = proto == testkit.HTTP1
+	s.client.Transport.(*nethttp.Transport).DisableKeepAlives = proto == testkit.HTTP1
 	return s
 }
 
 // exchange serves one request of c behind wrap.
-func (s *matrixServer) exchange(t *testing.T, c matrixCase, wrap func(http.Handler) http.Handler) *outcome {
+func (s *matrixServer) exchange(t *testing.T, c matrixCase, wrap func(nethttp.Handler) nethttp.Handler) *outcome {
 	t.Helper()
 	out, logged := &outcome{Proto: s.proto}, len(s.Logged())
-	var kept http.ResponseWriter
+	var kept nethttp.ResponseWriter
 	returned := make(chan struct{})
-	chain := wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	chain := wrap(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if _, ok := w.(*response.Writer); ok {
 			kept = w
 		}
 		c.handler(w, r, func(what string, err error) { out.Notes = append(out.Notes, what+": "+kind(err)) })
 	}))
 	name := strconv.FormatInt(s.count.Add(1), 10)
-	s.chosen.Store(name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.chosen.Store(name, nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		defer close(returned)
 		chain.ServeHTTP(w, r)
 	}))
@@ -524,14 +524,14 @@ func (s *matrixServer) exchange(t *testing.T, c matrixCase, wrap func(http.Handl
 
 	method := c.method
 	if method == "" {
-		method = http.MethodGet
+		method = nethttp.MethodGet
 	}
 	trace := &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
 		out.Infos = append(out.Infos, fmt.Sprint(code, h["Link"]))
 		return nil
 	}}
 	ctx := httptrace.WithClientTrace(context.Background(), trace)
-	req, err := http.NewRequestWithContext(ctx, method, s.URL, nil)
+	req, err := nethttp.NewRequestWithContext(ctx, method, s.URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -566,9 +566,9 @@ func (s *matrixServer) checkBehind(t *testing.T, f func()) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(f)
-	c := matrixCase{handler: func(w http.ResponseWriter, _ *http.Request, _ func(string, error)) { io.WriteString(w, "behind") }}
-	got := s.exchange(t, c, stack(observing, stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{})))
-	if got.Failed || got.Status != http.StatusOK || got.Body != "behind" || got.Header.Get("X-Late") != "" {
+	c := matrixCase{handler: func(w nethttp.ResponseWriter, _ *nethttp.Request, _ func(string, error)) { io.WriteString(w, "behind") }}
+	got := s.exchange(t, c, stack(observing, http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{})))
+	if got.Failed || got.Status != nethttp.StatusOK || got.Body != "behind" || got.Header.Get("X-Late") != "" {
 		t.Errorf("the request behind got status %d, %v, %q", got.Status, got.Header, got.Body)
 	}
 }
@@ -587,13 +587,13 @@ func complaints(log string) []string {
 
 // kind names an error by what a caller can tell of it.
 func kind(err error) string {
-	for _, known := range []error{http.ErrBodyNotAllowed, http.ErrHijacked, http.ErrNotSupported, http.ErrContentLength} {
+	for _, known := range []error{nethttp.ErrBodyNotAllowed, nethttp.ErrHijacked, nethttp.ErrNotSupported, nethttp.ErrContentLength} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}
 	}
 	if err != nil && strings.Contains(err.Error(), "declared Content-Length") { // as HTTP/2's own writer says it
-		return http.ErrContentLength.Error()
+		return nethttp.ErrContentLength.Error()
 	}
 	return fmt.Sprint(err)
 }
@@ -637,8 +637,8 @@ func compareOutcomes(t *testing.T, want, got *outcome) {
 }
 
 // stack composes wrappers, the first outermost.
-func stack(wraps ...func(http.Handler) http.Handler) func(http.Handler) http.Handler {
-	return func(h http.Handler) http.Handler {
+func stack(wraps ...func(nethttp.Handler) nethttp.Handler) func(nethttp.Handler) nethttp.Handler {
+	return func(h nethttp.Handler) nethttp.Handler {
 		for _, wrap := range slices.Backward(wraps) {
 			h = wrap(h)
 		}
@@ -647,8 +647,8 @@ func stack(wraps ...func(http.Handler) http.Handler) func(http.Handler) http.Han
 }
 
 // observing is the least that a middleware on a shared Writer can be.
-func observing(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func observing(next nethttp.Handler) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		r, state := response.WithState(w, r)
 		defer state.Release()
 		cw, owned := response.Observe(w, r)
@@ -659,9 +659,9 @@ func observing(next http.Handler) http.Handler {
 	})
 }
 
-func staged(s testStage) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func staged(s testStage) func(nethttp.Handler) nethttp.Handler {
+	return func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			response.Serve(next, w, r, s)
 		})
 	}
@@ -673,16 +673,16 @@ type testStage struct {
 	limit        int
 }
 
-func (s testStage) Hold(w *response.Writer, h http.Header) (int, bool) {
+func (s testStage) Hold(w *response.Writer, h nethttp.Header) (int, bool) {
 	return s.limit, !s.pass
 }
 
-func (s testStage) Release(w *response.Writer, h http.Header, body []byte, why response.Cause) (int, []byte, response.Encoder) {
-	if !s.encode || len(body) == 0 || w.Request().Method == http.MethodHead || h.Get("Content-Range") != "" {
+func (s testStage) Release(w *response.Writer, h nethttp.Header, body []byte, why response.Cause) (int, []byte, response.Encoder) {
+	if !s.encode || len(body) == 0 || w.Request().Method == nethttp.MethodHead || h.Get("Content-Range") != "" {
 		return w.Status(), body, nil
 	}
 	if h.Get("Content-Type") == "" && len(body) > 0 {
-		h.Set("Content-Type", http.DetectContentType(body))
+		h.Set("Content-Type", nethttp.DetectContentType(body))
 	}
 	h.Del("Content-Length")
 	h.Set("X-Encoded", "rot")

@@ -3,13 +3,13 @@ package http_test
 import (
 	"io"
 	"log/slog"
-	"net/http"
+	nethttp "net/http"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -38,34 +38,34 @@ func TestRecovery(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
-		handler http.HandlerFunc
+		handler nethttp.HandlerFunc
 		status  int  // 0: the client sees a failure
 		told    bool // onPanic is called
 	}{
-		{"no panic", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "fine") }, 200, false},
-		{"before the write", func(http.ResponseWriter, *http.Request) { panic("oops") }, 500, true},
-		{"with fields of the lost answer", func(w http.ResponseWriter, _ *http.Request) {
+		{"no panic", func(w nethttp.ResponseWriter, _ *nethttp.Request) { io.WriteString(w, "fine") }, 200, false},
+		{"before the write", func(nethttp.ResponseWriter, *nethttp.Request) { panic("oops") }, 500, true},
+		{"with fields of the lost answer", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			for _, name := range []string{"Content-Length", "Content-Encoding", "ETag", "Last-Modified", "Cache-Control"} {
 				w.Header().Set(name, "7")
 			}
 			w.Header().Set("X-Kept", "1")
 			panic("oops")
 		}, 500, true},
-		{"after a write", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "part"); panic("oops") }, 0, true},
-		{"after a flush", func(w http.ResponseWriter, _ *http.Request) {
+		{"after a write", func(w nethttp.ResponseWriter, _ *nethttp.Request) { io.WriteString(w, "part"); panic("oops") }, 0, true},
+		{"after a flush", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			io.WriteString(w, "part")
-			w.(http.Flusher).Flush()
+			w.(nethttp.Flusher).Flush()
 			panic("oops")
 		}, 0, true},
-		{"abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, false},
-		{"nil", func(http.ResponseWriter, *http.Request) { panic(nil) }, 500, true},
+		{"abort", func(nethttp.ResponseWriter, *nethttp.Request) { panic(nethttp.ErrAbortHandler) }, 0, false},
+		{"nil", func(nethttp.ResponseWriter, *nethttp.Request) { panic(nil) }, 500, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var told atomic.Int32
 			var stack atomic.Value
-			handler := stanza.Recovery(func(v any, s []byte) { told.Add(1); stack.Store(string(s)) })(tt.handler)
+			handler := http.Recovery(func(v any, s []byte) { told.Add(1); stack.Store(string(s)) })(tt.handler)
 			testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
 				told.Store(0)
 				resp, err := srv.Client().Get(srv.URL)
@@ -107,8 +107,8 @@ func TestRecovery(t *testing.T) {
 
 func TestRecoveryTakesBackAHeldBody(t *testing.T) {
 	t.Parallel()
-	handler := stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}), stanza.Recovery(nil))(
-		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	handler := stack(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}), http.Recovery(nil))(
+		nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			io.WriteString(w, sample(3000))
 			panic("halfway")
 		}))
@@ -127,11 +127,11 @@ func TestRecoveryTakesBackAHeldBody(t *testing.T) {
 
 func TestRecoveryClosesAHijackedConnection(t *testing.T) {
 	t.Parallel()
-	for name, value := range map[string]any{"a panic": "oops", "an abort": http.ErrAbortHandler} {
+	for name, value := range map[string]any{"a panic": "oops", "an abort": nethttp.ErrAbortHandler} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			srv := testkit.StartServer(t, testkit.HTTP1, stanza.Recovery(nil)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
+			srv := testkit.StartServer(t, testkit.HTTP1, http.Recovery(nil)(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+				if _, _, err := nethttp.NewResponseController(w).Hijack(); err != nil {
 					t.Error(err)
 				}
 				panic(value)
@@ -148,8 +148,8 @@ func TestRecoveryClosesAHijackedConnection(t *testing.T) {
 func TestPanicOfTheCallbackIsLogged(t *testing.T) {
 	t.Parallel()
 	var out logBuffer
-	handler := stack(stanza.RequestLogger(slog.New(slog.NewTextHandler(&out, nil))), stanza.Recovery(func(any, []byte) { panic("worse") }))(
-		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("bad") }))
+	handler := stack(http.RequestLogger(slog.New(slog.NewTextHandler(&out, nil))), http.Recovery(func(any, []byte) { panic("worse") }))(
+		nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) { panic("bad") }))
 	srv := testkit.StartServer(t, testkit.HTTP1, handler)
 	resp, err := srv.Client().Get(srv.URL)
 	if err != nil {
@@ -167,11 +167,11 @@ func TestPanicOfTheCallbackIsLogged(t *testing.T) {
 func TestPanicsInsideOtherMiddleware(t *testing.T) {
 	t.Parallel()
 	var out logBuffer
-	bad := func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a middleware's mistake") })
+	bad := func(nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) { panic("a middleware's mistake") })
 	}
-	handler := stack(stanza.Recovery(nil), stanza.RequestLogger(jsonLogger(&out)), stanza.Compress(stanza.CompressConfig{}),
-		stanza.ETag(stanza.ETagConfig{}), bad)(http.NotFoundHandler())
+	handler := stack(http.Recovery(nil), http.RequestLogger(jsonLogger(&out)), http.Compress(http.CompressConfig{}),
+		http.ETag(http.ETagConfig{}), bad)(nethttp.NotFoundHandler())
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
 		resp, err := srv.Client().Get(srv.URL)
 		if err != nil {
@@ -191,8 +191,8 @@ func TestRecoveryAllocations(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates")
 	}
-	h := stanza.Recovery(nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	w, r := &nullWriter{header: http.Header{}}, &http.Request{Method: "GET", Header: http.Header{}}
+	h := http.Recovery(nil)(nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) {}))
+	w, r := &nullWriter{header: nethttp.Header{}}, &nethttp.Request{Method: "GET", Header: nethttp.Header{}}
 	if n := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }); n > 1 {
 		t.Errorf("Recovery allocates %v times a request", n)
 	}

@@ -6,14 +6,14 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -75,8 +75,8 @@ func TestRequestIDIsMadeOrKept(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var seen string
-			h := stanza.RequestID(stanza.RequestIDConfig{})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				seen = stanza.GetRequestID(r)
+			h := http.RequestID(http.RequestIDConfig{})(nethttp.HandlerFunc(func(_ nethttp.ResponseWriter, r *nethttp.Request) {
+				seen = http.GetRequestID(r)
 			}))
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header["X-Request-Id"] = tt.sent
@@ -97,24 +97,24 @@ func TestTheFirstRequestIDStays(t *testing.T) {
 	t.Parallel()
 	var out logBuffer
 	var seen []string // by the middleware between, before and after, and by the handler
-	see := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			seen = append(seen, stanza.GetRequestID(r))
+	see := func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			seen = append(seen, http.GetRequestID(r))
 			next.ServeHTTP(w, r)
-			seen = append(seen, stanza.GetRequestID(r))
+			seen = append(seen, http.GetRequestID(r))
 		})
 	}
-	router := stanza.NewRouter()
-	router.Use(stanza.RequestID(stanza.RequestIDConfig{}), stanza.RequestLogger(jsonLogger(&out)), see, func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r.Clone(r.Context())) })
+	router := http.NewRouter()
+	router.Use(http.RequestID(http.RequestIDConfig{}), http.RequestLogger(jsonLogger(&out)), see, func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { next.ServeHTTP(w, r.Clone(r.Context())) })
 	})
 	group := router.Group("/api")
-	group.Use(stanza.RequestID(stanza.RequestIDConfig{Generator: func() string { return "second" }}), see)
+	group.Use(http.RequestID(http.RequestIDConfig{Generator: func() string { return "second" }}), see)
 	inner := group.Group("/v1")
-	inner.Use(stanza.RequestID(stanza.RequestIDConfig{Header: "X-Trace-ID", Generator: func() string { return "third" }}), see)
-	inner.HandleFunc("GET /x", func(w http.ResponseWriter, r *http.Request) {
-		stanza.LoggerFromContext(r.Context()).Info("in the handler")
-		io.WriteString(w, stanza.GetRequestID(r))
+	inner.Use(http.RequestID(http.RequestIDConfig{Header: "X-Trace-ID", Generator: func() string { return "third" }}), see)
+	inner.HandleFunc("GET /x", func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		http.LoggerFromContext(r.Context()).Info("in the handler")
+		io.WriteString(w, http.GetRequestID(r))
 	})
 	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
 		for _, sent := range []map[string]string{
@@ -125,7 +125,7 @@ func TestTheFirstRequestIDStays(t *testing.T) {
 		} {
 			before := len(out.String())
 			seen = nil
-			r, err := http.NewRequest("GET", srv.URL+"/api/v1/x", nil)
+			r, err := nethttp.NewRequest("GET", srv.URL+"/api/v1/x", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -160,14 +160,14 @@ func TestTheFirstRequestIDStays(t *testing.T) {
 func TestALoggerAskedForBeforeTheIDHasItAfterwards(t *testing.T) {
 	t.Parallel()
 	var out logBuffer
-	early := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			stanza.LoggerFromContext(r.Context()).Info("early")
+	early := func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			http.LoggerFromContext(r.Context()).Info("early")
 			next.ServeHTTP(w, r)
 		})
 	}
-	h := stanza.Chain(stanza.RequestLogger(jsonLogger(&out)), early, stanza.RequestID(stanza.RequestIDConfig{}))(
-		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { stanza.LoggerFromContext(r.Context()).Info("late") }))
+	h := http.Chain(http.RequestLogger(jsonLogger(&out)), early, http.RequestID(http.RequestIDConfig{}))(
+		nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { http.LoggerFromContext(r.Context()).Info("late") }))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	for line := range strings.Lines(out.String()) {
 		if got, want := strings.Contains(line, "request_id"), !strings.Contains(line, "early"); got != want {
@@ -178,21 +178,21 @@ func TestALoggerAskedForBeforeTheIDHasItAfterwards(t *testing.T) {
 
 func TestRequestIDConfig(t *testing.T) {
 	t.Parallel()
-	serve := func(c stanza.RequestIDConfig) http.Header {
+	serve := func(c http.RequestIDConfig) nethttp.Header {
 		rec := httptest.NewRecorder()
-		stanza.RequestID(c)(http.NotFoundHandler()).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+		http.RequestID(c)(nethttp.NotFoundHandler()).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
 		return rec.Header()
 	}
-	h := serve(stanza.RequestIDConfig{Header: "x-trace-id", Generator: func() string { return "mine" }})
+	h := serve(http.RequestIDConfig{Header: "x-trace-id", Generator: func() string { return "mine" }})
 	if got := h.Get("X-Trace-ID"); got != "mine" {
 		t.Errorf("X-Trace-ID is %q, want the generator's", got)
 	}
-	h = serve(stanza.RequestIDConfig{Generator: func() string { return "two\r\nlines" }})
+	h = serve(http.RequestIDConfig{Generator: func() string { return "two\r\nlines" }})
 	if got := h.Get("X-Request-ID"); len(got) != 36 {
 		t.Errorf("X-Request-ID is %q, want a UUID in place of what cannot be sent", got)
 	}
 	mustPanic(t, `requestlog_test.go:\d+: RequestIDConfig.Header: "X Trace" is not a field name`, func() {
-		stanza.RequestID(stanza.RequestIDConfig{Header: "X Trace"})
+		http.RequestID(http.RequestIDConfig{Header: "X Trace"})
 	})
 }
 
@@ -211,7 +211,7 @@ func mustPanic(t *testing.T, pattern string, f func()) {
 
 func TestGetRequestIDWithoutTheMiddlewareIsEmpty(t *testing.T) {
 	t.Parallel()
-	if got := stanza.GetRequestID(httptest.NewRequest("GET", "/", nil)); got != "" {
+	if got := http.GetRequestID(httptest.NewRequest("GET", "/", nil)); got != "" {
 		t.Errorf("GetRequestID() = %q", got)
 	}
 }
@@ -219,45 +219,45 @@ func TestGetRequestIDWithoutTheMiddlewareIsEmpty(t *testing.T) {
 func TestRequestLoggerWritesTheseLines(t *testing.T) {
 	t.Parallel()
 	var out logBuffer
-	router := stanza.NewRouter()
+	router := http.NewRouter()
 	router.Use(
-		stanza.RequestID(stanza.RequestIDConfig{}),
-		stanza.RequestLogger(jsonLogger(&out)),
-		stanza.Recovery(nil),
+		http.RequestID(http.RequestIDConfig{}),
+		http.RequestLogger(jsonLogger(&out)),
+		http.Recovery(nil),
 	)
-	router.HandleFunc("GET /users/{id}", func(w http.ResponseWriter, r *http.Request) {
-		stanza.LoggerFromContext(r.Context()).Info("in the handler")
+	router.HandleFunc("GET /users/{id}", func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		http.LoggerFromContext(r.Context()).Info("in the handler")
 		io.WriteString(w, "hello")
 	})
-	router.HandleFunc("POST /fail", func(w http.ResponseWriter, r *http.Request) {
-		stanza.WriteServerError(w, r, "failed to save", errors.New("disk full"))
+	router.HandleFunc("POST /fail", func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		http.WriteServerError(w, r, "failed to save", errors.New("disk full"))
 	})
-	router.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("oops") })
-	router.HandleFunc("GET /abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	router.HandleFunc("GET /early", func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusEarlyHints)
-		w.WriteHeader(http.StatusNotFound)
+	router.HandleFunc("GET /panic", func(nethttp.ResponseWriter, *nethttp.Request) { panic("oops") })
+	router.HandleFunc("GET /abort", func(nethttp.ResponseWriter, *nethttp.Request) { panic(nethttp.ErrAbortHandler) })
+	router.HandleFunc("GET /early", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+		w.WriteHeader(nethttp.StatusEarlyHints)
+		w.WriteHeader(nethttp.StatusNotFound)
 	})
-	router.HandleFunc("GET /hijack", func(w http.ResponseWriter, _ *http.Request) {
-		conn, _, err := http.NewResponseController(w).Hijack()
+	router.HandleFunc("GET /hijack", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+		conn, _, err := nethttp.NewResponseController(w).Hijack()
 		if err == nil {
 			conn.Close()
 		}
 	})
 	// A line may be written after the client has its answer.
 	logged := make(chan bool, 1)
-	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := testkit.StartServer(t, testkit.HTTP1, nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		defer func() { logged <- true }()
 		router.ServeHTTP(w, r)
 	}))
 	// A fresh connection for each, so that a broken one is not tried again.
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &nethttp.Transport{DisableKeepAlives: true}
 	for _, request := range []string{
 		"GET /users/7?token=secret", "HEAD /users/7", "POST /fail", "GET /panic", "GET /abort", "GET /early", "GET /hijack",
 		"GET /none", "PUT /fail", "GET /line%0Abreak%1b[31m", "GET /über%20sicht", "GET /users/a%2Fb",
 	} {
 		method, path, _ := strings.Cut(request, " ")
-		r, err := http.NewRequest(method, srv.URL+path, nil)
+		r, err := nethttp.NewRequest(method, srv.URL+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,19 +273,19 @@ func TestRequestLoggerWritesTheseLines(t *testing.T) {
 func TestRequestLoggerOptions(t *testing.T) {
 	t.Parallel()
 	var out logBuffer
-	router := stanza.NewRouter()
-	router.Use(stanza.RequestLogger(jsonLogger(&out),
-		stanza.LogSkip(func(r *http.Request) bool { return r.Pattern == "GET /health" }),
-		stanza.LogAttrs(func(r *http.Request) []slog.Attr { return []slog.Attr{slog.String("route", r.Pattern)} }),
+	router := http.NewRouter()
+	router.Use(http.RequestLogger(jsonLogger(&out),
+		http.LogSkip(func(r *nethttp.Request) bool { return r.Pattern == "GET /health" }),
+		http.LogAttrs(func(r *nethttp.Request) []slog.Attr { return []slog.Attr{slog.String("route", r.Pattern)} }),
 	))
 	// A copy of the request between the logger and the route.
-	router.Use(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	router.Use(func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), struct{ int }{1}, 1)))
 		})
 	})
-	router.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
-	router.HandleFunc("GET /x/{id}", func(http.ResponseWriter, *http.Request) {})
+	router.HandleFunc("GET /health", func(nethttp.ResponseWriter, *nethttp.Request) {})
+	router.HandleFunc("GET /x/{id}", func(nethttp.ResponseWriter, *nethttp.Request) {})
 	for _, path := range []string{"/health", "/x/1"} {
 		router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
 	}
@@ -302,14 +302,14 @@ func TestRequestLoggerOptions(t *testing.T) {
 
 func TestRequestLoggerRefusesNil(t *testing.T) {
 	t.Parallel()
-	mustPanic(t, `requestlog_test.go:\d+: LogSkip: nil function`, func() { stanza.LogSkip(nil) })
-	mustPanic(t, `requestlog_test.go:\d+: LogAttrs: nil function`, func() { stanza.LogAttrs(nil) })
-	mustPanic(t, `requestlog_test.go:\d+: RequestLogger: nil option`, func() { stanza.RequestLogger(nil, nil) })
+	mustPanic(t, `requestlog_test.go:\d+: LogSkip: nil function`, func() { http.LogSkip(nil) })
+	mustPanic(t, `requestlog_test.go:\d+: LogAttrs: nil function`, func() { http.LogAttrs(nil) })
+	mustPanic(t, `requestlog_test.go:\d+: RequestLogger: nil option`, func() { http.RequestLogger(nil, nil) })
 }
 
 func TestNilLoggerIsTheDefaultOfTheMoment(t *testing.T) {
 	var out logBuffer
-	h := stanza.RequestLogger(nil)(http.NotFoundHandler())
+	h := http.RequestLogger(nil)(nethttp.NotFoundHandler())
 	old := slog.Default()
 	slog.SetDefault(jsonLogger(&out))
 	defer slog.SetDefault(old)
@@ -321,14 +321,14 @@ func TestNilLoggerIsTheDefaultOfTheMoment(t *testing.T) {
 
 func TestLoggerFromContextIsNeverNil(t *testing.T) {
 	t.Parallel()
-	if got := stanza.LoggerFromContext(context.Background()); got != slog.Default() {
+	if got := http.LoggerFromContext(context.Background()); got != slog.Default() {
 		t.Errorf("without a logger: %v", got)
 	}
 	own := slog.New(slog.DiscardHandler)
-	if got := stanza.LoggerFromContext(stanza.ContextWithLogger(context.Background(), own)); got != own {
+	if got := http.LoggerFromContext(http.ContextWithLogger(context.Background(), own)); got != own {
 		t.Errorf("with a logger: %v", got)
 	}
-	if got := stanza.LoggerFromContext(stanza.ContextWithLogger(context.Background(), nil)); got != slog.Default() {
+	if got := http.LoggerFromContext(http.ContextWithLogger(context.Background(), nil)); got != slog.Default() {
 		t.Errorf("with nil: %v", got)
 	}
 }
@@ -337,8 +337,8 @@ func TestInnermostLoggerWins(t *testing.T) {
 	t.Parallel()
 	own := slog.New(slog.DiscardHandler)
 	var got *slog.Logger
-	h := stanza.RequestLogger(slog.New(slog.DiscardHandler))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		got = stanza.LoggerFromContext(stanza.ContextWithLogger(r.Context(), own))
+	h := http.RequestLogger(slog.New(slog.DiscardHandler))(nethttp.HandlerFunc(func(_ nethttp.ResponseWriter, r *nethttp.Request) {
+		got = http.LoggerFromContext(http.ContextWithLogger(r.Context(), own))
 	}))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	if got != own {
@@ -352,8 +352,8 @@ func TestLoggerSurvivesTheRequest(t *testing.T) {
 	t.Parallel()
 	var out logBuffer
 	var first context.Context
-	h := stack(stanza.RequestID(stanza.RequestIDConfig{}), stanza.RequestLogger(jsonLogger(&out)))(
-		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	h := stack(http.RequestID(http.RequestIDConfig{}), http.RequestLogger(jsonLogger(&out)))(
+		nethttp.HandlerFunc(func(_ nethttp.ResponseWriter, r *nethttp.Request) {
 			if first == nil {
 				first = r.Context()
 			}
@@ -363,7 +363,7 @@ func TestLoggerSurvivesTheRequest(t *testing.T) {
 		r.Header.Set("X-Request-ID", id)
 		h.ServeHTTP(httptest.NewRecorder(), r)
 	}
-	stanza.LoggerFromContext(first).Info("later")
+	http.LoggerFromContext(first).Info("later")
 	if want := `{"level":"INFO","msg":"later","request_id":"one"}` + "\n"; !strings.HasSuffix(out.String(), want) {
 		t.Errorf("logged %s, want the last line to be %s", out.String(), want)
 	}
@@ -374,20 +374,20 @@ func TestRequestLoggerUnderATimeout(t *testing.T) {
 	var out logBuffer
 	release := make(chan struct{})
 	finished := make(chan struct{})
-	router := stanza.NewRouter()
-	router.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
+	router := http.NewRouter()
+	router.HandleFunc("GET /slow", func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		defer close(finished)
 		<-release
 		io.WriteString(w, "too late")
-		stanza.LoggerFromContext(r.Context()).Info("still here")
+		http.LoggerFromContext(r.Context()).Info("still here")
 	})
-	h := stanza.RequestLogger(jsonLogger(&out))(http.TimeoutHandler(
-		stack(stanza.RequestID(stanza.RequestIDConfig{}), stanza.Recovery(nil))(router), 1, "timed out"))
+	h := http.RequestLogger(jsonLogger(&out))(nethttp.TimeoutHandler(
+		stack(http.RequestID(http.RequestIDConfig{}), http.Recovery(nil))(router), 1, "timed out"))
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, httptest.NewRequest("GET", "/slow", nil))
 	close(release)
 	<-finished
-	if rec.Code != http.StatusServiceUnavailable || !strings.Contains(out.String(), `"status":503`) {
+	if rec.Code != nethttp.StatusServiceUnavailable || !strings.Contains(out.String(), `"status":503`) {
 		t.Errorf("the client got %d, logged %s", rec.Code, out.String())
 	}
 }
@@ -404,12 +404,12 @@ func TestRequestLoggerAllocations(t *testing.T) {
 	bare := testing.AllocsPerRun(200, func() {
 		logger.LogAttrs(context.Background(), slog.LevelInfo, "http request", attrs...)
 	})
-	h := stanza.RequestLogger(logger)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := http.RequestLogger(logger)(nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) {}))
 	rec, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
 	if n := testing.AllocsPerRun(200, func() { h.ServeHTTP(rec, r) }); n > bare+1 {
 		t.Errorf("RequestLogger allocates %v times a request, slog alone %v", n, bare)
 	}
-	id := stanza.RequestID(stanza.RequestIDConfig{})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	id := http.RequestID(http.RequestIDConfig{})(nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) {}))
 	if n := testing.AllocsPerRun(200, func() { id.ServeHTTP(rec, r) }); n > 2 {
 		t.Errorf("RequestID allocates %v times a request, want the id and the state", n)
 	}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -19,7 +19,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -80,9 +80,9 @@ func readEvents(stream string) *eventSource {
 }
 
 // stream runs f on an SSEWriter and returns what it sent.
-func stream(f func(*stanza.SSEWriter)) string {
+func stream(f func(*http.SSEWriter)) string {
 	rec := httptest.NewRecorder()
-	f(stanza.NewSSEWriter(rec))
+	f(http.NewSSEWriter(rec))
 	return rec.Body.String()
 }
 
@@ -90,30 +90,30 @@ func TestEventsOnTheWire(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		send func(*stanza.SSEWriter) error
+		send func(*http.SSEWriter) error
 		want string
 	}{
-		{"event", func(s *stanza.SSEWriter) error { return s.Event("stats", `{"n":1}`) }, "event: stats\ndata: {\"n\":1}\n\n"},
-		{"event without a name", func(s *stanza.SSEWriter) error { return s.Event("", "x") }, "data: x\n\n"},
-		{"data", func(s *stanza.SSEWriter) error { return s.Data("x") }, "data: x\n\n"},
-		{"empty data", func(s *stanza.SSEWriter) error { return s.Data("") }, "data: \n\n"},
-		{"lines of every kind", func(s *stanza.SSEWriter) error { return s.Data("a\nb\r\nc\rd\n") },
+		{"event", func(s *http.SSEWriter) error { return s.Event("stats", `{"n":1}`) }, "event: stats\ndata: {\"n\":1}\n\n"},
+		{"event without a name", func(s *http.SSEWriter) error { return s.Event("", "x") }, "data: x\n\n"},
+		{"data", func(s *http.SSEWriter) error { return s.Data("x") }, "data: x\n\n"},
+		{"empty data", func(s *http.SSEWriter) error { return s.Data("") }, "data: \n\n"},
+		{"lines of every kind", func(s *http.SSEWriter) error { return s.Data("a\nb\r\nc\rd\n") },
 			"data: a\ndata: b\ndata: c\ndata: d\ndata: \n\n"},
-		{"line breaks that pair up", func(s *stanza.SSEWriter) error { return s.Data("\n\r\n\r") },
+		{"line breaks that pair up", func(s *http.SSEWriter) error { return s.Data("\n\r\n\r") },
 			"data: \ndata: \ndata: \ndata: \n\n"},
-		{"event with id", func(s *stanza.SSEWriter) error { return s.EventWithID("7", "x", "y") }, "id: 7\nevent: x\ndata: y\n\n"},
-		{"event that clears the id", func(s *stanza.SSEWriter) error { return s.EventWithID("", "", "y") }, "id:\ndata: y\n\n"},
-		{"id", func(s *stanza.SSEWriter) error { return s.ID("7") }, "id: 7\n\n"},
-		{"comment", func(s *stanza.SSEWriter) error { return s.Comment("still here") }, ": still here\n\n"},
-		{"comment of two lines", func(s *stanza.SSEWriter) error { return s.Comment("a\ndata: b") }, ": a\n: data: b\n\n"},
-		{"retry", func(s *stanza.SSEWriter) error { return s.Retry(1500) }, "retry: 1500\n\n"},
-		{"leading space", func(s *stanza.SSEWriter) error { return s.Data(" x") }, "data:  x\n\n"},
-		{"NUL in data", func(s *stanza.SSEWriter) error { return s.Data("a\x00b") }, "data: a\x00b\n\n"},
+		{"event with id", func(s *http.SSEWriter) error { return s.EventWithID("7", "x", "y") }, "id: 7\nevent: x\ndata: y\n\n"},
+		{"event that clears the id", func(s *http.SSEWriter) error { return s.EventWithID("", "", "y") }, "id:\ndata: y\n\n"},
+		{"id", func(s *http.SSEWriter) error { return s.ID("7") }, "id: 7\n\n"},
+		{"comment", func(s *http.SSEWriter) error { return s.Comment("still here") }, ": still here\n\n"},
+		{"comment of two lines", func(s *http.SSEWriter) error { return s.Comment("a\ndata: b") }, ": a\n: data: b\n\n"},
+		{"retry", func(s *http.SSEWriter) error { return s.Retry(1500) }, "retry: 1500\n\n"},
+		{"leading space", func(s *http.SSEWriter) error { return s.Data(" x") }, "data:  x\n\n"},
+		{"NUL in data", func(s *http.SSEWriter) error { return s.Data("a\x00b") }, "data: a\x00b\n\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := stream(func(s *stanza.SSEWriter) {
+			got := stream(func(s *http.SSEWriter) {
 				if err := tt.send(s); err != nil {
 					t.Error(err)
 				}
@@ -129,17 +129,17 @@ func TestInvalidEventsSendNothing(t *testing.T) {
 	t.Parallel()
 	bad := []string{"a\nb", "a\rb", "a\r\nb", "a\x00b", "\n", "\xff"}
 	for _, v := range bad {
-		for name, send := range map[string]func(s *stanza.SSEWriter) error{
-			"Event":             func(s *stanza.SSEWriter) error { return s.Event(v, "x") },
-			"EventWithID, id":   func(s *stanza.SSEWriter) error { return s.EventWithID(v, "n", "x") },
-			"EventWithID, name": func(s *stanza.SSEWriter) error { return s.EventWithID("1", v, "x") },
-			"ID":                func(s *stanza.SSEWriter) error { return s.ID(v) },
-			"not UTF-8":         func(s *stanza.SSEWriter) error { return s.Data(v + "\xff") },
-			"comment":           func(s *stanza.SSEWriter) error { return s.Comment(v + "\xff") },
-			"Retry":             func(s *stanza.SSEWriter) error { return s.Retry(-1) },
+		for name, send := range map[string]func(s *http.SSEWriter) error{
+			"Event":             func(s *http.SSEWriter) error { return s.Event(v, "x") },
+			"EventWithID, id":   func(s *http.SSEWriter) error { return s.EventWithID(v, "n", "x") },
+			"EventWithID, name": func(s *http.SSEWriter) error { return s.EventWithID("1", v, "x") },
+			"ID":                func(s *http.SSEWriter) error { return s.ID(v) },
+			"not UTF-8":         func(s *http.SSEWriter) error { return s.Data(v + "\xff") },
+			"comment":           func(s *http.SSEWriter) error { return s.Comment(v + "\xff") },
+			"Retry":             func(s *http.SSEWriter) error { return s.Retry(-1) },
 		} {
-			got := stream(func(s *stanza.SSEWriter) {
-				if err := send(s); !errors.Is(err, stanza.ErrInvalidEvent) {
+			got := stream(func(s *http.SSEWriter) {
+				if err := send(s); !errors.Is(err, http.ErrInvalidEvent) {
 					t.Errorf("%s with %q: %v, want ErrInvalidEvent", name, v, err)
 				}
 				if err := s.Data("goes on"); err != nil {
@@ -162,7 +162,7 @@ func FuzzEventsReadBack(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, name, data, comment string) {
 		var want []message
 		lastID := ""
-		got := stream(func(s *stanza.SSEWriter) {
+		got := stream(func(s *http.SSEWriter) {
 			if s.Comment(comment) == nil && !utf8.ValidString(comment) {
 				t.Errorf("comment %q was accepted", comment)
 			}
@@ -195,8 +195,8 @@ func FuzzEventsReadBack(f *testing.F) {
 func TestStreamHeader(t *testing.T) {
 	t.Parallel()
 	sent := make(chan bool)
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		stanza.NewSSEWriter(w)
+	handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		http.NewSSEWriter(w)
 		<-sent // the header is there before the handler does anything more
 	})
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
@@ -237,13 +237,13 @@ func TestStreamKeepsHeaderFieldsThatAreSet(t *testing.T) {
 		{"X-Accel-Buffering", "yes", "yes"},
 		{"Content-Length", "5", ""},
 	}
-	handler := func(w http.ResponseWriter, r *http.Request) {
+	handler := func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		name, value, _ := strings.Cut(r.URL.Query().Get("field"), ": ")
 		w.Header().Set(name, value)
-		stanza.NewSSEWriter(w)
+		http.NewSSEWriter(w)
 	}
-	for chain, h := range map[string]http.Handler{
-		"alone": http.HandlerFunc(handler), "in the chain": documentedChain()(http.HandlerFunc(handler)),
+	for chain, h := range map[string]nethttp.Handler{
+		"alone": nethttp.HandlerFunc(handler), "in the chain": documentedChain()(nethttp.HandlerFunc(handler)),
 	} {
 		t.Run(chain, func(t *testing.T) {
 			testkit.EachProtocol(t, h, func(t *testing.T, srv *testkit.Server) {
@@ -275,14 +275,14 @@ func TestStreamAsksForKeepAliveByTheRequestsProtocol(t *testing.T) {
 	for proto, want := range map[int]string{1: "keep-alive", 2: "", 3: ""} {
 		for _, hijackable := range []bool{false, true} {
 			rec := httptest.NewRecorder()
-			var w http.ResponseWriter = rec
+			var w nethttp.ResponseWriter = rec
 			if hijackable {
 				w = hijackableWriter{rec}
 			}
 			r := httptest.NewRequest("GET", "/", nil)
 			r.ProtoMajor = proto
-			stanza.NewMetrics().Middleware()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				stanza.NewSSEWriter(w)
+			http.NewMetrics().Middleware()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+				http.NewSSEWriter(w)
 			})).ServeHTTP(w, r)
 			if got := rec.Header().Get("Connection"); got != want {
 				t.Errorf("HTTP/%d, hijackable %t: Connection is %q, want %q", proto, hijackable, got, want)
@@ -290,7 +290,7 @@ func TestStreamAsksForKeepAliveByTheRequestsProtocol(t *testing.T) {
 		}
 	}
 	rec := httptest.NewRecorder()
-	stanza.NewSSEWriter(rec) // the request is not known
+	http.NewSSEWriter(rec) // the request is not known
 	if got := rec.Header().Get("Connection"); got != "" {
 		t.Errorf("without a request, Connection is %q", got)
 	}
@@ -300,8 +300,8 @@ func TestStreamAsksForKeepAliveByTheRequestsProtocol(t *testing.T) {
 func TestStreamThroughTheChain(t *testing.T) {
 	t.Parallel()
 	next := make(chan bool)
-	handler := documentedChain()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := stanza.NewSSEWriter(w)
+	handler := documentedChain()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		s := http.NewSSEWriter(w)
 		for i := 1; <-next; i++ {
 			if err := s.EventWithID(fmt.Sprint(i), "tick", strings.Repeat("x", 3000)); err != nil {
 				t.Error(err)
@@ -309,7 +309,7 @@ func TestStreamThroughTheChain(t *testing.T) {
 		}
 	}))
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
-		r, _ := http.NewRequest("GET", srv.URL, nil)
+		r, _ := nethttp.NewRequest("GET", srv.URL, nil)
 		r.Header.Set("Accept-Encoding", "gzip")
 		resp, err := srv.Client().Do(r)
 		if err != nil {
@@ -374,10 +374,10 @@ func TestStreamOutlivesTheWriteTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ln := newPipeListener()
-		srv := &http.Server{
+		srv := &nethttp.Server{
 			ReadTimeout: time.Second, WriteTimeout: time.Second,
-			Handler: documentedChain()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				s := stanza.NewSSEWriter(w)
+			Handler: documentedChain()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+				s := http.NewSSEWriter(w)
 				for i := range 4 {
 					if err := s.Data(fmt.Sprint(i)); err != nil {
 						t.Error(err)
@@ -395,7 +395,7 @@ func TestStreamOutlivesTheWriteTimeout(t *testing.T) {
 		conn := ln.Dial()
 		defer conn.Close()
 		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		resp, err := nethttp.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -410,8 +410,8 @@ func TestStreamOutlivesTheWriteTimeout(t *testing.T) {
 func TestStalledClientIsGivenUp(t *testing.T) {
 	t.Parallel()
 	gaveUp := make(chan error, 1)
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := stanza.NewSSEWriter(w)
+	handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		s := http.NewSSEWriter(w)
 		s.SetWriteTimeout(50 * time.Millisecond)
 		var err error
 		for err == nil {
@@ -433,14 +433,14 @@ func TestStalledClientIsGivenUp(t *testing.T) {
 }
 
 // noFlusher hides what the writer behind it can do beyond writing.
-type noFlusher struct{ http.ResponseWriter }
+type noFlusher struct{ nethttp.ResponseWriter }
 
 func (noFlusher) Flush(int) {}
 
 func TestStreamNeedsAFlusher(t *testing.T) {
 	t.Parallel()
-	s := stanza.NewSSEWriter(struct{ http.ResponseWriter }{noFlusher{httptest.NewRecorder()}})
-	if err := s.Data("x"); !errors.Is(err, http.ErrNotSupported) {
+	s := http.NewSSEWriter(struct{ nethttp.ResponseWriter }{noFlusher{httptest.NewRecorder()}})
+	if err := s.Data("x"); !errors.Is(err, nethttp.ErrNotSupported) {
 		t.Errorf("without a flusher: %v, want ErrNotSupported", err)
 	}
 }
@@ -461,7 +461,7 @@ func (f *failing) Write(p []byte) (int, error) {
 func TestFailedWriteEndsTheStream(t *testing.T) {
 	t.Parallel()
 	w := &failing{httptest.NewRecorder(), 1}
-	s := stanza.NewSSEWriter(w)
+	s := http.NewSSEWriter(w)
 	if err := s.Data("sent"); err != nil {
 		t.Fatal(err)
 	}
@@ -477,8 +477,8 @@ func TestFailedWriteEndsTheStream(t *testing.T) {
 
 func TestEventsFromSeveralGoroutinesStayWhole(t *testing.T) {
 	t.Parallel()
-	handler := documentedChain()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := stanza.NewSSEWriter(w)
+	handler := documentedChain()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		s := http.NewSSEWriter(w)
 		var wg sync.WaitGroup
 		for g := range 8 {
 			wg.Go(func() {
@@ -520,10 +520,10 @@ func TestEventsFromSeveralGoroutinesStayWhole(t *testing.T) {
 // other requests are answered through the same pools.
 func TestStreamEndsWithItsHandler(t *testing.T) {
 	t.Parallel()
-	streams := make(chan *stanza.SSEWriter, 1)
-	handler := documentedChain()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	streams := make(chan *http.SSEWriter, 1)
+	handler := documentedChain()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if r.URL.Path == "/stream" {
-			streams <- stanza.NewSSEWriter(w)
+			streams <- http.NewSSEWriter(w)
 			return
 		}
 		io.WriteString(w, "plain")
@@ -568,11 +568,11 @@ func TestStopEndsStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := stanza.NewServer(documentedChain()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := stanza.NewSSEWriter(w)
+	srv := http.NewServer(documentedChain()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		s := http.NewSSEWriter(w)
 		<-r.Context().Done()
 		s.Event("bye", "the server stops")
-	})), stanza.WithListener(ln))
+	})), http.WithListener(ln))
 	if err := srv.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -593,11 +593,11 @@ func TestStopEndsStreams(t *testing.T) {
 func TestLastEventID(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest("GET", "/", nil)
-	if got := stanza.LastEventID(r); got != "" {
+	if got := http.LastEventID(r); got != "" {
 		t.Errorf("on the first visit: %q", got)
 	}
 	r.Header.Set("Last-Event-ID", "42")
-	if got := stanza.LastEventID(r); got != "42" {
+	if got := http.LastEventID(r); got != "42" {
 		t.Errorf("LastEventID() = %q, want 42", got)
 	}
 }
@@ -606,7 +606,7 @@ func TestEventAllocations(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates")
 	}
-	s := stanza.NewSSEWriter(&flushWriter{})
+	s := http.NewSSEWriter(&flushWriter{})
 	data := strings.Repeat("x", 100)
 	if n := testing.AllocsPerRun(100, func() { s.EventWithID("17", "tick", data) }); n > 0 {
 		t.Errorf("an event allocates %v times", n)
@@ -623,8 +623,8 @@ func (*flushWriter) SetWriteDeadline(time.Time) error { return nil }
 func BenchmarkEvent(b *testing.B) {
 	data := strings.Repeat("x", 100)
 	b.Run("Fprintf and Flush", func(b *testing.B) {
-		benchmarkStream(b, func(w http.ResponseWriter) {
-			flusher := w.(http.Flusher)
+		benchmarkStream(b, func(w nethttp.ResponseWriter) {
+			flusher := w.(nethttp.Flusher)
 			for b.Loop() {
 				fmt.Fprintf(w, "event: %s\ndata: %s\n\n", "tick", data)
 				flusher.Flush()
@@ -632,8 +632,8 @@ func BenchmarkEvent(b *testing.B) {
 		})
 	})
 	b.Run("SSEWriter", func(b *testing.B) {
-		benchmarkStream(b, func(w http.ResponseWriter) {
-			s := stanza.NewSSEWriter(w)
+		benchmarkStream(b, func(w nethttp.ResponseWriter) {
+			s := http.NewSSEWriter(w)
 			for b.Loop() {
 				s.Event("tick", data)
 			}
@@ -641,9 +641,9 @@ func BenchmarkEvent(b *testing.B) {
 	})
 }
 
-func benchmarkStream(b *testing.B, send func(http.ResponseWriter)) {
+func benchmarkStream(b *testing.B, send func(nethttp.ResponseWriter)) {
 	b.ReportAllocs()
-	srv := testkit.StartServer(b, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { send(w) }))
+	srv := testkit.StartServer(b, testkit.HTTP1, nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { send(w) }))
 	conn := testkit.Dial(b, srv.Addr())
 	conn.Send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	io.Copy(io.Discard, conn)

@@ -7,7 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -16,7 +16,7 @@ import (
 	"testing/fstest"
 	"time"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -45,7 +45,7 @@ func siteFS() fstest.MapFS {
 	}
 }
 
-func getStatic(t *testing.T, h http.Handler, method, target string, header ...string) *http.Response {
+func getStatic(t *testing.T, h nethttp.Handler, method, target string, header ...string) *nethttp.Response {
 	t.Helper()
 	r := httptest.NewRequest(method, "/", nil)
 	r.RequestURI = target
@@ -62,7 +62,7 @@ func getStatic(t *testing.T, h http.Handler, method, target string, header ...st
 	return rec.Result()
 }
 
-func bodyOf(t *testing.T, resp *http.Response) string {
+func bodyOf(t *testing.T, resp *nethttp.Response) string {
 	t.Helper()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -116,14 +116,14 @@ func TestStaticServes(t *testing.T) {
 		{"/a%252f..%252fb", nav, 404, ""}, {"/%252e%252e/x", nav, 404, ""}, {"/%252e%252e/x", "", 404, ""}, {"/a%2f%252e%252e", nav, 404, ""},
 		{"/a%255cb", nav, 404, ""}, {"/%25252e%25252e/x", nav, 404, ""}, {"/a%2500", nav, 404, ""}, {"/%252fetc", nav, 404, ""},
 	}
-	router := stanza.NewRouter()
-	router.Handle("GET /{path...}", stanza.Static(siteFS()))
-	group := stanza.NewRouter()
-	group.Group("/admin").Handle("GET /{anything...}", stanza.Static(siteFS()))
+	router := http.NewRouter()
+	router.Handle("GET /{path...}", http.Static(siteFS()))
+	group := http.NewRouter()
+	group.Group("/admin").Handle("GET /{anything...}", http.Static(siteFS()))
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
 			t.Parallel()
-			for prefix, h := range map[string]http.Handler{"": router, "/admin": group} {
+			for prefix, h := range map[string]nethttp.Handler{"": router, "/admin": group} {
 				resp := getStatic(t, h, "GET", prefix+tt.path, "Sec-Fetch-Mode", tt.mode)
 				body := bodyOf(t, resp)
 				if resp.StatusCode != tt.status || tt.body != "" && body != tt.body {
@@ -139,7 +139,7 @@ func TestStaticServes(t *testing.T) {
 
 func TestStaticRedirectsToAFolderBesideItself(t *testing.T) {
 	t.Parallel()
-	h := http.StripPrefix("/app", stanza.Static(siteFS()))
+	h := nethttp.StripPrefix("/app", http.Static(siteFS()))
 	srv := testkit.StartServer(t, testkit.HTTP1, h)
 	resp, err := srv.Client().Get(srv.URL + "/app/docs?x=1")
 	if err != nil {
@@ -153,11 +153,11 @@ func TestStaticRedirectsToAFolderBesideItself(t *testing.T) {
 
 func TestStaticTakesAnEmbedFSWhole(t *testing.T) {
 	t.Parallel()
-	router := stanza.NewRouter()
-	router.Handle("GET /ui/{path...}", stanza.Static(embedded))
+	router := http.NewRouter()
+	router.Handle("GET /ui/{path...}", http.Static(embedded))
 	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
-		get := func(path string, header ...string) *http.Response {
-			r, _ := http.NewRequest("GET", srv.URL+path, nil)
+		get := func(path string, header ...string) *nethttp.Response {
+			r, _ := nethttp.NewRequest("GET", srv.URL+path, nil)
 			for i := 0; i < len(header); i += 2 {
 				r.Header.Set(header[i], header[i+1])
 			}
@@ -184,16 +184,16 @@ func TestStaticTakesAnEmbedFSWhole(t *testing.T) {
 		if got := get("/ui/assets/plain.css").Header.Get("Cache-Control"); got != "" {
 			t.Errorf("Cache-Control of a plain name: %q", got)
 		}
-		if resp := get(js, "If-None-Match", tag); resp.StatusCode != http.StatusNotModified {
+		if resp := get(js, "If-None-Match", tag); resp.StatusCode != nethttp.StatusNotModified {
 			t.Errorf("with its tag: %s", resp.Status)
 		}
-		if resp := get(js, "Range", "bytes=0-6"); resp.StatusCode != http.StatusPartialContent || bodyOf(t, resp) != "console" {
+		if resp := get(js, "Range", "bytes=0-6"); resp.StatusCode != nethttp.StatusPartialContent || bodyOf(t, resp) != "console" {
 			t.Errorf("a range: %s", resp.Status)
 		}
-		if resp := get(js, "Range", "bytes=0-6", "If-Range", `"other"`); resp.StatusCode != http.StatusOK {
+		if resp := get(js, "Range", "bytes=0-6", "If-Range", `"other"`); resp.StatusCode != nethttp.StatusOK {
 			t.Errorf("a range of another version: %s", resp.Status)
 		}
-		if resp := get(js, "Range", "bytes=999-"); resp.StatusCode != http.StatusRequestedRangeNotSatisfiable {
+		if resp := get(js, "Range", "bytes=999-"); resp.StatusCode != nethttp.StatusRequestedRangeNotSatisfiable {
 			t.Errorf("a range beyond the end: %s", resp.Status)
 		}
 		head, err := srv.Client().Head(srv.URL + js)
@@ -205,7 +205,7 @@ func TestStaticTakesAnEmbedFSWhole(t *testing.T) {
 
 func TestStaticPrecompressed(t *testing.T) {
 	t.Parallel()
-	h := stack(stanza.Compress(stanza.CompressConfig{MinSize: 1}), stanza.ETag(stanza.ETagConfig{}))(stanza.Static(siteFS()))
+	h := stack(http.Compress(http.CompressConfig{MinSize: 1}), http.ETag(http.ETagConfig{}))(http.Static(siteFS()))
 	tags := map[string]bool{}
 	for _, tt := range []struct{ accept, coding, body string }{
 		{"", "", "console.log('app')"}, {"gzip, br", "br", "br bytes"}, {"gzip", "gzip", "gz bytes"}, {"gzip, br;q=0.5", "gzip", "gz bytes"},
@@ -229,11 +229,11 @@ func TestStaticPrecompressed(t *testing.T) {
 		}
 	}
 	for header, value := range map[string]string{"If-Match": `"other"`, "If-Unmodified-Since": "Mon, 02 Jan 2006 15:04:05 GMT"} {
-		want := http.StatusOK // no time, no condition on it
+		want := nethttp.StatusOK // no time, no condition on it
 		if header == "If-Match" {
-			want = http.StatusPreconditionFailed
+			want = nethttp.StatusPreconditionFailed
 		}
-		resp := getStatic(t, stanza.Static(siteFS()), "GET", "/app-1a2b3c4d.js", "Accept-Encoding", "br", header, value)
+		resp := getStatic(t, http.Static(siteFS()), "GET", "/app-1a2b3c4d.js", "Accept-Encoding", "br", header, value)
 		if resp.StatusCode != want {
 			t.Errorf("%s: %s got %s, want %d", header, value, resp.Status, want)
 		}
@@ -248,8 +248,8 @@ func TestStaticPrecompressed(t *testing.T) {
 
 func TestStaticRanges(t *testing.T) {
 	t.Parallel()
-	router := stanza.NewRouter()
-	router.Handle("GET /{path...}", stanza.Static(fstest.MapFS{
+	router := http.NewRouter()
+	router.Handle("GET /{path...}", http.Static(fstest.MapFS{
 		"index.html": {}, "ten.txt": {Data: []byte("0123456789")}, "empty.txt": {},
 		"coded.txt": {Data: []byte("0123456789")}, "coded.txt.gz": {Data: []byte("abcdef")},
 	}))
@@ -288,7 +288,7 @@ func TestStaticRanges(t *testing.T) {
 	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
 		for _, tt := range tests {
 			for _, method := range []string{"GET", "HEAD"} {
-				r, _ := http.NewRequest(method, srv.URL+tt.path, nil)
+				r, _ := nethttp.NewRequest(method, srv.URL+tt.path, nil)
 				r.Header.Set("Range", tt.ranges)
 				r.Header.Set("Accept-Encoding", "gzip")
 				resp, err := srv.Client().Do(r)
@@ -319,9 +319,9 @@ func TestStaticFailedConditionSaysNothingOfTheFile(t *testing.T) {
 	t.Parallel()
 	files := siteFS()
 	files["dist/dated.css"] = &fstest.MapFile{Data: []byte("a{}"), ModTime: time.Unix(1e9, 0)}
-	chains := map[string]http.Handler{
-		"alone": stanza.Static(files),
-		"chain": stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}))(stanza.Static(files)),
+	chains := map[string]nethttp.Handler{
+		"alone": http.Static(files),
+		"chain": stack(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}))(http.Static(files)),
 	}
 	for name, h := range chains {
 		testkit.EachProtocol(t, h, func(t *testing.T, srv *testkit.Server) {
@@ -337,7 +337,7 @@ func TestStaticFailedConditionSaysNothingOfTheFile(t *testing.T) {
 				{"/dated.css", "If-Match", `"any"`, 412},
 			} {
 				for _, accept := range []string{"br", "gzip", "identity"} {
-					r, _ := http.NewRequest("GET", srv.URL+tt.path, nil)
+					r, _ := nethttp.NewRequest("GET", srv.URL+tt.path, nil)
 					r.Header.Set("Accept-Encoding", accept)
 					r.Header.Set(tt.field, tt.value)
 					resp, err := srv.Client().Do(r)
@@ -387,10 +387,10 @@ func TestStaticTypes(t *testing.T) {
 			files[name] = &fstest.MapFile{Data: []byte("x")}
 		}
 	}
-	srv := testkit.StartServer(t, testkit.HTTP1, stanza.Static(files))
+	srv := testkit.StartServer(t, testkit.HTTP1, http.Static(files))
 	for path, contentType := range want {
 		for _, accept := range []string{"identity", "gzip", "br", "zstd"} {
-			r, _ := http.NewRequest("GET", srv.URL+path, nil)
+			r, _ := nethttp.NewRequest("GET", srv.URL+path, nil)
 			r.Header.Set("Accept-Encoding", accept)
 			resp, err := srv.Client().Do(r)
 			if err != nil {
@@ -409,13 +409,13 @@ func TestStaticWithoutAnIndexWarnsOnce(t *testing.T) {
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&buf, nil)))
 	t.Cleanup(func() { slog.SetDefault(before) })
-	h := stanza.Static(fstest.MapFS{"ui/dist/.gitkeep": {}})
+	h := http.Static(fstest.MapFS{"ui/dist/.gitkeep": {}})
 	for range 3 {
 		if resp := getStatic(t, h, "GET", "/"); resp.StatusCode != 404 {
 			t.Errorf("a page of a site without any: %s", resp.Status)
 		}
 	}
-	stanza.Static(siteFS())
+	http.Static(siteFS())
 	if got := buf.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "no index.html") ||
 		!strings.Contains(got, "static_test.go:") || !strings.Contains(got, ".gitkeep") {
 		t.Errorf("the log has %q", got)
@@ -425,18 +425,18 @@ func TestStaticWithoutAnIndexWarnsOnce(t *testing.T) {
 func TestStaticNotModifiedHasTheTagOfItsResponse(t *testing.T) {
 	t.Parallel()
 	files := fstest.MapFS{"index.html": {Data: []byte(sample(5000))}, "app.js": {Data: []byte(sample(5000))}, "app.js.gz": {Data: []byte("gz")}}
-	for name, h := range map[string]http.Handler{
-		"alone":    stanza.Static(files),
-		"Compress": stanza.Compress(stanza.CompressConfig{})(stanza.Static(files)),
-		"ETag":     stanza.ETag(stanza.ETagConfig{})(stanza.Static(files)),
-		"both":     stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}))(stanza.Static(files)),
-		"reversed": stack(stanza.ETag(stanza.ETagConfig{}), stanza.Compress(stanza.CompressConfig{}))(stanza.Static(files)),
+	for name, h := range map[string]nethttp.Handler{
+		"alone":    http.Static(files),
+		"Compress": http.Compress(http.CompressConfig{})(http.Static(files)),
+		"ETag":     http.ETag(http.ETagConfig{})(http.Static(files)),
+		"both":     stack(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}))(http.Static(files)),
+		"reversed": stack(http.ETag(http.ETagConfig{}), http.Compress(http.CompressConfig{}))(http.Static(files)),
 	} {
 		testkit.EachProtocol(t, h, func(t *testing.T, srv *testkit.Server) {
 			for _, path := range []string{"/", "/app.js"} {
 				for _, accept := range []string{"gzip", "identity"} {
-					ask := func(known string) *http.Response {
-						r, _ := http.NewRequest("GET", srv.URL+path, nil)
+					ask := func(known string) *nethttp.Response {
+						r, _ := nethttp.NewRequest("GET", srv.URL+path, nil)
 						r.Header.Set("Accept-Encoding", accept)
 						if known != "" {
 							r.Header.Set("If-None-Match", known)
@@ -464,30 +464,30 @@ func TestStaticNotModifiedHasTheTagOfItsResponse(t *testing.T) {
 func TestStaticUnderCompressAndETag(t *testing.T) {
 	t.Parallel()
 	big := fstest.MapFS{"index.html": {Data: []byte(sample(5000))}}
-	h := stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{}))(stanza.Static(big))
+	h := stack(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}))(http.Static(big))
 	resp := getStatic(t, h, "GET", "/", "Accept-Encoding", "gzip")
 	tag := resp.Header.Get("ETag")
 	if resp.Header.Get("Content-Encoding") != "gzip" || !strings.HasPrefix(tag, `W/"`) || gunzip(t, resp.Body) != sample(5000) {
 		t.Errorf("compressed: %v", resp.Header)
 	}
-	if resp := getStatic(t, h, "GET", "/", "Accept-Encoding", "gzip", "If-None-Match", tag); resp.StatusCode != http.StatusNotModified {
+	if resp := getStatic(t, h, "GET", "/", "Accept-Encoding", "gzip", "If-None-Match", tag); resp.StatusCode != nethttp.StatusNotModified {
 		t.Errorf("with its own tag: %s", resp.Status)
 	}
 }
 
 func TestStaticRefusesOtherMethods(t *testing.T) {
 	t.Parallel()
-	resp := getStatic(t, stanza.Static(siteFS()), "POST", "/")
-	if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD" {
+	resp := getStatic(t, http.Static(siteFS()), "POST", "/")
+	if resp.StatusCode != nethttp.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST: %s, Allow %q", resp.Status, resp.Header.Get("Allow"))
 	}
 }
 
 func TestStaticCacheControlSetBeforeWins(t *testing.T) {
 	t.Parallel()
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		w.Header().Set("Cache-Control", "private")
-		stanza.Static(siteFS()).ServeHTTP(w, r)
+		http.Static(siteFS()).ServeHTTP(w, r)
 	})
 	if got := getStatic(t, h, "GET", "/").Header.Get("Cache-Control"); got != "private" {
 		t.Errorf("Cache-Control: %q", got)
@@ -496,8 +496,8 @@ func TestStaticCacheControlSetBeforeWins(t *testing.T) {
 
 func TestStaticMistakesPanic(t *testing.T) {
 	t.Parallel()
-	mustPanic(t, `^http: .*static_test.go:\d+: Static: nil file system`, func() { stanza.Static(nil) })
-	mustPanic(t, `^http: .*static_test.go:\d+: Static: the root of the file system cannot be read: .*no such file`, func() { stanza.Static(os.DirFS(filepath.Join(t.TempDir(), "missing"))) })
+	mustPanic(t, `^http: .*static_test.go:\d+: Static: nil file system`, func() { http.Static(nil) })
+	mustPanic(t, `^http: .*static_test.go:\d+: Static: the root of the file system cannot be read: .*no such file`, func() { http.Static(os.DirFS(filepath.Join(t.TempDir(), "missing"))) })
 }
 
 // diskSite writes a site whose links lead to where they must not.
@@ -526,15 +526,15 @@ func diskSite(tb testing.TB) string {
 	return root
 }
 
-func diskHandlers(tb testing.TB) map[string]http.Handler {
+func diskHandlers(tb testing.TB) map[string]nethttp.Handler {
 	dir := diskSite(tb)
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { root.Close() })
-	return map[string]http.Handler{
-		"os.DirFS": stanza.Static(os.DirFS(dir)), "os.Root": stanza.Static(root.FS()),
+	return map[string]nethttp.Handler{
+		"os.DirFS": http.Static(os.DirFS(dir)), "os.Root": http.Static(root.FS()),
 	}
 }
 
@@ -548,7 +548,7 @@ func TestStaticStaysWithinTheRoot(t *testing.T) {
 		} {
 			resp := getStatic(t, h, "GET", path)
 			body := bodyOf(t, resp)
-			if want == "" && resp.StatusCode != http.StatusNotFound || want != "" && body != want {
+			if want == "" && resp.StatusCode != nethttp.StatusNotFound || want != "" && body != want {
 				t.Errorf("%s, %s: %s %q, want %q", name, path, resp.Status, body, want)
 			}
 		}
@@ -563,7 +563,7 @@ func TestStaticFilesOnDiskHaveTheirTime(t *testing.T) {
 		if modified == "" || resp.Header.Get("ETag") != "" {
 			t.Errorf("%s: %v", name, resp.Header)
 		}
-		if resp := getStatic(t, h, "GET", "/a/b.txt", "If-Modified-Since", modified); resp.StatusCode != http.StatusNotModified {
+		if resp := getStatic(t, h, "GET", "/a/b.txt", "If-Modified-Since", modified); resp.StatusCode != nethttp.StatusNotModified {
 			t.Errorf("%s: with its time %s", name, resp.Status)
 		}
 	}
@@ -583,8 +583,8 @@ func TestStaticFromAnArchive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp := getStatic(t, stanza.Static(zr), "GET", "/any/route", "Range", "bytes=0-2")
-	if resp.StatusCode != http.StatusPartialContent || bodyOf(t, resp) != "zip" {
+	resp := getStatic(t, http.Static(zr), "GET", "/any/route", "Range", "bytes=0-2")
+	if resp.StatusCode != nethttp.StatusPartialContent || bodyOf(t, resp) != "zip" {
 		t.Errorf("a range of a zipped file: %s", resp.Status)
 	}
 }
@@ -598,8 +598,8 @@ func FuzzStaticNeverLeavesTheRoot(f *testing.F) {
 	}
 	handlers := diskHandlers(f)
 	mapFS := siteFS()
-	handlers["fs.FS"] = stanza.Static(struct{ fs.FS }{mapFS})
-	router := stanza.NewRouter()
+	handlers["fs.FS"] = http.Static(struct{ fs.FS }{mapFS})
+	router := http.NewRouter()
 	for name, h := range handlers {
 		router.Handle("GET /"+strings.ReplaceAll(name, ".", "")+"/{path...}", h)
 	}
@@ -618,8 +618,8 @@ func FuzzStaticNeverLeavesTheRoot(f *testing.F) {
 				return
 			}
 			for _, try := range []struct {
-				h http.Handler
-				r *http.Request
+				h nethttp.Handler
+				r *nethttp.Request
 			}{{h, direct}, {router, routed}} {
 				rec := httptest.NewRecorder()
 				try.h.ServeHTTP(rec, try.r)
@@ -639,11 +639,11 @@ func BenchmarkStatic(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for name, h := range map[string]http.Handler{"FileServerFS": http.FileServerFS(files), "Static": stanza.Static(embedded)} {
+	for name, h := range map[string]nethttp.Handler{"FileServerFS": nethttp.FileServerFS(files), "Static": http.Static(embedded)} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			r := httptest.NewRequest("GET", "/assets/app-1a2b3c4d.js", nil)
-			w := &nullWriter{header: http.Header{}}
+			w := &nullWriter{header: nethttp.Header{}}
 			for b.Loop() {
 				clear(w.header)
 				h.ServeHTTP(w, r)

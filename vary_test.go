@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	http "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 

@@ -10,19 +10,19 @@ import (
 	"io"
 	"log"
 	"maps"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // plainBody decodes a body that has Content-Encoding: gzip.
-func plainBody(t *testing.T, h http.Header, body string) string {
+func plainBody(t *testing.T, h nethttp.Header, body string) string {
 	t.Helper()
 	if h.Get("Content-Encoding") != "gzip" {
 		return body
@@ -39,9 +39,9 @@ func plainBody(t *testing.T, h http.Header, body string) string {
 }
 
 // fetchGzip gets a URL as a client does that decodes nothing.
-func fetchGzip(t *testing.T, client *http.Client, method, url string, header http.Header) (*http.Response, string) {
+func fetchGzip(t *testing.T, client *nethttp.Client, method, url string, header nethttp.Header) (*nethttp.Response, string) {
 	t.Helper()
-	r, err := http.NewRequest(method, url, nil)
+	r, err := nethttp.NewRequest(method, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,18 +61,18 @@ func fetchGzip(t *testing.T, client *http.Client, method, url string, header htt
 
 // lateReaders are handlers outside of this package's that read the header of
 // the response after the handler returned.
-func lateReaders() map[string]func(http.Handler) http.Handler {
-	buffer := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			rec := &bufferedWriter{header: http.Header{}, status: 200}
+func lateReaders() map[string]func(nethttp.Handler) nethttp.Handler {
+	buffer := func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			rec := &bufferedWriter{header: nethttp.Header{}, status: 200}
 			next.ServeHTTP(rec, r)
 			maps.Copy(w.Header(), rec.header)
 			w.WriteHeader(rec.status)
 			w.Write(rec.body.Bytes())
 		})
 	}
-	recorder := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	recorder := func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			rec := httptest.NewRecorder()
 			next.ServeHTTP(rec, r)
 			maps.Copy(w.Header(), rec.Header()) // the live map, and not that of Result
@@ -80,9 +80,9 @@ func lateReaders() map[string]func(http.Handler) http.Handler {
 			w.Write(rec.Body.Bytes())
 		})
 	}
-	return map[string]func(http.Handler) http.Handler{
-		"nothing":        func(h http.Handler) http.Handler { return h },
-		"TimeoutHandler": func(h http.Handler) http.Handler { return http.TimeoutHandler(h, time.Hour, "") },
+	return map[string]func(nethttp.Handler) nethttp.Handler{
+		"nothing":        func(h nethttp.Handler) nethttp.Handler { return h },
+		"TimeoutHandler": func(h nethttp.Handler) nethttp.Handler { return nethttp.TimeoutHandler(h, time.Hour, "") },
 		"buffer":         buffer,
 		"recorder":       recorder,
 	}
@@ -90,12 +90,12 @@ func lateReaders() map[string]func(http.Handler) http.Handler {
 
 // A bufferedWriter keeps a response for later.
 type bufferedWriter struct {
-	header http.Header
+	header nethttp.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (w *bufferedWriter) Header() http.Header         { return w.header }
+func (w *bufferedWriter) Header() nethttp.Header      { return w.header }
 func (w *bufferedWriter) WriteHeader(status int)      { w.status = status }
 func (w *bufferedWriter) Write(p []byte) (int, error) { return w.body.Write(p) }
 
@@ -104,28 +104,28 @@ func (w *bufferedWriter) Write(p []byte) (int, error) { return w.body.Write(p) }
 func TestHeaderAskedForAfterTheBodyStaysAsTheStagesMadeIt(t *testing.T) {
 	t.Parallel()
 	body := sample(5000)
-	late := map[string]func(http.Header){
-		"is read":   func(h http.Header) { _ = h.Get("Content-Type") },
-		"gets more": func(h http.Header) { h.Set("X-Late", "1") },
-		"loses fields of the stages": func(h http.Header) {
+	late := map[string]func(nethttp.Header){
+		"is read":   func(h nethttp.Header) { _ = h.Get("Content-Type") },
+		"gets more": func(h nethttp.Header) { h.Set("X-Late", "1") },
+		"loses fields of the stages": func(h nethttp.Header) {
 			h.Del("Content-Encoding")
 			h.Del("Vary")
 			h.Del("Etag")
 			h.Set("Content-Length", fmt.Sprint(len(body)))
 		},
 	}
-	chains := map[string]func(http.Handler) http.Handler{
-		"Compress":          stanza.Compress(stanza.CompressConfig{}),
-		"ETag":              stanza.ETag(stanza.ETagConfig{}),
-		"Compress and ETag": stack(stanza.Compress(stanza.CompressConfig{}), stanza.ETag(stanza.ETagConfig{})),
-		"ETag and Compress": stack(stanza.ETag(stanza.ETagConfig{}), stanza.Compress(stanza.CompressConfig{})),
+	chains := map[string]func(nethttp.Handler) nethttp.Handler{
+		"Compress":          http.Compress(http.CompressConfig{}),
+		"ETag":              http.ETag(http.ETagConfig{}),
+		"Compress and ETag": stack(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{})),
+		"ETag and Compress": stack(http.ETag(http.ETagConfig{}), http.Compress(http.CompressConfig{})),
 		"documented chain":  documentedChain(),
 	}
 	for reader, outside := range lateReaders() {
 		for name, chain := range chains {
 			t.Run(name+" in "+reader, func(t *testing.T) {
 				t.Parallel()
-				handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 					w.Header().Set("Content-Type", "text/plain")
 					if r.URL.Query().Has("length") {
 						w.Header().Set("Content-Length", fmt.Sprint(len(body)))
@@ -157,7 +157,7 @@ func TestHeaderAskedForAfterTheBodyStaysAsTheStagesMadeIt(t *testing.T) {
 							if etag == "" {
 								continue
 							}
-							resp, got = fetchGzip(t, srv.Client(), "GET", url, http.Header{"If-None-Match": {etag}})
+							resp, got = fetchGzip(t, srv.Client(), "GET", url, nethttp.Header{"If-None-Match": {etag}})
 							if resp.StatusCode != 304 || got != "" || resp.ContentLength > 0 || resp.Header.Get("Content-Length") != "" || resp.Header.Get("Etag") != etag {
 								t.Errorf("%s with If-None-Match: %s, %v, %q", url, resp.Status, resp.Header, got)
 							}
@@ -172,58 +172,58 @@ func TestHeaderAskedForAfterTheBodyStaysAsTheStagesMadeIt(t *testing.T) {
 // Trailers reach the client, whenever the handler sets them.
 func TestTrailersAreSentWithAHeldOrEncodedBody(t *testing.T) {
 	t.Parallel()
-	const name = http.TrailerPrefix + "X-Sum"
-	handlers := map[string]func(w http.ResponseWriter, write func()){
-		"before the body": func(w http.ResponseWriter, write func()) {
+	const name = nethttp.TrailerPrefix + "X-Sum"
+	handlers := map[string]func(w nethttp.ResponseWriter, write func()){
+		"before the body": func(w nethttp.ResponseWriter, write func()) {
 			w.Header().Set(name, "s")
 			write()
 		},
-		"before the body and changed after": func(w http.ResponseWriter, write func()) {
+		"before the body and changed after": func(w nethttp.ResponseWriter, write func()) {
 			w.Header().Set(name, "early")
 			write()
 			w.Header().Set(name, "s")
 		},
-		"announced": func(w http.ResponseWriter, write func()) {
+		"announced": func(w nethttp.ResponseWriter, write func()) {
 			w.Header().Set("Trailer", "X-Sum")
 			write()
 			w.Header().Set("X-Sum", "s")
 		},
-		"announced, from a map kept from before": func(w http.ResponseWriter, write func()) {
+		"announced, from a map kept from before": func(w nethttp.ResponseWriter, write func()) {
 			h := w.Header()
 			h.Set("Trailer", "X-Sum")
 			write()
 			h.Set("X-Sum", "s")
 		},
-		"after the body": func(w http.ResponseWriter, write func()) {
+		"after the body": func(w nethttp.ResponseWriter, write func()) {
 			write()
 			w.Header().Set(name, "s")
 		},
-		"after the body, in a map kept from before": func(w http.ResponseWriter, write func()) {
+		"after the body, in a map kept from before": func(w nethttp.ResponseWriter, write func()) {
 			h := w.Header()
 			write()
 			h.Set(name, "s")
 		},
-		"after the body and a flush": func(w http.ResponseWriter, write func()) {
+		"after the body and a flush": func(w nethttp.ResponseWriter, write func()) {
 			write()
-			http.NewResponseController(w).Flush()
+			nethttp.NewResponseController(w).Flush()
 			w.Header().Set(name, "s")
 		},
-		"between two halves of the body": func(w http.ResponseWriter, write func()) {
+		"between two halves of the body": func(w nethttp.ResponseWriter, write func()) {
 			write()
 			w.Header().Set(name, "s")
 			write()
 		},
 	}
-	chains := map[string]func(http.Handler) http.Handler{
-		"nothing":          func(h http.Handler) http.Handler { return h },
-		"Compress":         stanza.Compress(stanza.CompressConfig{}),
-		"ETag":             stanza.ETag(stanza.ETagConfig{}),
+	chains := map[string]func(nethttp.Handler) nethttp.Handler{
+		"nothing":          func(h nethttp.Handler) nethttp.Handler { return h },
+		"Compress":         http.Compress(http.CompressConfig{}),
+		"ETag":             http.ETag(http.ETagConfig{}),
 		"documented chain": documentedChain(),
 	}
 	for chainName, chain := range chains {
 		t.Run(chainName, func(t *testing.T) {
 			t.Parallel()
-			handler := chain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			handler := chain(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 				var size int
 				fmt.Sscan(r.URL.Query().Get("size"), &size)
 				w.Header().Set("Content-Type", "text/plain")
@@ -242,7 +242,7 @@ func TestTrailersAreSentWithAHeldOrEncodedBody(t *testing.T) {
 							t.Errorf("set %s, %d bytes: the trailers are %v, the header %v", what, size, resp.Trailer, resp.Header)
 						}
 						for field := range resp.Header {
-							if strings.HasPrefix(field, http.TrailerPrefix) || field == "X-Sum" {
+							if strings.HasPrefix(field, nethttp.TrailerPrefix) || field == "X-Sum" {
 								t.Errorf("set %s, %d bytes: the trailer is in the header", what, size)
 							}
 						}
@@ -261,16 +261,16 @@ func TestFieldsRuledOutByTheHandlerAreNotAdded(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{10, 1500, 5000, 100_000} {
 		for _, field := range []string{"Content-Length", "Content-Type", "Date"} {
-			handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 				if field != "Content-Type" {
 					w.Header().Set("Content-Type", "text/html")
 				}
 				w.Header()[field] = nil
 				io.WriteString(w, strings.Repeat("<", size))
 			})
-			for name, chain := range map[string]func(http.Handler) http.Handler{
-				"nothing": func(h http.Handler) http.Handler { return h }, "ETag": stanza.ETag(stanza.ETagConfig{}),
-				"Compress": stanza.Compress(stanza.CompressConfig{}), "Compress of all": stanza.Compress(stanza.CompressConfig{MinSize: 1}),
+			for name, chain := range map[string]func(nethttp.Handler) nethttp.Handler{
+				"nothing": func(h nethttp.Handler) nethttp.Handler { return h }, "ETag": http.ETag(http.ETagConfig{}),
+				"Compress": http.Compress(http.CompressConfig{}), "Compress of all": http.Compress(http.CompressConfig{MinSize: 1}),
 				"documented chain": documentedChain(),
 			} {
 				t.Run(fmt.Sprintf("%s/%s/%d", field, name, size), func(t *testing.T) {
@@ -309,25 +309,25 @@ func TestTypeIsSniffedFromSmallPieces(t *testing.T) {
 		for name, body := range bodies {
 			for _, pieces := range []int{1, 2, 3, 100} {
 				for _, flush := range []bool{false, true} {
-					handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 						for rest := body; rest != ""; {
 							n := min(pieces, len(rest))
 							io.WriteString(w, rest[:n])
 							rest = rest[n:]
 						}
 						if flush {
-							http.NewResponseController(w).Flush()
+							nethttp.NewResponseController(w).Flush()
 						}
 					})
-					sniffed := func(h http.Handler) (string, string) {
+					sniffed := func(h nethttp.Handler) (string, string) {
 						srv := httptest.NewRecorder()
 						r := httptest.NewRequest("GET", "/", nil)
 						r.Header.Set("Accept-Encoding", "gzip")
 						h.ServeHTTP(srv, r)
 						return srv.Header().Get("Content-Type"), plainBody(t, srv.Header(), srv.Body.String())
 					}
-					want := http.DetectContentType([]byte(body))
-					got, plain := sniffed(stanza.Compress(stanza.CompressConfig{MinSize: minSize})(handler))
+					want := nethttp.DetectContentType([]byte(body))
+					got, plain := sniffed(http.Compress(http.CompressConfig{MinSize: minSize})(handler))
 					// A recorder sniffs the first piece alone if the body goes there as it is.
 					if compressible := strings.HasPrefix(want, "text/") && (flush || len(body) >= minSize); compressible && got != want || plain != body {
 						t.Errorf("MinSize %d, %s in pieces of %d, flush %v: type %q, want %q; %d bytes", minSize, name, pieces, flush, got, want, len(plain))
@@ -354,58 +354,58 @@ func rawExchange(t *testing.T, srv *testkit.Server) string {
 func TestBodiesThatDoNotFitTheirLengthAreLeftToTheServer(t *testing.T) {
 	t.Parallel()
 	type note = func(n int64, err error)
-	write := func(w http.ResponseWriter, note note, sizes ...int) {
+	write := func(w nethttp.ResponseWriter, note note, sizes ...int) {
 		for _, size := range sizes {
 			n, err := w.Write(bytes.Repeat([]byte("w"), size))
 			note(int64(n), err)
 		}
 	}
-	copies := func(w http.ResponseWriter, note note, src io.Reader) {
+	copies := func(w nethttp.ResponseWriter, note note, src io.Reader) {
 		note(io.Copy(w, struct{ io.Reader }{src}))
 	}
 	long := func(n int) io.Reader { return strings.NewReader(strings.Repeat("r", n)) }
 	tests := []struct {
 		name   string
 		length int
-		do     func(w http.ResponseWriter, note note)
+		do     func(w nethttp.ResponseWriter, note note)
 	}{
-		{"refused write, then one that fits", 3, func(w http.ResponseWriter, note note) { write(w, note, 15, 3) }},
-		{"write that fits, then too much", 10, func(w http.ResponseWriter, note note) { write(w, note, 7, 4, 3) }},
-		{"whole, then too much", 6, func(w http.ResponseWriter, note note) { write(w, note, 3, 3, 9) }},
-		{"large refused write, then one that fits", 2000, func(w http.ResponseWriter, note note) { write(w, note, 5000, 2000) }},
-		{"pieces, the last too much", 5000, func(w http.ResponseWriter, note note) { write(w, note, 2000, 2000, 2000) }},
-		{"too little", 5000, func(w http.ResponseWriter, note note) { write(w, note, 2000, 2000) }},
-		{"too little, a few bytes", 50, func(w http.ResponseWriter, note note) { write(w, note, 20) }},
-		{"nothing", 50, func(http.ResponseWriter, note) {}},
-		{"too long a reader", 600, func(w http.ResponseWriter, note note) { copies(w, note, long(1200)) }},
-		{"too long a reader, few bytes", 6, func(w http.ResponseWriter, note note) { copies(w, note, long(12)) }},
-		{"too long a reader, large", 100_000, func(w http.ResponseWriter, note note) { copies(w, note, long(150_000)) }},
-		{"too long a reader after a write", 600, func(w http.ResponseWriter, note note) {
+		{"refused write, then one that fits", 3, func(w nethttp.ResponseWriter, note note) { write(w, note, 15, 3) }},
+		{"write that fits, then too much", 10, func(w nethttp.ResponseWriter, note note) { write(w, note, 7, 4, 3) }},
+		{"whole, then too much", 6, func(w nethttp.ResponseWriter, note note) { write(w, note, 3, 3, 9) }},
+		{"large refused write, then one that fits", 2000, func(w nethttp.ResponseWriter, note note) { write(w, note, 5000, 2000) }},
+		{"pieces, the last too much", 5000, func(w nethttp.ResponseWriter, note note) { write(w, note, 2000, 2000, 2000) }},
+		{"too little", 5000, func(w nethttp.ResponseWriter, note note) { write(w, note, 2000, 2000) }},
+		{"too little, a few bytes", 50, func(w nethttp.ResponseWriter, note note) { write(w, note, 20) }},
+		{"nothing", 50, func(nethttp.ResponseWriter, note) {}},
+		{"too long a reader", 600, func(w nethttp.ResponseWriter, note note) { copies(w, note, long(1200)) }},
+		{"too long a reader, few bytes", 6, func(w nethttp.ResponseWriter, note note) { copies(w, note, long(12)) }},
+		{"too long a reader, large", 100_000, func(w nethttp.ResponseWriter, note note) { copies(w, note, long(150_000)) }},
+		{"too long a reader after a write", 600, func(w nethttp.ResponseWriter, note note) {
 			write(w, note, 100)
 			copies(w, note, long(1200))
 		}},
-		{"too long a reader after the header", 600, func(w http.ResponseWriter, note note) {
+		{"too long a reader after the header", 600, func(w nethttp.ResponseWriter, note note) {
 			w.WriteHeader(200)
 			copies(w, note, long(1200))
 		}},
-		{"too long a reader after all of the body", 600, func(w http.ResponseWriter, note note) {
+		{"too long a reader after all of the body", 600, func(w nethttp.ResponseWriter, note note) {
 			write(w, note, 600)
 			copies(w, note, long(1200))
 		}},
-		{"limited reader", 600, func(w http.ResponseWriter, note note) { copies(w, note, io.LimitReader(long(1200), 600)) }},
-		{"two readers", 600, func(w http.ResponseWriter, note note) {
+		{"limited reader", 600, func(w nethttp.ResponseWriter, note note) { copies(w, note, io.LimitReader(long(1200), 600)) }},
+		{"two readers", 600, func(w nethttp.ResponseWriter, note note) {
 			copies(w, note, long(400))
 			copies(w, note, long(400))
 		}},
 	}
-	serve := func(t *testing.T, wrap func(http.Handler) http.Handler, i int) (raw, notes string) {
+	serve := func(t *testing.T, wrap func(nethttp.Handler) nethttp.Handler, i int) (raw, notes string) {
 		returned := make(chan struct{})
-		inner := wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		inner := wrap(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Type", "image/png") // which Compress leaves alone
 			w.Header().Set("Content-Length", fmt.Sprint(tests[i].length))
-			tests[i].do(w, func(n int64, err error) { notes += fmt.Sprintln(n, errors.Is(err, http.ErrContentLength)) })
+			tests[i].do(w, func(n int64, err error) { notes += fmt.Sprintln(n, errors.Is(err, nethttp.ErrContentLength)) })
 		}))
-		srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		srv := testkit.StartServer(t, testkit.HTTP1, nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			if r.URL.Path == "/end" {
 				return
 			}
@@ -419,10 +419,10 @@ func TestBodiesThatDoNotFitTheirLengthAreLeftToTheServer(t *testing.T) {
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			want, wantNotes := serve(t, func(h http.Handler) http.Handler { return h }, i)
-			for name, chain := range map[string]func(http.Handler) http.Handler{
-				"ETag": stanza.ETag(stanza.ETagConfig{}), "Compress": stanza.Compress(stanza.CompressConfig{}), "documented chain": documentedChain(),
-				"ETag and Compress": stack(stanza.ETag(stanza.ETagConfig{}), stanza.Compress(stanza.CompressConfig{})),
+			want, wantNotes := serve(t, func(h nethttp.Handler) nethttp.Handler { return h }, i)
+			for name, chain := range map[string]func(nethttp.Handler) nethttp.Handler{
+				"ETag": http.ETag(http.ETagConfig{}), "Compress": http.Compress(http.CompressConfig{}), "documented chain": documentedChain(),
+				"ETag and Compress": stack(http.ETag(http.ETagConfig{}), http.Compress(http.CompressConfig{})),
 			} {
 				got, notes := serve(t, chain, i)
 				if whole := regexp.MustCompile(`Etag: .*\r\n`); tt.name == "limited reader" {
@@ -444,14 +444,14 @@ func TestCompressedBodiesThatDoNotFitTheirLengthFail(t *testing.T) {
 		"refused at the end":                {2000, 4000, 3000},
 		"too little":                        {2000, 2000},
 	} {
-		for _, chain := range []func(http.Handler) http.Handler{stanza.Compress(stanza.CompressConfig{}), documentedChain()} {
+		for _, chain := range []func(nethttp.Handler) nethttp.Handler{http.Compress(http.CompressConfig{}), documentedChain()} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				testkit.EachProtocol(t, chain(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				testkit.EachProtocol(t, chain(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 					w.Header().Set("Content-Type", "text/plain")
 					w.Header().Set("Content-Length", "5000")
 					if name == "refused write, then one that fits" {
-						http.NewResponseController(w).Flush() // the encoder is at work
+						nethttp.NewResponseController(w).Flush() // the encoder is at work
 					}
 					for _, n := range sizes {
 						w.Write(bytes.Repeat([]byte("x"), n))
@@ -513,23 +513,23 @@ func (e *failingEncoder) Close() error {
 func TestResponseFailsAfterAnErrorOfTheEncoder(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"Write", "Flush", "Close"} {
-		for how, do := range map[string]func(w http.ResponseWriter) error{
-			"in pieces": func(w http.ResponseWriter) error {
+		for how, do := range map[string]func(w nethttp.ResponseWriter) error{
+			"in pieces": func(w nethttp.ResponseWriter) error {
 				for range 10 {
 					io.WriteString(w, sample(2000))
 				}
 				return nil
 			},
-			"flushed": func(w http.ResponseWriter) error {
+			"flushed": func(w nethttp.ResponseWriter) error {
 				io.WriteString(w, sample(2000))
-				http.NewResponseController(w).Flush()
+				nethttp.NewResponseController(w).Flush()
 				_, err := io.WriteString(w, sample(2000))
 				return err
 			},
-			"in one piece of declared length": func(w http.ResponseWriter) error {
+			"in one piece of declared length": func(w nethttp.ResponseWriter) error {
 				w.Header().Set("Content-Length", "2000")
 				io.WriteString(w, sample(2000))
-				return http.NewResponseController(w).Flush()
+				return nethttp.NewResponseController(w).Flush()
 			},
 		} {
 			if method == "Flush" && how != "flushed" {
@@ -537,13 +537,13 @@ func TestResponseFailsAfterAnErrorOfTheEncoder(t *testing.T) {
 			}
 			t.Run(method+" "+how, func(t *testing.T) {
 				t.Parallel()
-				chain := stanza.Compress(stanza.CompressConfig{Encoders: []stanza.CompressEncoder{{
+				chain := http.Compress(http.CompressConfig{Encoders: []http.CompressEncoder{{
 					Name: "gzip",
-					New: func() stanza.CompressWriter {
+					New: func() http.CompressWriter {
 						return &failingEncoder{Writer: gzip.NewWriter(io.Discard), method: method}
 					},
 				}}})
-				testkit.EachProtocol(t, chain(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				testkit.EachProtocol(t, chain(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 					w.Header().Set("Content-Type", "text/plain")
 					if err := do(w); how == "flushed" && method != "Close" && !errors.Is(err, errEncoder) {
 						t.Errorf("after the encoder's error the handler gets %v", err)
@@ -566,35 +566,35 @@ func TestResponseFailsAfterAnErrorOfTheEncoder(t *testing.T) {
 // net/http logs the line from which WriteHeader was called in vain.
 func TestSuperfluousWriteHeaderIsLoggedWithTheHandlersLine(t *testing.T) {
 	t.Parallel()
-	second := func(w http.ResponseWriter) { w.WriteHeader(http.StatusTeapot) } // the line that is to be named
+	second := func(w nethttp.ResponseWriter) { w.WriteHeader(nethttp.StatusTeapot) } // the line that is to be named
 	line := strings.TrimPrefix(regexp.MustCompile(`wrapper_test\.go:\d+`).FindString(callerOf(second)), "wrapper_test.go:")
-	for name, first := range map[string]func(w http.ResponseWriter){
-		"after a status": func(w http.ResponseWriter) { w.WriteHeader(http.StatusAccepted) },
-		"after a write":  func(w http.ResponseWriter) { io.WriteString(w, "body") },
-		"after a large write": func(w http.ResponseWriter) {
+	for name, first := range map[string]func(w nethttp.ResponseWriter){
+		"after a status": func(w nethttp.ResponseWriter) { w.WriteHeader(nethttp.StatusAccepted) },
+		"after a write":  func(w nethttp.ResponseWriter) { io.WriteString(w, "body") },
+		"after a large write": func(w nethttp.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/plain")
 			io.WriteString(w, sample(5000))
 		},
-		"after a flush": func(w http.ResponseWriter) { w.(http.Flusher).Flush() },
-		"after a whole body of declared length": func(w http.ResponseWriter) {
+		"after a flush": func(w nethttp.ResponseWriter) { w.(nethttp.Flusher).Flush() },
+		"after a whole body of declared length": func(w nethttp.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/plain")
 			w.Header().Set("Content-Length", "5000")
 			io.WriteString(w, sample(5000))
 		},
 	} {
-		for chainName, chain := range map[string]func(http.Handler) http.Handler{
-			"no middleware": func(h http.Handler) http.Handler { return h }, "Compress": stanza.Compress(stanza.CompressConfig{}),
-			"ETag": stanza.ETag(stanza.ETagConfig{}), "documented chain": documentedChain(),
+		for chainName, chain := range map[string]func(nethttp.Handler) nethttp.Handler{
+			"no middleware": func(h nethttp.Handler) nethttp.Handler { return h }, "Compress": http.Compress(http.CompressConfig{}),
+			"ETag": http.ETag(http.ETagConfig{}), "documented chain": documentedChain(),
 		} {
 			t.Run(name+" in "+chainName, func(t *testing.T) {
 				t.Parallel()
-				handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 					first(w)
 					second(w)
 				})
 				for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
 					var out logBuffer
-					url, client := serveOwn(t, protocol, chain(handler), stanza.WithHTTPServer(func(hs *http.Server) { hs.ErrorLog = log.New(&out, "", 0) }))
+					url, client := serveOwn(t, protocol, chain(handler), http.WithHTTPServer(func(hs *nethttp.Server) { hs.ErrorLog = log.New(&out, "", 0) }))
 					mustGet(t, client, url)
 					want := `^http: superfluous response.WriteHeader call from \S+http_test\.TestSuperfluous\S+ \(wrapper_test\.go:` + line + `\)\n$`
 					if got := out.String(); !regexp.MustCompile(want).MatchString(got) {
@@ -608,16 +608,16 @@ func TestSuperfluousWriteHeaderIsLoggedWithTheHandlersLine(t *testing.T) {
 
 // callerOf returns the text that net/http itself logs for call, if it is a
 // second WriteHeader.
-func callerOf(call func(http.ResponseWriter)) string {
+func callerOf(call func(nethttp.ResponseWriter)) string {
 	var out logBuffer
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusOK)
+	srv := httptest.NewUnstartedServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+		w.WriteHeader(nethttp.StatusOK)
 		call(w)
 	}))
 	srv.Config.ErrorLog = log.New(&out, "", 0)
 	srv.Start()
 	defer srv.Close()
-	if resp, err := http.Get(srv.URL); err == nil {
+	if resp, err := nethttp.Get(srv.URL); err == nil {
 		resp.Body.Close()
 	}
 	return out.String()
@@ -627,20 +627,20 @@ func callerOf(call func(http.ResponseWriter)) string {
 func TestCloseNotifyWorksThroughTheWrapper(t *testing.T) {
 	t.Parallel()
 	// plain hides the optional methods of the writer.
-	plain := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			next.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
+	plain := func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			next.ServeHTTP(struct{ nethttp.ResponseWriter }{w}, r)
 		})
 	}
-	for name, wrap := range map[string]func(http.Handler) http.Handler{
-		"no middleware": func(h http.Handler) http.Handler { return h }, "chain": documentedChain(),
+	for name, wrap := range map[string]func(nethttp.Handler) nethttp.Handler{
+		"no middleware": func(h nethttp.Handler) nethttp.Handler { return h }, "chain": documentedChain(),
 		"a writer without CloseNotify": stack(plain, documentedChain()),
 	} {
 		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
 			t.Run(name+" "+string(protocol), func(t *testing.T) {
 				t.Parallel()
 				started, told := make(chan struct{}), make(chan bool)
-				url, client := serveOwn(t, protocol, wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				url, client := serveOwn(t, protocol, wrap(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 					gone := w.(interface{ CloseNotify() <-chan bool }).CloseNotify()
 					close(started)
 					select {
@@ -651,7 +651,7 @@ func TestCloseNotifyWorksThroughTheWrapper(t *testing.T) {
 					}
 				})))
 				ctx, leave := context.WithCancel(t.Context())
-				r, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+				r, err := nethttp.NewRequestWithContext(ctx, "GET", url, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -3,7 +3,7 @@ package compress_test
 import (
 	stdgzip "compress/gzip"
 	"io"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"slices"
 	"testing"
@@ -12,13 +12,13 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/klauspost/compress/gzip"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 )
 
 // null takes a response and forgets it.
-type null struct{ header http.Header }
+type null struct{ header nethttp.Header }
 
-func (w *null) Header() http.Header         { return w.header }
+func (w *null) Header() nethttp.Header      { return w.header }
 func (w *null) WriteHeader(int)             {}
 func (w *null) Write(p []byte) (int, error) { return len(p), nil }
 
@@ -41,14 +41,14 @@ func contenders(tb testing.TB) []contender {
 			zw.Close()
 		}
 	}
-	serve := func(wrap func(http.Handler) http.Handler) func() {
-		h := wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	serve := func(wrap func(nethttp.Handler) nethttp.Handler) func() {
+		h := wrap(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			w.Header()["Content-Type"] = []string{"text/plain"}
 			w.Write(body)
 		}))
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Accept-Encoding", "gzip")
-		w := &null{http.Header{}}
+		w := &null{nethttp.Header{}}
 		return func() {
 			clear(w.header)
 			h.ServeHTTP(w, r)
@@ -68,12 +68,12 @@ func contenders(tb testing.TB) []contender {
 	}
 	return []contender{
 		{"compress gzip alone", bare(std)},
-		{"Compress", serve(stanza.Compress(stanza.CompressConfig{}))},
+		{"Compress", serve(http.Compress(http.CompressConfig{}))},
 		{"klauspost gzip alone", bare(klauspost)},
-		{"Compress with klauspost gzip", serve(stanza.Compress(stanza.CompressConfig{
-			Encoders: []stanza.CompressEncoder{gzipEncoder()},
+		{"Compress with klauspost gzip", serve(http.Compress(http.CompressConfig{
+			Encoders: []http.CompressEncoder{gzipEncoder()},
 		}))},
-		{"gzhttp", serve(func(h http.Handler) http.Handler { return gzhttpWrap(h) })},
+		{"gzhttp", serve(func(h nethttp.Handler) nethttp.Handler { return gzhttpWrap(h) })},
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"net/http"
+	nethttp "net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,15 +18,15 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // zstdEncoder is what an application writes to send zstd. One goroutine for
 // each encoder: with more, it would write to the response behind the handler's
 // back.
-func zstdEncoder() stanza.CompressEncoder {
-	return stanza.CompressEncoder{Name: "zstd", Reuse: true, New: func() stanza.CompressWriter {
+func zstdEncoder() http.CompressEncoder {
+	return http.CompressEncoder{Name: "zstd", Reuse: true, New: func() http.CompressWriter {
 		zw, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 		if err != nil {
 			panic(err) // an option is wrong
@@ -35,14 +35,14 @@ func zstdEncoder() stanza.CompressEncoder {
 	}}
 }
 
-func brotliEncoder() stanza.CompressEncoder {
-	return stanza.CompressEncoder{Name: "br", Reuse: true, New: func() stanza.CompressWriter {
+func brotliEncoder() http.CompressEncoder {
+	return http.CompressEncoder{Name: "br", Reuse: true, New: func() http.CompressWriter {
 		return brotli.NewWriterLevel(nil, 4)
 	}}
 }
 
-func gzipEncoder() stanza.CompressEncoder {
-	return stanza.CompressEncoder{Name: "gzip", Reuse: true, New: func() stanza.CompressWriter {
+func gzipEncoder() http.CompressEncoder {
+	return http.CompressEncoder{Name: "gzip", Reuse: true, New: func() http.CompressWriter {
 		zw, err := gzip.NewWriterLevel(io.Discard, 6)
 		if err != nil {
 			panic(err) // the level is wrong
@@ -52,9 +52,9 @@ func gzipEncoder() stanza.CompressEncoder {
 }
 
 // middleware offers all three, zstd first.
-func middleware() stanza.Middleware {
-	return stanza.Compress(stanza.CompressConfig{
-		Encoders: []stanza.CompressEncoder{zstdEncoder(), brotliEncoder(), gzipEncoder()},
+func middleware() http.Middleware {
+	return http.Compress(http.CompressConfig{
+		Encoders: []http.CompressEncoder{zstdEncoder(), brotliEncoder(), gzipEncoder()},
 	})
 }
 
@@ -84,8 +84,8 @@ func decode(coding string, r io.Reader) ([]byte, error) {
 }
 
 // get sends a request that accepts what accept says and decodes the answer.
-func get(client *http.Client, url, accept string) (coding string, body []byte, err error) {
-	r, err := http.NewRequest("GET", url, nil)
+func get(client *nethttp.Client, url, accept string) (coding string, body []byte, err error) {
+	r, err := nethttp.NewRequest("GET", url, nil)
 	if err != nil {
 		return "", nil, err
 	}
@@ -112,25 +112,25 @@ func sample(seed string, n int) []byte {
 func TestPluggedInEncodersKeepTheBody(t *testing.T) {
 	t.Parallel()
 	text := sample("sizes", 10<<20)
-	ways := map[string]func(w http.ResponseWriter, body []byte){
-		"one write": func(w http.ResponseWriter, body []byte) { w.Write(body) },
-		"many writes": func(w http.ResponseWriter, body []byte) {
+	ways := map[string]func(w nethttp.ResponseWriter, body []byte){
+		"one write": func(w nethttp.ResponseWriter, body []byte) { w.Write(body) },
+		"many writes": func(w nethttp.ResponseWriter, body []byte) {
 			for len(body) > 0 {
 				n := min(len(body), 777)
 				w.Write(body[:n])
 				body = body[n:]
 			}
 		},
-		"flush in between": func(w http.ResponseWriter, body []byte) {
+		"flush in between": func(w nethttp.ResponseWriter, body []byte) {
 			w.Write(body[:len(body)/2])
-			w.(http.Flusher).Flush()
+			w.(nethttp.Flusher).Flush()
 			w.Write(body[len(body)/2:])
 		},
-		"ReadFrom": func(w http.ResponseWriter, body []byte) {
+		"ReadFrom": func(w nethttp.ResponseWriter, body []byte) {
 			io.Copy(w, struct{ io.Reader }{bytes.NewReader(body)})
 		},
 	}
-	handler := middleware()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := middleware()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		size, err := strconv.Atoi(r.FormValue("size"))
 		if err != nil {
 			panic(err)
@@ -164,15 +164,15 @@ func TestFlushedHalfIsDecodableAtOnce(t *testing.T) {
 	for _, accept := range []string{"zstd", "br", "gzip"} {
 		t.Run(accept, func(t *testing.T) {
 			seen := make(chan struct{})
-			handler := middleware()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			handler := middleware()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 				w.Header().Set("Content-Type", "text/plain")
 				io.WriteString(w, first)
-				w.(http.Flusher).Flush()
+				w.(nethttp.Flusher).Flush()
 				<-seen
 				io.WriteString(w, "rest")
 			}))
 			srv := testkit.StartServer(t, testkit.HTTP1, handler)
-			r, err := http.NewRequest("GET", srv.URL, nil)
+			r, err := nethttp.NewRequest("GET", srv.URL, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -213,7 +213,7 @@ func TestFlushedHalfIsDecodableAtOnce(t *testing.T) {
 func TestNegotiationFollowsTheClientThenTheOrder(t *testing.T) {
 	t.Parallel()
 	body := sample("negotiation", 4<<10)
-	handler := middleware()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(body) }))
+	handler := middleware()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { w.Write(body) }))
 	srv := testkit.StartServer(t, testkit.HTTP1, handler)
 	for accept, want := range map[string]string{
 		"gzip, deflate, br, zstd":     "zstd", // as browsers send it
@@ -242,17 +242,17 @@ func TestNegotiationFollowsTheClientThenTheOrder(t *testing.T) {
 // of the pool: those of responses that panicked half-way among them.
 func TestConcurrentResponsesAndPanicsDoNotMix(t *testing.T) {
 	t.Parallel()
-	handler := middleware()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := middleware()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		w.Header().Set("Content-Type", "text/plain")
 		body := sample(r.URL.Path, 20<<10)
 		w.Write(body[:8<<10])
 		switch r.URL.RawQuery {
 		case "panic":
-			panic(http.ErrAbortHandler)
+			panic(nethttp.ErrAbortHandler)
 		case "flush-and-panic":
-			w.(http.Flusher).Flush()
+			w.(nethttp.Flusher).Flush()
 			w.Write(body[8<<10:])
-			panic(http.ErrAbortHandler)
+			panic(nethttp.ErrAbortHandler)
 		}
 		w.Write(body[8<<10:])
 	}))
@@ -285,21 +285,21 @@ func TestConcurrentResponsesAndPanicsDoNotMix(t *testing.T) {
 func TestTagsAreTheSameForEveryCoding(t *testing.T) {
 	t.Parallel()
 	body := sample("tags", 32<<10)
-	handler := stanza.Chain(middleware(), stanza.ETag(stanza.ETagConfig{}))(
-		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(body) }))
+	handler := http.Chain(middleware(), http.ETag(http.ETagConfig{}))(
+		nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { w.Write(body) }))
 	srv := testkit.StartServer(t, testkit.HTTP1, handler)
 	tag := ""
 	for _, accept := range []string{"identity", "gzip", "br", "zstd"} {
 		for _, conditional := range []bool{false, true} {
-			r, err := http.NewRequest("GET", srv.URL, nil)
+			r, err := nethttp.NewRequest("GET", srv.URL, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			r.Header.Set("Accept-Encoding", accept)
-			status := http.StatusOK
+			status := nethttp.StatusOK
 			if conditional {
 				r.Header.Set("If-None-Match", tag)
-				status = http.StatusNotModified
+				status = nethttp.StatusNotModified
 			}
 			resp, err := srv.Client().Do(r)
 			if err != nil {

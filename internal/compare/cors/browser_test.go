@@ -1,7 +1,7 @@
 package cors_test
 
 import (
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -24,8 +24,8 @@ type verdict struct {
 
 // judge asks handler both questions about r and does with the answers what the
 // Fetch standard tells browsers to.
-func judge(handler http.Handler, r request) (v verdict) {
-	ask := httptest.NewRequest(http.MethodOptions, "/", nil)
+func judge(handler nethttp.Handler, r request) (v verdict) {
+	ask := httptest.NewRequest(nethttp.MethodOptions, "/", nil)
 	ask.Header["Origin"] = r.origins
 	ask.Header["Access-Control-Request-Method"] = []string{r.method}
 	if r.headers != nil {
@@ -48,7 +48,7 @@ func judge(handler http.Handler, r request) (v verdict) {
 }
 
 // passesCheck is https://fetch.spec.whatwg.org/#concept-cors-check.
-func (r request) passesCheck(h http.Header) bool {
+func (r request) passesCheck(h nethttp.Header) bool {
 	lines := h["Access-Control-Allow-Origin"]
 	if len(lines) != 1 {
 		return false

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	nethttp "net/http"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +26,7 @@ func followBoard(url string, clients int, faults *faults) (*audience, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &audience{cancel: cancel}
 	defer time.AfterFunc(patience, cancel).Stop()
-	client := &http.Client{Transport: &http.Transport{}}
+	client := &nethttp.Client{Transport: &nethttp.Transport{}}
 	for i := range clients {
 		f, err := follow(ctx, client, url+"/api/tasks/events")
 		if err != nil {
@@ -72,8 +72,8 @@ type follower struct {
 type event struct{ id, name, data string }
 
 // follow opens a stream and reads its first event, which is the whole board.
-func follow(ctx context.Context, client *http.Client, url string) (*follower, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func follow(ctx context.Context, client *nethttp.Client, url string) (*follower, error) {
+	request, err := nethttp.NewRequestWithContext(ctx, nethttp.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func follow(ctx context.Context, client *http.Client, url string) (*follower, er
 		return nil, err
 	}
 	f := &follower{body: response.Body, lines: bufio.NewReader(response.Body)}
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != nethttp.StatusOK {
 		return nil, errors.Join(fmt.Errorf("event stream: status %s", response.Status), f.body.Close())
 	}
 	first, err := f.next()

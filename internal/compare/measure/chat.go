@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 )
 
 // sayEvery is how often everybody says something. The demo allows 2 messages in
@@ -94,7 +94,7 @@ func (c *chat) heard() (n int64) {
 // A member is one of them.
 type member struct {
 	name         string
-	conn         *stanza.Conn
+	conn         *http.Conn
 	heard        sequence
 	pings, pongs atomic.Int64
 	leaving      atomic.Bool
@@ -123,7 +123,7 @@ type telling struct {
 func enter(url, name string) (*member, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	conn, _, err := stanza.Dial(ctx, url+"/api/chat?name="+name, nil)
+	conn, _, err := http.Dial(ctx, url+"/api/chat?name="+name, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -177,10 +177,10 @@ func (m *member) hear() (telling, error) {
 func (m *member) listen() error {
 	for {
 		_, err := m.hear()
-		closed, isClosed := errors.AsType[*stanza.CloseError](err)
+		closed, isClosed := errors.AsType[*http.CloseError](err)
 		switch {
 		case err == nil:
-		case isClosed && closed.Code == stanza.CloseNormalClosure && m.leaving.Load():
+		case isClosed && closed.Code == http.CloseNormalClosure && m.leaving.Load():
 			return nil
 		default:
 			return err

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
+	nethttp "net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,7 +20,7 @@ const editEvery = 400 * time.Millisecond
 // over and over.
 type editor struct {
 	name   string
-	client *http.Client
+	client *nethttp.Client
 	url    string
 	task   string // the URL of the one that it has added
 	made   atomic.Int64
@@ -34,7 +34,7 @@ func newEditors(url string) []*editor {
 		dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 		editors = append(editors, &editor{
 			name:   "editor at " + address,
-			client: &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext}, Timeout: patience},
+			client: &nethttp.Client{Transport: &nethttp.Transport{DialContext: dialer.DialContext}, Timeout: patience},
 			url:    url,
 		})
 	}
@@ -71,7 +71,7 @@ func (e *editor) edit(ctx context.Context) error {
 
 // add puts a new task on the board.
 func (e *editor) add() error {
-	body, err := e.do(http.MethodPost, e.url+"/api/tasks", `{"title":"Soak","description":"`+strings.Repeat("wet ", 50)+`"}`, http.StatusCreated)
+	body, err := e.do(nethttp.MethodPost, e.url+"/api/tasks", `{"title":"Soak","description":"`+strings.Repeat("wet ", 50)+`"}`, nethttp.StatusCreated)
 	if err != nil {
 		return err
 	}
@@ -87,20 +87,20 @@ func (e *editor) add() error {
 
 // finish marks the task as done.
 func (e *editor) finish() error {
-	_, err := e.do(http.MethodPatch, e.task, `{"status":"done","version":1}`, http.StatusOK)
+	_, err := e.do(nethttp.MethodPatch, e.task, `{"status":"done","version":1}`, nethttp.StatusOK)
 	return err
 }
 
 // remove takes the task off the board.
 func (e *editor) remove() error {
-	_, err := e.do(http.MethodDelete, e.task, "", http.StatusNoContent)
+	_, err := e.do(nethttp.MethodDelete, e.task, "", nethttp.StatusNoContent)
 	return err
 }
 
 // do sends a request and returns the body of the answer, which must have the
 // given status.
 func (e *editor) do(method, url, body string, status int) ([]byte, error) {
-	request, err := http.NewRequest(method, url, strings.NewReader(body))
+	request, err := nethttp.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

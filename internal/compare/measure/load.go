@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"net/http"
+	nethttp "net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +19,7 @@ type load struct {
 // runWrk has wrk ask for a URL over and over, each connection for the next
 // answer when it has the one before. It is an error if any answer has a status
 // other than 2xx or 3xx, or a connection fails.
-func runWrk(url string, header http.Header, connections int, d time.Duration) (load, error) {
+func runWrk(url string, header nethttp.Header, connections int, d time.Duration) (load, error) {
 	args := []string{"-t1", "--latency", fmt.Sprintf("-c%d", connections), fmt.Sprintf("-d%ds", seconds(d))}
 	for name, values := range header {
 		args = append(args, "-H", name+": "+strings.Join(values, ", "))

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net/http"
+	nethttp "net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,12 +40,12 @@ func (s *soak) sample(ctx context.Context) []sample {
 // A scraper reads the demo's own metrics, each time over a new connection, so
 // that what serves that counts once, in every reading.
 type scraper struct {
-	client *http.Client
+	client *nethttp.Client
 	url    string
 }
 
 func newScraper(url string) *scraper {
-	return &scraper{&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}, url}
+	return &scraper{&nethttp.Client{Transport: &nethttp.Transport{DisableKeepAlives: true}, Timeout: patience}, url}
 }
 
 // scrape returns how many bytes of heap are in use, and how many goroutines

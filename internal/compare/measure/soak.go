@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	nethttp "net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -148,7 +148,7 @@ func (s *soak) press(clients int, d time.Duration) (*outcome, error) {
 
 // wrk puts wrk on one path.
 func (s *soak) wrk(path string, d time.Duration) load {
-	l, err := runWrk(s.url+path, http.Header{"Accept-Encoding": {"gzip"}}, soakConnections, d)
+	l, err := runWrk(s.url+path, nethttp.Header{"Accept-Encoding": {"gzip"}}, soakConnections, d)
 	s.faults.add("wrk", err)
 	return l
 }

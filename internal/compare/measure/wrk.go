@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net/http"
+	nethttp "net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -134,7 +134,7 @@ func measureScale(program string, row stacks.Row, s scale, rounds int, d time.Du
 }
 
 // measure has wrk ask a contestant.
-func (c *served) measure(header http.Header, d time.Duration) (lap, error) {
+func (c *served) measure(header nethttp.Header, d time.Duration) (lap, error) {
 	before, err := c.server.cpuTime()
 	if err != nil {
 		return lap{}, err
@@ -152,7 +152,7 @@ func (c *served) measure(header http.Header, d time.Duration) (lap, error) {
 
 // checkAlike makes sure that all answer with the same JSON, compressed or not.
 // Echo ends it with a line break.
-func checkAlike(all []*served, header http.Header) error {
+func checkAlike(all []*served, header nethttp.Header) error {
 	var want []byte
 	for _, c := range all {
 		got, err := fetch(c.url, header)
@@ -171,19 +171,19 @@ func checkAlike(all []*served, header http.Header) error {
 }
 
 // fetch returns the body at a URL, decompressed.
-func fetch(url string, header http.Header) ([]byte, error) {
-	request, err := http.NewRequest(http.MethodGet, url, nil)
+func fetch(url string, header nethttp.Header) ([]byte, error) {
+	request, err := nethttp.NewRequest(nethttp.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
 	request.Header = header
-	client := &http.Client{Timeout: patience}
+	client := &nethttp.Client{Timeout: patience}
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != nethttp.StatusOK {
 		return nil, fmt.Errorf("status %s", response.Status)
 	}
 	if response.Header.Get("Content-Encoding") != "gzip" {

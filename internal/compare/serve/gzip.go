@@ -3,7 +3,7 @@ package main
 import (
 	"compress/gzip"
 	"io"
-	"net/http"
+	nethttp "net/http"
 	"strings"
 	"sync"
 )
@@ -11,7 +11,7 @@ import (
 // compress is the least that one writes by hand to have answers compressed: it
 // asks for nothing but a client that takes gzip, and does so whatever the type
 // and size of the answer is. Its level is that of the other contestants.
-func compress(next http.Handler) http.Handler {
+func compress(next nethttp.Handler) nethttp.Handler {
 	pool := sync.Pool{New: func() any {
 		zw, err := gzip.NewWriterLevel(io.Discard, 6)
 		if err != nil {
@@ -19,7 +19,7 @@ func compress(next http.Handler) http.Handler {
 		}
 		return zw
 	}}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 			next.ServeHTTP(w, r)
 			return
@@ -34,7 +34,7 @@ func compress(next http.Handler) http.Handler {
 
 // compressed is the ResponseWriter of an answer that is compressed.
 type compressed struct {
-	http.ResponseWriter
+	nethttp.ResponseWriter
 	zw *gzip.Writer
 }
 

@@ -23,7 +23,7 @@ import (
 	"io"
 	"log"
 	"net"
-	"net/http"
+	nethttp "net/http"
 	"os"
 	"os/signal"
 	"runtime/pprof"
@@ -31,7 +31,7 @@ import (
 	"syscall"
 	"time"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/compare/stacks"
 )
 
@@ -82,7 +82,7 @@ func run(by, size, addr, logFile, profile string) (err error) {
 const ownServer = "stanza-server"
 
 // find returns a contestant's handler. Its logs go to out.
-func find(by, size string, out io.Writer) (http.Handler, error) {
+func find(by, size string, out io.Writer) (nethttp.Handler, error) {
 	switch by {
 	case ownServer:
 		return find("stanza-whole", size, out)
@@ -107,7 +107,7 @@ func find(by, size string, out io.Writer) (http.Handler, error) {
 
 // serve serves at addr with the timeouts that this package has by default, for
 // every contestant the same. It ends well when the process is told to.
-func serve(handler http.Handler, addr string, own bool) error {
+func serve(handler nethttp.Handler, addr string, own bool) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	go func() {
@@ -121,7 +121,7 @@ func serve(handler http.Handler, addr string, own bool) error {
 	if own {
 		return serveOwn(ctx, handler, listener)
 	}
-	server := &http.Server{
+	server := &nethttp.Server{
 		Handler:           handler,
 		ReadTimeout:       15 * time.Second,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -130,15 +130,15 @@ func serve(handler http.Handler, addr string, own bool) error {
 	}
 	context.AfterFunc(ctx, func() { _ = server.Close() }) // the process ends with it
 	fmt.Println(listener.Addr())
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(listener); !errors.Is(err, nethttp.ErrServerClosed) {
 		return err
 	}
 	return nil
 }
 
 // serveOwn is serve on this package's server, whose timeouts are the default.
-func serveOwn(ctx context.Context, handler http.Handler, listener net.Listener) error {
-	server := stanza.NewServer(handler, stanza.WithListener(listener))
+func serveOwn(ctx context.Context, handler nethttp.Handler, listener net.Listener) error {
+	server := http.NewServer(handler, http.WithListener(listener))
 	if err := server.Start(ctx); err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -60,14 +60,14 @@ func TestCompressedAnswerIsTheSame(t *testing.T) {
 }
 
 // get returns an answer as it is sent.
-func get(t *testing.T, url, encoding string) ([]byte, http.Header) {
+func get(t *testing.T, url, encoding string) ([]byte, nethttp.Header) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	request, err := nethttp.NewRequestWithContext(t.Context(), nethttp.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	request.Header.Set("Accept-Encoding", encoding)
-	response, err := http.DefaultClient.Do(request)
+	response, err := nethttp.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,7 @@ package stacks
 
 import (
 	"io"
-	"net/http"
+	nethttp "net/http"
 
 	"github.com/gin-contrib/requestid"
 	"github.com/gin-gonic/gin"
@@ -11,7 +11,7 @@ import (
 	"github.com/labstack/echo/v5"
 	echomw "github.com/labstack/echo/v5/middleware"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 )
 
 // An Item is what the API answers with.
@@ -43,13 +43,13 @@ const maxBody = 2 << 20
 // answers of two sizes. The logs go to out.
 func Chains(out io.Writer) []Row {
 	small, large := NewItem(200), NewItem(10<<10)
-	klauspost := stanza.CompressConfig{Encoders: []stanza.CompressEncoder{klauspostEncoder()}}
+	klauspost := http.CompressConfig{Encoders: []http.CompressEncoder{klauspostEncoder()}}
 	return []Row{
 		{
 			Name: "200B", Request: chainRequest(), Fields: chainFields(),
 			Contestants: chains(small, out, nothing),
 			Beside: []Contestant{
-				{"stanza-whole", Stanza(small, out, stanza.CompressConfig{}, true)},
+				{"stanza-whole", Stanza(small, out, http.CompressConfig{}, true)},
 				{"gin-gzip", Gin(small, out, ginGzip())},
 				{"net-http", Bare(small)},
 			},
@@ -59,7 +59,7 @@ func Chains(out io.Writer) []Row {
 			Contestants: append(chains(large, out, ginGzip()),
 				Contestant{"stanza-klauspost", Stanza(large, out, klauspost, false)}),
 			Beside: []Contestant{
-				{"stanza-whole", Stanza(large, out, stanza.CompressConfig{}, true)},
+				{"stanza-whole", Stanza(large, out, http.CompressConfig{}, true)},
 				{"net-http", Bare(large)},
 			},
 		},
@@ -71,7 +71,7 @@ func Chains(out io.Writer) []Row {
 // out.
 func chains(item *Item, out io.Writer, ginCompression gin.HandlerFunc) []Contestant {
 	return []Contestant{
-		{"stanza", Stanza(item, out, stanza.CompressConfig{}, false)},
+		{"stanza", Stanza(item, out, http.CompressConfig{}, false)},
 		{"chi", Chi(item, out)},
 		{"echo", Echo(item, out)},
 		{"gin", Gin(item, out, ginCompression)},
@@ -82,8 +82,8 @@ func chains(item *Item, out io.Writer, ginCompression gin.HandlerFunc) []Contest
 func nothing(*gin.Context) {}
 
 // chainRequest asks as a browser does for a page of another origin.
-func chainRequest() *http.Request {
-	r := newRequest(http.MethodGet, "/api/items/7")
+func chainRequest() *nethttp.Request {
+	r := newRequest(nethttp.MethodGet, "/api/items/7")
 	r.Header.Set("Accept-Encoding", "gzip")
 	r.Header.Set("Origin", Origin)
 	return r
@@ -95,40 +95,40 @@ func chainFields() []string {
 }
 
 // Bare returns the API on net/http alone.
-func Bare(item *Item) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) {
-		stanza.WriteJSON(w, http.StatusOK, item)
+func Bare(item *Item) nethttp.Handler {
+	mux := nethttp.NewServeMux()
+	mux.HandleFunc("GET "+pattern, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		http.WriteJSON(w, nethttp.StatusOK, item)
 	})
 	return mux
 }
 
 // Stanza returns the API on this package. The whole documented chain has
 // metrics and ETags besides, which the others lack.
-func Stanza(item *Item, out io.Writer, compress stanza.CompressConfig, whole bool) http.Handler {
-	router := stanza.NewRouter()
-	router.Use(stanza.RequestID(stanza.RequestIDConfig{}))
+func Stanza(item *Item, out io.Writer, compress http.CompressConfig, whole bool) nethttp.Handler {
+	router := http.NewRouter()
+	router.Use(http.RequestID(http.RequestIDConfig{}))
 	if whole {
-		router.Use(stanza.NewMetrics().Middleware())
+		router.Use(http.NewMetrics().Middleware())
 	}
-	router.Use(stanza.RequestLogger(newLogger(out)), stanza.Compress(compress))
+	router.Use(http.RequestLogger(newLogger(out)), http.Compress(compress))
 	if whole {
-		router.Use(stanza.ETag(stanza.ETagConfig{}))
+		router.Use(http.ETag(http.ETagConfig{}))
 	}
 	router.Use(
-		stanza.SecureHeaders(stanza.SecureHeadersConfig{}),
-		stanza.MaxBody(maxBody),
+		http.SecureHeaders(http.SecureHeadersConfig{}),
+		http.MaxBody(maxBody),
 		stanzaCORS(),
-		stanza.Recovery(nil),
+		http.Recovery(nil),
 	)
-	router.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) {
-		stanza.WriteJSON(w, http.StatusOK, item)
+	router.HandleFunc("GET "+pattern, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		http.WriteJSON(w, nethttp.StatusOK, item)
 	})
 	return router
 }
 
 // Chi returns the API on chi, its middleware, httplog, gzhttp and rs/cors.
-func Chi(item *Item, out io.Writer) http.Handler {
+func Chi(item *Item, out io.Writer) nethttp.Handler {
 	router := chi.NewRouter()
 	router.Use(
 		chimw.RequestID, sendChiRequestID,
@@ -139,14 +139,14 @@ func Chi(item *Item, out io.Writer) http.Handler {
 		rsCORS(),
 		chimw.Recoverer,
 	)
-	router.Get(pattern, func(w http.ResponseWriter, r *http.Request) {
-		stanza.WriteJSON(w, http.StatusOK, item)
+	router.Get(pattern, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		http.WriteJSON(w, nethttp.StatusOK, item)
 	})
 	return router
 }
 
 // Echo returns the API on echo and its middleware.
-func Echo(item *Item, out io.Writer) http.Handler {
+func Echo(item *Item, out io.Writer) nethttp.Handler {
 	e := echo.New()
 	e.Use(
 		echomw.RequestID(),
@@ -158,13 +158,13 @@ func Echo(item *Item, out io.Writer) http.Handler {
 		echoCORS(),
 		echomw.Recover(),
 	)
-	e.GET("/api/items/:id", func(c *echo.Context) error { return c.JSON(http.StatusOK, item) })
+	e.GET("/api/items/:id", func(c *echo.Context) error { return c.JSON(nethttp.StatusOK, item) })
 	return e
 }
 
 // Gin returns the API on gin, with gin-contrib's middleware and, where there
 // is none, a few lines as its users write them.
-func Gin(item *Item, out io.Writer, compress gin.HandlerFunc) http.Handler {
+func Gin(item *Item, out io.Writer, compress gin.HandlerFunc) nethttp.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	g := gin.New()
 	g.Use(
@@ -176,6 +176,6 @@ func Gin(item *Item, out io.Writer, compress gin.HandlerFunc) http.Handler {
 		ginCORS(),
 		gin.Recovery(),
 	)
-	g.GET("/api/items/:id", func(c *gin.Context) { c.JSON(http.StatusOK, item) })
+	g.GET("/api/items/:id", func(c *gin.Context) { c.JSON(nethttp.StatusOK, item) })
 	return g
 }

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
+	nethttp "net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 )
 
 // Helpers returns handlers that use the helpers for requests and responses, and
@@ -32,21 +32,21 @@ func Helpers() []Row {
 }
 
 // both returns the contestants of a row: a helper, and the same by hand.
-func both(helper http.HandlerFunc, name string, hand http.HandlerFunc) []Contestant {
+func both(helper nethttp.HandlerFunc, name string, hand nethttp.HandlerFunc) []Contestant {
 	return []Contestant{{"stanza", helper}, {name, hand}}
 }
 
 // sendByHand sends what was encoded.
-func sendByHand(w http.ResponseWriter, v any) {
+func sendByHand(w nethttp.ResponseWriter, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		http.Error(w, "internal server error", http.StatusInternalServerError)
+		nethttp.Error(w, "internal server error", nethttp.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(http.StatusOK)
+	w.WriteHeader(nethttp.StatusOK)
 	w.Write(body)
 }
 
@@ -54,9 +54,9 @@ func writeJSON(size string, item *Item) Row {
 	return Row{
 		Name: "WriteJSON-" + size, Request: get(), Fields: []string{"Content-Type", "Content-Length"},
 		Contestants: both(
-			func(w http.ResponseWriter, _ *http.Request) { stanza.WriteJSON(w, http.StatusOK, item) },
+			func(w nethttp.ResponseWriter, _ *nethttp.Request) { http.WriteJSON(w, nethttp.StatusOK, item) },
 			"encoding-json",
-			func(w http.ResponseWriter, _ *http.Request) { sendByHand(w, item) },
+			func(w nethttp.ResponseWriter, _ *nethttp.Request) { sendByHand(w, item) },
 		),
 	}
 }
@@ -68,21 +68,21 @@ func bindJSON(size string, item *Item) Row {
 		panic(err)
 	}
 	r := get("Content-Type", "application/json")
-	r.Method = http.MethodPost
+	r.Method = nethttp.MethodPost
 	return Row{
 		Name: "BindJSON-" + size, Request: r, Body: string(body),
 		Contestants: both(
-			func(w http.ResponseWriter, r *http.Request) {
+			func(w nethttp.ResponseWriter, r *nethttp.Request) {
 				var item Item
-				if stanza.BindJSON(w, r, &item) {
+				if http.BindJSON(w, r, &item) {
 					acknowledge(w, &item)
 				}
 			},
 			"encoding-json",
-			func(w http.ResponseWriter, r *http.Request) {
+			func(w nethttp.ResponseWriter, r *nethttp.Request) {
 				var item Item
 				if err := readByHand(w, r, &item); err != nil {
-					http.Error(w, err.Error(), http.StatusBadRequest)
+					nethttp.Error(w, err.Error(), nethttp.StatusBadRequest)
 					return
 				}
 				acknowledge(w, &item)
@@ -91,7 +91,7 @@ func bindJSON(size string, item *Item) Row {
 	}
 }
 
-func acknowledge(w http.ResponseWriter, item *Item) {
+func acknowledge(w nethttp.ResponseWriter, item *Item) {
 	io.WriteString(w, item.Name)
 	for _, note := range item.Notes {
 		io.WriteString(w, note)
@@ -99,8 +99,8 @@ func acknowledge(w http.ResponseWriter, item *Item) {
 }
 
 // readByHand checks that the body is not too long and ends after the value.
-func readByHand(w http.ResponseWriter, r *http.Request, v any) error {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
+func readByHand(w nethttp.ResponseWriter, r *nethttp.Request, v any) error {
+	decoder := json.NewDecoder(nethttp.MaxBytesReader(w, r.Body, 1<<20))
 	if err := decoder.Decode(v); err != nil {
 		return err
 	}
@@ -120,9 +120,9 @@ func writeCSV(n int) Row {
 	return Row{
 		Name: fmt.Sprintf("WriteCSV-%d-rows", n), Request: get(), Fields: []string{"Content-Type", "Content-Disposition"},
 		Contestants: both(
-			func(w http.ResponseWriter, _ *http.Request) {
+			func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 				i := -1
-				stanza.WriteCSV(w, "users", head, func() []string {
+				http.WriteCSV(w, "users", head, func() []string {
 					if i++; i == len(rows) {
 						return nil
 					}
@@ -130,7 +130,7 @@ func writeCSV(n int) Row {
 				})
 			},
 			"encoding-csv",
-			func(w http.ResponseWriter, _ *http.Request) {
+			func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 				h := w.Header()
 				h.Set("Content-Type", "text/csv; charset=utf-8")
 				h.Set("Content-Disposition", time.Now().UTC().Format(`attachment; filename=users-20060102.csv`))
@@ -154,13 +154,13 @@ func queryParam(which string, names ...string) Row {
 	return Row{
 		Name: "QueryParam-" + which, Request: r,
 		Contestants: both(
-			func(w http.ResponseWriter, r *http.Request) {
+			func(w nethttp.ResponseWriter, r *nethttp.Request) {
 				for _, name := range names {
-					io.WriteString(w, stanza.QueryParam(r, name))
+					io.WriteString(w, http.QueryParam(r, name))
 				}
 			},
 			"net-url",
-			func(w http.ResponseWriter, r *http.Request) {
+			func(w nethttp.ResponseWriter, r *nethttp.Request) {
 				query := r.URL.Query()
 				for _, name := range names {
 					io.WriteString(w, query.Get(name))
@@ -177,9 +177,9 @@ type page struct {
 }
 
 // answer writes a page for tests, and costs little.
-func (p page) answer(w http.ResponseWriter) {
+func (p page) answer(w nethttp.ResponseWriter) {
 	if p.limit != 50 || p.offset != 100 {
-		w.WriteHeader(http.StatusBadRequest)
+		w.WriteHeader(nethttp.StatusBadRequest)
 	}
 	io.WriteString(w, p.column)
 	io.WriteString(w, p.direction)
@@ -192,13 +192,13 @@ func pagination() Row {
 	return Row{
 		Name: "ParsePagination-QueryParamSort", Request: r,
 		Contestants: both(
-			func(w http.ResponseWriter, r *http.Request) {
-				p := stanza.ParsePagination(r, 20, 100)
-				column, direction := stanza.QueryParamSort(r, columns, "id", "ASC")
+			func(w nethttp.ResponseWriter, r *nethttp.Request) {
+				p := http.ParsePagination(r, 20, 100)
+				column, direction := http.QueryParamSort(r, columns, "id", "ASC")
 				page{p.Limit, p.Offset, column, direction}.answer(w)
 			},
 			"net-url",
-			func(w http.ResponseWriter, r *http.Request) {
+			func(w nethttp.ResponseWriter, r *nethttp.Request) {
 				pageByHand(r, columns).answer(w)
 			},
 		),
@@ -206,7 +206,7 @@ func pagination() Row {
 }
 
 // pageByHand parses the query once.
-func pageByHand(r *http.Request, columns []string) page {
+func pageByHand(r *nethttp.Request, columns []string) page {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		query = url.Values{}
@@ -238,9 +238,9 @@ func paginated(n int) Row {
 	return Row{
 		Name: fmt.Sprintf("PaginatedResponse-%d-items", n), Request: get(), Fields: []string{"Content-Type", "Content-Length"},
 		Contestants: both(
-			func(w http.ResponseWriter, _ *http.Request) { stanza.PaginatedResponse(w, "items", items, 1234) },
+			func(w nethttp.ResponseWriter, _ *nethttp.Request) { http.PaginatedResponse(w, "items", items, 1234) },
 			"encoding-json",
-			func(w http.ResponseWriter, _ *http.Request) {
+			func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 				sendByHand(w, map[string]any{"items": items, "total": 1234})
 			},
 		),

@@ -2,7 +2,7 @@ package stacks_test
 
 import (
 	"bytes"
-	"net/http"
+	nethttp "net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +15,7 @@ func TestHelpersAnswerAlike(t *testing.T) {
 	for _, row := range stacks.Helpers() {
 		answerAlike(t, row, &log)
 		for _, c := range row.Contestants {
-			if a := ask(t, row, c, &log); a.status != http.StatusOK || a.body == "" {
+			if a := ask(t, row, c, &log); a.status != nethttp.StatusOK || a.body == "" {
 				t.Errorf("%s: %s answers with status %d and %q", row.Name, c.Name, a.status, a.body)
 			}
 		}
@@ -32,7 +32,7 @@ func TestBadBodiesAreRefused(t *testing.T) {
 		for _, body := range []string{"{", row.Body + "{}", row.Body[:len(row.Body)-1] + `,"x":"` + strings.Repeat("x", 1<<20) + `"}`} {
 			row.Body = body
 			for _, c := range row.Contestants {
-				if a := ask(t, row, c, &log); a.status != http.StatusBadRequest {
+				if a := ask(t, row, c, &log); a.status != nethttp.StatusBadRequest {
 					t.Errorf("%s: %s takes %.20q… of %d bytes", row.Name, c.Name, body, len(body))
 				}
 			}

@@ -8,7 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"log/slog"
-	"net/http"
+	nethttp "net/http"
 	"sync"
 	"time"
 
@@ -19,7 +19,7 @@ import (
 	"github.com/labstack/echo/v5"
 	echomw "github.com/labstack/echo/v5/middleware"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 )
 
 // Middleware returns each middleware alone, in front of answers of two sizes,
@@ -65,10 +65,10 @@ func (a answer) large() bool { return len(a.body) >= gzipMinSize }
 const path = "/api/items"
 
 // ServeHTTP answers, after it has read what was posted.
-func (a answer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodPost {
+func (a answer) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
+	if r.Method == nethttp.MethodPost {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			w.WriteHeader(nethttp.StatusRequestEntityTooLarge)
 			return
 		}
 	}
@@ -76,22 +76,22 @@ func (a answer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(a.body)
 }
 
-func (a answer) onStanza(mw ...stanza.Middleware) http.Handler {
-	router := stanza.NewRouter()
+func (a answer) onStanza(mw ...http.Middleware) nethttp.Handler {
+	router := http.NewRouter()
 	router.Use(mw...)
 	router.Handle("GET "+path, a)
 	router.Handle("POST "+path, a)
 	return router
 }
 
-func (a answer) onMux() *http.ServeMux {
-	mux := http.NewServeMux()
+func (a answer) onMux() *nethttp.ServeMux {
+	mux := nethttp.NewServeMux()
 	mux.Handle("GET "+path, a)
 	mux.Handle("POST "+path, a)
 	return mux
 }
 
-func (a answer) onChi(mw ...func(http.Handler) http.Handler) http.Handler {
+func (a answer) onChi(mw ...func(nethttp.Handler) nethttp.Handler) nethttp.Handler {
 	router := chi.NewRouter()
 	router.Use(mw...)
 	router.Method("GET", path, a)
@@ -99,7 +99,7 @@ func (a answer) onChi(mw ...func(http.Handler) http.Handler) http.Handler {
 	return router
 }
 
-func (a answer) onEcho(mw ...echo.MiddlewareFunc) http.Handler {
+func (a answer) onEcho(mw ...echo.MiddlewareFunc) nethttp.Handler {
 	e := echo.New()
 	e.Use(mw...)
 	h := func(c *echo.Context) error {
@@ -111,7 +111,7 @@ func (a answer) onEcho(mw ...echo.MiddlewareFunc) http.Handler {
 	return e
 }
 
-func (a answer) onGin(mw ...gin.HandlerFunc) http.Handler {
+func (a answer) onGin(mw ...gin.HandlerFunc) nethttp.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	g := gin.New()
 	g.Use(mw...)
@@ -122,8 +122,8 @@ func (a answer) onGin(mw ...gin.HandlerFunc) http.Handler {
 }
 
 // newRequest returns a request as a server would have read it.
-func newRequest(method, path string) *http.Request {
-	r, err := http.NewRequest(method, path, http.NoBody)
+func newRequest(method, path string) *nethttp.Request {
+	r, err := nethttp.NewRequest(method, path, nethttp.NoBody)
 	if err != nil {
 		panic(err)
 	}
@@ -132,8 +132,8 @@ func newRequest(method, path string) *http.Request {
 }
 
 // get returns a request with a header of names and values.
-func get(header ...string) *http.Request {
-	r := newRequest(http.MethodGet, path)
+func get(header ...string) *nethttp.Request {
+	r := newRequest(nethttp.MethodGet, path)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -153,7 +153,7 @@ func (a answer) none() Row {
 // requestID compares random ids, and chi's counter.
 func (a answer) requestID() Row {
 	return Row{Name: "RequestID", Request: get(), Fields: []string{"X-Request-Id"}, Contestants: []Contestant{
-		{"stanza", a.onStanza(stanza.RequestID(stanza.RequestIDConfig{}))},
+		{"stanza", a.onStanza(http.RequestID(http.RequestIDConfig{}))},
 		{"chi", a.onChi(chimw.RequestID, sendChiRequestID)},
 		{"echo", a.onEcho(echomw.RequestID())},
 		{"gin", a.onGin(requestid.New())},
@@ -163,7 +163,7 @@ func (a answer) requestID() Row {
 // requestLogger compares lines of seven facts: there is no request id.
 func (a answer) requestLogger(out io.Writer) Row {
 	return Row{Name: "RequestLogger", Request: get(), Contestants: []Contestant{
-		{"stanza", a.onStanza(stanza.RequestLogger(newLogger(out)))},
+		{"stanza", a.onStanza(http.RequestLogger(newLogger(out)))},
 		{"chi", a.onChi(chiLogger(out), logChiPattern)},
 		{"echo", a.onEcho(echoLogger(out))},
 		{"gin", a.onGin(ginLogger(out))},
@@ -171,12 +171,12 @@ func (a answer) requestLogger(out io.Writer) Row {
 }
 
 // bareLine logs as many facts as the others, most of which it does not know.
-func bareLine(next http.Handler, out io.Writer, size int) http.Handler {
+func bareLine(next nethttp.Handler, out io.Writer, size int) nethttp.Handler {
 	logger := newLogger(out)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		next.ServeHTTP(w, r)
 		logger.LogAttrs(r.Context(), slog.LevelInfo, "http request",
-			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", http.StatusOK),
+			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", nethttp.StatusOK),
 			slog.Duration("duration", time.Microsecond), slog.Int("bytes", size), slog.String("remote_ip", "192.0.2.1"),
 			slog.String("pattern", r.Pattern))
 	})
@@ -185,7 +185,7 @@ func bareLine(next http.Handler, out io.Writer, size int) http.Handler {
 // compress leaves those without a least size out where nothing is compressed.
 func (a answer) compress() Row {
 	row := Row{Name: "Compress", Request: get("Accept-Encoding", "gzip"), Contestants: []Contestant{
-		{"stanza", a.onStanza(stanza.Compress(stanza.CompressConfig{}))},
+		{"stanza", a.onStanza(http.Compress(http.CompressConfig{}))},
 		{"gzhttp", a.onChi(klauspostGzip())},
 		{"echo", a.onEcho(echoGzip())},
 	}}
@@ -201,11 +201,11 @@ func (a answer) compress() Row {
 
 // compressKlauspost compares those that use klauspost's compressor.
 func (a answer) compressKlauspost() Row {
-	config := stanza.CompressConfig{Encoders: []stanza.CompressEncoder{klauspostEncoder()}}
+	config := http.CompressConfig{Encoders: []http.CompressEncoder{klauspostEncoder()}}
 	return Row{
 		Name: "Compress-klauspost", Request: get("Accept-Encoding", "gzip"), Fields: []string{"Vary"},
 		Contestants: []Contestant{
-			{"stanza", a.onStanza(stanza.Compress(config))},
+			{"stanza", a.onStanza(http.Compress(config))},
 			{"gzhttp", a.onChi(klauspostGzip())},
 		},
 		Beside: []Contestant{{"klauspost-gzip", a.bareGzip(newKlauspost())}},
@@ -213,8 +213,8 @@ func (a answer) compressKlauspost() Row {
 }
 
 // bareGzip does nothing but compress.
-func (a answer) bareGzip(zw stanza.CompressWriter) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+func (a answer) bareGzip(zw http.CompressWriter) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 		zw.Reset(w)
 		zw.Write(a.body)
 		zw.Close()
@@ -224,26 +224,26 @@ func (a answer) bareGzip(zw stanza.CompressWriter) http.Handler {
 // etag has no peer but what one writes by hand.
 func (a answer) etag() Row {
 	return Row{Name: "ETag", Request: get(), Fields: []string{"Etag"}, Contestants: []Contestant{
-		{"stanza", a.onStanza(stanza.ETag(stanza.ETagConfig{}))},
+		{"stanza", a.onStanza(http.ETag(http.ETagConfig{}))},
 		{"hand", a.onChi(handETag)},
 	}}
 }
 
 // handETag is the middleware that one writes for lack of another.
-func handETag(next http.Handler) http.Handler {
+func handETag(next nethttp.Handler) nethttp.Handler {
 	pool := sync.Pool{New: func() any { return new(heldResponse) }}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		held := pool.Get().(*heldResponse)
 		defer pool.Put(held)
 		held.ResponseWriter, held.status = w, 0
 		held.body.Reset()
 		next.ServeHTTP(held, r)
-		status := cmp.Or(held.status, http.StatusOK)
-		if status == http.StatusOK {
+		status := cmp.Or(held.status, nethttp.StatusOK)
+		if status == nethttp.StatusOK {
 			tag := fmt.Sprintf(`"%08x"`, crc32.ChecksumIEEE(held.body.Bytes()))
 			w.Header().Set("ETag", tag)
 			if r.Header.Get("If-None-Match") == tag {
-				w.WriteHeader(http.StatusNotModified)
+				w.WriteHeader(nethttp.StatusNotModified)
 				return
 			}
 		}
@@ -254,7 +254,7 @@ func handETag(next http.Handler) http.Handler {
 
 // A heldResponse is not sent before its body is complete.
 type heldResponse struct {
-	http.ResponseWriter
+	nethttp.ResponseWriter
 	status int
 	body   bytes.Buffer
 }
@@ -267,7 +267,7 @@ func (h *heldResponse) Write(p []byte) (int, error) { return h.body.Write(p) }
 
 func (a answer) secureHeaders() Row {
 	return Row{Name: "SecureHeaders", Request: get(), Fields: secureFields(), Contestants: []Contestant{
-		{"stanza", a.onStanza(stanza.SecureHeaders(stanza.SecureHeadersConfig{}))},
+		{"stanza", a.onStanza(http.SecureHeaders(http.SecureHeadersConfig{}))},
 		{"hand", a.onChi(secureHeaders)},
 		{"chi", a.onChi(
 			chimw.SetHeader("X-Content-Type-Options", contentTypeOptions),
@@ -289,7 +289,7 @@ func (a answer) cors() Row {
 // preflight is what a browser asks before it sends a PUT.
 func (a answer) preflight() Row {
 	r := get("Origin", Origin, "Access-Control-Request-Method", "PUT", "Access-Control-Request-Headers", "content-type")
-	r.Method = http.MethodOptions
+	r.Method = nethttp.MethodOptions
 	return Row{Name: "CORS-preflight", Request: r, Fields: []string{"Access-Control-Allow-Origin", "Access-Control-Max-Age"},
 		Contestants: a.corsContestants()}
 }
@@ -308,7 +308,7 @@ func (a answer) corsContestants() []Contestant {
 // recovery measures what it costs that nobody panics.
 func (a answer) recovery() Row {
 	return Row{Name: "Recovery", Request: get(), Contestants: []Contestant{
-		{"stanza", a.onStanza(stanza.Recovery(nil))},
+		{"stanza", a.onStanza(http.Recovery(nil))},
 		{"chi", a.onChi(chimw.Recoverer)},
 		{"echo", a.onEcho(echomw.Recover())},
 		{"gin", a.onGin(gin.Recovery())},
@@ -317,10 +317,10 @@ func (a answer) recovery() Row {
 
 func (a answer) maxBody() Row {
 	r := get("Content-Type", "application/json")
-	r.Method = http.MethodPost
+	r.Method = nethttp.MethodPost
 	return Row{Name: "MaxBody", Request: r, Body: `{"name":"Somebody Else","email":"somebody@example.com"}`, Contestants: []Contestant{
-		{"stanza", a.onStanza(stanza.MaxBody(maxBody))},
-		{"net-http", http.MaxBytesHandler(a.onMux(), maxBody)},
+		{"stanza", a.onStanza(http.MaxBody(maxBody))},
+		{"net-http", nethttp.MaxBytesHandler(a.onMux(), maxBody)},
 		{"chi", a.onChi(chimw.RequestSize(maxBody))},
 		{"echo", a.onEcho(echomw.BodyLimit(maxBody))},
 		{"gin", a.onGin(ginBodyLimit)},

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -37,8 +37,8 @@ func ask(t *testing.T, row stacks.Row, c stacks.Contestant, log *bytes.Buffer) a
 	c.Handler.ServeHTTP(rec, r)
 	h := rec.Result().Header
 	a := answer{rec.Code, strings.TrimSpace(plain(t, rec)), h.Get("Content-Encoding"), map[string]string{}, log.String()}
-	if r.Method == http.MethodOptions && a.status == http.StatusOK {
-		a.status = http.StatusNoContent // browsers take either, and go-chi/cors has no choice
+	if r.Method == nethttp.MethodOptions && a.status == nethttp.StatusOK {
+		a.status = nethttp.StatusNoContent // browsers take either, and go-chi/cors has no choice
 	}
 	for _, name := range row.Fields {
 		a.fields[name] = h.Get(name)
@@ -122,12 +122,12 @@ func TestMiddlewareAnswersAlike(t *testing.T) {
 		answerAlike(t, row, &log)
 		for _, c := range row.Contestants {
 			a := ask(t, row, c, &log)
-			status, bytes := http.StatusOK, 200
+			status, bytes := nethttp.StatusOK, 200
 			switch {
 			case strings.HasSuffix(row.Name, "-10KB"):
 				bytes = 10 << 10
 			case strings.HasSuffix(row.Name, "-preflight"):
-				status, bytes = http.StatusNoContent, 0
+				status, bytes = nethttp.StatusNoContent, 0
 			}
 			if d := len(a.body) - bytes; a.status != status || d < -20 || d > 20 {
 				t.Errorf("%s: %s answers with status %d and %d bytes", row.Name, c.Name, a.status, len(a.body))
@@ -148,7 +148,7 @@ func TestChainsAnswerAlike(t *testing.T) {
 		answerAlike(t, row, &log)
 		for _, c := range row.Contestants {
 			a := ask(t, row, c, &log)
-			if coded := row.Name == "10KB"; a.status != http.StatusOK || coded != (a.coding == "gzip") {
+			if coded := row.Name == "10KB"; a.status != nethttp.StatusOK || coded != (a.coding == "gzip") {
 				t.Errorf("%s: %s answers with status %d, coding %q", row.Name, c.Name, a.status, a.coding)
 			}
 			for _, name := range []string{
@@ -160,7 +160,7 @@ func TestChainsAnswerAlike(t *testing.T) {
 			}
 		}
 		for _, c := range row.Beside {
-			if a := ask(t, row, c, &log); a.status != http.StatusOK || a.body != ask(t, row, row.Contestants[0], &log).body {
+			if a := ask(t, row, c, &log); a.status != nethttp.StatusOK || a.body != ask(t, row, row.Contestants[0], &log).body {
 				t.Errorf("%s: %s answers with status %d, %d bytes", row.Name, c.Name, a.status, len(a.body))
 			}
 		}
@@ -197,7 +197,7 @@ func TestLargeBodiesAreRefused(t *testing.T) {
 	for _, row := range rows(t, "MaxBody") {
 		row.Body = strings.Repeat("x", 3<<20)
 		for _, c := range row.Contestants {
-			if a := ask(t, row, c, &log); a.status != http.StatusRequestEntityTooLarge {
+			if a := ask(t, row, c, &log); a.status != nethttp.StatusRequestEntityTooLarge {
 				t.Errorf("%s answers 3 MB with status %d", c.Name, a.status)
 			}
 		}
@@ -215,7 +215,7 @@ func TestPanicsAreRecovered(t *testing.T) {
 		for _, c := range row.Contestants {
 			r, rec := httptest.NewRequest("POST", row.Request.URL.Path, mine{}), httptest.NewRecorder()
 			c.Handler.ServeHTTP(rec, r)
-			if rec.Code != http.StatusInternalServerError {
+			if rec.Code != nethttp.StatusInternalServerError {
 				t.Errorf("%s answers with status %d", c.Name, rec.Code)
 			}
 		}
@@ -230,7 +230,7 @@ func TestTagsAreRecognized(t *testing.T) {
 			r.Header.Set("If-None-Match", ask(t, row, c, &log).fields["Etag"])
 			rec := httptest.NewRecorder()
 			c.Handler.ServeHTTP(rec, r)
-			if rec.Code != http.StatusNotModified || rec.Body.Len() > 0 {
+			if rec.Code != nethttp.StatusNotModified || rec.Body.Len() > 0 {
 				t.Errorf("%s answers with status %d and %d bytes", c.Name, rec.Code, rec.Body.Len())
 			}
 		}

@@ -7,18 +7,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 )
 
 // Prometheus returns handlers that show 50 metrics of a program: counters
 // alone, and 20 counters, four gauges for each of five queues, and two
 // histograms for each of them.
 func Prometheus() []Row {
-	row := func(name string, collect func() []stanza.PrometheusMetric, registry *prometheus.Registry) Row {
+	row := func(name string, collect func() []http.PrometheusMetric, registry *prometheus.Registry) Row {
 		return Row{
 			Name: name, Request: get(), Fields: []string{"Content-Type"},
 			Contestants: []Contestant{
-				{"stanza", stanza.PrometheusHandler(collect)},
+				{"stanza", http.PrometheusHandler(collect)},
 				{"promhttp", promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})},
 			},
 		}
@@ -31,7 +31,7 @@ func Prometheus() []Row {
 }
 
 // newCounters returns n counters without labels as both libraries take them.
-func newCounters(n int) (func() []stanza.PrometheusMetric, *prometheus.Registry) {
+func newCounters(n int) (func() []http.PrometheusMetric, *prometheus.Registry) {
 	names, values, registry := make([]string, n), make([]atomic.Int64, n), prometheus.NewRegistry()
 	for i := range n {
 		names[i] = counterName(i)
@@ -40,10 +40,10 @@ func newCounters(n int) (func() []stanza.PrometheusMetric, *prometheus.Registry)
 		c.Add(float64(counterValue(i)))
 		registry.MustRegister(c)
 	}
-	return func() []stanza.PrometheusMetric {
-		all := make([]stanza.PrometheusMetric, n)
+	return func() []http.PrometheusMetric {
+		all := make([]http.PrometheusMetric, n)
 		for i := range all {
-			all[i] = stanza.PrometheusMetric{Name: names[i], Help: counterHelp, Type: "counter", Value: float64(values[i].Load())}
+			all[i] = http.PrometheusMetric{Name: names[i], Help: counterHelp, Type: "counter", Value: float64(values[i].Load())}
 		}
 		return all
 	}, registry
@@ -126,23 +126,23 @@ func (c *waitCounts) observe(seconds, bounds []float64) {
 }
 
 // collect returns the metrics as they are now.
-func (m *stanzaMetrics) collect() []stanza.PrometheusMetric {
-	all := make([]stanza.PrometheusMetric, 0, 50)
+func (m *stanzaMetrics) collect() []http.PrometheusMetric {
+	all := make([]http.PrometheusMetric, 0, 50)
 	for i := range m.counters {
-		all = append(all, stanza.PrometheusMetric{
+		all = append(all, http.PrometheusMetric{
 			Name: m.names[0][i], Help: counterHelp, Type: "counter", Value: float64(m.counters[i].Load()),
 		})
 	}
 	for i := range m.gauges {
 		for q := range m.gauges[i] {
-			all = append(all, stanza.PrometheusMetric{
+			all = append(all, http.PrometheusMetric{
 				Name: m.names[1][i], Help: gaugeHelp, Type: "gauge", Value: float64(m.gauges[i][q].Load()), Labels: m.labels[q],
 			})
 		}
 	}
 	for i := range m.histograms {
 		for q := range m.histograms[i] {
-			all = append(all, stanza.PrometheusMetric{
+			all = append(all, http.PrometheusMetric{
 				Name: m.names[2][i], Help: histogramHelp, Type: "histogram", Labels: m.labels[q],
 				Histogram: m.histograms[i][q].snapshot(m.bounds),
 			})
@@ -151,8 +151,8 @@ func (m *stanzaMetrics) collect() []stanza.PrometheusMetric {
 	return all
 }
 
-func (c *waitCounts) snapshot(bounds []float64) *stanza.PrometheusHistogram {
-	h := &stanza.PrometheusHistogram{Bounds: bounds, Counts: make([]uint64, len(c.counts)), Sum: float64(c.micros.Load()) / 1e6}
+func (c *waitCounts) snapshot(bounds []float64) *http.PrometheusHistogram {
+	h := &http.PrometheusHistogram{Bounds: bounds, Counts: make([]uint64, len(c.counts)), Sum: float64(c.micros.Load()) / 1e6}
 	for i := range c.counts {
 		h.Counts[i] = c.counts[i].Load()
 	}

@@ -1,7 +1,7 @@
 package stacks
 
 import (
-	"net/http"
+	nethttp "net/http"
 	"time"
 
 	"github.com/go-chi/httprate"
@@ -9,7 +9,7 @@ import (
 	ulule "github.com/ulule/limiter/v3/drivers/middleware/stdlib"
 	"github.com/ulule/limiter/v3/drivers/store/memory"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 )
 
 // KeyField is the request's field that limits are counted by.
@@ -24,7 +24,7 @@ type Limiter struct {
 
 	// New returns middleware that lets limit requests with a key pass, and has
 	// seen none yet.
-	New func(limit int) func(http.Handler) http.Handler
+	New func(limit int) func(nethttp.Handler) nethttp.Handler
 }
 
 // Limiters returns one of each kind. They count exactly, per key, in the memory
@@ -32,26 +32,26 @@ type Limiter struct {
 // first lasts there is no difference.
 func Limiters() []Limiter {
 	return []Limiter{
-		{"stanza", func(limit int) func(http.Handler) http.Handler { return stanzaRate(limit) }},
+		{"stanza", func(limit int) func(nethttp.Handler) nethttp.Handler { return stanzaRate(limit) }},
 		{"httprate", httprateRate},
 		{"ulule", ululeRate},
 	}
 }
 
 // stanzaRate has room for a million keys that are not spread quite evenly.
-func stanzaRate(limit int) stanza.Middleware {
-	return stanza.RateLimit(stanza.RateLimitConfig{
+func stanzaRate(limit int) http.Middleware {
+	return http.RateLimit(http.RateLimitConfig{
 		Limit: limit, Window: rateWindow, MaxKeys: 1_100_000,
-		KeyFunc: func(r *http.Request) string { return r.Header.Get(KeyField) },
+		KeyFunc: func(r *nethttp.Request) string { return r.Header.Get(KeyField) },
 	})
 }
 
-func httprateRate(limit int) func(http.Handler) http.Handler {
-	return httprate.LimitBy(limit, rateWindow, func(r *http.Request) (string, error) { return r.Header.Get(KeyField), nil })
+func httprateRate(limit int) func(nethttp.Handler) nethttp.Handler {
+	return httprate.LimitBy(limit, rateWindow, func(r *nethttp.Request) (string, error) { return r.Header.Get(KeyField), nil })
 }
 
-func ululeRate(limit int) func(http.Handler) http.Handler {
+func ululeRate(limit int) func(nethttp.Handler) nethttp.Handler {
 	store := memory.NewStoreWithOptions(limiter.StoreOptions{Prefix: limiter.DefaultPrefix, CleanUpInterval: rateWindow})
 	counter := limiter.New(store, limiter.Rate{Period: rateWindow, Limit: int64(limit)})
-	return ulule.NewMiddleware(counter, ulule.WithKeyGetter(func(r *http.Request) string { return r.Header.Get(KeyField) })).Handler
+	return ulule.NewMiddleware(counter, ulule.WithKeyGetter(func(r *nethttp.Request) string { return r.Header.Get(KeyField) })).Handler
 }

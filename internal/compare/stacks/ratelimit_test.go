@@ -3,7 +3,7 @@ package stacks_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
@@ -15,7 +15,7 @@ import (
 )
 
 // passes answers what a limit lets pass.
-var passes = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+var passes = nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) {})
 
 func TestLimitersAnswerAlike(t *testing.T) {
 	for _, l := range stacks.Limiters() {
@@ -44,7 +44,7 @@ func TestLimitersCountEveryKey(t *testing.T) {
 	for _, l := range stacks.Limiters() {
 		h := l.New(2)(passes)
 		c := newClient()
-		for i, want := range []int{0, 0, http.StatusTooManyRequests} {
+		for i, want := range []int{0, 0, nethttp.StatusTooManyRequests} {
 			for _, key := range keys {
 				if c.ask(h, key); c.w.status != want {
 					t.Fatalf("%s answers request %d of key %s with %d, want %d", l.Name, i, key, c.w.status, want)
@@ -66,19 +66,19 @@ func newKeys(n int) []string {
 
 // A client sends requests that differ in the key.
 type client struct {
-	r     *http.Request
+	r     *nethttp.Request
 	w     *writer
 	value []string
 }
 
 func newClient() *client {
-	c := &client{httptest.NewRequest("GET", "/", nil), &writer{header: http.Header{}}, []string{""}}
+	c := &client{httptest.NewRequest("GET", "/", nil), &writer{header: nethttp.Header{}}, []string{""}}
 	c.r.Header[stacks.KeyField] = c.value
 	return c
 }
 
 // ask sends a request with a key. The status is 0 if it passes: nobody sets it.
-func (c *client) ask(h http.Handler, key string) {
+func (c *client) ask(h nethttp.Handler, key string) {
 	c.value[0] = key
 	c.w.status = 0
 	clear(c.w.header)
@@ -103,7 +103,7 @@ func heap() uint64 {
 // fill has a new limiter see each key once, and returns the bytes that it keeps
 // for each. The keys are copied, as each request brings its own, and count if
 // the limiter keeps them.
-func fill(l stacks.Limiter, keys []string) (h http.Handler, perKey float64) {
+func fill(l stacks.Limiter, keys []string) (h nethttp.Handler, perKey float64) {
 	before := heap()
 	h = l.New(1 << 30)(passes)
 	c := newClient()
@@ -122,7 +122,7 @@ func BenchmarkRateLimit(b *testing.B) {
 	for _, n := range []int{1, 10_000, 1_000_000} {
 		keys := sync.OnceValue(func() []string { return newKeys(n) })
 		for _, l := range stacks.Limiters() {
-			filled := sync.OnceValues(func() (http.Handler, float64) { return fill(l, keys()) })
+			filled := sync.OnceValues(func() (nethttp.Handler, float64) { return fill(l, keys()) })
 			row := fmt.Sprintf("%d-keys", n)
 			if n == 1 {
 				row = "1-key"
@@ -140,7 +140,7 @@ func BenchmarkRateLimit(b *testing.B) {
 }
 
 // measureLimit has each goroutine go through the keys from a place of its own.
-func measureLimit(b *testing.B, h http.Handler, keys []string) {
+func measureLimit(b *testing.B, h nethttp.Handler, keys []string) {
 	var goroutines atomic.Int64
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {

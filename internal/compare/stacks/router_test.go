@@ -1,7 +1,7 @@
 package stacks_test
 
 import (
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -13,18 +13,18 @@ import (
 type table struct {
 	name     string
 	routes   []stacks.Route
-	requests []*http.Request
+	requests []*nethttp.Request
 	status   int
 }
 
 func tables() []table {
 	github := stacks.GitHub()
-	var all []*http.Request
+	var all []*nethttp.Request
 	for _, r := range github {
 		all = append(all, httptest.NewRequest(r.Method, r.Example(), nil))
 	}
-	one := func(method, path string) []*http.Request {
-		return []*http.Request{httptest.NewRequest(method, path, nil)}
+	one := func(method, path string) []*nethttp.Request {
+		return []*nethttp.Request{httptest.NewRequest(method, path, nil)}
 	}
 	five := append(github, stacks.NewRoute("GET", "/a/{a}/{b}/{c}/{d}/{e}"))
 	return []table{
@@ -66,7 +66,7 @@ func BenchmarkRouter(b *testing.B) {
 		for _, c := range stacks.Routers(table.routes) {
 			b.Run("row="+table.name+"/by="+c.Name, func(b *testing.B) {
 				b.ReportAllocs()
-				w := &writer{header: http.Header{}}
+				w := &writer{header: nethttp.Header{}}
 				for b.Loop() {
 					for _, r := range table.requests {
 						r.Pattern = ""

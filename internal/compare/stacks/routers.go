@@ -2,7 +2,7 @@ package stacks
 
 import (
 	"io"
-	"net/http"
+	nethttp "net/http"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5"
@@ -10,7 +10,7 @@ import (
 	"github.com/julienschmidt/httprouter"
 	"github.com/labstack/echo/v5"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 )
 
 // Routers returns one router of each kind for the routes. Each handler writes
@@ -28,39 +28,39 @@ func Routers(routes []Route) []Contestant {
 }
 
 // std is the handler of a route for routers that use net/http's PathValue.
-func std(params []string) http.HandlerFunc {
+func std(params []string) nethttp.HandlerFunc {
 	if len(params) == 0 {
-		return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }
+		return func(w nethttp.ResponseWriter, _ *nethttp.Request) { io.WriteString(w, "ok") }
 	}
-	return func(w http.ResponseWriter, r *http.Request) {
+	return func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		for _, name := range params {
 			io.WriteString(w, r.PathValue(name))
 		}
 	}
 }
 
-func stanzaRouter(routes []Route) http.Handler {
-	router := stanza.NewRouter()
+func stanzaRouter(routes []Route) nethttp.Handler {
+	router := http.NewRouter()
 	for _, r := range routes {
 		router.HandleFunc(r.Method+" "+r.Path, std(r.Params))
 	}
 	return router
 }
 
-func serveMux(routes []Route) http.Handler {
-	mux := http.NewServeMux()
+func serveMux(routes []Route) nethttp.Handler {
+	mux := nethttp.NewServeMux()
 	for _, r := range routes {
 		mux.HandleFunc(r.Method+" "+r.Path, std(r.Params))
 	}
 	return mux
 }
 
-func chiRouter(routes []Route) http.Handler {
+func chiRouter(routes []Route) nethttp.Handler {
 	router := chi.NewRouter()
 	for _, r := range routes {
 		h := std(nil)
 		if params := r.Params; len(params) > 0 {
-			h = func(w http.ResponseWriter, r *http.Request) {
+			h = func(w nethttp.ResponseWriter, r *nethttp.Request) {
 				for _, name := range params {
 					io.WriteString(w, chi.URLParam(r, name))
 				}
@@ -71,12 +71,12 @@ func chiRouter(routes []Route) http.Handler {
 	return router
 }
 
-func gorillaRouter(routes []Route) http.Handler {
+func gorillaRouter(routes []Route) nethttp.Handler {
 	router := mux.NewRouter()
 	for _, r := range routes {
 		h := std(nil)
 		if params := r.Params; len(params) > 0 {
-			h = func(w http.ResponseWriter, r *http.Request) {
+			h = func(w nethttp.ResponseWriter, r *nethttp.Request) {
 				vars := mux.Vars(r)
 				for _, name := range params {
 					io.WriteString(w, vars[name])
@@ -88,11 +88,11 @@ func gorillaRouter(routes []Route) http.Handler {
 	return router
 }
 
-func httpRouter(routes []Route) http.Handler {
+func httpRouter(routes []Route) nethttp.Handler {
 	router := httprouter.New()
 	for _, r := range routes {
 		params := r.Params
-		router.Handle(r.Method, r.colons(), func(w http.ResponseWriter, _ *http.Request, ps httprouter.Params) {
+		router.Handle(r.Method, r.colons(), func(w nethttp.ResponseWriter, _ *nethttp.Request, ps httprouter.Params) {
 			if len(params) == 0 {
 				io.WriteString(w, "ok")
 			}
@@ -104,7 +104,7 @@ func httpRouter(routes []Route) http.Handler {
 	return router
 }
 
-func ginRouter(routes []Route) http.Handler {
+func ginRouter(routes []Route) nethttp.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	router := gin.New()
 	router.HandleMethodNotAllowed = true
@@ -122,7 +122,7 @@ func ginRouter(routes []Route) http.Handler {
 	return router
 }
 
-func echoRouter(routes []Route) http.Handler {
+func echoRouter(routes []Route) nethttp.Handler {
 	router := echo.New()
 	for _, r := range routes {
 		params := r.Params

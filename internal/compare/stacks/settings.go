@@ -4,7 +4,7 @@ import (
 	"compress/gzip"
 	"io"
 	"log/slog"
-	"net/http"
+	nethttp "net/http"
 	"time"
 
 	gincors "github.com/gin-contrib/cors"
@@ -23,15 +23,15 @@ import (
 	echomw "github.com/labstack/echo/v5/middleware"
 	rscors "github.com/rs/cors"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 )
 
 // newLogger returns what all requests are logged with.
 func newLogger(out io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(out, nil)) }
 
 // sendChiRequestID sends the id that chi's middleware keeps to itself.
-func sendChiRequestID(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func sendChiRequestID(next nethttp.Handler) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		w.Header().Set("X-Request-Id", chimw.GetReqID(r.Context()))
 		next.ServeHTTP(w, r)
 	})
@@ -39,7 +39,7 @@ func sendChiRequestID(next http.Handler) http.Handler {
 
 // chiLogger logs what RequestLogger does, except for the request's id and
 // pattern.
-func chiLogger(out io.Writer) func(http.Handler) http.Handler {
+func chiLogger(out io.Writer) func(nethttp.Handler) nethttp.Handler {
 	return httplog.RequestLogger(newLogger(out), &httplog.Options{Level: slog.LevelInfo, Schema: &httplog.Schema{
 		RequestMethod: "method", RequestPath: "path", ResponseStatus: "status", ResponseDuration: "duration",
 		ResponseBytes: "bytes", RequestRemoteIP: "remote_ip",
@@ -47,16 +47,16 @@ func chiLogger(out io.Writer) func(http.Handler) http.Handler {
 }
 
 // logChiRequestID adds the request's id to chi's line.
-func logChiRequestID(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func logChiRequestID(next nethttp.Handler) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		httplog.SetAttrs(r.Context(), slog.String("request_id", chimw.GetReqID(r.Context())))
 		next.ServeHTTP(w, r)
 	})
 }
 
 // logChiPattern adds the route to chi's line, which is known afterwards.
-func logChiPattern(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func logChiPattern(next nethttp.Handler) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		next.ServeHTTP(w, r)
 		httplog.SetAttrs(r.Context(), slog.String("pattern", chi.RouteContext(r.Context()).RoutePattern()))
 	})
@@ -111,17 +111,17 @@ const (
 )
 
 // klauspostGzip compresses with klauspost's gzip.
-func klauspostGzip() func(http.Handler) http.Handler {
+func klauspostGzip() func(nethttp.Handler) nethttp.Handler {
 	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(gzipMinSize), gzhttp.CompressionLevel(gzipLevel))
 	if err != nil {
 		panic(err)
 	}
-	return func(next http.Handler) http.Handler { return wrap(next) }
+	return func(next nethttp.Handler) nethttp.Handler { return wrap(next) }
 }
 
 // klauspostEncoder is klauspost's gzip for this package.
-func klauspostEncoder() stanza.CompressEncoder {
-	return stanza.CompressEncoder{Name: "gzip", Reuse: true, New: func() stanza.CompressWriter { return newKlauspost() }}
+func klauspostEncoder() http.CompressEncoder {
+	return http.CompressEncoder{Name: "gzip", Reuse: true, New: func() http.CompressWriter { return newKlauspost() }}
 }
 
 func newKlauspost() *klauspost.Writer {
@@ -161,8 +161,8 @@ func secureFields() []string {
 }
 
 // secureHeaders are a middleware as one writes it by hand.
-func secureHeaders(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func secureHeaders(next nethttp.Handler) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", contentTypeOptions)
 		h.Set("X-Frame-Options", frameOptions)
@@ -181,8 +181,8 @@ func echoSecure() echo.MiddlewareFunc {
 }
 
 // permissionsPolicy is the one field that echo's middleware lacks.
-func permissionsPolicy(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func permissionsPolicy(next nethttp.Handler) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		w.Header().Set("Permissions-Policy", permissions)
 		next.ServeHTTP(w, r)
 	})
@@ -200,7 +200,7 @@ func ginMoreHeaders(c *gin.Context) {
 
 // ginBodyLimit is a few lines of its users, since gin has no such middleware.
 func ginBodyLimit(c *gin.Context) {
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
+	c.Request.Body = nethttp.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
 }
 
 // Origin is the one that CORS allows.
@@ -212,26 +212,26 @@ const corsAge = 86400
 func corsMethods() []string { return []string{"GET", "POST", "PUT", "DELETE"} }
 func corsHeaders() []string { return []string{"Content-Type", "Authorization"} }
 
-func stanzaCORS() stanza.Middleware {
-	return stanza.CORS(stanza.CORSConfig{
+func stanzaCORS() http.Middleware {
+	return http.CORS(http.CORSConfig{
 		AllowOrigins: []string{Origin}, AllowMethods: corsMethods(), AllowHeaders: corsHeaders(), MaxAge: corsAge,
 	})
 }
 
-func rsCORS() func(http.Handler) http.Handler {
+func rsCORS() func(nethttp.Handler) nethttp.Handler {
 	return rscors.New(rscors.Options{
 		AllowedOrigins: []string{Origin}, AllowedMethods: corsMethods(), AllowedHeaders: corsHeaders(), MaxAge: corsAge,
 	}).Handler
 }
 
-func chiCORS() func(http.Handler) http.Handler {
+func chiCORS() func(nethttp.Handler) nethttp.Handler {
 	return chicors.Handler(chicors.Options{
 		AllowedOrigins: []string{Origin}, AllowedMethods: corsMethods(), AllowedHeaders: corsHeaders(), MaxAge: corsAge,
 	})
 }
 
 // jub0bsCORS allows GET and POST without being told, as browsers do.
-func jub0bsCORS() func(http.Handler) http.Handler {
+func jub0bsCORS() func(nethttp.Handler) nethttp.Handler {
 	m, err := jub0bs.NewMiddleware(jub0bs.Config{
 		Origins: []string{Origin}, Methods: []string{"PUT", "DELETE"}, RequestHeaders: corsHeaders(), MaxAgeInSeconds: corsAge,
 	})

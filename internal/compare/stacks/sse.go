@@ -2,11 +2,11 @@ package stacks
 
 import (
 	"fmt"
-	"net/http"
+	nethttp "net/http"
 
 	"github.com/gin-gonic/gin"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 )
 
 // A Streamer sends server-sent events.
@@ -14,15 +14,15 @@ type Streamer struct {
 	Name string
 
 	// Open begins a stream and returns what sends an event and flushes it.
-	Open func(w http.ResponseWriter) (send func(name, data string) error)
+	Open func(w nethttp.ResponseWriter) (send func(name, data string) error)
 }
 
 // Streamers returns one of each kind. Only this package limits how long an
 // event may take.
 func Streamers() []Streamer {
 	return []Streamer{
-		{"stanza", func(w http.ResponseWriter) func(name, data string) error {
-			return stanza.NewSSEWriter(w).Event
+		{"stanza", func(w nethttp.ResponseWriter) func(name, data string) error {
+			return http.NewSSEWriter(w).Event
 		}},
 		{"fmt", openByHand},
 		{"gin", openGin},
@@ -30,11 +30,11 @@ func Streamers() []Streamer {
 }
 
 // openByHand sends events as one does without a library.
-func openByHand(w http.ResponseWriter) func(name, data string) error {
+func openByHand(w nethttp.ResponseWriter) func(name, data string) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache")
-	rc := http.NewResponseController(w)
+	rc := nethttp.NewResponseController(w)
 	return func(name, data string) error {
 		if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", name, data); err != nil {
 			return err
@@ -44,7 +44,7 @@ func openByHand(w http.ResponseWriter) func(name, data string) error {
 }
 
 // openGin flushes, as gin's Context.Stream does after each step.
-func openGin(w http.ResponseWriter) func(name, data string) error {
+func openGin(w nethttp.ResponseWriter) func(name, data string) error {
 	gin.SetMode(gin.ReleaseMode)
 	c, _ := gin.CreateTestContext(w)
 	return func(name, data string) error {

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"net"
-	"net/http"
+	nethttp "net/http"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +19,7 @@ type stream struct {
 	flushed int           // times
 }
 
-func newStream(sent *bytes.Buffer) *stream { return &stream{writer{header: http.Header{}}, sent, 0} }
+func newStream(sent *bytes.Buffer) *stream { return &stream{writer{header: nethttp.Header{}}, sent, 0} }
 
 // Write takes a part of the stream.
 func (s *stream) Write(p []byte) (int, error) {
@@ -50,7 +50,9 @@ func (s *stream) FlushError() error {
 func (s *stream) SetWriteDeadline(time.Time) error { return nil }
 
 // Hijack is there because HTTP/1 servers have it.
-func (s *stream) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, http.ErrNotSupported }
+func (s *stream) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, nethttp.ErrNotSupported
+}
 
 // event reads a stream of one event as the HTML standard says, so far as the
 // contestants make use of it.

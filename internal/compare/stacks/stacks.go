@@ -24,20 +24,20 @@ package stacks
 
 import (
 	_ "embed"
-	"net/http"
+	nethttp "net/http"
 	"strings"
 )
 
 // A Contestant is a handler to measure.
 type Contestant struct {
 	Name    string
-	Handler http.Handler
+	Handler nethttp.Handler
 }
 
 // A Row is a line of a table: handlers that are measured with one request.
 type Row struct {
 	Name    string
-	Request *http.Request
+	Request *nethttp.Request
 	Body    string // of the request
 
 	// Contestants do the same work. They give the same status, body, content

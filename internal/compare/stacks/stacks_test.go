@@ -1,7 +1,7 @@
 package stacks_test
 
 import (
-	"net/http"
+	nethttp "net/http"
 	"strings"
 	"testing"
 
@@ -10,11 +10,11 @@ import (
 
 // writer drops a response and remembers its status, at no cost.
 type writer struct {
-	header http.Header
+	header nethttp.Header
 	status int
 }
 
-func (w *writer) Header() http.Header         { return w.header }
+func (w *writer) Header() nethttp.Header      { return w.header }
 func (w *writer) Write(p []byte) (int, error) { return len(p), nil }
 func (w *writer) WriteHeader(status int)      { w.status = status }
 func (w *writer) WriteString(s string) (int, error) {
@@ -23,7 +23,7 @@ func (w *writer) WriteString(s string) (int, error) {
 
 // restore gives a request what handlers have changed of it, as a server makes
 // each request anew: ServeMux notes the pattern, gin's middleware adds the id.
-func restore(r *http.Request) {
+func restore(r *nethttp.Request) {
 	r.Pattern = ""
 	delete(r.Header, "X-Request-Id")
 }
@@ -35,7 +35,7 @@ type posted struct{ strings.Reader }
 func (p *posted) Close() error { return nil }
 
 // newHeader gives the next response a map of its own, as servers do.
-func newHeader(w *writer) { w.header = http.Header{} }
+func newHeader(w *writer) { w.header = nethttp.Header{} }
 
 // clearHeader empties the map for what is so quick that making one would show.
 func clearHeader(w *writer) { clear(w.header) }
@@ -46,11 +46,11 @@ func measureRow(b *testing.B, row stacks.Row, ready func(*writer)) {
 	for _, c := range append(row.Contestants, row.Beside...) {
 		b.Run("row="+row.Name+"/by="+c.Name, func(b *testing.B) {
 			b.ReportAllocs()
-			r, w, body := row.Request, &writer{header: http.Header{}}, &posted{}
+			r, w, body := row.Request, &writer{header: nethttp.Header{}}, &posted{}
 			r.ContentLength = int64(len(row.Body))
 			for b.Loop() {
 				restore(r)
-				r.Body = http.NoBody
+				r.Body = nethttp.NoBody
 				if row.Body != "" {
 					body.Reset(row.Body)
 					r.Body = body

@@ -3,7 +3,7 @@ package websocket_test
 import (
 	"context"
 	"errors"
-	"net/http"
+	nethttp "net/http"
 
 	"github.com/coder/websocket"
 )
@@ -18,7 +18,7 @@ type coderSession struct {
 var coderImplementation = implementation{
 	name:     "coder/websocket",
 	takeover: true,
-	accept: func(w http.ResponseWriter, r *http.Request, c compression, serve func(session)) {
+	accept: func(w nethttp.ResponseWriter, r *nethttp.Request, c compression, serve func(session)) {
 		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: coderMode(c)})
 		if err != nil {
 			return // the client has been told

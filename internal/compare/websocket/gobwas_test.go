@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
+	nethttp "net/http"
 	"slices"
 
 	"github.com/gobwas/httphead"
@@ -31,7 +31,7 @@ var gobwasParameters = wsflate.Parameters{ServerNoContextTakeover: true, ClientN
 
 var gobwasImplementation = implementation{
 	name: "gobwas/ws",
-	accept: func(w http.ResponseWriter, r *http.Request, c compression, serve func(session)) {
+	accept: func(w nethttp.ResponseWriter, r *nethttp.Request, c compression, serve func(session)) {
 		extension := wsflate.Extension{Parameters: gobwasParameters}
 		u := ws.HTTPUpgrader{}
 		if c != noCompression {

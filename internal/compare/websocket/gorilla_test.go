@@ -2,7 +2,7 @@ package websocket_test
 
 import (
 	"errors"
-	"net/http"
+	nethttp "net/http"
 	"slices"
 	"time"
 
@@ -18,7 +18,7 @@ type gorillaSession struct {
 
 var gorillaImplementation = implementation{
 	name: "gorilla/websocket",
-	accept: func(w http.ResponseWriter, r *http.Request, c compression, serve func(session)) {
+	accept: func(w nethttp.ResponseWriter, r *nethttp.Request, c compression, serve func(session)) {
 		u := websocket.Upgrader{EnableCompression: c != noCompression}
 		conn, err := u.Upgrade(w, r, nil)
 		if err != nil {

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net/http"
+	nethttp "net/http"
 	"sync"
 
 	"github.com/lxzan/gws"
@@ -35,7 +35,7 @@ func newGWSSession() *gwsSession {
 var gwsImplementation = implementation{
 	name:     "lxzan/gws",
 	takeover: true,
-	accept: func(w http.ResponseWriter, r *http.Request, c compression, serve func(session)) {
+	accept: func(w nethttp.ResponseWriter, r *nethttp.Request, c compression, serve func(session)) {
 		s := newGWSSession()
 		u := gws.NewUpgrader(s, &gws.ServerOption{CheckUtf8Enabled: true, PermessageDeflate: gwsDeflate(c)})
 		conn, err := u.Upgrade(w, r)

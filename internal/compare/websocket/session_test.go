@@ -3,7 +3,7 @@ package websocket_test
 import (
 	"errors"
 	"fmt"
-	"net/http"
+	nethttp "net/http"
 )
 
 // Opcodes of messages, the same in all implementations.
@@ -70,7 +70,7 @@ type implementation struct {
 
 	// accept answers a request by becoming a WebSocket, and calls serve. The
 	// connection ends when serve returns.
-	accept func(w http.ResponseWriter, r *http.Request, c compression, serve func(session))
+	accept func(w nethttp.ResponseWriter, r *nethttp.Request, c compression, serve func(session))
 
 	// dial opens a connection.
 	dial func(url string, c compression) (session, error)

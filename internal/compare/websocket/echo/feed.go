@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"strings"
 	"time"
@@ -57,8 +57,8 @@ func Frame(op frame.Opcode, size int) []byte {
 	return f
 }
 
-func upgradeRequest() *http.Request {
-	r := httptest.NewRequest(http.MethodGet, "http://example.com/", nil)
+func upgradeRequest() *nethttp.Request {
+	r := httptest.NewRequest(nethttp.MethodGet, "http://example.com/", nil)
 	r.Header.Set("Connection", "Upgrade")
 	r.Header.Set("Upgrade", "websocket")
 	r.Header.Set("Sec-WebSocket-Version", "13")
