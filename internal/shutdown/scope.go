@@ -63,7 +63,7 @@ func (s *scope) connection() *scope {
 func (s *scope) drop() {
 	s.cancel()
 	if s.conn != nil {
-		closeNow(s.conn)
+		_ = CloseNow(s.conn) // fails if it is closed already, which is fine
 	}
 }
 
@@ -202,11 +202,11 @@ func (r *Registry) follow(s *scope, state http.ConnState) {
 func (r *Registry) endConnection(s *scope) {
 	switch http.ConnState(s.state.Load()) {
 	case http.StateNew:
-		closeNow(s.conn)
+		_ = CloseNow(s.conn) // fails if it is closed already, which is fine
 	case http.StateIdle:
 		r.after(idleGrace, func() {
 			if http.ConnState(s.state.Load()) == http.StateIdle {
-				closeNow(s.conn)
+				_ = CloseNow(s.conn) // fails if it is closed already, which is fine
 			}
 		})
 	case http.StateHijacked:
@@ -232,7 +232,7 @@ func (r *Registry) endTail(s *scope) {
 	}
 	r.after(Grace, func() {
 		if s.changes.Load() == before {
-			closeNow(s.conn)
+			_ = CloseNow(s.conn) // fails if it is closed already, which is fine
 		}
 	})
 }

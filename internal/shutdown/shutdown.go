@@ -349,11 +349,18 @@ func list(counts ...count) string {
 	return strings.Join(parts, ", ")
 }
 
-// closeNow closes a connection without a farewell: closing a TLS connection
-// properly waits seconds for a peer that does not read.
-func closeNow(conn net.Conn) {
-	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = t.NetConn()
+// CloseNow closes a connection without a TLS close notification, which would
+// wait up to five seconds for a peer that does not read. If conn has a NetConn
+// method, as a [crypto/tls.Conn] does, the connection that it returns is closed first.
+// Closing conn then fails or returns at once, but lets it do its bookkeeping.
+//
+// The error is the innermost connection's.
+func CloseNow(conn net.Conn) error {
+	outer, ok := conn.(interface{ NetConn() net.Conn })
+	if !ok {
+		return conn.Close()
 	}
-	_ = conn.Close() // it fails if the connection is closed already, which is what we want
+	err := CloseNow(outer.NetConn())
+	_ = conn.Close() // expected to fail: it can no longer write
+	return err
 }

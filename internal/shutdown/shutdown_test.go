@@ -467,14 +467,18 @@ type stalledConn struct {
 	closed chan struct{}
 }
 
-func (c *stalledConn) NetConn() net.Conn { return underneath{c} }
+func (c *stalledConn) NetConn() net.Conn { return underneath{c.Conn, c} }
 func (c *stalledConn) Close() error      { <-c.closed; return nil }
 
-type underneath struct{ *stalledConn }
+// underneath has no NetConn method: it is the innermost connection.
+type underneath struct {
+	net.Conn
+	outer *stalledConn
+}
 
 func (c underneath) Close() error {
-	c.once.Do(func() { close(c.closed) })
-	return c.stalledConn.Conn.Close()
+	c.outer.once.Do(func() { close(c.outer.closed) })
+	return c.Conn.Close()
 }
 
 // A pipeListener accepts what is sent to it.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
@@ -140,23 +141,11 @@ func (c *Conn) abort(reason error) (err error) {
 	c.end.aborting.Do(func() {
 		c.end.reason = reason
 		close(c.end.aborted)
-		err = closeNow(c.conn)
+		err = shutdown.CloseNow(c.conn)
 	})
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}
-	return err
-}
-
-// closeNow closes a connection without a farewell: closing a TLS connection
-// properly waits seconds for a peer that does not read.
-func closeNow(conn net.Conn) error {
-	outer, ok := conn.(interface{ NetConn() net.Conn })
-	if !ok {
-		return conn.Close()
-	}
-	err := closeNow(outer.NetConn())
-	_ = conn.Close() // for its own records; that it cannot write any more is known
 	return err
 }
 
