@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// A Conn is a raw connection to a server, for requests that no HTTP client
-// would send. Its methods fail the test instead of returning errors.
+// A Conn is a raw connection, for requests that an HTTP client cannot send. If
+// one of its methods fails, the test ends.
 type Conn struct {
 	net.Conn
 	tb testing.TB
 	br *bufio.Reader
 }
 
-// Dial connects to a TCP address ("host:port", as [Server.Addr] gives it).
-// The connection closes with the test.
+// Dial connects to a TCP address, such as [Server.Addr]. The connection is
+// closed when the test ends.
 func Dial(tb testing.TB, addr string) *Conn {
 	tb.Helper()
 	conn, err := net.DialTimeout("tcp", addr, Patience)
@@ -31,8 +31,8 @@ func Dial(tb testing.TB, addr string) *Conn {
 	return Wrap(tb, conn)
 }
 
-// Wrap makes a [Conn] of a connection that the test has made itself, such as
-// a TLS connection or one end of a pipe. Closing it stays with the caller.
+// Wrap returns a [Conn] for an existing connection, such as a TLS connection or
+// one end of a pipe. The caller must close it.
 func Wrap(tb testing.TB, conn net.Conn) *Conn {
 	tb.Helper()
 	if err := conn.SetDeadline(time.Now().Add(Patience)); err != nil {
@@ -41,10 +41,10 @@ func Wrap(tb testing.TB, conn net.Conn) *Conn {
 	return &Conn{Conn: conn, tb: tb, br: bufio.NewReader(conn)}
 }
 
-// Read reads through the buffer that [Conn.ReadResponse] reads ahead into.
+// Read reads from the buffer that [Conn.ReadResponse] fills.
 func (c *Conn) Read(p []byte) (int, error) { return c.br.Read(p) }
 
-// Send writes s as it is.
+// Send writes s unchanged.
 func (c *Conn) Send(s string) {
 	c.tb.Helper()
 	if _, err := io.WriteString(c.Conn, s); err != nil {
@@ -52,9 +52,8 @@ func (c *Conn) Send(s string) {
 	}
 }
 
-// ReadResponse parses the next response, final or 1xx, taking it for the
-// answer to a request with the given method. Its body reads from the
-// connection and must be read before the next response.
+// ReadResponse parses the next response, final or 1xx, to a request with the
+// given method. The caller must read its body before the next response.
 func (c *Conn) ReadResponse(method string) *http.Response {
 	c.tb.Helper()
 	res, err := http.ReadResponse(c.br, &http.Request{Method: method})
@@ -64,13 +63,25 @@ func (c *Conn) ReadResponse(method string) *http.Response {
 	return res
 }
 
-// ReadAll returns everything the server sends until it closes the connection.
-// How it closes does not matter: a reset after the last byte is an end too.
+// ReadAll returns everything that the server sends until it closes or resets
+// the connection.
 func (c *Conn) ReadAll() string {
 	c.tb.Helper()
 	b, err := io.ReadAll(c.br)
 	if ne, ok := err.(net.Error); ok && ne.Timeout() {
-		c.tb.Fatalf("the server keeps the connection open; it sent %q", b)
+		c.tb.Fatalf("the server did not close the connection after %q", b)
 	}
 	return string(b)
+}
+
+// Response reads the next response and its whole body. See [Conn.ReadResponse].
+func (c *Conn) Response(method string) *Response {
+	c.tb.Helper()
+	res := c.ReadResponse(method)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		c.tb.Fatalf("read response body: %v after %q", err, body)
+	}
+	return &Response{res, string(body)}
 }

@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// The only declaration of the flag: a second one in the same test binary
-// would panic.
+// Packages must not declare this flag again: a test binary with two flags of
+// the same name panics.
 var update = flag.Bool("update", false, "write golden files in testdata instead of comparing with them")
 
 // Update reports whether the test runs with -update.
 func Update() bool { return *update }
 
-// Golden compares got with the file testdata/name of the package under test.
-// With -update it writes the file instead.
+// Golden reports an error unless got is the content of the file testdata/name of
+// the package under test. With -update, it writes the file instead.
 func Golden(tb testing.TB, name string, got []byte) {
 	tb.Helper()
 	path := filepath.Join("testdata", filepath.FromSlash(name))
@@ -39,8 +39,8 @@ func Golden(tb testing.TB, name string, got []byte) {
 	}
 }
 
-// firstDifference returns the number, counted from 1, and the two versions of
-// the first line that is not the same in got and want.
+// firstDifference returns the first line that differs between got and want, with
+// its number, counted from 1.
 func firstDifference(got, want []byte) (line int, g, w []byte) {
 	gs, ws := bytes.SplitAfter(got, []byte("\n")), bytes.SplitAfter(want, []byte("\n"))
 	for line < len(gs) && line < len(ws) && bytes.Equal(gs[line], ws[line]) {

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// KeyPair writes a new certificate for localhost and 127.0.0.1 and its
-// private key to PEM files, which go with the test, and returns their names.
-// Clients that have pool as their RootCAs trust it.
+// KeyPair writes a new certificate for localhost and 127.0.0.1 and its private
+// key to PEM files, which are removed when the test ends, and returns their
+// names. Clients that use pool as their RootCAs trust the certificate.
 func KeyPair(tb testing.TB) (certFile, keyFile string, pool *x509.CertPool) {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -51,7 +51,7 @@ func KeyPair(tb testing.TB) (certFile, keyFile string, pool *x509.CertPool) {
 	return writePEM(tb, dir, "CERTIFICATE", certDER), writePEM(tb, dir, "PRIVATE KEY", keyDER), pool
 }
 
-// writePEM writes one block of the given type to a file and returns its name.
+// writePEM writes a file of one block and returns its name.
 func writePEM(tb testing.TB, dir, blockType string, der []byte) string {
 	tb.Helper()
 	name := filepath.Join(dir, blockType+".pem")

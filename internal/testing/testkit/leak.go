@@ -7,20 +7,19 @@ import (
 	"time"
 )
 
-// CheckLeaks fails the test if, at its end, goroutines run that did not run
-// when CheckLeaks was called; it prints their stacks. Call it first: cleanups
-// run in reverse, so that everything the test starts later has ended by then.
+// CheckLeaks fails the test if goroutines that started after this call still run
+// when the test ends, and prints their stacks. It must be called first: cleanups
+// run in reverse order, so everything that the test starts later has ended when
+// CheckLeaks looks.
 //
-// It looks at the whole process, so it panics in a test that is parallel, which
-// would take the goroutines of others for its own. Those others wait while a
-// test runs that is not.
+// CheckLeaks panics in a parallel test, because it cannot distinguish that
+// test's goroutines from those of others.
 func CheckLeaks(tb testing.TB) {
 	tb.Helper()
-	tb.Setenv("CHECK_LEAKS", "1") // nobody reads it; this is how a parallel test is told
+	tb.Setenv("CHECK_LEAKS", "1") // unused, but Setenv panics in a parallel test
 	before := goroutines()
 	tb.Cleanup(func() {
-		// A goroutine that has been told to end needs a moment to do it, so
-		// this one look is repeated.
+		// A goroutine that was asked to end may need a moment to do so.
 		deadline := time.Now().Add(Patience)
 		for {
 			leaked := newGoroutines(before)
@@ -37,9 +36,9 @@ func CheckLeaks(tb testing.TB) {
 	})
 }
 
-// newGoroutines returns the stacks of the goroutines that are not in before.
-// The one that delivers signals does not count: the first call of
-// signal.Notify starts it for the rest of the process's life.
+// newGoroutines returns the stacks of the goroutines that are not in before. It
+// ignores the goroutine that delivers signals: the first call of signal.Notify
+// starts it, and it never ends.
 func newGoroutines(before map[string]string) []string {
 	var fresh []string
 	for id, stack := range goroutines() {
@@ -50,8 +49,7 @@ func newGoroutines(before map[string]string) []string {
 	return fresh
 }
 
-// goroutines returns the stacks of all goroutines of the process but the
-// caller's, by their number.
+// goroutines returns the stacks of all goroutines except the caller's, by number.
 func goroutines() map[string]string {
 	buf := make([]byte, 1<<20)
 	for {
@@ -64,7 +62,7 @@ func goroutines() map[string]string {
 	}
 	all := make(map[string]string)
 	for i, stack := range strings.Split(string(buf), "\n\n") {
-		// The first is the caller itself. A header reads "goroutine 7 [running]:".
+		// The first stack is the caller's. Each starts with "goroutine 7 [running]:".
 		if id, _, ok := strings.Cut(strings.TrimPrefix(stack, "goroutine "), " ["); ok && i > 0 {
 			all[id] = stack
 		}

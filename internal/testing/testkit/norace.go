@@ -2,6 +2,6 @@
 
 package testkit
 
-// Race says whether the race detector is on. Its bookkeeping allocates, so
-// counts of allocations are not worth asserting then.
+// Race reports whether the race detector is enabled. It allocates, so tests must
+// not check numbers of allocations then.
 const Race = false

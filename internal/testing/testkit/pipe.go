@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// A PipeListener accepts connections that exist in memory only, each a
-// [net.Pipe]. Unlike sockets they work under the fake clock of testing/synctest.
-// Nothing is buffered: a write waits until the other end has read it.
+// A PipeListener accepts in-memory connections made with [net.Pipe]. Unlike
+// sockets, they can be used with the fake clock of testing/synctest. They are
+// not buffered: a write returns when the other end has read it.
 type PipeListener struct {
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
 }
 
-// NewPipeListener returns a listener to serve. The caller must close it.
+// NewPipeListener returns a listener. The caller must close it.
 func NewPipeListener() *PipeListener {
 	return &PipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
 }
@@ -30,17 +30,17 @@ func (l *PipeListener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close makes Accept and Dial fail from now on.
+// Close makes Accept and Dial return [net.ErrClosed].
 func (l *PipeListener) Close() error {
 	l.once.Do(func() { close(l.done) })
 	return nil
 }
 
-// Addr returns an address to log. Nothing listens there.
+// Addr returns an address for logs. It cannot be connected to.
 func (l *PipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
 
-// Dial connects to the listener, whatever the network and the address. It has
-// the signature of the DialContext fields of HTTP and WebSocket clients.
+// Dial connects to the listener and ignores the network and the address. Its
+// signature is that of DialContext fields.
 func (l *PipeListener) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {

@@ -4,33 +4,32 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 )
 
 // A Protocol is a version of HTTP that a test server speaks.
 type Protocol string
 
-// The protocols of [StartServer]. HTTP/1.1 is served in the clear, HTTP/2
-// over TLS as browsers do it.
+// The protocols of [StartServer]. HTTP/1.1 is served without TLS, HTTP/2 with
+// it, as browsers require.
 const (
 	HTTP1 Protocol = "HTTP/1.1"
 	HTTP2 Protocol = "HTTP/2"
 )
 
-// A Server is a running test server. Client gives a client that trusts it
-// and speaks its protocol, Listener its address for [Dial].
+// A Server is a running test server. Its Client method returns a client that
+// trusts the server's certificate and speaks its protocol.
 type Server struct {
 	*httptest.Server
-	log logBuffer
+	log Log
 }
 
 // StartServer serves handler on a free port of 127.0.0.1 until the test ends.
-// The configure functions may change the server underneath before it starts,
-// for example its timeouts.
+// The configure functions may change the underlying server before it starts;
+// for example, its timeouts.
 //
 //	srv := testkit.StartServer(t, testkit.HTTP2, handler)
-//	res, err := srv.Client().Get(srv.URL + "/x")
+//	res := srv.Get(t, "/x")
 func StartServer(tb testing.TB, protocol Protocol, handler http.Handler, configure ...func(*http.Server)) *Server {
 	tb.Helper()
 	srv := &Server{Server: httptest.NewUnstartedServer(handler)}
@@ -48,15 +47,15 @@ func StartServer(tb testing.TB, protocol Protocol, handler http.Handler, configu
 		tb.Fatalf("testkit: unknown protocol %q", protocol)
 	}
 	tb.Cleanup(func() {
-		// A handler may still be busy with a client that the test left open.
+		// A handler may still be serving a connection that the test left open.
 		srv.CloseClientConnections()
 		srv.Close()
 	})
 	return srv
 }
 
-// EachProtocol runs test as a subtest in HTTP/1.1 and in HTTP/2, each against
-// its own server of handler.
+// EachProtocol runs test as a subtest for HTTP/1.1 and for HTTP/2, each with a
+// new server for handler.
 func EachProtocol(t *testing.T, handler http.Handler, test func(t *testing.T, srv *Server)) {
 	t.Helper()
 	for _, protocol := range []Protocol{HTTP1, HTTP2} {
@@ -66,30 +65,9 @@ func EachProtocol(t *testing.T, handler http.Handler, test func(t *testing.T, sr
 	}
 }
 
-// Logged returns what net/http has written to the server's error log so far:
-// panics, superfluous WriteHeader calls, failed handshakes.
+// Logged returns the server's error log so far: panics, superfluous WriteHeader
+// calls, and failed handshakes, for example.
 func (s *Server) Logged() string { return s.log.String() }
 
 // Addr returns the server's address as "host:port".
 func (s *Server) Addr() string { return s.Listener.Addr().String() }
-
-// A logBuffer collects a log that several goroutines write.
-type logBuffer struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-// Write appends one log line.
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.text = append(b.text, p...)
-	return len(p), nil
-}
-
-// String returns the whole log.
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return string(b.text)
-}

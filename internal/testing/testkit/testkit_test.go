@@ -12,8 +12,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// A recorder is a testing.TB that takes failures instead of failing, to test
-// the checks themselves.
+// A recorder is a testing.TB that keeps failures instead of failing, to test
+// checks.
 type recorder struct {
 	testing.TB
 	cleanups []func()
@@ -33,16 +33,9 @@ func TestEachProtocolSpeaksItsProtocol(t *testing.T) {
 		fmt.Fprint(w, r.ProtoMajor)
 	})
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
-		res, err := srv.Client().Get(srv.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		body, _ := io.ReadAll(res.Body)
 		want := map[string]string{"HTTP/1.1": "1", "HTTP/2": "2"}
-		if _, name, _ := strings.Cut(t.Name(), "/"); string(body) != want[name] {
-			t.Errorf("the handler saw HTTP/%s under %s", body, name)
-		}
+		_, name, _ := strings.Cut(t.Name(), "/")
+		srv.Get(t, "/").Want(t, 200, want[name])
 	})
 }
 
@@ -65,10 +58,7 @@ func TestConnSendsAndReadsRawBytes(t *testing.T) {
 	conn := testkit.Dial(t, srv.Addr())
 
 	conn.Send("GET /one HTTP/1.1\r\nHost: x\r\n\r\n")
-	res := conn.ReadResponse("GET")
-	if body, _ := io.ReadAll(res.Body); res.StatusCode != 200 || string(body) != "/one" {
-		t.Errorf("answer %d %q", res.StatusCode, body)
-	}
+	conn.Response("GET").Want(t, 200, "/one")
 	conn.Send("GET /two HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	if all := conn.ReadAll(); !strings.HasSuffix(all, "\r\n\r\n/two") {
 		t.Errorf("the rest is %q", all)
@@ -120,11 +110,11 @@ func TestCheckLeaksFindsAGoroutineAndLetsEndedOnesBe(t *testing.T) {
 	go func() {}()
 }
 
-func TestCheckLeaksRefusesAParallelTest(t *testing.T) {
+func TestCheckLeaksPanicsInAParallelTest(t *testing.T) {
 	t.Parallel()
 	defer func() {
 		if recover() == nil {
-			t.Error("a parallel test was let through")
+			t.Error("CheckLeaks did not panic")
 		}
 	}()
 	testkit.CheckLeaks(t)
@@ -154,6 +144,6 @@ func TestKeyPairServesTLS(t *testing.T) {
 	}
 	defer conn.Close()
 	if got := testkit.Wrap(t, conn).ReadAll(); got != "hello" {
-		t.Errorf("the server said %q", got)
+		t.Errorf("the server sent %q", got)
 	}
 }
