@@ -20,7 +20,7 @@ func TestParameters(t *testing.T) {
 		id := http.PathParam(r, "id") // decoded
 		number, ok := http.PathParamInt64(w, r, "id")
 		if !ok {
-			return // PathParamInt64 has sent a 400
+			return // PathParamInt64 has responded with 400
 		}
 		name := http.QueryParam(r, "name")
 		view := http.QueryParamOr(r, "view", "table")
@@ -70,6 +70,53 @@ func TestBindJSON(t *testing.T) {
 	}
 }
 
+//snippet:begin README.md
+
+func createUser(w http.ResponseWriter, r *http.Request) {
+	var user struct {
+		Name  string `json:"name"`
+		Email string `json:"email"`
+		Age   int    `json:"age"`
+	}
+	if !http.BindJSON(w, r, &user) {
+		return // BindJSON has responded with 400
+	}
+
+	mistakes := make(map[string]string) // by field
+	if user.Name == "" {
+		mistakes["name"] = "is required"
+	}
+	if !strings.Contains(user.Email, "@") {
+		mistakes["email"] = "is not an email address"
+	}
+	if user.Age < 18 {
+		mistakes["age"] = "must be at least 18"
+	}
+	if len(mistakes) > 0 {
+		http.WriteJSON(w, http.StatusUnprocessableEntity, map[string]any{
+			"error":  "invalid user",
+			"fields": mistakes,
+		})
+		return
+	}
+	http.WriteJSON(w, http.StatusCreated, user)
+}
+
+//snippet:end
+
+func TestValidation(t *testing.T) {
+	t.Parallel()
+	handler := http.HandlerFunc(createUser)
+	valid := `{"name":"Ada","email":"ada@example.com","age":36}`
+	ask(t, handler, "POST /", valid).want(t, 201, valid)
+	ask(t, handler, "POST /", `{"name":"Ada","email":"ada","age":36}`).
+		want(t, 422, `{"error":"invalid user","fields":{"email":"is not an email address"}}`)
+	ask(t, handler, "POST /", `{}`).
+		want(t, 422, `{"error":"invalid user","fields":{"age":"must be at least 18","email":"is not an email address","name":"is required"}}`)
+	ask(t, handler, "POST /", `{"age":"36"}`).
+		want(t, 400, `{"error":"field \"age\" has a string where an integer is expected (before offset 11)"}`)
+}
+
 func TestReadJSONLimit(t *testing.T) {
 	t.Parallel()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -78,7 +125,7 @@ func TestReadJSONLimit(t *testing.T) {
 		err := http.ReadJSONLimit(r, &input, 10<<20)
 		switch {
 		case errors.Is(err, http.ErrBodyTooLarge):
-			http.WriteError(w, http.StatusRequestEntityTooLarge, "at most 10 MB, please")
+			http.WriteError(w, http.StatusRequestEntityTooLarge, "the body is larger than 10 MB")
 			return
 		case err != nil:
 			http.WriteError(w, http.StatusBadRequest, err.Error()) // safe to show to the client
@@ -88,7 +135,7 @@ func TestReadJSONLimit(t *testing.T) {
 		http.WriteJSON(w, http.StatusOK, input.ID)
 	})
 	ask(t, handler, "POST /", `{"id":7,"name":"`+strings.Repeat("x", 2<<20)+`"}`).want(t, 200, "7")
-	ask(t, handler, "POST /", `{"id":7,"name":"`+strings.Repeat("x", 10<<20)+`"}`).want(t, 413, `{"error":"at most 10 MB, please"}`)
+	ask(t, handler, "POST /", `{"id":7,"name":"`+strings.Repeat("x", 10<<20)+`"}`).want(t, 413, `{"error":"the body is larger than 10 MB"}`)
 	if got := ask(t, handler, "POST /", `{"id":"x"}`); got.status != 400 || !strings.Contains(got.body, `\"id\"`) {
 		t.Errorf("got %d %s", got.status, got.body)
 	}

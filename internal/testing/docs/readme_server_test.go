@@ -134,10 +134,10 @@ func TestStartAndStop(t *testing.T) {
 	}
 	fmt.Println("serving at", server.Addr()) // Start does not block
 
-	stopping, cancel := context.WithTimeout(ctx, 10*time.Second)
+	stopCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if err := server.Stop(stopping); err != nil {
-		log.Print(err) // names what was cut off
+	if err := server.Stop(stopCtx); err != nil {
+		log.Print(err) // lists what was cut off
 	}
 	//snippet:end
 	if !strings.HasPrefix(fmt.String(), "serving at ") || log.String() != "" {

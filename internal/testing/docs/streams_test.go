@@ -124,7 +124,7 @@ func follow(t *testing.T, s *memoryServer, header ...string) received {
 
 //snippet:begin README.md
 
-// A hub keeps the latest messages for everyone who follows it, and numbers them.
+// A hub numbers messages and keeps the latest for its followers.
 type hub struct {
 	mu       sync.Mutex
 	messages []string      // at most 1000
@@ -132,13 +132,13 @@ type hub struct {
 	added    chan struct{} // closed when a message is added
 }
 
-// newHub numbers messages from the current time on, so that the numbers of an
-// earlier process are older than all of its own.
+// newHub returns an empty hub. Its numbers start at the current time, so they are
+// larger than those of any earlier process.
 func newHub() *hub {
 	return &hub{first: time.Now().UnixMicro(), added: make(chan struct{})}
 }
 
-// publish adds a message. It does not wait for anyone.
+// publish adds a message. It does not wait for followers.
 func (h *hub) publish(message string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -158,8 +158,8 @@ func (h *hub) next() int64 {
 	return h.first + int64(len(h.messages))
 }
 
-// from returns the messages from number n on, and a channel that is closed when
-// there are more. It returns false if the hub no longer has message n.
+// from returns the messages starting with number n, and a channel that is closed
+// when another is added. It returns false if the hub no longer has message n.
 func (h *hub) from(n int64) ([]string, <-chan struct{}, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -179,7 +179,7 @@ var updates = newHub()
 func stream(w http.ResponseWriter, r *http.Request) {
 	n := updates.next()
 	if seen, err := strconv.ParseInt(http.LastEventID(r), 10, 64); err == nil {
-		n = seen + 1 // the client has reconnected
+		n = seen + 1 // the client is reconnecting
 	}
 	sse := http.NewSSEWriter(w)
 	ping := time.NewTicker(30 * time.Second)
@@ -201,11 +201,11 @@ func stream(w http.ResponseWriter, r *http.Request) {
 		}
 		select {
 		case <-added:
-		case <-ping.C: // proxies close silent connections
+		case <-ping.C: // proxies close idle connections
 			if err := sse.Comment("ping"); err != nil {
 				return
 			}
-		case <-r.Context().Done(): // the client has left, or the server is stopping
+		case <-r.Context().Done(): // the client disconnected, or the server is stopping
 			return
 		}
 	}
@@ -329,13 +329,13 @@ var upgrader http.Upgrader
 func echo(w http.ResponseWriter, r *http.Request) {
 	conn, err := upgrader.Upgrade(w, r)
 	if err != nil {
-		return // Upgrade has sent the error response
+		return // Upgrade has sent an error response
 	}
 	defer conn.Close()
 	for {
 		messageType, payload, err := conn.ReadMessage()
 		if err != nil {
-			return // the peer has closed, or is gone
+			return // the peer closed the connection, or it failed
 		}
 		if err := conn.WriteMessage(messageType, payload); err != nil {
 			return
@@ -362,6 +362,118 @@ func TestEcho(t *testing.T) {
 				t.Errorf("a page of %s gets %d, want %d", origin, got, want)
 			}
 		}
+	})
+}
+
+//snippet:begin README.md
+
+// keepAlive sends a ping every 30 seconds until ctx is done. If no pong arrives for
+// 90 seconds, the connection's read methods fail.
+func keepAlive(ctx context.Context, conn *http.Conn) {
+	extend := func([]byte) error { return conn.SetReadDeadline(time.Now().Add(90 * time.Second)) }
+	extend(nil)
+	conn.SetPongHandler(extend)
+	go func() {
+		ticker := time.NewTicker(30 * time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return
+			}
+			conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
+			if err := conn.WritePing(nil); err != nil {
+				return
+			}
+		}
+	}()
+}
+
+func robustEcho(w http.ResponseWriter, r *http.Request) {
+	conn, err := upgrader.Upgrade(w, r)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	conn.SetMaxMessageSize(64 << 10) // 16 MB by default
+	keepAlive(r.Context(), conn)     // the context is canceled when the handler returns
+	for {
+		messageType, payload, err := conn.ReadMessage()
+		if err != nil {
+			return // includes messages that are too large and missing pongs
+		}
+		conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
+		if err := conn.WriteMessage(messageType, payload); err != nil {
+			return // the client disconnected or stopped reading
+		}
+	}
+}
+
+//snippet:end
+
+func TestRobustEcho(t *testing.T) {
+	t.Parallel()
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(robustEcho))
+	client, _, err := http.Dial(t.Context(), strings.Replace(srv.URL, "http", "ws", 1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.CloseNow()
+	text := strings.Repeat("x", 64<<10)
+	if err := client.WriteMessage(http.TextMessage, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	wantMessage(t, client, text)
+	go client.WriteMessage(http.TextMessage, []byte(text+"x")) // fails if the server closes the connection first
+	var closed *http.CloseError
+	if _, _, err := client.ReadMessage(); !errors.As(err, &closed) || closed.Code != http.CloseMessageTooBig {
+		t.Errorf("%v, want close code 1009", err)
+	}
+}
+
+func TestRobustEchoKeepsIdleClients(t *testing.T) {
+	inMemory(t, robustEcho, func(t *testing.T, s *memoryServer) {
+		conn := connect(t, s, nil)
+		var pings atomic.Int64
+		conn.SetPingHandler(func(data []byte) error {
+			pings.Add(1)
+			return conn.WritePong(data)
+		})
+		client := reading(conn)
+		time.Sleep(time.Hour + time.Second)
+		if got := pings.Load(); got != 120 {
+			t.Errorf("%d pings in an hour, want 120", got)
+		}
+		if err := conn.WriteMessage(http.TextMessage, []byte("late")); err != nil {
+			t.Fatal(err)
+		}
+		client.want(t, "late")
+	})
+}
+
+func TestRobustEchoDisconnectsClients(t *testing.T) {
+	t.Run("that send no pong", func(t *testing.T) {
+		inMemory(t, robustEcho, func(t *testing.T, s *memoryServer) {
+			conn := connect(t, s, nil)
+			conn.SetPingHandler(func([]byte) error { return nil })
+			reading(conn)
+			time.Sleep(89 * time.Second)
+			s.wantRunning(t, 1)
+			time.Sleep(6 * time.Second) // the closing handshake included
+			s.wantRunning(t, 0)
+		})
+	})
+	t.Run("that stop reading", func(t *testing.T) {
+		inMemory(t, robustEcho, func(t *testing.T, s *memoryServer) {
+			conn := connect(t, s, nil)
+			go func() {
+				for conn.WriteMessage(http.BinaryMessage, make([]byte, 32<<10)) == nil {
+				}
+			}()
+			time.Sleep(30 * time.Second)
+			s.wantRunning(t, 0)
+		})
 	})
 }
 
@@ -426,23 +538,19 @@ func push(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
-	conn.SetMaxMessageSize(4 << 10) // 16 MB by default
+	conn.SetMaxMessageSize(4 << 10)
+	keepAlive(r.Context(), conn)
 
-	// The peer must send something, at least pongs, every 90 seconds.
-	alive := func([]byte) error { return conn.SetReadDeadline(time.Now().Add(90 * time.Second)) }
-	conn.SetPongHandler(alive)
-	left := make(chan struct{})
+	disconnected := make(chan struct{})
 	go func() {
-		defer close(left)
-		for alive(nil) == nil {
+		defer close(disconnected)
+		for {
 			if _, _, err := conn.ReadMessage(); err != nil {
 				return
 			}
 		}
 	}()
 
-	ping := time.NewTicker(30 * time.Second)
-	defer ping.Stop()
 	for {
 		messages, added, ok := updates.from(n)
 		if !ok {
@@ -452,18 +560,13 @@ func push(w http.ResponseWriter, r *http.Request) {
 		for _, message := range messages {
 			conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
 			if err := conn.WriteMessage(http.TextMessage, []byte(message)); err != nil {
-				return // the client has left, or stopped reading
+				return // the client disconnected or stopped reading
 			}
 			n++
 		}
 		select {
 		case <-added:
-		case <-ping.C:
-			conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
-			if err := conn.WritePing(nil); err != nil {
-				return
-			}
-		case <-left:
+		case <-disconnected:
 			return
 		}
 	}
