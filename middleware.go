@@ -67,12 +67,9 @@ func RequestID(config RequestIDConfig) Middleware {
 			state := response.StateOf(r.Context())
 			id := state.ID()
 			if id == "" {
-				kept := state.Strings(1)
-				kept[0] = config.choose(sent)
-				id = state.SetID(&kept[0])
+				id = state.SetID(config.choose(sent))
 			}
-			// Handlers may change the header's string, so it is another one.
-			header.Store(w.Header(), name, id, state.Strings(1))
+			state.SetHeader(w, name, id)
 			next.ServeHTTP(w, r)
 		})
 	}
@@ -564,10 +561,7 @@ func SecureHeaders(config SecureHeadersConfig) Middleware {
 	}
 	return func(next Handler) Handler {
 		return newStep(next, func(w ResponseWriter, r *Request) {
-			h, slots := w.Header(), response.Strings(w, len(fields))
-			for _, f := range fields {
-				slots = header.Store(h, f.Name, f.Value, slots)
-			}
+			response.SetHeaders(w, fields...)
 			next.ServeHTTP(w, r)
 		})
 	}

@@ -219,12 +219,10 @@ func (l *rateLimiter) setHeader(w ResponseWriter, s standing) {
 	text = strconv.AppendInt(text, end.Unix()+ceilSeconds(time.Duration(end.Nanosecond())), 10)
 	both := string(text)
 
-	values := response.Strings(w, 3)
-	values[0], values[1], values[2] = l.limit, both[:n], both[n:]
-	header := w.Header()
-	header["X-Ratelimit-Limit"] = values[0:1:1]
-	header["X-Ratelimit-Remaining"] = values[1:2:2]
-	header["X-Ratelimit-Reset"] = values[2:3:3]
+	response.SetHeaders(w,
+		response.Field{Name: "X-Ratelimit-Limit", Value: l.limit},
+		response.Field{Name: "X-Ratelimit-Remaining", Value: both[:n]},
+		response.Field{Name: "X-Ratelimit-Reset", Value: both[n:]})
 }
 
 // ceilSeconds returns d in seconds, rounded up.

@@ -197,11 +197,10 @@ func (c *csvResponse) start() {
 		return
 	}
 	c.started = true
-	h := c.w.Header()
-	delete(h, "Content-Length")
-	values := response.Strings(c.w, 2)
-	values[0], values[1] = "text/csv; charset=utf-8", c.disposition
-	h["Content-Type"], h["Content-Disposition"] = values[0:1:1], values[1:2:2]
+	delete(c.w.Header(), "Content-Length")
+	response.SetHeaders(c.w,
+		response.Field{Name: "Content-Type", Value: "text/csv; charset=utf-8"},
+		response.Field{Name: "Content-Disposition", Value: c.disposition})
 }
 
 // hasBody reports whether responses with a status have a body (RFC 9110,
@@ -228,16 +227,14 @@ func sendJSON(w ResponseWriter, status int, body *bufpool.Buffer) {
 // body has a Content-Encoding, somebody encodes it on its way, and the length
 // that is sent is another.
 func setContent(w ResponseWriter, contentType string, length int) {
-	h := w.Header()
-	values := response.Strings(w, 2)
-	if len(h["Content-Encoding"]) > 0 {
-		values[0] = contentType
-		h["Content-Type"] = values[0:1:1]
+	if h := w.Header(); len(h["Content-Encoding"]) > 0 {
+		response.SetHeader(w, "Content-Type", contentType)
 		delete(h, "Content-Length")
 		return
 	}
-	values[0], values[1] = contentType, strconv.Itoa(length)
-	h["Content-Type"], h["Content-Length"] = values[0:1:1], values[1:2:2]
+	response.SetHeaders(w,
+		response.Field{Name: "Content-Type", Value: contentType},
+		response.Field{Name: "Content-Length", Value: strconv.Itoa(length)})
 }
 
 // writeEncodingError answers for a value that cannot be encoded: a mistake in

@@ -358,9 +358,7 @@ func (rt *Router) refuse(w ResponseWriter, r *Request, allow string) {
 	status, hook, message := StatusNotFound, &rt.notFound, "not found"
 	if allow != "" {
 		status, hook, message = StatusMethodNotAllowed, &rt.methodNotAllowed, "method not allowed"
-		values := response.Strings(w, 1)
-		values[0] = allow
-		w.Header()["Allow"] = values
+		response.SetHeader(w, "Allow", allow)
 	}
 	if handler := hook.Load(); handler != nil {
 		(*handler).ServeHTTP(w, r)

@@ -201,18 +201,14 @@ func (s *staticHandler) serve(w ResponseWriter, r *Request, file *static.File) {
 		h.Set("Content-Encoding", coding)
 		h.Set("Content-Length", strconv.FormatInt(sent.Size, 10)) // ServeContent omits it for coded content
 	}
-	values := response.Strings(w, 3)
 	if contentType != "" {
-		values[0] = contentType
-		h["Content-Type"] = values[0:1:1]
+		response.SetHeader(w, "Content-Type", contentType)
 	}
 	if sent.ETag != "" {
-		values[1] = sent.ETag
-		h["Etag"] = values[1:2:2]
+		response.SetHeader(w, "Etag", sent.ETag)
 	}
 	if policy := cachePolicy(file); policy != "" && len(h["Cache-Control"]) == 0 {
-		values[2] = policy
-		h["Cache-Control"] = values[2:3:3]
+		response.SetHeader(w, "Cache-Control", policy)
 	}
 	ServeContent(w, withRange(r, sent.Size), file.Name, modified, content)
 }

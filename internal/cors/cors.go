@@ -49,8 +49,7 @@ const (
 // A Policy answers preflights and opens other responses to the origins that it
 // allows. It does not change and is safe for concurrent use.
 type Policy struct {
-	origins     *origin.AllowList
-	credentials bool
+	origins *origin.AllowList
 
 	methods   []string
 	anyMethod bool
@@ -63,12 +62,14 @@ type Policy struct {
 	// headers: room for all of them twice, and some white space.
 	maxRequested int
 
-	// What allowed responses say, ready to send. Empty ones are left out.
-	allowMethods  string
-	allowHeaders  string
-	exposeHeaders string
-	maxAge        string
+	// Further fields of an allowed response, in an answer to a preflight and in
+	// any other.
+	preflight []response.Field
+	actual    []response.Field
 }
+
+// maxFields is the largest number of fields that a response gets.
+const maxFields = 6
 
 // IsPreflight reports whether r is a CORS preflight: OPTIONS with both Origin
 // and Access-Control-Request-Method. Other OPTIONS requests are the handler's.
@@ -82,39 +83,31 @@ func IsPreflight(r *http.Request) bool {
 func (p *Policy) ServePreflight(w http.ResponseWriter, r *http.Request) {
 	allowOrigin := p.allowOrigin(r)
 	if allowOrigin == "" || !p.allowsMethod(r.Header[fieldRequestMethod]) || !p.allowsHeaders(r.Header[fieldRequestHeaders]) {
-		p.vary(w, r, response.Strings(w, 1))
-		w.WriteHeader(http.StatusNoContent)
-		return
+		p.setHeaders(w, r, "", nil)
+	} else {
+		p.setHeaders(w, r, allowOrigin, p.preflight)
 	}
-	h := w.Header()
-	slots := p.vary(w, r, response.Strings(w, 6))
-	slots = header.Store(h, fieldAllowOrigin, allowOrigin, slots)
-	if p.credentials {
-		slots = header.Store(h, fieldAllowCredentials, "true", slots)
-	}
-	slots = header.Store(h, fieldAllowMethods, p.allowMethods, slots)
-	slots = header.Store(h, fieldAllowHeaders, p.allowHeaders, slots)
-	header.Store(h, fieldMaxAge, p.maxAge, slots)
 	w.WriteHeader(http.StatusNoContent)
 }
 
 // Open lets the requesting page read the response if its origin is allowed. It
 // only sets fields, and must be called before the handler.
 func (p *Policy) Open(w http.ResponseWriter, r *http.Request) {
-	allowOrigin := p.allowOrigin(r)
-	if allowOrigin == "" {
-		p.vary(w, r, response.Strings(w, 1))
-		return
+	p.setHeaders(w, r, p.allowOrigin(r), p.actual)
+}
+
+// setHeaders sets Vary and, unless allowOrigin is "", the fields that allow the
+// origin.
+func (p *Policy) setHeaders(w http.ResponseWriter, r *http.Request, allowOrigin string, further []response.Field) {
+	fields := make([]response.Field, 0, maxFields)
+	if vary := p.vary(w.Header(), r); vary != "" {
+		fields = append(fields, response.Field{Name: "Vary", Value: vary})
 	}
-	h := w.Header()
-	slots := p.vary(w, r, response.Strings(w, 4))
-	slots = header.Store(h, fieldAllowOrigin, allowOrigin, slots)
-	if p.credentials {
-		slots = header.Store(h, fieldAllowCredentials, "true", slots)
+	if allowOrigin != "" {
+		fields = append(fields, response.Field{Name: fieldAllowOrigin, Value: allowOrigin})
+		fields = append(fields, further...)
 	}
-	if p.exposeHeaders != "" {
-		header.Store(h, fieldExposeHeaders, p.exposeHeaders, slots)
-	}
+	response.SetHeaders(w, fields...)
 }
 
 // allowOrigin returns the value of Access-Control-Allow-Origin, or "" if the
@@ -161,29 +154,29 @@ func (p *Policy) allowsHeaders(lines []string) bool {
 }
 
 // vary lists in Vary what the response depends on: the origin, unless all are
-// allowed, and for OPTIONS the fields of a preflight. It returns the slots that
-// are left.
-func (p *Policy) vary(w http.ResponseWriter, r *http.Request, slots []string) []string {
-	h := w.Header()
-	options, there := r.Method == http.MethodOptions, len(h["Vary"]) > 0
-	if there {
+// allowed, and for OPTIONS the fields of a preflight. If h has no Vary, it
+// returns the value that Vary needs, which is "" if the response depends on none
+// of these.
+func (p *Policy) vary(h http.Header, r *http.Request) string {
+	options := r.Method == http.MethodOptions
+	if len(h["Vary"]) > 0 {
 		if !p.origins.Any() {
 			header.AddVary(h, fieldOrigin)
 		}
 		if options {
 			header.AddVary(h, fieldRequestMethod, fieldRequestHeaders)
 		}
-		return slots
+		return ""
 	}
 	switch {
 	case options && p.origins.Any():
-		return header.Store(h, "Vary", varyPreflight, slots)
+		return varyPreflight
 	case options:
-		return header.Store(h, "Vary", varyOrigin, slots)
+		return varyOrigin
 	case !p.origins.Any():
-		return header.Store(h, "Vary", fieldOrigin, slots)
+		return fieldOrigin
 	}
-	return slots
+	return ""
 }
 
 // New compiles a configuration. The error names the field of Config that is
@@ -200,18 +193,24 @@ func New(c Config) (*Policy, error) {
 	headers := orDefault(c.AllowHeaders, "Origin", "Content-Type", "Accept", "Authorization")
 	p := &Policy{
 		origins:       origins,
-		credentials:   c.AllowCredentials,
 		methods:       methods,
 		anyMethod:     slices.Contains(methods, "*"),
 		headers:       headers,
 		anyHeader:     slices.Contains(headers, "*"),
 		authorization: slices.ContainsFunc(headers, func(name string) bool { return header.EqualFold(name, "Authorization") }),
-		allowMethods:  strings.Join(methods, ", "),
-		allowHeaders:  strings.Join(headers, ", "),
-		exposeHeaders: strings.Join(c.ExposeHeaders, ", "),
-		maxAge:        maxAge(c.MaxAge),
 	}
-	p.maxRequested = 2*len(p.allowHeaders) + 64
+	allowHeaders := strings.Join(headers, ", ")
+	p.maxRequested = 2*len(allowHeaders) + 64
+	if c.AllowCredentials {
+		p.actual = append(p.actual, response.Field{Name: fieldAllowCredentials, Value: "true"})
+	}
+	p.preflight = append(slices.Clone(p.actual),
+		response.Field{Name: fieldAllowMethods, Value: strings.Join(methods, ", ")},
+		response.Field{Name: fieldAllowHeaders, Value: allowHeaders},
+		response.Field{Name: fieldMaxAge, Value: maxAge(c.MaxAge)})
+	if len(c.ExposeHeaders) > 0 {
+		p.actual = append(p.actual, response.Field{Name: fieldExposeHeaders, Value: strings.Join(c.ExposeHeaders, ", ")})
+	}
 	if slices.Contains(methods, http.MethodGet) {
 		// A route for GET answers HEAD too. Browsers need not be told, since
 		// HEAD is one of the methods that they always allow.

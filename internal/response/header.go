@@ -113,9 +113,7 @@ func (w *Writer) setContentLength(h http.Header, n int) {
 	if known := w.committed.noTrailers && w.late.copy == nil; !known && hasTrailer(h) {
 		return
 	}
-	s := Strings(w, 1)
-	s[0] = strconv.Itoa(n)
-	h["Content-Length"] = s
+	w.SetField(h, "Content-Length", strconv.Itoa(n))
 }
 
 // ContentLength returns the length that h promises, or -1.

@@ -144,11 +144,20 @@ func (s *State) Value(key any) any {
 // ID returns the request's id, or "".
 func (s *State) ID() string { return load(&s.id) }
 
-// SetID sets the request's id if it has none yet, and returns the id that it
-// has then. The string that id points to must not change afterwards.
-func (s *State) SetID(id *string) string {
-	s.id.CompareAndSwap(nil, id)
+// SetID sets the request's id if it has none yet, and returns the id that the
+// request has then.
+func (s *State) SetID(id string) string {
+	kept := s.strings(1)
+	kept[0] = id
+	s.id.CompareAndSwap(nil, &kept[0])
 	return s.ID()
+}
+
+// SetHeader is the function [SetHeader] for a request that has this State.
+func (s *State) SetHeader(w http.ResponseWriter, name, value string) {
+	values := s.strings(1)
+	values[0] = value
+	w.Header()[name] = values
 }
 
 // Pattern returns the pattern of the route that matched, or "".
@@ -234,21 +243,9 @@ func (s *State) Logger() *slog.Logger {
 	return l
 }
 
-// Strings returns n empty strings for use as header values, as many slices
-// of one: s[0:1:1], s[1:2:2] and so on. Where the request has a State they
-// come out of its memory, so that a response's header fields cost no
-// allocation each and no slice is shared between responses.
-func Strings(w http.ResponseWriter, n int) []string {
-	if cw, ok := w.(*Writer); ok {
-		if s := cw.State(); s != nil {
-			return s.Strings(n)
-		}
-	}
-	return make([]string, n)
-}
-
-// Strings is the function [Strings] for a known State.
-func (s *State) Strings(n int) []string {
+// strings returns n empty strings, from the State's own memory if there are
+// enough left. They are never returned again.
+func (s *State) strings(n int) []string {
 	end := int(s.used.Add(int32(n)))
 	if end > len(s.slots) {
 		return make([]string, n)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/header"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
 // A Config has the fields of the root package's SecureHeadersConfig, where
@@ -25,9 +26,6 @@ type Config struct {
 	HSTSPreload           bool
 }
 
-// A Field is one header field, its name in canonical form.
-type Field struct{ Name, Value string }
-
 // off is the value that leaves a field out.
 const off = "-"
 
@@ -37,8 +35,8 @@ const preloadAge = 365 * 24 * 60 * 60
 
 // Compile returns the fields to send. The error names the field of Config that
 // is wrong, and its value.
-func Compile(c Config) ([]Field, error) {
-	var fields []Field
+func Compile(c Config) ([]response.Field, error) {
+	var fields []response.Field
 	for _, f := range []struct {
 		setting, name, value, byDefault string
 		allowed                         []string // any value if nil
@@ -59,14 +57,14 @@ func Compile(c Config) ([]Field, error) {
 		if err := check(f.value, f.allowed); err != nil {
 			return nil, fmt.Errorf("%s: %q %w", f.setting, f.value, err)
 		}
-		fields = append(fields, Field{f.name, f.value})
+		fields = append(fields, response.Field{Name: f.name, Value: f.value})
 	}
 	hsts, err := c.strictTransportSecurity()
 	if err != nil {
 		return nil, err
 	}
 	if hsts != "" {
-		fields = append(fields, Field{"Strict-Transport-Security", hsts})
+		fields = append(fields, response.Field{Name: "Strict-Transport-Security", Value: hsts})
 	}
 	return fields, nil
 }

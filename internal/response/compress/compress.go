@@ -107,12 +107,8 @@ func (s *Stage) Release(w *response.Writer, h http.Header, body []byte, why resp
 	if !encodable(h) {
 		return status, body, nil
 	}
-	types, known := h["Content-Type"]
-	if !known {
-		types = response.Strings(w, 1)
-		types[0] = http.DetectContentType(body)
-	}
-	if len(types) == 0 || !s.eligible(types[0]) {
+	contentType, known := bodyType(h, body)
+	if !s.eligible(contentType) {
 		return status, body, nil
 	}
 	s.vary(w, h)
@@ -124,10 +120,23 @@ func (s *Stage) Release(w *response.Writer, h http.Header, body []byte, why resp
 		return status, body, nil
 	}
 	if !known {
-		h["Content-Type"] = types
+		w.SetField(h, "Content-Type", contentType)
 	}
 	s.relabel(w, h, coding)
 	return status, body, s.encoders[coding].get(w.Sink())
+}
+
+// bodyType returns the Content-Type in h, or if there is none the type that a
+// server would sniff from the body.
+func bodyType(h http.Header, body []byte) (contentType string, known bool) {
+	types, known := h["Content-Type"]
+	switch {
+	case !known:
+		return http.DetectContentType(body), false
+	case len(types) == 0: // the handler wants none
+		return "", true
+	}
+	return types[0], true
 }
 
 // describe makes the header of a response to HEAD, whose handler wrote no body,
@@ -212,22 +221,14 @@ func (s *Stage) small(n int64) bool { return n >= 0 && n < int64(s.MinSize) }
 
 // vary adds Accept-Encoding to Vary.
 func (s *Stage) vary(w *response.Writer, h http.Header) {
-	lines := h["Vary"]
-	if header.Varies(lines, "Accept-Encoding") {
-		return
+	if !header.Varies(h["Vary"], "Accept-Encoding") {
+		w.AddField(h, "Vary", "Accept-Encoding")
 	}
-	// A slice of this response's own: the one in h may be in others too.
-	values := response.Strings(w, len(lines)+1)
-	copy(values, lines)
-	values[len(lines)] = "Accept-Encoding"
-	h["Vary"] = values
 }
 
 // relabel makes h describe the encoded body.
 func (s *Stage) relabel(w *response.Writer, h http.Header, coding int) {
-	value := response.Strings(w, 1)
-	value[0] = s.names[coding]
-	h["Content-Encoding"] = value
+	w.SetField(h, "Content-Encoding", s.names[coding])
 	delete(h, "Content-Length")
 	// Ranges and a strong tag speak of the bytes before encoding.
 	if !header.TakesRanges(h) {
@@ -236,9 +237,7 @@ func (s *Stage) relabel(w *response.Writer, h http.Header, coding int) {
 	delete(h, "Accept-Ranges")
 	w.SetTakesRanges()
 	if tag := h["Etag"]; len(tag) > 0 && !w.PlainTag() && strings.HasPrefix(tag[0], `"`) {
-		weak := response.Strings(w, 1)
-		weak[0] = "W/" + tag[0]
-		h["Etag"] = weak
+		w.SetField(h, "Etag", "W/"+tag[0])
 	}
 }
 
@@ -252,7 +251,7 @@ func (s *Stage) retag(w *response.Writer, h http.Header) {
 	known := w.Request().Header["If-None-Match"]
 	same := func(a, b string) bool { return a == b }
 	if weak := "W/" + tag[0]; header.ListsETag(known, weak, same) && !header.ListsETag(known, tag[0], same) {
-		h["Etag"] = []string{weak}
+		w.SetField(h, "Etag", weak)
 	}
 }
 

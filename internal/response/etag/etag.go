@@ -45,11 +45,10 @@ func (s Stage) Release(w *response.Writer, h http.Header, body []byte, why respo
 	if why != response.End || len(body) == 0 || !free(w, h) {
 		return w.Status(), body, nil
 	}
-	value := response.Strings(w, 1)
-	value[0] = s.tag(body)
-	h["Etag"] = value
+	tag := s.tag(body)
+	w.SetField(h, "Etag", tag)
 	w.SetPlainTag()
-	if lines := w.Request().Header["If-None-Match"]; len(lines) > 0 && header.ListsETag(lines, value[0], header.WeakMatch) {
+	if lines := w.Request().Header["If-None-Match"]; len(lines) > 0 && header.ListsETag(lines, tag, header.WeakMatch) {
 		w.SetUnmodified(plainType(h, body))
 		header.DropUnmodified(h)
 		return http.StatusNotModified, nil, nil

@@ -1,0 +1,56 @@
+package response
+
+import "net/http"
+
+// A Field is a header field with one value. Its Name is in canonical form.
+type Field struct{ Name, Value string }
+
+// SetHeader sets a header field of w to one value. name must be in canonical
+// form.
+//
+// It is [http.Header.Set] without the allocation: the slice that holds the value
+// comes out of memory that belongs to the request. No other field and no other
+// response uses that slice, so handlers can append to it and change it.
+func SetHeader(w http.ResponseWriter, name, value string) {
+	SetHeaders(w, Field{name, value})
+}
+
+// SetHeaders is SetHeader for several fields. If w has no memory for them, for
+// example because it belongs to a test, one allocation holds all the values.
+func SetHeaders(w http.ResponseWriter, fields ...Field) {
+	h, values := w.Header(), stringsFor(w, len(fields))
+	for i, f := range fields {
+		values[i] = f.Value
+		h[f.Name] = values[i : i+1 : i+1]
+	}
+}
+
+// SetField is [SetHeader] for a stage, where h is the header that the stage was
+// given.
+func (w *Writer) SetField(h http.Header, name, value string) {
+	values := stringsFor(w, 1)
+	values[0] = value
+	h[name] = values
+}
+
+// AddField adds a value to a field of the header that a stage was given. Like
+// [http.Header.Add] it keeps the values that the field has, but it copies their
+// slice, which other responses may share.
+func (w *Writer) AddField(h http.Header, name, value string) {
+	before := h[name]
+	values := stringsFor(w, len(before)+1)
+	copy(values, before)
+	values[len(before)] = value
+	h[name] = values
+}
+
+// stringsFor returns n empty strings from the memory of the request that w
+// answers, if it has some left, or newly allocated.
+func stringsFor(w http.ResponseWriter, n int) []string {
+	if cw, ok := w.(*Writer); ok {
+		if s := cw.State(); s != nil {
+			return s.strings(n)
+		}
+	}
+	return make([]string, n)
+}
