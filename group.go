@@ -21,10 +21,7 @@ func newGroup(router *Router, parent *Group, prefix string) *Group {
 	if parent != nil {
 		above = parent.prefix
 	}
-	full, err := routing.Extend(above, prefix)
-	if foreign := routing.ForeignPrefix(prefix); foreign != nil {
-		err = foreign
-	}
+	full, err := routing.JoinPrefix(above, prefix)
 	if err != nil {
 		callsite.Panicf("group prefix %q: %v", above+prefix, err)
 	}

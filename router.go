@@ -228,7 +228,7 @@ func (rt *Router) Routes() []Route {
 	defer rt.mu.Unlock()
 	routes := make([]Route, len(rt.endpoints))
 	for i, endpoint := range rt.endpoints {
-		routes[i].Method, routes[i].Path = routing.Split(endpoint.pattern)
+		routes[i].Method, routes[i].Path = routing.SplitMethod(endpoint.pattern)
 	}
 	slices.SortFunc(routes, func(a, b Route) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method))
@@ -249,12 +249,9 @@ func (rt *Router) ServeHTTP(w ResponseWriter, r *Request) {
 // register adds a route for a pattern as a user wrote it, below the prefix of
 // a group or, if group is nil, to the router itself.
 func (rt *Router) register(group *Group, prefix, written string, handler Handler) {
-	if err := routing.Foreign(written); err != nil {
-		callsite.Panicf("pattern %q: %v", inFull(prefix, written), err)
-	}
-	full, err := routing.Join(prefix, written)
+	full, err := routing.JoinPattern(prefix, written)
 	if err != nil {
-		callsite.Panicf("pattern %q: %v", written, err)
+		callsite.Panicf("pattern %q: %v", full, err)
 	}
 	switch {
 	case isNil(handler):
@@ -271,15 +268,6 @@ func (rt *Router) register(group *Group, prefix, written string, handler Handler
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.add(added)
-}
-
-// inFull returns a pattern below the prefix of a group, or as it was written if
-// that cannot be told.
-func inFull(prefix, written string) string {
-	if full, err := routing.Join(prefix, written); err == nil {
-		return full
-	}
-	return written
 }
 
 // addUnbuilt adds a route that will be built with the others, and reports

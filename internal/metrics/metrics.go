@@ -141,7 +141,7 @@ func (t *Table) addPattern(p string) *route {
 	if r := known[p]; r != nil {
 		return r
 	}
-	_, path := routing.Split(p)
+	_, path := routing.SplitMethod(p)
 	switch {
 	case path == "":
 		path = unmatched

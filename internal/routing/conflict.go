@@ -7,41 +7,42 @@ import (
 	"strings"
 )
 
-// A ConflictError reports that the registered pattern Other matches requests
-// that the new pattern matches too, and that neither is more specific.
+// A ConflictError reports that a new pattern conflicts with a registered one:
+// some requests match both, and neither pattern is more specific.
 type ConflictError struct {
-	Other string // the pattern registered earlier
-	Why   string // an explanation with requests as examples
+	Other string // the registered pattern
+	Why   string // an explanation with example requests
 }
 
-// Error returns a message that names the other pattern and explains the
+// Error returns a message that names the registered pattern and explains the
 // conflict.
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("conflicts with pattern %q:\n%s", e.Other, e.Why)
 }
 
-// Conflict returns a [*ConflictError] if a ServeMux refuses the pattern p
-// beside other, and nil if it takes both. Each of the two must be valid.
-func Conflict(p, other string) *ConflictError {
+// conflictBetween returns a [*ConflictError] if ServeMux rejects the combination
+// of two valid patterns, and nil if it accepts both. other is the one registered
+// first.
+func conflictBetween(pattern, other string) *ConflictError {
 	mux := new(http.ServeMux)
-	if Register(mux, other, http.NotFoundHandler()) != nil || Register(mux, p, http.NotFoundHandler()) == nil {
+	if tryHandle(mux, other, http.NotFoundHandler()) != nil || tryHandle(mux, pattern, http.NotFoundHandler()) == nil {
 		return nil
 	}
-	return &ConflictError{Other: other, Why: explain(p, other)}
+	return &ConflictError{Other: other, Why: explainConflict(pattern, other)}
 }
 
-// explain says why p and other conflict. ServeMux itself has to confirm each
-// request that serves as an example.
-func explain(p, other string) string {
+// explainConflict explains why two patterns conflict. It generates requests as
+// examples and includes those that ServeMux matches as expected.
+func explainConflict(pattern, other string) string {
 	why := "both match the same requests"
-	own, others := alone(p, other), alone(other, p)
-	if own != "" || others != "" {
+	onlyPattern, onlyOther := requestOfOne(pattern, other), requestOfOne(other, pattern)
+	if onlyPattern != "" || onlyOther != "" {
 		why = "both match some requests, and neither is more specific"
 	}
-	if both := shared(p, other); both != "" {
+	if both := requestOfBoth(pattern, other); both != "" {
 		why += fmt.Sprintf("\nboth match the request %q", both)
 	}
-	for _, only := range []struct{ pattern, request string }{{p, own}, {other, others}} {
+	for _, only := range []struct{ pattern, request string }{{pattern, onlyPattern}, {other, onlyOther}} {
 		if only.request != "" {
 			why += fmt.Sprintf("\nonly pattern %q matches %q", only.pattern, only.request)
 		}
@@ -49,121 +50,118 @@ func explain(p, other string) string {
 	return why
 }
 
-// shared returns a request that p and other match, or "" if it finds none.
-func shared(p, other string) string {
-	method, rest := Split(p)
-	host, path := cutHost(rest)
-	otherMethod, otherRest := Split(other)
-	_, otherPath := cutHost(otherRest)
+// requestOfBoth returns a request that both patterns match, or "" if it finds
+// none.
+func requestOfBoth(pattern, other string) string {
+	method, rest := SplitMethod(pattern)
+	host, path := splitHost(rest)
+	otherMethod, otherRest := SplitMethod(other)
+	_, otherPath := splitHost(otherRest)
 	switch {
 	case method == "" && otherMethod == "":
 		method = http.MethodGet
 	case method == "", otherMethod == http.MethodHead:
 		method = otherMethod
 	}
-	if path = meet(path, otherPath); matches(p, method, host, path) && matches(other, method, host, path) {
+	path = commonPath(path, otherPath)
+	if matchesRequest(pattern, method, host, path) && matchesRequest(other, method, host, path) {
 		return method + " " + host + path
 	}
 	return ""
 }
 
-// alone returns a request that p matches and other does not, or "" if it finds
-// none.
-func alone(p, other string) string {
-	method, rest := Split(p)
-	host, path := cutHost(rest)
+// requestOfOne returns a request that pattern matches and other does not, or ""
+// if it finds none.
+func requestOfOne(pattern, other string) string {
+	method, rest := SplitMethod(pattern)
+	host, path := splitHost(rest)
 	if method == "" {
 		method = http.MethodGet
-		if otherMethod, _ := Split(other); otherMethod == http.MethodGet || otherMethod == http.MethodHead {
+		if otherMethod, _ := SplitMethod(other); otherMethod == http.MethodGet || otherMethod == http.MethodHead {
 			method = http.MethodPost
 		}
 	}
-	// A name may be a literal of the other pattern, or only paths below p's own
-	// may be left.
-	for _, path := range []string{fill(path, ""), fill(path, "1"), fill(path, "") + "more"} {
-		if matches(p, method, host, path) && !matches(other, method, host, path) {
+	// The second path is for wildcards whose name is a literal of the other
+	// pattern, the third for patterns that match only deeper paths alone.
+	for _, path := range []string{fillWildcards(path, ""), fillWildcards(path, "1"), fillWildcards(path, "") + "more"} {
+		if matchesRequest(pattern, method, host, path) && !matchesRequest(other, method, host, path) {
 			return method + " " + host + path
 		}
 	}
 	return ""
 }
 
-// matches asks ServeMux whether a pattern matches a request.
-func matches(p, method, host, path string) bool {
+// matchesRequest reports whether ServeMux matches a request with the pattern.
+func matchesRequest(pattern, method, host, path string) bool {
 	target, err := url.ParseRequestURI(path)
 	if err != nil {
 		return false
 	}
 	mux := new(http.ServeMux)
-	if Register(mux, p, match{}) != nil {
+	if tryHandle(mux, pattern, matched{}) != nil {
 		return false
 	}
 	if target.Host = host; host == "" {
 		target.Host = "localhost"
 	}
 	handler, _ := mux.Handler(&http.Request{Method: method, Host: target.Host, URL: target})
-	return handler == match{} // and not a redirect or a 404
+	return handler == matched{} // rather than a redirect or 404
 }
 
-// match is the handler of the pattern that matches compares with.
-type match struct{}
+// matched is the handler that matchesRequest registers.
+type matched struct{}
 
 // ServeHTTP is never called.
-func (match) ServeHTTP(http.ResponseWriter, *http.Request) {}
+func (matched) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
-// meet returns a path that the paths of two patterns have in common if there
-// is one: the literal segments of both, and names where both have a wildcard.
-func meet(path, other string) string {
-	segments, others := strings.Split(path[1:], "/"), strings.Split(other[1:], "/")
-	var met strings.Builder
-	for i := range max(len(segments), len(others)) {
-		segment, otherSegment := at(segments, i), at(others, i)
-		if _, wild := wildcard(segment); wild || segment == "" {
-			if name, wild := wildcard(otherSegment); otherSegment != "" && (!wild || name != "") {
+// commonPath returns a path that the paths of two patterns both match, if there
+// is one. It has the literal segments of both, and the name of the wildcard
+// where both have a wildcard.
+func commonPath(path, other string) string {
+	segments, otherSegments := strings.Split(path[1:], "/"), strings.Split(other[1:], "/")
+	var common strings.Builder
+	for i := range max(len(segments), len(otherSegments)) {
+		segment, otherSegment := segmentAt(segments, i), segmentAt(otherSegments, i)
+		if _, ok := wildcardName(segment); ok || segment == "" {
+			if name, ok := wildcardName(otherSegment); otherSegment != "" && (!ok || name != "") {
 				segment = otherSegment
 			}
 		}
-		met.WriteString(fill("/"+segment, ""))
+		common.WriteString(fillWildcards("/"+segment, ""))
 	}
-	return met.String()
+	return common.String()
 }
 
-// at returns segment i, or "" past the end.
-func at(segments []string, i int) string {
+// segmentAt returns segments[i], or "" past the end.
+func segmentAt(segments []string, i int) string {
 	if i < len(segments) {
 		return segments[i]
 	}
 	return ""
 }
 
-// fill returns a path in which each wildcard is replaced by its name and the
-// ending.
-func fill(path, ending string) string {
+// fillWildcards returns a pattern's path with each wildcard replaced by its name
+// and a suffix.
+func fillWildcards(path, suffix string) string {
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
-		name, wild := wildcard(segment)
-		if wild && name != "" {
-			name += ending
+		name, ok := wildcardName(segment)
+		if ok && name != "" {
+			name += suffix
 		}
-		if wild {
+		if ok {
 			segments[i] = name
 		}
 	}
 	return strings.Join(segments, "/")
 }
 
-// wildcard returns the name of a wildcard segment, which is empty for {$}, and
-// reports whether the segment is one.
-func wildcard(segment string) (name string, ok bool) {
+// wildcardName returns the name of a wildcard segment, which is empty for {$}.
+// If the segment is not a wildcard, ok is false.
+func wildcardName(segment string) (name string, ok bool) {
 	name, ok = strings.CutPrefix(segment, "{")
 	if !ok {
 		return "", false
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "}"), "..."), "$"), true
-}
-
-// cutHost cuts a pattern without its method before the path.
-func cutHost(rest string) (host, path string) {
-	i := strings.IndexByte(rest, '/')
-	return rest[:i], rest[i:]
 }

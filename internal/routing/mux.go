@@ -1,205 +1,227 @@
-// Package routing is a [http.ServeMux] that leaves it to a function what to
-// answer if no route matches.
+// Package routing implements a [http.ServeMux] whose unmatched requests go to a
+// function of the caller.
 //
-// ServeMux answers such requests itself, in plain text, through the response
-// writer that handlers use, so that its 404 and 405 cannot be told from theirs
-// without a wrapper around every request. A [Mux] registers one pattern more,
-// which matches whatever the others leave. One match then finds the route or
-// the lack of one, handlers see the real response writer, and the redirects
-// stay ServeMux's own, since it looks for them before it settles for a pattern
-// that matches less exactly. The last pattern hides from ServeMux which methods
-// the path has routes for; an [Index] knows.
+// ServeMux answers unmatched requests itself, in plain text, through the same
+// ResponseWriter that handlers use, so its 404 and 405 responses cannot be told
+// apart from those of handlers without wrapping every request. A [Mux] instead
+// registers one more pattern, the fallback "/", which matches every request
+// that no other pattern matches. A single match then finds either the route or
+// the fallback, handlers get the original ResponseWriter, and redirects remain
+// ServeMux's own, because ServeMux looks for a redirect before it settles for a
+// less specific pattern. The fallback hides from ServeMux which methods a path
+// has routes for; a methodIndex keeps them for the Allow header.
 //
-// Routes without wildcards, which most requests of an application are for, are
-// found without ServeMux. Requests that ServeMux would match in another way than
-// this package promises are looked up with care: see [Mux.find].
+// # How a request is matched
+//
+// A request takes the first of these ways that applies to it:
+//
+//  1. exactPaths: if the path equals a pattern without wildcards, one map
+//     look-up finds the route. Most requests for static paths end here.
+//  2. serveInTwoSteps: if ServeMux would treat the request differently from the
+//     documentation of the root package's Router, for example because its Host
+//     is EXAMPLE.com, ServeMux is asked about a normalized copy and the route
+//     that it names serves the original request.
+//  3. Otherwise ServeMux serves the request.
+//
+// In the last two the result may be the fallback, which calls the function for
+// unmatched requests.
+//
+// # How a pattern is registered
+//
+// ServeMux parses and compares patterns. This package adds checks for patterns
+// that are valid but most likely mistakes, such as those in the syntax of other
+// routers (otherSyntax), and it explains conflicts with example requests
+// (conflictBetween). Only public behavior of ServeMux is used: to find out
+// whether two patterns conflict, both are registered with an empty ServeMux.
 package routing
 
 import (
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// A Mux is a [http.ServeMux] with its own answer to unmatched requests, which
-// compares hosts without regard to case and to a dot at their end. Routes may be
-// added while it serves.
+// A Mux is a [http.ServeMux] with its own answer to unmatched requests. It
+// compares hosts in their canonical form: without regard to case or to a dot at
+// the end. All methods are safe for concurrent use by multiple goroutines;
+// routes may be registered while it serves.
 type Mux struct {
-	// serving is replaced once at most, when a route is registered that takes
-	// the place of the fallback.
-	serving atomic.Pointer[serving]
-	// literals is nil from a registration to the next request.
-	literals atomic.Pointer[literals]
-	index    Index
-	fallback *route // for requests that no other route matches
-	refuse   func(w http.ResponseWriter, r *http.Request, allow string)
+	// current is replaced at most once, by a route that matches every request
+	// and so takes the place of the fallback.
+	current atomic.Pointer[currentMux]
+	// exact is nil between a registration and the next request.
+	exact     atomic.Pointer[exactPaths]
+	methods   methodIndex
+	fallback  *route // for requests that no other route matches
+	unmatched func(w http.ResponseWriter, r *http.Request, allow string)
 
-	hosts  atomic.Bool // a pattern has a host
-	folded atomic.Bool // a pattern has a host that is not in the form of foldHost
+	hasHosts             atomic.Bool // a pattern has a host
+	hasNoncanonicalHosts atomic.Bool // a pattern has a host not in canonical form
 
-	mu     sync.Mutex // held to change routes, and to make literals of them
+	mu     sync.Mutex // held to change routes, and to build exact from them
 	routes []*route
 }
 
-// serving is the ServeMux that requests go to.
-type serving struct {
+// A currentMux is the ServeMux that requests go to.
+type currentMux struct {
 	*http.ServeMux
-	// fallback is true while the pattern "/" is the Mux's own. It is false once
-	// a registered route matches every request.
-	fallback bool
+	// hasFallback reports whether the pattern "/" is the Mux's own. It is false
+	// once a registered route matches every request.
+	hasFallback bool
 }
 
-// New returns a Mux without routes. For a request that no route matches it
-// calls refuse; allow is "" if the path is unknown, and otherwise lists the
-// methods that it has routes for, as in an Allow header.
-func New(refuse func(w http.ResponseWriter, r *http.Request, allow string)) *Mux {
-	m := &Mux{refuse: refuse}
-	m.fallback = &route{path: "/", handler: http.HandlerFunc(m.unmatched)}
+// New returns a Mux without routes. It calls unmatched for each request that no
+// route matches. allow is empty if no route matches the path either; otherwise
+// it lists the methods of the routes that do, as in an Allow header. unmatched
+// must be safe for concurrent use by multiple goroutines.
+func New(unmatched func(w http.ResponseWriter, r *http.Request, allow string)) *Mux {
+	m := &Mux{unmatched: unmatched}
+	m.fallback = &route{path: "/", handler: http.HandlerFunc(m.serveUnmatched)}
 	mux := new(http.ServeMux)
 	mux.Handle("/", m.fallback)
-	m.serving.Store(&serving{mux, true})
+	m.current.Store(&currentMux{mux, true})
 	return m
 }
 
-// Register adds a route. If p is not a valid pattern it returns the error of
-// [Check], and if p conflicts with a route that was added earlier, a
-// [*pattern.ConflictError]. It may be called while the Mux serves.
-func (m *Mux) Register(p string, handler http.Handler) error {
-	if err := Check(p); err != nil {
+// Register adds a route. It returns an error if pattern is not valid, and a
+// [*ConflictError] if it conflicts with a route registered earlier.
+func (m *Mux) Register(pattern string, handler http.Handler) error {
+	if err := checkPattern(pattern); err != nil {
 		return err
 	}
-	added := newRoute(p, handler)
+	added := newRoute(pattern, handler)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	// Before the route can match.
+	// Set these before the route can match.
 	if added.host != "" {
-		m.hosts.Store(true)
-		m.folded.CompareAndSwap(false, added.folded != p)
+		m.hasHosts.Store(true)
+		m.hasNoncanonicalHosts.CompareAndSwap(false, added.canonical != pattern)
 	}
-	if err := Register(m.serving.Load().ServeMux, added.folded, added); err != nil {
-		if err = m.resolve(err, added); err != nil {
+	if err := tryHandle(m.current.Load().ServeMux, added.canonical, added); err != nil {
+		if err = m.replaceFallback(added, err); err != nil {
 			return err
 		}
 	}
 	m.routes = append(m.routes, added)
-	m.literals.Store(nil)
-	m.index.Add(added.folded)
+	m.exact.Store(nil)
+	m.methods.add(added.canonical)
 	return nil
 }
 
-// resolve finds out why a route was refused. If nothing but the fallback
-// conflicts with it, then it matches every request, and takes the place of the
-// fallback.
-func (m *Mux) resolve(refusal error, added *route) error {
+// replaceFallback registers a route that ServeMux rejected with refusal, if the
+// fallback was the only reason: the route then matches every request and takes
+// the fallback's place. Otherwise it returns the reason. The caller holds m.mu.
+func (m *Mux) replaceFallback(added *route, refusal error) error {
 	for _, other := range m.routes {
-		if err := Conflict(added.folded, other.folded); err != nil {
+		if err := conflictBetween(added.canonical, other.canonical); err != nil {
 			err.Other = other.pattern
 			return err
 		}
 	}
-	if !m.serving.Load().fallback {
+	if !m.current.Load().hasFallback {
 		return refusal
 	}
 	mux := new(http.ServeMux)
 	for _, r := range m.routes {
-		mux.Handle(r.folded, r)
+		mux.Handle(r.canonical, r)
 	}
-	if err := Register(mux, added.folded, added); err != nil {
+	if err := tryHandle(mux, added.canonical, added); err != nil {
 		return err
 	}
-	m.serving.Store(&serving{mux, false})
+	m.current.Store(&currentMux{mux, false})
 	return nil
 }
 
 // ServeHTTP calls the handler of the route that matches the request, redirects
-// as ServeMux does, or has the request refused.
+// as ServeMux does, or calls the function for unmatched requests.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	known := m.literals.Load()
-	if known == nil {
-		known = m.collect()
+	exact := m.exact.Load()
+	if exact == nil {
+		exact = m.buildExact()
 	}
-	switch route := known.find(r); {
+	switch route := exact.find(r); {
 	case route != nil:
 		route.ServeHTTP(w, r)
-	case r.RequestURI != "*" && m.needsCare(r):
-		m.find(w, r)
+	case r.RequestURI != "*" && m.needsTwoSteps(r):
+		m.serveInTwoSteps(w, r)
 	default:
 		before := response.PatternOf(w, r)
-		m.serving.Load().ServeHTTP(w, r)
+		m.current.Load().ServeHTTP(w, r)
 		if r.Pattern != "" && response.PatternOf(w, r) == before {
-			response.KeepPattern(w, r) // ServeMux redirected to the path of a route, which ends in a slash
+			// ServeMux redirected to the path of a route that ends in a slash.
+			response.KeepPattern(w, r)
 		}
 	}
 }
 
-// collect makes the literals of all routes that are registered by now.
-func (m *Mux) collect() *literals {
+// buildExact builds m.exact from the routes registered so far.
+func (m *Mux) buildExact() *exactPaths {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.literals.Load()
-	if known == nil {
-		known = newLiterals(m.routes)
-		m.literals.Store(known)
+	exact := m.exact.Load()
+	if exact == nil {
+		exact = newExactPaths(m.routes)
+		m.exact.Store(exact)
 	}
-	return known
+	return exact
 }
 
-// unmatched is the handler of the fallback.
-func (m *Mux) unmatched(w http.ResponseWriter, r *http.Request) {
+// serveUnmatched is the handler of the fallback.
+func (m *Mux) serveUnmatched(w http.ResponseWriter, r *http.Request) {
 	host := r.URL.Host
 	if r.Method != http.MethodConnect {
 		host = withoutPort(r.Host)
 	}
-	m.refuse(w, r, m.index.Methods(foldHost(host), r.URL.EscapedPath()))
+	m.unmatched(w, r, m.methods.allow(canonicalHost(host), r.URL.EscapedPath()))
 }
 
 // A route is a registered handler with its pattern.
 type route struct {
-	pattern string // as it was registered; "" for the fallback
-	folded  string // the pattern with its host in the form of foldHost
-	method  string // "" for all
-	start   string // the method and the white space after it
-	host    string // as in folded
-	path    string
-	handler http.Handler
+	pattern   string // as registered; empty for the fallback
+	canonical string // pattern with its host in canonical form
+	method    string // empty for all methods
+	// methodPrefix is the method with the white space after it.
+	methodPrefix string
+	host         string // in canonical form
+	path         string
+	handler      http.Handler
 
-	once sync.Once
-	mux  *http.ServeMux // with this route alone
+	anyHostOnce sync.Once
+	anyHost     *http.ServeMux // only this route, without its host
 }
 
-// newRoute takes a valid pattern apart.
-func newRoute(p string, handler http.Handler) *route {
-	method, rest := Split(p)
-	slash := strings.IndexByte(rest, '/')
-	start, host := p[:len(p)-len(rest)], foldHost(rest[:slash])
+// newRoute returns the route of a valid pattern.
+func newRoute(pattern string, handler http.Handler) *route {
+	method, rest := SplitMethod(pattern)
+	host, path := splitHost(rest)
+	methodPrefix := pattern[:len(pattern)-len(rest)]
+	host = canonicalHost(host)
 	return &route{
-		pattern: p,
-		folded:  start + host + rest[slash:],
-		method:  method,
-		start:   start,
-		host:    host,
-		path:    rest[slash:],
-		handler: handler,
+		pattern:      pattern,
+		canonical:    methodPrefix + host + path,
+		method:       method,
+		methodPrefix: methodPrefix,
+		host:         host,
+		path:         path,
+		handler:      handler,
 	}
 }
 
-// ServeHTTP calls the handler. ServeMux has set the path values by then, and
-// the pattern, but with the folded host.
+// ServeHTTP calls the handler. ServeMux has already set the path values, and
+// the request's pattern to the canonical one.
 func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Pattern = rt.pattern
 	rt.handler.ServeHTTP(w, r)
 }
 
-// serveAlone serves a request that is known to match the route: a ServeMux with
-// the route's pattern but for the host sets the path values, whatever the
-// request's host is.
-func (rt *route) serveAlone(w http.ResponseWriter, r *http.Request) {
-	rt.once.Do(func() {
-		rt.mux = new(http.ServeMux)
-		rt.mux.Handle(rt.start+rt.path, rt)
+// serveAnyHost serves a request that is known to match the route, whatever its
+// Host. A ServeMux with only this route, without its host, sets the path values.
+func (rt *route) serveAnyHost(w http.ResponseWriter, r *http.Request) {
+	rt.anyHostOnce.Do(func() {
+		rt.anyHost = new(http.ServeMux)
+		rt.anyHost.Handle(rt.methodPrefix+rt.path, rt)
 	})
-	rt.mux.ServeHTTP(w, r)
+	rt.anyHost.ServeHTTP(w, r)
 }

@@ -1,17 +1,15 @@
-package routing_test
+package routing
 
 import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
-
-	"github.com/stanza-go/framework/pkg/http/internal/routing"
 )
 
-func TestIndexListsTheMethodsOfAPath(t *testing.T) {
+func TestMethodIndexListsTheMethodsOfAPath(t *testing.T) {
 	t.Parallel()
-	var index routing.Index
+	var index methodIndex
 	for _, p := range []string{
 		"/any/{x...}",
 		"GET /a",
@@ -26,7 +24,7 @@ func TestIndexListsTheMethodsOfAPath(t *testing.T) {
 		"GET /é",
 		"PURGE /v/{x}/w",
 	} {
-		index.Add(p)
+		index.add(p)
 	}
 	for _, tt := range []struct{ host, path, want string }{
 		{"", "/a", "GET, HEAD, POST"},
@@ -51,19 +49,19 @@ func TestIndexListsTheMethodsOfAPath(t *testing.T) {
 		{"", "/v//w", ""},
 		{"", "//w/", ""},
 	} {
-		if got := index.Methods(tt.host, tt.path); got != tt.want {
-			t.Errorf("Methods(%q, %q) = %q, want %q", tt.host, tt.path, got, tt.want)
+		if got := index.allow(tt.host, tt.path); got != tt.want {
+			t.Errorf("allow(%q, %q) = %q, want %q", tt.host, tt.path, got, tt.want)
 		}
 	}
 }
 
-func TestMuxGivesTheSameAnswerBeforeAndAfterARouteForEverything(t *testing.T) {
+func TestARouteForAllRequestsReplacesTheFallback(t *testing.T) {
 	t.Parallel()
 	say := func(text string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Said", text+" "+r.Pattern) }
 	}
-	m := routing.New(func(w http.ResponseWriter, r *http.Request, allow string) {
-		say("refused "+allow)(w, r)
+	m := New(func(w http.ResponseWriter, r *http.Request, allow string) {
+		say("unmatched "+allow)(w, r)
 	})
 	ask := func(target string) string {
 		w := httptest.NewRecorder()
@@ -75,7 +73,7 @@ func TestMuxGivesTheSameAnswerBeforeAndAfterARouteForEverything(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if a, b, c := ask("/a"), ask("/b"), ask("/c"); a != "routed GET /a" || b != "refused POST " || c != "refused  " {
+	if a, b, c := ask("/a"), ask("/b"), ask("/c"); a != "routed GET /a" || b != "unmatched POST " || c != "unmatched  " {
 		t.Errorf("before: %q, %q, %q", a, b, c)
 	}
 	if err := m.Register("/{all...}", say("rest")); err != nil {
@@ -85,11 +83,11 @@ func TestMuxGivesTheSameAnswerBeforeAndAfterARouteForEverything(t *testing.T) {
 		t.Errorf("after: %q, %q, %q", a, b, c)
 	}
 	if err := m.Register("/", say("again")); err == nil {
-		t.Error("a second route for everything was taken")
+		t.Error("a second route for all requests was accepted")
 	}
 }
 
-func TestConflictNamesTheRouteInTheWay(t *testing.T) {
+func TestConflictNamesTheOtherRoute(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ first, second, other string }{
 		{"GET /a/{x}", "GET /{x}/b", "GET /a/{x}"},
@@ -102,10 +100,10 @@ func TestConflictNamesTheRouteInTheWay(t *testing.T) {
 		{"GET /", "/", ""},
 		{"/", "GET /", ""},
 	} {
-		m := routing.New(refuse)
+		m := New(unmatched)
 		register(t, m, "GET /other", tt.first)
 		err := m.Register(tt.second, http.HandlerFunc(echo))
-		conflict, ok := errors.AsType[*routing.ConflictError](err)
+		conflict, ok := errors.AsType[*ConflictError](err)
 		if (tt.other == "") != (err == nil) || ok && conflict.Other != tt.other || !ok && err != nil {
 			t.Errorf("%q after %q: %v, want a conflict with %q", tt.second, tt.first, err, tt.other)
 		}
@@ -114,7 +112,7 @@ func TestConflictNamesTheRouteInTheWay(t *testing.T) {
 
 func TestOnlyARegisteredPatternBecomesTheRequestsPattern(t *testing.T) {
 	t.Parallel()
-	m := routing.New(refuse)
+	m := New(unmatched)
 	patternOf := func(target string) string {
 		r := httptest.NewRequest("GET", target, nil)
 		m.ServeHTTP(httptest.NewRecorder(), r)
@@ -133,26 +131,26 @@ func TestOnlyARegisteredPatternBecomesTheRequestsPattern(t *testing.T) {
 	}
 }
 
-func TestUnknownPathCostsTheIndexNothing(t *testing.T) {
-	var index routing.Index
+func TestAllowAllocatesNothingForAnUnknownPath(t *testing.T) {
+	var index methodIndex
 	for _, p := range []string{"GET /a/{x}", "POST /{y}/b", "GET /c/"} {
-		index.Add(p)
+		index.add(p)
 	}
-	if n := testing.AllocsPerRun(100, func() { index.Methods("example.com", "/x/y/z") }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { index.allow("example.com", "/x/y/z") }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
 
-func BenchmarkIndex(b *testing.B) {
-	var index routing.Index
+func BenchmarkMethodIndex(b *testing.B) {
+	var index methodIndex
 	for _, p := range []string{"GET /a/{x}", "POST /a/{x}", "POST /{y}/b", "GET /c/"} {
-		index.Add(p)
+		index.add(p)
 	}
 	for name, path := range map[string]string{"unknown path": "/x/y/z", "two methods": "/a/x"} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				index.Methods("example.com", path)
+				index.allow("example.com", path)
 			}
 		})
 	}

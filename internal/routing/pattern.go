@@ -1,126 +1,150 @@
 package routing
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 )
 
-// Split cuts p into its method and the rest, a host and a path. As in
-// ServeMux the method ends at the first space or tab, any number of which may
-// follow it; without one there is no method.
-func Split(p string) (method, rest string) {
-	i := strings.IndexAny(p, " \t")
+// SplitMethod splits a pattern into its method and the rest, which is the host
+// and path. As in ServeMux, the method ends at the first space or tab, and any
+// number of them may follow. A pattern without white space has no method.
+func SplitMethod(pattern string) (method, rest string) {
+	i := strings.IndexAny(pattern, " \t")
 	if i < 0 {
-		return "", p
+		return "", pattern
 	}
-	return p[:i], strings.TrimLeft(p[i+1:], " \t")
+	return pattern[:i], strings.TrimLeft(pattern[i+1:], " \t")
 }
 
-// Join puts a group's prefix before the path of p, after its method and host.
-// The prefix is one that [Extend] returned. A p without a path names the prefix
-// itself, so "", "GET" and "GET example.com" are patterns here; a single word is
-// a method if it is written in capitals, a host if it looks like one (it has a
-// dot or a colon, or is "localhost"), and otherwise most likely a path that
-// lacks its slash, which is an error. With an empty prefix p is returned as it
-// is, after the one check that ServeMux leaves out: white space in a host, as
-// in " GET /path", makes a route that no request ever reaches.
-func Join(prefix, p string) (string, error) {
-	_, rest := Split(p)
-	path := strings.IndexByte(rest, '/')
-	if path >= 0 {
-		if host := rest[:path]; strings.ContainsAny(host, " \t") {
-			return "", fmt.Errorf("host %q contains white space", host)
+// JoinPattern returns the pattern with prefix inserted before its path. prefix
+// is empty or a result of [JoinPrefix]. For example, the prefix "/api" and the
+// pattern "GET /users" give "GET /api/users".
+//
+// With a prefix, a pattern may have no path and then means the prefix itself:
+// "", "GET" and "GET example.com" are patterns. A single word is a method if it
+// is in capitals, and a host if it contains a dot or a colon or is "localhost".
+//
+// JoinPattern returns an error if the pattern has no path otherwise, has white
+// space in its host, or is in the syntax of another router; see otherSyntax.
+// full is then the pattern to name in a message.
+func JoinPattern(prefix, pattern string) (full string, err error) {
+	full, err = insertPrefix(prefix, pattern)
+	if err != nil {
+		full = pattern
+	}
+	return full, cmp.Or(otherSyntax(pattern), err)
+}
+
+// insertPrefix inserts prefix before the path of pattern.
+func insertPrefix(prefix, pattern string) (string, error) {
+	_, rest := SplitMethod(pattern)
+	if host, path := splitHost(rest); path != "" {
+		if strings.ContainsAny(host, " \t") {
+			return "", fmt.Errorf("host %q contains white space; remove it", host)
 		}
-		at := len(p) - len(rest) + path
-		return p[:at] + prefix + p[at:], nil
+		return strings.TrimSuffix(pattern, path) + prefix + path, nil
 	}
 	switch {
-	case prefix == "" && p == "":
-		return "", errors.New("empty pattern")
+	case prefix == "" && pattern == "":
+		return "", errors.New("empty pattern; the path is required")
 	case prefix == "", rest == "", isHost(rest):
-		return p + prefix, nil
-	case isMethod(p):
-		return p + " " + prefix, nil
+		return pattern + prefix, nil
+	case isMethod(pattern):
+		return pattern + " " + prefix, nil
 	}
-	return "", fmt.Errorf("%q is neither a method nor a host, and a path starts with a slash (prefix %q)", rest, prefix)
+	return "", fmt.Errorf("%q is neither a method nor a host; a path must start with a slash (group prefix %q)", rest, prefix)
 }
 
-// isMethod reports whether a word is written like a request method: capitals,
+// splitHost splits a pattern without its method before the path. If there is no
+// slash, path is empty.
+func splitHost(rest string) (host, path string) {
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		return rest[:i], rest[i:]
+	}
+	return rest, ""
+}
+
+// isMethod reports whether a word is written like a request method: in capitals,
 // digits, hyphens and underscores, starting with a capital.
 func isMethod(word string) bool {
 	for i := range len(word) {
 		c := word[i]
-		letter := 'A' <= c && c <= 'Z'
-		if !letter && (i == 0 || c != '-' && c != '_' && (c < '0' || c > '9')) {
+		capital := 'A' <= c && c <= 'Z'
+		if !capital && (i == 0 || c != '-' && c != '_' && (c < '0' || c > '9')) {
 			return false
 		}
 	}
 	return word != ""
 }
 
-// isHost reports whether a word looks like a host name or address rather than
-// like a path segment.
+// isHost reports whether a word looks like a host name or address rather than a
+// path segment.
 func isHost(word string) bool {
 	return strings.EqualFold(word, "localhost") || strings.ContainsAny(word, ".:") && !strings.ContainsAny(word, " \t")
 }
 
-// Extend returns prefix followed by sub, the prefix of a group inside a group.
-// A slash at the end of sub has no meaning and is dropped; "" and "/" leave
-// the prefix as it is. It is an error if sub does not start with a slash, has
-// white space in it, is not clean, or is something that no path can follow.
-func Extend(prefix, sub string) (string, error) {
+// JoinPrefix returns prefix followed by sub, which is the prefix of a group
+// inside a group. A slash at the end of sub is dropped, so "" and "/" leave
+// prefix unchanged.
+//
+// JoinPrefix returns an error if sub does not start with a slash, contains white
+// space, is not clean, cannot be followed by a path, or is in the syntax of
+// another router.
+func JoinPrefix(prefix, sub string) (string, error) {
+	if err := otherSyntaxInPrefix(sub); err != nil {
+		return "", err
+	}
 	full := prefix + strings.TrimSuffix(sub, "/")
 	switch {
 	case sub != "" && sub[0] != '/':
-		return "", errors.New("a prefix starts with a slash")
+		return "", errors.New("the prefix must start with a slash")
 	case strings.ContainsAny(sub, " \t"):
-		return "", errors.New("a prefix has no white space, method or host")
+		return "", errors.New("the prefix must not contain white space, a method or a host")
 	case full == prefix:
 		return prefix, nil
 	}
-	// The mux itself is the judge of what can stand before a path. The method
-	// makes it refuse unclean paths.
-	err := Check("GET " + full + "/path")
+	// ServeMux decides what may come before a path. Because of the method, it
+	// rejects unclean paths.
+	err := checkPattern("GET " + full + "/path")
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-		err = inner // the offset in the outer errors counts in the trial pattern
+		err = inner // the outer errors have offsets in the pattern made up here
 	}
 	return full, err
 }
 
-// Register registers handler for p on mux and returns an error if the mux
-// refuses the pattern. For a pattern that no mux takes, the error says what is
-// wrong with it. If mux has a pattern that conflicts with p, [Conflict] finds
-// out which.
-func Register(mux *http.ServeMux, p string, handler http.Handler) (err error) {
-	defer func() {
-		if refusal := recover(); refusal != nil {
-			err = reason(refusal)
-		}
-	}()
-	mux.Handle(p, handler)
-	return nil
-}
-
-// Check returns an error if p is not a valid pattern: that of [Register] on a
-// mux without patterns, or one about an empty segment in the path. ServeMux
-// takes those if the method is CONNECT or missing, but then matches them with
-// any segment, and the values of the wildcards shift.
-func Check(p string) error {
-	if err := Register(new(http.ServeMux), p, http.NotFoundHandler()); err != nil {
+// checkPattern returns an error if a pattern is not valid: either ServeMux
+// rejects it, or its path has an empty segment. ServeMux accepts empty segments
+// if the method is CONNECT or missing, but then matches them with any segment,
+// which shifts the values of the wildcards.
+func checkPattern(pattern string) error {
+	if err := tryHandle(new(http.ServeMux), pattern, http.NotFoundHandler()); err != nil {
 		return err
 	}
-	if _, rest := Split(p); strings.Contains(rest, "//") {
-		return errors.New("the path has an empty segment; write one slash in place of //")
+	if _, rest := SplitMethod(pattern); strings.Contains(rest, "//") {
+		return errors.New("the path has an empty segment; write / in place of //")
 	}
 	return nil
 }
 
-// reason returns the value that ServeMux panicked with as an error. If that
-// wraps another error, the text around the inner one is dropped: it repeats the
-// pattern, which the caller is going to name.
-func reason(refusal any) error {
+// tryHandle registers handler for pattern on mux. It returns an error if mux
+// rejects the pattern because it is not valid or conflicts with another one.
+func tryHandle(mux *http.ServeMux, pattern string, handler http.Handler) (err error) {
+	defer func() {
+		if refusal := recover(); refusal != nil {
+			err = refusalError(refusal)
+		}
+	}()
+	mux.Handle(pattern, handler)
+	return nil
+}
+
+// refusalError returns the value that ServeMux panicked with as an error. If it
+// wraps another error, refusalError returns that one: the text around it repeats
+// the pattern, which the caller's message names anyway.
+func refusalError(refusal any) error {
 	err, ok := refusal.(error)
 	if !ok {
 		return fmt.Errorf("%v", refusal)

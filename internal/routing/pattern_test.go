@@ -1,15 +1,13 @@
-package routing_test
+package routing
 
 import (
 	"errors"
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/stanza-go/framework/pkg/http/internal/routing"
 )
 
-func TestJoinPutsThePrefixBeforeThePath(t *testing.T) {
+func TestInsertPrefixPutsThePrefixBeforeThePath(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ prefix, p, want string }{
 		{"", "GET /users", "GET /users"},
@@ -35,21 +33,21 @@ func TestJoinPutsThePrefixBeforeThePath(t *testing.T) {
 		{"/api", "[::1]", "[::1]/api"},
 		{"/api", "GET example.com", "GET example.com/api"},
 		{"/api", "GET localhost/", "GET localhost/api/"},
-		{"/{x...}", "/", "/{x...}/"}, // for the mux to refuse
+		{"/{x...}", "/", "/{x...}/"}, // the mux rejects it later
 	} {
-		if got, err := routing.Join(tt.prefix, tt.p); got != tt.want || err != nil {
-			t.Errorf("Join(%q, %q) = %q, %v, want %q", tt.prefix, tt.p, got, err, tt.want)
+		if got, err := insertPrefix(tt.prefix, tt.p); got != tt.want || err != nil {
+			t.Errorf("insertPrefix(%q, %q) = %q, %v, want %q", tt.prefix, tt.p, got, err, tt.want)
 		}
 	}
 }
 
-func TestJoinRefusesWhatIsMostLikelyATypo(t *testing.T) {
+func TestInsertPrefixRejectsLikelyTypos(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ prefix, p, want string }{
 		{"", "", "empty pattern"},
 		{"", " GET /users", `host "GET " contains white space`},
 		{"/api", "GET GET\t/users", `host "GET\t" contains white space`},
-		{"/api", "users", `"users" is neither a method nor a host, and a path starts with a slash (prefix "/api")`},
+		{"/api", "users", `"users" is neither a method nor a host; a path must start with a slash (group prefix "/api")`},
 		{"/api", "GET users", `"users" is neither`},
 		{"/api", "GET USERS", `"USERS" is neither`},
 		{"/api", "get", `"get" is neither`},
@@ -58,13 +56,13 @@ func TestJoinRefusesWhatIsMostLikelyATypo(t *testing.T) {
 		{"/api", "1X", `"1X" is neither`},
 		{"/api", "GET example.com ", `"example.com " is neither`},
 	} {
-		if got, err := routing.Join(tt.prefix, tt.p); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
-			t.Errorf("Join(%q, %q) = %q, %v, want the error %q", tt.prefix, tt.p, got, err, tt.want)
+		if got, err := insertPrefix(tt.prefix, tt.p); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("insertPrefix(%q, %q) = %q, %v, want the error %q", tt.prefix, tt.p, got, err, tt.want)
 		}
 	}
 }
 
-func TestExtendDropsTheLastSlash(t *testing.T) {
+func TestJoinPrefixDropsTheLastSlash(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ prefix, sub, want string }{
 		{"", "", ""},
@@ -77,20 +75,20 @@ func TestExtendDropsTheLastSlash(t *testing.T) {
 		{"/orgs/{org}", "/users/{user}", "/orgs/{org}/users/{user}"},
 		{"", "/a%2Fb", "/a%2Fb"},
 	} {
-		if got, err := routing.Extend(tt.prefix, tt.sub); got != tt.want || err != nil {
-			t.Errorf("Extend(%q, %q) = %q, %v, want %q", tt.prefix, tt.sub, got, err, tt.want)
+		if got, err := JoinPrefix(tt.prefix, tt.sub); got != tt.want || err != nil {
+			t.Errorf("JoinPrefix(%q, %q) = %q, %v, want %q", tt.prefix, tt.sub, got, err, tt.want)
 		}
 	}
 }
 
-func TestExtendRefusesWhatNoPathCanFollow(t *testing.T) {
+func TestJoinPrefixRejectsPrefixesThatNoPathCanFollow(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ prefix, sub, want string }{
-		{"", "api", "a prefix starts with a slash"},
-		{"", "GET /api", "a prefix starts with a slash"},
-		{"", "example.com/api", "a prefix starts with a slash"},
-		{"", "/a b", "a prefix has no white space, method or host"},
-		{"", "/a\tb", "a prefix has no white space, method or host"},
+		{"", "api", "the prefix must start with a slash"},
+		{"", "GET /api", "the prefix must start with a slash"},
+		{"", "example.com/api", "the prefix must start with a slash"},
+		{"", "/a b", "the prefix must not contain white space, a method or a host"},
+		{"", "/a\tb", "the prefix must not contain white space, a method or a host"},
 		{"", "/a/{x...}", "{...} wildcard not at end"},
 		{"", "/{$}", "{$} not at end"},
 		{"", "//", "unclean path"},
@@ -99,13 +97,13 @@ func TestExtendRefusesWhatNoPathCanFollow(t *testing.T) {
 		{"", "/{", "bad wildcard segment"},
 		{"/{id}", "/{id}", `duplicate wildcard name "id"`},
 	} {
-		if got, err := routing.Extend(tt.prefix, tt.sub); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("Extend(%q, %q) = %q, %v, want the error %q", tt.prefix, tt.sub, got, err, tt.want)
+		if got, err := JoinPrefix(tt.prefix, tt.sub); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("JoinPrefix(%q, %q) = %q, %v, want the error %q", tt.prefix, tt.sub, got, err, tt.want)
 		}
 	}
 }
 
-func TestRegisterSaysWhatIsWrongWithAPattern(t *testing.T) {
+func TestTryHandleSaysWhatIsWrongWithAPattern(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
 	for p, want := range map[string]string{
@@ -118,19 +116,19 @@ func TestRegisterSaysWhatIsWrongWithAPattern(t *testing.T) {
 		"GET {host}/":   "host contains '{'",
 		"GET /{a...}/b": "{...} wildcard not at end",
 	} {
-		if err := routing.Register(mux, p, http.NotFoundHandler()); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Register(%q): %v, want the error %q", p, err, want)
+		if err := tryHandle(mux, p, http.NotFoundHandler()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("tryHandle(%q): %v, want the error %q", p, err, want)
 		}
-		if err := routing.Check(p); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Check(%q): %v, want the error %q", p, err, want)
+		if err := checkPattern(p); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("checkPattern(%q): %v, want the error %q", p, err, want)
 		}
 	}
-	if err := routing.Register(mux, "/", http.NotFoundHandler()); err != nil {
-		t.Errorf("a refused pattern left a trace: %v", err)
+	if err := tryHandle(mux, "/", http.NotFoundHandler()); err != nil {
+		t.Errorf("a rejected pattern changed the mux: %v", err)
 	}
 }
 
-func TestConflictExplainsItselfWithRequests(t *testing.T) {
+func TestConflictsAreExplainedWithRequests(t *testing.T) {
 	t.Parallel()
 	const same, some = "both match the same requests", "both match some requests, and neither is more specific"
 	for _, tt := range []struct{ first, second, why string }{
@@ -155,8 +153,8 @@ func TestConflictExplainsItselfWithRequests(t *testing.T) {
 		{"/a", "/{x}", ""},
 		{"/a/", "/a", ""},
 	} {
-		var conflict *routing.ConflictError
-		err := routing.Conflict(tt.second, tt.first)
+		var conflict *ConflictError
+		err := conflictBetween(tt.second, tt.first)
 		if tt.why == "" {
 			if err != nil {
 				t.Errorf("%q after %q: %v, want no conflict", tt.second, tt.first, err)
@@ -165,6 +163,22 @@ func TestConflictExplainsItselfWithRequests(t *testing.T) {
 		}
 		if !errors.As(err, &conflict) || conflict.Other != tt.first || conflict.Why != tt.why {
 			t.Errorf("%q after %q: %v\nwant\n%s", tt.second, tt.first, err, tt.why)
+		}
+	}
+}
+
+func TestJoinPatternReturnsThePatternToNameInAMessage(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ prefix, pattern, full, err string }{
+		{"/api", "GET /users", "GET /api/users", ""},
+		{"/api", "GET /:id", "GET /api/:id", `write "{id}"`},
+		{"", "users/{id}", "users/{id}", `write "/users/{id}"`},
+		{"/api", "GET users", "GET users", `write "GET /users"`},
+		{"/api", "{id}", "{id}", "a path must start with a slash"},
+	} {
+		full, err := JoinPattern(tt.prefix, tt.pattern)
+		if full != tt.full || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("JoinPattern(%q, %q) = %q, %v, want %q and the error %q", tt.prefix, tt.pattern, full, err, tt.full, tt.err)
 		}
 	}
 }

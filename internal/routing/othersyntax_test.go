@@ -1,30 +1,28 @@
-package routing_test
+package routing
 
 import (
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/stanza-go/framework/pkg/http/internal/routing"
 )
 
-// foreign are patterns of other routers, or with mistakes that ServeMux takes,
-// and what the error has to say.
-var foreign = []struct{ pattern, want string }{
-	{"/users/:id", `":id" is a parameter in gin, echo and httprouter, and matches only itself here; write "{id}", or "%3Aid"`},
+// otherSyntaxes are patterns in the syntax of other routers, or with mistakes
+// that ServeMux accepts, and what the error must contain.
+var otherSyntaxes = []struct{ pattern, want string }{
+	{"/users/:id", `":id" is a parameter in gin, echo and httprouter, but matches only itself here; write "{id}", or "%3Aid"`},
 	{"GET /users/:user_id/posts", `write "{user_id}"`},
 	{"/:id.json", `write "{id}"`},
 	{"/:id?", `write "{id}"`},
 	{"/:id<int>", `write "{id}"`},
-	{"/api/*", `"*" is the rest of the path in chi, gin and echo, and matches only itself here; write "{path...}", or "%2A"`},
+	{"/api/*", `"*" is the rest of the path in chi, gin and echo, but matches only itself here; write "{path...}", or "%2A"`},
 	{"/files/*path", `write "{path...}", or "%2Apath"`},
 	{"/files/*filepath", `write "{filepath...}"`},
 	{"/a/*/b", `write "{name}"`},
 	{"/**", `write "{path...}"`},
 	{"/*.html", `write "{path...}"`},
 	{"GET example.com/*", `write "{path...}"`},
-	{"/users/{id:[0-9]+}", `"{id:[0-9]+}" has a constraint as in chi and gorilla/mux; write "{id}" and check the value`},
+	{"/users/{id:[0-9]+}", `"{id:[0-9]+}" has a constraint, as in chi and gorilla/mux; write "{id}" and check the value`},
 	{`/users/{id:\d{2,}}/x`, `write "{id}"`},
 	{"/{path:[a-z/]+}/x", `"{path:[a-z/]+}" has a constraint`},
 	{"/{path:.*}", `"{path:.*}" is the rest of the path in chi and gorilla/mux; write "{path...}"`},
@@ -34,91 +32,91 @@ var foreign = []struct{ pattern, want string }{
 	{"/users/{id?}", `"{id?}" is an optional parameter in other routers; write "{id}", and register the path without it too`},
 	{"/{*rest}", `write "{rest...}"`},
 	{"/{rest*}", `write "{rest...}"`},
-	{"/<id>", `"<id>" is a parameter in Flask and Django, and matches only itself here; write "{id}", or "%3Cid>"`},
+	{"/<id>", `"<id>" is a parameter in Flask and Django, but matches only itself here; write "{id}", or "%3Cid>"`},
 	{"/<int:id>/x", `write "{id}"`},
 	{"/<path:rest>", `write "{rest...}"`},
 	{"/<rest..>", `write "{rest...}"`},
 
-	{"get /x", `"get" is not a method of requests; write "GET /x"`},
+	{"get /x", `"get" is not a request method; write "GET /x"`},
 	{"Get example.com/x", `write "GET example.com/x"`},
 	{"patch\t/x", `write "PATCH /x"`},
 	{"get", `write "GET"`},
 	{"GET: /x", `write "GET /x"`},
 	{"GET, /x", `write "GET /x"`},
-	{"GET,POST /x", "a pattern has one method; register the handler for each of GET, POST, or without a method for all"},
+	{"GET,POST /x", "a pattern can have only one method; register the handler once for each of GET, POST, or without a method for all methods"},
 	{"GET|POST /x", "GET, POST"},
 	{"get|post /x", "GET, POST"},
 	{"GET/POST /x", "GET, POST"},
 	{"GET, POST /x", "GET, POST"},
 	{"GET POST /x", "GET, POST"},
 	{"GET;PUT;PATCH /x", "GET, PUT, PATCH"},
-	{"ANY /x", `ANY is not a method of requests; a pattern without a method matches all: write "/x"`},
+	{"ANY /x", `"ANY" is not a request method; to match all methods, write "/x"`},
 	{"* /x", `write "/x"`},
 	{"all /x", `write "/x"`},
-	{"GET/x", `"GET" is taken for a host; write "GET /x"`},
+	{"GET/x", `"GET" is parsed as a host; write "GET /x"`},
 	{"post/users/{id}", `write "POST /users/{id}"`},
 	{"GET:/x", `write "GET /x"`},
-	{" GET /x", `"GET " is taken for a host; write "GET /x"`},
+	{" GET /x", `"GET " is parsed as a host; write "GET /x"`},
 
-	{"localhost:8080/x", `port "8080" never matches, since ServeMux compares hosts without their port; write "localhost/x"`},
+	{"localhost:8080/x", `port "8080" never matches, because ServeMux compares hosts without their port; write "localhost/x"`},
 	{"GET example.com:443/x", `write "GET example.com/x"`},
 	{"GET example.com:443", `port "443" never matches`},
 	{"[::1]:8080/x", `write "::1/x"`},
-	{":8080/x", `write "/x", and give the port to the server`},
+	{":8080/x", `write "/x", and set the port in the server's address`},
 	{"example.com:/x", `port "" never matches`},
-	{"http://example.com/x", `a pattern has no scheme and no port; write "example.com/x"`},
+	{"http://example.com/x", `a pattern cannot have a scheme or a port; write "example.com/x"`},
 	{"GET https://example.com:8443/x", `write "GET example.com/x"`},
-	{"*.example.com/x", "hosts have no wildcards"},
-	{"users/{id}", `"users" is taken for a host; if it is part of the path, write "/users/{id}", and if it is a host, "users./{id}"`},
-	{"GET users/{id}", `write "GET /users/{id}", and if it is a host, "GET users./{id}"`},
-	{"users", `a path starts with a slash; write "/users"`},
-	{"GET users", `a path starts with a slash; write "GET /users"`},
-	{"*", `a path starts with a slash; write "/{path...}"`},
+	{"*.example.com/x", `host "*.example.com" has a wildcard, which hosts cannot have`},
+	{"users/{id}", `"users" is parsed as a host; write "/users/{id}" if it is part of the path, or "users./{id}" if it is a host`},
+	{"GET users/{id}", `write "GET /users/{id}" if it is part of the path, or "GET users./{id}" if it is a host`},
+	{"users", `a path must start with a slash; write "/users"`},
+	{"GET users", `a path must start with a slash; write "GET /users"`},
+	{"*", `a path must start with a slash; write "/{path...}"`},
 	{"GET *", `write "GET /{path...}"`},
 
-	{"/search?q={q}", "a pattern has no query"},
-	{"/page#top", "a pattern has no query and no fragment"},
+	{"/search?q={q}", "a pattern cannot have a query"},
+	{"/page#top", "a pattern cannot have a query or a fragment"},
 	{"GET /users ", "the path ends in white space"},
 }
 
-func TestForeignSaysWhatToWriteInstead(t *testing.T) {
+func TestOtherSyntaxSaysWhatToWriteInstead(t *testing.T) {
 	t.Parallel()
-	for _, tt := range foreign {
-		err := routing.Foreign(tt.pattern)
+	for _, tt := range otherSyntaxes {
+		err := otherSyntax(tt.pattern)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: %v, want %s", tt.pattern, err, tt.want)
 		}
 	}
 }
 
-// advice finds what an error says to write.
-var advice = regexp.MustCompile(`(?:write|or|a host,) ("(?:[^"\\]|\\.)*")`)
+// advice matches the patterns that an error suggests.
+var advice = regexp.MustCompile(`(?:write|or) ("(?:[^"\\]|\\.)*")`)
 
-func TestWhatForeignSaysToWriteIsAccepted(t *testing.T) {
+func TestThePatternsThatErrorsSuggestAreAccepted(t *testing.T) {
 	t.Parallel()
-	for _, tt := range foreign {
-		for _, found := range advice.FindAllStringSubmatch(routing.Foreign(tt.pattern).Error(), -1) {
+	for _, tt := range otherSyntaxes {
+		for _, found := range advice.FindAllStringSubmatch(otherSyntax(tt.pattern).Error(), -1) {
 			written, err := strconv.Unquote(found[1])
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !strings.Contains(tt.pattern+written, "/") {
-				continue // a pattern in groups only
+				continue // a pattern only in groups
 			}
 			if !strings.Contains(written, "/") {
 				written = "/" + written // a segment
 			}
-			if err := routing.Foreign(written); err != nil {
-				t.Errorf("%q: %q is refused too: %v", tt.pattern, written, err)
+			if err := otherSyntax(written); err != nil {
+				t.Errorf("%q: the suggested %q is rejected too: %v", tt.pattern, written, err)
 			}
-			if err := routing.Check(written); err != nil {
-				t.Errorf("%q: ServeMux refuses %q: %v", tt.pattern, written, err)
+			if err := checkPattern(written); err != nil {
+				t.Errorf("%q: ServeMux rejects the suggested %q: %v", tt.pattern, written, err)
 			}
 		}
 	}
 }
 
-func TestForeignLeavesWhatServeMuxUsersMean(t *testing.T) {
+func TestOtherSyntaxAcceptsPatternsOfServeMux(t *testing.T) {
 	t.Parallel()
 	for _, p := range []string{
 		"/", "/{$}", "/x", "GET /x", "GET /x/", "POST\t/x", "GET  /x", "/x/{id}", "/x/{id}/{rest...}", "/{rest...}", "/{id}/{$}", "/{größe}", "",
@@ -133,13 +131,13 @@ func TestForeignLeavesWhatServeMuxUsersMean(t *testing.T) {
 		if p == "/my file" || p == "/GET /x" {
 			p = "GET " + p // a space would end the method
 		}
-		if err := routing.Foreign(p); err != nil {
+		if err := otherSyntax(p); err != nil {
 			t.Errorf("%q: %v", p, err)
 		}
 	}
 }
 
-func TestForeignPrefix(t *testing.T) {
+func TestOtherSyntaxInPrefixSaysWhatToWriteInstead(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ prefix, want string }{
 		{"", ""},
@@ -151,12 +149,12 @@ func TestForeignPrefix(t *testing.T) {
 		{"/t/:tenant", `write "{tenant}"`},
 		{"/:tenant/", `write "{tenant}"`},
 		{"/t/{tenant:[a-z]+}/x", `write "{tenant}"`},
-		{"/api/*", `a group has all paths below its prefix; leave "/*" out`},
-		{"/api/**/", `leave "/**" out`},
+		{"/api/*", `a group covers all paths below its prefix; remove "/*"`},
+		{"/api/**/", `remove "/**"`},
 		{"/*path", `write "{path}"`},
 		{"/*/x", `write "{name}"`},
 	} {
-		switch err := routing.ForeignPrefix(tt.prefix); {
+		switch err := otherSyntaxInPrefix(tt.prefix); {
 		case tt.want == "" && err != nil:
 			t.Errorf("%q: %v", tt.prefix, err)
 		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
@@ -165,20 +163,20 @@ func TestForeignPrefix(t *testing.T) {
 	}
 }
 
-// FuzzForeign checks that the text of a pattern does not matter to the reader,
-// and that plain patterns are never refused.
-func FuzzForeign(f *testing.F) {
-	for _, tt := range foreign {
+// FuzzOtherSyntax checks that no pattern makes otherSyntax panic, and that plain
+// patterns are always accepted.
+func FuzzOtherSyntax(f *testing.F) {
+	for _, tt := range otherSyntaxes {
 		f.Add(tt.pattern)
 	}
 	plain := regexp.MustCompile(`^(?:[A-Z-]+ )?(?:[a-z]+\.[a-z]+)?(?:/(?:[a-z][a-z0-9:*-]*|\{[a-z]+\}))*/?$`)
 	f.Fuzz(func(t *testing.T, p string) {
-		err := routing.Foreign(p)
+		err := otherSyntax(p)
 		method, _, _ := strings.Cut(p, " ")
 		if err != nil && strings.HasPrefix(strings.TrimLeft(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ- "), "/") &&
 			plain.MatchString(p) && method != "ANY" && method != "ALL" {
 			t.Errorf("%q: %v", p, err)
 		}
-		_ = routing.ForeignPrefix(p) // must not panic
+		_ = otherSyntaxInPrefix(p) // must not panic
 	})
 }

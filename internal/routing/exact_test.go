@@ -1,4 +1,4 @@
-package routing_test
+package routing
 
 import (
 	"io"
@@ -9,17 +9,16 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stanza-go/framework/pkg/http/internal/routing"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// echo answers with the pattern that matched and a path value.
+// echo responds with the pattern that matched and a path value.
 func echo(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, r.Pattern+" "+r.PathValue("x"))
 }
 
 // register adds routes that echo.
-func register(t *testing.T, m *routing.Mux, patterns ...string) {
+func register(t *testing.T, m *Mux, patterns ...string) {
 	t.Helper()
 	for _, p := range patterns {
 		if err := m.Register(p, http.HandlerFunc(echo)); err != nil {
@@ -34,13 +33,13 @@ func answer(h http.Handler, r *http.Request) string {
 	return w.Body.String()
 }
 
-func refuse(w http.ResponseWriter, _ *http.Request, allow string) {
-	io.WriteString(w, "refused "+allow)
+func unmatched(w http.ResponseWriter, _ *http.Request, allow string) {
+	io.WriteString(w, "unmatched "+allow)
 }
 
-func TestPlainPathsAreMatchedAsByServeMux(t *testing.T) {
+func TestExactPathsAreMatchedAsByServeMux(t *testing.T) {
 	t.Parallel()
-	m := routing.New(refuse)
+	m := New(unmatched)
 	register(t, m, "GET /a", "POST /a", "HEAD /h", "GET /h", "/any", "GET /any", "POST /{x}/b", "POST /a/b", "PUT /dir/", "GET /dir/{$}", "GET /{$}")
 	for _, tt := range []struct{ method, target, want string }{
 		{"GET", "/a", "GET /a "},
@@ -49,8 +48,8 @@ func TestPlainPathsAreMatchedAsByServeMux(t *testing.T) {
 		{"POST", "/a", "POST /a "},
 		{"POST", "/h/b", "POST /{x}/b h"},
 		{"POST", "/a/b", "POST /a/b "},
-		{"POST", "/a%2Fb", "refused "},
-		{"PUT", "/a", "refused GET, HEAD, POST"},
+		{"POST", "/a%2Fb", "unmatched "},
+		{"PUT", "/a", "unmatched GET, HEAD, POST"},
 		{"PUT", "/any", "/any "},
 		{"HEAD", "/any", "GET /any "},
 		{"GET", "/dir/", "GET /dir/{$} "},
@@ -65,8 +64,8 @@ func TestPlainPathsAreMatchedAsByServeMux(t *testing.T) {
 	}
 }
 
-// TestPairsOfRoutesAreMatchedAsByServeMux goes through pairs of some patterns
-// that meet each other often, with all requests to some paths.
+// TestPairsOfRoutesAreMatchedAsByServeMux compares a Mux with a ServeMux for
+// pairs of patterns that overlap often, with requests to all of their paths.
 func TestPairsOfRoutesAreMatchedAsByServeMux(t *testing.T) {
 	t.Parallel()
 	var patterns []string
@@ -86,19 +85,19 @@ func TestPairsOfRoutesAreMatchedAsByServeMux(t *testing.T) {
 		}
 	}
 	rewritten := httptest.NewRequest("OPTIONS", "/a", nil)
-	rewritten.RequestURI = "*" // which ServeMux refuses, whatever the URL says
+	rewritten.RequestURI = "*" // ServeMux responds with 400, whatever the URL is
 	requests = append(requests, rewritten)
-	one := 5 // of so many pairs is tried
+	step := 5 // try one of so many pairs
 	if testkit.Race {
-		one = 50 // ten times slower, and there is nothing to race here
+		step = 50 // the race detector is ten times slower, and nothing runs concurrently
 	}
 	for i, p := range patterns {
 		for j, q := range patterns[:i] {
-			if (i*i+j)%one != 0 {
+			if (i*i+j)%step != 0 {
 				continue
 			}
-			mux, m := http.NewServeMux(), routing.New(refuse)
-			if routing.Register(mux, p, http.HandlerFunc(echo)) != nil || routing.Register(mux, q, http.HandlerFunc(echo)) != nil {
+			mux, m := http.NewServeMux(), New(unmatched)
+			if tryHandle(mux, p, http.HandlerFunc(echo)) != nil || tryHandle(mux, q, http.HandlerFunc(echo)) != nil {
 				continue
 			}
 			register(t, m, p, q)
@@ -109,8 +108,8 @@ func TestPairsOfRoutesAreMatchedAsByServeMux(t *testing.T) {
 	}
 }
 
-// compare asks both for the same and compares what they say, which they word
-// in their own way if no route matches.
+// compare sends a request to both and compares their responses. Unmatched
+// requests need only be unmatched in both.
 func compare(t *testing.T, mux, m http.Handler, r *http.Request, patterns ...string) {
 	t.Helper()
 	var said [2]string
@@ -118,8 +117,8 @@ func compare(t *testing.T, mux, m http.Handler, r *http.Request, patterns ...str
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r.Clone(r.Context()))
 		said[i] = w.Header().Get("Location") + w.Body.String()
-		if w.Code >= 400 || strings.HasPrefix(said[i], "refused") {
-			said[i] = "refused"
+		if w.Code >= 400 || strings.HasPrefix(said[i], "unmatched") {
+			said[i] = "unmatched"
 		}
 	}
 	if said[0] != said[1] {
@@ -127,9 +126,9 @@ func compare(t *testing.T, mux, m http.Handler, r *http.Request, patterns ...str
 	}
 }
 
-func TestARouteWithAHostGoesBeforeAPlainPath(t *testing.T) {
+func TestARouteWithAHostTakesPrecedenceOverAnExactPath(t *testing.T) {
 	t.Parallel()
-	m := routing.New(refuse)
+	m := New(unmatched)
 	register(t, m, "/a")
 	r := func() *http.Request { return httptest.NewRequest("GET", "http://example.com/a", nil) }
 	if got := answer(m, r()); got != "/a " {
@@ -141,12 +140,12 @@ func TestARouteWithAHostGoesBeforeAPlainPath(t *testing.T) {
 	}
 }
 
-func TestAPlainPathForgetsTheWildcardsOfAnOuterMux(t *testing.T) {
+func TestAnExactPathForgetsTheWildcardsOfAnOuterMux(t *testing.T) {
 	t.Parallel()
 	for _, inner := range []interface {
 		http.Handler
 		Handle(string, http.Handler)
-	}{http.NewServeMux(), registrar{routing.New(refuse)}} {
+	}{http.NewServeMux(), registrar{New(unmatched)}} {
 		inner.Handle("GET /users/7", http.HandlerFunc(echo))
 		outer := http.NewServeMux()
 		outer.Handle("/users/{x}", inner)
@@ -156,7 +155,7 @@ func TestAPlainPathForgetsTheWildcardsOfAnOuterMux(t *testing.T) {
 	}
 }
 
-type registrar struct{ *routing.Mux }
+type registrar struct{ *Mux }
 
 func (r registrar) Handle(p string, h http.Handler) {
 	if err := r.Register(p, h); err != nil {
@@ -166,7 +165,7 @@ func (r registrar) Handle(p string, h http.Handler) {
 
 func TestRoutesMayBeAddedWhileRequestsAreMatched(t *testing.T) {
 	t.Parallel()
-	m := routing.New(refuse)
+	m := New(unmatched)
 	register(t, m, "GET /a")
 	var wg sync.WaitGroup
 	for range 4 {
@@ -189,8 +188,8 @@ func TestRoutesMayBeAddedWhileRequestsAreMatched(t *testing.T) {
 	wg.Wait()
 }
 
-func TestAPlainPathIsFoundWithoutAllocation(t *testing.T) {
-	m := routing.New(refuse)
+func TestAnExactPathIsFoundWithoutAllocation(t *testing.T) {
+	m := New(unmatched)
 	if err := m.Register("GET /some/path", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})); err != nil {
 		t.Fatal(err)
 	}

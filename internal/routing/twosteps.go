@@ -1,0 +1,122 @@
+package routing
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+)
+
+// needsTwoSteps reports whether [Mux.serveInTwoSteps] must serve the request.
+func (m *Mux) needsTwoSteps(r *http.Request) bool {
+	path := r.URL.Path
+	if r.URL.RawPath != "" {
+		path = r.URL.EscapedPath()
+	}
+	return r.Method == http.MethodConnect ||
+		path == "" || path[0] != '/' || strings.Contains(path, "//") || strings.Contains(path, "/.") ||
+		m.hasHosts.Load() && (m.hasNoncanonicalHosts.Load() || !isCanonicalHost(r.Host))
+}
+
+// serveInTwoSteps asks ServeMux which route matches a normalized copy of the
+// request, and then lets that route serve the original. This is necessary for
+//
+//   - hosts with capitals or a dot at the end. ServeMux compares hosts byte by
+//     byte, so the routes of a host would be skipped, and their middleware too;
+//   - CONNECT requests, whose paths ServeMux does not clean. It then lets a
+//     wildcard match an empty segment without keeping a value for it, which
+//     shifts the values of the other wildcards;
+//   - unclean paths, whose redirect must not reveal the fallback's pattern.
+func (m *Mux) serveInTwoSteps(w http.ResponseWriter, r *http.Request) {
+	mux := m.current.Load()
+	normalized := &http.Request{Method: r.Method, URL: r.URL, Host: canonicalHost(r.Host)}
+	if r.Method == http.MethodConnect {
+		if r.URL.Path == "" {
+			// The target is an authority. No pattern matches an empty path.
+			m.fallback.ServeHTTP(w, r)
+			return
+		}
+		target := *r.URL
+		target.Host = canonicalHost(target.Host)
+		normalized.URL = &target
+		if path := target.EscapedPath(); strings.Contains(path, "//") {
+			mux = m.withoutEmptyValues(mux, path)
+		}
+	}
+	handler, pattern := mux.Handler(normalized)
+	if route, ok := handler.(*route); ok {
+		route.serveAnyHost(w, r)
+		return
+	}
+	if pattern == "" {
+		m.fallback.ServeHTTP(w, r)
+		return
+	}
+	// The handler is a redirect.
+	r.Pattern = m.registeredPattern(pattern)
+	if r.Pattern != "" && r.Method != http.MethodConnect { // for CONNECT it is the path
+		response.KeepPattern(w, r)
+	}
+	handler.ServeHTTP(w, r)
+}
+
+// registeredPattern returns the pattern as registered of the route with the
+// given canonical pattern, or "" for the fallback. It returns any other text
+// unchanged: for a redirected CONNECT request, ServeMux returns the path.
+func (m *Mux) registeredPattern(canonical string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.routes {
+		if r.canonical == canonical {
+			return r.pattern
+		}
+	}
+	if canonical == m.fallback.path {
+		return ""
+	}
+	return canonical
+}
+
+// withoutEmptyValues returns a ServeMux with only those routes of mux that match
+// path, or path with a slash added, with no wildcard matching an empty segment.
+func (m *Mux) withoutEmptyValues(mux *currentMux, path string) *currentMux {
+	m.mu.Lock()
+	routes := m.routes[:len(m.routes):len(m.routes)]
+	m.mu.Unlock()
+	filtered := new(http.ServeMux)
+	for _, r := range routes {
+		if matchesPath(r.path, path) || !strings.HasSuffix(path, "/") && matchesPath(r.path, path+"/") {
+			filtered.Handle(r.canonical, r)
+		}
+	}
+	if mux.hasFallback {
+		filtered.Handle("/", m.fallback)
+	}
+	return &currentMux{filtered, mux.hasFallback}
+}
+
+// matchesPath reports whether the path of a pattern matches an escaped path by
+// the rules of ServeMux, except that no wildcard matches an empty segment.
+func matchesPath(pattern, path string) bool {
+	for pattern != "" && path != "" {
+		var want, got string
+		if want, pattern = cutSegment(pattern); want == "/" || strings.HasSuffix(want, "...}") {
+			return true
+		}
+		got, path = cutSegment(path)
+		segment := unescape(got)
+		switch {
+		case want == "{$}":
+			if segment != "/" {
+				return false
+			}
+		case strings.HasPrefix(want, "{"):
+			if segment == "" || segment == "/" {
+				return false
+			}
+		case unescape(want) != segment:
+			return false
+		}
+	}
+	return pattern == path
+}
