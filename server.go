@@ -90,11 +90,8 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 	}
 	s.check()
 	s.router, _ = s.hs.Handler.(*Router)
-	// Every request gets the Writer that all further middleware shares, and that
-	// leads from a ResponseWriter to its request if only the former is known, as
-	// in NewSSEWriter.
-	s.hs.Handler = response.Handler(s.hs.Handler)
 	s.drain = shutdown.Attach(s.hs)
+	s.hs.Handler = &response.Handler{Next: s.hs.Handler, Registry: s.drain}
 	return s
 }
 

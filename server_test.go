@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -800,5 +801,43 @@ func TestBadSettingsPanicWithTheUsersLine(t *testing.T) {
 			}()
 			tt.make()
 		})
+	}
+}
+
+// The trace of a panic names each frame of this module's by its type and method.
+func TestFramesUnderAServerAreNamed(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var anonymous []string
+	look := func() {
+		var pcs [64]uintptr
+		frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
+		for frame, more := frames.Next(); more; frame, more = frames.Next() {
+			ours := strings.Contains(frame.Function, "stanza-go/framework") && !strings.HasSuffix(frame.File, "_test.go")
+			if ours && strings.Contains(frame.Function, ".func") {
+				mu.Lock()
+				anonymous = append(anonymous, frame.Function)
+				mu.Unlock()
+			}
+		}
+	}
+	srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		look()
+		panic(http.ErrAbortHandler)
+	}, http.WithHTTPServer(func(hs *nethttp.Server) {
+		hs.ConnState = func(net.Conn, http.ConnState) { look() }
+		hs.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+			look()
+			return ctx
+		}
+	}))
+	conn := testkit.Dial(t, srv.Addr())
+	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	conn.ReadAll()
+	if err := receive(t, stopLater(srv, t.Context()), "Stop"); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+	if len(anonymous) > 0 {
+		t.Errorf("these frames have no names: %q", anonymous)
 	}
 }

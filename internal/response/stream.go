@@ -37,7 +37,7 @@ func OpenStream(cw *Writer, setWriteDeadline func(time.Time) error) *Stream {
 	s.drain = shutdown.OpenStream(cw.req.Context(), setWriteDeadline)
 	cw.OnDone(s.drain.Close)
 	if cw.Ended() {
-		s.drain.Abandon() // the connection may serve another request by now
+		s.drain.Remove() // the connection may serve another request by now
 	}
 	return s
 }

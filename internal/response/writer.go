@@ -156,20 +156,6 @@ func Observe(w http.ResponseWriter, r *http.Request) (_, owned *Writer) {
 	return cw, cw
 }
 
-// Handler returns a handler that runs next with an observing [Writer].
-func Handler(next http.Handler) http.Handler { return handler{next} }
-
-type handler struct{ next http.Handler }
-
-// ServeHTTP implements [http.Handler].
-func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	cw, owned := Observe(w, r)
-	returned := false
-	defer func() { owned.End(returned) }()
-	h.next.ServeHTTP(cw, r)
-	returned = true
-}
-
 // Serve runs next behind a Writer that holds its response for stage, and ends
 // the response when next returns. If next panics, a held body is dropped and an
 // encoded one stays visibly unfinished. If the body cannot be

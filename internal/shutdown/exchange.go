@@ -2,8 +2,8 @@ package shutdown
 
 import "context"
 
-// A Kind says what a long-lived exchange is, for the error of a drain that
-// has to cut it.
+// A Kind is a kind of long-lived exchange. The error of a drain that was cut
+// counts each kind separately.
 type Kind int
 
 // The kinds of exchanges.
@@ -12,28 +12,28 @@ const (
 	EventStream
 )
 
-// An exchange is something on a connection that goes on until it is told to
-// end.
+// An exchange is a part of a connection's life that goes on until it is
+// stopped. It has ended when it is not in the Registry's exchanges any more.
 type exchange struct {
 	kind  Kind
-	scope *scope // of the request that began it
+	scope *scope // of the request that started it
 	stop  func(context.Context)
 }
 
-// Add registers an exchange that was begun by the request with context ctx,
-// has taken over the request's connection, and outlives ordinary requests.
-// Drain waits for it until remove is called, whether or not the request's
-// handler has returned.
+// Add registers an exchange that has taken over the connection of the request
+// with context ctx. [Registry.Drain] waits until remove is called, even if the
+// request's handler has returned.
 //
-// When the drain begins, stop is called once, in its own goroutine, and at
-// once if the drain has begun already. It should ask the peer to end the
-// exchange and return when that is done or its context ends, after [Grace] at
-// the latest. If remove was not called by then, the drain closes the
-// connection and waits for the exchange no longer.
+// When the drain begins, stop is called once, in its own goroutine. If the
+// drain has begun already, stop is called immediately. It should ask the peer
+// to end the exchange, and return when the exchange has ended or its context
+// is done, which is after [Grace] at the latest. If remove has not been called
+// by then, the drain closes the connection and no longer waits for the
+// exchange.
 //
-// Remove may be called more than once and from any goroutine, stop included.
-// If ctx does not come from a server with a [Registry], stop is never called
-// and remove does nothing.
+// remove may be called more than once and by multiple goroutines, including by
+// stop. If the server has no [Registry], stop is never called and remove does
+// nothing.
 func Add(ctx context.Context, kind Kind, stop func(ctx context.Context)) (remove func()) {
 	s := scopeOf(ctx)
 	if s == nil {
@@ -44,7 +44,7 @@ func Add(ctx context.Context, kind Kind, stop func(ctx context.Context)) (remove
 	return func() { s.registry.remove(e) }
 }
 
-// add records e, and tells it to end if the drain has begun.
+// add adds e to the exchanges, and stops it if the drain has begun.
 func (r *Registry) add(e *exchange) {
 	r.mu.Lock()
 	r.exchanges[e] = struct{}{}
@@ -54,39 +54,38 @@ func (r *Registry) add(e *exchange) {
 	late := r.reached(draining)
 	r.mu.Unlock()
 	if late {
-		r.tell(e)
+		r.stop(e)
 	}
 }
 
-// remove drops the record of e.
+// remove removes e from the exchanges.
 func (r *Registry) remove(e *exchange) {
 	r.mu.Lock()
 	delete(r.exchanges, e)
 	r.mu.Unlock()
-	r.settle()
+	r.finishIfIdle()
 }
 
-// tell asks e to end and does not wait for it.
-func (r *Registry) tell(e *exchange) {
+// stop asks e to end. It does not wait for that.
+func (r *Registry) stop(e *exchange) {
 	if e.kind == WebSocket {
-		r.after(Grace, func() { r.abandon(e) })
+		r.after(Grace, func() { r.drop(e) })
 	}
-	r.help(func() {
-		ctx, cancel := context.WithTimeout(r.ctx, Grace)
+	r.start(func() {
+		ctx, cancel := context.WithTimeout(r.taskContext, Grace)
 		defer cancel()
 		e.stop(ctx)
 	})
 }
 
-// abandon closes the connection of e, if e has not ended, and waits for it no
-// longer.
-func (r *Registry) abandon(e *exchange) {
+// drop removes e and closes its connection, unless e has ended.
+func (r *Registry) drop(e *exchange) {
 	r.mu.Lock()
-	_, unanswered := r.exchanges[e]
+	_, left := r.exchanges[e]
 	delete(r.exchanges, e)
 	r.mu.Unlock()
-	if unanswered {
+	if left {
 		e.scope.drop()
 	}
-	r.settle()
+	r.finishIfIdle()
 }

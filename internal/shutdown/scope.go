@@ -7,43 +7,45 @@ import (
 	"sync/atomic"
 )
 
-// A scope is a context that one request at a time runs in and that can be
-// cancelled for this request alone: an HTTP/1.x connection, which costs
-// nothing per request, or an HTTP/2 stream, whose connection it shares with
-// others.
+// A scope is the context of one request at a time, and can be canceled without
+// affecting other requests. It belongs either to an HTTP/1.x connection, where
+// it costs nothing per request, or to one HTTP/2 stream. An HTTP/2 connection
+// has a scope too, the parent of the scopes of its streams.
 type scope struct {
 	context.Context
 	cancel   context.CancelFunc
 	registry *Registry
-	conn     net.Conn     // nil for a stream
-	parent   *scope       // of a stream: its connection
-	state    atomic.Int32 // the connection's http.ConnState
-	running  atomic.Int32 // handlers of the connection's streams
-	changes  atomic.Int64 // of state and running
-	streamed atomic.Bool  // an event stream was sent since the connection was idle
+	conn     net.Conn // nil for an HTTP/2 stream
+	parent   *scope   // the connection of an HTTP/2 stream; otherwise nil
 
-	stream *Stream   // the request's event stream; guarded by registry.mu
-	socket *exchange // the request's WebSocket, ended or not; likewise
+	state     atomic.Int32 // of the connection, as an http.ConnState
+	running   atomic.Int32 // how many handlers of the connection's HTTP/2 streams run
+	changes   atomic.Int64 // counts the changes of state and running
+	hadStream atomic.Bool  // an event stream was sent since the connection was last idle
+
+	stream *Stream   // the request's event stream, or nil; guarded by registry.mu
+	socket *exchange // the request's WebSocket, even if it has ended, or nil; guarded by registry.mu
 }
 
 // scopeKey is the context key of the innermost scope.
 type scopeKey struct{}
 
-// newScope makes a scope inside ctx, of the connection conn, or of a stream
-// of the connection that the scope parent is of.
+// newScope returns a scope inside ctx. It belongs to the connection conn or, if
+// conn is nil, to an HTTP/2 stream of the connection of parent.
 func newScope(ctx context.Context, r *Registry, conn net.Conn, parent *scope) *scope {
 	s := &scope{registry: r, conn: conn, parent: parent}
 	s.Context, s.cancel = context.WithCancel(ctx)
 	return s
 }
 
-// scopeOf returns the innermost scope of ctx, nil if it has none.
+// scopeOf returns the innermost scope of ctx, or nil.
 func scopeOf(ctx context.Context) *scope {
 	s, _ := ctx.Value(scopeKey{}).(*scope)
 	return s
 }
 
-// Value makes the scope findable through every context derived from it.
+// Value returns s itself for scopeKey. Other keys are looked up in the context
+// that s was derived from.
 func (s *scope) Value(key any) any {
 	if _, ok := key.(scopeKey); ok {
 		return s
@@ -51,7 +53,7 @@ func (s *scope) Value(key any) any {
 	return s.Context.Value(key)
 }
 
-// connection returns the scope of the connection that s is of, or is on.
+// connection returns the scope of the connection: s or its parent.
 func (s *scope) connection() *scope {
 	if s.parent != nil {
 		return s.parent
@@ -59,180 +61,127 @@ func (s *scope) connection() *scope {
 	return s
 }
 
-// drop ends the request in s, and closes the connection if s is of one.
+// drop cancels the request of s. If s belongs to a connection, drop closes it.
 func (s *scope) drop() {
 	s.cancel()
 	if s.conn != nil {
-		_ = CloseNow(s.conn) // fails if it is closed already, which is fine
+		s.close()
 	}
 }
 
-// handler counts the running requests of next and gives those of HTTP/2 a
-// scope. It allocates nothing for a request of HTTP/1.x.
-func (r *Registry) handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		r.active.Add(1)
-		if req.ProtoMajor < 2 {
-			defer r.returned(req)
-			next.ServeHTTP(w, req)
-			return
-		}
-		connection := scopeOf(req.Context())
-		scoped := req.WithContext(newScope(req.Context(), r, nil, connection))
-		if connection != nil {
-			connection.changes.Add(1)
-			connection.running.Add(1)
-		}
-		defer func() {
-			req.MultipartForm = scoped.MultipartForm // for net/http to remove its files
-			r.returned(scoped)
-		}()
-		next.ServeHTTP(w, scoped)
-	})
+// close closes the connection of s immediately.
+func (s *scope) close() {
+	_ = CloseNow(s.conn) // fails only if it is closed already
 }
 
-// returned does what is due when the handler of req has returned.
-func (r *Registry) returned(req *http.Request) {
-	// On HTTP/1.x, finding the scope takes longer than all the rest, and most
-	// servers most of the time have none that matters.
-	if req.ProtoMajor >= 2 || r.marked.Load() > 0 {
-		if s := scopeOf(req.Context()); s != nil {
-			r.leave(s)
-		}
+// CloseNow closes a connection without a TLS close notification, which would
+// wait up to five seconds for a peer that does not read. If conn has a NetConn
+// method, as a [crypto/tls.Conn] does, the connection that it returns is closed first.
+// Closing conn then fails or returns at once, but lets it do its bookkeeping.
+//
+// The error is the innermost connection's.
+func CloseNow(conn net.Conn) error {
+	outer, ok := conn.(interface{ NetConn() net.Conn })
+	if !ok {
+		return conn.Close()
 	}
-	r.active.Add(-1)
-	r.settle()
+	err := CloseNow(outer.NetConn())
+	_ = conn.Close() // expected to fail: it can no longer write
+	return err
 }
 
-// leave ends what a request has left behind in its scope: the scope itself
-// if it was the request's own, the record of an event stream, and that of a
-// hijacked connection, which belongs to others from now on.
-func (r *Registry) leave(s *scope) {
-	r.mu.Lock()
-	stream := s.stream
-	if stream != nil {
-		r.forgetStream(s)
+// connContext is the server's ConnContext. It gives each connection its scope.
+func (r *Registry) connContext(ctx context.Context, conn net.Conn) context.Context {
+	if r.nextConnContext != nil {
+		ctx = r.nextConnContext(ctx, conn)
 	}
-	r.mu.Unlock()
-	stream.Close()
-	if s.parent != nil {
-		s.parent.running.Add(-1)
-		s.parent.changes.Add(1)
+	s := newScope(ctx, r, conn, nil)
+	r.scopes.Store(conn, s)
+	r.connections.Add(1)
+	return s
+}
+
+// connState is the server's ConnState. It follows each connection's state.
+func (r *Registry) connState(conn net.Conn, state http.ConnState) {
+	if v, ok := r.scopes.Load(conn); ok {
+		r.setState(v.(*scope), state)
 	}
-	switch {
-	case s.conn == nil:
-		s.cancel()
-	case http.ConnState(s.state.Load()) == http.StateHijacked:
-		r.marked.Add(-1)
-		r.scopes.Delete(s.conn)
-		s.cancel()
-		return
-	}
-	if c := s.connection(); c.conn != nil && r.reached(draining) {
-		r.endConnection(c)
+	if r.nextConnState != nil {
+		r.nextConnState(conn, state)
 	}
 }
 
-// forgetStream drops the record of the event stream in s. The caller holds
-// r.mu.
-func (r *Registry) forgetStream(s *scope) {
-	delete(r.exchanges, &s.stream.exchange)
-	s.stream = nil
-	r.marked.Add(-1)
-}
-
-// connContext gives each new connection its scope, inside the context that
-// next makes, if there is a next.
-func (r *Registry) connContext(next func(context.Context, net.Conn) context.Context) func(context.Context, net.Conn) context.Context {
-	return func(ctx context.Context, conn net.Conn) context.Context {
-		if next != nil {
-			ctx = next(ctx, conn)
-		}
-		s := newScope(ctx, r, conn, nil)
-		r.scopes.Store(conn, s)
-		r.open.Add(1)
-		return s
-	}
-}
-
-// connState follows the connections, then calls next, if there is a next.
-func (r *Registry) connState(next func(net.Conn, http.ConnState)) func(net.Conn, http.ConnState) {
-	return func(conn net.Conn, state http.ConnState) {
-		if v, ok := r.scopes.Load(conn); ok {
-			r.follow(v.(*scope), state)
-		}
-		if next != nil {
-			next(conn, state)
-		}
-	}
-}
-
-// follow records that the connection of s has changed to state.
-func (r *Registry) follow(s *scope, state http.ConnState) {
+// setState records that the connection of s has changed to state.
+func (r *Registry) setState(s *scope, state http.ConnState) {
 	s.state.Store(int32(state))
 	s.changes.Add(1)
 	switch state {
 	case http.StateClosed:
 		r.scopes.Delete(s.conn)
 		s.cancel()
-		r.open.Add(-1)
-		r.settle()
+		r.connections.Add(-1)
+		r.finishIfIdle()
 		return
 	case http.StateHijacked:
-		// Until its handler returns, the handler is what there is to wait
-		// for, and the connection what there is to cut.
-		r.marked.Add(1)
-		r.open.Add(-1)
+		// Until the handler returns, the drain waits for the handler, and cuts
+		// the connection if it has to.
+		r.longLived.Add(1)
+		r.connections.Add(-1)
 	case http.StateIdle:
-		s.streamed.Store(false)
+		s.hadStream.Store(false)
 	}
 	if r.reached(draining) {
-		r.endConnection(s)
+		r.drainConnection(s)
 	}
 }
 
-// endConnection sees to it, during a drain, that a connection ends which has
-// nothing to finish. It is called for each of them when the drain begins, and
-// when one changes.
+// drainConnection makes sure that the connection of s ends if it has nothing to
+// finish. It is called for every connection when the drain begins, and for one
+// connection whenever it changes.
 //
-// A new one goes at once. net/http would wait up to five seconds for its
-// first request, only to drop that request unanswered. Idle ones net/http
-// closes itself, in HTTP/2 after the peer had time to see it coming; one that
-// is still there after idleGrace needs more force.
-func (r *Registry) endConnection(s *scope) {
+// A new connection is closed immediately: net/http would wait up to five
+// seconds for its first request, and then drop the request without a response.
+// net/http closes idle connections. In HTTP/2 it sends GOAWAY first, so they
+// are closed by force only after idleGrace.
+func (r *Registry) drainConnection(s *scope) {
 	switch http.ConnState(s.state.Load()) {
 	case http.StateNew:
-		_ = CloseNow(s.conn) // fails if it is closed already, which is fine
+		s.close()
 	case http.StateIdle:
-		r.after(idleGrace, func() {
-			if http.ConnState(s.state.Load()) == http.StateIdle {
-				_ = CloseNow(s.conn) // fails if it is closed already, which is fine
-			}
-		})
+		r.after(idleGrace, s.closeIfIdle)
 	case http.StateHijacked:
-		r.after(Grace, func() {
-			if _, ours := r.scopes.Load(s.conn); ours { // the handler has not returned
-				s.drop()
-			}
-		})
+		r.after(Grace, s.dropIfOpen)
 	case http.StateActive:
-		r.endTail(s)
+		r.watchStreamEnd(s)
 	}
 }
 
-// endTail closes a connection if all that is left to send on it is the end of
-// an event stream, and the peer does not take that.
-func (r *Registry) endTail(s *scope) {
+func (s *scope) closeIfIdle() {
+	if http.ConnState(s.state.Load()) == http.StateIdle {
+		s.close()
+	}
+}
+
+// dropIfOpen drops a hijacked connection unless its handler has returned.
+func (s *scope) dropIfOpen() {
+	if _, ok := s.registry.scopes.Load(s.conn); ok {
+		s.drop()
+	}
+}
+
+// watchStreamEnd closes an active connection after Grace if the only thing left
+// to send is the end of an event stream, and the client does not read it.
+func (r *Registry) watchStreamEnd(s *scope) {
 	before := s.changes.Load()
 	r.mu.Lock()
-	due := s.streamed.Load() && s.stream == nil && s.running.Load() == 0
+	onlyEndLeft := s.hadStream.Load() && s.stream == nil && s.running.Load() == 0
 	r.mu.Unlock()
-	if !due {
+	if !onlyEndLeft {
 		return
 	}
 	r.after(Grace, func() {
 		if s.changes.Load() == before {
-			_ = CloseNow(s.conn) // fails if it is closed already, which is fine
+			s.close()
 		}
 	})
 }

@@ -1,145 +1,155 @@
-// Package shutdown ends an [http.Server] gracefully, long-lived exchanges
-// included.
+// Package shutdown ends an [http.Server] gracefully, including WebSockets and
+// event streams.
 //
-// [http.Server.Shutdown] alone is not enough for a program with WebSockets
-// and event streams: it forgets a hijacked connection, waits in vain for an
-// event stream that nobody tells to end, waits seconds for connections that
-// have never sent a byte, and notices only by polling that it is done. A
-// [Registry] knows what runs: every connection, every handler, and which of
-// them carry an exchange that ends only when told to. Draining then is:
+// [http.Server.Shutdown] is not enough for a program with long-lived
+// connections. It forgets hijacked connections, it waits for event streams
+// without asking them to end, it waits up to five seconds for connections
+// that have never sent a byte, and it polls to find out that it is done.
 //
-//  1. Close the listeners and idle connections, announce the end to HTTP/2
-//     peers. From here on net/http starts no new request on HTTP/1.x.
-//  2. Close the connections that have not sent a whole request yet.
-//  3. Tell each long-lived exchange to end. Ordinary requests are left alone.
-//  4. Drop the peers that are gone: see below.
+// A [Registry] keeps track of every connection, every running handler, and
+// every exchange that ends only if it is asked to. [Registry.Drain] takes
+// these steps:
+//
+//  1. Have net/http close the listeners and the idle connections, and send
+//     GOAWAY to HTTP/2 clients. It starts no new request on HTTP/1.x after
+//     that.
+//  2. Close the connections that have not sent a complete request yet.
+//  3. Ask each long-lived exchange to end. Ordinary requests are not
+//     interrupted.
+//  4. Drop the peers that do not respond, as described below.
 //  5. Wait until no connection, handler or exchange is left.
-//  6. If the context ends first, cut whatever is left and say what it was.
+//  6. If the context ends first, cut everything that is left, and return an
+//     error that lists it.
 //
-// Code that carries such an exchange calls [Add] or [OpenStream] with the
-// request's context. Both do nothing under a server without a Registry.
+// Code that starts a long-lived exchange calls [Add] or [OpenStream] with the
+// request's context. Both do nothing if the server has no Registry.
 //
-// # Peers that are gone
+// # Unresponsive peers
 //
-// A peer that has crashed, or that has stopped reading, would hold up the
-// drain until its context ends. Each gets [Grace], all of them at the same
-// time, and is then dropped, which is not an error:
+// A peer that has crashed or has stopped reading could delay the drain until
+// its context ends. Each such peer is dropped after [Grace], all of them at
+// the same time, and without an error:
 //
-//   - An exchange of [Add] that has not ended: its connection is closed.
-//   - A connection that was hijacked and belongs to no such exchange, so that
-//     nothing is known of its protocol: it is closed too.
-//   - An event stream of which one write has not returned: the stream is
-//     reset, or its connection closed. Each write that returns is a sign of
-//     life and earns the next one a new Grace.
-//   - The end of an event stream, which net/http sends when the handler has
-//     returned: its connection is closed.
+//   - If an exchange of [Add] has not ended, its connection is closed.
+//   - If a connection was hijacked without a call of Add, it is closed:
+//     nothing is known about its protocol.
+//   - If a write to an event stream has not returned, the stream is reset or
+//     its connection is closed. Each write that returns shows that the peer is
+//     alive, and the next write gets a new Grace. For example, a client that
+//     takes a piece of the stream every three seconds is not dropped.
+//   - If a client does not read the end of an event stream, which net/http
+//     sends after the handler has returned, its connection is closed.
 //
-// The handlers are still waited for. A handler that does not return when its
-// peer is gone and its context has ended is in the error of step 6.
+// The drain still waits for the handlers. If one does not return although its
+// peer was dropped and its context has ended, the error of step 6 counts it.
 package shutdown
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Grace is how long a drain waits for a peer that does not answer or does not
+// Grace is how long a drain waits for a peer that does not respond or does not
 // read.
 const Grace = 5 * time.Second
 
 // idleGrace is how long a connection may stay idle during a drain before it
-// is closed by force. net/http closes an HTTP/2 connection a second after it
-// has sent GOAWAY, but sends none on one whose handshake ends at the very
-// moment the drain begins; and it may be stuck closing one whose peer does
-// not read.
+// is closed by force. net/http closes an HTTP/2 connection one second after it
+// has sent GOAWAY. But it does not send GOAWAY if the connection's handshake
+// ends at the moment the drain begins, and closing the connection may block if
+// its peer does not read.
 const idleGrace = 2 * time.Second
 
-// A phase is how far the end of a server has come. It only grows:
+// A phase is how far the end of a server has come. It never goes back.
 //
-//	serving   no call of Drain yet
-//	closing   from the first call of Drain on: net/http closes its listeners
-//	draining  net/http starts no new request on HTTP/1.x; exchanges are told to end
-//	cutting   the context of a call of Drain has ended: what is left is being cut
-//	done      nothing is left, or everything was cut
-//
-// Cutting may follow on closing, if the context of another call ends first;
-// draining is followed by cutting or, if all goes well, by done.
+//	from      to        when
+//	serving   closing   Drain is called for the first time
+//	closing   draining  net/http starts no more requests on HTTP/1.x
+//	closing   cutting   the context of a Drain call has ended
+//	draining  cutting   the context of a Drain call has ended
+//	draining  done      nothing is left
+//	cutting   done      everything that was left has been cut
 type phase int32
 
 const (
-	serving phase = iota
-	closing
-	draining
-	cutting
-	done
+	serving  phase = iota // Drain has not been called
+	closing               // net/http is closing its listeners; see step 1
+	draining              // exchanges have been asked to end; see steps 2 to 5
+	cutting               // what is left is being cut; see step 6
+	done                  // all calls of Drain return
 )
 
-// A Registry knows what one server is doing. Its methods may be called from
-// any goroutine.
+// A Registry keeps track of the connections, handlers and exchanges of one
+// server. It is safe for concurrent use by multiple goroutines.
 type Registry struct {
-	server *http.Server
+	server          *http.Server
+	nextConnContext func(context.Context, net.Conn) context.Context // the server's own hook, or nil
+	nextConnState   func(net.Conn, http.ConnState)                  // likewise
 
-	scopes  sync.Map     // net.Conn to the *scope of that connection
-	open    atomic.Int64 // connections that net/http serves, hijacked ones not among them
-	active  atomic.Int64 // handlers running
-	marked  atomic.Int64 // scopes that need attention when their handler returns
-	helpers atomic.Int64 // goroutines of the drain that are running
+	scopes      sync.Map     // net.Conn to the *scope of that connection
+	connections atomic.Int64 // that net/http serves, which excludes hijacked ones
+	handlers    atomic.Int64 // running
+	longLived   atomic.Int64 // scopes with an event stream or a hijacked connection
+	tasks       atomic.Int64 // running goroutines of the drain
 
-	shutdown chan struct{} // closed when net/http starts no new request on HTTP/1.x
-	finished chan struct{} // closed when phase is done
+	requestsRefused chan struct{} // closed when net/http starts no more requests on HTTP/1.x
+	finished        chan struct{} // closed when the phase is done
 
-	ctx    context.Context // of stop functions; ends with the drain
-	cancel context.CancelFunc
+	taskContext context.Context // for the stop functions of exchanges; ends with the drain
+	cancelTasks context.CancelFunc
 
-	phase     atomic.Int32 // a phase; changed by advance only
+	phase     atomic.Int32 // a phase; written with mu held
 	mu        sync.Mutex
-	exchanges map[*exchange]struct{} // to be waited for
+	exchanges map[*exchange]struct{} // that have not ended
 	timers    map[*time.Timer]struct{}
 	result    error
 }
 
-// Attach returns a Registry for server, wrapping the server's Handler,
-// ConnContext and ConnState. It must be called after these are set and before
-// the server starts, and once for a server. From then on the server is ended
-// by Drain, and not by its own methods.
+// Attach returns a Registry for server and sets the server's ConnContext and
+// ConnState, which call the functions that were set before. It must be called
+// once for each server, before the server starts.
+//
+// The server's handler must call [Registry.Begin] for each request. The server
+// must be stopped by calling [Registry.Drain]; its own Shutdown and Close must
+// not be called.
 func Attach(server *http.Server) *Registry {
 	r := &Registry{
-		server:    server,
-		shutdown:  make(chan struct{}),
-		finished:  make(chan struct{}),
-		exchanges: make(map[*exchange]struct{}),
-		timers:    make(map[*time.Timer]struct{}),
+		server:          server,
+		nextConnContext: server.ConnContext,
+		nextConnState:   server.ConnState,
+		requestsRefused: make(chan struct{}),
+		finished:        make(chan struct{}),
+		exchanges:       make(map[*exchange]struct{}),
+		timers:          make(map[*time.Timer]struct{}),
 	}
-	r.ctx, r.cancel = context.WithCancel(context.Background())
-	server.Handler = r.handler(server.Handler)
-	server.ConnContext = r.connContext(server.ConnContext)
-	server.ConnState = r.connState(server.ConnState)
-	server.RegisterOnShutdown(sync.OnceFunc(func() { close(r.shutdown) }))
+	r.taskContext, r.cancelTasks = context.WithCancel(context.Background())
+	server.ConnContext = r.connContext
+	server.ConnState = r.connState
+	server.RegisterOnShutdown(sync.OnceFunc(func() { close(r.requestsRefused) }))
 	return r
 }
 
-// Drain ends the server: it returns nil once every connection is closed,
-// every handler has returned and every exchange has ended. If ctx ends
-// before that, Drain cuts what is left: it cancels the contexts of its
-// requests, closes the connections without waiting for the handlers to
-// return, and returns an error that counts what was cut and wraps ctx's
-// error. Idle connections may be cut without an error.
+// Drain ends the server. It returns nil when every connection is closed, every
+// handler has returned, and every exchange has ended.
 //
-// Drain may be called several times, also concurrently. All calls wait for
-// the same drain, the first context to end cuts it short for all of them, and
-// all return the same result.
+// If ctx ends before that, Drain cuts everything that is left: it cancels the
+// contexts of the requests, closes the connections without waiting for the
+// handlers to return, and returns an error that counts what was cut and wraps
+// ctx's error. It closes idle connections without an error.
+//
+// Drain may be called several times and by multiple goroutines. All calls wait
+// for the same drain and return the same result. The first context that ends
+// cuts the drain for all of them.
 func (r *Registry) Drain(ctx context.Context) error {
 	if r.advance(closing) {
-		r.start()
+		r.startDrain()
 	}
 	select {
 	case <-r.finished:
@@ -154,11 +164,15 @@ func (r *Registry) Drain(ctx context.Context) error {
 	return r.result
 }
 
-// advance changes the phase, and reports whether it has: a phase that has
-// been reached is not reached again.
+// advance changes the phase, and reports whether it did: a phase is entered
+// only once, and not if a later one has been reached.
 func (r *Registry) advance(to phase) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.advanceLocked(to)
+}
+
+func (r *Registry) advanceLocked(to phase) bool {
 	if r.reached(to) {
 		return false
 	}
@@ -166,46 +180,53 @@ func (r *Registry) advance(to phase) bool {
 	return true
 }
 
-// reached reports whether the drain has come to phase p or further.
+// reached reports whether the phase is p or a later one.
 func (r *Registry) reached(p phase) bool { return phase(r.phase.Load()) >= p }
 
-// start takes steps 1 to 3 of the package comment.
-func (r *Registry) start() {
-	// Step 1 goes on beside the others: to close an idle TLS connection
-	// properly, net/http waits for a peer that may not read.
-	r.help(r.shutdownServer)
+// startDrain takes steps 1 to 3 of the package comment.
+func (r *Registry) startDrain() {
+	// Step 1 runs concurrently with the others: when net/http closes an idle
+	// TLS connection, it waits for a peer that may not read.
+	r.start(r.shutdownServer)
 
 	// Until net/http has begun, a request that it has just read may still
-	// reach its handler, and must find its connection open.
-	<-r.shutdown
-	r.mu.Lock()
-	exchanges := slices.Collect(maps.Keys(r.exchanges))
-	if !r.reached(draining) {
-		r.phase.Store(int32(draining)) // with the lock held, so that each exchange is told once
-	}
-	r.mu.Unlock()
+	// reach its handler, whose connection must be open.
+	<-r.requestsRefused
+	exchanges := r.enterDraining()
 	r.scopes.Range(func(_, v any) bool {
-		r.endConnection(v.(*scope))
+		r.drainConnection(v.(*scope))
 		return true
 	})
 	for _, e := range exchanges {
-		r.tell(e)
+		r.stop(e)
 	}
-	r.settle()
+	r.finishIfIdle()
 }
 
-// help runs f in a goroutine that the drain waits for.
-func (r *Registry) help(f func()) {
-	r.helpers.Add(1)
-	go func() {
-		defer r.settle()
-		defer r.helpers.Add(-1)
-		f()
-	}()
+// enterDraining changes the phase to draining, unless the drain is being cut
+// already, and returns the exchanges to stop. Because it does both with the
+// lock held, each exchange is stopped once, either by the caller or by add.
+func (r *Registry) enterDraining() []*exchange {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.advanceLocked(draining)
+	return slices.Collect(maps.Keys(r.exchanges))
 }
 
-// after calls f in its own goroutine when d has passed, unless cancel is
-// called or the drain is over by then.
+// start runs task in a goroutine that the drain waits for.
+func (r *Registry) start(task func()) {
+	r.tasks.Add(1)
+	go r.run(task)
+}
+
+func (r *Registry) run(task func()) {
+	defer r.finishIfIdle()
+	defer r.tasks.Add(-1)
+	task()
+}
+
+// after calls f in a new goroutine when d has passed, unless cancel is called
+// or the drain ends before that.
 func (r *Registry) after(d time.Duration, f func()) (cancel func()) {
 	var t *time.Timer
 	cancel = func() {
@@ -227,14 +248,13 @@ func (r *Registry) after(d time.Duration, f func()) (cancel func()) {
 	return cancel
 }
 
-// shutdownServer has net/http close listeners and idle connections and
-// announce the end to HTTP/2 peers.
+// shutdownServer takes step 1 of the package comment.
 func (r *Registry) shutdownServer() {
-	// With a context that has ended, Shutdown does all that it does but wait.
+	// If its context has ended, Shutdown does everything except wait.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := r.server.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		r.fail(err) // a listener did not close
+		r.fail(err) // closing a listener failed
 	}
 }
 
@@ -245,29 +265,30 @@ func (r *Registry) fail(err error) {
 	r.result = errors.Join(r.result, err)
 }
 
-// settle ends the drain if nothing is left. It is called after every step
-// that may have been the last.
+// finishIfIdle finishes the drain if nothing is left. It must be called after
+// every change that may have been the last.
 //
-// The order of the checks matters: requests come from connections and
-// exchanges from requests, so that what has been found to be zero stays zero.
-func (r *Registry) settle() {
-	if phase(r.phase.Load()) != draining || r.open.Load() > 0 || r.active.Load() > 0 {
+// The order of the checks matters. Requests come from connections, and
+// exchanges come from requests, so a number that was found to be zero stays
+// zero while the next one is checked.
+func (r *Registry) finishIfIdle() {
+	if phase(r.phase.Load()) != draining || r.connections.Load() > 0 || r.handlers.Load() > 0 {
 		return
 	}
 	r.mu.Lock()
-	left := len(r.exchanges)
+	exchanges := len(r.exchanges)
 	r.mu.Unlock()
-	if left == 0 && r.helpers.Load() == 0 {
-		r.end()
+	if exchanges == 0 && r.tasks.Load() == 0 {
+		r.finish()
 	}
 }
 
-// end lets all calls of Drain return.
-func (r *Registry) end() {
+// finish makes all calls of Drain return.
+func (r *Registry) finish() {
 	if !r.advance(done) {
 		return
 	}
-	r.cancel()
+	r.cancelTasks()
 	r.mu.Lock()
 	for t := range r.timers {
 		t.Stop()
@@ -275,92 +296,4 @@ func (r *Registry) end() {
 	clear(r.timers)
 	r.mu.Unlock()
 	close(r.finished)
-}
-
-// cut ends by force what the drain could not end by asking, and the drain.
-func (r *Registry) cut(reason error) {
-	defer r.end()
-	if left := r.left(); left != "" {
-		r.fail(fmt.Errorf("cut %s: %w", left, reason))
-	}
-	r.cancel()
-	r.scopes.Range(func(_, v any) bool {
-		v.(*scope).drop()
-		return true
-	})
-	_ = r.server.Close() // all that it could close is closed; this is for its own records
-}
-
-// left counts everything that is not done yet, for people to read. It is
-// empty if there is nothing but connections that serve no request.
-func (r *Registry) left() string {
-	var connections, webSockets, streams int
-	requests := int(r.active.Load())
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.scopes.Range(func(_, v any) bool {
-		s := v.(*scope)
-		switch http.ConnState(s.state.Load()) {
-		case http.StateActive:
-			connections++
-		case http.StateHijacked:
-			connections++
-			requests-- // not a request any more, whatever its handler does
-		}
-		if _, counted := r.exchanges[s.socket]; s.socket != nil && !counted {
-			webSockets++ // it has ended, and its handler has not returned
-		}
-		return true
-	})
-	for e := range r.exchanges {
-		switch e.kind {
-		case WebSocket:
-			webSockets++
-		case EventStream:
-			streams++
-			requests--
-		}
-	}
-	return list(
-		count{connections, "connection"},
-		count{requests, "request"},
-		count{webSockets, "websocket"},
-		count{streams, "event stream"},
-	)
-}
-
-// A count is a number of things of one name.
-type count struct {
-	n    int
-	name string
-}
-
-// list writes counts as a list: "2 connections, 1 request".
-func list(counts ...count) string {
-	var parts []string
-	for _, c := range counts {
-		switch {
-		case c.n == 1:
-			parts = append(parts, "1 "+c.name)
-		case c.n > 1:
-			parts = append(parts, fmt.Sprintf("%d %ss", c.n, c.name))
-		}
-	}
-	return strings.Join(parts, ", ")
-}
-
-// CloseNow closes a connection without a TLS close notification, which would
-// wait up to five seconds for a peer that does not read. If conn has a NetConn
-// method, as a [crypto/tls.Conn] does, the connection that it returns is closed first.
-// Closing conn then fails or returns at once, but lets it do its bookkeeping.
-//
-// The error is the innermost connection's.
-func CloseNow(conn net.Conn) error {
-	outer, ok := conn.(interface{ NetConn() net.Conn })
-	if !ok {
-		return conn.Close()
-	}
-	err := CloseNow(outer.NetConn())
-	_ = conn.Close() // expected to fail: it can no longer write
-	return err
 }

@@ -31,6 +31,25 @@ type fixture struct {
 	idles chan net.Conn // connections that have just become idle
 }
 
+// attach returns a registry for a server, and has it count the requests.
+func attach(hs *http.Server) *shutdown.Registry {
+	reg := shutdown.Attach(hs)
+	hs.Handler = counting{hs.Handler, reg}
+	return reg
+}
+
+// A counting handler counts the requests of next in a registry.
+type counting struct {
+	next http.Handler
+	reg  *shutdown.Registry
+}
+
+func (h counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	call := h.reg.Begin(r)
+	defer call.End()
+	h.next.ServeHTTP(w, call.Request)
+}
+
 func start(t *testing.T, protocol testkit.Protocol, handler http.HandlerFunc) *fixture {
 	t.Helper()
 	f := &fixture{begun: make(chan struct{}), news: make(chan net.Conn, 16), idles: make(chan net.Conn, 16)}
@@ -43,7 +62,7 @@ func start(t *testing.T, protocol testkit.Protocol, handler http.HandlerFunc) *f
 			default: // of no interest, or more than any test waits for
 			}
 		}
-		f.reg = shutdown.Attach(hs)
+		f.reg = attach(hs)
 	})
 	return f
 }
@@ -501,7 +520,7 @@ func TestStalledPeersDoNotHoldUpTheDrain(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				hs := &http.Server{Handler: http.NotFoundHandler()}
-				reg := shutdown.Attach(hs)
+				reg := attach(hs)
 				l := make(pipeListener)
 				go hs.Serve(l)
 				for range 3 {
@@ -603,7 +622,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, hs: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Context().Value(handlerKey{}).(func(*http.Request))(r)
 	})}}
-	b.reg = shutdown.Attach(b.hs)
+	b.reg = attach(b.hs)
 	return b
 }
 
@@ -838,7 +857,7 @@ func TestHooksThatWereSetAreCalled(t *testing.T) {
 		},
 		ConnState: func(_ net.Conn, state http.ConnState) { states = append(states, state) },
 	}
-	shutdown.Attach(hs)
+	attach(hs)
 	conn := new(fakeConn)
 	if ctx := hs.ConnContext(t.Context(), conn); ctx.Value(key{}) != "mine" {
 		t.Error("the context misses the value of the server's own ConnContext")
@@ -878,7 +897,7 @@ func TestMultipartFormOfAnHTTP2RequestReachesTheServersOwnRequest(t *testing.T) 
 		}
 		panic(http.ErrAbortHandler)
 	})}
-	shutdown.Attach(hs)
+	attach(hs)
 	func() {
 		defer func() { recover() }()
 		hs.Handler.ServeHTTP(httptest.NewRecorder(), req)
@@ -890,7 +909,7 @@ func TestMultipartFormOfAnHTTP2RequestReachesTheServersOwnRequest(t *testing.T) 
 
 func TestRequestsOfHTTP1CostNoAllocation(t *testing.T) {
 	hs := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
-	shutdown.Attach(hs)
+	attach(hs)
 	conn := new(fakeConn)
 	ctx := hs.ConnContext(t.Context(), conn)
 	hs.ConnState(conn, http.StateNew)
@@ -959,7 +978,7 @@ func TestDrainUnderLoadLosesNothingThatHasBegun(t *testing.T) {
 func BenchmarkHandler(b *testing.B) {
 	plain := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	hs := &http.Server{Handler: plain}
-	shutdown.Attach(hs)
+	attach(hs)
 	conn := new(fakeConn)
 	ctx := hs.ConnContext(b.Context(), conn)
 	hs.ConnState(conn, http.StateNew)

@@ -6,72 +6,94 @@ import (
 	"time"
 )
 
-// resetGrace is how long a write to an HTTP/2 stream may go on after the
-// stream was reset. If it takes longer, the reset itself waits behind the
-// peer's unread data, and only closing the connection helps.
+// resetGrace is how long a write to an HTTP/2 stream may continue after the
+// stream was reset. If it takes longer, the reset is waiting behind data that
+// the peer does not read, and the connection has to be closed.
 const resetGrace = time.Second
 
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)
 
-// A Stream is the response to a request that goes on until it is told to end.
-// All methods may be called on a nil Stream, and then do nothing, and from
-// any goroutine.
+// A streamPhase is a part of the life of a Stream.
+//
+//	from      to        when
+//	open      stopping  the drain begins
+//	open      closed    the handler has returned
+//	stopping  closed    the handler has returned
+type streamPhase int
+
+const (
+	open     streamPhase = iota // writes may take any time
+	stopping                    // the request's context is canceled; a write that takes longer than Grace is cut
+	closed                      // setWriteDeadline must not be called
+)
+
+// A Stream is the response to a request, and goes on until the drain stops it.
+// It is safe for concurrent use by multiple goroutines. Calling a method of a
+// nil Stream does nothing.
 type Stream struct {
 	exchange
-	setWriteDeadline func(time.Time) error
 
-	mu     sync.Mutex
-	ending bool   // the drain has begun
-	closed bool   // the handler has returned
-	writes int    // running
-	cancel func() // of the timer that waits for them
-	turn   int    // counts the timers, for one that is late
+	mu               sync.Mutex
+	setWriteDeadline func(time.Time) error
+	phase            streamPhase
+	writes           int    // under way
+	cancelTimer      func() // of the timer that waits for them, or nil
+	generation       int    // incremented by watch; a timer of an earlier one does nothing
 }
 
-// OpenStream registers the request with context ctx as an event stream: when
-// the drain begins, and at once if it has begun, the request's context is
-// cancelled, and that of no other request on its connection. The
-// registration ends when the request's handler returns. For a request that
-// has a Stream already, OpenStream returns that, with the new function.
+// OpenStream registers the request with context ctx as an event stream. When
+// the drain begins, or immediately if it has begun, the request's context is
+// canceled; the contexts of other requests on its connection are not. The
+// registration ends when the request's handler returns. If the request has a
+// Stream already, OpenStream sets its setWriteDeadline and returns it.
 //
-// The caller must put every write to the response between
-// [Stream.BeginWrite] and [Stream.EndWrite], so that the drain notices a peer
-// that does not read. On HTTP/2 the drain then ends the write through
-// setWriteDeadline, which must set the response's write deadline and may be
-// called from another goroutine while the response is written to. If it may
-// not be called any more, the caller must call [Stream.Close] before.
+// The caller must call [Stream.BeginWrite] before and [Stream.EndWrite] after
+// every write to the response, so that the drain notices a peer that does not
+// read. On HTTP/2, the drain cuts such a write by calling setWriteDeadline,
+// which must set the response's write deadline. setWriteDeadline must be safe
+// to call from another goroutine while the response is written to. If it must
+// no longer be called, the caller must call [Stream.Close].
 //
-// OpenStream returns nil if ctx does not come from a server with a
-// [Registry]; then nothing will cancel the request's context but what always
-// does.
+// OpenStream returns nil if the server has no [Registry].
 func OpenStream(ctx context.Context, setWriteDeadline func(time.Time) error) *Stream {
 	s := scopeOf(ctx)
 	if s == nil {
 		return nil
 	}
-	r := s.registry
-	r.mu.Lock()
-	stream, fresh := s.stream, s.stream == nil
-	if fresh {
-		stream = &Stream{setWriteDeadline: setWriteDeadline}
-		stream.exchange = exchange{kind: EventStream, scope: s, stop: stream.end}
-		s.stream = stream
-		s.connection().streamed.Store(true)
-		r.marked.Add(1)
-	}
-	r.mu.Unlock()
-	if fresh {
-		r.add(&stream.exchange)
-		return stream
-	}
+	stream, added := s.registry.streamOf(s)
 	stream.mu.Lock()
-	defer stream.mu.Unlock()
 	stream.setWriteDeadline = setWriteDeadline
+	stream.mu.Unlock()
+	if added {
+		s.registry.add(&stream.exchange)
+	}
 	return stream
 }
 
-// BeginWrite says that something is about to be written to the response.
+// streamOf returns the Stream of s, and whether it had to be made.
+func (r *Registry) streamOf(s *scope) (stream *Stream, added bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.stream != nil {
+		return s.stream, false
+	}
+	stream = new(Stream)
+	stream.exchange = exchange{kind: EventStream, scope: s, stop: stream.stop}
+	s.stream = stream
+	s.connection().hadStream.Store(true)
+	r.longLived.Add(1)
+	return stream, true
+}
+
+// removeStream removes the Stream of s. The caller must hold r.mu.
+func (r *Registry) removeStream(s *scope) {
+	delete(r.exchanges, &s.stream.exchange)
+	s.stream = nil
+	r.longLived.Add(-1)
+}
+
+// BeginWrite must be called before each write to the response.
 func (s *Stream) BeginWrite() {
 	if s == nil {
 		return
@@ -82,7 +104,7 @@ func (s *Stream) BeginWrite() {
 	s.watch()
 }
 
-// EndWrite says that what BeginWrite announced was written, or has failed.
+// EndWrite must be called after each write, whether it succeeded or not.
 func (s *Stream) EndWrite() {
 	if s == nil {
 		return
@@ -93,20 +115,21 @@ func (s *Stream) EndWrite() {
 	s.watch()
 }
 
-// Close says that setWriteDeadline must not be called from now on.
+// Close makes sure that setWriteDeadline is not called any more. If a call is
+// under way, Close waits for it.
 func (s *Stream) Close() {
 	if s == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
+	s.phase = closed
 	s.watch()
 }
 
-// Abandon ends the registration, for a caller that finds that the handler has
-// returned already.
-func (s *Stream) Abandon() {
+// Remove closes s and ends its registration. It is for callers of [OpenStream]
+// that find out that the request's handler has returned already.
+func (s *Stream) Remove() {
 	if s == nil {
 		return
 	}
@@ -115,53 +138,55 @@ func (s *Stream) Abandon() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.scope.stream == s {
-		r.forgetStream(s.scope)
+		r.removeStream(s.scope)
 	}
 }
 
-// end cancels the request's context. It is the exchange's stop function.
-func (s *Stream) end(context.Context) {
+// stop is the stop function of the exchange. It cancels the request's context.
+func (s *Stream) stop(context.Context) {
 	s.scope.cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ending = true
+	if s.phase == open {
+		s.phase = stopping
+	}
 	s.watch()
 }
 
-// watch waits Grace for the next change, which calls watch again, if that is
-// due: during a drain while a write goes on. The caller holds s.mu.
+// watch restarts the timer that cuts a stalled write. It must be called after
+// every change of phase and writes. The caller must hold s.mu.
 func (s *Stream) watch() {
-	if s.cancel != nil {
-		s.cancel()
-		s.cancel = nil
+	if s.cancelTimer != nil {
+		s.cancelTimer()
+		s.cancelTimer = nil
 	}
-	s.turn++
-	if s.ending && !s.closed && s.writes > 0 {
-		s.wait(Grace, s.stalled)
+	s.generation++
+	if s.phase == stopping && s.writes > 0 {
+		s.after(Grace, s.cutWrite)
 	}
 }
 
-// wait calls f in d, with s.mu held, unless watch is called before.
-// The caller holds s.mu.
-func (s *Stream) wait(d time.Duration, f func()) {
-	turn := s.turn
-	s.cancel = s.scope.registry.after(d, func() {
+// after calls f with s.mu held when d has passed, unless watch is called before
+// that. The caller must hold s.mu.
+func (s *Stream) after(d time.Duration, f func()) {
+	generation := s.generation
+	s.cancelTimer = s.scope.registry.after(d, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.turn == turn {
+		if s.generation == generation {
 			f()
 		}
 	})
 }
 
-// stalled ends a write that takes too long. The caller holds s.mu.
-func (s *Stream) stalled() {
-	conn := s.scope.connection()
-	if conn == s.scope {
-		conn.drop()
+// cutWrite ends a write that has taken too long. The caller must hold s.mu.
+func (s *Stream) cutWrite() {
+	connection := s.scope.connection()
+	if connection == s.scope {
+		connection.drop()
 		return
 	}
-	// Other streams of the connection may be well.
-	_ = s.setWriteDeadline(past) // whatever it says, the connection is next
-	s.wait(resetGrace, conn.drop)
+	// The clients of the connection's other streams may be reading.
+	_ = s.setWriteDeadline(past) // if it fails, dropping the connection ends the write
+	s.after(resetGrace, connection.drop)
 }

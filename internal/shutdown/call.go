@@ -1,0 +1,86 @@
+package shutdown
+
+import "net/http"
+
+// A Call is one call of the server's handler. It is not safe for concurrent
+// use.
+type Call struct {
+	// Request is the request to pass on. For HTTP/2 it is a copy, whose context
+	// can be canceled without affecting the connection's other requests.
+	Request *http.Request
+
+	registry *Registry
+	original *http.Request // as net/http passed it
+}
+
+// Begin counts a request whose handler is about to run. The caller must pass
+// on the Request of the returned Call, and must call End when the handler has
+// returned or panicked:
+//
+//	call := registry.Begin(r)
+//	defer call.End()
+//	next.ServeHTTP(w, call.Request)
+//
+// It allocates nothing for a request of HTTP/1.x.
+func (r *Registry) Begin(req *http.Request) Call {
+	r.handlers.Add(1)
+	if req.ProtoMajor < 2 {
+		return Call{Request: req, registry: r, original: req}
+	}
+	connection := scopeOf(req.Context())
+	if connection != nil {
+		connection.changes.Add(1)
+		connection.running.Add(1)
+	}
+	stream := newScope(req.Context(), r, nil, connection)
+	return Call{Request: req.WithContext(stream), registry: r, original: req}
+}
+
+// End ends the request's event stream, if it has one, and continues a drain
+// that waits for the handler.
+func (c *Call) End() {
+	if c.Request != c.original {
+		// net/http removes the form's temporary files.
+		c.original.MultipartForm = c.Request.MultipartForm
+	}
+	r := c.registry
+	// For HTTP/1.x, finding the scope takes longer than everything else, and is
+	// rarely necessary.
+	if c.Request.ProtoMajor >= 2 || r.longLived.Load() > 0 {
+		if s := scopeOf(c.Request.Context()); s != nil {
+			r.leave(s)
+		}
+	}
+	r.handlers.Add(-1)
+	r.finishIfIdle()
+}
+
+// leave cleans up the scope of a request whose handler has returned: it
+// removes the request's event stream, ends an HTTP/2 stream's own scope, and
+// forgets a hijacked connection, which belongs to the handler's code from now
+// on.
+func (r *Registry) leave(s *scope) {
+	r.mu.Lock()
+	stream := s.stream
+	if stream != nil {
+		r.removeStream(s)
+	}
+	r.mu.Unlock()
+	stream.Close()
+	if s.parent != nil {
+		s.parent.running.Add(-1)
+		s.parent.changes.Add(1)
+	}
+	switch {
+	case s.conn == nil:
+		s.cancel()
+	case http.ConnState(s.state.Load()) == http.StateHijacked:
+		r.longLived.Add(-1)
+		r.scopes.Delete(s.conn)
+		s.cancel()
+		return
+	}
+	if c := s.connection(); c.conn != nil && r.reached(draining) {
+		r.drainConnection(c)
+	}
+}
