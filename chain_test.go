@@ -130,24 +130,74 @@ func BenchmarkDocumentedChain(b *testing.B) {
 	}
 }
 
+// misplacedLimit returns a RateLimit by address. The panic of a chain in which it
+// comes before TrustedProxies names the line here.
+func misplacedLimit() http.Middleware { return http.RateLimit(http.RateLimitConfig{}) }
+
+const misplacedLimitPanic = `^http: .*chain_test.go:\d+: RateLimit comes before TrustedProxies`
+
+func TestRateLimitBeforeTrustedProxiesPanicsWhenTheChainIsBuilt(t *testing.T) {
+	t.Parallel()
+	trust := http.TrustedProxies(netip.MustParsePrefix("203.0.113.0/24"))
+	limit := misplacedLimit()
+	foreign := func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { next.ServeHTTP(w, r) })
+	}
+	unchanged := func(next nethttp.Handler) nethttp.Handler { return next }
+	chain := http.Chain
+	for name, build := range map[string]func(){
+		"one in the other":                 func() { limit(trust(answer200())) },
+		"Chain":                            func() { chain(limit, trust)(answer200()) },
+		"Chain with others between":        func() { chain(limit, http.MaxBody(1), foreign, trust)(answer200()) },
+		"Chain around TrustedProxies":      func() { chain(limit)(trust(answer200())) },
+		"RateLimit around a Chain":         func() { limit(chain(trust, foreign)(answer200())) },
+		"nested Chain with TrustedProxies": func() { chain(limit, chain(foreign, chain(trust, foreign)))(answer200()) },
+		"nested Chain with RateLimit":      func() { chain(chain(foreign, chain(foreign, limit)), foreign, trust)(answer200()) },
+		"two Chains":                       func() { chain(chain(limit), chain(trust))(answer200()) },
+		"unchanged handler between":        func() { chain(limit, unchanged, trust)(answer200()) },
+		"the second of two limits":         func() { chain(trust, limit, trust)(answer200()) },
+	} {
+		t.Run(name, func(t *testing.T) { mustPanic(t, misplacedLimitPanic, build) })
+	}
+
+	byUser := http.RateLimit(http.RateLimitConfig{KeyFunc: func(r *nethttp.Request) string { return r.Header.Get("X-User") }})
+	chain(byUser, trust)(answer200())
+	chain(trust, limit)(answer200())
+	chain(trust, foreign, limit)(answer200())
+	chain(trust, chain(foreign, limit))(answer200())
+	chain(unchanged, chain(trust, limit))(answer200())
+	chain(chain(unchanged), unchanged, chain(chain(trust, limit)))(answer200())
+	chain(unchanged)(chain(trust, limit)(answer200()))
+	chain(limit, http.TrustedProxies())(answer200())
+}
+
 func TestRateLimitBeforeTrustedProxiesPanicsAtStartUp(t *testing.T) {
 	t.Parallel()
-	proxies := http.TrustedProxies(netip.MustParsePrefix("203.0.113.0/24"))
+	trust := http.TrustedProxies(netip.MustParsePrefix("203.0.113.0/24"))
 	between := http.Chain(http.RequestID(http.RequestIDConfig{}), http.NewMetrics().Middleware(), http.RequestLogger(nil),
 		http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}), http.SecureHeaders(http.SecureHeadersConfig{}),
 		http.MaxBody(1), http.CORS(http.CORSConfig{}), http.Recovery(nil), http.RateLimit(http.RateLimitConfig{}))
-	// The mistake is said to be where the RateLimit was made.
-	const want = `^http: .*chain_test.go:\d+: RateLimit comes before TrustedProxies`
-	wrong := func() http.Middleware { return http.RateLimit(http.RateLimitConfig{}) }
-
-	mustPanic(t, want, func() { http.Chain(wrong(), proxies)(answer200()) })
+	register := func(group *http.Group) { group.HandleFunc("GET /x", func(nethttp.ResponseWriter, *nethttp.Request) {}) }
 	for name, add := range map[string]func(*http.Router){
-		"one after the other":   func(router *http.Router) { router.Use(wrong()); router.Use(proxies) },
-		"all others in between": func(router *http.Router) { router.Use(wrong(), between, proxies) },
+		"one after the other":   func(router *http.Router) { router.Use(misplacedLimit()); router.Use(trust) },
+		"all others in between": func(router *http.Router) { router.Use(misplacedLimit(), between, trust) },
+		"Chains in Use":         func(router *http.Router) { router.Use(http.Chain(misplacedLimit()), between, http.Chain(trust)) },
 		"in a group": func(router *http.Router) {
 			group := router.Group("/g")
-			group.Use(wrong(), proxies)
-			group.HandleFunc("GET /x", func(nethttp.ResponseWriter, *nethttp.Request) {})
+			group.Use(misplacedLimit(), trust)
+			register(group)
+		},
+		"in a group and a group inside it": func(router *http.Router) {
+			outer := router.Group("/g")
+			outer.Use(http.Chain(misplacedLimit()))
+			inner := outer.Group("/h").Group("/i")
+			inner.Use(http.Chain(http.MaxBody(1), trust))
+			register(inner)
+		},
+		"in a group and around the handler": func(router *http.Router) {
+			group := router.Group("/g")
+			group.Use(misplacedLimit())
+			group.Handle("GET /x", trust(answer200()))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -159,14 +209,16 @@ func TestRateLimitBeforeTrustedProxiesPanicsAtStartUp(t *testing.T) {
 			}
 			defer l.Close()
 			srv := http.NewServer(router, http.WithListener(l))
-			mustPanic(t, want, func() { srv.Start(context.Background()) })
+			mustPanic(t, misplacedLimitPanic, func() { srv.Start(context.Background()) })
 		})
 	}
 
-	byUser := http.RateLimitConfig{KeyFunc: func(r *nethttp.Request) string { return r.Header.Get("X-User") }}
-	http.Chain(http.RateLimit(byUser), proxies)(answer200())
-	http.Chain(proxies, between)(answer200())
-	http.Chain(http.RateLimit(http.RateLimitConfig{}), http.TrustedProxies())(answer200())
+	router := http.NewRouter()
+	router.Use(trust, between)
+	group := router.Group("/g")
+	group.Use(trust, between)
+	register(group)
+	serveOnce(router)
 }
 
 // Of several clients, of whom some break off and some panic, each gets the

@@ -35,28 +35,31 @@ func NewMetrics() *Metrics { return &Metrics{metrics.New()} }
 // a panic. Have it once in a chain: a request is counted wherever it passes.
 func (m *Metrics) Middleware() Middleware {
 	return func(next Handler) Handler {
-		return newStep(next, func(w ResponseWriter, r *Request) { m.serve(next, w, r) })
+		return &metricsHandler{table: m.table, next: next}
 	}
 }
 
-func (m *Metrics) serve(next Handler, w ResponseWriter, r *Request) {
-	start := time.Now()
-	stripe := m.table.Start()
-	r, owned := response.WithState(w, r)
-	defer owned.Release()
-	cw, ownedWriter := response.Observe(w, r)
+// A metricsHandler is the handler that Metrics.Middleware makes.
+type metricsHandler struct {
+	table *metrics.Table
+	next  Handler
+}
 
-	returned := false
-	defer func() { ownedWriter.End(returned) }()
-	defer func() {
-		status := cw.Status()
-		if !returned && !cw.Committed() {
-			status = StatusInternalServerError // the server cuts the connection
-		}
-		m.table.Finish(stripe, r.Method, routeOf(cw, r), status, cw.Bytes(), time.Since(start))
-	}()
-	next.ServeHTTP(cw, r)
-	returned = true
+// ServeHTTP implements [Handler].
+func (h *metricsHandler) ServeHTTP(w ResponseWriter, r *Request) {
+	e := exchange{start: time.Now()}
+	defer e.end()
+	stripe := h.table.Start()
+	r = e.begin(w, r)
+	defer h.count(stripe, &e)
+	h.next.ServeHTTP(e.writer, r)
+	e.returned = true
+}
+
+// count counts a request whose handler has returned or panicked.
+func (h *metricsHandler) count(stripe uint32, e *exchange) {
+	cw, r := e.writer, e.request
+	h.table.Finish(stripe, r.Method, routeOf(cw, r), e.status(), cw.Bytes(), time.Since(e.start))
 }
 
 // routeOf returns the pattern that matched the request, or "". Where no

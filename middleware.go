@@ -60,33 +60,38 @@ func RequestID(config RequestIDConfig) Middleware {
 	}
 	name = CanonicalHeaderKey(name)
 	return func(next Handler) Handler {
-		return newStep(next, func(w ResponseWriter, r *Request) {
-			sent := r.Header[name]
-			r, owned := response.WithState(w, r)
-			defer owned.Release()
-			state := response.StateOf(r.Context())
-			id := state.ID()
-			if id == "" {
-				id = state.SetID(config.choose(sent))
-			}
-			state.SetHeader(w, name, id)
-			next.ServeHTTP(w, r)
-		})
+		return &requestIDHandler{field: name, generate: config.Generator, next: next}
 	}
+}
+
+// A requestIDHandler is the handler that RequestID makes.
+type requestIDHandler struct {
+	field    string        // canonical name of the field that carries the id
+	generate func() string // may be nil
+	next     Handler
+}
+
+// ServeHTTP implements [Handler].
+func (h *requestIDHandler) ServeHTTP(w ResponseWriter, r *Request) {
+	sent := r.Header[h.field]
+	r, owned := response.WithState(w, r)
+	defer owned.Release()
+	state := response.StateOf(r.Context())
+	id := state.ID()
+	if id == "" {
+		id = state.SetID(h.choose(sent))
+	}
+	state.SetHeader(w, h.field, id)
+	h.next.ServeHTTP(w, r)
 }
 
 // choose returns the id for a request that was sent with these ids.
-func (c *RequestIDConfig) choose(sent []string) string {
+func (h *requestIDHandler) choose(sent []string) string {
 	if len(sent) == 1 && validRequestID(sent[0]) {
 		return sent[0]
 	}
-	return c.newID()
-}
-
-// newID makes an id as the configuration says.
-func (c *RequestIDConfig) newID() string {
-	if c.Generator != nil {
-		if id := c.Generator(); validRequestID(id) {
+	if h.generate != nil {
+		if id := h.generate(); validRequestID(id) {
 			return id
 		}
 	}
@@ -166,7 +171,7 @@ func RequestLogger(logger *slog.Logger, options ...LogOption) Middleware {
 		option(l)
 	}
 	return func(next Handler) Handler {
-		return newStep(next, func(w ResponseWriter, r *Request) { l.serve(next, w, r) })
+		return &requestLogHandler{requestLog: l, next: next}
 	}
 }
 
@@ -177,31 +182,30 @@ type requestLog struct {
 	attrs  []func(*Request) []slog.Attr
 }
 
-func (l *requestLog) serve(next Handler, w ResponseWriter, r *Request) {
-	start := time.Now()
-	logger := l.logger
-	if logger == nil {
-		logger = slog.Default()
-	}
-	r, owned := response.WithState(w, r)
-	defer owned.Release()
-	cw, ownedWriter := response.Observe(w, r)
+// A requestLogHandler is the handler that RequestLogger makes.
+type requestLogHandler struct {
+	*requestLog
+	next Handler
+}
+
+// ServeHTTP implements [Handler].
+func (h *requestLogHandler) ServeHTTP(w ResponseWriter, r *Request) {
+	e := exchange{start: time.Now()}
+	defer e.end()
+	logger := cmp.Or(h.logger, slog.Default())
+	r = e.begin(w, r)
 	response.StateOf(r.Context()).SetLogger(logger)
 
-	returned := false
-	defer func() { ownedWriter.End(returned) }()
-	defer func() { l.write(logger, cw, r, start, !returned) }()
-	next.ServeHTTP(cw, r)
-	returned = true
+	defer h.write(logger, &e)
+	h.next.ServeHTTP(e.writer, r)
+	e.returned = true
 }
 
 // write writes the line of one request.
-func (l *requestLog) write(logger *slog.Logger, cw *response.Writer, r *Request, start time.Time, panicked bool) {
-	status, level := cw.Status(), slog.LevelInfo
-	if panicked && !cw.Committed() {
-		status = StatusInternalServerError // the server cuts the connection
-	}
-	if status >= 500 || panicked {
+func (l *requestLog) write(logger *slog.Logger, e *exchange) {
+	cw, r := e.writer, e.request
+	status, level := e.status(), slog.LevelInfo
+	if status >= 500 || !e.returned {
 		level = slog.LevelError
 	}
 	ctx := r.Context()
@@ -222,7 +226,7 @@ func (l *requestLog) write(logger *slog.Logger, cw *response.Writer, r *Request,
 		slog.String("method", printable(r.Method)),
 		slog.String("path", printablePath(r)),
 		slog.Int("status", status),
-		slog.Duration("duration", now.Sub(start)),
+		slog.Duration("duration", now.Sub(e.start)),
 		slog.Int64("bytes", cw.Bytes()),
 		slog.String("remote_ip", ClientIP(r)),
 	}
@@ -240,6 +244,41 @@ func (l *requestLog) write(logger *slog.Logger, cw *response.Writer, r *Request,
 		record.AddAttrs(more(r)...)
 	}
 	_ = logger.Handler().Handle(ctx, record) // as slog.Logger itself does: there is nowhere to report it
+}
+
+// An exchange is a request and its response while an observing middleware has
+// its handler run.
+type exchange struct {
+	start    time.Time
+	request  *Request // with a state
+	writer   *response.Writer
+	returned bool // the handler returned, without a panic
+
+	ownedState  *response.State  // of request if begin made it, else nil
+	ownedWriter *response.Writer // writer if begin made it, else nil
+}
+
+// begin returns the request for the handler, whose writer is e.writer. end must
+// be deferred.
+func (e *exchange) begin(w ResponseWriter, r *Request) *Request {
+	e.request, e.ownedState = response.WithState(w, r)
+	e.writer, e.ownedWriter = response.Observe(w, e.request)
+	return e.request
+}
+
+// end ends the use of the request and the writer by the handler.
+func (e *exchange) end() {
+	defer e.ownedState.Release()
+	e.ownedWriter.End(e.returned)
+}
+
+// status returns the final status of the response, which is 500 if the handler
+// panicked before it wrote something: the server cuts the connection then.
+func (e *exchange) status() int {
+	if !e.returned && !e.writer.Committed() {
+		return StatusInternalServerError
+	}
+	return e.writer.Status()
 }
 
 // withPattern returns r with the pattern of the route that matched. A router
@@ -400,10 +439,19 @@ type CompressWriter interface {
 func Compress(config CompressConfig) Middleware {
 	stage := newCompressStage(config)
 	return func(next Handler) Handler {
-		return newStep(next, func(w ResponseWriter, r *Request) {
-			response.Serve(next, w, r, stage)
-		})
+		return &stageHandler{stage: stage, next: next}
 	}
+}
+
+// A stageHandler is the handler that Compress and ETag make.
+type stageHandler struct {
+	stage response.Stage
+	next  Handler
+}
+
+// ServeHTTP implements [Handler].
+func (h *stageHandler) ServeHTTP(w ResponseWriter, r *Request) {
+	response.Serve(h.next, w, r, h.stage)
 }
 
 // compressedTypes is the default of CompressConfig.ContentTypes.
@@ -492,9 +540,7 @@ func ETag(config ETagConfig) Middleware {
 	}
 	var stage response.Stage = etag.Stage{Weak: config.Weak, MaxSize: cmp.Or(config.MaxSize, 1<<20)}
 	return func(next Handler) Handler {
-		return newStep(next, func(w ResponseWriter, r *Request) {
-			response.Serve(next, w, r, stage)
-		})
+		return &stageHandler{stage: stage, next: next}
 	}
 }
 
@@ -560,10 +606,7 @@ func SecureHeaders(config SecureHeadersConfig) Middleware {
 		callsite.Panicf("SecureHeadersConfig.%v", err)
 	}
 	return func(next Handler) Handler {
-		return newStep(next, func(w ResponseWriter, r *Request) {
-			response.SetHeaders(w, fields...)
-			next.ServeHTTP(w, r)
-		})
+		return &secureheaders.Handler{Fields: fields, Next: next}
 	}
 }
 
@@ -647,14 +690,7 @@ func CORS(config CORSConfig) Middleware {
 		callsite.Panicf("CORSConfig.%v", err)
 	}
 	return func(next Handler) Handler {
-		return newStep(next, func(w ResponseWriter, r *Request) {
-			if cors.IsPreflight(r) {
-				policy.ServePreflight(w, r)
-				return
-			}
-			policy.Open(w, r)
-			next.ServeHTTP(w, r)
-		})
+		return &cors.Handler{Policy: policy, Next: next}
 	}
 }
 
@@ -675,30 +711,49 @@ func CORS(config CORSConfig) Middleware {
 // middleware see the 500 like any other answer. Panics of middleware before
 // it are left to the server, which logs them and cuts the connection.
 func Recovery(onPanic func(recovered any, stack []byte)) Middleware {
-	return func(next Handler) Handler {
-		return newStep(next, func(w ResponseWriter, r *Request) {
-			cw, owned := response.Observe(w, r)
-			returned := false
-			defer func() { owned.End(returned) }()
-			defer func() {
-				if returned {
-					return // without asking for a panic, which takes a walk over the stack
-				}
-				v := recover()
-				switch {
-				case v == nil: // the goroutine exits
-					return
-				case v == any(http.ErrAbortHandler):
-					cw.CloseHijacked()
-					panic(v)
-				}
-				reportPanic(r, onPanic, v)
-				answerPanic(cw)
-			}()
-			next.ServeHTTP(cw, r)
-			returned = true
-		})
+	return func(next Handler) Handler { return &recoveryHandler{onPanic: onPanic, next: next} }
+}
+
+// A recoveryHandler is the handler that Recovery makes.
+type recoveryHandler struct {
+	onPanic func(recovered any, stack []byte) // may be nil
+	next    Handler
+}
+
+// ServeHTTP implements [Handler].
+func (h *recoveryHandler) ServeHTTP(w ResponseWriter, r *Request) {
+	g := panicGuard{onPanic: h.onPanic, request: r}
+	g.writer, g.owned = response.Observe(w, r)
+	defer g.end()
+	h.next.ServeHTTP(g.writer, r)
+	g.returned = true
+}
+
+// A panicGuard is around one call of a handler, whose panic it recovers from.
+type panicGuard struct {
+	onPanic  func(recovered any, stack []byte)
+	request  *Request
+	writer   *response.Writer
+	owned    *response.Writer // writer if Recovery made it, else nil
+	returned bool             // the handler returned, without a panic
+}
+
+// end must be deferred.
+func (g *panicGuard) end() {
+	defer g.owned.End(g.returned)
+	if g.returned {
+		return // without asking for a panic, which takes a walk over the stack
 	}
+	v := recover()
+	switch {
+	case v == nil: // the goroutine exits
+		return
+	case v == any(http.ErrAbortHandler):
+		g.writer.CloseHijacked()
+		panic(v)
+	}
+	reportPanic(g.request, g.onPanic, v)
+	answerPanic(g.writer)
 }
 
 // reportPanic calls onPanic, which must not make things worse.
@@ -706,13 +761,17 @@ func reportPanic(r *Request, onPanic func(any, []byte), v any) {
 	if onPanic == nil {
 		return
 	}
-	defer func() {
-		if again := recover(); again != nil {
-			LoggerFromContext(r.Context()).Error("http: panic in the callback of Recovery",
-				slog.Any("panic", again), slog.Any("reported", v))
-		}
-	}()
+	defer logSecondPanic(r, v)
 	onPanic(v, debug.Stack())
+}
+
+// logSecondPanic recovers from a panic of onPanic, which was called with first.
+// It must be deferred.
+func logSecondPanic(r *Request, first any) {
+	if again := recover(); again != nil {
+		LoggerFromContext(r.Context()).Error("http: panic in the callback of Recovery",
+			slog.Any("panic", again), slog.Any("reported", first))
+	}
 }
 
 // answerPanic replaces the response by a 500 where that is still possible.
@@ -751,20 +810,27 @@ func MaxBody(n int64) Middleware {
 	if n <= 0 {
 		callsite.Panicf("MaxBody: the limit is %d bytes, it must be positive", n)
 	}
-	return func(next Handler) Handler {
-		return newStep(next, func(w ResponseWriter, r *Request) {
-			if r.Body != nil && r.Body != NoBody && !isMultipart(r) {
-				// The server looks at the body of its own request to decide
-				// over the connection, so that one must stay as it is.
-				var state *response.State
-				r, state = response.WithState(w, r)
-				defer state.Release()
-				// It is told of a body too large through its own writer.
-				r.Body = MaxBytesReader(response.Innermost(w), r.Body, n)
-			}
-			next.ServeHTTP(w, r)
-		})
+	return func(next Handler) Handler { return &maxBodyHandler{limit: n, next: next} }
+}
+
+// A maxBodyHandler is the handler that MaxBody makes.
+type maxBodyHandler struct {
+	limit int64
+	next  Handler
+}
+
+// ServeHTTP implements [Handler].
+func (h *maxBodyHandler) ServeHTTP(w ResponseWriter, r *Request) {
+	if r.Body != nil && r.Body != NoBody && !isMultipart(r) {
+		// The server looks at the body of its own request to decide over the
+		// connection, so that one must stay as it is.
+		var state *response.State
+		r, state = response.WithState(w, r)
+		defer state.Release()
+		// It is told of a body too large through its own writer.
+		r.Body = MaxBytesReader(response.Innermost(w), r.Body, h.limit)
 	}
+	h.next.ServeHTTP(w, r)
 }
 
 // isMultipart reports whether the body is said to be of a multipart type.
@@ -772,27 +838,4 @@ func isMultipart(r *Request) bool {
 	const prefix = "multipart/"
 	contentType := strings.TrimLeft(r.Header.Get("Content-Type"), " \t")
 	return len(contentType) >= len(prefix) && header.EqualFold(contentType[:len(prefix)], prefix)
-}
-
-// A step is the handler that a middleware of this package makes. Unlike a
-// plain function it lets the middleware before it, which is applied later, see
-// what comes after.
-type step struct {
-	HandlerFunc
-	next   Handler
-	trusts bool // made by TrustedProxies
-}
-
-func newStep(next Handler, serve HandlerFunc) *step { return &step{HandlerFunc: serve, next: next} }
-
-// trustComesLate reports whether a TrustedProxies is among the steps that h
-// begins with.
-func trustComesLate(h Handler) bool {
-	for {
-		s, ok := h.(*step)
-		if !ok || s.trusts {
-			return ok
-		}
-		h = s.next
-	}
 }

@@ -1,7 +1,9 @@
 package http_test
 
 import (
+	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	nethttp "net/http"
 	"runtime"
@@ -196,4 +198,65 @@ func TestRecoveryAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }); n > 1 {
 		t.Errorf("Recovery allocates %v times a request", n)
 	}
+}
+
+// A panic trace is read by someone who has not read this package: every frame
+// of it has a name, and each middleware the name it was added by.
+func TestPanicTraceNamesEveryMiddleware(t *testing.T) {
+	t.Parallel()
+	const module = "github.com/stanza-go/framework/pkg/http"
+	links := []string{
+		module + ".(*trustedProxiesHandler).ServeHTTP", module + ".(*requestIDHandler).ServeHTTP",
+		module + ".(*metricsHandler).ServeHTTP", module + ".(*requestLogHandler).ServeHTTP",
+		module + "/internal/secureheaders.(*Handler).ServeHTTP", module + ".(*maxBodyHandler).ServeHTTP",
+		module + "/internal/cors.(*Handler).ServeHTTP", module + ".(*rateLimitHandler).ServeHTTP",
+		module + ".(*Router).ServeHTTP",
+	}
+	for _, recovers := range []bool{true, false} {
+		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+			t.Run(fmt.Sprintf("Recovery %t %s", recovers, protocol), func(t *testing.T) {
+				t.Parallel()
+				stacks := make(chan string, 1)
+				router := http.NewRouter()
+				for _, l := range everything(&watch{metrics: http.NewMetrics()}) {
+					if l.name != "Recovery" {
+						router.Use(l.wrap)
+					}
+				}
+				if recovers {
+					router.Use(http.Recovery(func(_ any, stack []byte) { stacks <- string(stack) }))
+				}
+				group := router.Group("/api")
+				group.Use(http.Chain(rateLimit(), http.MaxBody(100)))
+				group.HandleFunc("GET /{id}", explode)
+				logged := chanWriter(stacks)
+				url, client := serveOwn(t, protocol, router, http.WithHTTPServer(func(s *nethttp.Server) { s.ErrorLog = log.New(logged, "", 0) }))
+				if resp, err := client.Get(url + "/api/1"); err == nil {
+					resp.Body.Close()
+				}
+				stack := receive(t, stacks, "the stack")
+				t.Log(stack)
+				for line := range strings.Lines(stack) {
+					if strings.HasPrefix(line, module) && strings.Contains(line, ".func") && !strings.Contains(line, "/internal/shutdown.") {
+						t.Errorf("a frame has no name: %s", line)
+					}
+				}
+				for _, link := range links {
+					if !strings.Contains(stack, "\n"+link+"(") {
+						t.Errorf("no frame is %s", link)
+					}
+				}
+			})
+		}
+	}
+}
+
+func explode(nethttp.ResponseWriter, *nethttp.Request) { panic("oops") }
+
+// A chanWriter sends each write as a string.
+type chanWriter chan<- string
+
+func (c chanWriter) Write(p []byte) (int, error) {
+	c <- string(p)
+	return len(p), nil
 }

@@ -2,11 +2,13 @@ package http
 
 import (
 	"errors"
+	"net/netip"
 	"reflect"
 	"strconv"
 	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/clientip"
 	"github.com/stanza-go/framework/pkg/http/internal/jsonbody"
 	"github.com/stanza-go/framework/pkg/http/internal/query"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
@@ -207,4 +209,74 @@ func CheckBulkIDs(w ResponseWriter, ids []int64, most int) bool {
 		return true
 	}
 	return false
+}
+
+// ClientIP returns the IP address of the client, as seen through proxies. It
+// looks at X-Forwarded-For, or at X-Real-IP if the request has no
+// X-Forwarded-For, and then at r.RemoteAddr.
+//
+// Clients can send these headers too, so they count only if the peer is a
+// proxy: if its address is not routed on the internet (loopback, private,
+// link-local, a Unix socket and the like), or was named with [TrustedProxies].
+//
+// All lines of X-Forwarded-For are one list, which is read from its end, past
+// the addresses of such proxies. The first other address is the client's; if
+// all are proxies, it is the leftmost. An entry that is no address, for example
+// "unknown" or "unix:", ends the list, and so does the 64th entry. If that
+// leaves no address, ClientIP returns the peer's. It does not look at X-Real-IP
+// then, which the proxy that wrote the list may have passed on from the client.
+//
+// A server that the internet reaches directly must see the clients' own
+// addresses. If something in between replaces them by a private address without
+// setting X-Forwarded-For, such as a load balancer for TCP or the port
+// forwarding of a container engine, a client can pretend to have any address.
+//
+// The result is in canonical form (RFC 5952), without port, brackets and zone.
+// IPv4 addresses mapped into IPv6 are returned as IPv4. It is "" if there is no
+// address, as for a request over a Unix socket without forwarding headers.
+func ClientIP(r *Request) string { return clientAddress(r).String() }
+
+// clientAddress is ClientIP before it is written out.
+func clientAddress(r *Request) clientip.Address {
+	if !clientip.Forwarded(r.Header) {
+		peer, _ := clientip.Parse(r.RemoteAddr) // zero if that is no address
+		return peer
+	}
+	return clientip.Of(r.RemoteAddr, r.Header, response.StateOf(r.Context()).Trusted())
+}
+
+// TrustedProxies returns middleware that names the proxies whose forwarding
+// headers [ClientIP] believes, by prefixes of their addresses, such as those
+// that a CDN publishes. Addresses that are not routed on the internet are
+// believed without it. Several TrustedProxies add up.
+//
+// It belongs in front of all middleware that asks for the client's address, on
+// the router: what is asked before it, as by a [RateLimit] on the router when
+// the proxies are named in a group, gets the address of the proxy. It panics
+// if a prefix is not valid.
+func TrustedProxies(prefixes ...netip.Prefix) Middleware {
+	proxies, err := clientip.NewSet(prefixes)
+	if err != nil {
+		callsite.Panicf("TrustedProxies: %v", err)
+	}
+	return func(next Handler) Handler {
+		if len(prefixes) == 0 {
+			return next
+		}
+		return &trustedProxiesHandler{proxies: proxies, next: next}
+	}
+}
+
+// A trustedProxiesHandler is the handler that TrustedProxies makes.
+type trustedProxiesHandler struct {
+	proxies *clientip.Set
+	next    Handler
+}
+
+// ServeHTTP implements [Handler].
+func (h *trustedProxiesHandler) ServeHTTP(w ResponseWriter, r *Request) {
+	r, owned := response.WithState(w, r)
+	defer owned.Release()
+	response.StateOf(r.Context()).Trust(h.proxies)
+	h.next.ServeHTTP(w, r)
 }

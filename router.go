@@ -121,7 +121,11 @@ func Chain(mw ...Middleware) Middleware {
 		if isNil(next) {
 			callsite.Panicf("a chain of middleware around a nil handler")
 		}
-		return wrap(layers, next)
+		handler, order := wrap(layers, next)
+		if order == (proxyOrder{}) {
+			return handler
+		}
+		return &chainHandler{Handler: handler, order: order}
 	}
 }
 
@@ -327,7 +331,7 @@ func (rt *Router) build() *Handler {
 	for _, endpoint := range rt.freeze() {
 		endpoint.build()
 	}
-	serving := wrap(rt.layers, rt.routed())
+	serving, _ := wrap(rt.layers, rt.routed())
 	rt.serving.Store(&serving)
 	return &serving
 }
@@ -365,14 +369,14 @@ type endpoint struct {
 	chain    Handler // handler in its middleware, once built
 }
 
-// build applies the middleware of the endpoint's group, of the group's parent
-// and so on.
+// build puts the middleware of the endpoint's group and of all groups around it
+// around the handler.
 func (e *endpoint) build() {
-	chain := e.handler
+	var layers []layer
 	for group := e.group; group != nil; group = group.parent {
-		chain = wrap(group.layers, chain)
+		layers = slices.Concat(group.layers, layers)
 	}
-	e.chain = chain
+	e.chain, _ = wrap(layers, e.handler)
 }
 
 // ServeHTTP is what the mux calls for a match.
@@ -401,14 +405,66 @@ func layersOf(mw []Middleware) []layer {
 	return layers
 }
 
-// wrap puts layers around a handler, the first of them outermost.
-func wrap(layers []layer, handler Handler) Handler {
+// wrap puts layers around a handler, the first of them outermost. It panics if a
+// RateLimit comes before a TrustedProxies that it depends on. The order that it
+// returns is of the layers, without the handler.
+func wrap(layers []layer, handler Handler) (_ Handler, order proxyOrder) {
+	inside := orderOf(handler)
 	for _, layer := range slices.Backward(layers) {
-		if handler = layer.apply(handler); isNil(handler) {
+		next := handler
+		if handler = layer.apply(next); isNil(handler) {
 			callsite.PanicfAt(layer.location, "the middleware added here returned a nil handler")
 		}
+		added := orderOf(handler)
+		if added == (proxyOrder{}) || handler == next { // of types that can be compared
+			continue
+		}
+		added.mustPrecede(inside)
+		order, inside = added.around(order), added.around(inside)
 	}
-	return handler
+	return handler, order
+}
+
+// A chainHandler is the handler that a [Chain] with a RateLimit or a
+// TrustedProxies makes. A chain around it learns from it that they are there.
+type chainHandler struct {
+	Handler
+	order proxyOrder
+}
+
+// A proxyOrder is what a part of a chain must know to come in the right order
+// with the others: a RateLimit by address after the TrustedProxies that say
+// which address is the client's. The zero proxyOrder fits everywhere.
+type proxyOrder struct {
+	trusts  bool   // there is a TrustedProxies
+	limited string // the location of the outermost RateLimit by address, or ""
+}
+
+// orderOf returns the order of a handler, apart from the handlers inside it. It
+// is zero for handlers other than those of RateLimit, TrustedProxies and Chain.
+func orderOf(handler Handler) proxyOrder {
+	switch h := handler.(type) {
+	case *rateLimitHandler:
+		return proxyOrder{limited: h.byAddress}
+	case *trustedProxiesHandler:
+		return proxyOrder{trusts: true}
+	case *chainHandler:
+		return h.order
+	}
+	return proxyOrder{}
+}
+
+// mustPrecede panics if the part that o describes must not be around inside.
+func (o proxyOrder) mustPrecede(inside proxyOrder) {
+	if o.limited != "" && inside.trusts {
+		callsite.PanicfAt(o.limited, "RateLimit comes before TrustedProxies, so that all clients of a proxy would share one limit;"+
+			" add TrustedProxies first")
+	}
+}
+
+// around returns the order of a part and what is inside it together.
+func (o proxyOrder) around(inside proxyOrder) proxyOrder {
+	return proxyOrder{o.trusts || inside.trusts, cmp.Or(o.limited, inside.limited)}
 }
 
 // setHook stores a handler that the dispatch of a running router may read.

@@ -71,6 +71,23 @@ type Policy struct {
 // maxFields is the largest number of fields that a response gets.
 const maxFields = 6
 
+// A Handler answers preflights by a Policy and passes other requests to Next,
+// with the response opened to the origins that the Policy allows.
+type Handler struct {
+	Policy *Policy
+	Next   http.Handler
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if IsPreflight(r) {
+		h.Policy.ServePreflight(w, r)
+		return
+	}
+	h.Policy.Open(w, r)
+	h.Next.ServeHTTP(w, r)
+}
+
 // IsPreflight reports whether r is a CORS preflight: OPTIONS with both Origin
 // and Access-Control-Request-Method. Other OPTIONS requests are the handler's.
 func IsPreflight(r *http.Request) bool {

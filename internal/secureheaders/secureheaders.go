@@ -5,6 +5,7 @@ package secureheaders
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,18 @@ type Config struct {
 	HSTSMaxAge            int
 	HSTSIncludeSubdomains bool
 	HSTSPreload           bool
+}
+
+// A Handler sets Fields in the responses of Next, before Next is called.
+type Handler struct {
+	Fields []response.Field
+	Next   http.Handler
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	response.SetHeaders(w, h.Fields...)
+	h.Next.ServeHTTP(w, r)
 }
 
 // off is the value that leaves a field out.
