@@ -307,10 +307,9 @@ func TestChainInsideAChainWithAnotherRequest(t *testing.T) {
 			inner.ServeHTTP(w, request(r))
 			outerID = http.GetRequestID(r)
 		}))
-		rec := httptest.NewRecorder()
-		outer.ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
-		if rec.Code != 200 || rec.Body.String() != "inner" {
-			t.Errorf("%s: got %d %q", name, rec.Code, rec.Body)
+		rec := testkit.Record(outer, testkit.NewRequest("GET", "/", ""))
+		if rec.StatusCode != 200 || rec.Body != "inner" {
+			t.Errorf("%s: got %d %q", name, rec.StatusCode, rec.Body)
 		}
 		if same := outerID == innerID; outerID == "" || innerID == "" || same != (name == "its context") {
 			t.Errorf("%s: the ids are %q outside and %q inside", name, outerID, innerID)

@@ -17,20 +17,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// gunzip decodes a response's body and fails the test if it cannot.
-func gunzip(t *testing.T, r io.Reader) string {
-	t.Helper()
-	zr, err := gzip.NewReader(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := io.ReadAll(zr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(plain)
-}
-
 // sampleText is the text that sample returns the beginning of.
 var sampleText struct {
 	sync.Mutex
@@ -122,15 +108,7 @@ func TestCompressedBodiesDecodeToThePlainOnes(t *testing.T) {
 	}))
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
 		for i, c := range cases {
-			r, err := nethttp.NewRequest("GET", fmt.Sprint(srv.URL, "/", i), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Header.Set("Accept-Encoding", "gzip")
-			resp, err := srv.Client().Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp := srv.Get(t, fmt.Sprint("/", i), "Accept-Encoding: gzip")
 			name := fmt.Sprintf("%s, %d bytes of %q", c.by, c.size, c.contentType)
 			streamed := c.by == "flush in between" && c.size > 1
 			checkCompressed(t, name, resp, sample(c.size), c.compress && (c.size >= 1024 || streamed))
@@ -143,21 +121,10 @@ func TestCompressedBodiesDecodeToThePlainOnes(t *testing.T) {
 	})
 }
 
-func checkCompressed(t *testing.T, name string, resp *nethttp.Response, want string, compressed bool) {
+func checkCompressed(t *testing.T, name string, resp *testkit.Response, want string, compressed bool) {
 	t.Helper()
-	defer resp.Body.Close()
 	coding := resp.Header.Get("Content-Encoding")
-	var got string
-	if coding == "gzip" {
-		got = gunzip(t, resp.Body)
-	} else {
-		b, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = string(b)
-	}
-	if got != want {
+	if got := resp.Plain(t); got != want {
 		t.Errorf("%s: the body decodes to %d bytes that differ", name, len(got))
 	}
 	if (coding == "gzip") != compressed {
@@ -186,12 +153,11 @@ func TestAcceptEncodingDecides(t *testing.T) {
 	for _, tt := range tests {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header["Accept-Encoding"] = tt.accept
-		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, r)
-		if got := rec.Header().Get("Content-Encoding"); got != tt.want {
+		rec := testkit.Record(h, r)
+		if got := rec.Header.Get("Content-Encoding"); got != tt.want {
 			t.Errorf("Accept-Encoding %q got Content-Encoding %q, want %q", tt.accept, got, tt.want)
 		}
-		if vary := rec.Header().Get("Vary"); vary != "Accept-Encoding" {
+		if vary := rec.Header.Get("Vary"); vary != "Accept-Encoding" {
 			t.Errorf("Accept-Encoding %q got Vary %q", tt.accept, vary)
 		}
 	}
@@ -207,19 +173,13 @@ func TestRefusedIdentityCompressesShortBodies(t *testing.T) {
 			"identity;q=0, gzip": "gzip", "*;q=0, gzip": "gzip", "gzip, *;q=0": "gzip", "identity;q=0, br": "", "gzip": "", "identity": "", "br": "",
 		} {
 			for _, method := range []string{"GET", "HEAD"} {
-				r, _ := nethttp.NewRequest(method, srv.URL, nil)
-				r.Header.Set("Accept-Encoding", accept)
-				resp, err := srv.Client().Do(r)
-				if err != nil {
-					t.Fatal(err)
-				}
+				resp := srv.Do(t, method, "/", "", "Accept-Encoding: "+accept)
 				if got, vary := resp.Header.Get("Content-Encoding"), resp.Header.Get("Vary"); got != want || vary != "Accept-Encoding" {
 					t.Errorf("%s with %s got Content-Encoding %q and Vary %q, want %q and Accept-Encoding", method, accept, got, vary, want)
 				}
-				if method == "GET" && want == "gzip" && gunzip(t, resp.Body) != "short" {
+				if method == "GET" && want == "gzip" && resp.Plain(t) != "short" {
 					t.Errorf("%s got another body", accept)
 				}
-				resp.Body.Close()
 			}
 		}
 	})
@@ -255,9 +215,8 @@ func TestCompressedTypes(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header.Set("Accept-Encoding", "gzip")
 			r.Header.Set("X-Type", contentType)
-			rec := httptest.NewRecorder()
-			h.ServeHTTP(rec, r)
-			if got := rec.Header().Get("Content-Encoding") == "gzip"; got != tt.want {
+			rec := testkit.Record(h, r)
+			if got := rec.Header.Get("Content-Encoding") == "gzip"; got != tt.want {
 				t.Errorf("ContentTypes %q: %s is compressed: %v, want %v", tt.config, contentType, got, tt.want)
 			}
 		}
@@ -364,35 +323,22 @@ func TestServeContentCompressed(t *testing.T) {
 		nethttp.ServeContent(w, r, "f.txt", time.Unix(1e9, 0), strings.NewReader(body))
 	}))
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
-		get := func(header ...string) *nethttp.Response {
-			r, _ := nethttp.NewRequest("GET", srv.URL, nil)
-			r.Header.Set("Accept-Encoding", "gzip")
-			for i := 0; i < len(header); i += 2 {
-				r.Header.Set(header[i], header[i+1])
-			}
-			resp, err := srv.Client().Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { resp.Body.Close() })
-			return resp
-		}
-		resp := get()
-		if resp.Header.Get("ETag") != `W/"v1"` || resp.Header.Get("Accept-Ranges") != "" || gunzip(t, resp.Body) != body {
+		resp := srv.Get(t, "/", "Accept-Encoding: gzip")
+		if resp.Header.Get("ETag") != `W/"v1"` || resp.Header.Get("Accept-Ranges") != "" || resp.Plain(t) != body {
 			t.Errorf("compressed: %v", resp.Header)
 		}
 		for _, tag := range []string{`W/"v1"`, `"v1"`} {
-			if resp := get("If-None-Match", tag); resp.StatusCode != nethttp.StatusNotModified || resp.Header.Get("Vary") != "Accept-Encoding" {
+			if resp := srv.Get(t, "/", "Accept-Encoding: gzip", "If-None-Match: "+tag); resp.StatusCode != nethttp.StatusNotModified || resp.Header.Get("Vary") != "Accept-Encoding" {
 				t.Errorf("If-None-Match: %s got %s with Vary %q", tag, resp.Status, resp.Header.Get("Vary"))
 			}
 		}
-		if resp := get("If-Match", `W/"v1"`); resp.StatusCode != nethttp.StatusPreconditionFailed {
+		if resp := srv.Get(t, "/", "Accept-Encoding: gzip", `If-Match: W/"v1"`); resp.StatusCode != nethttp.StatusPreconditionFailed {
 			t.Errorf("a weak If-Match got %s", resp.Status)
 		}
-		if resp := get("Range", "bytes=0-9"); resp.StatusCode != nethttp.StatusPartialContent || resp.Header.Get("ETag") != `"v1"` {
+		if resp := srv.Get(t, "/", "Accept-Encoding: gzip", "Range: bytes=0-9"); resp.StatusCode != nethttp.StatusPartialContent || resp.Header.Get("ETag") != `"v1"` {
 			t.Errorf("a range got %s with %v", resp.Status, resp.Header)
 		}
-		if resp := get("Range", "bytes=0-9", "If-Range", `W/"v1"`); resp.StatusCode != nethttp.StatusOK {
+		if resp := srv.Get(t, "/", "Accept-Encoding: gzip", "Range: bytes=0-9", `If-Range: W/"v1"`); resp.StatusCode != nethttp.StatusOK {
 			t.Errorf("a range of a compressed body got %s", resp.Status)
 		}
 	})
@@ -447,12 +393,11 @@ func TestEncodersComeInOrderOfPreference(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Accept-Encoding", accept)
-		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, r)
-		if got := rec.Header().Get("Content-Encoding"); got != want {
+		rec := testkit.Record(h, r)
+		if got := rec.Header.Get("Content-Encoding"); got != want {
 			t.Errorf("Accept-Encoding: %s got %q, want %q", accept, got, want)
 		}
-		if want == "upper" && rec.Body.String() != strings.ToUpper(sample(2000)) {
+		if want == "upper" && rec.Body != strings.ToUpper(sample(2000)) {
 			t.Error("the encoder's output is not what the client got")
 		}
 	}

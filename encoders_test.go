@@ -69,8 +69,8 @@ func TestEncoderThatTheApplicationKeepsReachesNoOtherResponse(t *testing.T) {
 		io.WriteString(w, body[2000:])
 	})), func(t *testing.T, srv *testkit.Server) {
 		for range 5 {
-			resp, got := fetchGzip(t, srv.Client(), "GET", srv.URL, nil)
-			if plain := plainBody(t, resp.Header, got); resp.Header.Get("Content-Encoding") != "gzip" || plain != body {
+			resp := srv.Get(t, "/", "Accept-Encoding: gzip")
+			if plain := resp.Plain(t); resp.Header.Get("Content-Encoding") != "gzip" || plain != body {
 				t.Fatalf("the client got %v and %.60q", resp.Header, plain)
 			}
 		}
@@ -195,7 +195,7 @@ func TestPlainBodyAndEncoderAreGivenBackBeforeTheNetworkIsWaitedFor(t *testing.T
 				t.Errorf("%s: the encoder is still at work while the network is waited for", name)
 			}
 		}}, r)
-		if plain := plainBody(t, rec.Header(), rec.Body.String()); len(plain) != size || rec.Header().Get("ETag") == "" {
+		if plain := testkit.Recorded(rec).Plain(t); len(plain) != size || rec.Header().Get("ETag") == "" {
 			t.Errorf("%s: %v and %d bytes", name, rec.Header(), len(plain))
 		}
 	}
@@ -224,7 +224,7 @@ func TestBodyInOnePieceIsEncodedIntoMemoryIfItIsNotLarge(t *testing.T) {
 				t.Errorf("body of %d bytes: the encoder is closed: %v, %d bytes are sent", size, closed, rec.Body.Len())
 			}
 		})).ServeHTTP(rec, r)
-		if got := plainBody(t, rec.Header(), rec.Body.String()); got != body {
+		if got := testkit.Recorded(rec).Plain(t); got != body {
 			t.Errorf("the client got %d bytes, want %d", len(got), size)
 		}
 		if length := rec.Header().Get("Content-Length"); whole && length != fmt.Sprint(rec.Body.Len()) {

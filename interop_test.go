@@ -87,8 +87,8 @@ func TestMiddlewareOfOtherRoutersAndOursAreInterchangeable(t *testing.T) {
 		outer = mw(outer)
 	}
 	srv := testkit.StartServer(t, testkit.HTTP1, outer)
-	res, body := get(t, srv, "GET", "/")
-	if got, want := strings.Join(res.Header["Trace"], " ")+" "+body, "x g a b a b c handler"; got != want {
+	res := srv.Get(t, "/")
+	if got, want := strings.Join(res.Header["Trace"], " ")+" "+res.Body, "x g a b a b c handler"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if res.Header.Get("X-Request-ID") == "" || res.Header.Get("X-Frame-Options") != "DENY" {
@@ -108,8 +108,8 @@ func TestGeneratedCodeRegistersItsRoutesOnAGroup(t *testing.T) {
 			"/api/v1/pets/7": "group generated: GET /api/v1/pets/{id} 7",
 			"/pets":          `: {"error":"not found"}`,
 		} {
-			res, body := get(t, srv, "GET", path)
-			if got := strings.Join(res.Header["Trace"], " ") + ": " + body; got != want {
+			res := srv.Get(t, path)
+			if got := strings.Join(res.Header["Trace"], " ") + ": " + res.Body; got != want {
 				t.Errorf("%s: %q, want %q", path, got, want)
 			}
 		}

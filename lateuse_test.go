@@ -191,7 +191,7 @@ func TestLateUseReachesNoOtherResponse(t *testing.T) {
 	eachServer(t, handler, func(t *testing.T, url string, client *nethttp.Client) {
 		for name, use := range uses(file) {
 			mu.Lock()
-			mustGet(t, client, url+"/keep")
+			testkit.Get(t, client, url+"/keep")
 			w := receive(t, kept, "the writer")
 			mu.Unlock()
 			awaitEnd(w)
@@ -207,28 +207,13 @@ func TestLateUseReachesNoOtherResponse(t *testing.T) {
 					}()
 					<-done
 				})
-				resp, body := mustGet(t, client, url+path)
-				if resp.StatusCode != 200 || resp.Header.Get("X-Own") != path || resp.Header.Get("X-Foreign") != "" || body != "one two" {
-					t.Fatalf("after %s the client got %s, %v, %.80q", name, resp.Status, resp.Header, body)
+				resp := testkit.Get(t, client, url+path)
+				if resp.StatusCode != 200 || resp.Header.Get("X-Own") != path || resp.Header.Get("X-Foreign") != "" || resp.Body != "one two" {
+					t.Fatalf("after %s the client got %s, %v, %.80q", name, resp.Status, resp.Header, resp.Body)
 				}
 			}
 		}
 	})
-}
-
-// mustGet gets a URL and its whole body.
-func mustGet(t *testing.T, client *nethttp.Client, url string) (*nethttp.Response, string) {
-	t.Helper()
-	resp, err := client.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatalf("GET %s: %s, %v", url, resp.Status, err)
-	}
-	return resp, string(body)
 }
 
 type startedKey struct{}
@@ -423,7 +408,7 @@ func TestWritesThatOverlapTheReturnReachNoOtherResponse(t *testing.T) {
 		for letter := 'a'; letter < 'e'; letter++ {
 			clients.Go(func() {
 				for range 4 {
-					_, body := mustGet(t, client, url+"/"+string(letter))
+					body := testkit.Get(t, client, url+"/"+string(letter)).Body
 					if foreign := strings.Trim(body, string(letter)); foreign != "" || len(body) < 4*1500 {
 						t.Errorf("the response to /%c has %d bytes and among them %.80q", letter, len(body), foreign)
 					}
@@ -450,17 +435,13 @@ func TestLateUseLeavesTheNextResponseAsItShouldBe(t *testing.T) {
 			router.HandleFunc("GET /panic", func(nethttp.ResponseWriter, *nethttp.Request) { panic("oops") })
 			url, client := serveOwn(t, protocol, router)
 			for range 20 {
-				mustGet(t, client, url+"/keep")
+				testkit.Get(t, client, url+"/keep")
 				w := receive(t, kept, "the writer")
 				awaitEnd(w)
 				http.WriteError(w, nethttp.StatusTeapot, "FOREIGN")
-				if resp, body := mustGet(t, client, url+"/nowhere"); resp.StatusCode != 404 || body != `{"error":"not found"}` {
-					t.Fatalf("an unknown path is answered with %s, %q", resp.Status, body)
-				}
+				testkit.Get(t, client, url+"/nowhere").Want(t, 404, `{"error":"not found"}`)
 				http.WriteError(w, nethttp.StatusTeapot, "FOREIGN")
-				if resp, body := mustGet(t, client, url+"/panic"); resp.StatusCode != 500 || body != `{"error":"internal server error"}` {
-					t.Fatalf("a panic is answered with %s, %q", resp.Status, body)
-				}
+				testkit.Get(t, client, url+"/panic").Want(t, 500, `{"error":"internal server error"}`)
 			}
 			client.CloseIdleConnections()
 			log := out.String()

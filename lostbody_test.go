@@ -1,7 +1,6 @@
 package http_test
 
 import (
-	"bytes"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -71,15 +70,8 @@ func TestErrorAnswersDropWhatDescribedTheLostBody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
-				resp, err := srv.Client().Get(srv.URL)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer resp.Body.Close()
-				body, err := io.ReadAll(resp.Body)
-				if err != nil || resp.StatusCode != 500 || string(body) != `{"error":"internal server error"}` {
-					t.Errorf("got %s, %q, %v", resp.Status, body, err)
-				}
+				resp := srv.Get(t, "/")
+				resp.Want(t, 500, `{"error":"internal server error"}`)
 				for name, value := range lostFields {
 					if v, ok := resp.Header[name]; ok && !(name == "Etag" && v[0] != value) {
 						t.Errorf("%s: %q is left of the lost body", name, v)
@@ -90,7 +82,7 @@ func TestErrorAnswersDropWhatDescribedTheLostBody(t *testing.T) {
 						t.Errorf("%s is %q, want %q among it", name, v, value)
 					}
 				}
-				if ct := resp.Header.Get("Content-Type"); ct != "application/json" || resp.ContentLength != int64(len(body)) || len(resp.Trailer) > 0 {
+				if ct := resp.Header.Get("Content-Type"); ct != "application/json" || resp.ContentLength != int64(len(resp.Body)) || len(resp.Trailer) > 0 {
 					t.Errorf("type %q, length %d, trailer %v", ct, resp.ContentLength, resp.Trailer)
 				}
 			})
@@ -121,11 +113,7 @@ func TestWriteErrorKeepsWhatItsStatusNeeds(t *testing.T) {
 	client := srv.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	for i, tt := range tests {
-		resp, err := client.Get(fmt.Sprintf("%s/%d", srv.URL, i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		resp := testkit.Get(t, client, fmt.Sprintf("%s/%d", srv.URL, i))
 		if got := resp.Header.Get(tt.name); resp.StatusCode != tt.status || got != tt.want {
 			t.Errorf("%d with %s: %s came with %q, want %q", tt.status, tt.name, tt.value, got, tt.want)
 		}
@@ -233,29 +221,10 @@ func checkEncodedErrors(t *testing.T, client *nethttp.Client, url string) {
 		"GET /nowhere": 404, "POST /error": 405,
 	} {
 		method, path, _ := strings.Cut(path, " ")
-		r, err := nethttp.NewRequest(method, url+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Accept-Encoding", "gzip")
-		resp, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil {
-			t.Errorf("%s %s: %v", method, path, err)
-			continue
-		}
-		zr, err := gzip.NewReader(bytes.NewReader(body))
-		if coding := resp.Header.Get("Content-Encoding"); coding != "gzip" || err != nil {
-			t.Errorf("%s %s: Content-Encoding %q of %q, %v", method, path, coding, body, err)
-			continue
-		}
-		plain, err := io.ReadAll(zr)
-		if resp.StatusCode != status || err != nil || !bytes.HasPrefix(plain, []byte(`{"error":"`)) {
-			t.Errorf("%s %s: %s, %q, %v", method, path, resp.Status, plain, err)
+		resp := testkit.Do(t, client, testkit.NewRequest(method, url+path, "", "Accept-Encoding: gzip"))
+		resp.WantHeader(t, "Content-Encoding", "gzip")
+		if plain := resp.Plain(t); resp.StatusCode != status || !strings.HasPrefix(plain, `{"error":"`) {
+			t.Errorf("%s %s: %s, %q", method, path, resp.Status, plain)
 		}
 	}
 }
@@ -284,15 +253,9 @@ func TestErrorAnswersDropTheHandlersOwnCoding(t *testing.T) {
 			t.Parallel()
 			testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
 				for _, path := range []string{"/panic", "/error"} {
-					resp, err := srv.Client().Get(srv.URL + path)
-					if err != nil {
-						t.Fatal(err)
-					}
-					body, err := io.ReadAll(resp.Body)
-					resp.Body.Close()
-					if err != nil || resp.StatusCode != 500 || string(body) != `{"error":"internal server error"}` || resp.Header.Get("Content-Encoding") != "" {
-						t.Errorf("%s: %s, %q, %v, Content-Encoding %q", path, resp.Status, body, err, resp.Header.Get("Content-Encoding"))
-					}
+					resp := srv.Get(t, path)
+					resp.Want(t, 500, `{"error":"internal server error"}`)
+					resp.WantHeader(t, "Content-Encoding", "")
 				}
 			})
 		})

@@ -164,10 +164,9 @@ func TestMaxBodyReachesTheJSONFunctions(t *testing.T) {
 		{"/bind", `"123456789"`, 400, `{"error":"request body too large"}`},
 		{"/bind", `"12345678"`, 200, "bound"},
 	} {
-		rec := httptest.NewRecorder()
-		handler.ServeHTTP(rec, httptest.NewRequest("POST", tt.path, strings.NewReader(tt.body)))
-		if got := strings.TrimSpace(rec.Body.String()); rec.Code != tt.status || got != tt.want {
-			t.Errorf("%s %s: %d %s, want %d %s", tt.path, tt.body, rec.Code, got, tt.status, tt.want)
+		rec := testkit.Record(handler, httptest.NewRequest("POST", tt.path, strings.NewReader(tt.body)))
+		if got := strings.TrimSpace(rec.Body); rec.StatusCode != tt.status || got != tt.want {
+			t.Errorf("%s %s: %d %s, want %d %s", tt.path, tt.body, rec.StatusCode, got, tt.status, tt.want)
 		}
 	}
 }

@@ -217,10 +217,9 @@ func TestRateLimitCountsTheIPv4ClientBehindATranslator(t *testing.T) {
 		{"[2a00:1:2:3::4]:1", 200},
 		{"[2a00:1:2:3::5]:1", 429},
 	} {
-		rec := httptest.NewRecorder()
-		limit.ServeHTTP(rec, forwarded(tt.peer))
-		if rec.Code != tt.status {
-			t.Errorf("%s: status %d, want %d", tt.peer, rec.Code, tt.status)
+		rec := testkit.Record(limit, forwarded(tt.peer))
+		if rec.StatusCode != tt.status {
+			t.Errorf("%s: status %d, want %d", tt.peer, rec.StatusCode, tt.status)
 		}
 	}
 }

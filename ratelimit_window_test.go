@@ -25,16 +25,14 @@ import (
 var passed = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "passed") })
 
 // from serves a request that comes from an address and returns the answer.
-func from(handler http.Handler, remoteAddr string) *http.Response {
+func from(handler http.Handler, remoteAddr string) *testkit.Response {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.RemoteAddr = remoteAddr
-	rec := httptest.NewRecorder()
-	handler.ServeHTTP(rec, r)
-	return rec.Result()
+	return testkit.Record(handler, r)
 }
 
 // limitHeader returns the fields that RateLimit sets, in one line.
-func limitHeader(res *http.Response) string {
+func limitHeader(res *testkit.Response) string {
 	h := res.Header
 	return fmt.Sprintf("%d limit=%s remaining=%s reset=%s retry=%s", res.StatusCode, h.Get("X-RateLimit-Limit"),
 		h.Get("X-RateLimit-Remaining"), h.Get("X-RateLimit-Reset"), h.Get("Retry-After"))
@@ -81,12 +79,8 @@ func TestRateLimitRefusesOverBothProtocols(t *testing.T) {
 		srv := testkit.StartServer(t, protocol, router)
 		var got []string
 		for _, path := range []string{"/limited/a", "/limited/b", "/limited/a", "/free"} {
-			res, err := srv.Client().Get(srv.URL + path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, _ := io.ReadAll(res.Body)
-			res.Body.Close()
+			res := srv.Get(t, path)
+			body := res.Body
 			got = append(got, fmt.Sprint(res.StatusCode, " ", res.Header.Get("Content-Type"), string(body)))
 			retry, _ := strconv.Atoi(res.Header.Get("Retry-After"))
 			if (res.StatusCode == 429) != (retry > 0 && retry <= 60) {
@@ -179,10 +173,9 @@ func TestForgedAddressesDoNotGetPastTheLimit(t *testing.T) {
 		r.RemoteAddr = "8.8.8.8:1"
 		r.Header.Set("X-Forwarded-For", fmt.Sprintf("6.6.6.%d", i))
 		r.Header.Set("X-Real-IP", fmt.Sprintf("6.6.7.%d", i))
-		rec := httptest.NewRecorder()
-		handler.ServeHTTP(rec, r)
-		if rec.Code != want {
-			t.Errorf("request %d: status %d, want %d", i, rec.Code, want)
+		rec := testkit.Record(handler, r)
+		if rec.StatusCode != want {
+			t.Errorf("request %d: status %d, want %d", i, rec.StatusCode, want)
 		}
 	}
 }
@@ -223,12 +216,11 @@ func TestRateLimitByKeyFunc(t *testing.T) {
 	}{{"a", 200}, {"b", 200}, {"a", 429}, {"", 200}, {"", 429}} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("X-API-Key", tt.key)
-		rec := httptest.NewRecorder()
-		handler.ServeHTTP(rec, r)
-		if rec.Code != tt.status {
-			t.Errorf("request %d with key %q: %d, want %d", i, tt.key, rec.Code, tt.status)
+		rec := testkit.Record(handler, r)
+		if rec.StatusCode != tt.status {
+			t.Errorf("request %d with key %q: %d, want %d", i, tt.key, rec.StatusCode, tt.status)
 		}
-		if want := `{"error":"no \"more\""}`; rec.Code == 429 && rec.Body.String() != want {
+		if want := `{"error":"no \"more\""}`; rec.StatusCode == 429 && rec.Body != want {
 			t.Errorf("body %q, want %q", rec.Body, want)
 		}
 	}
@@ -363,9 +355,8 @@ func TestStoreErrorLetsTheRequestPassAndIsLogged(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r = r.WithContext(http.ContextWithLogger(r.Context(), slog.New(slog.NewTextHandler(&log, nil))))
 	for range 2 {
-		rec := httptest.NewRecorder()
-		handler.ServeHTTP(rec, r)
-		if got := limitHeader(rec.Result()); got != "200 limit= remaining= reset= retry=" || rec.Body.String() != "passed" {
+		rec := testkit.Record(handler, r)
+		if got := limitHeader(rec); got != "200 limit= remaining= reset= retry=" || rec.Body != "passed" {
 			t.Errorf("got %s and %q, want it passed without the header fields", got, rec.Body)
 		}
 	}

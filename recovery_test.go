@@ -115,14 +115,9 @@ func TestRecoveryTakesBackAHeldBody(t *testing.T) {
 			panic("halfway")
 		}))
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
-		resp, err := srv.Client().Get(srv.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != 500 || !strings.HasPrefix(string(body), `{"error":"internal server error"}`) {
-			t.Errorf("the client got %s, %q, %v; nothing had left yet", resp.Status, body, err)
+		resp := srv.Get(t, "/")
+		if resp.StatusCode != 500 || !strings.HasPrefix(resp.Body, `{"error":"internal server error"}`) {
+			t.Errorf("got %v, although nothing was sent before the panic", resp)
 		}
 	})
 }
@@ -153,11 +148,7 @@ func TestPanicOfTheCallbackIsLogged(t *testing.T) {
 	handler := stack(http.RequestLogger(slog.New(slog.NewTextHandler(&out, nil))), http.Recovery(func(any, []byte) { panic("worse") }))(
 		nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) { panic("bad") }))
 	srv := testkit.StartServer(t, testkit.HTTP1, handler)
-	resp, err := srv.Client().Get(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
+	resp := srv.Get(t, "/")
 	srv.Close()
 	if resp.StatusCode != 500 || !strings.Contains(out.String(), "panic=worse") || !strings.Contains(out.String(), "reported=bad") {
 		t.Errorf("the client got %s; logged %s", resp.Status, out.String())
@@ -175,11 +166,7 @@ func TestPanicsInsideOtherMiddleware(t *testing.T) {
 	handler := stack(http.Recovery(nil), http.RequestLogger(jsonLogger(&out)), http.Compress(http.CompressConfig{}),
 		http.ETag(http.ETagConfig{}), bad)(nethttp.NotFoundHandler())
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
-		resp, err := srv.Client().Get(srv.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		resp := srv.Get(t, "/")
 		if resp.StatusCode != 500 {
 			t.Errorf("the client got %s", resp.Status)
 		}

@@ -61,16 +61,15 @@ func TestPathParamInt64(t *testing.T) {
 		router.HandleFunc("GET /users/{id}", func(w http.ResponseWriter, r *http.Request) {
 			id, ok = http.PathParamInt64(w, r, "id")
 		})
-		rec := httptest.NewRecorder()
-		router.ServeHTTP(rec, request("GET", "/users/"+tt.value, ""))
+		rec := testkit.Record(router, request("GET", "/users/"+tt.value, ""))
 		if id != tt.want || ok != tt.ok {
 			t.Errorf("%q: %d, %v; want %d, %v", tt.value, id, ok, tt.want, tt.ok)
 		}
 		if tt.ok {
 			continue
 		}
-		if got := errorOf(t, rec.Body.String()); rec.Code != 400 || !strings.Contains(got, `"id"`) {
-			t.Errorf("%q: answered %d %q, want 400 and the parameter's name", tt.value, rec.Code, got)
+		if got := errorOf(t, rec.Body); rec.StatusCode != 400 || !strings.Contains(got, `"id"`) {
+			t.Errorf("%q: answered %d %q, want 400 and the parameter's name", tt.value, rec.StatusCode, got)
 		}
 	}
 }

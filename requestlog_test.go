@@ -80,9 +80,8 @@ func TestRequestIDIsMadeOrKept(t *testing.T) {
 			}))
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header["X-Request-Id"] = tt.sent
-			rec := httptest.NewRecorder()
-			h.ServeHTTP(rec, r)
-			got := rec.Header()["X-Request-Id"]
+			rec := testkit.Record(h, r)
+			got := rec.Header["X-Request-Id"]
 			if len(got) != 1 || got[0] != seen {
 				t.Fatalf("the client got %q, the handler %q", got, seen)
 			}
@@ -179,9 +178,8 @@ func TestALoggerAskedForBeforeTheIDHasItAfterwards(t *testing.T) {
 func TestRequestIDConfig(t *testing.T) {
 	t.Parallel()
 	serve := func(c http.RequestIDConfig) nethttp.Header {
-		rec := httptest.NewRecorder()
-		http.RequestID(c)(nethttp.NotFoundHandler()).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
-		return rec.Header()
+		rec := testkit.Record(http.RequestID(c)(nethttp.NotFoundHandler()), testkit.NewRequest("GET", "/", ""))
+		return rec.Header
 	}
 	h := serve(http.RequestIDConfig{Header: "x-trace-id", Generator: func() string { return "mine" }})
 	if got := h.Get("X-Trace-ID"); got != "mine" {
@@ -383,12 +381,11 @@ func TestRequestLoggerUnderATimeout(t *testing.T) {
 	})
 	h := http.RequestLogger(jsonLogger(&out))(nethttp.TimeoutHandler(
 		stack(http.RequestID(http.RequestIDConfig{}), http.Recovery(nil))(router), 1, "timed out"))
-	rec := httptest.NewRecorder()
-	h.ServeHTTP(rec, httptest.NewRequest("GET", "/slow", nil))
+	rec := testkit.Record(h, testkit.NewRequest("GET", "/slow", ""))
 	close(release)
 	<-finished
-	if rec.Code != nethttp.StatusServiceUnavailable || !strings.Contains(out.String(), `"status":503`) {
-		t.Errorf("the client got %d, logged %s", rec.Code, out.String())
+	if rec.StatusCode != nethttp.StatusServiceUnavailable || !strings.Contains(out.String(), `"status":503`) {
+		t.Errorf("the client got %d, logged %s", rec.StatusCode, out.String())
 	}
 }
 

@@ -22,25 +22,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// get fetches a URL and returns the response with its body.
-func get(t *testing.T, srv *testkit.Server, method, path string) (*http.Response, string) {
-	t.Helper()
-	r, err := http.NewRequest(method, srv.URL+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := srv.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res, string(body)
-}
-
 // logged gives f a request whose logger writes JSON lines, and returns those.
 func logged(f func(r *http.Request)) string {
 	var out bytes.Buffer
@@ -86,9 +67,9 @@ func TestWriteJSONHasALengthHoweverLargeTheBody(t *testing.T) {
 		http.WriteJSON(w, http.StatusOK, text)
 	}), func(t *testing.T, srv *testkit.Server) {
 		for _, method := range []string{"GET", "HEAD"} {
-			res, body := get(t, srv, method, "/")
-			if res.ContentLength != int64(len(text)+2) || method == "GET" && body != `"`+text+`"` {
-				t.Errorf("%s: length %d, body of %d bytes", method, res.ContentLength, len(body))
+			res := srv.Do(t, method, "/", "")
+			if res.ContentLength != int64(len(text)+2) || method == "GET" && res.Body != `"`+text+`"` {
+				t.Errorf("%s: length %d, body of %d bytes", method, res.ContentLength, len(res.Body))
 			}
 		}
 	})
@@ -107,13 +88,13 @@ func TestStatusesWithoutABodySendNone(t *testing.T) {
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
 		for path := range write {
 			for _, status := range []int{204, 205, 304, 103} {
-				res, body := get(t, srv, "GET", path+"?"+strconv.Itoa(status))
+				res := srv.Get(t, path+"?"+strconv.Itoa(status))
 				want := status
 				if status < 200 {
 					want = 200 // the final response, which the handler did not write
 				}
-				if res.StatusCode != want || body != "" || res.Header.Get("Content-Type") != "" {
-					t.Errorf("%s %d: answered %d %q %v", path, status, res.StatusCode, body, res.Header)
+				if res.StatusCode != want || res.Body != "" || res.Header.Get("Content-Type") != "" {
+					t.Errorf("%s %d: got %v", path, status, res)
 				}
 			}
 		}
@@ -312,7 +293,7 @@ func TestWriteCSVRowsAreReadBackAsTheyWere(t *testing.T) {
 	testkit.EachProtocol(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.WriteCSV(w, "notes", rows[0], rowsOf(rows[1:]...))
 	}), func(t *testing.T, srv *testkit.Server) {
-		_, body := get(t, srv, "GET", "/")
+		body := srv.Get(t, "/").Body
 		for _, comment := range []rune{0, '#'} {
 			reader := csv.NewReader(strings.NewReader(body))
 			reader.Comment = comment
@@ -351,7 +332,7 @@ func TestWriteCSVMakesTheFileNameSafe(t *testing.T) {
 		"users":                          "users",
 	} {
 		entity = in
-		res, _ := get(t, srv, "GET", "/")
+		res := srv.Get(t, "/")
 		value := res.Header.Get("Content-Disposition")
 		_, params, err := mime.ParseMediaType(value)
 		name, _, _ := strings.Cut(params["filename"], "-2")

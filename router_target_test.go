@@ -12,11 +12,11 @@ import (
 )
 
 // askTarget sends a request line and a Host field as they are.
-func askTarget(t *testing.T, srv *testkit.Server, method, host, target string) answer {
+func askTarget(t *testing.T, srv *testkit.Server, method, host, target string) *testkit.Response {
 	t.Helper()
 	conn := testkit.Dial(t, srv.Addr())
 	conn.Send(method + " " + target + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n")
-	return read(t, conn.ReadResponse(http.MethodGet))
+	return conn.Response(http.MethodGet)
 }
 
 func TestHostsAreComparedWithoutCaseAndTrailingDot(t *testing.T) {
@@ -75,8 +75,8 @@ func TestHostsAreComparedWithoutCaseAndTrailingDot(t *testing.T) {
 			id = "a/b"
 		}
 		want := tt.pattern + " " + id + " " + host // with the host as it was sent
-		guard := len(got.header["Trace"]) == 1
-		if got.status != 200 || got.body != want || guard != !strings.HasPrefix(tt.pattern, "/") {
+		guard := len(got.Header["Trace"]) == 1
+		if got.StatusCode != 200 || got.Body != want || guard != !strings.HasPrefix(tt.pattern, "/") {
 			t.Errorf("Host %q, %s: %+v, want %q", tt.host, tt.target, got, want)
 		}
 	}
@@ -115,7 +115,7 @@ func TestHostsAreComparedWithoutCaseInRedirectsAndRefusals(t *testing.T) {
 		{"CONNECT", "tunnel.example.com", "/x/1", 404, "", ""},
 	} {
 		got := askTarget(t, srv, tt.method, tt.host, tt.target)
-		if got.status != tt.status || got.header.Get("Location") != tt.location || got.header.Get("Allow") != tt.allow {
+		if got.StatusCode != tt.status || got.Header.Get("Location") != tt.location || got.Header.Get("Allow") != tt.allow {
 			t.Errorf("%s %s, Host %q: %+v, want %d %q %q", tt.method, tt.target, tt.host, got, tt.status, tt.location, tt.allow)
 		}
 	}
@@ -138,11 +138,11 @@ func TestAHostAddedWhileServingIsComparedWithoutCase(t *testing.T) {
 	router := http.NewRouter()
 	router.HandleFunc("/a", reply("any host"))
 	srv := testkit.StartServer(t, testkit.HTTP1, router)
-	if got := askTarget(t, srv, "GET", "H.example.com", "/a"); got.body != "any host [/a]" {
+	if got := askTarget(t, srv, "GET", "H.example.com", "/a"); got.Body != "any host [/a]" {
 		t.Errorf("before: %+v", got)
 	}
 	router.HandleFunc("h.example.com/a", reply("h"))
-	if got := askTarget(t, srv, "GET", "H.example.com.", "/a"); got.body != "h [h.example.com/a]" {
+	if got := askTarget(t, srv, "GET", "H.example.com.", "/a"); got.Body != "h [h.example.com/a]" {
 		t.Errorf("after: %+v", got)
 	}
 }
@@ -154,7 +154,7 @@ func TestHostsInHTTP2AreComparedWithoutCase(t *testing.T) {
 	router.HandleFunc("/{id}", reply("any", "id"))
 	srv := testkit.StartServer(t, testkit.HTTP2, router)
 	for _, host := range []string{"admin.example.com", "ADMIN.EXAMPLE.com.", "Admin.example.com:443"} {
-		if got := ask(t, srv, "GET", host, "/7"); got.body != "admin [admin.example.com/{id}] id=7" {
+		if got := srv.Get(t, "/7", "Host: "+host); got.Body != "admin [admin.example.com/{id}] id=7" {
 			t.Errorf("%s: %+v", host, got)
 		}
 	}
@@ -205,14 +205,14 @@ func TestConnectKeepsTheValuesOfWildcards(t *testing.T) {
 		"http://x/t/a/f/b": "404", // host http:, path //x/t/a/f/b
 	} {
 		got := askTarget(t, srv, "CONNECT", "example.com", target)
-		if status := fmt.Sprint(got.status); status != want && got.body != want {
+		if status := fmt.Sprint(got.StatusCode); status != want && got.Body != want {
 			t.Errorf("CONNECT %s: %+v, want %q", target, got, want)
 		}
 	}
 	if logged := srv.Logged(); logged != "" {
 		t.Errorf("the server logged %s", logged)
 	}
-	if got := askTarget(t, srv, "CONNECT", "H.example.com", "/t/a/f/b"); got.body != "h [CONNECT h.example.com/t/{tenant}/f/{file}] tenant=a file=b" {
+	if got := askTarget(t, srv, "CONNECT", "H.example.com", "/t/a/f/b"); got.Body != "h [CONNECT h.example.com/t/{tenant}/f/{file}] tenant=a file=b" {
 		t.Errorf("with a host: %+v", got)
 	}
 }
@@ -242,9 +242,9 @@ func TestEscapedSlashesMatchAsInServeMux(t *testing.T) {
 		for _, h := range []http.Handler{mux, router} {
 			over[h] = testkit.Dial(t, testkit.StartServer(t, testkit.HTTP1, h).Addr())
 		}
-		askOver := func(h http.Handler, method, target string) answer {
+		askOver := func(h http.Handler, method, target string) *testkit.Response {
 			over[h].Send(method + " " + target + " HTTP/1.1\r\nHost: x\r\n\r\n")
-			return read(t, over[h].ReadResponse(http.MethodGet))
+			return over[h].Response(http.MethodGet)
 		}
 		for _, method := range []string{"GET", "POST", "CONNECT"} {
 			for _, target := range []string{
@@ -252,8 +252,8 @@ func TestEscapedSlashesMatchAsInServeMux(t *testing.T) {
 				"/%7Bx%7D", "/%257Bx%257D", "/%252F", "/./%2f", "/%2e/", "/%2e%2e/%2F",
 			} {
 				want, got := askOver(mux, method, target), askOver(router, method, target)
-				same := got.status == want.status && got.header.Get("Allow") == want.header.Get("Allow") &&
-					got.header.Get("Location") == want.header.Get("Location") && (got.body == want.body || got.status >= 400)
+				same := got.StatusCode == want.StatusCode && got.Header.Get("Allow") == want.Header.Get("Allow") &&
+					got.Header.Get("Location") == want.Header.Get("Location") && (got.Body == want.Body || got.StatusCode >= 400)
 				if !same {
 					t.Errorf("%q, %s %s:\n%+v, with ServeMux\n%+v", patterns, method, target, got, want)
 				}
@@ -274,10 +274,10 @@ func TestALongTableOfRoutesAnswersUncleanConnect(t *testing.T) {
 		io.WriteString(w, r.PathValue("a")+" "+r.PathValue("rest"))
 	})
 	srv := testkit.StartServer(t, testkit.HTTP1, router)
-	if got := askTarget(t, srv, "CONNECT", "x", "/a//b"); got.body != "a /b" {
+	if got := askTarget(t, srv, "CONNECT", "x", "/a//b"); got.Body != "a /b" {
 		t.Errorf("%+v", got)
 	}
-	if got := askTarget(t, srv, "CONNECT", "x", "//b"); got.status != 404 {
+	if got := askTarget(t, srv, "CONNECT", "x", "//b"); got.StatusCode != 404 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -23,47 +23,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// answer is what a test looks at in a response.
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// ask sends a request to a server and returns the answer, redirects as well.
-// A host other than "" is sent in the Host field.
-func ask(t *testing.T, srv *testkit.Server, method, host, target string) answer {
-	t.Helper()
-	r, err := http.NewRequest(method, srv.URL+target, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Host = host
-	res, err := srv.Client().Transport.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return read(t, res)
-}
-
-// askRaw sends the request line as it is, over a connection of its own.
-func askRaw(t *testing.T, srv *testkit.Server, method, target string) answer {
-	t.Helper()
-	conn := testkit.Dial(t, srv.Addr())
-	conn.Send(method + " " + target + " HTTP/1.1\r\nHost: example.com\r\n\r\n")
-	return read(t, conn.ReadResponse(method))
-}
-
-func read(t *testing.T, res *http.Response) answer {
-	t.Helper()
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{res.StatusCode, res.Header, string(body)}
-}
-
 // reply returns a handler that answers with text, the matched pattern and the
 // named path values.
 func reply(text string, names ...string) http.HandlerFunc {
@@ -159,10 +118,10 @@ func TestMiddlewareRunsInOrderRouterThenOuterThenInner(t *testing.T) {
 			{"GET", "/a/x", 307, []string{"router 1", "router 2"}},
 			{"GET", "/a//b/c", 307, []string{"router 1", "router 2"}},
 		} {
-			got := ask(t, srv, tt.method, "", tt.target)
-			if got.status != tt.status || !slices.Equal(got.header["Trace"], tt.want) {
+			got := srv.Do(t, tt.method, tt.target, "")
+			if got.StatusCode != tt.status || !slices.Equal(got.Header["Trace"], tt.want) {
 				t.Errorf("%s %s: status %d after %q, want %d after %q",
-					tt.method, tt.target, got.status, got.header["Trace"], tt.status, tt.want)
+					tt.method, tt.target, got.StatusCode, got.Header["Trace"], tt.status, tt.want)
 			}
 		}
 	})
@@ -185,7 +144,7 @@ func TestUseCoversRoutesRegisteredBefore(t *testing.T) {
 		"/admin/y":       {"router", "guard"},
 		"/z":             {"router"},
 	} {
-		if got := ask(t, srv, "GET", "", target).header["Trace"]; !slices.Equal(got, want) {
+		if got := srv.Get(t, target).Header["Trace"]; !slices.Equal(got, want) {
 			t.Errorf("%s ran %q, want %q", target, got, want)
 		}
 	}
@@ -198,7 +157,7 @@ func TestUseAfterTheFirstRequestPanicsAndHandleWorks(t *testing.T) {
 	group := router.Group("/api")
 	group.Use(trace("group"))
 	srv := testkit.StartServer(t, testkit.HTTP1, router)
-	if got := ask(t, srv, "GET", "", "/api/late"); got.status != 404 {
+	if got := srv.Get(t, "/api/late"); got.StatusCode != 404 {
 		t.Fatalf("an empty router answers %+v", got)
 	}
 
@@ -225,12 +184,12 @@ func TestUseAfterTheFirstRequestPanicsAndHandleWorks(t *testing.T) {
 		"/api/inner/late": "late [GET /api/inner/late] [router group]",
 		"/x/y":            "rest [GET /{rest...}] rest=x/y [router]",
 	} {
-		got := ask(t, srv, "GET", "", target)
-		if text := fmt.Sprint(got.body, " ", got.header["Trace"]); text != want {
+		got := srv.Get(t, target)
+		if text := fmt.Sprint(got.Body, " ", got.Header["Trace"]); text != want {
 			t.Errorf("%s answers %q, want %q", target, text, want)
 		}
 	}
-	if got := ask(t, srv, "PUT", "", "/x").body; got != "all [/]" {
+	if got := srv.Do(t, "PUT", "/x", "").Body; got != "all [/]" {
 		t.Errorf("the late route for everything answers %q", got)
 	}
 }
@@ -270,7 +229,7 @@ func TestMiddlewareMayUseTheRouterWhileItIsApplied(t *testing.T) {
 	})
 	router.HandleFunc("GET /a", reply("a"))
 	srv := testkit.StartServer(t, testkit.HTTP1, router)
-	if got := ask(t, srv, "GET", "", "/added").body; got != "added [GET /added]" {
+	if got := srv.Get(t, "/added").Body; got != "added [GET /added]" {
 		t.Errorf("the added route answers %q", got)
 	}
 	if want := []http.Route{{Method: "GET", Path: "/a"}}; !slices.Equal(routes, want) {
@@ -320,9 +279,8 @@ func TestMiddlewareThatReturnsNilIsNamedAtEachRequest(t *testing.T) {
 
 func TestChainOfNothingChangesNothing(t *testing.T) {
 	t.Parallel()
-	w := httptest.NewRecorder()
-	http.Chain()(reply("bare")).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-	if got := w.Body.String(); got != "bare []" {
+	w := testkit.Record(http.Chain()(reply("bare")), testkit.NewRequest("GET", "/", ""))
+	if got := w.Body; got != "bare []" {
 		t.Errorf("the chain answers %q", got)
 	}
 }
@@ -332,9 +290,8 @@ func TestChainKeepsItsMiddleware(t *testing.T) {
 	mw := []http.Middleware{trace("a"), trace("b")}
 	chain := http.Chain(mw...)
 	mw[0], mw[1] = nil, trace("other")
-	w := httptest.NewRecorder()
-	chain(reply("x")).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-	if got := w.Header()["Trace"]; !slices.Equal(got, []string{"a", "b"}) {
+	w := testkit.Record(chain(reply("x")), testkit.NewRequest("GET", "/", ""))
+	if got := w.Header["Trace"]; !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("the chain ran %q", got)
 	}
 }
@@ -468,7 +425,7 @@ func TestPatternsThatOnlyLookForeignAreServed(t *testing.T) {
 	}
 	srv := testkit.StartServer(t, testkit.HTTP1, router)
 	for pattern, request := range requests {
-		if got := askTarget(t, srv, request[0], request[1], request[2]); got.status != 200 || got.body != pattern {
+		if got := askTarget(t, srv, request[0], request[1], request[2]); got.StatusCode != 200 || got.Body != pattern {
 			t.Errorf("%q: %+v", request, got)
 		}
 	}
@@ -517,15 +474,15 @@ func TestRefusalsAreJSON(t *testing.T) {
 			{"HEAD", "/only/1", 405, "PUT", ""},
 			{"HEAD", "/users", 200, "", ""},
 		} {
-			got := ask(t, srv, tt.method, "", tt.target)
-			if got.status != tt.status || got.body != tt.body || got.header.Get("Allow") != tt.allow {
+			got := srv.Do(t, tt.method, tt.target, "")
+			if got.StatusCode != tt.status || got.Body != tt.body || got.Header.Get("Allow") != tt.allow {
 				t.Errorf("%s %s: %+v", tt.method, tt.target, got)
 			}
 			if tt.status == 200 {
 				continue
 			}
 			length := map[int]string{404: "21", 405: "30"}[tt.status]
-			if h := got.header; h.Get("Content-Type") != "application/json" || h.Get("Content-Length") != length {
+			if h := got.Header; h.Get("Content-Type") != "application/json" || h.Get("Content-Length") != length {
 				t.Errorf("%s %s: header %v", tt.method, tt.target, h)
 			}
 		}
@@ -541,7 +498,7 @@ func TestHandlersOwnRefusalsAreTheirs(t *testing.T) {
 	})
 	srv := testkit.StartServer(t, testkit.HTTP1, router)
 	for target, want := range map[string]string{"/missing": "404 page not found\n", "/method": "not like this\n"} {
-		if got := ask(t, srv, "GET", "", target); got.body != want || got.header.Get("Content-Type") != "text/plain; charset=utf-8" {
+		if got := srv.Get(t, target); got.Body != want || got.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
 			t.Errorf("%s: %+v", target, got)
 		}
 	}
@@ -554,7 +511,7 @@ func TestHooksReplaceTheRefusals(t *testing.T) {
 	router.HandleFunc("GET /a", reply("a"))
 	router.HandleFunc("POST /a/{id}", reply("a"))
 	srv := testkit.StartServer(t, testkit.HTTP1, router)
-	if got := ask(t, srv, "GET", "", "/b").body; got != `{"error":"not found"}` {
+	if got := srv.Get(t, "/b").Body; got != `{"error":"not found"}` {
 		t.Fatalf("without a hook: %q", got)
 	}
 
@@ -575,8 +532,8 @@ func TestHooksReplaceTheRefusals(t *testing.T) {
 		{"PUT", "/a", http.StatusTeapot, "GET, HEAD"},
 		{"GET", "/a/7", http.StatusTeapot, "POST"},
 	} {
-		got := ask(t, srv, tt.method, "", tt.target)
-		if got.status != tt.status || got.body != "hook [] id=" || got.header.Get("Allow") != tt.allow || got.header.Get("Trace") != "router" {
+		got := srv.Do(t, tt.method, tt.target, "")
+		if got.StatusCode != tt.status || got.Body != "hook [] id=" || got.Header.Get("Allow") != tt.allow || got.Header.Get("Trace") != "router" {
 			t.Errorf("%s %s: %+v", tt.method, tt.target, got)
 		}
 	}
@@ -637,7 +594,7 @@ func TestOutermostMiddlewareKnowsThePatternThoughAnInnerOneCopiesTheRequest(t *t
 		"/none":        "",
 		"/dir":         "GET /dir/", // a redirect
 	} {
-		ask(t, srv, "GET", "", target)
+		srv.Get(t, target)
 		if got := <-matched; got != want {
 			t.Errorf("%s: pattern %q, want %q", target, got, want)
 		}
@@ -667,14 +624,14 @@ func TestRedirectsStayOnTheHost(t *testing.T) {
 		"http://evil.example/dir",
 		"/x/sub?next=//evil.example",
 	} {
-		got := askRaw(t, srv, "GET", target)
-		to := got.header.Get("Location")
+		got := askTarget(t, srv, "GET", "example.com", target)
+		to := got.Header.Get("Location")
 		if to == "" {
 			continue
 		}
 		redirects++
-		if got.status != http.StatusTemporaryRedirect || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.HasPrefix(to, `/\`) {
-			t.Errorf("%s: status %d, redirect to %q", target, got.status, to)
+		if got.StatusCode != http.StatusTemporaryRedirect || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.HasPrefix(to, `/\`) {
+			t.Errorf("%s: status %d, redirect to %q", target, got.StatusCode, to)
 		}
 	}
 	if redirects < 10 {
@@ -687,8 +644,8 @@ func TestRedirectKeepsTheMethod(t *testing.T) {
 	router := http.NewRouter()
 	router.HandleFunc("POST /dir/", reply("dir"))
 	srv := testkit.StartServer(t, testkit.HTTP1, router)
-	got := ask(t, srv, "POST", "", "/dir?x=1")
-	if got.status != http.StatusTemporaryRedirect || got.header.Get("Location") != "/dir/?x=1" {
+	got := srv.Do(t, "POST", "/dir?x=1", "")
+	if got.StatusCode != http.StatusTemporaryRedirect || got.Header.Get("Location") != "/dir/?x=1" {
 		t.Errorf("POST /dir: %+v", got)
 	}
 }
@@ -709,8 +666,8 @@ func TestEscapedSlashStaysInItsSegment(t *testing.T) {
 		"/%61dmin/users":   "admin [GET /admin/{path...}] path=users [guard]",
 		"/%61%64min/x%2fy": "admin [GET /admin/{path...}] path=x/y [guard]",
 	} {
-		got := askRaw(t, srv, "GET", target)
-		if text := fmt.Sprint(got.body, " ", got.header["Trace"]); text != want {
+		got := askTarget(t, srv, "GET", "example.com", target)
+		if text := fmt.Sprint(got.Body, " ", got.Header["Trace"]); text != want {
 			t.Errorf("%s answers %q, want %q", target, text, want)
 		}
 	}
@@ -752,7 +709,7 @@ func TestGroupPatterns(t *testing.T) {
 		{"GET", "", "/orgs/a/teams/b/c", "org [GET /orgs/{org}/teams/{team}/{user}] org=a team=b user=c"},
 		{"GET", "", "/orgs/a/teams/b", `{"error":"not found"}`},
 	} {
-		if got := ask(t, srv, tt.method, tt.host, tt.target).body; got != tt.want {
+		if got := srv.Do(t, tt.method, tt.target, "", "Host: "+tt.host).Body; got != tt.want {
 			t.Errorf("%s %s%s answers %q, want %q", tt.method, tt.host, tt.target, got, tt.want)
 		}
 	}
@@ -771,7 +728,7 @@ func TestMiddlewareOfAGroupSeesPatternAndPathValues(t *testing.T) {
 	group.HandleFunc("GET /posts/{post}", reply("posts", "id", "post"))
 	srv := testkit.StartServer(t, testkit.HTTP1, router)
 	want := "GET /users/{id}/posts/{post} of 7: posts [GET /users/{id}/posts/{post}] id=7 post=9"
-	if got := ask(t, srv, "GET", "", "/users/7/posts/9").body; got != want {
+	if got := srv.Get(t, "/users/7/posts/9").Body; got != want {
 		t.Errorf("answer %q, want %q", got, want)
 	}
 }
@@ -787,7 +744,7 @@ func TestRoutesThatShareAHandlerKeepTheirPatterns(t *testing.T) {
 		"/one/1": "shared [GET /one/{a}] a=1 b=",
 		"/two/2": "shared [GET /two/{b}] a= b=2",
 	} {
-		if got := ask(t, srv, "GET", "", target).body; got != want {
+		if got := srv.Get(t, target).Body; got != want {
 			t.Errorf("%s answers %q, want %q", target, got, want)
 		}
 	}
@@ -807,7 +764,7 @@ func TestRoutersNest(t *testing.T) {
 		{"PUT", "/v1/users/7", `{"error":"method not allowed"}`},
 		{"GET", "/none", "outer []"},
 	} {
-		if got := ask(t, srv, tt.method, "", tt.target).body; got != tt.want {
+		if got := srv.Do(t, tt.method, tt.target, "").Body; got != tt.want {
 			t.Errorf("%s %s answers %q, want %q", tt.method, tt.target, got, tt.want)
 		}
 	}
@@ -830,10 +787,10 @@ func TestTargetsWithoutAPath(t *testing.T) {
 	router := http.NewRouter()
 	router.HandleFunc("GET /a", reply("a"))
 	srv := testkit.StartServer(t, testkit.HTTP1, router, func(s *nethttp.Server) { s.DisableGeneralOptionsHandler = true })
-	if got := askRaw(t, srv, "OPTIONS", "*"); got.status != http.StatusBadRequest {
+	if got := askTarget(t, srv, "OPTIONS", "example.com", "*"); got.StatusCode != http.StatusBadRequest {
 		t.Errorf("OPTIONS *: %+v", got)
 	}
-	if got := askRaw(t, srv, "CONNECT", "example.com:443"); got.status != http.StatusNotFound || got.body != `{"error":"not found"}` {
+	if got := askTarget(t, srv, "CONNECT", "example.com", "example.com:443"); got.StatusCode != http.StatusNotFound || got.Body != `{"error":"not found"}` {
 		t.Errorf("CONNECT: %+v", got)
 	}
 }
@@ -848,7 +805,7 @@ func TestTheZeroRouterIsReadyToUse(t *testing.T) {
 		status int
 	}{{&empty, http.StatusNotFound}, {&router, http.StatusOK}} {
 		srv := testkit.StartServer(t, testkit.HTTP1, tt.router)
-		if got := ask(t, srv, "GET", "", "/api/x"); got.status != tt.status {
+		if got := srv.Get(t, "/api/x"); got.StatusCode != tt.status {
 			t.Errorf("%+v, want status %d", got, tt.status)
 		}
 	}
@@ -901,10 +858,9 @@ func TestRouterMayBeChangedWhileItServes(t *testing.T) {
 				router.NotFound(reply("none"))
 				router.Routes()
 				for _, target := range []string{"/g/first", "/g" + target} {
-					w := httptest.NewRecorder()
-					router.ServeHTTP(w, httptest.NewRequest("GET", target, nil))
-					if got := w.Header()["Trace"]; w.Code != 200 || !slices.Equal(got, []string{"router", "group"}) {
-						t.Errorf("%s: status %d after %q", target, w.Code, got)
+					w := testkit.Record(router, testkit.NewRequest("GET", target, ""))
+					if got := w.Header["Trace"]; w.StatusCode != 200 || !slices.Equal(got, []string{"router", "group"}) {
+						t.Errorf("%s: status %d after %q", target, w.StatusCode, got)
 					}
 				}
 				for _, method := range []string{"PUT", "GET"} {

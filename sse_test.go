@@ -248,11 +248,7 @@ func TestStreamKeepsHeaderFieldsThatAreSet(t *testing.T) {
 		t.Run(chain, func(t *testing.T) {
 			testkit.EachProtocol(t, h, func(t *testing.T, srv *testkit.Server) {
 				for _, tt := range tests {
-					res, err := srv.Client().Get(srv.URL + "/?field=" + url.QueryEscape(tt.name+": "+tt.before))
-					if err != nil {
-						t.Fatal(err)
-					}
-					res.Body.Close()
+					res := srv.Get(t, "/?field="+url.QueryEscape(tt.name+": "+tt.before))
 					if got := res.Header.Values(tt.name); tt.after == "" && len(got) > 0 || tt.after != "" && !slices.Equal(got, []string{tt.after}) {
 						t.Errorf("%s: %s became %q, want %q", tt.name, tt.before, got, tt.after)
 					}
@@ -309,8 +305,8 @@ func TestStreamThroughTheChain(t *testing.T) {
 		}
 	}))
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
-		r, _ := nethttp.NewRequest("GET", srv.URL, nil)
-		r.Header.Set("Accept-Encoding", "gzip")
+		r := testkit.NewRequest("GET", srv.URL, "", "Accept-Encoding: gzip")
+		r.RequestURI = ""
 		resp, err := srv.Client().Do(r)
 		if err != nil {
 			t.Fatal(err)
@@ -492,15 +488,8 @@ func TestEventsFromSeveralGoroutinesStayWhole(t *testing.T) {
 		wg.Wait()
 	}))
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
-		resp, err := srv.Client().Get(srv.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := srv.Get(t, "/")
+		body := resp.Body
 		next := map[string]int{}
 		for _, m := range readEvents(string(body)).messages {
 			if want := fmt.Sprintf("%s\n%d", m.name[1:], next[m.name]); m.data != want {
@@ -530,15 +519,8 @@ func TestStreamEndsWithItsHandler(t *testing.T) {
 	}))
 	srv := testkit.StartServer(t, testkit.HTTP1, handler)
 	get := func(path string) string {
-		resp, err := srv.Client().Get(srv.URL + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := srv.Get(t, path)
+		body := resp.Body
 		return string(body)
 	}
 	get("/stream")

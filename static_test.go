@@ -45,32 +45,6 @@ func siteFS() fstest.MapFS {
 	}
 }
 
-func getStatic(t *testing.T, h nethttp.Handler, method, target string, header ...string) *nethttp.Response {
-	t.Helper()
-	r := httptest.NewRequest(method, "/", nil)
-	r.RequestURI = target
-	u, err := r.URL.Parse(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.URL = u
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	rec := httptest.NewRecorder()
-	h.ServeHTTP(rec, r)
-	return rec.Result()
-}
-
-func bodyOf(t *testing.T, resp *nethttp.Response) string {
-	t.Helper()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 func TestStaticServes(t *testing.T) {
 	t.Parallel()
 	const index, nav = "<!doctype html>app", "navigate"
@@ -124,8 +98,8 @@ func TestStaticServes(t *testing.T) {
 		t.Run(tt.path, func(t *testing.T) {
 			t.Parallel()
 			for prefix, h := range map[string]nethttp.Handler{"": router, "/admin": group} {
-				resp := getStatic(t, h, "GET", prefix+tt.path, "Sec-Fetch-Mode", tt.mode)
-				body := bodyOf(t, resp)
+				resp := testkit.Record(h, testkit.NewRequest("GET", prefix+tt.path, "", "Sec-Fetch-Mode: "+tt.mode))
+				body := resp.Body
 				if resp.StatusCode != tt.status || tt.body != "" && body != tt.body {
 					t.Errorf("%s: %d %q, want %d %q", prefix+tt.path, resp.StatusCode, body, tt.status, tt.body)
 				}
@@ -141,14 +115,11 @@ func TestStaticRedirectsToAFolderBesideItself(t *testing.T) {
 	t.Parallel()
 	h := nethttp.StripPrefix("/app", http.Static(siteFS()))
 	srv := testkit.StartServer(t, testkit.HTTP1, h)
-	resp, err := srv.Client().Get(srv.URL + "/app/docs?x=1")
-	if err != nil {
-		t.Fatal(err)
+	to, err := srv.Get(t, "/app/docs?x=1").Location()
+	if err != nil || to.RequestURI() != "/app/docs/?x=1" {
+		t.Fatalf("redirected to %v, %v", to, err)
 	}
-	defer resp.Body.Close()
-	if got := resp.Request.URL.RequestURI(); got != "/app/docs/?x=1" || bodyOf(t, resp) != "<!doctype html>docs" {
-		t.Errorf("ended at %s", got)
-	}
+	srv.Get(t, to.RequestURI()).Want(t, 200, "<!doctype html>docs")
 }
 
 func TestStaticTakesAnEmbedFSWhole(t *testing.T) {
@@ -156,49 +127,36 @@ func TestStaticTakesAnEmbedFSWhole(t *testing.T) {
 	router := http.NewRouter()
 	router.Handle("GET /ui/{path...}", http.Static(embedded))
 	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
-		get := func(path string, header ...string) *nethttp.Response {
-			r, _ := nethttp.NewRequest("GET", srv.URL+path, nil)
-			for i := 0; i < len(header); i += 2 {
-				r.Header.Set(header[i], header[i+1])
-			}
-			resp, err := srv.Client().Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { resp.Body.Close() })
-			return resp
-		}
-		index := get("/ui/")
+		index := srv.Get(t, "/ui/")
 		if index.Header.Get("Cache-Control") != "no-cache" || index.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 			t.Errorf("the index has %v", index.Header)
 		}
 		const js = "/ui/assets/app-1a2b3c4d.js"
-		resp := get(js)
+		resp := srv.Get(t, js)
 		tag := resp.Header.Get("ETag")
-		if tag == "" || tag != get(js).Header.Get("ETag") || resp.Header.Get("Last-Modified") != "" {
+		if tag == "" || tag != srv.Get(t, js).Header.Get("ETag") || resp.Header.Get("Last-Modified") != "" {
 			t.Errorf("the script has %v", resp.Header)
 		}
 		if got := resp.Header.Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
 			t.Errorf("Cache-Control of a hashed name: %q", got)
 		}
-		if got := get("/ui/assets/plain.css").Header.Get("Cache-Control"); got != "" {
+		if got := srv.Get(t, "/ui/assets/plain.css").Header.Get("Cache-Control"); got != "" {
 			t.Errorf("Cache-Control of a plain name: %q", got)
 		}
-		if resp := get(js, "If-None-Match", tag); resp.StatusCode != nethttp.StatusNotModified {
+		if resp := srv.Get(t, js, "If-None-Match: "+tag); resp.StatusCode != nethttp.StatusNotModified {
 			t.Errorf("with its tag: %s", resp.Status)
 		}
-		if resp := get(js, "Range", "bytes=0-6"); resp.StatusCode != nethttp.StatusPartialContent || bodyOf(t, resp) != "console" {
+		if resp := srv.Get(t, js, "Range: bytes=0-6"); resp.StatusCode != nethttp.StatusPartialContent || resp.Body != "console" {
 			t.Errorf("a range: %s", resp.Status)
 		}
-		if resp := get(js, "Range", "bytes=0-6", "If-Range", `"other"`); resp.StatusCode != nethttp.StatusOK {
+		if resp := srv.Get(t, js, "Range: bytes=0-6", `If-Range: "other"`); resp.StatusCode != nethttp.StatusOK {
 			t.Errorf("a range of another version: %s", resp.Status)
 		}
-		if resp := get(js, "Range", "bytes=999-"); resp.StatusCode != nethttp.StatusRequestedRangeNotSatisfiable {
+		if resp := srv.Get(t, js, "Range: bytes=999-"); resp.StatusCode != nethttp.StatusRequestedRangeNotSatisfiable {
 			t.Errorf("a range beyond the end: %s", resp.Status)
 		}
-		head, err := srv.Client().Head(srv.URL + js)
-		if err != nil || head.ContentLength != int64(len(`console.log("app")`)) {
-			t.Errorf("HEAD: %v, %v", head, err)
+		if head := srv.Do(t, "HEAD", js, ""); head.ContentLength != int64(len(`console.log("app")`)) {
+			t.Errorf("HEAD: %v, length %d", head, head.ContentLength)
 		}
 	})
 }
@@ -212,8 +170,8 @@ func TestStaticPrecompressed(t *testing.T) {
 		{"br;q=0, identity", "", "console.log('app')"},
 	} {
 		for _, method := range []string{"GET", "HEAD"} {
-			resp := getStatic(t, h, method, "/app-1a2b3c4d.js", "Accept-Encoding", tt.accept)
-			body := bodyOf(t, resp)
+			resp := testkit.Record(h, testkit.NewRequest(method, "/app-1a2b3c4d.js", "", "Accept-Encoding: "+tt.accept))
+			body := resp.Body
 			if method == "HEAD" {
 				if body = ""; resp.ContentLength != int64(len(tt.body)) {
 					t.Errorf("HEAD, Accept-Encoding %q: length %d", tt.accept, resp.ContentLength)
@@ -233,11 +191,11 @@ func TestStaticPrecompressed(t *testing.T) {
 		if header == "If-Match" {
 			want = nethttp.StatusPreconditionFailed
 		}
-		resp := getStatic(t, http.Static(siteFS()), "GET", "/app-1a2b3c4d.js", "Accept-Encoding", "br", header, value)
+		resp := testkit.Record(http.Static(siteFS()), testkit.NewRequest("GET", "/app-1a2b3c4d.js", "", "Accept-Encoding: br", header+": "+value))
 		if resp.StatusCode != want {
 			t.Errorf("%s: %s got %s, want %d", header, value, resp.Status, want)
 		}
-		if body := bodyOf(t, resp); resp.ContentLength >= 0 && resp.ContentLength != int64(len(body)) {
+		if body := resp.Body; resp.ContentLength >= 0 && resp.ContentLength != int64(len(body)) {
 			t.Errorf("%s: %s got a length of %d and %d bytes", header, value, resp.ContentLength, len(body))
 		}
 	}
@@ -288,15 +246,8 @@ func TestStaticRanges(t *testing.T) {
 	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
 		for _, tt := range tests {
 			for _, method := range []string{"GET", "HEAD"} {
-				r, _ := nethttp.NewRequest(method, srv.URL+tt.path, nil)
-				r.Header.Set("Range", tt.ranges)
-				r.Header.Set("Accept-Encoding", "gzip")
-				resp, err := srv.Client().Do(r)
-				if err != nil {
-					t.Fatal(err)
-				}
-				body := bodyOf(t, resp)
-				resp.Body.Close()
+				resp := srv.Do(t, method, tt.path, "", "Range: "+tt.ranges, "Accept-Encoding: gzip")
+				body := resp.Body
 				if method == "HEAD" { // which has no ranges (RFC 9110 §14.2)
 					if resp.StatusCode != 200 || resp.Header.Get("Content-Range") != "" {
 						t.Errorf("HEAD %s, Range %.60q: %s", tt.path, tt.ranges, resp.Status)
@@ -337,15 +288,7 @@ func TestStaticFailedConditionSaysNothingOfTheFile(t *testing.T) {
 				{"/dated.css", "If-Match", `"any"`, 412},
 			} {
 				for _, accept := range []string{"br", "gzip", "identity"} {
-					r, _ := nethttp.NewRequest("GET", srv.URL+tt.path, nil)
-					r.Header.Set("Accept-Encoding", accept)
-					r.Header.Set(tt.field, tt.value)
-					resp, err := srv.Client().Do(r)
-					if err != nil {
-						t.Fatal(err)
-					}
-					bodyOf(t, resp)
-					resp.Body.Close()
+					resp := srv.Get(t, tt.path, "Accept-Encoding: "+accept, tt.field+": "+tt.value)
 					if resp.StatusCode != tt.status {
 						t.Errorf("%s: %s with %s: %s got %s", name, tt.path, tt.field, tt.value, resp.Status)
 					}
@@ -390,13 +333,7 @@ func TestStaticTypes(t *testing.T) {
 	srv := testkit.StartServer(t, testkit.HTTP1, http.Static(files))
 	for path, contentType := range want {
 		for _, accept := range []string{"identity", "gzip", "br", "zstd"} {
-			r, _ := nethttp.NewRequest("GET", srv.URL+path, nil)
-			r.Header.Set("Accept-Encoding", accept)
-			resp, err := srv.Client().Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			resp.Body.Close()
+			resp := srv.Get(t, path, "Accept-Encoding: "+accept)
 			if got := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || got != contentType {
 				t.Errorf("%s, Accept-Encoding %s: %s %q, want %q", path, accept, resp.Status, got, contentType)
 			}
@@ -411,7 +348,7 @@ func TestStaticWithoutAnIndexWarnsOnce(t *testing.T) {
 	t.Cleanup(func() { slog.SetDefault(before) })
 	h := http.Static(fstest.MapFS{"ui/dist/.gitkeep": {}})
 	for range 3 {
-		if resp := getStatic(t, h, "GET", "/"); resp.StatusCode != 404 {
+		if resp := testkit.Record(h, testkit.NewRequest("GET", "/", "")); resp.StatusCode != 404 {
 			t.Errorf("a page of a site without any: %s", resp.Status)
 		}
 	}
@@ -465,19 +402,19 @@ func TestStaticUnderCompressAndETag(t *testing.T) {
 	t.Parallel()
 	big := fstest.MapFS{"index.html": {Data: []byte(sample(5000))}}
 	h := stack(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}))(http.Static(big))
-	resp := getStatic(t, h, "GET", "/", "Accept-Encoding", "gzip")
+	resp := testkit.Record(h, testkit.NewRequest("GET", "/", "", "Accept-Encoding: gzip"))
 	tag := resp.Header.Get("ETag")
-	if resp.Header.Get("Content-Encoding") != "gzip" || !strings.HasPrefix(tag, `W/"`) || gunzip(t, resp.Body) != sample(5000) {
+	if resp.Header.Get("Content-Encoding") != "gzip" || !strings.HasPrefix(tag, `W/"`) || resp.Plain(t) != sample(5000) {
 		t.Errorf("compressed: %v", resp.Header)
 	}
-	if resp := getStatic(t, h, "GET", "/", "Accept-Encoding", "gzip", "If-None-Match", tag); resp.StatusCode != nethttp.StatusNotModified {
+	if resp := testkit.Record(h, testkit.NewRequest("GET", "/", "", "Accept-Encoding: gzip", "If-None-Match: "+tag)); resp.StatusCode != nethttp.StatusNotModified {
 		t.Errorf("with its own tag: %s", resp.Status)
 	}
 }
 
 func TestStaticRefusesOtherMethods(t *testing.T) {
 	t.Parallel()
-	resp := getStatic(t, http.Static(siteFS()), "POST", "/")
+	resp := testkit.Record(http.Static(siteFS()), testkit.NewRequest("POST", "/", ""))
 	if resp.StatusCode != nethttp.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST: %s, Allow %q", resp.Status, resp.Header.Get("Allow"))
 	}
@@ -489,7 +426,7 @@ func TestStaticCacheControlSetBeforeWins(t *testing.T) {
 		w.Header().Set("Cache-Control", "private")
 		http.Static(siteFS()).ServeHTTP(w, r)
 	})
-	if got := getStatic(t, h, "GET", "/").Header.Get("Cache-Control"); got != "private" {
+	if got := testkit.Record(h, testkit.NewRequest("GET", "/", "")).Header.Get("Cache-Control"); got != "private" {
 		t.Errorf("Cache-Control: %q", got)
 	}
 }
@@ -546,8 +483,8 @@ func TestStaticStaysWithinTheRoot(t *testing.T) {
 			"/out.txt": "", "/abs.txt": "", "/folder/x.txt": "", "/a/up.txt": "", "/loop1.txt": "", "/twice.txt": "", "/folder/": "", "/folder": "", "/folder/y/": "", "/out.txt/": "",
 			"/../secret.txt": "", "/a/../../secret.txt": "", "//etc/passwd.txt": "",
 		} {
-			resp := getStatic(t, h, "GET", path)
-			body := bodyOf(t, resp)
+			resp := testkit.Record(h, testkit.NewRequest("GET", path, ""))
+			body := resp.Body
 			if want == "" && resp.StatusCode != nethttp.StatusNotFound || want != "" && body != want {
 				t.Errorf("%s, %s: %s %q, want %q", name, path, resp.Status, body, want)
 			}
@@ -558,12 +495,12 @@ func TestStaticStaysWithinTheRoot(t *testing.T) {
 func TestStaticFilesOnDiskHaveTheirTime(t *testing.T) {
 	t.Parallel()
 	for name, h := range diskHandlers(t) {
-		resp := getStatic(t, h, "GET", "/a/b.txt")
+		resp := testkit.Record(h, testkit.NewRequest("GET", "/a/b.txt", ""))
 		modified := resp.Header.Get("Last-Modified")
 		if modified == "" || resp.Header.Get("ETag") != "" {
 			t.Errorf("%s: %v", name, resp.Header)
 		}
-		if resp := getStatic(t, h, "GET", "/a/b.txt", "If-Modified-Since", modified); resp.StatusCode != nethttp.StatusNotModified {
+		if resp := testkit.Record(h, testkit.NewRequest("GET", "/a/b.txt", "", "If-Modified-Since: "+modified)); resp.StatusCode != nethttp.StatusNotModified {
 			t.Errorf("%s: with its time %s", name, resp.Status)
 		}
 	}
@@ -583,8 +520,8 @@ func TestStaticFromAnArchive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp := getStatic(t, http.Static(zr), "GET", "/any/route", "Range", "bytes=0-2")
-	if resp.StatusCode != nethttp.StatusPartialContent || bodyOf(t, resp) != "zip" {
+	resp := testkit.Record(http.Static(zr), testkit.NewRequest("GET", "/any/route", "", "Range: bytes=0-2"))
+	if resp.StatusCode != nethttp.StatusPartialContent || resp.Body != "zip" {
 		t.Errorf("a range of a zipped file: %s", resp.Status)
 	}
 }
@@ -621,13 +558,12 @@ func FuzzStaticNeverLeavesTheRoot(f *testing.F) {
 				h nethttp.Handler
 				r *nethttp.Request
 			}{{h, direct}, {router, routed}} {
-				rec := httptest.NewRecorder()
-				try.h.ServeHTTP(rec, try.r)
-				if strings.Contains(rec.Body.String(), secretFile) {
+				rec := testkit.Record(try.h, try.r)
+				if strings.Contains(rec.Body, secretFile) {
 					t.Errorf("%s sent a file it must not for %q", name, try.r.URL)
 				}
-				if rec.Code >= 500 {
-					t.Errorf("%s answered %d for %q", name, rec.Code, try.r.URL)
+				if rec.StatusCode >= 500 {
+					t.Errorf("%s answered %d for %q", name, rec.StatusCode, try.r.URL)
 				}
 			}
 		}

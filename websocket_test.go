@@ -153,12 +153,8 @@ func TestUpgradeRefusesImproperHandshakes(t *testing.T) {
 func TestUpgradeRefusesHTTP2(t *testing.T) {
 	t.Parallel()
 	srv := testkit.StartServer(t, testkit.HTTP2, echo(&http.Upgrader{}))
-	resp, err := srv.Client().Get(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body)
+	resp := srv.Get(t, "/")
+	body := resp.Body
 	if resp.StatusCode != 505 || string(body) != `{"error":"a WebSocket needs HTTP/1.1, not HTTP/2.0"}` {
 		t.Errorf("answered %s %s", resp.Status, body)
 	}

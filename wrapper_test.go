@@ -21,44 +21,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// plainBody decodes a body that has Content-Encoding: gzip.
-func plainBody(t *testing.T, h nethttp.Header, body string) string {
-	t.Helper()
-	if h.Get("Content-Encoding") != "gzip" {
-		return body
-	}
-	zr, err := gzip.NewReader(strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := io.ReadAll(zr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(plain)
-}
-
-// fetchGzip gets a URL as a client does that decodes nothing.
-func fetchGzip(t *testing.T, client *nethttp.Client, method, url string, header nethttp.Header) (*nethttp.Response, string) {
-	t.Helper()
-	r, err := nethttp.NewRequest(method, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	maps.Copy(r.Header, header)
-	r.Header.Set("Accept-Encoding", "gzip")
-	resp, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatalf("%s %s: %s, %v", method, url, resp.Status, err)
-	}
-	return resp, string(body)
-}
-
 // lateReaders are handlers outside of this package's that read the header of
 // the response after the handler returned.
 func lateReaders() map[string]func(nethttp.Handler) nethttp.Handler {
@@ -75,7 +37,7 @@ func lateReaders() map[string]func(nethttp.Handler) nethttp.Handler {
 		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			rec := httptest.NewRecorder()
 			next.ServeHTTP(rec, r)
-			maps.Copy(w.Header(), rec.Header()) // the live map, and not that of Result
+			maps.Copy(w.Header(), rec.Header()) // the live map, which Result does not return
 			w.WriteHeader(rec.Code)
 			w.Write(rec.Body.Bytes())
 		})
@@ -144,22 +106,22 @@ func TestHeaderAskedForAfterTheBodyStaysAsTheStagesMadeIt(t *testing.T) {
 					for what := range late {
 						for _, how := range []string{"", "&length", "&pieces", "&length&pieces"} {
 							url := srv.URL + "/?late=" + strings.ReplaceAll(what, " ", "+") + how
-							resp, got := fetchGzip(t, srv.Client(), "GET", url, nil)
+							resp := testkit.Get(t, srv.Client(), url, "Accept-Encoding: gzip")
 							compressed := name != "ETag"
 							if (resp.Header.Get("Content-Encoding") == "gzip") != compressed || (resp.Header.Get("Vary") != "") != compressed ||
-								plainBody(t, resp.Header, got) != body {
-								t.Errorf("%s: %v, %d bytes", url, resp.Header, len(got))
+								resp.Plain(t) != body {
+								t.Errorf("%s: %v, %d bytes", url, resp.Header, len(resp.Body))
 							}
 							etag := resp.Header.Get("Etag")
-							if (etag != "") != (name != "Compress") || resp.ContentLength >= 0 && int(resp.ContentLength) != len(got) {
-								t.Errorf("%s: %v, length %d of %d bytes", url, resp.Header, resp.ContentLength, len(got))
+							if (etag != "") != (name != "Compress") || resp.ContentLength >= 0 && int(resp.ContentLength) != len(resp.Body) {
+								t.Errorf("%s: %v, length %d of %d bytes", url, resp.Header, resp.ContentLength, len(resp.Body))
 							}
 							if etag == "" {
 								continue
 							}
-							resp, got = fetchGzip(t, srv.Client(), "GET", url, nethttp.Header{"If-None-Match": {etag}})
-							if resp.StatusCode != 304 || got != "" || resp.ContentLength > 0 || resp.Header.Get("Content-Length") != "" || resp.Header.Get("Etag") != etag {
-								t.Errorf("%s with If-None-Match: %s, %v, %q", url, resp.Status, resp.Header, got)
+							resp = testkit.Get(t, srv.Client(), url, "Accept-Encoding: gzip", "If-None-Match: "+etag)
+							if resp.StatusCode != 304 || resp.Body != "" || resp.ContentLength > 0 || resp.Header.Get("Content-Length") != "" || resp.Header.Get("Etag") != etag {
+								t.Errorf("%s with If-None-Match: %v", url, resp)
 							}
 						}
 					}
@@ -237,7 +199,7 @@ func TestTrailersAreSentWithAHeldOrEncodedBody(t *testing.T) {
 							continue // net/http has sent a Content-Length by then
 						}
 						url := fmt.Sprintf("%s/?size=%d&handler=%s", srv.URL, size, strings.ReplaceAll(what, " ", "+"))
-						resp, body := fetchGzip(t, srv.Client(), "GET", url, nil)
+						resp := testkit.Get(t, srv.Client(), url, "Accept-Encoding: gzip")
 						if got := resp.Trailer.Get("X-Sum"); got != "s" {
 							t.Errorf("set %s, %d bytes: the trailers are %v, the header %v", what, size, resp.Trailer, resp.Header)
 						}
@@ -246,7 +208,7 @@ func TestTrailersAreSentWithAHeldOrEncodedBody(t *testing.T) {
 								t.Errorf("set %s, %d bytes: the trailer is in the header", what, size)
 							}
 						}
-						if n := len(strings.Trim(plainBody(t, resp.Header, body), "x")); n > 0 {
+						if n := len(strings.Trim(resp.Plain(t), "x")); n > 0 {
 							t.Errorf("set %s, %d bytes: %d other bytes", what, size, n)
 						}
 					}
@@ -276,11 +238,11 @@ func TestFieldsRuledOutByTheHandlerAreNotAdded(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%s/%d", field, name, size), func(t *testing.T) {
 					t.Parallel()
 					testkit.EachProtocol(t, chain(handler), func(t *testing.T, srv *testkit.Server) {
-						resp, body := fetchGzip(t, srv.Client(), "GET", srv.URL, nil)
+						resp := srv.Get(t, "/", "Accept-Encoding: gzip")
 						if v, ok := resp.Header[field]; ok || field == "Content-Length" && resp.ContentLength >= 0 {
 							t.Errorf("%s: %q was sent", field, v)
 						}
-						if plain := plainBody(t, resp.Header, body); plain != strings.Repeat("<", size) {
+						if plain := resp.Plain(t); plain != strings.Repeat("<", size) {
 							t.Errorf("the body has %d bytes", len(plain))
 						}
 						if field == "Content-Type" && resp.Header.Get("Content-Encoding") != "" {
@@ -320,11 +282,8 @@ func TestTypeIsSniffedFromSmallPieces(t *testing.T) {
 						}
 					})
 					sniffed := func(h nethttp.Handler) (string, string) {
-						srv := httptest.NewRecorder()
-						r := httptest.NewRequest("GET", "/", nil)
-						r.Header.Set("Accept-Encoding", "gzip")
-						h.ServeHTTP(srv, r)
-						return srv.Header().Get("Content-Type"), plainBody(t, srv.Header(), srv.Body.String())
+						resp := testkit.Record(h, testkit.NewRequest("GET", "/", "", "Accept-Encoding: gzip"))
+						return resp.Header.Get("Content-Type"), resp.Plain(t)
 					}
 					want := nethttp.DetectContentType([]byte(body))
 					got, plain := sniffed(http.Compress(http.CompressConfig{MinSize: minSize})(handler))
@@ -595,7 +554,7 @@ func TestSuperfluousWriteHeaderIsLoggedWithTheHandlersLine(t *testing.T) {
 				for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
 					var out logBuffer
 					url, client := serveOwn(t, protocol, chain(handler), http.WithHTTPServer(func(hs *nethttp.Server) { hs.ErrorLog = log.New(&out, "", 0) }))
-					mustGet(t, client, url)
+					testkit.Get(t, client, url)
 					want := `^http: superfluous response.WriteHeader call from \S+http_test\.TestSuperfluous\S+ \(wrapper_test\.go:` + line + `\)\n$`
 					if got := out.String(); !regexp.MustCompile(want).MatchString(got) {
 						t.Errorf("%s: logged %q, want %s", protocol, got, want)

@@ -1,7 +1,9 @@
 package testkit
 
 import (
+	"compress/gzip"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +16,11 @@ import (
 type Response struct {
 	*http.Response
 	Body string
+}
+
+// String returns the status code, the header and the body, for failures.
+func (r *Response) String() string {
+	return fmt.Sprintf("%d %v %.500q", r.StatusCode, r.Header, r.Body)
 }
 
 // Want reports an error unless the response has the status code and the body.
@@ -33,9 +40,28 @@ func (r *Response) WantHeader(tb testing.TB, name, value string) {
 	}
 }
 
+// Plain returns the body, decompressed if the response has Content-Encoding: gzip.
+// If it cannot be decompressed, the test ends.
+func (r *Response) Plain(tb testing.TB) string {
+	tb.Helper()
+	if r.Header.Get("Content-Encoding") != "gzip" {
+		return r.Body
+	}
+	zr, err := gzip.NewReader(strings.NewReader(r.Body))
+	if err != nil {
+		tb.Fatalf("body %.60q: %v", r.Body, err)
+	}
+	plain, err := io.ReadAll(zr)
+	if err != nil {
+		tb.Fatalf("body of %d bytes: %v", len(r.Body), err)
+	}
+	return string(plain)
+}
+
 // NewRequest returns a request for [Do], with an absolute URL as its target, or
 // for [Record], which needs only a path. Each field is a line of the header; for
 // example, "Accept: text/html". It replaces earlier values of the same field.
+// "Host: example.com" sets the host.
 func NewRequest(method, target, body string, fields ...string) *http.Request {
 	var reader io.Reader
 	if body != "" {
@@ -44,6 +70,10 @@ func NewRequest(method, target, body string, fields ...string) *http.Request {
 	r := httptest.NewRequest(method, target, reader)
 	for _, field := range fields {
 		name, value, _ := strings.Cut(field, ": ")
+		if name == "Host" {
+			r.Host = value
+			continue
+		}
 		r.Header.Set(name, value)
 	}
 	return r
@@ -55,8 +85,11 @@ func NewRequest(method, target, body string, fields ...string) *http.Request {
 func Record(handler http.Handler, r *http.Request) *Response {
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	return &Response{w.Result(), w.Body.String()}
+	return Recorded(w)
 }
+
+// Recorded returns the response that a recorder has so far.
+func Recorded(w *httptest.ResponseRecorder) *Response { return &Response{w.Result(), w.Body.String()} }
 
 // Send sends a request and reads the response. It does not follow redirects. If
 // the body cannot be read completely, Send returns the response with the part
