@@ -6,30 +6,25 @@ import (
 	"unicode/utf8"
 )
 
-// maxName bounds a file name in bytes; common file systems allow 255.
-const maxName = 200
+// maxFilename is the maximum length of the untrusted part of a file name in
+// bytes. Common file systems allow 255 for the whole name.
+const maxFilename = 200
 
-// Attachment returns the header value for a download that is to be saved under
-// name followed by suffix. The suffix, such as "-20260322.csv", comes from the
-// program and must be printable ASCII without quotes, backslashes and
-// separators.
+// Attachment returns the Content-Disposition value of a download to be saved
+// under name followed by suffix. The name may be untrusted; see cleanFilename.
+// The suffix, for example "-20260322.csv", must be printable ASCII without
+// quotes, backslashes and separators.
 //
-// The name may come from anywhere. Characters that could end the quoted string
-// or the header line, lead out of the download folder, hide the file or its
-// type, or are reserved in file names on common systems become underscores;
-// see [Clean].
-//
-// If the file name is a token (RFC 9110, section 5.6.2), it is sent without
-// quotes, since many scripts cut it out of the header without parsing quoted
-// strings. If not, it is quoted. A name that is not ASCII is sent twice, as
-// RFC 6266, section 4.3 recommends: with underscores in filename, and in full
-// in filename*, in the encoding of RFC 8187.
+// If the file name is a token (RFC 9110, section 5.6.2), it is not quoted, because
+// many scripts cut it out of the header without parsing quoted strings. If it
+// is not ASCII, it is sent twice, as RFC 6266, section 4.3 recommends: in
+// filename with underscores, and in filename* in the encoding of RFC 8187.
 func Attachment(name, suffix string) string {
-	full := Clean(name) + suffix
+	full := cleanFilename(name) + suffix
 	if IsToken(full) {
 		return "attachment; filename=" + full
 	}
-	ascii := asciiOnly(full)
+	ascii := toASCII(full)
 	value := `attachment; filename="` + ascii + `"`
 	if ascii != full {
 		value += "; filename*=UTF-8''" + extValue(full)
@@ -37,10 +32,13 @@ func Attachment(name, suffix string) string {
 	return value
 }
 
-// Clean returns name with every character replaced that is not safe in a file
-// name, cut to a sensible length, without white space around it, and with no
-// dot in front. A name of which nothing is left becomes "export".
-func Clean(name string) string {
+// cleanFilename returns an untrusted name in a form that is safe in a header and
+// as a file name. It replaces by underscores all characters that could end the
+// quoted string or the header line, name another folder, hide the file or its
+// type, or are reserved in file names on common systems. It limits the length
+// and removes surrounding white space and leading dots. If nothing remains, it
+// returns "export".
+func cleanFilename(name string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) || strings.ContainsRune(`"\/:;*?<>|%`, r) {
 			return '_'
@@ -48,11 +46,11 @@ func Clean(name string) string {
 		return r
 	}, name)
 	clean = strings.TrimSpace(clean)
-	for len(clean) > maxName {
+	for len(clean) > maxFilename {
 		_, size := utf8.DecodeLastRuneInString(clean)
 		clean = clean[:len(clean)-size]
 	}
-	// Dots in front hide a file, or name a folder above.
+	// A leading dot hides the file, and two dots mean the parent folder.
 	if kept := strings.TrimLeft(clean, "."); kept != clean {
 		clean = "_" + kept
 	}
@@ -62,8 +60,8 @@ func Clean(name string) string {
 	return clean
 }
 
-// asciiOnly replaces every character outside ASCII with an underscore.
-func asciiOnly(s string) string {
+// toASCII replaces every character outside ASCII by an underscore.
+func toASCII(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= utf8.RuneSelf {
 			return '_'
@@ -86,7 +84,7 @@ func extValue(s string) string {
 	return b.String()
 }
 
-// isAttrChar reports whether c may stand for itself in an extended value.
+// isAttrChar reports whether an extended value contains c without encoding.
 func isAttrChar(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
 		strings.IndexByte("!#$&+-.^_`|~", c) >= 0

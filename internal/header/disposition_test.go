@@ -1,15 +1,13 @@
-package header_test
+package header
 
 import (
 	"mime"
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
-var names = []struct{ name, want string }{
+var filenames = []struct{ name, want string }{
 	{"users", `attachment; filename=users-1.csv`},
 	{"My users (all)", `attachment; filename="My users (all)-1.csv"`},
 	{"", `attachment; filename=export-1.csv`},
@@ -41,17 +39,17 @@ var names = []struct{ name, want string }{
 
 func TestAttachment(t *testing.T) {
 	t.Parallel()
-	for _, tt := range names {
-		if got := header.Attachment(tt.name, "-1.csv"); got != tt.want {
+	for _, tt := range filenames {
+		if got := Attachment(tt.name, "-1.csv"); got != tt.want {
 			t.Errorf("Attachment(%.40q)\n gives %s\n want  %s", tt.name, got, tt.want)
 		}
 	}
 }
 
-// What a script that splits at "filename=" reads has to be the name itself.
+// A script that splits the header at "filename=" must get exactly the name.
 func TestATokenIsSentWithoutQuotes(t *testing.T) {
 	t.Parallel()
-	_, file, _ := strings.Cut(header.Attachment("users", "-20260322.csv"), "filename=")
+	_, file, _ := strings.Cut(Attachment("users", "-20260322.csv"), "filename=")
 	if file != "users-20260322.csv" {
 		t.Errorf("a script reads %q", file)
 	}
@@ -59,18 +57,18 @@ func TestATokenIsSentWithoutQuotes(t *testing.T) {
 
 func TestLongNamesAreCutBetweenCharacters(t *testing.T) {
 	t.Parallel()
-	name := header.Clean("a" + strings.Repeat("ü", 200))
+	name := cleanFilename("a" + strings.Repeat("ü", 200))
 	if !utf8.ValidString(name) || len(name) > 200 {
 		t.Errorf("a name of %d bytes, valid UTF-8: %v", len(name), utf8.ValidString(name))
 	}
 }
 
 func FuzzAttachment(f *testing.F) {
-	for _, tt := range names {
+	for _, tt := range filenames {
 		f.Add(tt.name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		value := header.Attachment(name, "-20260322.csv")
+		value := Attachment(name, "-20260322.csv")
 		for _, c := range []byte(value) {
 			if c < ' ' || c > '~' {
 				t.Fatalf("%q puts byte %#x into the header: %q", name, c, value)
@@ -81,10 +79,10 @@ func FuzzAttachment(f *testing.F) {
 			t.Fatalf("%q gives %q, parsed as %q %q: %v", name, value, kind, params, err)
 		}
 		bare, quotes := strings.TrimPrefix(value, "attachment; filename="), strings.Contains(value, `"`)
-		if header.IsToken(params["filename"]) == quotes || !quotes && bare != params["filename"] {
+		if IsToken(params["filename"]) == quotes || !quotes && bare != params["filename"] {
 			t.Errorf("%q gives %q", name, value)
 		}
-		// ParseMediaType prefers filename*; the plain one is looked at alone.
+		// ParseMediaType prefers filename*, so filename is checked separately.
 		plain, _, _ := strings.Cut(value, "; filename*=")
 		_, plainParams, err := mime.ParseMediaType(plain)
 		if err != nil {

@@ -2,24 +2,27 @@ package header
 
 import "strings"
 
-// Identity is the name of "no content coding" (RFC 9110 §8.4.1).
+// Identity is the name of the content coding that changes nothing (RFC 9110,
+// section 8.4.1).
 const Identity = "identity"
 
-// maxWeight is the weight 1, counted in thousandths.
+// maxWeight is the weight 1 in thousandths.
 const maxWeight = 1000
 
-// NegotiateEncoding chooses a content coding for a response from the lines of
-// Accept-Encoding (RFC 9110 §12.5.3) and the codings that the server has, in
-// its order of preference and in lower case. It returns one of them or
-// [Identity]; ok is false when the client refuses all of them and identity
-// too, and then sending identity anyway or answering 406 are both allowed.
+// NegotiateEncoding chooses a content coding for a response (RFC 9110, section
+// 12.5.3). lines are the lines of Accept-Encoding; codings are the codings that
+// the server supports, in lower case, best first. It returns one of them or
+// [Identity]. If the client rejects all of these, ok is false; the server may
+// then send identity anyway or respond with 406.
 //
-// The client's highest weight wins and among equals the server's order,
-// identity last. A request without the field gets identity: the RFC would
-// permit any coding, but what sends no field is seldom able to decode one. Of
-// a coding listed twice the lower weight counts, and an element with a
-// malformed weight is not there. If the list has more than [MaxElements]
-// elements, the field is ignored.
+// The coding with the client's highest weight wins. Among equal weights, the
+// first of codings wins, and identity comes last. Beyond that,
+//
+//   - a request without Accept-Encoding gets identity. The RFC would allow any
+//     coding, but clients that omit the field can seldom decode one;
+//   - if a coding is listed several times, its lowest weight counts;
+//   - an element with a malformed weight is ignored;
+//   - if the list has more than [MaxElements] elements, the field is ignored.
 func NegotiateEncoding(lines, codings []string) (coding string, ok bool) {
 	if TooLong(lines) {
 		return Identity, true
@@ -41,47 +44,50 @@ func NegotiateEncoding(lines, codings []string) (coding string, ok bool) {
 	}
 }
 
-// codingWeight returns the weight that a client gives to coding, by its own
-// name or else by "*"; listed is false when there is neither.
+// codingWeight returns the client's weight for a coding, listed by name or
+// covered by "*". If it is neither, listed is false.
 func codingWeight(lines []string, coding string) (weight int, listed bool) {
-	named, star := -1, -1
+	const unset = -1
+	named, star := unset, unset
 	for element := range List(lines) {
-		value, weight, ok := Weight(element)
+		value, weight, ok := splitWeight(element)
 		switch {
 		case !ok:
-		case isCoding(value, coding):
-			named = lowest(named, weight)
+		case namesCoding(value, coding):
+			named = lowerWeight(named, weight)
 		case value == "*":
-			star = lowest(star, weight)
+			star = lowerWeight(star, weight)
 		}
 	}
-	if named < 0 {
+	if named == unset {
 		named = star
 	}
-	return max(named, 0), named >= 0
+	return max(named, 0), named != unset
 }
 
-// lowest returns the smaller of two weights, where a negative one is not set.
-func lowest(sofar, weight int) int {
-	if sofar < 0 {
+// lowerWeight returns the lower of two weights. If before is negative, it is
+// unset and lowerWeight returns the other one.
+func lowerWeight(before, weight int) int {
+	if before < 0 {
 		return weight
 	}
-	return min(sofar, weight)
+	return min(before, weight)
 }
 
-// isCoding compares a client's name for a coding with the registered one,
-// which for two codings has an older form beginning with "x-" (RFC 9110 §8.4.1).
-func isCoding(name, coding string) bool {
+// namesCoding reports whether a client's name means a registered coding. Two
+// codings have an older name with "x-" in front (RFC 9110, section 8.4.1).
+func namesCoding(name, coding string) bool {
 	if len(name) == len(coding)+2 && (coding == "gzip" || coding == "compress") {
 		return lower(name[0]) == 'x' && name[1] == '-' && EqualFold(name[2:], coding)
 	}
 	return EqualFold(name, coding)
 }
 
-// Weight splits a list element such as "gzip;q=0.5" into its value and its
-// weight in thousandths (RFC 9110 §12.4.2), 1000 where it has none. ok is false
-// if anything but a well-formed weight follows the value.
-func Weight(element string) (value string, weight int, ok bool) {
+// splitWeight splits a list element, for example "gzip;q=0.5", into its value
+// and its weight in thousandths (RFC 9110, section 12.4.2). The default weight is
+// 1000. If the value is followed by anything but a well-formed weight, ok is
+// false.
+func splitWeight(element string) (value string, weight int, ok bool) {
 	value, parameter, found := strings.Cut(element, ";")
 	value = trim(value)
 	if !found {
@@ -95,7 +101,8 @@ func Weight(element string) (value string, weight int, ok bool) {
 	return value, weight, ok
 }
 
-// parseWeight reads a qvalue: 0 or 1 with at most three decimals, not above 1.
+// parseWeight parses a qvalue, which is 0 or 1 with up to three decimals, and not
+// above 1. s must not be empty.
 func parseWeight(s string) (weight int, ok bool) {
 	if s[0] != '0' && s[0] != '1' || len(s) > len("0.000") || len(s) > 1 && s[1] != '.' {
 		return 0, false

@@ -1,4 +1,4 @@
-package header_test
+package header
 
 import (
 	"regexp"
@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
 func TestNegotiateEncoding(t *testing.T) {
@@ -15,7 +13,7 @@ func TestNegotiateEncoding(t *testing.T) {
 	tests := []struct {
 		name  string
 		lines []string
-		want  string // "" where nothing is acceptable
+		want  string // "" if nothing is acceptable
 	}{
 		{"no field", nil, "identity"},
 		{"empty field", []string{""}, "identity"},
@@ -56,7 +54,7 @@ func TestNegotiateEncoding(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, ok := header.NegotiateEncoding(tt.lines, []string{"br", "gzip"})
+			got, ok := NegotiateEncoding(tt.lines, []string{"br", "gzip"})
 			want := tt.want
 			if want == "" {
 				want = "identity"
@@ -68,19 +66,19 @@ func TestNegotiateEncoding(t *testing.T) {
 	}
 }
 
-func TestNegotiateEncodingIgnoresTooLongLists(t *testing.T) {
+func TestNegotiateEncodingIgnoresListsThatAreTooLong(t *testing.T) {
 	t.Parallel()
 	for most, lines := range map[int][]string{
-		header.MaxElements - 1: {"gzip" + strings.Repeat(",a", header.MaxElements-2), "br;q=0"},
-		header.MaxElements:     {"gzip" + strings.Repeat(",", header.MaxElements-1)},
-		header.MaxElements + 1: {"gzip" + strings.Repeat(",a", header.MaxElements)},
-		1000:                   slices.Repeat([]string{"gzip, identity;q=0"}, 500),
+		MaxElements - 1: {"gzip" + strings.Repeat(",a", MaxElements-2), "br;q=0"},
+		MaxElements:     {"gzip" + strings.Repeat(",", MaxElements-1)},
+		MaxElements + 1: {"gzip" + strings.Repeat(",a", MaxElements)},
+		1000:            slices.Repeat([]string{"gzip, identity;q=0"}, 500),
 	} {
-		want := header.Identity
-		if most <= header.MaxElements {
+		want := Identity
+		if most <= MaxElements {
 			want = "gzip"
 		}
-		if got, ok := header.NegotiateEncoding(lines, []string{"br", "gzip"}); got != want || !ok {
+		if got, ok := NegotiateEncoding(lines, []string{"br", "gzip"}); got != want || !ok {
 			t.Errorf("%d elements: %q, %t; want %q", most, got, ok, want)
 		}
 	}
@@ -88,7 +86,7 @@ func TestNegotiateEncodingIgnoresTooLongLists(t *testing.T) {
 
 func TestNegotiateEncodingKnowsTheOlderNameOfCompress(t *testing.T) {
 	t.Parallel()
-	if got, ok := header.NegotiateEncoding([]string{"X-Compress"}, []string{"compress"}); got != "compress" || !ok {
+	if got, ok := NegotiateEncoding([]string{"X-Compress"}, []string{"compress"}); got != "compress" || !ok {
 		t.Errorf("x-compress chose %q, %t; want compress", got, ok)
 	}
 }
@@ -120,19 +118,19 @@ func TestWeight(t *testing.T) {
 		{";q=1", "", 1000, true},
 	}
 	for _, tt := range tests {
-		value, weight, ok := header.Weight(tt.element)
+		value, weight, ok := splitWeight(tt.element)
 		if value != tt.value || ok != tt.ok || ok && weight != tt.weight {
-			t.Errorf("Weight(%q) = %q, %d, %t; want %q, %d, %t",
+			t.Errorf("splitWeight(%q) = %q, %d, %t; want %q, %d, %t",
 				tt.element, value, weight, ok, tt.value, tt.weight, tt.ok)
 		}
 	}
 }
 
-// weighted is the grammar of RFC 9110 §12.4.2, read by a regular expression.
+// weighted matches the grammar of RFC 9110, section 12.4.2.
 var weighted = regexp.MustCompile(`^([^;]*?)[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)$`)
 
-// negotiate is NegotiateEncoding written the long way: a map of all weights
-// and a list of candidates, the best of which wins.
+// negotiate is a simple implementation of NegotiateEncoding: it collects all
+// weights in a map and chooses the best candidate.
 func negotiate(field string, codings []string) (string, bool) {
 	weights := map[string]float64{}
 	for element := range strings.SplitSeq(field, ",") {
@@ -143,7 +141,7 @@ func negotiate(field string, codings []string) (string, bool) {
 				continue
 			}
 			name = parts[1]
-			weight, _ = strconv.ParseFloat(parts[2], 64) // the expression admits numbers only
+			weight, _ = strconv.ParseFloat(parts[2], 64) // the expression matches numbers only
 		}
 		name = strings.TrimPrefix(asciiLower(name), "x-")
 		if earlier, ok := weights[name]; ok {
@@ -190,16 +188,16 @@ func FuzzNegotiateEncoding(f *testing.F) {
 	codings := []string{"zstd", "gzip", "compress"}
 	f.Fuzz(func(t *testing.T, first, second string) {
 		field := first + "," + second
-		// The reference takes "x-" off every name, which only these two may lose.
+		// negotiate removes "x-" from every name; NegotiateEncoding only from two.
 		for _, name := range []string{"x-zstd", "x-identity", "x-*", "x-x-"} {
 			if strings.Contains(asciiLower(field), name) {
 				t.Skip()
 			}
 		}
-		coding, ok := header.NegotiateEncoding([]string{first, second}, codings)
+		coding, ok := NegotiateEncoding([]string{first, second}, codings)
 		wantCoding, wantOK := negotiate(field, codings)
-		if strings.Count(field, ",") >= header.MaxElements {
-			wantCoding, wantOK = header.Identity, true
+		if strings.Count(field, ",") >= MaxElements {
+			wantCoding, wantOK = Identity, true
 		}
 		if coding != wantCoding || ok != wantOK {
 			t.Errorf("NegotiateEncoding(%q) = %q, %t; want %q, %t", field, coding, ok, wantCoding, wantOK)
@@ -211,7 +209,7 @@ func BenchmarkNegotiateEncoding(b *testing.B) {
 	lines, codings := []string{"gzip, deflate, br;q=0.9, *;q=0.1"}, []string{"zstd", "gzip"}
 	b.ReportAllocs()
 	for b.Loop() {
-		if coding, _ := header.NegotiateEncoding(lines, codings); coding != "gzip" {
+		if coding, _ := NegotiateEncoding(lines, codings); coding != "gzip" {
 			b.Fatal(coding)
 		}
 	}

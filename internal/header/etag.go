@@ -2,35 +2,35 @@ package header
 
 import "strings"
 
-// IsETag reports whether s is one entity tag, strong or weak (RFC 9110 §8.8.3).
-func IsETag(s string) bool {
+// StrongMatch reports whether a and b are the same entity tag and not weak
+// (RFC 9110, section 8.8.3.2). A text that is not an entity tag never matches.
+func StrongMatch(a, b string) bool {
+	return a == b && a != "" && a[0] == '"' && isETag(a)
+}
+
+// WeakMatch reports whether a and b are the same entity tag, ignoring whether
+// either is weak (RFC 9110, section 8.8.3.2). A text that is not an entity tag
+// never matches.
+func WeakMatch(a, b string) bool {
+	return opaque(a) == opaque(b) && isETag(a)
+}
+
+// isETag reports whether s is one entity tag, strong or weak (RFC 9110, section
+// 8.8.3).
+func isETag(s string) bool {
 	tag, rest := scanETag(s)
 	return tag != "" && rest == ""
 }
 
-// StrongMatch reports whether two entity tags are the same and neither is weak
-// (RFC 9110 §8.8.3.2). What is no entity tag matches nothing.
-func StrongMatch(a, b string) bool {
-	return a == b && a != "" && a[0] == '"' && IsETag(a)
-}
-
-// WeakMatch reports whether two entity tags are the same but for weakness
-// (RFC 9110 §8.8.3.2). What is no entity tag matches nothing.
-func WeakMatch(a, b string) bool {
-	return opaque(a) == opaque(b) && IsETag(a)
-}
-
 // ListsETag reports whether the lines of If-Match or If-None-Match are "*" or
-// name a tag for which match, one of [StrongMatch] and [WeakMatch], holds with
-// etag. If-Match compares strongly, If-None-Match weakly (RFC 9110 §13.1.1,
-// §13.1.2).
+// list a tag that matches etag. match is [StrongMatch] for If-Match and
+// [WeakMatch] for If-None-Match (RFC 9110, sections 13.1.1 and 13.1.2).
 //
-// "*" is about whether the resource exists, so it holds whatever etag is; it
-// counts only where it is the whole field. The list ends where it stops being
-// well-formed: a tag behind that point is nothing to rely on, and not to match
-// means a full answer or a refused change, either of which does no harm. For
-// the same reason only the first [MaxElements] tags are read, and none of more
-// field lines than that.
+// "*" means that the resource exists, so it matches any etag, but only if it is
+// the whole field. ListsETag stops reading where the list is malformed and after
+// [MaxElements] tags, and it reads nothing if there are more lines than that.
+// This is safe because a missed tag leads to a full response or to a rejected
+// change.
 func ListsETag(lines []string, etag string, match func(a, b string) bool) bool {
 	if len(lines) == 1 && trim(lines[0]) == "*" {
 		return true
@@ -61,9 +61,9 @@ func ListsETag(lines []string, etag string, match func(a, b string) bool) bool {
 // skipCommas removes leading white space and empty elements.
 func skipCommas(s string) string { return strings.TrimLeft(s, " \t,") }
 
-// scanETag returns the entity tag that s begins with and what follows it, or
-// "" if there is none. Backslashes and commas are ordinary characters between
-// the quotation marks; spaces are not allowed there.
+// scanETag returns the entity tag at the beginning of s and the text after it.
+// If there is no tag, it returns "" and s. Between the quotation marks,
+// backslashes and commas are ordinary characters, and spaces are not allowed.
 func scanETag(s string) (tag, rest string) {
 	start := len(s) - len(opaque(s))
 	if start == len(s) || s[start] != '"' {
@@ -80,5 +80,5 @@ func scanETag(s string) (tag, rest string) {
 	return "", s
 }
 
-// opaque removes the mark of a weak tag, which is case-sensitive.
+// opaque removes the prefix of a weak tag, which is case-sensitive.
 func opaque(tag string) string { return strings.TrimPrefix(tag, "W/") }

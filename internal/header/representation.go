@@ -5,29 +5,33 @@ import (
 	"strings"
 )
 
-// DropRepresentation removes from h the fields that describe a body which
-// will not be sent: all representation metadata and validators (RFC 9110 §8),
-// what was said about its ranges, digests, trailers, signature and transfer,
-// and how caches may store it (RFC 9111). Fields about the resource, the
-// client or the connection stay, for example Allow, Retry-After, Set-Cookie,
-// Vary, Link, WWW-Authenticate, and those of CORS and security policies.
+// DropRepresentation removes from h the fields that describe a body which will
+// not be sent:
 //
-// Content-Encoding stays too: it may be of an encoder that has already begun.
+//   - representation metadata and validators (RFC 9110, section 8),
+//   - fields about ranges, digests, trailers, signatures and transfer,
+//   - fields about storing the response in caches (RFC 9111).
+//
+// It keeps fields about the resource, the client or the connection, for example
+// Allow, Retry-After, Set-Cookie, Vary, Link, WWW-Authenticate, and those of
+// CORS and security policies. It also keeps Content-Encoding, because an
+// encoder may have started already.
 func DropRepresentation(h http.Header) {
 	for element := range List(h["Trailer"]) {
 		delete(h, http.CanonicalHeaderKey(element))
 	}
 	for name := range h {
-		// A handler may have written the map by hand, in another case.
+		// A handler may have set the map directly, with a name in another case.
 		if canonical := http.CanonicalHeaderKey(name); isRepresentation(canonical) || isStorage(canonical) {
 			delete(h, name)
 		}
 	}
 }
 
-// DropUnmodified removes from h what a 304 says nothing about: the fields
-// that describe the body, but those that guide caches (RFC 9110 §15.4.5).
-func DropUnmodified(h http.Header) {
+// DropForNotModified removes from h the fields that do not belong in a 304: those
+// that describe the body, except those that guide caches (RFC 9110, section
+// 15.4.5).
+func DropForNotModified(h http.Header) {
 	for name := range h {
 		switch canonical := http.CanonicalHeaderKey(name); {
 		case canonical == "Etag", canonical == "Content-Location":
@@ -37,25 +41,32 @@ func DropUnmodified(h http.Header) {
 	}
 }
 
-// isRepresentation reports whether a field, in canonical form, describes the
-// body of the response that it is in.
+// AcceptsRanges reports whether Accept-Ranges in h announces that requests for
+// parts of the representation are supported (RFC 9110, section 14.3).
+func AcceptsRanges(h http.Header) bool {
+	lines := h["Accept-Ranges"]
+	return len(lines) > 0 && !HasToken(lines, "none")
+}
+
+// isRepresentation reports whether a field, in canonical form, describes the body
+// of its response.
 func isRepresentation(name string) bool {
 	if rest, ok := strings.CutPrefix(name, "Content-"); ok {
-		// The only fields of that name which are not about the content.
+		// Content-Security-Policy and its relatives are not about the content.
 		return rest != "Encoding" && !strings.HasPrefix(rest, "Security-")
 	}
 	switch name {
 	case "Accept-Ranges", "Digest", "Etag", "Last-Modified", "Repr-Digest", "Unencoded-Digest", // validators and ranges
 		"Signature", "Signature-Input", "Sourcemap", "X-Sourcemap", "Delta-Base", "Im",
-		"Trailer", "Transfer-Encoding", "X-Sendfile": // how it is sent
+		"Trailer", "Transfer-Encoding", "X-Sendfile": // transfer
 		return true
 	}
-	// nginx replaces, paces and buffers the body by X-Accel fields.
+	// nginx replaces, paces and buffers the body as X-Accel fields say.
 	return strings.HasPrefix(name, "X-Accel-") && !isStorage(name) || strings.HasPrefix(name, http.TrailerPrefix)
 }
 
-// isStorage reports whether a field, in canonical form, is for the caches that
-// may store the response, those of one vendor included (RFC 9213).
+// isStorage reports whether a field, in canonical form, controls how caches store
+// the response, including fields for the caches of one vendor (RFC 9213).
 func isStorage(name string) bool {
 	switch name {
 	case "Age", "Cache-Control", "Expires", "Pragma", "Surrogate-Control", "Warning", "X-Accel-Expires":

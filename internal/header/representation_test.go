@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// aboutTheBody are fields that describe the body of a response, by what a 304
-// does with them.
+// aboutTheBody has the fields that describe the body of a response. The values
+// report whether a 304 keeps them.
 var aboutTheBody = map[string]bool{
 	"Content-Type": false, "Content-Length": false, "Content-Language": false, "Content-Location": true, "Content-Range": false,
 	"Content-Disposition": false, "Content-Md5": false, "Content-Digest": false, "Content-Transfer-Encoding": false,
@@ -17,14 +17,15 @@ var aboutTheBody = map[string]bool{
 	"Trailer": false, http.TrailerPrefix + "X-Sum": false, "content-disposition": false, "ETag": true,
 }
 
+// aboutOtherThings are fields that every response keeps.
 var aboutOtherThings = []string{
 	"Set-Cookie", "Vary", "Allow", "Retry-After", "Www-Authenticate", "Location", "Link", "Date", "Connection", "Server",
 	"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Content-Security-Policy", "Content-Security-Policy-Report-Only",
 	"Strict-Transport-Security", "X-Content-Type-Options", "X-Request-Id", "Server-Timing", "Accept-Patch", "Upgrade",
 }
 
-// described returns a header with all fields of both lists.
-func described() http.Header {
+// describedHeader returns a header with all fields of both lists.
+func describedHeader() http.Header {
 	h := http.Header{"Content-Encoding": {"gzip"}}
 	for name := range aboutTheBody {
 		h[name] = []string{"1"}
@@ -37,16 +38,16 @@ func described() http.Header {
 
 func TestDropRepresentation(t *testing.T) {
 	t.Parallel()
-	h := described()
+	h := describedHeader()
 	DropRepresentation(h)
 	for name := range aboutTheBody {
 		if _, ok := h[name]; ok {
-			t.Errorf("%s is left", name)
+			t.Errorf("%s was kept", name)
 		}
 	}
 	for _, name := range slices.Concat(aboutOtherThings, []string{"Content-Encoding"}) {
 		if _, ok := h[name]; !ok {
-			t.Errorf("%s is gone", name)
+			t.Errorf("%s was removed", name)
 		}
 	}
 }
@@ -55,25 +56,25 @@ func TestDropRepresentationDropsAnnouncedTrailers(t *testing.T) {
 	t.Parallel()
 	h := http.Header{"Trailer": {"x-sum, X-More", "X-Last"}, "X-Sum": {"1"}, "X-Last": {"1"}, "X-Kept": {"1"}}
 	if DropRepresentation(h); len(h) != 1 || h.Get("X-Kept") == "" {
-		t.Errorf("left is %v", h)
+		t.Errorf("the header is now %v", h)
 	}
 }
 
-func TestDropUnmodified(t *testing.T) {
+func TestDropForNotModified(t *testing.T) {
 	t.Parallel()
-	h := described()
-	DropUnmodified(h)
+	h := describedHeader()
+	DropForNotModified(h)
 	for name, kept := range aboutTheBody {
 		if _, ok := h[name]; ok != kept {
-			t.Errorf("%s is left: %v, want %v", name, ok, kept)
+			t.Errorf("%s was kept: %v, want %v", name, ok, kept)
 		}
 	}
 	for _, name := range aboutOtherThings {
 		if _, ok := h[name]; !ok {
-			t.Errorf("%s is gone", name)
+			t.Errorf("%s was removed", name)
 		}
 	}
 	if _, ok := h["Content-Encoding"]; ok {
-		t.Error("Content-Encoding is left")
+		t.Error("Content-Encoding was kept")
 	}
 }

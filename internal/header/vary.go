@@ -2,12 +2,11 @@ package header
 
 import "net/http"
 
-// AddVary adds field names to Vary (RFC 9110 §12.5.5) that it does not list yet
-// in any case. A Vary of "*" already says more than any name and stays as it is.
+// AddVary adds field names to Vary (RFC 9110, section 12.5.5), except those that
+// it lists already in any case. If Vary is "*", AddVary does nothing.
 //
-// What is added gets a line of its own in a slice made for this response: the
-// one in h may have been stored in several responses, and room behind its last
-// element may belong to another.
+// AddVary always stores a new slice: the existing one may be shared with other
+// responses, including the capacity after its last element.
 func AddVary(h http.Header, names ...string) {
 	lines := h["Vary"]
 	for _, name := range names {

@@ -1,12 +1,10 @@
-package header_test
+package header
 
 import (
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
 func TestAddVary(t *testing.T) {
@@ -34,7 +32,7 @@ func TestAddVary(t *testing.T) {
 			if tt.lines != nil {
 				h["Vary"] = tt.lines
 			}
-			header.AddVary(h, tt.add...)
+			AddVary(h, tt.add...)
 			if got := h["Vary"]; !slices.Equal(got, tt.want) {
 				t.Errorf("Vary: %q, want %q", got, tt.want)
 			}
@@ -42,18 +40,18 @@ func TestAddVary(t *testing.T) {
 	}
 }
 
-func TestAddVaryWritesIntoNoSharedSlice(t *testing.T) {
+func TestAddVaryDoesNotWriteToASharedSlice(t *testing.T) {
 	t.Parallel()
 	shared := make([]string, 1, 4)
 	shared[0] = "Accept"
 	one, two := http.Header{"Vary": shared}, http.Header{"Vary": shared}
-	header.AddVary(one, "Origin")
-	header.AddVary(two, "Cookie")
+	AddVary(one, "Origin")
+	AddVary(two, "Cookie")
 	if got := one["Vary"]; !slices.Equal(got, []string{"Accept", "Origin"}) {
 		t.Errorf("one response's Vary became %q", got)
 	}
 	if room := shared[:4]; room[1] != "" {
-		t.Errorf("the shared slice got %q written behind its end", room[1])
+		t.Errorf("AddVary wrote %q after the end of the shared slice", room[1])
 	}
 }
 
@@ -62,20 +60,20 @@ func FuzzAddVary(f *testing.F) {
 	f.Add("*", "Origin")
 	f.Add(", ,", "X")
 	f.Fuzz(func(t *testing.T, line, name string) {
-		if !header.IsToken(name) {
+		if !IsToken(name) {
 			t.Skip()
 		}
 		h := http.Header{"Vary": {line}}
-		header.AddVary(h, name)
+		AddVary(h, name)
 		once := slices.Clone(h["Vary"])
 		if once[0] != line || len(once) > 2 {
 			t.Errorf("AddVary(%q, %q) left %q", line, name, once)
 		}
-		if !header.Varies(once, strings.ToUpper(name)) {
+		if !Varies(once, strings.ToUpper(name)) {
 			t.Errorf("AddVary(%q, %q) left %q, which does not list it", line, name, once)
 		}
-		if header.AddVary(h, name); !slices.Equal(h["Vary"], once) {
-			t.Errorf("adding %q a second time made %q of %q", name, h["Vary"], once)
+		if AddVary(h, name); !slices.Equal(h["Vary"], once) {
+			t.Errorf("after adding %q a second time, Vary is %q, want %q", name, h["Vary"], once)
 		}
 	})
 }
@@ -84,6 +82,6 @@ func BenchmarkAddVary(b *testing.B) {
 	h := http.Header{"Vary": {"Accept-Encoding", "Origin"}}
 	b.ReportAllocs()
 	for b.Loop() {
-		header.AddVary(h, "Accept-Encoding", "Origin")
+		AddVary(h, "Accept-Encoding", "Origin")
 	}
 }

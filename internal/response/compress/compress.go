@@ -231,7 +231,7 @@ func (s *Stage) relabel(w *response.Writer, h http.Header, coding int) {
 	w.SetField(h, "Content-Encoding", s.names[coding])
 	delete(h, "Content-Length")
 	// Ranges and a strong tag speak of the bytes before encoding.
-	if !header.TakesRanges(h) {
+	if !header.AcceptsRanges(h) {
 		return
 	}
 	delete(h, "Accept-Ranges")

@@ -50,7 +50,7 @@ func (s Stage) Release(w *response.Writer, h http.Header, body []byte, why respo
 	w.SetPlainTag()
 	if lines := w.Request().Header["If-None-Match"]; len(lines) > 0 && header.ListsETag(lines, tag, header.WeakMatch) {
 		w.SetUnmodified(plainType(h, body))
-		header.DropUnmodified(h)
+		header.DropForNotModified(h)
 		return http.StatusNotModified, nil, nil
 	}
 	return http.StatusOK, body, nil
@@ -76,7 +76,7 @@ func (s Stage) tag(body []byte) string {
 
 // free reports whether nothing in h speaks against a tag.
 func free(w *response.Writer, h http.Header) bool {
-	return len(h["Etag"]) == 0 && len(h["Content-Range"]) == 0 && !header.TakesRanges(h) && !w.TakesRanges()
+	return len(h["Etag"]) == 0 && len(h["Content-Range"]) == 0 && !header.AcceptsRanges(h) && !w.TakesRanges()
 }
 
 // plainType returns the type of a body that stays on the server, or "" if it
