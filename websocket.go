@@ -1,8 +1,6 @@
 package http
 
 import (
-	"bufio"
-	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -16,257 +14,236 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/jsonbody"
-	"github.com/stanza-go/framework/pkg/http/internal/origin"
-	"github.com/stanza-go/framework/pkg/http/internal/response"
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket"
-	"github.com/stanza-go/framework/pkg/http/internal/websocket/deflate"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/handshake"
 )
 
-// MessageType is the type of a message, such as [TextMessage].
+// MessageType is the type of a WebSocket message: [TextMessage] or
+// [BinaryMessage].
 type MessageType = int
 
-// Message types (RFC 6455, section 5.6). Only TextMessage and BinaryMessage are
-// read and written as messages. The other three name control frames, which
-// have methods of their own: [Conn.CloseWithMessage], [Conn.WritePing] and
+// Message types (RFC 6455, section 5.6). Only messages of type TextMessage and
+// BinaryMessage can be read and written. The other three name control frames,
+// which have their own methods: [Conn.CloseWithMessage], [Conn.WritePing] and
 // [Conn.WritePong].
 const (
 	TextMessage   = 1  // UTF-8 text
-	BinaryMessage = 2  // any bytes
+	BinaryMessage = 2  // arbitrary bytes
 	CloseMessage  = 8  // a close frame
 	PingMessage   = 9  // a ping frame
 	PongMessage   = 10 // a pong frame
 )
 
-// Close codes (RFC 6455, section 7.4.1, and the IANA registry). Applications
-// may use 4000 to 4999 for their own.
+// Close codes (RFC 6455, section 7.4.1, and the IANA registry). Codes from 4000
+// to 4999 are for private use by applications.
 const (
-	CloseNormalClosure      = 1000 // the purpose of the connection is fulfilled
-	CloseGoingAway          = 1001 // the server shuts down, or the browser leaves the page
-	CloseProtocolError      = 1002 // the peer broke the protocol
-	CloseUnsupportedData    = 1003 // the type of a message is not accepted
+	CloseNormalClosure      = 1000 // the connection has served its purpose
+	CloseGoingAway          = 1001 // the server is shutting down, or the browser is leaving the page
+	CloseProtocolError      = 1002 // the peer violated the protocol
+	CloseUnsupportedData    = 1003 // messages of this type are not accepted
 	CloseNoStatusReceived   = 1005 // the close frame had no code; never sent
 	CloseAbnormalClosure    = 1006 // the connection ended without a close frame; never sent
-	CloseInvalidPayload     = 1007 // a text message was not UTF-8, or a compressed one corrupt
+	CloseInvalidPayload     = 1007 // a text message was not UTF-8, or a compressed message was corrupt
 	ClosePolicyViolation    = 1008 // a message violates the server's policy
 	CloseMessageTooBig      = 1009 // a message exceeds the size limit
-	CloseMandatoryExtension = 1010 // the server lacks an extension that the client needs
-	CloseInternalError      = 1011 // the server met an unexpected condition
-	CloseServiceRestart     = 1012 // the server restarts
+	CloseMandatoryExtension = 1010 // the server lacks an extension that the client requires
+	CloseInternalError      = 1011 // the server encountered an unexpected condition
+	CloseServiceRestart     = 1012 // the server is restarting
 	CloseTryAgainLater      = 1013 // the server is overloaded
-	CloseBadGateway         = 1014 // a gateway got an invalid response
+	CloseBadGateway         = 1014 // a gateway received an invalid response
 )
 
-// ErrCloseSent is returned by writing methods after a close frame was sent: by
-// Close or CloseWithMessage, as the answer to the peer's, or because the peer
-// broke the protocol.
+// ErrCloseSent is returned by the writing methods of a [Conn] after it has sent
+// a close frame: because of Close or CloseWithMessage, in reply to the peer's
+// close frame, or because the peer violated the protocol.
 var ErrCloseSent = websocket.ErrCloseSent
 
-// ErrReadLimit is wrapped by the error of reading methods for a message that is
-// larger than [Conn.SetMaxMessageSize] allows. The peer was sent a close frame
-// with [CloseMessageTooBig].
+// ErrReadLimit is wrapped by the error of the reading methods of a [Conn] if a
+// message is larger than [Conn.SetMaxMessageSize] allows. The Conn has sent the
+// peer a close frame with [CloseMessageTooBig].
 var ErrReadLimit = websocket.ErrReadLimit
 
-// A CloseError is the error of reading methods when the connection is closed:
-// by the peer, or by this end because the peer broke the protocol or sent a
-// message that is too large. Find it with [errors.As].
+// A CloseError is the error of the reading methods of a [Conn] after the
+// connection has been closed: by the peer, or by this end because the peer
+// violated the protocol or sent a message that is too large. Use [errors.As] to
+// find it.
 type CloseError struct {
-	// Code is the code of the close frame: of the peer's, or of the one that
-	// the peer was sent for its fault. It is CloseNoStatusReceived if the
-	// peer's frame had no code, and CloseAbnormalClosure if the connection
-	// ended without a close frame.
+	// Code is the code of the close frame: the peer's, or the one sent to the
+	// peer because of its violation. It is CloseNoStatusReceived if the peer's
+	// frame had no code, and CloseAbnormalClosure if the connection ended
+	// without a close frame.
 	Code int
 
-	// Text is the reason in the close frame, often empty.
+	// Text is the reason in the close frame. It is often empty.
 	Text string
 
-	cause error // of CloseAbnormalClosure
+	networkErr error // of CloseAbnormalClosure
 }
 
-func newCloseError(code int, text string, cause error) error { return &CloseError{code, text, cause} }
+func newCloseError(code int, text string, networkErr error) error {
+	return &CloseError{code, text, networkErr}
+}
 
-// Error returns the code, and the text if there is one. A text that is not
+// Error returns the code and, if there is one, the text. A text that is not
 // printable is quoted, because the peer may have chosen it.
 func (e *CloseError) Error() string {
 	s := fmt.Sprintf("websocket: closed with code %d", e.Code)
 	if e.Text != "" {
 		s += ": " + printable(e.Text)
 	}
-	if e.cause != nil {
-		s += ": " + e.cause.Error()
+	if e.networkErr != nil {
+		s += ": " + e.networkErr.Error()
 	}
 	return s
 }
 
-// Unwrap returns the network error behind CloseAbnormalClosure, or nil.
-func (e *CloseError) Unwrap() error { return e.cause }
+// Unwrap returns the network error that caused CloseAbnormalClosure, or nil.
+func (e *CloseError) Unwrap() error { return e.networkErr }
 
-// defaultCompressionThreshold is the size in bytes from which messages are
-// compressed unless the user says otherwise.
-const defaultCompressionThreshold = 128
-
-// clientWindowBits bounds the window with which clients compress, if they let
-// the server choose. It is what a connection keeps for each client.
-const clientWindowBits = 13
-
-// An Upgrader turns HTTP requests into WebSocket connections. Its zero value
-// is ready to use, and it may be copied. It is safe for concurrent use by
-// multiple goroutines, but its fields must not be changed while it is in use.
+// An Upgrader upgrades HTTP requests to WebSocket connections. The zero value
+// is ready to use. For example:
+//
+//	conn, err := http.Upgrader{}.Upgrade(w, r)
+//	if err != nil {
+//		return // Upgrade has sent and logged the error
+//	}
+//	defer conn.Close()
+//
+// An Upgrader may be copied. It is safe for concurrent use by multiple
+// goroutines, but its fields must not be changed while it is in use.
+//
+// # Origins
+//
+// Browsers let any page open a WebSocket to any server, and send the user's
+// cookies with the handshake. CORS does not apply. By default, Upgrade therefore
+// accepts requests from pages of the same origin only. To accept other pages, set
+// CheckOrigin. If it allows every origin, do not authenticate users by cookies.
+//
+// # Compression
+//
+// If EnableCompression is true and the client supports permessage-deflate (RFC
+// 7692), messages of at least CompressionThreshold bytes are compressed. The
+// messages of a connection share one compression context, which makes small
+// messages much smaller but keeps up to 24 KB of memory per connection. Clients
+// that insist on the largest window need up to 48 KB; browsers do not insist. If
+// NoContextTakeover is true, each message is compressed separately, and idle
+// connections keep no memory for compression.
+//
+// Compressed lengths reveal repetition, even under TLS. Do not send secrets on
+// a connection on which an attacker can choose parts of the messages.
+//
+// # Timeouts
+//
+// Sending the response of the handshake takes at most 5 seconds. Then the
+// server's timeouts no longer apply, and the connection has no deadlines; see
+// [Conn.SetReadDeadline], [Conn.SetWriteDeadline] and [Conn.SetCloseTimeout].
 type Upgrader struct {
-	// ReadBufferSize is the size in bytes of the buffer that a connection
-	// reads into, by default 4096. With the default, the buffer that the
-	// server has allocated already is used. The least is 256.
+	// ReadBufferSize is the size of the connection's read buffer in bytes. If
+	// it is 0 or negative, the buffer that the server has already allocated is
+	// used, which usually has 4096 bytes. Sizes below 256 are raised to 256.
 	ReadBufferSize int
 
-	// WriteBufferSize is the size in bytes of the largest frame that is
-	// copied in order to be sent at once, and of the frames that NextWriter
-	// sends, by default 4096. Write buffers are shared by all connections.
+	// WriteBufferSize is the size in bytes of the largest frame that is copied
+	// in order to send it with a single write, and of the frames that
+	// NextWriter sends. If it is 0 or negative, 4096 is used. Write buffers
+	// are shared by all connections.
 	WriteBufferSize int
 
-	// CheckOrigin reports whether a page may connect, judging by the Origin
-	// header. If nil, the origin's host and port must be those of the Host header,
-	// and its scheme must be https if the request came over TLS; "null" is refused.
-	// Requests without an Origin header are allowed; browsers always send one.
+	// CheckOrigin reports whether to accept a request, usually judging by its
+	// Origin header. It must be safe for concurrent use by multiple
+	// goroutines.
 	//
-	// Browsers send the user's cookies whichever page connects. If CheckOrigin
-	// allows any origin, do not authenticate by cookies.
+	// If CheckOrigin is nil, the host and port of the Origin must equal those
+	// of the Host header, and its scheme must be https if the request came
+	// over TLS. The origin "null" is rejected. Requests without an Origin
+	// header are accepted; browsers always send one.
 	CheckOrigin func(r *Request) bool
 
-	// Subprotocols are the subprotocols that the server speaks, the preferred
-	// first. The first that the client offers is chosen, see
+	// Subprotocols are the subprotocols that the server supports, in order of
+	// preference. Upgrade chooses the first one that the client offers; see
 	// [Conn.Subprotocol].
 	Subprotocols []string
 
-	// EnableCompression lets clients compress messages and has them sent
-	// compressed (permessage-deflate, RFC 7692), if the client offers it. By
-	// default messages are not compressed.
-	//
-	// Messages of one connection share their context, which makes small ones
-	// much smaller and keeps up to 24 KB for each connection, or 48 KB for
-	// clients that insist on the largest window. Browsers do not.
-	//
-	// As with any compression under encryption, do not send secrets and text
-	// of an attacker's choice in one connection.
+	// EnableCompression accepts permessage-deflate (RFC 7692) if the client
+	// offers it. By default, messages are not compressed.
 	EnableCompression bool
 
-	// NoContextTakeover has every message compressed by itself. A connection
-	// then keeps no memory for compression.
+	// NoContextTakeover compresses each message separately.
 	NoContextTakeover bool
 
-	// CompressionThreshold is the size in bytes from which messages are sent
-	// compressed, by default 128. A negative value means from the first byte.
+	// CompressionThreshold is the size in bytes of the smallest message that
+	// is sent compressed. If it is 0, 128 is used. If it is negative, all
+	// messages are compressed.
 	CompressionThreshold int
 }
 
-// Upgrade does the opening handshake and returns the connection. It works
-// behind any middleware whose ResponseWriter has an Unwrap method. Headers and
-// cookies set on w before are sent with the response; those that frame an HTTP
-// response, such as Content-Length, are left out.
+// Upgrade performs the opening handshake and returns the connection. It works
+// inside any middleware whose ResponseWriter has an Unwrap method. Header fields
+// and cookies set on w are sent with the response, except those that describe
+// the body of an HTTP response, such as Content-Length.
 //
-// If the request is not a proper handshake, Upgrade answers it with an error
-// as [WriteError] does, and returns an error that names the values it refused.
-// It also logs that error with the request's logger (see [LoggerFromContext]),
-// so the handler can simply return. Lists of more than 64 elements in the
-// handshake are refused with 400. If the request came through a [Server],
-// [Server.Stop] closes the connection with [CloseGoingAway].
+// If the request is not a valid handshake, Upgrade sends an error response, as
+// [WriteError] does, and returns an error that names the invalid values. It also
+// logs the error with the request's logger (see [LoggerFromContext]), so that the
+// handler can simply return. For example, a list of more than 64 elements in a
+// header field of the handshake gets 400.
 //
-// The connection outlives the handler; it must be closed in the end.
+// The connection outlives the handler; the caller must close it. If the request
+// came through a [Server], [Server.Stop] closes the connection with
+// [CloseGoingAway].
 func (u Upgrader) Upgrade(w ResponseWriter, r *Request) (*Conn, error) {
-	if refusal := u.check(r); refusal != nil {
-		return nil, refuse(w, r, refusal)
-	}
-	var params *deflate.Params
-	var extensions string
-	if u.EnableCompression {
-		p, response, err := deflate.Accept(handshake.Extensions(r), u.NoContextTakeover, clientWindowBits)
-		if err != nil {
-			return nil, refuse(w, r, handshake.BadExtensions(r, err))
-		}
-		if extensions = response; response != "" {
-			params = &p
-		}
-	}
-	protocol := handshake.ChooseProtocol(r, u.Subprotocols)
-	netConn, br, err := u.switchProtocols(w, r, protocol, extensions)
+	established, err := handshake.Upgrade(w, r, handshake.ServerOptions{
+		CheckOrigin:       u.CheckOrigin,
+		Protocols:         u.Subprotocols,
+		Compression:       u.EnableCompression,
+		NoContextTakeover: u.NoContextTakeover,
+		ReadBufferSize:    u.ReadBufferSize,
+	})
 	if err != nil {
-		return nil, err
+		return nil, upgradeFailed(w, r, err)
 	}
-	c := newConn(websocket.Config{
-		Conn:                 netConn,
-		Reader:               br,
+	c := newConn(established, websocket.Config{
 		WriteBufferSize:      u.WriteBufferSize,
-		Compression:          params,
 		CompressionThreshold: u.CompressionThreshold,
-	}, protocol)
-	c.endWithServer(r.Context())
+	})
+	c.closeOnStop(r.Context())
 	return c, nil
 }
 
-// endWithServer has the connection closed when the server stops, which waits
-// for that.
-func (c *Conn) endWithServer(ctx context.Context) {
+// closeOnStop makes Server.Stop close the connection and wait for that.
+func (c *Conn) closeOnStop(ctx context.Context) {
 	remove := shutdown.Add(ctx, shutdown.WebSocket, func(ctx context.Context) {
-		_ = c.conn.Close(ctx, CloseGoingAway, "server shutting down") // AfterClose learns of it, and Drain cuts what fails
+		_ = c.conn.Close(ctx, CloseGoingAway, "server shutting down") // AfterClose gets the error, and Drain cuts the rest
 	})
 	c.conn.AfterClose(func(error) { remove() })
 }
 
-// check returns why the request cannot become a WebSocket, or nil.
-func (u Upgrader) check(r *Request) *handshake.Refusal {
-	if refusal := handshake.Check(r); refusal != nil {
-		return refusal
+// upgradeFailed logs the error of a handshake, responds to the request unless
+// its connection has failed, and returns the error to return from Upgrade. The
+// client sees the reason of a Refusal only.
+func upgradeFailed(w ResponseWriter, r *Request, err error) error {
+	if refusal, ok := errors.AsType[*handshake.Refusal](err); ok {
+		logUpgrade(r, slog.LevelWarn, "websocket upgrade refused", refusal)
+		for _, field := range refusal.Headers {
+			w.Header().Set(field[0], field[1])
+		}
+		WriteError(w, refusal.Status, refusal.Reason)
+		return fmt.Errorf("websocket: upgrade refused: %w", refusal)
 	}
-	checkOrigin := u.CheckOrigin
-	if checkOrigin == nil {
-		checkOrigin = isSameOrigin
+	if _, hijacked := errors.AsType[*handshake.SendError](err); !hijacked {
+		logUpgrade(r, slog.LevelError, "websocket upgrade failed", err)
+		WriteError(w, StatusInternalServerError, "internal server error")
 	}
-	if !checkOrigin(r) {
-		return handshake.ForeignOrigin(r, u.CheckOrigin != nil)
-	}
-	return nil
-}
-
-// isSameOrigin is the default of CheckOrigin. Where the request came without
-// TLS, both schemes pass, because TLS may have ended at a proxy.
-func isSameOrigin(r *Request) bool {
-	values := r.Header["Origin"]
-	if len(values) == 0 {
-		return true
-	}
-	o, err := origin.Parse(values[0])
-	switch {
-	case err != nil || len(values) > 1:
-		return false
-	case o.Scheme != "https" && (o.Scheme != "http" || r.TLS != nil):
-		return false
-	}
-	return o.HasHost(r.Host)
-}
-
-// refuse answers a request that does not become a WebSocket.
-func refuse(w ResponseWriter, r *Request, refusal *handshake.Refusal) error {
-	logUpgrade(r, slog.LevelWarn, "websocket upgrade refused", refusal)
-	for _, field := range refusal.Headers {
-		w.Header().Set(field[0], field[1])
-	}
-	WriteError(w, refusal.Status, refusal.Reason)
-	return fmt.Errorf("websocket: upgrade refused: %w", refusal)
-}
-
-// fail answers a request that the server cannot upgrade. The client does not
-// see the error.
-func fail(w ResponseWriter, r *Request, err error) error {
-	logUpgrade(r, slog.LevelError, "websocket upgrade failed", err)
-	WriteError(w, StatusInternalServerError, "internal server error")
 	return fmt.Errorf("websocket: upgrade: %w", err)
 }
 
-// logUpgrade writes one line about a request that was not upgraded. Handlers
-// often drop Upgrade's error, and the usual causes are mistakes in the server's
-// or a proxy's configuration.
+// logUpgrade logs why a request was not upgraded. Handlers often drop the error
+// of Upgrade, and its usual causes are mistakes in the configuration of the
+// server or a proxy.
 func logUpgrade(r *Request, level slog.Level, message string, err error) {
 	attrs := []slog.Attr{slog.String("error", err.Error())}
 	if r.URL != nil {
@@ -275,114 +252,79 @@ func logUpgrade(r *Request, level slog.Level, message string, err error) {
 	LoggerFromContext(r.Context()).LogAttrs(r.Context(), level, message, attrs...)
 }
 
-// switchProtocols takes the connection over from net/http and sends the
-// response.
-func (u Upgrader) switchProtocols(w ResponseWriter, r *Request, protocol, extensions string) (net.Conn, *bufio.Reader, error) {
-	b := bufpool.Get()
-	defer bufpool.Put(b) // only conn.Write sees it, which must not keep it
-	err := handshake.CheckHeader(w.Header())
-	if err == nil {
-		err = handshake.AppendResponse(b, r, protocol, extensions, w.Header())
-	}
-	if err != nil {
-		clear(w.Header())
-		return nil, nil, fail(w, r, err)
-	}
-	conn, rw, err := NewResponseController(w).Hijack()
-	if err != nil {
-		return nil, nil, fail(w, r, hijackError(w, err))
-	}
-	err = conn.SetDeadline(time.Now().Add(websocket.CloseTimeout))
-	if err == nil {
-		_, err = conn.Write(b.B)
-	}
-	if err == nil {
-		err = conn.SetDeadline(time.Time{})
-	}
-	if err != nil {
-		_ = conn.Close() // err says what went wrong before
-		return nil, nil, fmt.Errorf("websocket: upgrade: %w", err)
-	}
-	return conn, handshake.Rebase(rw.Reader, conn, readBufferSize(u.ReadBufferSize)), nil
-}
-
-// hijackError names the type of the ResponseWriter that does not give up its
-// connection: usually a middleware's wrapper.
-func hijackError(w ResponseWriter, err error) error {
-	if cw := response.Find(w); cw != nil && cw.Ended() {
-		return err // it says so
-	}
-	at := response.HijackedFrom(w)
-	if response.Hijackable(at) {
-		return fmt.Errorf("hijacking the ResponseWriter of type %T: %w", at, err)
-	}
-	return fmt.Errorf("the ResponseWriter of type %T has neither a Hijack nor an Unwrap method: %w", at, err)
-}
-
-// readBufferSize keeps 0, which stands for the buffer that is there.
-func readBufferSize(size int) int {
-	if size <= 0 {
-		return 0
-	}
-	return max(size, websocket.MinReadBuffer)
-}
-
-// DialOptions are options of [Dial]. The zero value is ready to use.
+// DialOptions are options for [Dial]. The zero value is ready to use. Concurrent
+// calls of Dial may share DialOptions that are not changed meanwhile.
 type DialOptions struct {
-	// Header holds fields to add to the request, such as Authorization, Cookie,
-	// Origin, or Host to replace the URL's. If it has a field of the handshake,
-	// such as Upgrade or Sec-WebSocket-Protocol, or one that describes a body, such
-	// as Content-Type, Dial returns an error. To offer subprotocols, use
-	// Subprotocols.
+	// Header holds fields to add to the request, such as Authorization, Cookie
+	// or Origin. A Host field replaces the host of the URL in the request.
+	// Fields of the handshake, such as Upgrade or Sec-WebSocket-Protocol, and
+	// fields that describe a body, such as Content-Type, make Dial return an
+	// error. To offer subprotocols, set Subprotocols.
 	Header Header
 
-	// Subprotocols are the subprotocols to offer, the preferred first. A
-	// server that chooses none is accepted; see [Conn.Subprotocol].
+	// Subprotocols are the subprotocols to offer, in order of preference. Dial
+	// succeeds even if the server chooses none of them; see [Conn.Subprotocol].
 	Subprotocols []string
 
 	// EnableCompression offers permessage-deflate (RFC 7692) to the server.
 	EnableCompression bool
 
-	// NoContextTakeover asks for every message to be compressed by itself, so
-	// that the connection keeps no memory for compression.
+	// NoContextTakeover asks to compress each message separately, so that the
+	// connection keeps no memory for compression.
 	NoContextTakeover bool
 
-	// CompressionThreshold is the size in bytes from which messages are sent
-	// compressed, by default 128. A negative value means from the first byte.
+	// CompressionThreshold is the size in bytes of the smallest message that
+	// is sent compressed. If it is 0, 128 is used. If it is negative, all
+	// messages are compressed.
 	CompressionThreshold int
 
-	// TLSConfig is used for wss URLs, and for https proxies with the proxy's
-	// host in place of its ServerName. If nil, the default configuration is
+	// TLSConfig is used for wss URLs. It is also used for https proxies, with
+	// the proxy's host as the ServerName. If nil, the default configuration is
 	// used.
 	TLSConfig *tls.Config
 
-	// DialContext opens the network connection, to the server or to the
-	// proxy. By default it is that of a [net.Dialer].
+	// DialContext opens the network connection to the server or the proxy. If
+	// nil, [net.Dialer.DialContext] of a zero Dialer is used. If calls of Dial
+	// share the function, it must be safe for concurrent use by multiple
+	// goroutines.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Proxy returns the HTTP proxy for a request, or nil for none, as
-	// [net/http.Transport.Proxy] does. By default it is [ProxyFromEnvironment], which
-	// reads HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+	// Proxy returns the URL of the HTTP proxy for a request, or nil to connect
+	// directly, as [net/http.Transport.Proxy] does. If nil,
+	// [ProxyFromEnvironment] is used, which reads HTTP_PROXY, HTTPS_PROXY and
+	// NO_PROXY. If calls of Dial share the function, it must be safe for
+	// concurrent use by multiple goroutines.
 	Proxy func(*Request) (*url.URL, error)
 
-	// ReadBufferSize is the size of the read buffer in bytes, by default
-	// 4096. The least is 256.
+	// ReadBufferSize is the size of the read buffer in bytes. If it is 0 or
+	// negative, 4096 is used. Sizes below 256 are raised to 256.
 	ReadBufferSize int
 
 	// WriteBufferSize is the size in bytes of the frames that NextWriter
-	// sends, by default 4096.
+	// sends. If it is 0 or negative, 4096 is used.
 	WriteBufferSize int
 }
 
-// Dial connects to a WebSocket server at a ws or wss URL; http and https stand
-// for the same. Options may be nil. The context bounds the handshake, which
-// otherwise may take 30 seconds, and not the connection.
+// Dial connects to a WebSocket server and performs the opening handshake. The
+// URL has the scheme ws or wss; http and https are accepted as synonyms. If
+// options is nil, the zero value is used. Dial is safe for concurrent use by
+// multiple goroutines.
 //
-// The response is that of the server, or nil if there was none. If the server
-// refused, or the context ended while it did, Dial returns its response with the
-// error; the body holds the first 4 KB of the server's. Up to 10 informational
-// responses, such as 103, are skipped, and redirects are not followed. The text
-// of an error is printable and holds no password of a URL.
+// The context applies to the handshake only: canceling it later has no effect on
+// the connection. If the context has no deadline, the handshake may take 30
+// seconds. Dial skips up to 10 informational responses, such as 103, and does not
+// follow redirects.
+//
+// # Errors
+//
+// If the URL or the options are invalid, Dial opens no connection, and the error
+// names every invalid value.
+//
+// If the server has responded, Dial returns its response, with a nil error or
+// not. If the handshake failed, the body is limited to the first 4 KB. It need not
+// be closed.
+//
+// The text of an error is printable and contains no password of a URL.
 func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Response, error) {
 	o := DialOptions{}
 	if options != nil {
@@ -391,87 +333,81 @@ func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Respon
 	if o.Proxy == nil {
 		o.Proxy = ProxyFromEnvironment
 	}
-	c, resp, err := dial(ctx, url, &o)
+	established, resp, err := handshake.Dial(ctx, url, handshake.Options{
+		Header:            o.Header,
+		Protocols:         o.Subprotocols,
+		Compression:       o.EnableCompression,
+		NoContextTakeover: o.NoContextTakeover,
+		ReadBufferSize:    o.ReadBufferSize,
+		TLSConfig:         o.TLSConfig,
+		DialContext:       o.DialContext,
+		Proxy:             o.Proxy,
+	})
 	if err != nil {
 		return nil, resp, fmt.Errorf("websocket: dial: %w", err)
 	}
-	return c, resp, nil
-}
-
-func dial(ctx context.Context, url string, o *DialOptions) (*Conn, *Response, error) {
-	extensions := ""
-	if o.EnableCompression {
-		extensions = deflate.Offer(o.NoContextTakeover)
-	}
-	netConn, br, resp, err := handshake.Dial(ctx, url, handshake.Options{
-		Header:      o.Header,
-		Protocols:   o.Subprotocols,
-		Extensions:  extensions,
-		BufferSize:  cmp.Or(readBufferSize(o.ReadBufferSize), websocket.DefaultBufferSize),
-		TLSConfig:   o.TLSConfig,
-		DialContext: o.DialContext,
-		Proxy:       o.Proxy,
-	})
-	if err != nil {
-		return nil, resp, err
-	}
-	params, err := confirm(resp, o)
-	if err != nil {
-		_ = netConn.Close() // err says what went wrong before
-		return nil, resp, err
-	}
-	return newConn(websocket.Config{
-		Conn:                 netConn,
-		Reader:               br,
+	return newConn(established, websocket.Config{
 		Client:               true,
 		WriteBufferSize:      o.WriteBufferSize,
-		Compression:          params,
 		CompressionThreshold: o.CompressionThreshold,
-	}, resp.Header.Get("Sec-WebSocket-Protocol")), resp, nil
+	}), resp, nil
 }
 
-// confirm reads the extensions that the server has chosen.
-func confirm(resp *Response, o *DialOptions) (*deflate.Params, error) {
-	p, ok, err := deflate.Confirm(resp.Header["Sec-Websocket-Extensions"], o.NoContextTakeover)
-	if ok && !o.EnableCompression {
-		err = errors.New("the server chose an extension that was not offered")
-	}
-	if err != nil {
-		return nil, handshake.BadAnswer(resp, err)
-	}
-	if !ok {
-		return nil, nil
-	}
-	return &p, nil
-}
-
-// GenerateKey returns a new value for a Sec-WebSocket-Key header: 16 random
-// bytes in base64. Dial does this by itself.
+// GenerateKey returns a random value for a Sec-WebSocket-Key header: 16 bytes in
+// base64. [Dial] generates the key of its request; GenerateKey is for programs
+// that write the request themselves, such as tests and proxies. It is safe for
+// concurrent use by multiple goroutines.
 func GenerateKey() string { return handshake.GenerateKey() }
 
-// A Conn is a WebSocket connection, of a server ([Upgrader]) or a client
+// A Conn is a WebSocket connection of a server ([Upgrader.Upgrade]) or a client
 // ([Dial]).
 //
-// All methods are safe for concurrent use by multiple goroutines. Reading
-// methods wait for one another, and so do writing methods, so that messages
-// never mix. Usually one goroutine reads for as long as the connection lives:
-// pings are answered, and the peer's close frame is noticed, only while a
-// method reads.
+// # Concurrency
 //
-// Messages of more than 128 KB (64 KB by a client) are sent in fragments, so
-// that pings, pongs and close frames need not wait for the whole message.
+// All methods are safe for concurrent use by multiple goroutines. Each message is
+// sent and received as a whole:
 //
-// After an error of a reading method, all reading methods return that error.
-// The exception is a read deadline that has passed: if it is moved, reading
-// goes on where it was. A Conn must be closed in the end, whatever has
-// happened to it.
+//   - Reading methods wait for each other: ReadMessage, NextReader, ReadJSON, and
+//     Read of a message's reader.
+//   - Writing methods wait for each other. A message of NextWriter ends when its
+//     writer is closed.
+//   - Control frames, such as pings, wait for one frame at most. For that reason,
+//     messages of more than 128 KB, or 64 KB on a client, are sent as several
+//     frames.
+//   - Close and CloseNow may be called at any time, and make waiting methods
+//     return.
+//
+// # Reading
+//
+// Pings are answered, and the peer's close frame is noticed, only while a method
+// reads. Usually one goroutine reads until an error occurs, even if it expects no
+// messages.
+//
+// After a reading method has failed, all reading methods return the same error,
+// with one exception: if a read deadline passes, reading can continue after a new
+// deadline has been set.
+//
+// # Closing
+//
+// The caller must close the Conn, even after an error. Close performs the closing
+// handshake, so that both ends know that the peer has received all messages.
+// CloseNow does not.
+//
+// A Conn that was not returned by Upgrade or Dial cannot be used; all methods
+// panic.
 type Conn struct {
 	conn        *websocket.Conn
 	subprotocol string
 }
 
-// newConn fills the gaps of a Config.
-func newConn(cfg websocket.Config, subprotocol string) *Conn {
+// defaultCompressionThreshold is the default size in bytes of the smallest
+// message that is compressed.
+const defaultCompressionThreshold = 128
+
+// newConn returns a Conn after the handshake. It applies the defaults of cfg.
+func newConn(established *handshake.Established, cfg websocket.Config) *Conn {
+	cfg.Conn, cfg.Reader = established.Conn, established.Reader
+	cfg.Compression = established.Compression
 	if cfg.WriteBufferSize <= 0 {
 		cfg.WriteBufferSize = websocket.DefaultBufferSize
 	}
@@ -479,47 +415,63 @@ func newConn(cfg websocket.Config, subprotocol string) *Conn {
 		cfg.CompressionThreshold = defaultCompressionThreshold
 	}
 	cfg.CloseError = newCloseError
-	return &Conn{websocket.New(cfg), subprotocol}
+	return &Conn{websocket.New(cfg), established.Protocol}
 }
 
-// Subprotocol returns the subprotocol that was agreed on, or "".
-func (c *Conn) Subprotocol() string { return c.subprotocol }
+// established returns the connection below c. It panics if c was not returned by
+// Dial or Upgrade.
+func (c *Conn) established() *websocket.Conn {
+	if c == nil || c.conn == nil {
+		callsite.Panicf("Conn used without Dial or Upgrade; check the error that they return")
+	}
+	return c.conn
+}
 
-// RemoteAddr returns the network address of the peer, or of a proxy.
-func (c *Conn) RemoteAddr() net.Addr { return c.conn.NetConn().RemoteAddr() }
+// Subprotocol returns the subprotocol that the two ends agreed on, or "" if they
+// agreed on none.
+func (c *Conn) Subprotocol() string {
+	c.established()
+	return c.subprotocol
+}
 
-// LocalAddr returns the network address of this end.
-func (c *Conn) LocalAddr() net.Addr { return c.conn.NetConn().LocalAddr() }
+// RemoteAddr returns the network address of the peer, or of a proxy between.
+func (c *Conn) RemoteAddr() net.Addr { return c.established().NetConn().RemoteAddr() }
 
-// ReadMessage waits for the next message and returns its type, TextMessage or
-// BinaryMessage, and its payload, which belongs to the caller. If there is a
-// read deadline, it waits no longer than that.
+// LocalAddr returns the local network address.
+func (c *Conn) LocalAddr() net.Addr { return c.established().NetConn().LocalAddr() }
+
+// ReadMessage reads the next message and returns its type, TextMessage or
+// BinaryMessage, and its payload. The caller may keep and change the payload. If
+// there is a read deadline, ReadMessage waits until then.
 //
-// The error wraps a [*CloseError] if the peer has closed the connection, or if
-// it broke the protocol, for example with text that is not UTF-8. If the
-// message is too large, it wraps [ErrReadLimit] too.
+// If the peer has closed the connection, or violated the protocol, for example
+// with text that is not UTF-8, the error wraps a [*CloseError]. If the message is
+// too large, the error wraps [ErrReadLimit] too.
 func (c *Conn) ReadMessage() (messageType int, payload []byte, err error) {
-	op, payload, err := c.conn.ReadMessage()
+	op, payload, err := c.established().ReadMessage()
 	return int(op), payload, err
 }
 
-// NextReader waits for the next message, like [Conn.ReadMessage], and returns
-// a reader of its payload, which ends with [io.EOF]. The reader is valid until
-// the next message is asked for. Then the rest of its message is skipped, and
-// its Read method returns an error.
+// NextReader waits for the next message, as [Conn.ReadMessage] does, and returns
+// its type and a reader of its payload. At the end of the message, the reader
+// returns [io.EOF].
+//
+// The reader is valid until the next call of NextReader, ReadMessage or ReadJSON.
+// That call skips the rest of the message, and the reader then returns an error.
+// The reader is safe for concurrent use by multiple goroutines.
 func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
-	op, r, err := c.conn.NextMessage()
+	op, r, err := c.established().NextMessage()
 	if err != nil {
 		return 0, nil, err
 	}
 	return int(op), r, nil
 }
 
-// ReadJSON reads the next message, of either type, and decodes it as JSON into
-// the value that v points to. If the message cannot be decoded, ReadJSON
-// returns an error, and the connection stays usable.
+// ReadJSON reads the next message, of either type, and stores its JSON in the
+// value that v points to, as [json.Unmarshal] does. If the message cannot be
+// decoded, ReadJSON returns an error, and the connection remains usable.
 func (c *Conn) ReadJSON(v any) error {
-	_, payload, err := c.conn.ReadMessage()
+	_, payload, err := c.established().ReadMessage()
 	if err != nil {
 		return err
 	}
@@ -529,37 +481,41 @@ func (c *Conn) ReadJSON(v any) error {
 	return nil
 }
 
-// WriteMessage sends a message of type TextMessage or BinaryMessage. The caller
-// may change the payload after it returns. The payload of a TextMessage must be
-// valid UTF-8. WriteMessage does not check that, but peers close the connection
-// if it is not.
+// WriteMessage sends a message of type TextMessage or BinaryMessage. It does not
+// retain the payload.
+//
+// The payload of a TextMessage must be valid UTF-8. WriteMessage does not check
+// it, but a peer that receives invalid UTF-8 closes the connection.
 func (c *Conn) WriteMessage(messageType int, payload []byte) error {
+	conn := c.established()
 	op, err := opcode(messageType)
 	if err != nil {
 		return err
 	}
-	return c.conn.WriteMessage(op, payload)
+	return conn.WriteMessage(op, payload)
 }
 
-// NextWriter begins a message and returns a writer for its payload. The message
-// is sent in fragments as the buffer fills, and ends when the writer is closed.
-// The caller must close the writer: other messages wait until then.
+// NextWriter starts a message and returns a writer of its payload. The message is
+// sent in frames of WriteBufferSize bytes, and ends when the writer is closed. The
+// caller must close the writer: until then, other messages wait. The writer is
+// safe for concurrent use by multiple goroutines.
 func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
+	conn := c.established()
 	op, err := opcode(messageType)
 	if err != nil {
 		return nil, err
 	}
-	w, err := c.conn.NextWriter(op)
+	w, err := conn.NextWriter(op)
 	if err != nil {
 		return nil, err
 	}
 	return w, nil
 }
 
-// WriteJSON sends v, encoded as JSON, as a text message. If v cannot be encoded,
-// WriteJSON returns an error and sends nothing.
+// WriteJSON sends the JSON encoding of v as a text message. If v cannot be
+// encoded, WriteJSON returns an error and sends nothing.
 func (c *Conn) WriteJSON(v any) error {
-	return c.conn.WriteFrom(frame.Text, func(b *bufpool.Buffer) error {
+	return c.established().WriteFrom(frame.Text, func(b *bufpool.Buffer) error {
 		if err := jsonbody.Append(b, v); err != nil {
 			return fmt.Errorf("websocket: %w", err)
 		}
@@ -567,7 +523,7 @@ func (c *Conn) WriteJSON(v any) error {
 	})
 }
 
-// opcode checks a message type.
+// opcode returns the opcode of a message type.
 func opcode(messageType int) (frame.Opcode, error) {
 	if messageType != TextMessage && messageType != BinaryMessage {
 		return 0, fmt.Errorf("websocket: message type %d is neither TextMessage nor BinaryMessage%s", messageType, hint(messageType))
@@ -588,13 +544,13 @@ func hint(messageType int) string {
 	return ""
 }
 
-// A PreparedMessage is a message to send on many connections. It is encoded
-// only once, and compressed only once if connections need that. It is safe for
-// concurrent use by multiple goroutines.
+// A PreparedMessage is a message to send on many connections. It is encoded once
+// and, if connections need that, compressed once per window size. Create it with
+// [NewPreparedMessage]. It is safe for concurrent use by multiple goroutines.
 type PreparedMessage struct{ prepared *websocket.Prepared }
 
-// NewPreparedMessage prepares a message of type TextMessage or BinaryMessage.
-// The payload is copied.
+// NewPreparedMessage prepares a message of type TextMessage or BinaryMessage. It
+// copies the payload.
 func NewPreparedMessage(messageType int, payload []byte) (*PreparedMessage, error) {
 	op, err := opcode(messageType)
 	if err != nil {
@@ -603,49 +559,57 @@ func NewPreparedMessage(messageType int, payload []byte) (*PreparedMessage, erro
 	return &PreparedMessage{websocket.NewPrepared(op, payload)}, nil
 }
 
-// WritePreparedMessage sends a prepared message. A client saves only the
-// compression, because it masks every frame with a new key.
+// WritePreparedMessage sends a prepared message. On a client it saves the
+// compression only, because a client masks each frame with a new key.
+//
+// WritePreparedMessage panics if m was not returned by [NewPreparedMessage].
 func (c *Conn) WritePreparedMessage(m *PreparedMessage) error {
-	return c.conn.WritePrepared(m.prepared)
+	conn := c.established()
+	if m == nil || m.prepared == nil {
+		callsite.Panicf("PreparedMessage used without NewPreparedMessage")
+	}
+	return conn.WritePrepared(m.prepared)
 }
 
-// WritePing sends a ping with up to 125 bytes of data. The peer answers with a
-// pong that carries the same data; see [Conn.SetPongHandler].
+// WritePing sends a ping with up to 125 bytes of application data. The peer
+// answers with a pong that has the same data; see [Conn.SetPongHandler].
 func (c *Conn) WritePing(data []byte) error { return c.writeControl(frame.Ping, data) }
 
-// WritePong sends a pong with up to 125 bytes of data, as the answer to a ping
-// in a handler of [Conn.SetPingHandler], or as an unsolicited sign of life.
+// WritePong sends a pong with up to 125 bytes of application data: in a function
+// set with [Conn.SetPingHandler], or unsolicited as a heartbeat.
 func (c *Conn) WritePong(data []byte) error { return c.writeControl(frame.Pong, data) }
 
 func (c *Conn) writeControl(op frame.Opcode, data []byte) error {
+	conn := c.established()
 	if len(data) > frame.MaxControl {
 		return fmt.Errorf("websocket: %d bytes in a control frame, at most %d fit", len(data), frame.MaxControl)
 	}
-	return c.conn.WriteControl(op, data)
+	return conn.WriteControl(op, data)
 }
 
-// SetPingHandler sets the function called for each ping of the peer. It must
-// send the pong itself, with [Conn.WritePong]. If f is nil, pongs are sent
-// automatically, as by default.
+// SetPingHandler sets the function that is called for each ping of the peer. The
+// function must send the pong itself, with [Conn.WritePong]. If f is nil, as by
+// default, pongs are sent automatically.
 //
-// The handler runs in the goroutine that reads, between frames. It must not
-// read, but it may write, close the connection, and set handlers and deadlines.
-// If it returns an error, the reading method returns that error, and so do
-// later ones.
-func (c *Conn) SetPingHandler(f func(data []byte) error) { c.conn.SetPingHandler(f) }
+// The reading goroutine calls f between frames, never concurrently with another
+// ping or pong handler of the Conn. The function must not call reading methods;
+// all others may be called, including Close. If f returns an error, the reading
+// method returns it, as do all later ones.
+func (c *Conn) SetPingHandler(f func(data []byte) error) { c.established().SetPingHandler(f) }
 
-// SetPongHandler sets the function called for each pong of the peer, in the same
-// way as [Conn.SetPingHandler]. If f is nil, pongs are ignored, as by default.
-func (c *Conn) SetPongHandler(f func(data []byte) error) { c.conn.SetPongHandler(f) }
+// SetPongHandler sets the function that is called for each pong of the peer. The
+// rules of [Conn.SetPingHandler] apply. If f is nil, as by default, pongs are
+// ignored.
+func (c *Conn) SetPongHandler(f func(data []byte) error) { c.established().SetPongHandler(f) }
 
-// SetMaxMessageSize sets the size in bytes of the largest message that is
-// accepted, after decompression. The default is 16 MB; it is also used if size
-// is 0. If size is negative, there is no limit. The limit applies from the next
-// message on.
+// SetMaxMessageSize sets the maximum size of incoming messages in bytes, after
+// decompression. It applies to messages that start after the call. If size is 0,
+// the default of 16 MB is used. If size is negative, there is no limit.
 //
-// On the wire, a compressed message may take 16 bytes for each byte that it
-// decompresses to, but at most twice the limit, plus 64 KB in both cases. If it
-// takes more, it consists of blocks without content, and is refused as too large.
+// Reading a larger message fails with [ErrReadLimit]. The same happens to a
+// compressed message that takes far more bytes on the wire than it needs: 16 for
+// each byte of the decompressed message, or twice the limit, whichever is less,
+// plus 64 KB. Only blocks without content make a message that long.
 func (c *Conn) SetMaxMessageSize(size int64) {
 	switch {
 	case size == 0:
@@ -653,69 +617,71 @@ func (c *Conn) SetMaxMessageSize(size int64) {
 	case size < 0:
 		size = math.MaxInt64
 	}
-	c.conn.SetLimit(size)
+	c.established().SetLimit(size)
 }
 
-// SetReadDeadline sets the time after which reading fails with an error that
-// wraps [os.ErrDeadlineExceeded]. If t is the zero time, there is no deadline.
-// Set anew for every message or pong, it finds peers that are gone.
+// SetReadDeadline sets the time at which reading fails with an error that wraps
+// [os.ErrDeadlineExceeded]. If t is zero, reading does not time out. To detect
+// peers that have disappeared, set a new deadline for each message and pong.
 //
-// After it has passed, a new deadline lets reading go on, in the middle of a
-// message too: no byte is lost. [Conn.Close] does not depend on it.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadline(t) }
+// After the deadline has passed, reading continues with a new one, even in the
+// middle of a message: no byte is lost. [Conn.Close] ignores the deadline.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.established().SetReadDeadline(t) }
 
-// SetWriteDeadline sets the time after which writing fails with an error that
-// wraps [os.ErrDeadlineExceeded]; a frame may have been sent in part, so that
-// no more can be written. If t is the zero time, there is no deadline, and
-// writing to a peer that does not read waits until the connection is closed.
+// SetWriteDeadline sets the time at which writing fails with an error that wraps
+// [os.ErrDeadlineExceeded]. After that, the Conn cannot send any more, because a
+// frame may have been sent in part. If t is zero, writing does not time out: if
+// the peer does not read, writing blocks until the Conn is closed.
 //
-// The deadline applies to the pongs and close frames that answer the peer, too,
-// which also have a limit of 5 seconds. If it had passed before such an answer
-// came due, it belongs to an earlier message and does not apply.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.conn.SetWriteDeadline(t) }
+// The deadline also applies to the pongs and close frames that reply to the peer,
+// which time out after 5 seconds in any case. A deadline that had passed before
+// the reply became due was set for an earlier message, and does not apply.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.established().SetWriteDeadline(t) }
 
-// Close is [Conn.CloseWithMessage] with CloseNormalClosure and no text.
+// Close calls [Conn.CloseWithMessage] with CloseNormalClosure and no text.
 func (c *Conn) Close() error { return c.CloseWithMessage(CloseNormalClosure, "") }
 
-// CloseWithMessage closes the connection: it sends a close frame, waits for
-// the peer's, and closes the network connection. That takes at most 5 seconds,
-// or the time set with [Conn.SetCloseTimeout]. If the connection has failed or
-// the peer has closed it before, CloseWithMessage does not wait for the peer.
+// CloseWithMessage closes the connection: it sends a close frame, waits for the
+// peer's, and closes the network connection. That takes at most 5 seconds, or the
+// time set with [Conn.SetCloseTimeout]. If the connection has failed, or the peer
+// has already closed it, CloseWithMessage does not wait for the peer.
 //
-// Messages that the peer sends before its close frame go to a goroutine that is
-// reading, and are discarded if there is none. If CloseWithMessage is called
-// more than once, later calls wait for the first and return the same error. It
-// may be called from a ping or pong handler.
+// Messages that arrive before the peer's close frame are delivered to a goroutine
+// that is reading. If there is none, they are discarded. If CloseWithMessage is
+// called more than once, later calls wait for the first and return the same
+// error. It may be called in a ping or pong handler.
 //
-// The text is for the peer's developers; it is cut to 123 bytes. The codes
-// 1000 to 1003, 1007 to 1014 and 3000 to 4999 can be sent; others are refused
-// with an error, and the connection stays open.
+// The code must be in the range 1000 to 1003, 1007 to 1014 or 3000 to 4999. With
+// any other code, CloseWithMessage returns an error and the connection stays open.
+// The text is for debugging. If it is longer than 123 bytes, it is truncated.
 //
-// Any other error means that the peer was not sent a close frame or did not
-// answer it. The connection is closed even then.
+// Any other error means that the close frame could not be sent, or that the peer
+// did not answer it. The connection is closed in that case too.
 func (c *Conn) CloseWithMessage(code int, text string) error {
+	conn := c.established()
 	if !frame.ValidCode(code) {
 		return fmt.Errorf("websocket: close code %d must not be sent", code)
 	}
-	return c.conn.Close(context.Background(), code, text)
+	return conn.Close(context.Background(), code, text)
 }
 
-// CloseNow closes the network connection at once, without a close frame. The
-// peer sees the connection end with [CloseAbnormalClosure]. Methods that read
-// or write fail with an error that wraps [net.ErrClosed], and a Close that
-// waits for the peer returns with such an error. CloseNow does nothing if the
-// connection is closed already.
-func (c *Conn) CloseNow() error { return c.conn.CloseNow() }
+// CloseNow closes the network connection immediately, without a close frame. The
+// peer sees [CloseAbnormalClosure]. Methods that are reading or writing return an
+// error that wraps [net.ErrClosed], as does a Close that is waiting for the peer.
+// If the connection is already closed, CloseNow does nothing.
+func (c *Conn) CloseNow() error { return c.established().CloseNow() }
 
-// SetCloseTimeout sets how long [Conn.Close] and [Conn.CloseWithMessage] may
-// take before they close the network connection without the peer's close
-// frame. The default is 5 seconds; it is also used if d is not positive.
+// SetCloseTimeout sets how long [Conn.Close] and [Conn.CloseWithMessage] wait for
+// the peer's close frame before they close the network connection without it. If
+// d is 0 or negative, the default of 5 seconds is used. Calls that have already
+// started are not affected.
 //
-// A shorter timeout is right if the peer is not trusted to answer. Calls that
-// have begun keep theirs. [Server.Stop] never waits longer than 5 seconds.
+// Use a shorter timeout for peers that may not answer. [Server.Stop] waits at most
+// 5 seconds, whatever the timeout.
 func (c *Conn) SetCloseTimeout(d time.Duration) {
+	conn := c.established()
 	if d <= 0 {
 		d = websocket.CloseTimeout
 	}
-	c.conn.SetCloseTimeout(d)
+	conn.SetCloseTimeout(d)
 }

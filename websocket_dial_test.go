@@ -99,6 +99,23 @@ func TestDialRefusesBadArguments(t *testing.T) {
 	}
 }
 
+func TestDialNamesEveryBadArgument(t *testing.T) {
+	t.Parallel()
+	_, _, err := http.Dial(t.Context(), "ftp://example.com", &http.DialOptions{
+		Header:       http.Header{"upgrade": {"h2c"}, "Content-Length": {"5"}, "X-A": {"a\r\nb"}},
+		Subprotocols: []string{"chat", "a b", "chat"},
+	})
+	const want = `websocket: dial: scheme "ftp" is not ws, wss, http or https; ` +
+		`DialOptions.Header: "Content-Length" is part of the handshake and cannot be set; ` +
+		`DialOptions.Header: "upgrade" is part of the handshake and cannot be set; ` +
+		`DialOptions.Header: "X-A" has the control character '\r' at byte 1 of its value; ` +
+		`DialOptions.Subprotocols: "a b" is not a token; ` +
+		`DialOptions.Subprotocols: "chat" is listed twice`
+	if err == nil || err.Error() != want {
+		t.Errorf("Dial: %v\nwant  %s", err, want)
+	}
+}
+
 // answering starts a server that answers every connection with text, in which
 // ACCEPT stands for the right answer to the key.
 func answering(t *testing.T, text string) string {

@@ -1,6 +1,5 @@
-// Package handshake is the opening handshake of the WebSocket protocol
-// (RFC 6455, section 4): what a server checks and answers, and how a client
-// connects, by way of a proxy or not.
+// Package handshake implements the opening handshake of the WebSocket protocol
+// (RFC 6455, section 4): [Upgrade] for servers, [Dial] for clients.
 package handshake
 
 import (
@@ -16,12 +15,14 @@ import (
 	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/header"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/deflate"
 )
 
-// version is the only version of the protocol that was ever a standard.
+// version is the only version of the protocol that became a standard.
 const version = "13"
 
-// The fields of the handshake, as net/http spells them.
+// The header fields of the handshake, in net/http's canonical form.
 const (
 	fieldAccept     = "Sec-Websocket-Accept"
 	fieldExtensions = "Sec-Websocket-Extensions"
@@ -30,50 +31,66 @@ const (
 	fieldVersion    = "Sec-Websocket-Version"
 )
 
-// wireName returns a field's name as RFC 6455 spells it.
+// An Established is a connection whose opening handshake is complete.
+type Established struct {
+	Conn        net.Conn        // has no deadlines set
+	Reader      *bufio.Reader   // reads from Conn, and may hold bytes already
+	Protocol    string          // subprotocol, or "" if none was chosen
+	Compression *deflate.Params // nil if messages are not compressed
+}
+
+// wireName returns the name of a field in the spelling of RFC 6455.
 func wireName(name string) string { return strings.Replace(name, "Websocket", "WebSocket", 1) }
 
-// GenerateKey returns a new key: 16 random bytes in base64.
+// GenerateKey returns a new Sec-WebSocket-Key: 16 random bytes in base64.
 func GenerateKey() string {
 	var key [16]byte
-	_, _ = rand.Read(key[:]) // never fails
+	_, _ = rand.Read(key[:]) // never returns an error
 	return base64.StdEncoding.EncodeToString(key[:])
 }
 
-// isKey reports whether s is what GenerateKey might have returned.
+// isKey reports whether s is 16 bytes in base64, as GenerateKey returns.
 func isKey(s string) bool {
 	key, err := base64.StdEncoding.DecodeString(s)
 	return err == nil && len(key) == 16 && len(s) == 24
 }
 
-// Accept returns the value that proves that a server has read a key.
-func Accept(key string) string {
+// acceptKey returns the Sec-WebSocket-Accept value for a key. It proves that
+// the server has read the key.
+func acceptKey(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// upgrades reports whether a message asks for, or agrees to, the protocol.
-func upgrades(h http.Header) bool {
+// isUpgrade reports whether a request asks for the WebSocket protocol, or a
+// response agrees to it.
+func isUpgrade(h http.Header) bool {
 	return header.HasToken(h["Connection"], "Upgrade") && header.HasToken(h["Upgrade"], "websocket")
 }
 
-// Rebase returns a reader of conn with a buffer of the given size; if that is
-// 0, any will do. What br holds is read first. The buffer of br, which may be
-// nil, is used further if possible: that of a server has been there all along.
-// The reader itself is not, because a server's goes through locks that no one
-// needs any more.
-func Rebase(br *bufio.Reader, conn net.Conn, size int) *bufio.Reader {
+// rebase returns a reader of conn that first returns the bytes buffered in br.
+// Its buffer has the given size, or at least the default size if size is 0.
+// The buffer of br, which may be nil, is reused if possible, because net/http
+// has allocated it already. The source of br is not reused: a server's
+// takes locks on each read that a hijacked connection no longer needs.
+func rebase(br *bufio.Reader, conn net.Conn, size int) *bufio.Reader {
 	var r io.Reader = conn
 	if br != nil && br.Buffered() > 0 {
-		held, _ := br.Peek(br.Buffered()) // what is buffered can be peeked at
+		held, _ := br.Peek(br.Buffered()) // cannot fail: the bytes are buffered
 		r = io.MultiReader(bytes.NewReader(bytes.Clone(held)), conn)
 	}
-	if br == nil || size != 0 && size != br.Size() || size == 0 && br.Size() < defaultSize {
-		return bufio.NewReaderSize(r, cmp.Or(size, defaultSize))
+	if br == nil || size != 0 && size != br.Size() || size == 0 && br.Size() < websocket.DefaultBufferSize {
+		return bufio.NewReaderSize(r, cmp.Or(size, websocket.DefaultBufferSize))
 	}
 	br.Reset(r)
 	return br
 }
 
-// defaultSize is the size of net/http's read buffers.
-const defaultSize = 4096
+// readBufferSize returns the size of the read buffer for a configured size:
+// at least the minimum, or 0 for the default.
+func readBufferSize(size int) int {
+	if size <= 0 {
+		return 0
+	}
+	return max(size, websocket.MinReadBuffer)
+}

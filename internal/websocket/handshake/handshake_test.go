@@ -11,8 +11,8 @@ import (
 
 func TestAcceptIsThatOfTheRFC(t *testing.T) {
 	t.Parallel()
-	if got := Accept("dGhlIHNhbXBsZSBub25jZQ=="); got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
-		t.Errorf("Accept = %q", got)
+	if got := acceptKey("dGhlIHNhbXBsZSBub25jZQ=="); got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
+		t.Errorf("acceptKey = %q", got)
 	}
 }
 
@@ -54,7 +54,7 @@ func TestRebaseLosesNothing(t *testing.T) {
 				io.WriteString(b, "and new")
 				b.Close()
 			}()
-			br := Rebase(old, a, size)
+			br := rebase(old, a, size)
 			if size != 0 && br.Size() != size || size == 0 && br != old {
 				t.Errorf("asked for a buffer of %d, got one of %d", size, br.Size())
 			}
@@ -71,7 +71,7 @@ func TestRebaseMakesAReaderWhereThereIsNone(t *testing.T) {
 	a, _ := net.Pipe()
 	defer a.Close()
 	for _, br := range []*bufio.Reader{nil, bufio.NewReaderSize(strings.NewReader(""), 16)} {
-		if got := Rebase(br, a, 0).Size(); got != 4096 {
+		if got := rebase(br, a, 0).Size(); got != 4096 {
 			t.Errorf("buffer of %d bytes", got)
 		}
 	}
@@ -81,8 +81,8 @@ func TestChooseProtocolReadsEveryLine(t *testing.T) {
 	t.Parallel()
 	r := &http.Request{Header: http.Header{fieldProtocol: {"a, b", " c ,"}}}
 	for want, offered := range map[string][]string{"": {"d"}, "c": {"d", "c", "a"}, "b": {"b"}} {
-		if got := ChooseProtocol(r, offered); got != want {
-			t.Errorf("ChooseProtocol(%q) = %q, want %q", offered, got, want)
+		if got := chooseProtocol(r, offered); got != want {
+			t.Errorf("chooseProtocol(%q) = %q, want %q", offered, got, want)
 		}
 	}
 }

@@ -3,117 +3,120 @@ package handshake
 import (
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
-	"slices"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
-	"github.com/stanza-go/framework/pkg/http/internal/header"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/deflate"
 )
 
-// A Refusal is the answer to a request that does not become a WebSocket.
-type Refusal struct {
-	Status  int
-	Reason  string      // for the client
-	Found   string      // the values that led to it, for the error and the log, if Reason has none
-	Headers [][2]string // to set, by name and value
+// responseTimeout limits how long sending the 101 response may take.
+const responseTimeout = 5 * time.Second
+
+// clientWindowBits limits the compression window of clients that let the
+// server choose it. The server keeps a window of that size per client.
+const clientWindowBits = 13
+
+// ServerOptions configure [Upgrade].
+type ServerOptions struct {
+	CheckOrigin       func(*http.Request) bool // nil to compare Origin with Host
+	Protocols         []string                 // subprotocols, in order of preference
+	Compression       bool                     // accept permessage-deflate
+	NoContextTakeover bool                     // compress each message separately
+	ReadBufferSize    int                      // if 0 or less, net/http's buffer is used
 }
 
-// Error returns the reason and the values that led to it.
-func (r *Refusal) Error() string {
-	if r.Found == "" {
-		return r.Reason
+// Upgrade checks a request, takes its connection over from net/http, and sends
+// the 101 response with the fields of w.Header.
+//
+// If the request is not a valid handshake, the error is a [*Refusal]. If the
+// connection failed after it was taken over, the error is a [*SendError], and
+// the connection is closed. Any other error is the server's fault; the caller
+// must respond with 500.
+func Upgrade(w http.ResponseWriter, r *http.Request, o ServerOptions) (*Established, error) {
+	result, extensions, refusal := negotiate(r, o)
+	if refusal != nil {
+		return nil, refusal
 	}
-	return r.Reason + ": " + r.Found
+	b := bufpool.Get()
+	defer bufpool.Put(b) // only Write of the connection sees it, and Write must not retain it
+	if err := appendResponse(b, r, result.Protocol, extensions, w.Header()); err != nil {
+		clear(w.Header()) // the 500 must not have the invalid field either
+		return nil, err
+	}
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, hijackError(w, err)
+	}
+	if err := send(conn, b.B); err != nil {
+		_ = conn.Close() // err is the reason
+		return nil, &SendError{err}
+	}
+	result.Conn, result.Reader = conn, rebase(rw.Reader, conn, readBufferSize(o.ReadBufferSize))
+	return &result, nil
 }
 
-// lists are the fields of a handshake that are lists of any length.
-var lists = [...]string{"Connection", "Upgrade", fieldProtocol, fieldExtensions}
+// A SendError is the error of a hijacked connection to which the 101 response
+// could not be sent.
+type SendError struct{ err error }
 
-// Check holds a request to RFC 6455, section 4.2.1. It returns nil if all of
-// it is met.
-func Check(r *http.Request) *Refusal {
-	h := r.Header
-	for _, name := range lists {
-		if header.TooLong(h[name]) {
-			return &Refusal{http.StatusBadRequest, "too many elements in " + wireName(name),
-				fmt.Sprintf("%d, at most %d are read", header.Count(h[name]), header.MaxElements), nil}
+// Error returns the text of the network error.
+func (e *SendError) Error() string { return e.err.Error() }
+
+// Unwrap returns the network error.
+func (e *SendError) Unwrap() error { return e.err }
+
+// negotiate checks the request and chooses the subprotocol and the parameters
+// of compression. It also returns the Sec-WebSocket-Extensions value of the
+// response, "" without compression.
+func negotiate(r *http.Request, o ServerOptions) (result Established, extensions string, refusal *Refusal) {
+	if refusal = checkRequest(r); refusal != nil {
+		return Established{}, "", refusal
+	}
+	if refusal = checkOrigin(r, o.CheckOrigin); refusal != nil {
+		return Established{}, "", refusal
+	}
+	if o.Compression {
+		params, accepted, err := deflate.Accept(r.Header[fieldExtensions], o.NoContextTakeover, clientWindowBits)
+		if err != nil {
+			return Established{}, "", badExtensions(r, err)
+		}
+		if extensions = accepted; extensions != "" {
+			result.Compression = &params
 		}
 	}
-	switch {
-	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
-		return &Refusal{http.StatusHTTPVersionNotSupported, "a WebSocket needs HTTP/1.1, not " + r.Proto, "", nil}
-	case r.Method != http.MethodGet:
-		return &Refusal{http.StatusMethodNotAllowed, "a WebSocket begins with GET", "the method is " + quote(r.Method), [][2]string{{"Allow", "GET"}}}
-	case !upgrades(h):
-		return upgradeRequired("not a WebSocket handshake: Upgrade: websocket and Connection: Upgrade are needed",
-			"Upgrade is "+quoteLines(h["Upgrade"])+", Connection is "+quoteLines(h["Connection"]))
-	case len(h[fieldVersion]) != 1 || h[fieldVersion][0] != version:
-		return upgradeRequired("Sec-WebSocket-Version must be 13", "it is "+quoteLines(h[fieldVersion]))
-	case len(h[fieldKey]) != 1 || !isKey(h[fieldKey][0]):
-		return &Refusal{http.StatusBadRequest, "Sec-WebSocket-Key must be 16 bytes in base64", "it is " + quoteLines(h[fieldKey]), nil}
-	case r.ContentLength != 0:
-		return &Refusal{http.StatusBadRequest, "a WebSocket handshake has no body", "this one has " + bodySize(r.ContentLength), nil}
+	result.Protocol = chooseProtocol(r, o.Protocols)
+	return result, extensions, nil
+}
+
+// send writes the response and clears the deadlines that net/http has set.
+func send(conn net.Conn, response []byte) error {
+	if err := conn.SetDeadline(time.Now().Add(responseTimeout)); err != nil {
+		return err
 	}
-	return nil
-}
-
-// bodySize describes the length of a body that is there.
-func bodySize(length int64) string {
-	if length < 0 {
-		return "a body of unknown length"
+	if _, err := conn.Write(response); err != nil {
+		return err
 	}
-	return fmt.Sprintf("a body of %d bytes", length)
+	return conn.SetDeadline(time.Time{})
 }
 
-// upgradeRequired tells the client how to ask (RFC 9110, section 15.5.22; RFC
-// 6455, section 4.2.2).
-func upgradeRequired(reason, found string) *Refusal {
-	return &Refusal{http.StatusUpgradeRequired, reason, found, [][2]string{
-		{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {fieldVersion, version},
-	}}
-}
-
-// BadExtensions returns the refusal of a request whose Sec-WebSocket-Extensions
-// cannot be read.
-func BadExtensions(r *http.Request, err error) *Refusal {
-	return &Refusal{http.StatusBadRequest, err.Error(), quoteLines(Extensions(r)), nil}
-}
-
-// ForeignOrigin returns the refusal of a request whose Origin is not allowed,
-// by a CheckOrigin function if custom is set. The client does not learn which
-// values were compared.
-func ForeignOrigin(r *http.Request, custom bool) *Refusal {
-	found := "Origin " + quoteLines(r.Header["Origin"])
-	switch {
-	case custom:
-		found = "CheckOrigin refused " + found + " for Host " + quote(r.Host)
-	case r.TLS != nil:
-		found += " does not match Host " + quote(r.Host) + " with scheme https"
-	default:
-		found += " does not match Host " + quote(r.Host)
+// hijackError adds the type of the ResponseWriter that cannot be hijacked to
+// err. Usually it is a middleware's wrapper.
+func hijackError(w http.ResponseWriter, err error) error {
+	if cw := response.Find(w); cw != nil && cw.Ended() {
+		return err // it already says that the handler has returned
 	}
-	return &Refusal{http.StatusForbidden, "origin not allowed", found, nil}
-}
-
-// ChooseProtocol returns the first of the server's subprotocols that the
-// client offers, or "".
-func ChooseProtocol(r *http.Request, protocols []string) string {
-	for _, protocol := range protocols {
-		for offered := range header.List(r.Header[fieldProtocol]) {
-			if offered == protocol {
-				return protocol
-			}
-		}
+	at := response.HijackedFrom(w)
+	if response.Hijackable(at) {
+		return fmt.Errorf("hijacking the ResponseWriter of type %T: %w", at, err)
 	}
-	return ""
+	return fmt.Errorf("the ResponseWriter of type %T has neither a Hijack nor an Unwrap method: %w", at, err)
 }
 
-// Extensions returns the lines of the request's Sec-WebSocket-Extensions.
-func Extensions(r *http.Request) []string { return r.Header[fieldExtensions] }
-
-// ownFields are the fields that the handshake sets itself, and those that
-// have no place in a 101: they are about a body, or about a connection that
-// goes on with HTTP.
+// ownFields are the fields that the handshake sets, and those that a 101 must
+// not have because they describe a body or a connection that stays with HTTP.
 var ownFields = map[string]bool{
 	"Connection":        true,
 	"Content-Encoding":  true,
@@ -133,26 +136,16 @@ var ownFields = map[string]bool{
 	"Upgrade":           true,
 }
 
-// CheckHeader refuses to send a header with a value that would break out of
-// its line, instead of sending something else.
-func CheckHeader(h http.Header) error {
-	for name, values := range h {
-		for _, value := range values {
-			if i := header.IndexControl(value); i >= 0 {
-				return fmt.Errorf("header %s has the control character %q at byte %d of its value", quote(name), value[i], i)
-			}
-		}
+// appendResponse appends the 101 response to b: the fields of the handshake,
+// then those of h that are not in ownFields. The protocol and extensions may
+// be "". It returns an error if a value in h would break out of its line.
+func appendResponse(b *bufpool.Buffer, r *http.Request, protocol, extensions string, h http.Header) error {
+	if err := joinErrors(controlCharacters("header ", h)); err != nil {
+		return err
 	}
-	return nil
-}
-
-// AppendResponse appends the response that switches protocols: the fields of
-// the handshake, of which protocol and extensions may be empty, and those of h
-// that do not interfere with it.
-func AppendResponse(b *bufpool.Buffer, r *http.Request, protocol, extensions string, h http.Header) error {
 	for _, s := range []string{
 		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
-		Accept(r.Header.Get(fieldKey)), "\r\n",
+		acceptKey(r.Header.Get(fieldKey)), "\r\n",
 	} {
 		b.B = append(b.B, s...)
 	}
@@ -162,25 +155,11 @@ func AppendResponse(b *bufpool.Buffer, r *http.Request, protocol, extensions str
 	if extensions != "" {
 		b.B = append(b.B, "Sec-WebSocket-Extensions: "+extensions+"\r\n"...)
 	}
-	left := maps.Clone(h)
-	maps.DeleteFunc(left, func(name string, _ []string) bool { return ownFields[http.CanonicalHeaderKey(name)] })
-	if err := left.Write(b); err != nil {
+	custom := maps.Clone(h)
+	maps.DeleteFunc(custom, func(name string, _ []string) bool { return ownFields[http.CanonicalHeaderKey(name)] })
+	if err := custom.Write(b); err != nil {
 		return err
 	}
 	b.B = append(b.B, "\r\n"...)
-	return nil
-}
-
-// CheckProtocols reports the first of a list of subprotocols that is no token,
-// or stands in the list twice (RFC 6455, section 4.1).
-func CheckProtocols(protocols []string) error {
-	for i, protocol := range protocols {
-		if !header.IsToken(protocol) {
-			return fmt.Errorf("subprotocol %q is not a token", protocol)
-		}
-		if slices.Contains(protocols[:i], protocol) {
-			return fmt.Errorf("subprotocol %q is listed twice", protocol)
-		}
-	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -11,16 +12,17 @@ import (
 )
 
 const (
-	// maxQuoted is how much of one text of a peer an error quotes, in bytes.
+	// maxQuoted is the number of bytes that an error quotes of one text of
+	// the peer.
 	maxQuoted = 200
 
-	// maxError is the length of an error's text, if other packages have put
-	// a peer's text into it.
+	// maxError is the number of bytes that an error's text may have. Other
+	// packages may have put long texts of the peer into it.
 	maxError = 500
 )
 
-// quote returns the start of a text that a peer sent, in quotation marks and
-// with everything escaped that is not printable.
+// quote returns the first maxQuoted bytes of a peer's text as a quoted Go
+// string.
 func quote(s string) string {
 	if len(s) > maxQuoted {
 		return strconv.Quote(s[:maxQuoted]) + "..."
@@ -28,7 +30,7 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// quoteLines quotes the lines of a field.
+// quoteLines quotes the first line of a header field and counts the others.
 func quoteLines(lines []string) string {
 	switch len(lines) {
 	case 0:
@@ -39,8 +41,8 @@ func quoteLines(lines []string) string {
 	return fmt.Sprintf("%s and %d more", quote(lines[0]), len(lines)-1)
 }
 
-// printable returns the start of a text, of at most n bytes, with everything
-// escaped that is not printable.
+// printable returns the first n bytes of s, extended to the end of a rune. It
+// escapes bytes and runes that are not printable.
 func printable(s string, n int) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
@@ -60,18 +62,19 @@ func printable(s string, n int) string {
 	return b.String()
 }
 
-// A printableError is an error with the printable start of its text, since that
-// may hold what a peer sent.
+// A printableError wraps an error whose text may contain text of the peer. It
+// escapes and shortens the text.
 type printableError struct{ err error }
 
 func (e *printableError) Error() string { return printable(e.err.Error(), maxError) }
 func (e *printableError) Unwrap() error { return e.err }
 
-// hidden replaces user names and passwords in texts.
+// hidden replaces user names and passwords in error texts.
 const hidden = "xxxxx"
 
-// badURL returns the error of a URL that cannot be parsed, without its user
-// information and without what [url.Parse] says of its parts.
+// badURL returns the error of a URL that url.Parse cannot parse, without user
+// information. It drops the parts of the URL that url.Parse quotes, because they
+// may be from the password.
 func badURL(rawURL string, err error) error {
 	reason := err
 	var parseError *url.Error
@@ -81,8 +84,9 @@ func badURL(rawURL string, err error) error {
 	return &url.Error{Op: "parse", URL: redactURL(rawURL), Err: errors.New(withoutQuotes(reason.Error(), ""))}
 }
 
-// redactURL takes user information out of a URL that may not be well formed:
-// everything up to the last @, or else after the host what is no port.
+// redactURL removes user information from a URL that may be malformed:
+// everything before the last @ or, without an @, the text after the host's colon
+// if it is not a port.
 func redactURL(rawURL string) string {
 	start := 0
 	if i := strings.Index(rawURL, "//"); i >= 0 {
@@ -108,7 +112,8 @@ func redactURL(rawURL string) string {
 	return rawURL
 }
 
-// redactLocation takes user information out of a Location. A path has none.
+// redactLocation removes user information from a Location, unless that is only
+// a path.
 func redactLocation(location string) string {
 	if u, err := url.Parse(location); err == nil && u.Scheme == "" && u.Host == "" {
 		return location
@@ -116,8 +121,9 @@ func redactLocation(location string) string {
 	return redactURL(location)
 }
 
-// A redactedError is an error without the user information that is in the URLs
-// of its text. It cannot be unwrapped, but [errors.Is] looks into it.
+// A redactedError is an error of the Proxy function whose text has its URLs
+// redacted. It has no Unwrap method, because the wrapped error has the password
+// in its text, but [errors.Is] finds the wrapped error.
 type redactedError struct{ err error }
 
 func (e *redactedError) Error() string {
@@ -131,8 +137,7 @@ func (e *redactedError) Error() string {
 // Is implements the interface of [errors.Is].
 func (e *redactedError) Is(target error) bool { return errors.Is(e.err, target) }
 
-// withoutQuotes replaces everything between the first and the last quotation
-// mark.
+// withoutQuotes replaces the text from the first to the last quotation mark.
 func withoutQuotes(s, replacement string) string {
 	first, last := strings.IndexByte(s, '"'), strings.LastIndexByte(s, '"')
 	if first == last {
@@ -143,3 +148,28 @@ func withoutQuotes(s, replacement string) string {
 	}
 	return s[:first] + replacement + s[last+1:]
 }
+
+// joinErrors returns one error for all that are not nil, or nil if there are
+// none. Unlike errors.Join, it keeps their texts on one line.
+func joinErrors(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return nil
+	}
+	return joinedErrors(errs)
+}
+
+// joinedErrors are the errors of one configuration or message.
+type joinedErrors []error
+
+// Error returns the texts of all errors.
+func (e joinedErrors) Error() string {
+	texts := make([]string, len(e))
+	for i, err := range e {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap returns all errors.
+func (e joinedErrors) Unwrap() []error { return e }
