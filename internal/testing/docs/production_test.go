@@ -48,6 +48,17 @@ func TestTrustedProxies(t *testing.T) {
 	}
 }
 
+// The address that the text of the document works out.
+func TestForwardedAddress(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest("GET", "/", nil)
+	r.RemoteAddr = "10.0.0.1:5678"
+	r.Header.Set("X-Forwarded-For", "6.6.6.6, 8.8.8.8, 10.0.0.2")
+	if got := http.ClientIP(r); got != "8.8.8.8" {
+		t.Errorf("the client is %s, want 8.8.8.8", got)
+	}
+}
+
 func TestDeadlineOfAHandler(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
