@@ -26,57 +26,6 @@ import (
 // documentation shows, section by section, and hold it to what that says. Other
 // tests go deeper; these fail if what is documented no longer compiles or works.
 
-// An answered is what a server answered.
-type answered struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// askServer sends a request to a server of handler and waits until the handler
-// has returned. Header lines are "Name: value".
-func askServer(t *testing.T, handler http.Handler, method, path, body string, header ...string) answered {
-	t.Helper()
-	srv := testkit.StartServer(t, testkit.HTTP1, handler)
-	req, err := http.NewRequestWithContext(t.Context(), method, srv.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range header {
-		name, value, _ := strings.Cut(line, ": ")
-		req.Header.Set(name, value)
-	}
-	client := srv.Client()
-	client.Transport.(*http.Transport).DisableCompression = true
-	res, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Close() // waits for the handler, and with it for what it logs and counts
-	return answered{res.StatusCode, res.Header, string(text)}
-}
-
-// want checks an answer's status and body.
-func (r answered) want(t *testing.T, status int, body string) {
-	t.Helper()
-	if r.status != status || r.body != body {
-		t.Errorf("got %d %s, want %d %s", r.status, r.body, status, body)
-	}
-}
-
-// wantHeader checks a field of an answer's header.
-func (r answered) wantHeader(t *testing.T, name, value string) {
-	t.Helper()
-	if got := r.header.Get(name); got != value {
-		t.Errorf("%s is %q, want %q", name, got, value)
-	}
-}
-
 // account is what the reference calls a user.
 type account struct {
 	ID    int64  `json:"id"`
@@ -105,11 +54,11 @@ func TestReferenceRouter(t *testing.T) {
 		}
 		fmt.Fprint(w, id)
 	})
-	askServer(t, router, "GET", "/health", "").want(t, 200, `{"status":"ok"}`)
-	askServer(t, router, "GET", "/api/orgs/acme", "").want(t, 200, "acme")
-	askServer(t, router, "GET", "/api/users/42", "").want(t, 200, "42")
-	if r := askServer(t, router, "GET", "/api/users/x", ""); r.status != 400 || !strings.HasPrefix(r.body, `{"error":`) {
-		t.Errorf("bad id: got %d %s", r.status, r.body)
+	testkit.Serve(t, router, "GET", "/health", "").Want(t, 200, `{"status":"ok"}`)
+	testkit.Serve(t, router, "GET", "/api/orgs/acme", "").Want(t, 200, "acme")
+	testkit.Serve(t, router, "GET", "/api/users/42", "").Want(t, 200, "42")
+	if r := testkit.Serve(t, router, "GET", "/api/users/x", ""); r.StatusCode != 400 || !strings.HasPrefix(r.Body, `{"error":`) {
+		t.Errorf("bad id: got %d %s", r.StatusCode, r.Body)
 	}
 }
 
@@ -122,8 +71,8 @@ func TestReferenceQueryParameters(t *testing.T) {
 		perPage := http.QueryParamInt(r, "per_page", 20)
 		fmt.Fprint(w, name, " ", sort, " ", page, " ", perPage)
 	})
-	askServer(t, handler, "GET", "/?name=ada&per_page=x", "").want(t, 200, "ada created_at 1 20")
-	askServer(t, handler, "GET", "/?name=a&sort=name&page=3&per_page=5", "").want(t, 200, "a name 3 5")
+	testkit.Serve(t, handler, "GET", "/?name=ada&per_page=x", "").Want(t, 200, "ada created_at 1 20")
+	testkit.Serve(t, handler, "GET", "/?name=a&sort=name&page=3&per_page=5", "").Want(t, 200, "a name 3 5")
 }
 
 func TestReferenceRequestBodies(t *testing.T) {
@@ -154,30 +103,30 @@ func TestReferenceRequestBodies(t *testing.T) {
 			fmt.Fprint(w, len(input.Name))
 		})
 	}
-	askServer(t, bind, "POST", "/", `{"name":"Ada","email":"@x"}`).want(t, 200, "Ada@x")
+	testkit.Serve(t, bind, "POST", "/", `{"name":"Ada","email":"@x"}`).Want(t, 200, "Ada@x")
 	large := `{"name":"` + strings.Repeat("x", 1<<20) + `"}`
 	for name, body := range map[string]string{"missing": "", "malformed": "{", "too large": large} {
-		if r := askServer(t, bind, "POST", "/", body); r.status != 400 || !strings.HasPrefix(r.body, `{"error":`) {
-			t.Errorf("%s body: got %d %s", name, r.status, r.body)
+		if r := testkit.Serve(t, bind, "POST", "/", body); r.StatusCode != 400 || !strings.HasPrefix(r.Body, `{"error":`) {
+			t.Errorf("%s body: got %d %s", name, r.StatusCode, r.Body)
 		}
 	}
-	askServer(t, read(0), "POST", "/", "nonsense").want(t, 400, `{"error":"invalid JSON: false"}`)
-	askServer(t, read(0), "POST", "/", large).want(t, 400, `{"error":"invalid JSON: true"}`)
-	askServer(t, read(10<<20), "POST", "/", large).want(t, 200, strconv.Itoa(1<<20))
+	testkit.Serve(t, read(0), "POST", "/", "nonsense").Want(t, 400, `{"error":"invalid JSON: false"}`)
+	testkit.Serve(t, read(0), "POST", "/", large).Want(t, 400, `{"error":"invalid JSON: true"}`)
+	testkit.Serve(t, read(10<<20), "POST", "/", large).Want(t, 200, strconv.Itoa(1<<20))
 }
 
 func TestReferenceResponses(t *testing.T) {
 	t.Parallel()
 	user := account{ID: 7, Name: "Ada"}
-	askServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	testkit.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.WriteJSON(w, http.StatusOK, map[string]any{"user": user, "total": 1})
-	}), "GET", "/", "").want(t, 200, `{"total":1,"user":{"id":7,"name":"Ada","email":""}}`)
-	askServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	}), "GET", "/", "").Want(t, 200, `{"total":1,"user":{"id":7,"name":"Ada","email":""}}`)
+	testkit.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.WriteJSON(w, http.StatusCreated, user)
-	}), "GET", "/", "").want(t, 201, `{"id":7,"name":"Ada","email":""}`)
-	askServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	}), "GET", "/", "").Want(t, 201, `{"id":7,"name":"Ada","email":""}`)
+	testkit.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.WriteError(w, http.StatusNotFound, "user not found")
-	}), "GET", "/", "").want(t, 404, `{"error":"user not found"}`)
+	}), "GET", "/", "").Want(t, 404, `{"error":"user not found"}`)
 }
 
 func TestReferenceServerErrorIsLoggedWithTheRequest(t *testing.T) {
@@ -190,7 +139,7 @@ func TestReferenceServerErrorIsLoggedWithTheRequest(t *testing.T) {
 		http.LoggerFromContext(r.Context()).Info("looking")
 		http.WriteServerError(w, r, "failed to list users", errors.New("disk on fire"))
 	})
-	askServer(t, router, "GET", "/users", "").want(t, 500, `{"error":"failed to list users"}`)
+	testkit.Serve(t, router, "GET", "/users", "").Want(t, 500, `{"error":"failed to list users"}`)
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	for i, want := range []string{
 		`level=INFO msg=looking request_id=id-1`,
@@ -209,7 +158,7 @@ func TestReferenceServerErrorIsLoggedWithTheRequest(t *testing.T) {
 func TestReferenceCSVExport(t *testing.T) {
 	t.Parallel()
 	rows := []account{{1, "Ada", "ada@x"}, {2, "Bob", "bob@x"}}
-	r := askServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	r := testkit.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i := 0
 		http.WriteCSV(w, "users", []string{"ID", "Email", "Name"}, func() []string {
 			if i == len(rows) {
@@ -220,11 +169,11 @@ func TestReferenceCSVExport(t *testing.T) {
 			return []string{strconv.FormatInt(row.ID, 10), row.Email, row.Name}
 		})
 	}), "GET", "/", "")
-	r.want(t, 200, "ID,Email,Name\n1,ada@x,Ada\n2,bob@x,Bob\n")
-	if got := r.header.Get("Content-Type"); !strings.HasPrefix(got, "text/csv") {
+	r.Want(t, 200, "ID,Email,Name\n1,ada@x,Ada\n2,bob@x,Bob\n")
+	if got := r.Header.Get("Content-Type"); !strings.HasPrefix(got, "text/csv") {
 		t.Errorf("Content-Type is %q", got)
 	}
-	if got := r.header.Get("Content-Disposition"); !regexp.MustCompile(`users-\d{8}\.csv`).MatchString(got) {
+	if got := r.Header.Get("Content-Disposition"); !regexp.MustCompile(`users-\d{8}\.csv`).MatchString(got) {
 		t.Errorf("Content-Disposition is %q", got)
 	}
 }
@@ -243,10 +192,10 @@ func TestReferenceBulkIDs(t *testing.T) {
 		}
 		fmt.Fprint(w, len(req.IDs))
 	})
-	askServer(t, handler, "POST", "/", `{"ids":[1,2]}`).want(t, 200, "2")
+	testkit.Serve(t, handler, "POST", "/", `{"ids":[1,2]}`).Want(t, 200, "2")
 	for _, body := range []string{`{"ids":[]}`, `{"ids":[1,2,3]}`, `{}`} {
-		if r := askServer(t, handler, "POST", "/", body); r.status != 400 {
-			t.Errorf("%s: got %d", body, r.status)
+		if r := testkit.Serve(t, handler, "POST", "/", body); r.StatusCode != 400 {
+			t.Errorf("%s: got %d", body, r.StatusCode)
 		}
 	}
 }
@@ -292,11 +241,11 @@ func TestReferenceGroupsAndRoutes(t *testing.T) {
 		"/api/admin/dashboard": {"router", "auth", "scope"},
 		"/api/user/profile":    {"router", "auth"},
 	} {
-		if r := askServer(t, router, "GET", path, ""); r.status != 200 || !slices.Equal(r.header["Order"], order) {
-			t.Errorf("%s: got %d, order %q, want %q", path, r.status, r.header["Order"], order)
+		if r := testkit.Serve(t, router, "GET", path, ""); r.StatusCode != 200 || !slices.Equal(r.Header["Order"], order) {
+			t.Errorf("%s: got %d, order %q, want %q", path, r.StatusCode, r.Header["Order"], order)
 		}
 	}
-	askServer(t, router, "GET", "/api/admin/routes", "").want(t, 200, `[{"method":"GET","path":"/api/admin/dashboard"},`+
+	testkit.Serve(t, router, "GET", "/api/admin/routes", "").Want(t, 200, `[{"method":"GET","path":"/api/admin/dashboard"},`+
 		`{"method":"GET","path":"/api/admin/routes"},{"method":"GET","path":"/api/health"},{"method":"GET","path":"/api/user/profile"}]`)
 }
 
@@ -324,7 +273,7 @@ func TestReferenceChain(t *testing.T) {
 	router.HandleFunc("GET /page", say(page))
 	router.HandleFunc("GET /panic", func(w http.ResponseWriter, r *http.Request) { panic("oh") })
 
-	r := askServer(t, router, "GET", "/page", "", "Accept-Encoding: gzip", "Origin: http://localhost:23700", "X-Request-ID: mine")
+	r := testkit.Serve(t, router, "GET", "/page", "", "Accept-Encoding: gzip", "Origin: http://localhost:23700", "X-Request-ID: mine")
 	for name, value := range map[string]string{
 		"X-Request-Id": "mine", "Content-Encoding": "gzip",
 		"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
@@ -333,29 +282,25 @@ func TestReferenceChain(t *testing.T) {
 		"Access-Control-Allow-Origin":      "http://localhost:23700",
 		"Access-Control-Allow-Credentials": "true",
 	} {
-		r.wantHeader(t, name, value)
+		r.WantHeader(t, name, value)
 	}
-	zr, err := gzip.NewReader(strings.NewReader(r.body))
-	if err != nil {
-		t.Fatal(err)
+	if plain := r.Plain(t); plain != page {
+		t.Errorf("the page came back as %d bytes", len(plain))
 	}
-	if plain, err := io.ReadAll(zr); err != nil || string(plain) != page {
-		t.Errorf("the page came back as %d bytes, error %v", len(plain), err)
-	}
-	etag := r.header.Get("Etag")
-	askServer(t, router, "GET", "/page", "", "If-None-Match: "+etag).want(t, 304, "")
-	askServer(t, router, "GET", "/page", "", "If-None-Match: W/"+etag).want(t, 304, "")
+	etag := r.Header.Get("Etag")
+	testkit.Serve(t, router, "GET", "/page", "", "If-None-Match: "+etag).Want(t, 304, "")
+	testkit.Serve(t, router, "GET", "/page", "", "If-None-Match: W/"+etag).Want(t, 304, "")
 
-	preflight := askServer(t, router, "OPTIONS", "/page", "", "Origin: http://localhost:23706", "Access-Control-Request-Method: DELETE")
-	preflight.want(t, 204, "")
-	preflight.wantHeader(t, "Access-Control-Max-Age", "86400")
+	preflight := testkit.Serve(t, router, "OPTIONS", "/page", "", "Origin: http://localhost:23706", "Access-Control-Request-Method: DELETE")
+	preflight.Want(t, 204, "")
+	preflight.WantHeader(t, "Access-Control-Max-Age", "86400")
 
-	r = askServer(t, router, "GET", "/panic", "")
-	if r.status != 500 || panicked != "oh" {
-		t.Errorf("a panic gave %d, and %v to the callback", r.status, panicked)
+	r = testkit.Serve(t, router, "GET", "/panic", "")
+	if r.StatusCode != 500 || panicked != "oh" {
+		t.Errorf("a panic gave %d, and %v to the callback", r.StatusCode, panicked)
 	}
-	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(r.header.Get("X-Request-ID")) {
-		t.Errorf("X-Request-ID is %q, want a UUID", r.header.Get("X-Request-ID"))
+	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(r.Header.Get("X-Request-ID")) {
+		t.Errorf("X-Request-ID is %q, want a UUID", r.Header.Get("X-Request-ID"))
 	}
 	if stats := metrics.Stats(); stats.TotalRequests != 5 || stats.Status2xx != 2 || stats.Status3xx != 2 || stats.Status5xx != 1 ||
 		stats.Status4xx != 0 || stats.ActiveRequests != 0 || stats.BytesWritten == 0 || stats.AvgDurationMs <= 0 {
@@ -371,30 +316,30 @@ func TestReferenceMiddlewareConfigurations(t *testing.T) {
 	serve := func(mw http.Middleware, text string) http.Handler { return mw(http.HandlerFunc(say(text))) }
 
 	traced := http.RequestID(http.RequestIDConfig{Header: "X-Trace-ID", Generator: func() string { return "custom" }})
-	r := askServer(t, traced(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	r := testkit.Serve(t, traced(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, http.GetRequestID(r))
 	})), "GET", "/", "")
-	r.want(t, 200, "custom")
-	r.wantHeader(t, "X-Trace-ID", "custom")
+	r.Want(t, 200, "custom")
+	r.WantHeader(t, "X-Trace-ID", "custom")
 
 	small := http.Compress(http.CompressConfig{Level: gzip.BestSpeed, MinSize: 512, ContentTypes: []string{"application/json"}})
 	jsonText := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.WriteJSON(w, http.StatusOK, strings.Repeat("x", 600))
 	})
-	askServer(t, small(jsonText), "GET", "/", "", "Accept-Encoding: gzip").wantHeader(t, "Content-Encoding", "gzip")
-	askServer(t, serve(small, strings.Repeat("x", 600)), "GET", "/", "", "Accept-Encoding: gzip").wantHeader(t, "Content-Encoding", "")
+	testkit.Serve(t, small(jsonText), "GET", "/", "", "Accept-Encoding: gzip").WantHeader(t, "Content-Encoding", "gzip")
+	testkit.Serve(t, serve(small, strings.Repeat("x", 600)), "GET", "/", "", "Accept-Encoding: gzip").WantHeader(t, "Content-Encoding", "")
 
-	weak := askServer(t, serve(http.ETag(http.ETagConfig{Weak: true}), "x"), "GET", "/", "")
-	if !strings.HasPrefix(weak.header.Get("Etag"), `W/"`) {
-		t.Errorf("ETag is %q, want a weak one", weak.header.Get("Etag"))
+	weak := testkit.Serve(t, serve(http.ETag(http.ETagConfig{Weak: true}), "x"), "GET", "/", "")
+	if !strings.HasPrefix(weak.Header.Get("Etag"), `W/"`) {
+		t.Errorf("ETag is %q, want a weak one", weak.Header.Get("Etag"))
 	}
 
-	secure := askServer(t, serve(http.SecureHeaders(http.SecureHeadersConfig{
+	secure := testkit.Serve(t, serve(http.SecureHeaders(http.SecureHeadersConfig{
 		HSTSMaxAge: 63072000, ContentSecurityPolicy: "default-src 'self'", FrameOptions: "SAMEORIGIN",
 	}), "x"), "GET", "/", "")
-	secure.wantHeader(t, "Strict-Transport-Security", "max-age=63072000")
-	secure.wantHeader(t, "Content-Security-Policy", "default-src 'self'")
-	secure.wantHeader(t, "X-Frame-Options", "SAMEORIGIN")
+	secure.WantHeader(t, "Strict-Transport-Security", "max-age=63072000")
+	secure.WantHeader(t, "Content-Security-Policy", "default-src 'self'")
+	secure.WantHeader(t, "X-Frame-Options", "SAMEORIGIN")
 
 	limited := http.MaxBody(2 << 10)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var input account
@@ -402,12 +347,12 @@ func TestReferenceMiddlewareConfigurations(t *testing.T) {
 			io.WriteString(w, "bound")
 		}
 	}))
-	askServer(t, limited, "POST", "/", `{"name":"`+strings.Repeat("x", 1<<10)+`"}`).want(t, 200, "bound")
-	if r := askServer(t, limited, "POST", "/", `{"name":"`+strings.Repeat("x", 4<<10)+`"}`); r.status != 400 {
-		t.Errorf("a large body gave %d", r.status)
+	testkit.Serve(t, limited, "POST", "/", `{"name":"`+strings.Repeat("x", 1<<10)+`"}`).Want(t, 200, "bound")
+	if r := testkit.Serve(t, limited, "POST", "/", `{"name":"`+strings.Repeat("x", 4<<10)+`"}`); r.StatusCode != 400 {
+		t.Errorf("a large body gave %d", r.StatusCode)
 	}
-	askServer(t, limited, "POST", "/", `{"name":"`+strings.Repeat("x", 4<<10)+`"}`, "Content-Type: multipart/form-data").want(t, 200, "bound")
-	askServer(t, serve(http.Recovery(nil), "fine"), "GET", "/", "").want(t, 200, "fine")
+	testkit.Serve(t, limited, "POST", "/", `{"name":"`+strings.Repeat("x", 4<<10)+`"}`, "Content-Type: multipart/form-data").Want(t, 200, "bound")
+	testkit.Serve(t, serve(http.Recovery(nil), "fine"), "GET", "/", "").Want(t, 200, "fine")
 }
 
 func TestReferenceRateLimit(t *testing.T) {
@@ -425,23 +370,23 @@ func TestReferenceRateLimit(t *testing.T) {
 	}))
 	keyed.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, http.ClientIP(r)) })
 
-	first := askServer(t, router, "POST", "/api/auth/login", "")
-	first.want(t, 200, "in")
-	first.wantHeader(t, "X-RateLimit-Limit", "1")
-	first.wantHeader(t, "X-RateLimit-Remaining", "0")
-	if end, err := strconv.ParseInt(first.header.Get("X-RateLimit-Reset"), 10, 64); err != nil || end < time.Now().Unix() {
-		t.Errorf("X-RateLimit-Reset is %q", first.header.Get("X-RateLimit-Reset"))
+	first := testkit.Serve(t, router, "POST", "/api/auth/login", "")
+	first.Want(t, 200, "in")
+	first.WantHeader(t, "X-RateLimit-Limit", "1")
+	first.WantHeader(t, "X-RateLimit-Remaining", "0")
+	if end, err := strconv.ParseInt(first.Header.Get("X-RateLimit-Reset"), 10, 64); err != nil || end < time.Now().Unix() {
+		t.Errorf("X-RateLimit-Reset is %q", first.Header.Get("X-RateLimit-Reset"))
 	}
-	second := askServer(t, router, "POST", "/api/auth/login", "")
-	second.want(t, 429, `{"error":"rate limit exceeded"}`)
-	if wait, err := strconv.Atoi(second.header.Get("Retry-After")); err != nil || wait < 1 || wait > 60 {
-		t.Errorf("Retry-After is %q", second.header.Get("Retry-After"))
+	second := testkit.Serve(t, router, "POST", "/api/auth/login", "")
+	second.Want(t, 429, `{"error":"rate limit exceeded"}`)
+	if wait, err := strconv.Atoi(second.Header.Get("Retry-After")); err != nil || wait < 1 || wait > 60 {
+		t.Errorf("Retry-After is %q", second.Header.Get("Retry-After"))
 	}
-	askServer(t, router, "GET", "/api/free", "").want(t, 200, "free")
-	askServer(t, router, "GET", "/keyed/", "", "X-API-Key: a", "X-Forwarded-For: 6.7.8.9").want(t, 200, "6.7.8.9")
-	askServer(t, router, "GET", "/keyed/", "", "X-API-Key: b", "X-Real-IP: 6.7.8.10").want(t, 200, "6.7.8.10")
-	if r := askServer(t, router, "GET", "/keyed/", "", "X-API-Key: a"); r.status != 429 {
-		t.Errorf("the second request of a key gave %d", r.status)
+	testkit.Serve(t, router, "GET", "/api/free", "").Want(t, 200, "free")
+	testkit.Serve(t, router, "GET", "/keyed/", "", "X-API-Key: a", "X-Forwarded-For: 6.7.8.9").Want(t, 200, "6.7.8.9")
+	testkit.Serve(t, router, "GET", "/keyed/", "", "X-API-Key: b", "X-Real-IP: 6.7.8.10").Want(t, 200, "6.7.8.10")
+	if r := testkit.Serve(t, router, "GET", "/keyed/", "", "X-API-Key: a"); r.StatusCode != 429 {
+		t.Errorf("the second request of a key gave %d", r.StatusCode)
 	}
 }
 
@@ -458,7 +403,7 @@ func TestReferenceLists(t *testing.T) {
 		"?sort=NAME&order=Desc&limit=1000&offset=-1":  "100 0 name DESC",
 		"?sort=password&order=up&limit=0&offset=many": "1 0 id DESC",
 	} {
-		askServer(t, handler, "GET", "/"+query, "").want(t, 200, `{"users":["`+want+`"],"total":42}`)
+		testkit.Serve(t, handler, "GET", "/"+query, "").Want(t, 200, `{"users":["`+want+`"],"total":42}`)
 	}
 }
 
@@ -477,10 +422,10 @@ func TestReferenceStatic(t *testing.T) {
 		"/": "<title>ui</title>", "/users/7": "<title>ui</title>", "/assets/app.js": "app of ui",
 		"/admin/": "<title>admin</title>", "/admin/settings": "<title>admin</title>", "/admin/assets/app.js": "app of admin",
 	} {
-		askServer(t, router, "GET", path, "").want(t, 200, want)
+		testkit.Serve(t, router, "GET", path, "").Want(t, 200, want)
 	}
-	if r := askServer(t, router, "GET", "/assets/missing.js", ""); r.status != 404 {
-		t.Errorf("a missing file with an extension gave %d", r.status)
+	if r := testkit.Serve(t, router, "GET", "/assets/missing.js", ""); r.StatusCode != 404 {
+		t.Errorf("a missing file with an extension gave %d", r.StatusCode)
 	}
 }
 
@@ -501,14 +446,7 @@ func TestReferenceServer(t *testing.T) {
 	if err := lifecycle.OnStart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.Get("http://" + srv.Addr() + "/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "served" {
-		t.Errorf("got %q, error %v", body, err)
-	}
+	testkit.Get(t, http.DefaultClient, "http://"+srv.Addr()+"/").Want(t, 200, "served")
 	if err := lifecycle.OnStop(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -525,11 +463,11 @@ func TestReferencePrometheus(t *testing.T) {
 		}
 		return append(out, http.RuntimeMetrics()...)
 	})
-	askServer(t, metrics.Middleware()(http.HandlerFunc(say("x"))), "GET", "/", "")
+	testkit.Serve(t, metrics.Middleware()(http.HandlerFunc(say("x"))), "GET", "/", "")
 	router := http.NewRouter()
 	router.HandleFunc("GET /metrics", handler)
-	r := askServer(t, router, "GET", "/metrics", "")
-	if got := r.header.Get("Content-Type"); !strings.HasPrefix(got, "text/plain; version=0.0.4") {
+	r := testkit.Serve(t, router, "GET", "/metrics", "")
+	if got := r.Header.Get("Content-Type"); !strings.HasPrefix(got, "text/plain; version=0.0.4") {
 		t.Errorf("Content-Type is %q", got)
 	}
 	for _, want := range []string{
@@ -538,8 +476,8 @@ func TestReferencePrometheus(t *testing.T) {
 		"# TYPE go_goroutines gauge\n", "go_memstats_alloc_bytes ", "go_memstats_sys_bytes ", "go_memstats_heap_inuse_bytes ",
 		"go_memstats_stack_inuse_bytes ", "go_memstats_heap_objects ", "# TYPE go_gc_completed_total counter\n", "go_gc_pause_total_seconds ",
 	} {
-		if !strings.Contains(r.body, want) {
-			t.Errorf("the page has no %q:\n%s", want, r.body)
+		if !strings.Contains(r.Body, want) {
+			t.Errorf("the page has no %q:\n%s", want, r.Body)
 		}
 	}
 }

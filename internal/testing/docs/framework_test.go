@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // The packages of a framework, and an application that uses them. The
@@ -121,7 +122,7 @@ func TestLoggerOfTheFramework(t *testing.T) {
 	router := http.NewRouter()
 	router.Use(http.RequestLogger(slog.New(slog.DiscardHandler)))
 	router.HandleFunc("GET /", handler)
-	ask(t, router, "GET /", "").want(t, 200, "no logger")
+	testkit.Serve(t, router, "GET", "/", "").Want(t, 200, "no logger")
 
 	router = http.NewRouter()
 	//snippet:begin docs/migrating.md
@@ -135,9 +136,9 @@ func TestLoggerOfTheFramework(t *testing.T) {
 	})
 	//snippet:end
 	router.HandleFunc("GET /", handler)
-	got := ask(t, router, "GET /", "")
-	id := got.header.Get("X-Request-Id")
-	got.want(t, 200, "request_id="+id)
+	got := testkit.Serve(t, router, "GET", "/", "")
+	id := got.Header.Get("X-Request-Id")
+	got.Want(t, 200, "request_id="+id)
 	for _, part := range []string{`"level":"INFO"`, `"request_id":"` + id + `"`, `"remote_ip":"127.0.0.1"`, `"pattern":"GET /"`, `"duration":`} {
 		if !strings.Contains(output.String(), part) {
 			t.Errorf("the log lacks %s:\n%s", part, output)

@@ -149,9 +149,9 @@ func converse(t *testing.T, transcript string) {
 		if !ok || strings.Contains(arguments, " ") {
 			t.Fatalf("%q is not understood", line)
 		}
-		got := askAt(t, client, "http://"+arguments, method+" ", "")
-		if got.body+"\n" != want {
-			t.Errorf("%s: got %q, want %q", line, got.body, want)
+		got := testkit.Do(t, client, testkit.NewRequest(method, "http://"+arguments, ""))
+		if got.Body+"\n" != want {
+			t.Errorf("%s: got %q, want %q", line, got.Body, want)
 		}
 	}
 }

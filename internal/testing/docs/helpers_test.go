@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"runtime"
@@ -13,65 +12,7 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
-
-// An answer is what a server answered.
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// ask sends a request, "GET /path", to a server of handler and waits until the
-// handler has returned. Header lines are "Name: value".
-func ask(t *testing.T, handler http.Handler, request, body string, header ...string) answer {
-	t.Helper()
-	srv := testkit.StartServer(t, testkit.HTTP1, handler)
-	defer srv.Close()
-	srv.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return askAt(t, srv.Client(), srv.URL, request, body, header...)
-}
-
-// askAt sends a request to the server at a URL.
-func askAt(t *testing.T, client *http.Client, url, request, body string, header ...string) answer {
-	t.Helper()
-	method, path, _ := strings.Cut(request, " ")
-	req, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range header {
-		name, value, _ := strings.Cut(line, ": ")
-		req.Header.Set(name, value)
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{res.StatusCode, res.Header, string(text)}
-}
-
-// want checks an answer's status and body.
-func (a answer) want(t *testing.T, status int, body string) {
-	t.Helper()
-	if a.status != status || a.body != body {
-		t.Errorf("got %d %.500s, want %d %.500s", a.status, a.body, status, body)
-	}
-}
-
-// wantHeader checks a field of an answer's header.
-func (a answer) wantHeader(t *testing.T, name, value string) {
-	t.Helper()
-	if got := a.header.Get(name); got != value {
-		t.Errorf("%s is %q, want %q", name, got, value)
-	}
-}
 
 // says returns a handler that answers with its name and the path parameters
 // given.

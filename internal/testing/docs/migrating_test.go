@@ -27,9 +27,9 @@ func TestOldRouterBelowTheNewOne(t *testing.T) {
 	//snippet:begin docs/migrating.md
 	router.Handle("/", oldRouter) // requests that match no route here
 	//snippet:end
-	ask(t, router, "GET /new", "").want(t, 200, "new")
-	ask(t, router, "GET /old", "").want(t, 200, "old")
-	ask(t, router, "GET /nope", "").want(t, 404, "404 page not found\n")
+	testkit.Serve(t, router, "GET", "/new", "").Want(t, 200, "new")
+	testkit.Serve(t, router, "GET", "/old", "").Want(t, 200, "old")
+	testkit.Serve(t, router, "GET", "/nope", "").Want(t, 404, "404 page not found\n")
 }
 
 // client returns a client that does not wait for ever.
@@ -62,9 +62,9 @@ func TestProgramInPlaceOfNetHTTP(t *testing.T) {
 		}
 		//snippet:end
 	}, func(url string) {
-		askAt(t, client(t), url, "GET /users/7", "").want(t, 200, `{"id":7}`)
-		if got := askAt(t, client(t), url, "GET /users/x", ""); got.status != 400 {
-			t.Errorf("got %d %s", got.status, got.body)
+		testkit.Get(t, client(t), url+"/users/7").Want(t, 200, `{"id":7}`)
+		if got := testkit.Get(t, client(t), url+"/users/x"); got.StatusCode != 400 {
+			t.Errorf("got %d %s", got.StatusCode, got.Body)
 		}
 	})
 	if text := log.String(); !strings.Contains(text, "path=/users/7 status=200") {
@@ -99,14 +99,14 @@ func TestProgramInPlaceOfChi(t *testing.T) {
 		newServer(router, http.WithAddr(":8080")).Run(context.Background())
 		//snippet:end
 	}, func(url string) {
-		user := askAt(t, client(t), url, "GET /users/a%20b", "")
-		user.want(t, 200, "a b")
-		if len(user.header.Get("X-Request-Id")) != 36 {
-			t.Errorf("the header is %v", user.header)
+		user := testkit.Get(t, client(t), url+"/users/a%20b")
+		user.Want(t, 200, "a b")
+		if len(user.Header.Get("X-Request-Id")) != 36 {
+			t.Errorf("the header is %v", user.Header)
 		}
-		askAt(t, client(t), url, "GET /admin/stats", "").want(t, 401, `{"error":"admin required"}`)
-		askAt(t, client(t), url, "GET /admin/stats", "", "Authorization: admin").want(t, 200, "stats")
-		askAt(t, client(t), url, "GET /debug/pprof", "").want(t, 200, "profiler")
+		testkit.Get(t, client(t), url+"/admin/stats").Want(t, 401, `{"error":"admin required"}`)
+		testkit.Get(t, client(t), url+"/admin/stats", "Authorization: admin").Want(t, 200, "stats")
+		testkit.Get(t, client(t), url+"/debug/pprof").Want(t, 200, "profiler")
 	})
 }
 
@@ -136,11 +136,11 @@ func TestProgramInPlaceOfGorilla(t *testing.T) {
 		newServer(router, http.WithAddr(":8080")).Run(context.Background())
 		//snippet:end
 	}, func(url string) {
-		askAt(t, client(t), url, "GET /users/7", "").want(t, 200, "7")
-		askAt(t, client(t), url, "GET /admin/stats", "").want(t, 401, `{"error":"admin required"}`)
-		askAt(t, client(t), url, "GET /admin/stats", "", "Authorization: admin").want(t, 200, "stats")
-		askAt(t, client(t), url, "GET /assets/app.js", "").want(t, 200, "export {};\n")
-		askAt(t, client(t), url, "GET /assets/missing.js", "").want(t, 404, "404 page not found\n")
+		testkit.Get(t, client(t), url+"/users/7").Want(t, 200, "7")
+		testkit.Get(t, client(t), url+"/admin/stats").Want(t, 401, `{"error":"admin required"}`)
+		testkit.Get(t, client(t), url+"/admin/stats", "Authorization: admin").Want(t, 200, "stats")
+		testkit.Get(t, client(t), url+"/assets/app.js").Want(t, 200, "export {};\n")
+		testkit.Get(t, client(t), url+"/assets/missing.js").Want(t, 404, "404 page not found\n")
 	})
 }
 
@@ -217,14 +217,14 @@ func TestProgramInPlaceOfEcho(t *testing.T) {
 		newServer(router, http.WithAddr(":8080")).Run(context.Background())
 		//snippet:end
 	}, func(url string) {
-		askAt(t, client(t), url, "POST /users/acme", `{"id":7,"name":"Ada"}`).want(t, 201, `{"id":7,"name":"Ada"}`)
-		askAt(t, client(t), url, "POST /users/acme", `{"name":"taken"}`).want(t, 409, `{"error":"name is taken"}`)
-		if got := askAt(t, client(t), url, "POST /users/acme", `{"name":`); got.status != 400 {
-			t.Errorf("got %d %s", got.status, got.body)
+		testkit.Do(t, client(t), testkit.NewRequest("POST", url+"/users/acme", `{"id":7,"name":"Ada"}`)).Want(t, 201, `{"id":7,"name":"Ada"}`)
+		testkit.Do(t, client(t), testkit.NewRequest("POST", url+"/users/acme", `{"name":"taken"}`)).Want(t, 409, `{"error":"name is taken"}`)
+		if got := testkit.Do(t, client(t), testkit.NewRequest("POST", url+"/users/acme", `{"name":`)); got.StatusCode != 400 {
+			t.Errorf("got %d %s", got.StatusCode, got.Body)
 		}
-		askAt(t, client(t), url, "GET /admin/stats", "").want(t, 401, `{"error":"admin required"}`)
-		askAt(t, client(t), url, "GET /admin/stats", "", "Authorization: admin").want(t, 200, "stats")
-		askAt(t, client(t), url, "GET /client/route", "").want(t, 200, "<p>index")
+		testkit.Get(t, client(t), url+"/admin/stats").Want(t, 401, `{"error":"admin required"}`)
+		testkit.Get(t, client(t), url+"/admin/stats", "Authorization: admin").Want(t, 200, "stats")
+		testkit.Get(t, client(t), url+"/client/route").Want(t, 200, "<p>index")
 	})
 	if saved != "acme/Ada" {
 		t.Errorf("saved %q", saved)
@@ -258,9 +258,9 @@ func TestHandlersThatReturnErrors(t *testing.T) {
 	} {
 		router.Handle(path, handlerFunc(func(http.ResponseWriter, *http.Request) error { return err }))
 	}
-	ask(t, router, "GET /ok", "").want(t, 200, "")
-	ask(t, router, "GET /missing", "").want(t, 404, `{"error":"not found"}`)
-	ask(t, router, "GET /broken", "").want(t, 500, `{"error":"internal server error"}`)
+	testkit.Serve(t, router, "GET", "/ok", "").Want(t, 200, "")
+	testkit.Serve(t, router, "GET", "/missing", "").Want(t, 404, `{"error":"not found"}`)
+	testkit.Serve(t, router, "GET", "/broken", "").Want(t, 500, `{"error":"internal server error"}`)
 	if !strings.Contains(log.String(), "disk on fire") {
 		t.Errorf("the log:\n%s", log)
 	}
@@ -296,10 +296,10 @@ func TestProgramInPlaceOfGin(t *testing.T) {
 		newServer(router, http.WithAddr(":8080")).Run(context.Background())
 		//snippet:end
 	}, func(url string) {
-		askAt(t, client(t), url, "GET /users/7", "").want(t, 200, `{"id":7,"view":"table"}`)
-		askAt(t, client(t), url, "GET /users/7?view=list", "").want(t, 200, `{"id":7,"view":"list"}`)
-		askAt(t, client(t), url, "POST /users", `{"id":7,"name":"Ada"}`).want(t, 201, `{"id":7,"name":"Ada"}`)
-		askAt(t, client(t), url, "GET /admin/stats", "").want(t, 401, `{"error":"admin required"}`)
-		askAt(t, client(t), url, "GET /admin/stats", "", "Authorization: admin").want(t, 200, "stats")
+		testkit.Get(t, client(t), url+"/users/7").Want(t, 200, `{"id":7,"view":"table"}`)
+		testkit.Get(t, client(t), url+"/users/7?view=list").Want(t, 200, `{"id":7,"view":"list"}`)
+		testkit.Do(t, client(t), testkit.NewRequest("POST", url+"/users", `{"id":7,"name":"Ada"}`)).Want(t, 201, `{"id":7,"name":"Ada"}`)
+		testkit.Get(t, client(t), url+"/admin/stats").Want(t, 401, `{"error":"admin required"}`)
+		testkit.Get(t, client(t), url+"/admin/stats", "Authorization: admin").Want(t, 200, "stats")
 	})
 }

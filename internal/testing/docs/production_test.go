@@ -110,9 +110,12 @@ func TestLongDownload(t *testing.T) {
 		sendFile(w, r)
 	}, func(t *testing.T, s *memoryServer) {
 		client := &http.Client{Transport: &http.Transport{DialContext: s.Dial, DisableKeepAlives: true}}
-		got := askAt(t, client, "http://example.com", "GET /export", "")
-		if got.status != 200 || strings.Count(got.body, "part") != 9 {
-			t.Errorf("got %d %q", got.status, got.body)
+		got, err := testkit.Send(client, testkit.NewRequest("GET", "http://example.com/export", "")) // takes longer than Do waits
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.StatusCode != 200 || strings.Count(got.Body, "part") != 9 {
+			t.Errorf("got %d %q", got.StatusCode, got.Body)
 		}
 		if _, err := client.Get("http://example.com/without"); err == nil {
 			t.Error("without the deadline moved the download does not fail")
@@ -130,7 +133,7 @@ func TestServerWithTLSOfFiles(t *testing.T) {
 	server := newServer(router, http.WithAddr(":443"), http.WithTLS("cert.pem", "key.pem"))
 	//snippet:end
 	s.during(t, func() { mustRun(t, server) }, func(url string) {
-		askAt(t, client, strings.Replace(url, "http", "https", 1), "GET /hello", "").want(t, 200, "hello")
+		testkit.Get(t, client, strings.Replace(url, "http", "https", 1)+"/hello").Want(t, 200, "hello")
 		client.CloseIdleConnections()
 	})
 }
@@ -176,7 +179,7 @@ func TestServerWithTLSOfAFunction(t *testing.T) {
 	//snippet:end
 	s.during(t, func() { mustRun(t, server) }, func(url string) {
 		url = strings.NewReplacer("http", "https", "127.0.0.1", "localhost").Replace(url)
-		askAt(t, client, url, "GET /hello", "").want(t, 200, "hello")
+		testkit.Get(t, client, url+"/hello").Want(t, 200, "hello")
 		client.CloseIdleConnections()
 	})
 	if certificates.asked != "localhost" {
@@ -193,9 +196,9 @@ func TestHSTS(t *testing.T) {
 		ContentSecurityPolicy: "default-src 'self'",
 	}))
 	//snippet:end
-	got := ask(t, router, "GET /", "")
-	got.wantHeader(t, "Strict-Transport-Security", "max-age=63072000")
-	got.wantHeader(t, "Content-Security-Policy", "default-src 'self'")
+	got := testkit.Serve(t, router, "GET", "/", "")
+	got.WantHeader(t, "Strict-Transport-Security", "max-age=63072000")
+	got.WantHeader(t, "Content-Security-Policy", "default-src 'self'")
 }
 
 //snippet:begin docs/production.md
@@ -232,12 +235,12 @@ func TestSecretsAreNotCompressed(t *testing.T) {
 		//snippet:end
 	}()
 	router.HandleFunc("GET /hello", hello)
-	ask(t, router, "GET /hello", "", "Accept-Encoding: gzip").wantHeader(t, "Content-Encoding", "gzip")
+	testkit.Serve(t, router, "GET", "/hello", "", "Accept-Encoding: gzip").WantHeader(t, "Content-Encoding", "gzip")
 	for _, path := range []string{"/secret?q=x", "/account"} {
-		got := ask(t, router, "GET "+path, "", "Accept-Encoding: gzip")
-		got.wantHeader(t, "Content-Encoding", "")
-		if got.status != 200 || !strings.Contains(got.body, "secret") {
-			t.Errorf("%s: got %d %.40s", path, got.status, got.body)
+		got := testkit.Serve(t, router, "GET", path, "", "Accept-Encoding: gzip")
+		got.WantHeader(t, "Content-Encoding", "")
+		if got.StatusCode != 200 || !strings.Contains(got.Body, "secret") {
+			t.Errorf("%s: got %d %.40s", path, got.StatusCode, got.Body)
 		}
 	}
 }
@@ -284,7 +287,7 @@ func TestHealth(t *testing.T) {
 		http.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	//snippet:end
-	ask(t, router, "GET /health", "").want(t, 200, `{"status":"ok"}`)
+	testkit.Serve(t, router, "GET", "/health", "").Want(t, 200, `{"status":"ok"}`)
 }
 
 // A supervisor takes the place of package os, and holds the socket that systemd
@@ -324,7 +327,7 @@ func TestInheritedSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := &http.Client{Timeout: testkit.Patience}
-	askAt(t, client, "http://"+listener.Addr().String(), "GET /hello", "").want(t, 200, "hello")
+	testkit.Get(t, client, "http://"+listener.Addr().String()+"/hello").Want(t, 200, "hello")
 	client.CloseIdleConnections()
 	if err := server.Stop(t.Context()); err != nil || log.String() != "" {
 		t.Errorf("Stop: %v; logged %q", err, log)
@@ -365,13 +368,13 @@ func TestSharedRateLimit(t *testing.T) {
 	//snippet:end
 	auth.HandleFunc("POST /login", login)
 	for n, want := range []int{200, 200, 429} {
-		if got := asks(router, "POST /auth/login"); got.Code != want {
-			t.Errorf("request %d: status %d, want %d", n+1, got.Code, want)
+		if got := testkit.Record(router, testkit.NewRequest("POST", "/auth/login", "")); got.StatusCode != want {
+			t.Errorf("request %d: status %d, want %d", n+1, got.StatusCode, want)
 		}
 	}
 	redisStore.err = errors.New("no Redis")
-	if got := asks(router, "POST /auth/login"); got.Code != 200 {
-		t.Errorf("without the store: status %d", got.Code)
+	if got := testkit.Record(router, testkit.NewRequest("POST", "/auth/login", "")); got.StatusCode != 200 {
+		t.Errorf("without the store: status %d", got.StatusCode)
 	}
 }
 
@@ -396,7 +399,7 @@ func TestLogging(t *testing.T) {
 	router.HandleFunc("GET /metrics", hello)
 	router.HandleFunc("GET /hello", hello)
 	for _, path := range []string{"/health", "/metrics", "/hello?token=secret"} {
-		ask(t, router, "GET "+path, "").want(t, 200, "hello")
+		testkit.Serve(t, router, "GET", path, "").Want(t, 200, "hello")
 	}
 	slog.Info("by default")
 	text := out.String()
@@ -435,7 +438,7 @@ func TestInternalServer(t *testing.T) {
 	router := http.NewRouter()
 	router.Use(metrics.Middleware())
 	router.HandleFunc("GET /hello", hello)
-	ask(t, router, "GET /hello", "")
+	testkit.Serve(t, router, "GET", "/hello", "")
 	ctx, log := t.Context(), &console{t: t}
 	s := newSite(t)
 	newServer := s.newServer
@@ -450,7 +453,7 @@ func TestInternalServer(t *testing.T) {
 	}
 	//snippet:end
 	client := &http.Client{Timeout: testkit.Patience}
-	page := askAt(t, client, "http://"+internalServer.Addr(), "GET /metrics", "").body
+	page := testkit.Get(t, client, "http://"+internalServer.Addr()+"/metrics").Body
 	client.CloseIdleConnections()
 	if err := internalServer.Stop(ctx); err != nil || log.String() != "" {
 		t.Errorf("Stop: %v; logged %q", err, log)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 func TestDocumentedChain(t *testing.T) {
@@ -45,22 +45,22 @@ func TestDocumentedChain(t *testing.T) {
 	})
 	router.HandleFunc("GET /panic", func(w http.ResponseWriter, r *http.Request) { panic("spilt") })
 
-	page := ask(t, router, "GET /page", "", "Accept-Encoding: gzip", "Origin: https://app.example.com")
+	page := testkit.Serve(t, router, "GET", "/page", "", "Accept-Encoding: gzip", "Origin: https://app.example.com")
 	for name, value := range map[string]string{
 		"Content-Encoding":            "gzip",
 		"X-Content-Type-Options":      "nosniff",
 		"Access-Control-Allow-Origin": "https://app.example.com",
 	} {
-		page.wantHeader(t, name, value)
+		page.WantHeader(t, name, value)
 	}
-	id := page.header.Get("X-Request-Id")
+	id := page.Header.Get("X-Request-Id")
 	if len(id) != 36 || !strings.Contains(log.String(), "path=/page status=200") || !strings.Contains(log.String(), "request_id="+id) {
 		t.Errorf("the id is %q, the log:\n%s", id, log)
 	}
-	ask(t, router, "GET /page", "", "If-None-Match: "+page.header.Get("ETag")).want(t, 304, "")
-	ask(t, router, "POST /page", strings.Repeat("x", 2<<20)).want(t, 200, "false")
-	ask(t, router, "POST /page", strings.Repeat("x", 2<<20+1)).want(t, 200, "true")
-	ask(t, router, "GET /panic", "").want(t, 500, `{"error":"internal server error"}`)
+	testkit.Serve(t, router, "GET", "/page", "", "If-None-Match: "+page.Header.Get("ETag")).Want(t, 304, "")
+	testkit.Serve(t, router, "POST", "/page", strings.Repeat("x", 2<<20)).Want(t, 200, "false")
+	testkit.Serve(t, router, "POST", "/page", strings.Repeat("x", 2<<20+1)).Want(t, 200, "true")
+	testkit.Serve(t, router, "GET", "/panic", "").Want(t, 500, `{"error":"internal server error"}`)
 	if text := log.String(); !strings.Contains(text, "msg=panic value=spilt") || !strings.Contains(text, "level=ERROR msg=\"http request\" method=GET path=/panic status=500") {
 		t.Errorf("the log:\n%s", text)
 	}
@@ -82,7 +82,7 @@ func TestRequestsLogger(t *testing.T) {
 		//snippet:end
 		fmt.Fprint(w, id)
 	})
-	id := ask(t, router, "GET /pay", "").body
+	id := testkit.Serve(t, router, "GET", "/pay", "").Body
 	if len(id) != 36 || !regexp.MustCompile(`(?m)^level=INFO msg=paid .*request_id=`+id+` .*order=7$`).MatchString(log.String()) {
 		t.Errorf("id %q, log:\n%s", id, log)
 	}
@@ -103,8 +103,8 @@ func TestLogOptions(t *testing.T) {
 	//snippet:end
 	router.HandleFunc("GET /health", hello)
 	router.HandleFunc("GET /hello", hello)
-	ask(t, router, "GET /health", "").want(t, 200, "hello")
-	ask(t, router, "GET /hello", "", "User-Agent: curl").want(t, 200, "hello")
+	testkit.Serve(t, router, "GET", "/health", "").Want(t, 200, "hello")
+	testkit.Serve(t, router, "GET", "/hello", "", "User-Agent: curl").Want(t, 200, "hello")
 	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "path=/hello") || !strings.Contains(text, "user_agent=curl") {
 		t.Errorf("the log:\n%s", text)
 	}
@@ -123,25 +123,11 @@ func TestChain(t *testing.T) {
 		group := admin.Group("/admin")
 		group.Use(guarded)
 		group.HandleFunc("GET /hello", hello)
-		if got := ask(t, admin, "GET /admin/hello", "", "Authorization: "+authorization); got.status != want {
-			t.Errorf("with %q: got %d %s, want %d", authorization, got.status, got.body, want)
+		if got := testkit.Serve(t, admin, "GET", "/admin/hello", "", "Authorization: "+authorization); got.StatusCode != want {
+			t.Errorf("with %q: got %d %s, want %d", authorization, got.StatusCode, got.Body, want)
 		}
 	}
-	ask(t, router, "GET /admin/other", "").want(t, 200, "hello") // a group of its own
-}
-
-// asks sends a request to a handler without a network, as the fake clock needs
-// it, and returns the answer.
-func asks(handler http.Handler, request string, header ...string) *httptest.ResponseRecorder {
-	method, path, _ := strings.Cut(request, " ")
-	r := httptest.NewRequest(method, path, nil)
-	for _, line := range header {
-		name, value, _ := strings.Cut(line, ": ")
-		r.Header.Set(name, value)
-	}
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
-	return w
+	testkit.Serve(t, router, "GET", "/admin/other", "").Want(t, 200, "hello") // a group of its own
 }
 
 func TestRateLimit(t *testing.T) {
@@ -155,21 +141,21 @@ func TestRateLimit(t *testing.T) {
 		auth.HandleFunc("POST /login", login)
 		//snippet:end
 		for n := range 20 {
-			got := asks(router, "POST /auth/login")
-			if left := fmt.Sprint(19 - n); got.Code != 200 || got.Header().Get("X-RateLimit-Remaining") != left {
-				t.Fatalf("request %d: status %d, %v", n+1, got.Code, got.Header())
+			got := testkit.Record(router, testkit.NewRequest("POST", "/auth/login", ""))
+			if left := fmt.Sprint(19 - n); got.StatusCode != 200 || got.Header.Get("X-RateLimit-Remaining") != left {
+				t.Fatalf("request %d: status %d, %v", n+1, got.StatusCode, got.Header)
 			}
 		}
-		got := asks(router, "POST /auth/login")
-		if got.Code != 429 || got.Header().Get("Retry-After") != "60" || got.Header().Get("X-RateLimit-Limit") != "20" || got.Header().Get("X-RateLimit-Reset") == "" {
-			t.Errorf("over the limit: %d %v", got.Code, got.Header())
+		got := testkit.Record(router, testkit.NewRequest("POST", "/auth/login", ""))
+		if got.StatusCode != 429 || got.Header.Get("Retry-After") != "60" || got.Header.Get("X-RateLimit-Limit") != "20" || got.Header.Get("X-RateLimit-Reset") == "" {
+			t.Errorf("over the limit: %d %v", got.StatusCode, got.Header)
 		}
-		if got := asks(router, "GET /hello"); got.Code != 200 {
-			t.Errorf("outside of the group: %d", got.Code)
+		if got := testkit.Record(router, testkit.NewRequest("GET", "/hello", "")); got.StatusCode != 200 {
+			t.Errorf("outside of the group: %d", got.StatusCode)
 		}
 		time.Sleep(time.Minute)
-		if got := asks(router, "POST /auth/login"); got.Code != 200 {
-			t.Errorf("a minute later: %d", got.Code)
+		if got := testkit.Record(router, testkit.NewRequest("POST", "/auth/login", "")); got.StatusCode != 200 {
+			t.Errorf("a minute later: %d", got.StatusCode)
 		}
 	})
 }
@@ -189,12 +175,12 @@ func TestRateLimitByKey(t *testing.T) {
 		if n == 100 {
 			want = 429
 		}
-		if got := asks(api, "GET /hello", "X-API-Key: one"); got.Code != want {
-			t.Fatalf("request %d: status %d", n+1, got.Code)
+		if got := testkit.Record(api, testkit.NewRequest("GET", "/hello", "", "X-API-Key: one")); got.StatusCode != want {
+			t.Fatalf("request %d: status %d", n+1, got.StatusCode)
 		}
 	}
-	if got := asks(api, "GET /hello", "X-API-Key: two"); got.Code != 200 {
-		t.Errorf("another key: status %d", got.Code)
+	if got := testkit.Record(api, testkit.NewRequest("GET", "/hello", "", "X-API-Key: two")); got.StatusCode != 200 {
+		t.Errorf("another key: status %d", got.StatusCode)
 	}
 }
 
@@ -220,25 +206,25 @@ func newApplication() *http.Router {
 func TestStaticSite(t *testing.T) {
 	t.Parallel()
 	application := newApplication()
-	index := ask(t, application, "GET /", "")
-	if index.status != 200 || !strings.Contains(index.body, "<title>") {
-		t.Fatalf("got %d %s", index.status, index.body)
+	index := testkit.Serve(t, application, "GET", "/", "")
+	if index.StatusCode != 200 || !strings.Contains(index.Body, "<title>") {
+		t.Fatalf("got %d %s", index.StatusCode, index.Body)
 	}
-	index.wantHeader(t, "Cache-Control", "no-cache")
-	ask(t, application, "GET /orders/7", "").want(t, 200, index.body)
-	ask(t, application, "GET /_chunk.js", "").want(t, 200, "export {};\n")
-	ask(t, application, "GET /app-DDmkKxT2.js", "").wantHeader(t, "Cache-Control", "public, max-age=31536000, immutable")
-	if ask(t, application, "GET /app-DDmkKxT2.js", "").header.Get("ETag") == "" {
+	index.WantHeader(t, "Cache-Control", "no-cache")
+	testkit.Serve(t, application, "GET", "/orders/7", "").Want(t, 200, index.Body)
+	testkit.Serve(t, application, "GET", "/_chunk.js", "").Want(t, 200, "export {};\n")
+	testkit.Serve(t, application, "GET", "/app-DDmkKxT2.js", "").WantHeader(t, "Cache-Control", "public, max-age=31536000, immutable")
+	if testkit.Serve(t, application, "GET", "/app-DDmkKxT2.js", "").Header.Get("ETag") == "" {
 		t.Error("an embedded file has no ETag")
 	}
-	compressed := ask(t, application, "GET /app-DDmkKxT2.js", "", "Accept-Encoding: gzip")
-	compressed.wantHeader(t, "Content-Encoding", "gzip")
-	if missing := ask(t, application, "GET /app.js", ""); missing.status != 404 {
-		t.Errorf("missing file: status %d", missing.status)
+	compressed := testkit.Serve(t, application, "GET", "/app-DDmkKxT2.js", "", "Accept-Encoding: gzip")
+	compressed.WantHeader(t, "Content-Encoding", "gzip")
+	if missing := testkit.Serve(t, application, "GET", "/app.js", ""); missing.StatusCode != 404 {
+		t.Errorf("missing file: status %d", missing.StatusCode)
 	}
-	if hidden := ask(t, application, "GET /.secret", ""); hidden.status != 404 {
-		t.Errorf("dot-file: status %d", hidden.status)
+	if hidden := testkit.Serve(t, application, "GET", "/.secret", ""); hidden.StatusCode != 404 {
+		t.Errorf("dot-file: status %d", hidden.StatusCode)
 	}
-	ask(t, application, "GET /api/users", "").want(t, 200, "list")
-	ask(t, application, "GET /api/usres", "").want(t, 404, `{"error":"not found"}`)
+	testkit.Serve(t, application, "GET", "/api/users", "").Want(t, 200, "list")
+	testkit.Serve(t, application, "GET", "/api/usres", "").Want(t, 404, `{"error":"not found"}`)
 }

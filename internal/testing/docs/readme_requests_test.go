@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 func TestParameters(t *testing.T) {
@@ -28,17 +29,17 @@ func TestParameters(t *testing.T) {
 		//snippet:end
 		got = []any{id, number, name, view, page}
 	})
-	ask(t, router, "GET /users/7?name=Ada&view=list&page=3", "").want(t, 200, "")
+	testkit.Serve(t, router, "GET", "/users/7?name=Ada&view=list&page=3", "").Want(t, 200, "")
 	if want := []any{"7", int64(7), "Ada", "list", 3}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	ask(t, router, "GET /users/7?page=x", "").want(t, 200, "")
+	testkit.Serve(t, router, "GET", "/users/7?page=x", "").Want(t, 200, "")
 	if want := []any{"7", int64(7), "", "table", 1}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	got = nil
-	if bad := ask(t, router, "GET /users/Ada", ""); bad.status != 400 || got != nil {
-		t.Errorf("status %d and %v of a path without a number", bad.status, got)
+	if bad := testkit.Serve(t, router, "GET", "/users/Ada", ""); bad.StatusCode != 400 || got != nil {
+		t.Errorf("status %d and %v of a path without a number", bad.StatusCode, got)
 	}
 }
 
@@ -56,7 +57,7 @@ func TestBindJSON(t *testing.T) {
 		//snippet:end
 		fmt.Fprintf(w, "%+v", user)
 	})
-	ask(t, handler, "POST /", `{"name":"Ada","age":36,"more":true}`).want(t, 200, "{Name:Ada Age:36}")
+	testkit.Serve(t, handler, "POST", "/", `{"name":"Ada","age":36,"more":true}`).Want(t, 200, "{Name:Ada Age:36}")
 	for body, word := range map[string]string{
 		"":            "empty",
 		`{"name":`:    "malformed",
@@ -64,8 +65,8 @@ func TestBindJSON(t *testing.T) {
 		`{"age":"x"}`: `\"age\"`,
 		`{"name":"` + strings.Repeat("x", 1<<20) + `"}`: "too large",
 	} {
-		if got := ask(t, handler, "POST /", body); got.status != 400 || !strings.Contains(got.body, word) {
-			t.Errorf("%.40q: got %d %s, want 400 with %s", body, got.status, got.body, word)
+		if got := testkit.Serve(t, handler, "POST", "/", body); got.StatusCode != 400 || !strings.Contains(got.Body, word) {
+			t.Errorf("%.40q: got %d %s, want 400 with %s", body, got.StatusCode, got.Body, word)
 		}
 	}
 }
@@ -108,13 +109,13 @@ func TestValidation(t *testing.T) {
 	t.Parallel()
 	handler := http.HandlerFunc(createUser)
 	valid := `{"name":"Ada","email":"ada@example.com","age":36}`
-	ask(t, handler, "POST /", valid).want(t, 201, valid)
-	ask(t, handler, "POST /", `{"name":"Ada","email":"ada","age":36}`).
-		want(t, 422, `{"error":"invalid user","fields":{"email":"is not an email address"}}`)
-	ask(t, handler, "POST /", `{}`).
-		want(t, 422, `{"error":"invalid user","fields":{"age":"must be at least 18","email":"is not an email address","name":"is required"}}`)
-	ask(t, handler, "POST /", `{"age":"36"}`).
-		want(t, 400, `{"error":"field \"age\" has a string where an integer is expected (before offset 11)"}`)
+	testkit.Serve(t, handler, "POST", "/", valid).Want(t, 201, valid)
+	testkit.Serve(t, handler, "POST", "/", `{"name":"Ada","email":"ada","age":36}`).
+		Want(t, 422, `{"error":"invalid user","fields":{"email":"is not an email address"}}`)
+	testkit.Serve(t, handler, "POST", "/", `{}`).
+		Want(t, 422, `{"error":"invalid user","fields":{"age":"must be at least 18","email":"is not an email address","name":"is required"}}`)
+	testkit.Serve(t, handler, "POST", "/", `{"age":"36"}`).
+		Want(t, 400, `{"error":"field \"age\" has a string where an integer is expected (before offset 11)"}`)
 }
 
 func TestReadJSONLimit(t *testing.T) {
@@ -134,10 +135,10 @@ func TestReadJSONLimit(t *testing.T) {
 		//snippet:end
 		http.WriteJSON(w, http.StatusOK, input.ID)
 	})
-	ask(t, handler, "POST /", `{"id":7,"name":"`+strings.Repeat("x", 2<<20)+`"}`).want(t, 200, "7")
-	ask(t, handler, "POST /", `{"id":7,"name":"`+strings.Repeat("x", 10<<20)+`"}`).want(t, 413, `{"error":"the body is larger than 10 MB"}`)
-	if got := ask(t, handler, "POST /", `{"id":"x"}`); got.status != 400 || !strings.Contains(got.body, `\"id\"`) {
-		t.Errorf("got %d %s", got.status, got.body)
+	testkit.Serve(t, handler, "POST", "/", `{"id":7,"name":"`+strings.Repeat("x", 2<<20)+`"}`).Want(t, 200, "7")
+	testkit.Serve(t, handler, "POST", "/", `{"id":7,"name":"`+strings.Repeat("x", 10<<20)+`"}`).Want(t, 413, `{"error":"the body is larger than 10 MB"}`)
+	if got := testkit.Serve(t, handler, "POST", "/", `{"id":"x"}`); got.StatusCode != 400 || !strings.Contains(got.Body, `\"id\"`) {
+		t.Errorf("got %d %s", got.StatusCode, got.Body)
 	}
 }
 
@@ -148,13 +149,13 @@ func TestAnswers(t *testing.T) {
 		http.WriteJSON(w, http.StatusCreated, User{ID: 7, Name: "Ada"})
 		//snippet:end
 	}
-	ask(t, http.HandlerFunc(created), "GET /", "").want(t, 201, `{"id":7,"name":"Ada"}`)
+	testkit.Serve(t, http.HandlerFunc(created), "GET", "/", "").Want(t, 201, `{"id":7,"name":"Ada"}`)
 	taken := func(w http.ResponseWriter, r *http.Request) {
 		//snippet:begin README.md
 		http.WriteError(w, http.StatusConflict, "name is taken") // {"error":"name is taken"}
 		//snippet:end
 	}
-	ask(t, http.HandlerFunc(taken), "GET /", "").want(t, 409, `{"error":"name is taken"}`)
+	testkit.Serve(t, http.HandlerFunc(taken), "GET", "/", "").Want(t, 409, `{"error":"name is taken"}`)
 }
 
 func TestWriteServerError(t *testing.T) {
@@ -173,9 +174,9 @@ func TestWriteServerError(t *testing.T) {
 		http.WriteJSON(w, http.StatusOK, user)
 		//snippet:end
 	})
-	ask(t, router, "GET /user", "").want(t, 200, `{"id":7,"name":"Ada"}`)
+	testkit.Serve(t, router, "GET", "/user", "").Want(t, 200, `{"id":7,"name":"Ada"}`)
 	store.err = errors.New("disk on fire")
-	ask(t, router, "GET /user", "").want(t, 500, `{"error":"failed to load the user"}`)
+	testkit.Serve(t, router, "GET", "/user", "").Want(t, 500, `{"error":"failed to load the user"}`)
 	for _, part := range []string{"disk on fire", "request_id=r1", "method=GET", "path=/user"} {
 		if !strings.Contains(log.String(), part) {
 			t.Errorf("%q is not in the log:\n%s", part, log)
@@ -201,12 +202,12 @@ func list(w http.ResponseWriter, r *http.Request) {
 //snippet:end
 
 func TestList(t *testing.T) {
-	ask(t, http.HandlerFunc(list), "GET /?limit=20&offset=40&sort=name&order=desc", "").
-		want(t, 200, `{"users":[{"id":1,"name":"Ada"},{"id":2,"name":"Bob"}],"total":42}`)
+	testkit.Serve(t, http.HandlerFunc(list), "GET", "/?limit=20&offset=40&sort=name&order=desc", "").
+		Want(t, 200, `{"users":[{"id":1,"name":"Ada"},{"id":2,"name":"Bob"}],"total":42}`)
 	if want := "name DESC limit 20 offset 40"; store.asked != want {
 		t.Errorf("the store was asked for %q, want %q", store.asked, want)
 	}
-	ask(t, http.HandlerFunc(list), "GET /?limit=1000&sort=password&order=x", "")
+	testkit.Serve(t, http.HandlerFunc(list), "GET", "/?limit=1000&sort=password&order=x", "")
 	if want := "id ASC limit 100 offset 0"; store.asked != want {
 		t.Errorf("the store was asked for %q, want %q", store.asked, want)
 	}
@@ -225,10 +226,10 @@ func TestBulkIDs(t *testing.T) {
 		//snippet:end
 		fmt.Fprint(w, request.IDs)
 	})
-	ask(t, handler, "POST /", `{"ids":[3,1]}`).want(t, 200, "[3 1]")
+	testkit.Serve(t, handler, "POST", "/", `{"ids":[3,1]}`).Want(t, 200, "[3 1]")
 	for _, body := range []string{`{"ids":[]}`, `{"ids":["x"]}`, `{"ids":[1` + strings.Repeat(",1", 100) + `]}`} {
-		if got := ask(t, handler, "POST /", body); got.status != 400 {
-			t.Errorf("%.40s: status %d", body, got.status)
+		if got := testkit.Serve(t, handler, "POST", "/", body); got.StatusCode != 400 {
+			t.Errorf("%.40s: status %d", body, got.StatusCode)
 		}
 	}
 }
@@ -254,15 +255,15 @@ func TestCSV(t *testing.T) {
 		})
 		//snippet:end
 	})
-	got := ask(t, handler, "GET /", "")
-	rows, err := csv.NewReader(strings.NewReader(got.body)).ReadAll()
+	got := testkit.Serve(t, handler, "GET", "/", "")
+	rows, err := csv.NewReader(strings.NewReader(got.Body)).ReadAll()
 	want := [][]string{{"ID", "Name"}, {"1", "Ada"}, {"2", `Bob, "the builder"`}}
 	if err != nil || !reflect.DeepEqual(rows, want) {
 		t.Errorf("rows %q, %v", rows, err)
 	}
-	if disposition := got.header.Get("Content-Disposition"); !strings.Contains(disposition, "users-20") {
+	if disposition := got.Header.Get("Content-Disposition"); !strings.Contains(disposition, "users-20") {
 		t.Errorf("Content-Disposition %q", disposition)
 	}
 	store.err = errors.New("disk on fire")
-	ask(t, handler, "GET /", "").want(t, 500, `{"error":"failed to export"}`)
+	testkit.Serve(t, handler, "GET", "/", "").Want(t, 500, `{"error":"failed to export"}`)
 }

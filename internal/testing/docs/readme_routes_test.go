@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 //snippet:begin README.md
@@ -21,11 +23,11 @@ func TestRoutes(t *testing.T) {
 	router.HandleFunc("GET /files/{path...}", download)
 	router.HandleFunc("GET /{$}", hello)
 	//snippet:end
-	ask(t, router, "GET /users/7", "").want(t, 200, "user 7")
-	ask(t, router, "GET /files/a/b.txt", "").want(t, 200, "download a/b.txt")
-	ask(t, router, "GET /", "").want(t, 200, "hello")
-	ask(t, router, "GET /nope", "").want(t, 404, `{"error":"not found"}`)
-	ask(t, router, "POST /users/7", "").want(t, 405, `{"error":"method not allowed"}`)
+	testkit.Serve(t, router, "GET", "/users/7", "").Want(t, 200, "user 7")
+	testkit.Serve(t, router, "GET", "/files/a/b.txt", "").Want(t, 200, "download a/b.txt")
+	testkit.Serve(t, router, "GET", "/", "").Want(t, 200, "hello")
+	testkit.Serve(t, router, "GET", "/nope", "").Want(t, 404, `{"error":"not found"}`)
+	testkit.Serve(t, router, "POST", "/users/7", "").Want(t, 405, `{"error":"method not allowed"}`)
 }
 
 func TestGroups(t *testing.T) {
@@ -41,14 +43,15 @@ func TestGroups(t *testing.T) {
 	users.HandleFunc("GET /{id}", getUser)       // GET /api/users/{id}
 	users.HandleFunc("DELETE /{id}", deleteUser) // DELETE /api/users/{id}
 	//snippet:end
-	ask(t, router, "POST /api/login", "").want(t, 200, "login")
+	testkit.Serve(t, router, "POST", "/api/login", "").Want(t, 200, "login")
 	for request, want := range map[string]string{
 		"GET /api/users":      "list",
 		"GET /api/users/7":    "user 7",
 		"DELETE /api/users/7": "delete 7",
 	} {
-		ask(t, router, request, "").want(t, 401, `{"error":"login required"}`)
-		ask(t, router, request, "", "Authorization: login").want(t, 200, want)
+		method, path, _ := strings.Cut(request, " ")
+		testkit.Serve(t, router, method, path, "").Want(t, 401, `{"error":"login required"}`)
+		testkit.Serve(t, router, method, path, "", "Authorization: login").Want(t, 200, want)
 	}
 }
 
@@ -84,7 +87,7 @@ func TestNotFoundAndRoutes(t *testing.T) {
 		fmt.Printf("%-6s %s\n", route.Method, route.Path)
 	}
 	//snippet:end
-	ask(t, router, "GET /nope", "").want(t, 404, `{"error":"no such page"}`)
+	testkit.Serve(t, router, "GET", "/nope", "").Want(t, 404, `{"error":"no such page"}`)
 	if want := "DELETE /users/{id}\nGET    /users/{id}\n"; fmt.String() != want {
 		t.Errorf("printed %q, want %q", fmt, want)
 	}

@@ -30,8 +30,8 @@ func TestMetrics(t *testing.T) {
 		})
 	}))
 	//snippet:end
-	ask(t, router, "GET /hello", "")
-	ask(t, router, "GET /fail", "")
+	testkit.Serve(t, router, "GET", "/hello", "")
+	testkit.Serve(t, router, "GET", "/fail", "")
 	fmt := &console{t: t}
 	func() {
 		//snippet:begin README.md
@@ -42,7 +42,7 @@ func TestMetrics(t *testing.T) {
 	if want := "2 0 1\n"; fmt.String() != want {
 		t.Errorf("printed %q, want %q", fmt, want)
 	}
-	page := ask(t, router, "GET /metrics", "").body
+	page := testkit.Serve(t, router, "GET", "/metrics", "").Body
 	for _, line := range []string{
 		`http_requests_total{method="GET",route="/hello",status="2xx"} 1`,
 		`http_requests_total{method="GET",route="/fail",status="5xx"} 1`,
@@ -125,7 +125,7 @@ func TestStartAndStop(t *testing.T) {
 		address := regexp.MustCompile(`127\.0\.0\.1:[1-9]\d*`).FindString(fmt.String())
 		client := &http.Client{Timeout: testkit.Patience}
 		defer client.CloseIdleConnections()
-		askAt(t, client, "http://"+address, "GET /hello", "").want(t, 200, "hello")
+		testkit.Get(t, client, "http://"+address+"/hello").Want(t, 200, "hello")
 	}
 	//snippet:begin README.md
 	server := http.NewServer(router, http.WithAddr("127.0.0.1:0")) // any free port

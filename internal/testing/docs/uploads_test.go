@@ -171,9 +171,9 @@ func TestRefusedUploads(t *testing.T) {
 		{"half a form", smallType, small[:len(small)-20], 400, `{"error":"not a complete multipart form"}`},
 		{"no form", "text/plain", small, 400, `{"error":"not a complete multipart form"}`},
 	} {
-		got := ask(t, http.HandlerFunc(upload), "POST /", string(test.body), "Content-Type: "+test.contentType)
-		if got.status != test.status || strings.TrimSpace(got.body) != test.want {
-			t.Errorf("%s: got %d %s, want %d %s", test.name, got.status, got.body, test.status, test.want)
+		got := testkit.Serve(t, http.HandlerFunc(upload), "POST", "/", string(test.body), "Content-Type: "+test.contentType)
+		if got.StatusCode != test.status || strings.TrimSpace(got.Body) != test.want {
+			t.Errorf("%s: got %d %s, want %d %s", test.name, got.StatusCode, got.Body, test.status, test.want)
 		}
 	}
 }

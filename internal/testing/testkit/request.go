@@ -91,6 +91,17 @@ func Record(handler http.Handler, r *http.Request) *Response {
 // Recorded returns the response that a recorder has so far.
 func Recorded(w *httptest.ResponseRecorder) *Response { return &Response{w.Result(), w.Body.String()} }
 
+// Serve starts an HTTP/1.1 server for a handler, sends it one request, and stops
+// it, so that the handler has returned when Serve does. The request has exactly
+// the fields given; in particular, no Accept-Encoding is added. See [NewRequest].
+func Serve(tb testing.TB, handler http.Handler, method, path, body string, fields ...string) *Response {
+	tb.Helper()
+	srv := StartServer(tb, HTTP1, handler)
+	defer srv.Close() // waits for the handler
+	srv.Client().Transport.(*http.Transport).DisableCompression = true
+	return srv.Do(tb, method, path, body, fields...)
+}
+
 // Send sends a request and reads the response. It does not follow redirects. If
 // the body cannot be read completely, Send returns the response with the part
 // that was read, and the error.
