@@ -284,9 +284,9 @@ func TestConcurrentResponsesOfTheChainDoNotMix(t *testing.T) {
 // one that has lost its context.
 func TestChainInsideAChainWithAnotherRequest(t *testing.T) {
 	t.Parallel()
-	var out logBuffer
+	var out testkit.Log
 	var innerID string
-	logger := jsonLogger(&out)
+	logger := out.JSON()
 	inner := http.Chain(http.TrustedProxies(netip.MustParsePrefix("127.0.0.1/32")), http.RequestID(http.RequestIDConfig{}),
 		http.NewMetrics().Middleware(), http.RequestLogger(logger), http.MaxBody(99))(
 		nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -324,10 +324,10 @@ func TestChainInsideAChainWithAnotherRequest(t *testing.T) {
 // and the request is counted and logged once.
 func TestPanicAfterAHijackingInTheChain(t *testing.T) {
 	t.Parallel()
-	var out logBuffer
+	var out testkit.Log
 	metrics := http.NewMetrics()
 	returned := make(chan bool)
-	chain := http.Chain(http.RequestID(http.RequestIDConfig{}), metrics.Middleware(), http.RequestLogger(jsonLogger(&out)),
+	chain := http.Chain(http.RequestID(http.RequestIDConfig{}), metrics.Middleware(), http.RequestLogger(out.JSON()),
 		http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}), http.SecureHeaders(http.SecureHeadersConfig{}),
 		http.MaxBody(99), http.CORS(http.CORSConfig{}), http.Recovery(nil))(
 		nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {

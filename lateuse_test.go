@@ -426,10 +426,10 @@ func TestLateUseLeavesTheNextResponseAsItShouldBe(t *testing.T) {
 	for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
 		t.Run(string(protocol), func(t *testing.T) {
 			t.Parallel()
-			var out logBuffer
+			var out testkit.Log
 			kept := make(chan nethttp.ResponseWriter, 1)
 			router := http.NewRouter()
-			router.Use(http.RequestLogger(jsonLogger(&out)), http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}),
+			router.Use(http.RequestLogger(out.JSON()), http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}),
 				http.Recovery(nil))
 			router.HandleFunc("GET /keep", func(w nethttp.ResponseWriter, _ *nethttp.Request) { kept <- w })
 			router.HandleFunc("GET /panic", func(nethttp.ResponseWriter, *nethttp.Request) { panic("oops") })
@@ -470,7 +470,7 @@ func TestRequestIsNotWrittenToAfterItsHandlerReturned(t *testing.T) {
 	mux := nethttp.NewServeMux()
 	mux.Handle("POST /{id}", spy)
 	chain := stack(http.RequestID(http.RequestIDConfig{}), http.NewMetrics().Middleware(),
-		http.RequestLogger(jsonLogger(io.Discard), http.LogSkip(func(r *nethttp.Request) bool { return r.Pattern == "never" })), http.MaxBody(100))
+		http.RequestLogger(new(testkit.Log).JSON(), http.LogSkip(func(r *nethttp.Request) bool { return r.Pattern == "never" })), http.MaxBody(100))
 	for name, handler := range map[string]nethttp.Handler{
 		"a router": chain(router), "a ServeMux": chain(mux), "no routes": chain(spy), "no middleware": spy,
 		"a copied request": chain(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { router.ServeHTTP(w, r.WithContext(r.Context())) })),
@@ -504,7 +504,7 @@ func TestOutermostObserverSeesThePattern(t *testing.T) {
 		"RequestID":      {http.RequestID(http.RequestIDConfig{}), copies},
 		"Metrics":        {http.NewMetrics().Middleware(), copies},
 		"MaxBody":        {http.MaxBody(100), copies},
-		"RequestLogger":  {http.RequestLogger(jsonLogger(io.Discard)), copies},
+		"RequestLogger":  {http.RequestLogger(new(testkit.Log).JSON()), copies},
 		"copied twice":   {copies, http.RequestID(http.RequestIDConfig{}), copies, http.NewMetrics().Middleware(), copies},
 		"nothing copies": {http.RequestID(http.RequestIDConfig{})},
 		"ETag alone":     {http.ETag(http.ETagConfig{})},

@@ -31,14 +31,14 @@ func loggingRouter(logger *slog.Logger) *http.Router {
 }
 
 // eachLogger runs test with a JSON and a text logger.
-func eachLogger(t *testing.T, test func(t *testing.T, logger *slog.Logger, out *logBuffer)) {
+func eachLogger(t *testing.T, test func(t *testing.T, logger *slog.Logger, out *testkit.Log)) {
 	t.Helper()
 	for name, handler := range map[string]func(io.Writer) slog.Handler{
 		"JSON": func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) },
 		"text": func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			out := new(logBuffer)
+			out := new(testkit.Log)
 			test(t, slog.New(handler(out)), out)
 		})
 	}
@@ -64,7 +64,7 @@ func checkPrintable(t *testing.T, log string, lines int) {
 // line separators, characters without a width, and bytes that are not UTF-8.
 func TestPathsInEveryLogLineAreEscaped(t *testing.T) {
 	t.Parallel()
-	eachLogger(t, func(t *testing.T, logger *slog.Logger, out *logBuffer) {
+	eachLogger(t, func(t *testing.T, logger *slog.Logger, out *testkit.Log) {
 		srv := testkit.StartServer(t, testkit.HTTP1, loggingRouter(logger))
 		conn, lines := testkit.Dial(t, srv.Addr()), 0
 		for _, target := range []string{
@@ -103,7 +103,7 @@ func TestPathsInEveryLogLineAreEscaped(t *testing.T) {
 // methods that HTTP/1.1 does not allow.
 func TestMethodsInEveryLogLineAreEscaped(t *testing.T) {
 	t.Parallel()
-	eachLogger(t, func(t *testing.T, logger *slog.Logger, out *logBuffer) {
+	eachLogger(t, func(t *testing.T, logger *slog.Logger, out *testkit.Log) {
 		srv := testkit.StartServer(t, testkit.HTTP2, loggingRouter(logger))
 		for _, text := range []string{"GET\u202e", "\u009b31m", "\xff"} {
 			sendHTTP2(t, srv, text, "/error/x")

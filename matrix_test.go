@@ -135,10 +135,10 @@ func shuffled(seed uint64) matrixChain {
 // A watch is what the metrics and the logger of one exchange saw.
 type watch struct {
 	metrics *http.Metrics
-	log     logBuffer
+	log     testkit.Log
 }
 
-func (w *watch) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&w.log, nil)) }
+func (w *watch) logger() *slog.Logger { return w.log.Text() }
 
 // watched is a column whose metrics and log are checked, where it has them;
 // exactly, if they are outside of all that changes the response.

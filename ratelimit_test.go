@@ -27,7 +27,7 @@ func proxies(t testing.TB, prefixes ...string) http.Middleware {
 
 // forwarded makes a request from a peer with X-Forwarded-For lines.
 func forwarded(peer string, lines ...string) *http.Request {
-	r := request("GET", "/", "")
+	r := testkit.NewRequest("GET", "/", "")
 	r.RemoteAddr = peer
 	for _, line := range lines {
 		r.Header.Add("X-Forwarded-For", line)

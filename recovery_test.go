@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
 	nethttp "net/http"
 	"runtime"
 	"strings"
@@ -144,8 +143,8 @@ func TestRecoveryClosesAHijackedConnection(t *testing.T) {
 
 func TestPanicOfTheCallbackIsLogged(t *testing.T) {
 	t.Parallel()
-	var out logBuffer
-	handler := stack(http.RequestLogger(slog.New(slog.NewTextHandler(&out, nil))), http.Recovery(func(any, []byte) { panic("worse") }))(
+	var out testkit.Log
+	handler := stack(http.RequestLogger(out.Text()), http.Recovery(func(any, []byte) { panic("worse") }))(
 		nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) { panic("bad") }))
 	srv := testkit.StartServer(t, testkit.HTTP1, handler)
 	resp := srv.Get(t, "/")
@@ -159,11 +158,11 @@ func TestPanicOfTheCallbackIsLogged(t *testing.T) {
 // chain behind it, and none of that leaves anything behind.
 func TestPanicsInsideOtherMiddleware(t *testing.T) {
 	t.Parallel()
-	var out logBuffer
+	var out testkit.Log
 	bad := func(nethttp.Handler) nethttp.Handler {
 		return nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) { panic("a middleware's mistake") })
 	}
-	handler := stack(http.Recovery(nil), http.RequestLogger(jsonLogger(&out)), http.Compress(http.CompressConfig{}),
+	handler := stack(http.Recovery(nil), http.RequestLogger(out.JSON()), http.Compress(http.CompressConfig{}),
 		http.ETag(http.ETagConfig{}), bad)(nethttp.NotFoundHandler())
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
 		resp := srv.Get(t, "/")

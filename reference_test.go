@@ -2,14 +2,12 @@ package http_test
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"regexp"
 	"slices"
 	"strconv"
@@ -131,10 +129,10 @@ func TestReferenceResponses(t *testing.T) {
 
 func TestReferenceServerErrorIsLoggedWithTheRequest(t *testing.T) {
 	t.Parallel()
-	var log bytes.Buffer
+	var log testkit.Log
 	router := http.NewRouter()
 	router.Use(http.RequestID(http.RequestIDConfig{Generator: func() string { return "id-1" }}))
-	router.Use(http.RequestLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	router.Use(http.RequestLogger(log.Text()))
 	router.HandleFunc("GET /users", func(w http.ResponseWriter, r *http.Request) {
 		http.LoggerFromContext(r.Context()).Info("looking")
 		http.WriteServerError(w, r, "failed to list users", errors.New("disk on fire"))
@@ -251,9 +249,9 @@ func TestReferenceGroupsAndRoutes(t *testing.T) {
 
 func TestReferenceChain(t *testing.T) {
 	t.Parallel()
-	var log bytes.Buffer
+	var log testkit.Log
 	var panicked any
-	logger := slog.New(slog.NewTextHandler(&log, nil))
+	logger := log.Text()
 	metrics := http.NewMetrics()
 	router := http.NewRouter()
 	router.Use(http.RequestID(http.RequestIDConfig{}))

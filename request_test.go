@@ -22,11 +22,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// request makes a request for a path with a body.
-func request(method, target, body string) *http.Request {
-	return httptest.NewRequest(method, target, strings.NewReader(body))
-}
-
 // errorOf returns the message of a JSON error response.
 func errorOf(t *testing.T, body string) string {
 	t.Helper()
@@ -61,7 +56,7 @@ func TestPathParamInt64(t *testing.T) {
 		router.HandleFunc("GET /users/{id}", func(w http.ResponseWriter, r *http.Request) {
 			id, ok = http.PathParamInt64(w, r, "id")
 		})
-		rec := testkit.Record(router, request("GET", "/users/"+tt.value, ""))
+		rec := testkit.Record(router, testkit.NewRequest("GET", "/users/"+tt.value, ""))
 		if id != tt.want || ok != tt.ok {
 			t.Errorf("%q: %d, %v; want %d, %v", tt.value, id, ok, tt.want, tt.ok)
 		}
@@ -76,14 +71,14 @@ func TestPathParamInt64(t *testing.T) {
 
 func TestPathParamOfAMissingWildcardIsEmpty(t *testing.T) {
 	t.Parallel()
-	if got := http.PathParam(request("GET", "/", ""), "id"); got != "" {
+	if got := http.PathParam(testkit.NewRequest("GET", "/", ""), "id"); got != "" {
 		t.Errorf("got %q", got)
 	}
 }
 
 func TestQueryParamsWithFallback(t *testing.T) {
 	t.Parallel()
-	r := request("GET", "/?name=a+b&empty=&n=-5&big=99999999999999999999&word=x&n=6", "")
+	r := testkit.NewRequest("GET", "/?name=a+b&empty=&n=-5&big=99999999999999999999&word=x&n=6", "")
 	if got := http.QueryParam(r, "name"); got != "a b" {
 		t.Errorf("name is %q", got)
 	}
@@ -121,7 +116,7 @@ func TestQueryParamSortReturnsOnlyWhatTheProgramListed(t *testing.T) {
 		{"sort=%00&order=%00", "id", "DESC"},
 	}
 	for _, tt := range tests {
-		column, direction := http.QueryParamSort(request("GET", "/?"+tt.query, ""), allowed, "id", "desc")
+		column, direction := http.QueryParamSort(testkit.NewRequest("GET", "/?"+tt.query, ""), allowed, "id", "desc")
 		if column != tt.column || direction != tt.direction {
 			t.Errorf("%s: %q %q, want %q %q", tt.query, column, direction, tt.column, tt.direction)
 		}
@@ -130,7 +125,7 @@ func TestQueryParamSortReturnsOnlyWhatTheProgramListed(t *testing.T) {
 
 func TestQueryParamSortRefusesAnUnknownDefaultDirection(t *testing.T) {
 	t.Parallel()
-	got := panicText(func() { http.QueryParamSort(request("GET", "/?order=asc", ""), nil, "id", "down") })
+	got := panicText(func() { http.QueryParamSort(testkit.NewRequest("GET", "/?order=asc", ""), nil, "id", "down") })
 	if !strings.Contains(got, "request_test.go:") || !strings.Contains(got, `"down"`) {
 		t.Errorf("panicked with %q", got)
 	}
@@ -159,13 +154,13 @@ func TestParsePaginationClamps(t *testing.T) {
 		{"limit=&offset=", 50, 0},
 	}
 	for _, tt := range tests {
-		got := http.ParsePagination(request("GET", "/?"+tt.query, ""), 50, 100)
+		got := http.ParsePagination(testkit.NewRequest("GET", "/?"+tt.query, ""), 50, 100)
 		if want := (http.Pagination{Limit: tt.limit, Offset: tt.offset}); got != want {
 			t.Errorf("%s: %+v, want %+v", tt.query, got, want)
 		}
 	}
 	for _, bounds := range [][3]int{{200, 100, 100}, {0, 100, 1}, {50, 0, 1}, {-5, -5, 1}} {
-		if got := http.ParsePagination(request("GET", "/", ""), bounds[0], bounds[1]); got.Limit != bounds[2] {
+		if got := http.ParsePagination(testkit.NewRequest("GET", "/", ""), bounds[0], bounds[1]); got.Limit != bounds[2] {
 			t.Errorf("default %d, most %d: limit %d, want %d", bounds[0], bounds[1], got.Limit, bounds[2])
 		}
 	}
@@ -212,7 +207,7 @@ func TestBindJSONAnswersBadBodiesWith400(t *testing.T) {
 				A int `json:"a"`
 			}
 			rec := httptest.NewRecorder()
-			if http.BindJSON(rec, request("POST", "/", tt.body), &dst) {
+			if http.BindJSON(rec, testkit.NewRequest("POST", "/", tt.body), &dst) {
 				t.Fatal("BindJSON returned true")
 			}
 			if rec.Code != 400 || rec.Header().Get("Content-Type") != "application/json" {
@@ -229,7 +224,7 @@ func TestBindJSONLeavesTheResponseAloneOnSuccess(t *testing.T) {
 	t.Parallel()
 	var dst struct{ Name string }
 	rec := httptest.NewRecorder()
-	r := request("POST", "/", ` {"name":"Ada","unknown":[1,2]} `+"\n")
+	r := testkit.NewRequest("POST", "/", ` {"name":"Ada","unknown":[1,2]} `+"\n")
 	if !http.BindJSON(rec, r, &dst) || dst.Name != "Ada" {
 		t.Errorf("bound %+v, answered %q", dst, rec.Body)
 	}
@@ -273,10 +268,10 @@ func TestReadJSONLimitCountsEveryByte(t *testing.T) {
 	}
 	var v any
 	exact := `"` + strings.Repeat("x", 1<<20-2) + `"`
-	if err := http.ReadJSON(request("POST", "/", exact), &v); err != nil {
+	if err := http.ReadJSON(testkit.NewRequest("POST", "/", exact), &v); err != nil {
 		t.Errorf("a body of exactly 1 MB: %v", err)
 	}
-	if err := http.ReadJSON(request("POST", "/", exact+" "), &v); err != http.ErrBodyTooLarge {
+	if err := http.ReadJSON(testkit.NewRequest("POST", "/", exact+" "), &v); err != http.ErrBodyTooLarge {
 		t.Errorf("a body of 1 MB and a byte: %v", err)
 	}
 }
@@ -292,7 +287,7 @@ func TestReadJSONTakesTheLimitOfAMaxBytesReader(t *testing.T) {
 		"bare":          func(r io.ReadCloser) io.ReadCloser { return r },
 		"wrapped error": func(r io.ReadCloser) io.ReadCloser { return wrappedErrors{r} },
 	} {
-		r := request("POST", "/", `{"a":1}`)
+		r := testkit.NewRequest("POST", "/", `{"a":1}`)
 		r.Body = wrap(http.MaxBytesReader(httptest.NewRecorder(), r.Body, 3))
 		var v any
 		if err := http.ReadJSON(r, &v); !errors.Is(err, http.ErrBodyTooLarge) {
@@ -314,7 +309,7 @@ func (w wrappedErrors) Read(p []byte) (int, error) {
 func TestReadJSONOfABodyThatFails(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("connection reset by 10.1.2.3")
-	r := request("POST", "/", "")
+	r := testkit.NewRequest("POST", "/", "")
 	r.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"a":`), errorReader{cause}))
 	var v any
 	err := http.ReadJSON(r, &v)
@@ -340,11 +335,11 @@ func TestReadJSONOfARequestWithoutABody(t *testing.T) {
 func TestReadJSONKeepsTheErrorUnderneath(t *testing.T) {
 	t.Parallel()
 	var dst struct{ A int }
-	err := http.ReadJSON(request("POST", "/", `{"A":"x"}`), &dst)
+	err := http.ReadJSON(testkit.NewRequest("POST", "/", `{"A":"x"}`), &dst)
 	if typeError, ok := errors.AsType[*json.UnmarshalTypeError](err); !ok || typeError.Field != "A" {
 		t.Errorf("error %#v", err)
 	}
-	err = http.ReadJSON(request("POST", "/", `{`), &dst)
+	err = http.ReadJSON(testkit.NewRequest("POST", "/", `{`), &dst)
 	if _, ok := errors.AsType[*json.SyntaxError](err); !ok || !strings.HasPrefix(err.Error(), "http: ") {
 		t.Errorf("error %#v", err)
 	}
@@ -361,7 +356,7 @@ func TestReadJSONGivesEachBodyMemoryOfItsOwn(t *testing.T) {
 	bodies := []string{`{"A":"first"}`, `{"A":"other"}`, `{"A":"` + strings.Repeat("x", 10_000) + `"}`, `[`, `{"A":1}x`}
 	kept := make([]struct{ A keeper }, len(bodies))
 	for i, body := range bodies {
-		_ = http.ReadJSON(request("POST", "/", body), &kept[i]) // the last two are malformed
+		_ = http.ReadJSON(testkit.NewRequest("POST", "/", body), &kept[i]) // the last two are malformed
 	}
 	for i, body := range bodies[:3] {
 		if got := string(kept[i].A); got != body[5:len(body)-1] {
@@ -391,7 +386,7 @@ func TestReadJSONOfABadBodyTakesLittleMemory(t *testing.T) {
 		"over the limit":    strings.Repeat(" ", 3*size),
 	} {
 		for _, chunked := range []bool{false, true} {
-			r := request("POST", "/", body)
+			r := testkit.NewRequest("POST", "/", body)
 			if chunked {
 				r.ContentLength = -1
 			}
@@ -412,8 +407,8 @@ func TestReadJSONPanicsForATargetThatIsNoPointer(t *testing.T) {
 	t.Parallel()
 	for _, dst := range []any{nil, struct{}{}, map[string]int{}, (*int)(nil)} {
 		for name, f := range map[string]func(){
-			"ReadJSON": func() { _ = http.ReadJSON(request("POST", "/", "1"), dst) }, // panics
-			"BindJSON": func() { http.BindJSON(httptest.NewRecorder(), request("POST", "/", "1"), dst) },
+			"ReadJSON": func() { _ = http.ReadJSON(testkit.NewRequest("POST", "/", "1"), dst) }, // panics
+			"BindJSON": func() { http.BindJSON(httptest.NewRecorder(), testkit.NewRequest("POST", "/", "1"), dst) },
 		} {
 			if got := panicText(f); !strings.Contains(got, "request_test.go:") || !strings.Contains(got, "pointer") {
 				t.Errorf("%s into %T panicked with %q", name, dst, got)
@@ -627,7 +622,7 @@ func FuzzReadJSON(f *testing.F) {
 }
 
 func BenchmarkQueryParam(b *testing.B) {
-	r := request("GET", "/?sort=created_at&order=desc&limit=20&offset=40&q=a+b", "")
+	r := testkit.NewRequest("GET", "/?sort=created_at&order=desc&limit=20&offset=40&q=a+b", "")
 	b.Run("QueryParam", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

@@ -1,7 +1,6 @@
 package http_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,46 +9,11 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
-
-// logBuffer collects a logger's output from several goroutines.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-// jsonLogger logs without what differs from run to run.
-func jsonLogger(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{
-		Level: slog.LevelDebug,
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			switch a.Key {
-			case slog.TimeKey:
-				return slog.Attr{}
-			case "duration":
-				return slog.String("duration", "a "+a.Value.Kind().String())
-			}
-			return a
-		},
-	}))
-}
 
 func TestRequestIDIsMadeOrKept(t *testing.T) {
 	t.Parallel()
@@ -94,7 +58,7 @@ func TestRequestIDIsMadeOrKept(t *testing.T) {
 
 func TestTheFirstRequestIDStays(t *testing.T) {
 	t.Parallel()
-	var out logBuffer
+	var out testkit.Log
 	var seen []string // by the middleware between, before and after, and by the handler
 	see := func(next nethttp.Handler) nethttp.Handler {
 		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -104,7 +68,7 @@ func TestTheFirstRequestIDStays(t *testing.T) {
 		})
 	}
 	router := http.NewRouter()
-	router.Use(http.RequestID(http.RequestIDConfig{}), http.RequestLogger(jsonLogger(&out)), see, func(next nethttp.Handler) nethttp.Handler {
+	router.Use(http.RequestID(http.RequestIDConfig{}), http.RequestLogger(out.JSON()), see, func(next nethttp.Handler) nethttp.Handler {
 		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { next.ServeHTTP(w, r.Clone(r.Context())) })
 	})
 	group := router.Group("/api")
@@ -158,14 +122,14 @@ func TestTheFirstRequestIDStays(t *testing.T) {
 
 func TestALoggerAskedForBeforeTheIDHasItAfterwards(t *testing.T) {
 	t.Parallel()
-	var out logBuffer
+	var out testkit.Log
 	early := func(next nethttp.Handler) nethttp.Handler {
 		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			http.LoggerFromContext(r.Context()).Info("early")
 			next.ServeHTTP(w, r)
 		})
 	}
-	h := http.Chain(http.RequestLogger(jsonLogger(&out)), early, http.RequestID(http.RequestIDConfig{}))(
+	h := http.Chain(http.RequestLogger(out.JSON()), early, http.RequestID(http.RequestIDConfig{}))(
 		nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { http.LoggerFromContext(r.Context()).Info("late") }))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	for line := range strings.Lines(out.String()) {
@@ -216,11 +180,11 @@ func TestGetRequestIDWithoutTheMiddlewareIsEmpty(t *testing.T) {
 
 func TestRequestLoggerWritesTheseLines(t *testing.T) {
 	t.Parallel()
-	var out logBuffer
+	var out testkit.Log
 	router := http.NewRouter()
 	router.Use(
 		http.RequestID(http.RequestIDConfig{}),
-		http.RequestLogger(jsonLogger(&out)),
+		http.RequestLogger(out.JSON()),
 		http.Recovery(nil),
 	)
 	router.HandleFunc("GET /users/{id}", func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -270,9 +234,9 @@ func TestRequestLoggerWritesTheseLines(t *testing.T) {
 
 func TestRequestLoggerOptions(t *testing.T) {
 	t.Parallel()
-	var out logBuffer
+	var out testkit.Log
 	router := http.NewRouter()
-	router.Use(http.RequestLogger(jsonLogger(&out),
+	router.Use(http.RequestLogger(out.JSON(),
 		http.LogSkip(func(r *nethttp.Request) bool { return r.Pattern == "GET /health" }),
 		http.LogAttrs(func(r *nethttp.Request) []slog.Attr { return []slog.Attr{slog.String("route", r.Pattern)} }),
 	))
@@ -306,10 +270,10 @@ func TestRequestLoggerRefusesNil(t *testing.T) {
 }
 
 func TestNilLoggerIsTheDefaultOfTheMoment(t *testing.T) {
-	var out logBuffer
+	var out testkit.Log
 	h := http.RequestLogger(nil)(nethttp.NotFoundHandler())
 	old := slog.Default()
-	slog.SetDefault(jsonLogger(&out))
+	slog.SetDefault(out.JSON())
 	defer slog.SetDefault(old)
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	if !strings.Contains(out.String(), `"msg":"http request"`) {
@@ -348,9 +312,9 @@ func TestInnermostLoggerWins(t *testing.T) {
 // the background does, while other requests come and go.
 func TestLoggerSurvivesTheRequest(t *testing.T) {
 	t.Parallel()
-	var out logBuffer
+	var out testkit.Log
 	var first context.Context
-	h := stack(http.RequestID(http.RequestIDConfig{}), http.RequestLogger(jsonLogger(&out)))(
+	h := stack(http.RequestID(http.RequestIDConfig{}), http.RequestLogger(out.JSON()))(
 		nethttp.HandlerFunc(func(_ nethttp.ResponseWriter, r *nethttp.Request) {
 			if first == nil {
 				first = r.Context()
@@ -369,7 +333,7 @@ func TestLoggerSurvivesTheRequest(t *testing.T) {
 
 func TestRequestLoggerUnderATimeout(t *testing.T) {
 	t.Parallel()
-	var out logBuffer
+	var out testkit.Log
 	release := make(chan struct{})
 	finished := make(chan struct{})
 	router := http.NewRouter()
@@ -379,7 +343,7 @@ func TestRequestLoggerUnderATimeout(t *testing.T) {
 		io.WriteString(w, "too late")
 		http.LoggerFromContext(r.Context()).Info("still here")
 	})
-	h := http.RequestLogger(jsonLogger(&out))(nethttp.TimeoutHandler(
+	h := http.RequestLogger(out.JSON())(nethttp.TimeoutHandler(
 		stack(http.RequestID(http.RequestIDConfig{}), http.Recovery(nil))(router), 1, "timed out"))
 	rec := testkit.Record(h, testkit.NewRequest("GET", "/slow", ""))
 	close(release)

@@ -1,7 +1,6 @@
 package http_test
 
 import (
-	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -24,9 +23,9 @@ import (
 
 // logged gives f a request whose logger writes JSON lines, and returns those.
 func logged(f func(r *http.Request)) string {
-	var out bytes.Buffer
-	r := request("GET", "/a/b?secret=1", "")
-	logger := slog.New(slog.NewJSONHandler(&out, nil))
+	var out testkit.Log
+	r := testkit.NewRequest("GET", "/a/b?secret=1", "")
+	logger := out.JSON()
 	f(r.WithContext(http.ContextWithLogger(r.Context(), logger)))
 	return out.String()
 }
@@ -110,9 +109,9 @@ func (badJSON) MarshalJSON() ([]byte, error) { return nil, errors.New("no passwo
 
 func TestWriteJSONAnswersAnEncodingErrorWithAWhole500(t *testing.T) {
 	// Not parallel: the error goes to the default logger.
-	var log bytes.Buffer
+	var log testkit.Log
 	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	slog.SetDefault(log.Text())
 	t.Cleanup(func() { slog.SetDefault(before) })
 	const want = `{"error":"internal server error"}`
 	for _, v := range []any{

@@ -3,7 +3,6 @@ package http_test
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -21,10 +20,10 @@ func askTarget(t *testing.T, srv *testkit.Server, method, host, target string) *
 
 func TestHostsAreComparedWithoutCaseAndTrailingDot(t *testing.T) {
 	t.Parallel()
-	var out logBuffer
+	var out testkit.Log
 	metrics := http.NewMetrics()
 	router := http.NewRouter()
-	router.Use(metrics.Middleware(), http.RequestLogger(slog.New(slog.NewJSONHandler(&out, nil))))
+	router.Use(metrics.Middleware(), http.RequestLogger(out.JSON()))
 	handle := func(on interface {
 		HandleFunc(string, func(http.ResponseWriter, *http.Request))
 	}, pattern string) {

@@ -162,7 +162,7 @@ func TestMalformedRequestsGetWhatNetHTTPGives(t *testing.T) {
 			if status != tt.status {
 				t.Errorf("the answer is %q, want status %q", got, tt.status)
 			}
-			if got := fetchPath(t, srv.Addr(), "/after"); got != `GET /after ""` {
+			if got := testkit.Dial(t, srv.Addr()).Get("/after").Body; got != `GET /after ""` {
 				t.Errorf("the next request gets %q", got)
 			}
 		})

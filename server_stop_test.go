@@ -331,11 +331,12 @@ func TestStopResetsStalledHTTP2StreamsAlone(t *testing.T) {
 		}
 		slow := make(chan string, 1)
 		go func() {
-			body, err := getBody(client, "https://localhost/slow")
+			res, err := testkit.Send(client, testkit.NewRequest("GET", "https://localhost/slow", ""))
 			if err != nil {
-				t.Error(err)
+				slow <- err.Error()
+				return
 			}
-			slow <- body
+			slow <- res.Body
 		}()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)

@@ -75,18 +75,6 @@ func stopLater(srv *http.Server, ctx context.Context) <-chan error {
 	return result
 }
 
-// fetchPath sends a GET request on a connection of its own and returns the body.
-func fetchPath(t *testing.T, addr, path string) string {
-	t.Helper()
-	conn := testkit.Dial(t, addr)
-	conn.Send("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-	body, err := io.ReadAll(conn.ReadResponse("GET").Body)
-	if err != nil {
-		t.Errorf("GET %s: %v", path, err)
-	}
-	return string(body)
-}
-
 // refusesConnections reports whether nothing accepts connections at addr.
 func refusesConnections(addr string) bool {
 	conn, err := net.Dial("tcp", addr)
@@ -113,7 +101,7 @@ func TestServerServesFromStartToStop(t *testing.T) {
 	if _, port, err := net.SplitHostPort(addr); err != nil || port == "0" {
 		t.Errorf("Addr after Start is %q", addr)
 	}
-	if got := fetchPath(t, addr, "/hello"); got != "/hello" {
+	if got := testkit.Dial(t, addr).Get("/hello").Body; got != "/hello" {
 		t.Errorf("the client got %q", got)
 	}
 	idle := testkit.Dial(t, addr)
@@ -455,7 +443,7 @@ func runLater(t *testing.T, srv *http.Server, ctx context.Context, l net.Listene
 	t.Helper()
 	result := make(chan error, 1)
 	go func() { result <- srv.Run(ctx) }()
-	if got := fetchPath(t, l.Addr().String(), "/up"); got != "/up" {
+	if got := testkit.Dial(t, l.Addr().String()).Get("/up").Body; got != "/up" {
 		t.Errorf("the server answered %q", got)
 	}
 	return result
@@ -522,17 +510,6 @@ func tlsClient(t *testing.T, pool *x509.CertPool) *nethttp.Client {
 	return &nethttp.Client{Transport: transport, Timeout: testkit.Patience}
 }
 
-// getBody returns the body of a GET request.
-func getBody(client *nethttp.Client, url string) (string, error) {
-	res, err := client.Get(url)
-	if err != nil {
-		return "", err
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	return string(body), err
-}
-
 func TestTLSServesHTTP2(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile, pool := testkit.KeyPair(t)
@@ -556,10 +533,7 @@ func TestTLSServesHTTP2(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			srv := startServer(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }, tt.opts...)
-			got, err := getBody(tlsClient(t, pool), "https://"+srv.Addr())
-			if err != nil || got != "HTTP/2.0" {
-				t.Errorf("the client got %q, %v", got, err)
-			}
+			testkit.Get(t, tlsClient(t, pool), "https://"+srv.Addr()).Want(t, 200, "HTTP/2.0")
 			if err := receive(t, stopLater(srv, t.Context()), "Stop"); err != nil {
 				t.Errorf("Stop: %v", err)
 			}
@@ -598,11 +572,12 @@ func TestStreamEndsAndSlowRequestFinishesOnOneHTTP2Connection(t *testing.T) {
 	var seen []string
 	for _, path := range []string{"/slow", "/stream"} {
 		go func() {
-			body, err := getBody(client, "https://"+srv.Addr()+path)
+			res, err := testkit.Send(client, testkit.NewRequest("GET", "https://"+srv.Addr()+path, ""))
 			if err != nil {
-				body = err.Error()
+				bodies[path] <- err.Error()
+				return
 			}
-			bodies[path] <- body
+			bodies[path] <- res.Body
 		}()
 		seen = append(seen, receive(t, peers, path))
 	}
@@ -687,7 +662,7 @@ func TestWithHTTPServerHasTheLastWordAndIsHeardEverywhere(t *testing.T) {
 		}
 		hs.ConnState = func(_ net.Conn, state http.ConnState) { states <- state }
 	}))
-	if got := fetchPath(t, srv.Addr(), "/"); got != "base,conn,handler" {
+	if got := testkit.Dial(t, srv.Addr()).Get("/").Body; got != "base,conn,handler" {
 		t.Errorf("the handler saw %q", got)
 	}
 	if got := receive(t, states, "the connection's state"); got != http.StateNew {
@@ -712,11 +687,12 @@ func TestUnencryptedHTTP2CanBeTurnedOnAndDrains(t *testing.T) {
 	t.Cleanup(transport.CloseIdleConnections)
 	body := make(chan string, 1)
 	go func() {
-		got, err := getBody(&nethttp.Client{Transport: transport}, "http://"+srv.Addr())
+		res, err := testkit.Send(&nethttp.Client{Transport: transport}, testkit.NewRequest("GET", "http://"+srv.Addr(), ""))
 		if err != nil {
-			got = err.Error()
+			body <- err.Error()
+			return
 		}
-		body <- got
+		body <- res.Body
 	}()
 	receive(t, entered, "the handler")
 	result := stopLater(srv, t.Context())

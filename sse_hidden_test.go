@@ -1,7 +1,6 @@
 package http_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -175,9 +174,9 @@ func TestHiddenStreamGivesUpStalledClients(t *testing.T) {
 
 // These are not parallel, because they replace the program's logger.
 func TestStreamThatNothingCanBeDoneForIsLoggedOnce(t *testing.T) {
-	var log bytes.Buffer
+	var log testkit.Log
 	defer slog.SetDefault(slog.Default())
-	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	slog.SetDefault(log.Text())
 	send := func(w http.ResponseWriter) {
 		events := http.NewSSEWriter(w)
 		for range 3 {

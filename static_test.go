@@ -342,9 +342,9 @@ func TestStaticTypes(t *testing.T) {
 }
 
 func TestStaticWithoutAnIndexWarnsOnce(t *testing.T) {
-	var buf bytes.Buffer
+	var buf testkit.Log
 	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&buf, nil)))
+	slog.SetDefault(buf.Text())
 	t.Cleanup(func() { slog.SetDefault(before) })
 	h := http.Static(fstest.MapFS{"ui/dist/.gitkeep": {}})
 	for range 3 {

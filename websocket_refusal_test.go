@@ -34,12 +34,12 @@ func (refusingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil
 // error of Upgrade.
 func refusal(t *testing.T, upgrader *http.Upgrader, request string, behind func(http.ResponseWriter) http.ResponseWriter) (*http.Response, string, string, error) {
 	t.Helper()
-	var log syncBuffer
+	var log testkit.Log
 	upgraded := make(chan error, 1)
 	router := http.NewRouter()
 	router.Use(
 		http.RequestID(http.RequestIDConfig{Generator: func() string { return "id-7" }}),
-		http.RequestLogger(slog.New(slog.NewJSONHandler(&log, nil)), http.LogSkip(func(*http.Request) bool { return true })),
+		http.RequestLogger(log.JSON(), http.LogSkip(func(*http.Request) bool { return true })),
 	)
 	router.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if behind != nil {

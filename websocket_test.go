@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	nethttp "net/http"
 	"os"
@@ -304,13 +303,13 @@ func TestSubprotocols(t *testing.T) {
 
 func TestUpgradeThroughTheChain(t *testing.T) {
 	t.Parallel()
-	var log syncBuffer
+	var log testkit.Log
 	metrics := http.NewMetrics()
 	router := http.NewRouter()
 	router.Use(
 		http.RequestID(http.RequestIDConfig{}),
 		metrics.Middleware(),
-		http.RequestLogger(slog.New(slog.NewJSONHandler(&log, nil))),
+		http.RequestLogger(log.JSON()),
 		http.Compress(http.CompressConfig{}),
 		http.ETag(http.ETagConfig{}),
 		http.SecureHeaders(http.SecureHeadersConfig{}),
@@ -341,24 +340,6 @@ func TestUpgradeThroughTheChain(t *testing.T) {
 			t.Fatalf("the log says %s", log.String())
 		}
 	}
-}
-
-// A syncBuffer is a buffer that a handler writes and a test reads.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // A deadlineConn notes the deadlines that are set on it.

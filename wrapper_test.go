@@ -552,7 +552,7 @@ func TestSuperfluousWriteHeaderIsLoggedWithTheHandlersLine(t *testing.T) {
 					second(w)
 				})
 				for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
-					var out logBuffer
+					var out testkit.Log
 					url, client := serveOwn(t, protocol, chain(handler), http.WithHTTPServer(func(hs *nethttp.Server) { hs.ErrorLog = log.New(&out, "", 0) }))
 					testkit.Get(t, client, url)
 					want := `^http: superfluous response.WriteHeader call from \S+http_test\.TestSuperfluous\S+ \(wrapper_test\.go:` + line + `\)\n$`
@@ -568,7 +568,7 @@ func TestSuperfluousWriteHeaderIsLoggedWithTheHandlersLine(t *testing.T) {
 // callerOf returns the text that net/http itself logs for call, if it is a
 // second WriteHeader.
 func callerOf(call func(nethttp.ResponseWriter)) string {
-	var out logBuffer
+	var out testkit.Log
 	srv := httptest.NewUnstartedServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 		w.WriteHeader(nethttp.StatusOK)
 		call(w)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -50,6 +51,15 @@ func (c *Conn) Send(s string) {
 	if _, err := io.WriteString(c.Conn, s); err != nil {
 		c.tb.Fatalf("send %.60q: %v", s, err)
 	}
+}
+
+// Get sends a GET request with the given header lines and returns the response.
+// The server closes the connection after it.
+func (c *Conn) Get(target string, fields ...string) *Response {
+	c.tb.Helper()
+	lines := append([]string{"GET " + target + " HTTP/1.1", "Host: example.com", "Connection: close"}, fields...)
+	c.Send(strings.Join(lines, "\r\n") + "\r\n\r\n")
+	return c.Response(http.MethodGet)
 }
 
 // ReadResponse parses the next response, final or 1xx, to a request with the

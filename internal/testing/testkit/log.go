@@ -30,6 +30,13 @@ func (l *Log) String() string {
 	return string(l.text)
 }
 
+// Reset removes everything that was written.
+func (l *Log) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = nil
+}
+
 // Lines returns the lines that were written, without their ends.
 func (l *Log) Lines() []string {
 	text := strings.TrimSuffix(l.String(), "\n")
