@@ -76,30 +76,26 @@ func ExampleGroup_Use() {
 
 // A group without a prefix adds middleware to some routes of its parent.
 func ExampleGroup_Group() {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}
 	router := http.NewRouter()
 	api := router.Group("/api")
-	api.HandleFunc("GET /news", func(w http.ResponseWriter, r *http.Request) {})
+	api.HandleFunc("POST /logs", handler)
+	protected := api.Group("")
+	protected.Use(http.NewCrossOriginProtection().Handler)
+	protected.HandleFunc("POST /news", handler)
 
-	members := api.Group("")
-	members.Use(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, err := r.Cookie("session"); err != nil {
-				http.WriteError(w, http.StatusUnauthorized, "log in first")
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
-	})
-	members.HandleFunc("POST /news", func(w http.ResponseWriter, r *http.Request) {})
-
-	for _, method := range []string{"GET", "POST"} {
+	for _, path := range []string{"/api/logs", "/api/news"} {
+		r := httptest.NewRequest("POST", path, nil)
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		rec := httptest.NewRecorder()
-		router.ServeHTTP(rec, httptest.NewRequest(method, "/api/news", nil))
-		fmt.Println(method, rec.Code)
+		router.ServeHTTP(rec, r)
+		fmt.Println(path, rec.Code)
 	}
 	// Output:
-	// GET 200
-	// POST 401
+	// /api/logs 204
+	// /api/news 403
 }
 
 // Generated code often registers its routes on an interface with HandleFunc

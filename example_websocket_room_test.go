@@ -3,6 +3,7 @@ package http_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http/httptest"
 	"sync"
 	"time"
@@ -10,12 +11,12 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// A room passes each message on to everyone in it. Every member has a queue
-// and a goroutine that writes, so a client that stops reading delays nobody:
-// if its queue is full, or a write takes 10 seconds, it is disconnected.
+// A room sends each message to all of its members. Every member has a queue and
+// a goroutine that writes, so a client that stops reading does not delay the
+// others: if its queue is full, or a write takes 10 seconds, it is disconnected.
 type room struct {
 	mu     sync.Mutex
-	queues map[chan *http.PreparedMessage]bool // one for each member
+	queues map[chan *http.PreparedMessage]bool // one per member
 }
 
 func (r *room) join() chan *http.PreparedMessage {
@@ -35,7 +36,7 @@ func (r *room) leave(queue chan *http.PreparedMessage) {
 	r.remove(queue)
 }
 
-// remove closes the queue, once. The caller must hold r.mu.
+// remove closes the queue unless it is already closed. The caller must hold r.mu.
 func (r *room) remove(queue chan *http.PreparedMessage) {
 	if r.queues[queue] {
 		delete(r.queues, queue)
@@ -60,8 +61,8 @@ func (r *room) send(text string) error {
 	return nil
 }
 
-// ServeHTTP lets a client in. It joins before the handshake, so that it gets
-// every message that is sent after the handshake.
+// ServeHTTP adds a client to the room. It does so before the handshake, so that
+// the client gets every message that is sent after the handshake.
 func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	queue := r.join()
 	defer r.leave(queue)
@@ -83,8 +84,8 @@ func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// write sends what is in the queue until the queue is closed or a write fails.
-// It closes the connection, which ends the goroutine that reads.
+// write sends the messages in the queue until the queue is closed or a write
+// fails. Then it closes the connection, which ends the goroutine that reads.
 func write(conn *http.Conn, queue chan *http.PreparedMessage) {
 	defer conn.Close()
 	for message := range queue {
@@ -95,7 +96,7 @@ func write(conn *http.Conn, queue chan *http.PreparedMessage) {
 	}
 }
 
-// A chat room that one slow client cannot hold up.
+// This example is a chat room that one slow client cannot delay.
 func ExamplePreparedMessage() {
 	router := http.NewRouter()
 	router.Handle("GET /room", new(room))
@@ -106,16 +107,17 @@ func ExamplePreparedMessage() {
 	for range 3 {
 		conn, _, err := http.Dial(context.Background(), server.URL+"/room", nil)
 		if err != nil {
-			fmt.Println(err)
-			return
+			log.Fatal(err)
 		}
 		defer conn.Close()
 		members = append(members, conn)
 	}
-	members[0].WriteMessage(http.TextMessage, []byte("hello, everyone"))
+	if err := members[0].WriteMessage(http.TextMessage, []byte("hello, everyone")); err != nil {
+		log.Fatal(err)
+	}
 	for _, conn := range members {
 		_, payload, err := conn.ReadMessage()
-		fmt.Printf("%s %v\n", payload, err)
+		fmt.Println(string(payload), err)
 	}
 	// Output:
 	// hello, everyone <nil>
