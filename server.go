@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -18,53 +19,78 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 )
 
-// ErrServerStarted is returned by [Server.Start] if the server runs already.
+// ErrServerStarted is returned by [Server.Start] if the server is running
+// already.
 var ErrServerStarted = errors.New("http: server already started")
 
-// A Server serves HTTP/1.1, and HTTP/2 where there is TLS, from Start to Stop.
-// It is made by [NewServer], can be started successfully once, and all its
-// methods may be called from any goroutine.
+// A Server serves HTTP/1.1, and over TLS also HTTP/2, from [Server.Start] until
+// [Server.Stop]. A Server can be started once.
 //
-// Start and Stop have the shape of lifecycle hooks; a main function that has
-// no lifecycle of its own calls [Server.Run].
+// Start and Stop fit the hooks of a lifecycle manager. A main function without
+// one calls [Server.Run].
+//
+// Create a Server with [NewServer]. The methods of a zero Server panic.
+//
+// A Server is safe for concurrent use by multiple goroutines.
+//
+// # Differences from net/http
+//
+// Compared with a zero [net/http.Server], a Server
+//
+//   - limits the time for reading requests, for writing responses, and for
+//     keeping idle connections;
+//   - waits in Stop for WebSockets and event streams as well, after asking
+//     them to end;
+//   - disconnects, in Stop, peers that do not respond.
+//
+// Use [WithHTTPServer] to change any other field of the [net/http.Server]. To
+// use a Server's handler without a Server, pass it to net/http directly: a
+// [Router] and all middleware work there too.
 type Server struct {
 	hs           *http.Server
 	listener     net.Listener // from WithListener, or nil
-	secure       bool         // serve TLS
+	secure       bool         // whether to serve TLS
 	certFile     string
 	keyFile      string
 	drainTimeout time.Duration
 	adjust       []func(*http.Server) // from WithHTTPServer
-	router       *Router              // the handler, if it is one
+	router       *Router              // the handler, if it is a Router
 	drain        *shutdown.Registry
 
-	failed    chan error // what Err returns
-	endFailed sync.Once  // closes failed
+	failures      chan error // returned by Err
+	closeFailures sync.Once
 
-	served     chan struct{} // closed when no connection is accepted any more
-	serveErr   error         // why, if not for Stop; to be read after served
-	abandonErr error         // from closing a listener never served; likewise
+	served     chan struct{} // closed when the server no longer accepts connections
+	serveErr   error         // why it failed, or nil; read only after served is closed
+	abandonErr error         // from closing a listener that was never served; likewise
 
-	mu    sync.Mutex
+	mu    sync.Mutex // guards the fields below
 	phase phase
-	addr  string // once bound
+	addr  string // the bound address, or "" before Start
 }
 
 // A phase is a part of a server's life.
+//
+//	from     to       when
+//	created  started  Start succeeds
+//	created  stopped  Stop is called first
+//	started  stopped  Stop is called
+//
+// If Start fails, or if serving fails later, the phase does not change.
 type phase int
 
 const (
-	created phase = iota
-	started
-	stopped
+	created phase = iota // Start may be called
+	started              // the listener is open, unless it has failed
+	stopped              // Start returns an error
 )
 
-// NewServer returns a server for handler, which is usually a [Router]. With
-// no options it serves plain HTTP on port 8080 of all interfaces, with
-// timeouts that keep slow or silent clients from holding connections for
-// ever; each option's comment tells its default.
+// NewServer returns a server for handler, which is usually a [Router]. Without
+// options, it serves HTTP on port 8080 of all interfaces. Its timeouts
+// disconnect slow and silent clients; each option documents its default.
 //
-// A nil handler or option and an invalid option panic.
+// NewServer panics if the handler or an option is nil, or if the options do not
+// fit together. The panic names everything that is wrong.
 func NewServer(handler Handler, opts ...ServerOption) *Server {
 	s := &Server{
 		hs: &http.Server{
@@ -76,37 +102,63 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 			IdleTimeout:       60 * time.Second,
 		},
 		drainTimeout: 25 * time.Second,
-		failed:       make(chan error, 1),
+		failures:     make(chan error, 1),
 		served:       make(chan struct{}),
 	}
+	var problems []string
 	for i, opt := range opts {
 		if opt == nil {
-			callsite.Panicf("NewServer: option %d is nil", i+1)
+			problems = append(problems, fmt.Sprintf("option %d is nil", i+1))
+			continue
 		}
 		opt(s)
 	}
 	for _, adjust := range s.adjust {
 		adjust(s.hs)
 	}
-	s.check()
+	problems = append(problems, s.problems()...)
+	if len(problems) > 0 {
+		callsite.Panicf("NewServer: %s", strings.Join(problems, "; "))
+	}
 	s.router, _ = s.hs.Handler.(*Router)
 	s.drain = shutdown.Attach(s.hs)
 	s.hs.Handler = &response.Handler{Next: s.hs.Handler, Registry: s.drain}
 	return s
 }
 
-// Start binds the server's address and serves it in the background. It
-// returns at once, with an error if the address cannot be bound or the TLS
-// key pair cannot be loaded; then nothing runs, and Start may be tried again.
+// problems returns what is wrong with the settings after all options have been
+// applied.
+func (s *Server) problems() []string {
+	var problems []string
+	if isNil(s.hs.Handler) {
+		problems = append(problems, "the handler is nil")
+	}
+	certificates := false
+	if c := s.hs.TLSConfig; c != nil {
+		certificates = len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil
+	}
+	switch {
+	case s.secure && s.certFile == "" && !certificates:
+		problems = append(problems, "WithTLS has no files, and TLSConfig has no certificates; set one of them")
+	case certificates && !s.secure && s.listener == nil:
+		problems = append(problems, `TLSConfig has certificates, but the server does not use TLS; add WithTLS("", "")`)
+	}
+	return problems
+}
+
+// Start binds the server's address and serves it in the background. If the
+// server has a [Router], Start builds its middleware chains first, and panics
+// if it finds a mistake in them.
 //
-// The end of ctx interrupts the binding only: a server that has started runs
-// until Stop, so that a start-up context with a timeout does no harm.
-// Starting a running server returns [ErrServerStarted], starting one that was
-// stopped an error that wraps [ErrServerClosed].
+// Start returns an error if the address cannot be bound or the TLS key pair
+// cannot be loaded; it may be called again then. If the server is running
+// already, it returns [ErrServerStarted]. If the server was stopped, the error
+// wraps [ErrServerClosed].
 //
-// Of a [Router] it builds the chains of middleware, so that a mistake in them
-// panics here and not in the first request.
+// ctx limits only the time for binding the address. When it ends later, the
+// server keeps running, so a start-up context with a timeout can be used.
 func (s *Server) Start(ctx context.Context) error {
+	s.mustBeMade()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch s.phase {
@@ -134,10 +186,12 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// Addr returns the address the server is bound to, such as "127.0.0.1:49152"
-// or "[::]:8080": after Start this is where clients find it, even if it was
-// asked for port 0. Before Start it is the address as it was configured.
+// Addr returns the address that the server is bound to, for example
+// "127.0.0.1:49152" or "[::]:8080". If the configured port is 0, this is how to
+// find the port that was chosen. Before Start, Addr returns the configured
+// address.
 func (s *Server) Addr() string {
+	s.mustBeMade()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -149,79 +203,89 @@ func (s *Server) Addr() string {
 	return s.hs.Addr
 }
 
-// Err returns a channel that tells if the server fails while it runs and
-// accepts no more connections: it delivers one error then. Stop is still to
-// be called. The channel is closed at the end of Stop, without an error if
-// there was none. It holds the error until somebody receives it, once.
-func (s *Server) Err() <-chan error { return s.failed }
+// Err returns a channel that receives an error if the server can no longer
+// accept connections. At most one error is sent, and the channel holds it until
+// it is received. Stop must still be called. The channel is closed when Stop
+// returns, even if there was no error.
+func (s *Server) Err() <-chan error {
+	s.mustBeMade()
+	return s.failures
+}
 
-// Stop ends the server gracefully: it accepts no more connections, lets
-// running requests finish, and tells long-lived exchanges to end. WebSocket
-// peers are sent close code 1001, and the request context of a handler that
-// has called [NewSSEWriter] is cancelled; the contexts of ordinary requests
-// are not. Stop returns nil when all of this is done and every handler has
-// returned, those of hijacked connections too.
+// Stop stops the server gracefully:
 //
-// If ctx ends first, what is left is cut: request contexts are cancelled and
-// connections closed. The error then says what was cut and wraps ctx's error.
-// Without a deadline Stop waits for as long as a handler runs.
+//   - It closes the listener and the idle connections.
+//   - It waits for running requests. Their contexts are not canceled.
+//   - It sends close code 1001 to WebSocket peers.
+//   - It cancels the request contexts of handlers that have called
+//     [NewSSEWriter].
 //
-// # Peers that are gone
+// Stop returns nil when every connection is closed and every handler has
+// returned, including the handlers of hijacked connections.
 //
-// Stop does not wait for peers that have crashed or stopped reading. It drops
-// them after 5 seconds, all at the same time, and that is not an error:
+// If ctx ends first, Stop cancels the contexts of the requests that are left,
+// closes their connections, and returns an error that counts them and wraps
+// ctx's error. If ctx has no deadline, Stop waits as long as a handler runs.
 //
-//   - A WebSocket whose peer does not answer the close frame is closed.
-//   - If a client takes nothing of an event for 5 seconds, the write fails. A
-//     client that is slow but reads on is waited for.
-//   - A connection that was hijacked by other means than an [Upgrader] is
-//     closed, since Stop cannot know whether its peer is alive.
+// # Unresponsive peers
 //
-// The request context of a WebSocket, or of another hijacked connection, is
-// cancelled after these 5 seconds too, for handlers that wait for it. A
-// handler that goes on without its peer is waited for until ctx ends.
+// Stop does not wait for peers that have crashed or stopped reading. It
+// disconnects all of them after 5 seconds, without an error:
 //
-// # Several calls
+//   - A WebSocket is closed if its peer does not answer the close frame.
+//   - An event stream fails if the client reads nothing for 5 seconds. A client
+//     that reads slowly is not disconnected.
+//   - A connection that was hijacked without an [Upgrader] is always closed,
+//     because Stop cannot find out whether its peer responds.
 //
-// Stop may be called more than once and by multiple goroutines. Every call
-// waits for the same end and returns the same result; the first of their
-// contexts to end cuts it short. Stopping a server that has not started, or
-// has failed to, only keeps it from being started and closes the listener it
-// was given.
+// For a WebSocket or another hijacked connection, the request's context is
+// canceled after these 5 seconds too. Stop waits for a handler that does not
+// return although its peer was disconnected, until ctx ends.
+//
+// # Repeated calls
+//
+// Stop may be called several times and by multiple goroutines. All calls wait
+// for the same end and return the same result. The first context that ends
+// applies to all of them.
+//
+// If the server has not been started, Stop closes the listener of
+// [WithListener], and Start returns an error from then on.
 func (s *Server) Stop(ctx context.Context) error {
+	s.mustBeMade()
 	if s.enterStopped() == created {
 		s.abandon()
 	}
 	err := s.drain.Drain(ctx)
 	<-s.served
-	s.endFailed.Do(func() { close(s.failed) })
+	s.closeFailures.Do(func() { close(s.failures) })
 	if err := errors.Join(err, s.abandonErr); err != nil {
 		return fmt.Errorf("http: stop: %w", err)
 	}
 	return nil
 }
 
-// Run starts the server, waits until ctx ends, the process gets SIGINT or
-// SIGTERM, or the server fails, and then stops it. It returns nil if nothing
-// went wrong, so that a main function can be
+// Run starts the server, waits, and stops it again. It waits until ctx ends,
+// the process receives SIGINT or SIGTERM, or the server fails. It returns nil
+// if nothing went wrong, so a main function can end with
 //
 //	if err := srv.Run(context.Background()); err != nil {
 //		log.Fatal(err)
 //	}
 //
-// Stopping may take as long as [WithDrainTimeout] says. A second signal in
-// that time ends the process, as if Run did not handle signals.
+// Stopping takes at most the time set by [WithDrainTimeout]. A second signal
+// during that time has its usual effect: it ends the process.
 func (s *Server) Run(ctx context.Context) error {
-	// Signals are caught before the start and do not interrupt it: whoever
-	// stops a server while it starts up should see it end well.
-	signalled, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	s.mustBeMade()
+	// A signal during the start does not interrupt it, but stops the server
+	// gracefully right after.
+	signaled, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer release()
 	if err := s.Start(ctx); err != nil {
 		return err
 	}
 	var failure error
 	select {
-	case <-signalled.Done():
+	case <-signaled.Done():
 	case <-s.served:
 		failure = s.serveErr
 	}
@@ -231,13 +295,16 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(failure, s.Stop(ctx))
 }
 
-// A ServerOption changes a setting of a [Server] when [NewServer] makes it.
-// Of two that change the same setting the later one wins.
+// A ServerOption changes a setting of the [Server] that [NewServer] returns. If
+// two options change the same setting, the last one wins.
 type ServerOption func(*Server)
 
-// WithAddr sets the TCP address to listen on, as [net.Listen] takes it:
-// "127.0.0.1:8080", or ":8080" for all interfaces. Port 0 picks a free one,
-// which [Server.Addr] tells. The default is ":8080".
+// WithAddr sets the TCP address to listen on, in the form that [net.Listen]
+// accepts. For example, "127.0.0.1:8080" is reachable from this machine only,
+// and ":8080" is port 8080 of all interfaces. If the port is 0, a free port is
+// chosen; see [Server.Addr]. The default is ":8080".
+//
+// WithAddr panics if addr is empty.
 func WithAddr(addr string) ServerOption {
 	if addr == "" {
 		callsite.Panicf("WithAddr: the address is empty")
@@ -245,13 +312,15 @@ func WithAddr(addr string) ServerOption {
 	return func(s *Server) { s.hs.Addr = addr }
 }
 
-// WithListener serves connections from listener instead of binding an address,
-// for example a Unix socket, or a socket inherited from a supervisor. [WithAddr]
-// then has no effect. The server owns the listener and closes it when it stops.
+// WithListener serves the connections that listener accepts, for example on a
+// Unix socket, or on a socket inherited from a supervisor. The address of
+// [WithAddr] is not used then. [Server.Stop] closes the listener.
 //
-// With [WithTLS], the server speaks TLS on the connections that listener accepts.
-// If listener speaks TLS itself, as one of [crypto/tls.NewListener] does, leave
-// WithTLS out.
+// With [WithTLS], the server uses TLS on these connections. If listener was
+// created by [crypto/tls.NewListener] or uses TLS in another way, do not add
+// WithTLS.
+//
+// WithListener panics if listener is nil.
 func WithListener(listener net.Listener) ServerOption {
 	if listener == nil {
 		callsite.Panicf("WithListener: the listener is nil")
@@ -259,10 +328,12 @@ func WithListener(listener net.Listener) ServerOption {
 	return func(s *Server) { s.listener = listener }
 }
 
-// WithTLS serves HTTPS, in HTTP/2 or HTTP/1.1 as each client prefers, with
-// the certificate chain and private key in two PEM files, read by
-// [Server.Start]. Both names may be empty if [WithHTTPServer] sets a
-// TLSConfig that has certificates.
+// WithTLS serves HTTPS. Each client chooses between HTTP/2 and HTTP/1.1.
+// [Server.Start] reads the certificate chain and the private key from the two
+// files, which must be in PEM format. Both names may be empty if
+// [WithHTTPServer] sets a TLSConfig that has certificates.
+//
+// WithTLS panics if only one of the names is empty.
 func WithTLS(certFile, keyFile string) ServerOption {
 	if (certFile == "") != (keyFile == "") {
 		callsite.Panicf("WithTLS: certificate %q and key %q: one name is empty", certFile, keyFile)
@@ -270,38 +341,43 @@ func WithTLS(certFile, keyFile string) ServerOption {
 	return func(s *Server) { s.secure, s.certFile, s.keyFile = true, certFile, keyFile }
 }
 
-// WithReadTimeout limits how long a client may take to send a whole request,
-// its body included. The default is 15 seconds; 0 means no limit.
+// WithReadTimeout sets the maximum time for reading a request, including its
+// body. The default is 15 seconds; 0 means no limit. WithReadTimeout panics if d
+// is negative.
 func WithReadTimeout(d time.Duration) ServerOption {
 	checkTimeout("WithReadTimeout", d)
 	return func(s *Server) { s.hs.ReadTimeout = d }
 }
 
-// WithReadHeaderTimeout limits how long a client may take to send a request's
-// header. The default is 5 seconds; 0 means no limit.
+// WithReadHeaderTimeout sets the maximum time for reading a request's header.
+// The default is 5 seconds; 0 means no limit. WithReadHeaderTimeout panics if d
+// is negative.
 func WithReadHeaderTimeout(d time.Duration) ServerOption {
 	checkTimeout("WithReadHeaderTimeout", d)
-	return func(s *Server) { s.hs.ReadHeaderTimeout = orNone(d) }
+	return func(s *Server) { s.hs.ReadHeaderTimeout = orUnlimited(d) }
 }
 
-// WithWriteTimeout limits how long a response may take, counted from the end
-// of the request's header. The default is 15 seconds; 0 means no limit. Event
-// streams and WebSockets are exempt.
+// WithWriteTimeout sets the maximum time for a response, starting at the end of
+// the request's header. It does not apply to event streams and WebSockets. The
+// default is 15 seconds; 0 means no limit. WithWriteTimeout panics if d is
+// negative.
 func WithWriteTimeout(d time.Duration) ServerOption {
 	checkTimeout("WithWriteTimeout", d)
 	return func(s *Server) { s.hs.WriteTimeout = d }
 }
 
-// WithIdleTimeout limits how long a connection is kept open for a next
-// request. The default is 60 seconds; 0 means no limit.
+// WithIdleTimeout sets how long a connection may wait for its next request. The
+// default is 60 seconds; 0 means no limit. WithIdleTimeout panics if d is
+// negative.
 func WithIdleTimeout(d time.Duration) ServerOption {
 	checkTimeout("WithIdleTimeout", d)
-	return func(s *Server) { s.hs.IdleTimeout = orNone(d) }
+	return func(s *Server) { s.hs.IdleTimeout = orUnlimited(d) }
 }
 
-// WithMaxHeaderBytes limits the size of a request's line and header. Larger
-// ones are answered with 431. The default is [DefaultMaxHeaderBytes], 1 MiB;
-// net/http adds some slack to either.
+// WithMaxHeaderBytes sets the maximum size of a request's header, including the
+// request line. If a header is larger, the server responds with 431. The
+// default is [DefaultMaxHeaderBytes], 1 MiB; net/http allows a few KiB more than
+// the limit. WithMaxHeaderBytes panics if n is not positive.
 func WithMaxHeaderBytes(n int) ServerOption {
 	if n <= 0 {
 		callsite.Panicf("WithMaxHeaderBytes: %d is not positive", n)
@@ -309,10 +385,12 @@ func WithMaxHeaderBytes(n int) ServerOption {
 	return func(s *Server) { s.hs.MaxHeaderBytes = n }
 }
 
-// WithDrainTimeout sets how long [Server.Run] lets a stopping server finish
-// before it cuts what is left. The default is 25 seconds, a little less than
-// the 30 that supervisors commonly allow before they kill. Stop does not use
-// it: its context decides.
+// WithDrainTimeout sets how long [Server.Run] waits for requests and
+// connections to end before it cuts them. The default is 25 seconds, which is
+// shorter than the usual kill timeout of supervisors, 30 seconds. It has no
+// effect on [Server.Stop], which waits until its context ends.
+//
+// WithDrainTimeout panics if d is not positive.
 func WithDrainTimeout(d time.Duration) ServerOption {
 	if d <= 0 {
 		callsite.Panicf("WithDrainTimeout: %v is not positive", d)
@@ -320,11 +398,15 @@ func WithDrainTimeout(d time.Duration) ServerOption {
 	return func(s *Server) { s.drainTimeout = d }
 }
 
-// WithHTTPServer lets f change any field of the [net/http.Server] underneath:
-// TLSConfig, ErrorLog, Protocols and so on. It runs once, in NewServer, after
-// all other options, and what it sets wins over them. Handler, ConnContext and
-// ConnState are wrapped afterwards for the server's own use, so what f puts
-// there is called too. f must not start or stop the [net/http.Server].
+// WithHTTPServer calls f with the [net/http.Server] that serves the requests,
+// so that f can set any of its fields, for example TLSConfig, ErrorLog or
+// Protocols. NewServer calls f once, after it has applied all other options,
+// so the fields that f sets take precedence.
+//
+// The Server needs Handler, ConnContext and ConnState itself. If f sets them,
+// they are called in addition. f must not start or stop the [net/http.Server].
+//
+// WithHTTPServer panics if f is nil.
 func WithHTTPServer(f func(*http.Server)) ServerOption {
 	if f == nil {
 		callsite.Panicf("WithHTTPServer: the function is nil")
@@ -332,40 +414,30 @@ func WithHTTPServer(f func(*http.Server)) ServerOption {
 	return func(s *Server) { s.adjust = append(s.adjust, f) }
 }
 
-// checkTimeout panics if the option was given a negative duration.
+// checkTimeout panics if d is negative.
 func checkTimeout(option string, d time.Duration) {
 	if d < 0 {
 		callsite.Panicf("%s: %v is negative", option, d)
 	}
 }
 
-// orNone makes 0 mean no limit for a timeout that net/http would otherwise
-// take from ReadTimeout.
-func orNone(d time.Duration) time.Duration {
+// orUnlimited returns -1 for 0. It is for the timeouts for which net/http uses
+// ReadTimeout if they are 0.
+func orUnlimited(d time.Duration) time.Duration {
 	if d == 0 {
 		return -1
 	}
 	return d
 }
 
-// check panics if the settings, all options applied, do not make a server.
-func (s *Server) check() {
-	if isNil(s.hs.Handler) {
-		callsite.Panicf("NewServer: the handler is nil")
-	}
-	certified := false
-	if c := s.hs.TLSConfig; c != nil {
-		certified = len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil
-	}
-	switch {
-	case s.secure && s.certFile == "" && !certified:
-		callsite.Panicf("WithTLS: neither files nor a TLSConfig with certificates")
-	case certified && !s.secure && s.listener == nil:
-		callsite.Panicf("NewServer: TLSConfig has certificates, but without WithTLS they would not be used")
+// mustBeMade panics if s was not returned by NewServer.
+func (s *Server) mustBeMade() {
+	if s == nil || s.hs == nil {
+		callsite.Panicf("Server used without NewServer; create it with NewServer(handler, options...)")
 	}
 }
 
-// loadKeyPair reads the files of WithTLS into the TLS configuration.
+// loadKeyPair loads the files of WithTLS into the TLS configuration.
 func (s *Server) loadKeyPair() error {
 	if s.certFile == "" {
 		return nil
@@ -376,14 +448,14 @@ func (s *Server) loadKeyPair() error {
 	}
 	config := &tls.Config{}
 	if s.hs.TLSConfig != nil {
-		config = s.hs.TLSConfig.Clone() // the user may share it with other servers
+		config = s.hs.TLSConfig.Clone() // the original may belong to other servers too
 	}
 	config.Certificates = []tls.Certificate{pair}
 	s.hs.TLSConfig = config
 	return nil
 }
 
-// listen returns the listener to serve.
+// listen returns the listener of WithListener, or a new one.
 func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	if s.listener != nil {
 		return s.listener, nil
@@ -391,7 +463,7 @@ func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	addr := s.hs.Addr
 	switch {
 	case addr != "":
-	case s.secure: // only WithHTTPServer can have emptied it; these are net/http's defaults
+	case s.secure: // WithHTTPServer has set it to "", which has these meanings in net/http
 		addr = ":https"
 	default:
 		addr = ":http"
@@ -400,7 +472,7 @@ func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	return lc.Listen(ctx, "tcp", addr)
 }
 
-// serve accepts connections until the server stops or the listener fails.
+// serve accepts connections until Stop is called or the listener fails.
 func (s *Server) serve(listener net.Listener) {
 	defer close(s.served)
 	var err error
@@ -412,13 +484,12 @@ func (s *Server) serve(listener net.Listener) {
 	if errors.Is(err, ErrServerClosed) {
 		return
 	}
-	_ = listener.Close() // net/http has closed it, except where TLS settings are at fault
+	_ = listener.Close() // fails if net/http has closed it, which it does unless the TLS settings are wrong
 	s.serveErr = fmt.Errorf("http: serve: %w", err)
-	s.failed <- s.serveErr // its buffer is for this one error
+	s.failures <- s.serveErr // does not block: the buffer holds this one error
 }
 
-// enterStopped makes it impossible to start the server from now on, and
-// returns the phase it was in.
+// enterStopped changes the phase to stopped, and returns the phase before.
 func (s *Server) enterStopped() phase {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -427,7 +498,7 @@ func (s *Server) enterStopped() phase {
 	return before
 }
 
-// abandon takes the place of serve in a server that never started.
+// abandon closes the listener of a server that was never started.
 func (s *Server) abandon() {
 	defer close(s.served)
 	if s.listener != nil {

@@ -13,6 +13,7 @@ import (
 	nethttp "net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"runtime"
 	"strings"
@@ -745,6 +746,10 @@ func TestBadSettingsPanicWithTheUsersLine(t *testing.T) {
 		want string
 		make func()
 	}{
+		{"NewServer: option 1 is nil; option 3 is nil; the handler is nil; " +
+			"WithTLS has no files, and TLSConfig has no certificates; set one of them", func() {
+			http.NewServer(nil, nil, http.WithTLS("", ""), nil)
+		}},
 		{"NewServer: the handler is nil", func() { http.NewServer(nil) }},
 		{"NewServer: the handler is nil", func() { http.NewServer(http.HandlerFunc(nil)) }},
 		{"NewServer: the handler is nil", func() {
@@ -755,8 +760,8 @@ func TestBadSettingsPanicWithTheUsersLine(t *testing.T) {
 		{"WithListener: the listener is nil", func() { http.WithListener(nil) }},
 		{`WithTLS: certificate "c.pem" and key "": one name is empty`, func() { http.WithTLS("c.pem", "") }},
 		{`WithTLS: certificate "" and key "k.pem": one name is empty`, func() { http.WithTLS("", "k.pem") }},
-		{"WithTLS: neither files nor a TLSConfig with certificates", func() { http.NewServer(handler, http.WithTLS("", "")) }},
-		{"NewServer: TLSConfig has certificates, but without WithTLS they would not be used",
+		{"NewServer: WithTLS has no files, and TLSConfig has no certificates; set one of them", func() { http.NewServer(handler, http.WithTLS("", "")) }},
+		{`NewServer: TLSConfig has certificates, but the server does not use TLS; add WithTLS("", "")`,
 			func() { http.NewServer(handler, certified) }},
 		{"WithReadTimeout: -1s is negative", func() { http.WithReadTimeout(-time.Second) }},
 		{"WithReadHeaderTimeout: -1s is negative", func() { http.WithReadHeaderTimeout(-time.Second) }},
@@ -769,13 +774,7 @@ func TestBadSettingsPanicWithTheUsersLine(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.want, func(t *testing.T) {
 			t.Parallel()
-			defer func() {
-				want := regexp.MustCompile(`^http: .*server_test\.go:\d+: ` + regexp.QuoteMeta(tt.want) + `$`)
-				if got := fmt.Sprint(recover()); !want.MatchString(got) {
-					t.Errorf("panic %q, want %s", got, want)
-				}
-			}()
-			tt.make()
+			wantPanic(t, tt.want, tt.make)
 		})
 	}
 }
@@ -816,4 +815,39 @@ func TestFramesUnderAServerAreNamed(t *testing.T) {
 	if len(anonymous) > 0 {
 		t.Errorf("these frames have no names: %q", anonymous)
 	}
+}
+
+func TestAServerWithoutNewServerPanicsInEveryMethod(t *testing.T) {
+	t.Parallel()
+	calls := map[string]func(*http.Server){
+		"Addr":  func(s *http.Server) { s.Addr() },
+		"Err":   func(s *http.Server) { s.Err() },
+		"Run":   func(s *http.Server) { s.Run(t.Context()) },
+		"Start": func(s *http.Server) { s.Start(t.Context()) },
+		"Stop":  func(s *http.Server) { s.Stop(t.Context()) },
+	}
+	for method := range reflect.TypeFor[*http.Server]().Methods() {
+		for name, srv := range map[string]*http.Server{"zero": new(http.Server), "nil": nil} {
+			t.Run(method.Name+" "+name, func(t *testing.T) {
+				t.Parallel()
+				wantPanic(t, "Server used without NewServer; create it with NewServer(handler, options...)",
+					func() { calls[method.Name](srv) })
+			})
+		}
+	}
+}
+
+// wantPanic fails the test unless f panics with the line of this file's that
+// calls into the package, and with the message.
+func wantPanic(t *testing.T, message string, f func()) {
+	t.Helper()
+	_, file, _, _ := runtime.Caller(1)
+	want := regexp.MustCompile(`^http: ` + regexp.QuoteMeta(file) + `:\d+: ` + regexp.QuoteMeta(message) + `$`)
+	defer func() {
+		t.Helper()
+		if got := fmt.Sprint(recover()); !want.MatchString(got) {
+			t.Errorf("panic %q, want %s", got, want)
+		}
+	}()
+	f()
 }
