@@ -1,42 +1,63 @@
 package http
 
 import (
+	"sync"
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/metrics"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// Metrics counts requests, by method, route and class of status, with their
-// durations and the bytes sent. Make one with [NewMetrics], put its
-// [Metrics.Middleware] into the chain, and read it with [Metrics.Stats] or,
-// for Prometheus, [Metrics.Collect].
+// Metrics counts requests by method, route and status class, and records their
+// durations and the bytes sent.
 //
-// What clients send cannot make it grow: routes are the patterns registered,
-// never paths, and methods other than GET, HEAD, POST, PUT, PATCH, DELETE,
-// OPTIONS, CONNECT and TRACE count as "other".
+// Add [Metrics.Middleware] to the chain, and read the numbers with
+// [Metrics.Stats] or, for Prometheus, with [Metrics.Collect].
 //
-// All methods may be called from any number of goroutines.
-type Metrics struct{ table *metrics.Table }
+// Clients cannot make the number of series grow. Routes are the patterns that
+// were registered, never the paths of requests, and methods other than GET, HEAD,
+// POST, PUT, PATCH, DELETE, OPTIONS, CONNECT and TRACE are counted as "other".
+//
+// The zero value is ready to use. A Metrics must not be copied after first use.
+// All methods are safe for concurrent use by multiple goroutines.
+type Metrics struct {
+	once   sync.Once      // makes counts
+	counts *metrics.Table // see table
+}
 
-// NewMetrics returns metrics with nothing counted.
-func NewMetrics() *Metrics { return &Metrics{metrics.New()} }
+// NewMetrics returns a Metrics that has counted no requests.
+func NewMetrics() *Metrics { return new(Metrics) }
+
+// table returns the counters. The first call makes them.
+func (m *Metrics) table() *metrics.Table {
+	m.once.Do(func() { m.counts = metrics.New() })
+	return m.counts
+}
 
 // Middleware returns middleware that counts each request when its handler
 // returns or panics.
 //
-// The status counted is the final one: not that of a 1xx response before it,
-// 101 for a hijacked connection, 200 if the handler wrote nothing, and 500 if
-// it panicked before it wrote something.
+// # Status
 //
-// It belongs early in the chain, after [RequestID] and before [RequestLogger]
-// and everything else, so that it sees all requests, for their whole time and
-// with the bytes that were really sent, and the 500 that [Recovery] makes of
-// a panic. Have it once in a chain: a request is counted wherever it passes.
+// The status counted is the final one:
+//
+//   - 200 if the handler wrote nothing;
+//   - 500 if the handler panicked before it wrote anything;
+//   - 101 for a hijacked connection.
+//
+// Informational (1xx) responses before the final one are not counted.
+//
+// # Position in the chain
+//
+// Add it early, after [RequestID] and before [RequestLogger] and everything
+// else. It then sees all requests, for their whole duration, with the bytes that
+// were sent and with the status 500 that [Recovery] writes after a panic.
+//
+// Add it only once to a chain. If it is on the router and on a group too, the
+// requests of the group are counted twice.
 func (m *Metrics) Middleware() Middleware {
-	return func(next Handler) Handler {
-		return &metricsHandler{table: m.table, next: next}
-	}
+	table := m.table()
+	return func(next Handler) Handler { return &metricsHandler{table: table, next: next} }
 }
 
 // A metricsHandler is the handler that Metrics.Middleware makes.
@@ -62,9 +83,9 @@ func (h *metricsHandler) count(stripe uint32, e *exchange) {
 	h.table.Finish(stripe, r.Method, routeOf(cw, r), e.status(), cw.Bytes(), time.Since(e.start))
 }
 
-// routeOf returns the pattern that matched the request, or "". Where no
-// [Router] has told, a bare [ServeMux] may have; but for CONNECT requests that
-// it redirects, it writes their path into the pattern.
+// routeOf returns the pattern that matched the request, or "". If no [Router]
+// set it, a [ServeMux] may have. ServeMux sets the pattern of a CONNECT request
+// that it redirects to the path, which clients choose, so that one is ignored.
 func routeOf(cw *response.Writer, r *Request) string {
 	pattern := cw.State().Pattern()
 	if pattern == "" && r.Method != MethodConnect {
@@ -73,36 +94,41 @@ func routeOf(cw *response.Writer, r *Request) string {
 	return pattern
 }
 
-// MetricsStats is a snapshot of the counters of a [Metrics]. Encoded as JSON
-// it is an object with the names total_requests, active_requests, status_2xx,
+// MetricsStats is a snapshot of the counters of a [Metrics]. Its JSON encoding is
+// an object with the members total_requests, active_requests, status_2xx,
 // status_3xx, status_4xx, status_5xx, bytes_written and avg_duration_ms.
 type MetricsStats struct {
-	// TotalRequests is the number of requests that have been answered.
+	// TotalRequests is the number of requests whose handler has returned or
+	// panicked.
 	TotalRequests int64 `json:"total_requests"`
-	// ActiveRequests is the number of requests being served right now.
+	// ActiveRequests is the number of requests that are being served.
 	ActiveRequests int64 `json:"active_requests"`
-	// Status2xx is how many of TotalRequests had a status of 200 to 299.
+	// Status2xx is the number of requests with a status from 200 to 299.
 	Status2xx int64 `json:"status_2xx"`
-	// Status3xx is how many had a status of 300 to 399, redirects mostly.
+	// Status3xx is the number of requests with a status from 300 to 399, for
+	// example redirects.
 	Status3xx int64 `json:"status_3xx"`
-	// Status4xx is how many had a status of 400 to 499, errors of clients.
+	// Status4xx is the number of requests with a status from 400 to 499,
+	// client errors.
 	Status4xx int64 `json:"status_4xx"`
-	// Status5xx is how many had a status of 500 to 599, errors of the server.
+	// Status5xx is the number of requests with a status from 500 to 599,
+	// server errors.
 	Status5xx int64 `json:"status_5xx"`
-	// BytesWritten is the number of bytes of all response bodies together.
+	// BytesWritten is the total number of bytes of response bodies.
 	BytesWritten int64 `json:"bytes_written"`
-	// AvgDurationMs is the mean duration of a request in milliseconds, or 0
-	// before the first. Hijacked connections count until their handler returns.
+	// AvgDurationMs is the mean duration of a request in milliseconds, or 0 if
+	// there were no requests. The duration ends when the handler returns; for a
+	// hijacked connection too.
 	AvgDurationMs float64 `json:"avg_duration_ms"`
 }
 
-// Stats returns the sum over all requests so far. Requests that end while it
-// adds up may be in some fields and not yet in others.
+// Stats returns the totals of all requests so far. A request that ends during the
+// call may be included in some fields and not yet in others.
 func (m *Metrics) Stats() MetricsStats {
 	var stats MetricsStats
 	var duration time.Duration
-	stats.ActiveRequests = m.table.Active()
-	for _, s := range m.table.Snapshot() {
+	stats.ActiveRequests = m.table().Active()
+	for _, s := range m.table().Snapshot() {
 		stats.TotalRequests += s.Count
 		stats.BytesWritten += s.Bytes
 		duration += s.Sum
@@ -123,25 +149,30 @@ func (m *Metrics) Stats() MetricsStats {
 	return stats
 }
 
-// Collect returns everything counted, for [PrometheusHandler]:
+// Collect returns all metrics, in the form that [PrometheusHandler] expects:
 //
-//	http_requests_in_flight        gauge
-//	http_requests_total            counter
-//	http_request_duration_seconds  histogram, buckets from 5 ms to 10 s
-//	http_response_body_bytes_total counter
+//	http_requests_in_flight         gauge
+//	http_requests_total             counter
+//	http_request_duration_seconds   histogram, with buckets from 5 ms to 10 s
+//	http_response_body_bytes_total  counter
 //
-// All but the first have the labels method; route, the path of the pattern
-// that matched, with its host if it has one, or "unmatched"; and status, the
-// class: "2xx". The result is the caller's, to change or to add to.
+// All but http_requests_in_flight have three labels:
+//
+//   - method, for example "GET";
+//   - route, the host and path of the pattern that matched, for example
+//     "/users/{id}", or "unmatched";
+//   - status, the class of the status, for example "2xx".
+//
+// The caller owns the result and may change it or append to it.
 func (m *Metrics) Collect() []PrometheusMetric {
-	all := m.table.Snapshot()
+	all := m.table().Snapshot()
 	bounds := make([]float64, len(metrics.Bounds))
 	for i, bound := range metrics.Bounds {
 		bounds[i] = bound.Seconds()
 	}
 	out := make([]PrometheusMetric, 0, 1+3*len(all))
 	out = append(out, PrometheusMetric{
-		Name: "http_requests_in_flight", Type: "gauge", Value: float64(m.table.Active()),
+		Name: "http_requests_in_flight", Type: "gauge", Value: float64(m.table().Active()),
 		Help: "Requests being served.",
 	})
 	for _, s := range all {

@@ -458,3 +458,29 @@ func BenchmarkPrometheusHandler50(b *testing.B) {
 		handler(w, r)
 	}
 }
+
+func TestZeroMetricsAreReadyToUse(t *testing.T) {
+	t.Parallel()
+	var unused http.Metrics
+	if got := unused.Stats(); got != (http.MetricsStats{}) {
+		t.Errorf("before the first request: %+v", got)
+	}
+	if got := unused.Collect(); len(got) != 1 {
+		t.Errorf("before the first request, Collect returns %v", got)
+	}
+
+	// The first use may be in several goroutines.
+	var m http.Metrics
+	var users sync.WaitGroup
+	for range 8 {
+		users.Go(func() {
+			serveOnce(m.Middleware()(reply("")))
+			m.Collect()
+			m.Stats()
+		})
+	}
+	users.Wait()
+	if got := m.Stats(); got.TotalRequests != 8 || got.Status2xx != 8 || got.ActiveRequests != 0 {
+		t.Errorf("after 8 requests: %+v", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"compress/gzip"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -460,49 +461,63 @@ func compressedTypes() []string {
 }
 
 func newCompressStage(config CompressConfig) *compress.Stage {
-	level := cmp.Or(config.Level, 6)
-	if level == gzip.DefaultCompression {
+	config.check()
+	level := config.Level
+	if level == 0 || level == gzip.DefaultCompression {
 		level = 6
-	}
-	if level < gzip.BestSpeed || level > gzip.BestCompression {
-		callsite.Panicf("CompressConfig.Level: %d is not from 1 to 9", config.Level)
-	}
-	if config.MinSize < 0 {
-		callsite.Panicf("CompressConfig.MinSize: %d is negative", config.MinSize)
 	}
 	stage := &compress.Stage{MinSize: cmp.Or(config.MinSize, 1024), Types: slices.Clone(config.ContentTypes)}
 	if stage.Types == nil {
 		stage.Types = compressedTypes()
 	}
 	for i, t := range stage.Types {
-		parsed, ok := compress.ParseType(t)
-		if !ok {
-			callsite.Panicf(`CompressConfig.ContentTypes: %q is not the beginning of a media type; `+
-				`use "text/" or "text/*" for a whole top-level type, "+json" for a suffix`, t)
-		}
-		stage.Types[i] = parsed
+		stage.Types[i], _ = compress.ParseType(t) // checked above
 	}
-	seen := map[string]bool{}
-	for i, e := range config.Encoders {
+	replaced := false
+	for _, e := range config.Encoders {
 		name := strings.ToLower(e.Name)
-		switch {
-		case !header.IsToken(name) || name == "identity":
-			callsite.Panicf("CompressConfig.Encoders[%d].Name: %q is not a content coding", i, e.Name)
-		case seen[name]:
-			callsite.Panicf("CompressConfig.Encoders[%d].Name: %q is there twice", i, e.Name)
-		case e.New == nil:
-			callsite.Panicf("CompressConfig.Encoders[%d].New: nil function", i)
-		}
-		seen[name] = true
+		replaced = replaced || name == "gzip"
 		stage.Add(name, func() compress.Resetter { return e.New() }, e.Reuse)
 	}
-	if !seen["gzip"] {
+	if !replaced {
 		stage.Add("gzip", func() compress.Resetter {
-			zw, _ := gzip.NewWriterLevel(io.Discard, level) // the level is checked above
+			zw, _ := gzip.NewWriterLevel(io.Discard, level) // checked above
 			return zw
 		}, true)
 	}
 	return stage
+}
+
+// check panics if a field is wrong.
+func (c *CompressConfig) check() {
+	var wrong callsite.FieldErrors
+	if c.Level < gzip.DefaultCompression || c.Level > gzip.BestCompression {
+		wrong.Addf("Level", "%d is not from 1 to 9", c.Level)
+	}
+	if c.MinSize < 0 {
+		wrong.Addf("MinSize", "%d is negative", c.MinSize)
+	}
+	for i, t := range c.ContentTypes {
+		if _, ok := compress.ParseType(t); !ok {
+			wrong.Addf(fmt.Sprintf("ContentTypes[%d]", i), `%q is not the beginning of a media type, such as "application/json"`+
+				` or "text/*", or a suffix, such as "+json"`, t)
+		}
+	}
+	seen := map[string]bool{}
+	for i, e := range c.Encoders {
+		field, name := fmt.Sprintf("Encoders[%d]", i), strings.ToLower(e.Name)
+		switch {
+		case !header.IsToken(name) || name == "identity":
+			wrong.Addf(field+".Name", "%q is not a content coding", e.Name)
+		case seen[name]:
+			wrong.Addf(field+".Name", "%q is listed twice", e.Name)
+		}
+		if e.New == nil {
+			wrong.Addf(field+".New", "nil function")
+		}
+		seen[name] = true
+	}
+	wrong.PanicIfAny("CompressConfig")
 }
 
 // ETagConfig sets up [ETag]. The zero value is ready to use.
@@ -601,10 +616,8 @@ type SecureHeadersConfig struct {
 // itself (CORS, rate limits, authentication), so that refusals have the fields
 // too. On which side of [Compress] and [ETag] it stands makes no difference.
 func SecureHeaders(config SecureHeadersConfig) Middleware {
-	fields, err := secureheaders.Compile(secureheaders.Config(config))
-	if err != nil {
-		callsite.Panicf("SecureHeadersConfig.%v", err)
-	}
+	fields, wrong := secureheaders.Compile(secureheaders.Config(config))
+	wrong.PanicIfAny("SecureHeadersConfig")
 	return func(next Handler) Handler {
 		return &secureheaders.Handler{Fields: fields, Next: next}
 	}
@@ -685,10 +698,8 @@ type CORSConfig struct {
 // preflights (logging, metrics, [SecureHeaders]) and before authentication,
 // because browsers send preflights without credentials.
 func CORS(config CORSConfig) Middleware {
-	policy, err := cors.New(cors.Config(config))
-	if err != nil {
-		callsite.Panicf("CORSConfig.%v", err)
-	}
+	policy, wrong := cors.New(cors.Config(config))
+	wrong.PanicIfAny("CORSConfig")
 	return func(next Handler) Handler {
 		return &cors.Handler{Policy: policy, Next: next}
 	}

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strconv"
@@ -97,9 +98,6 @@ type RateLimitStore interface {
 // share one limit.
 func RateLimit(config RateLimitConfig) Middleware {
 	l := newRateLimiter(config)
-	if config.KeyFunc == nil {
-		l.byAddress = callsite.Location()
-	}
 	return func(next Handler) Handler {
 		h := &rateLimitHandler{rateLimiter: l, next: next}
 		orderOf(h).mustPrecede(orderOf(next))
@@ -130,42 +128,50 @@ type rateLimiter struct {
 }
 
 func newRateLimiter(config RateLimitConfig) *rateLimiter {
+	config.check()
 	l := &rateLimiter{RateLimitConfig: config}
-	l.Limit = positiveOr(config.Limit, 60, "Limit")
-	l.Window = positiveOr(config.Window, time.Minute, "Window")
-	l.StoreTimeout = positiveOr(config.StoreTimeout, 500*time.Millisecond, "StoreTimeout")
-	l.MaxKeys = positiveOr(config.MaxKeys, 1_000_000, "MaxKeys")
-	if config.Store != nil && config.MaxKeys != 0 {
-		callsite.Panicf("RateLimitConfig.MaxKeys: has no effect together with Store")
-	}
-	if config.Store == nil && config.StoreTimeout != 0 {
-		callsite.Panicf("RateLimitConfig.StoreTimeout: has no effect without Store")
-	}
-	if l.KeyFunc == nil {
-		l.KeyFunc = func(r *Request) string { return clientAddress(r).Key() }
-	}
-	if l.Message == "" {
-		l.Message = "rate limit exceeded"
-	}
+	l.Limit = cmp.Or(config.Limit, 60)
+	l.Window = cmp.Or(config.Window, time.Minute)
+	l.StoreTimeout = cmp.Or(config.StoreTimeout, 500*time.Millisecond)
+	l.Message = cmp.Or(config.Message, "rate limit exceeded")
 	l.limit = strconv.Itoa(l.Limit)
+	if l.KeyFunc == nil {
+		l.KeyFunc = addressKey
+		l.byAddress = callsite.Location()
+	}
 	if l.Store == nil {
-		l.counters = ratewindow.New(l.Limit, l.Window, l.MaxKeys)
+		l.counters = ratewindow.New(l.Limit, l.Window, cmp.Or(config.MaxKeys, 1_000_000))
 		l.start = time.Now()
 	}
 	return l
 }
 
-// positiveOr returns value, or the default for zero, and panics if value is
-// negative.
-func positiveOr[T int | time.Duration](value, zero T, field string) T {
-	if value < 0 {
-		callsite.Panicf("RateLimitConfig.%s: %v is negative", field, value)
+// check panics if a field is wrong.
+func (c *RateLimitConfig) check() {
+	var wrong callsite.FieldErrors
+	if c.Limit < 0 {
+		wrong.Addf("Limit", "%d is negative", c.Limit)
 	}
-	if value == 0 {
-		return zero
+	if c.Window < 0 {
+		wrong.Addf("Window", "%v is negative", c.Window)
 	}
-	return value
+	switch {
+	case c.MaxKeys < 0:
+		wrong.Addf("MaxKeys", "%d is negative", c.MaxKeys)
+	case c.MaxKeys > 0 && c.Store != nil:
+		wrong.Addf("MaxKeys", "has no effect together with Store")
+	}
+	switch {
+	case c.StoreTimeout < 0:
+		wrong.Addf("StoreTimeout", "%v is negative", c.StoreTimeout)
+	case c.StoreTimeout > 0 && c.Store == nil:
+		wrong.Addf("StoreTimeout", "has no effect without Store")
+	}
+	wrong.PanicIfAny("RateLimitConfig")
 }
+
+// addressKey is the default KeyFunc.
+func addressKey(r *Request) string { return clientAddress(r).Key() }
 
 // admit reports whether the request may pass. If not, it has been answered.
 func (l *rateLimiter) admit(w ResponseWriter, r *Request) bool {

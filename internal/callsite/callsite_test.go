@@ -40,3 +40,22 @@ func TestLocationSeesThroughClosuresOfTheUser(t *testing.T) {
 		t.Errorf("Location() = %q, want a line of this file", got)
 	}
 }
+
+func TestPanicIfAnyNamesEveryField(t *testing.T) {
+	t.Parallel()
+	var wrong callsite.FieldErrors
+	wrong.PanicIfAny("Config")
+
+	wrong.Addf("Level", "%d is negative", -1)
+	wrong.Addf("Types[2]", "%q is not a type", "a/b")
+	_, file, line, _ := runtime.Caller(0)
+	defer func() {
+		want := fmt.Sprintf(`http: %s:%d: Config.Level: -1 is negative; Config.Types[2]: "a/b" is not a type`, file, line+8)
+		if got := fmt.Sprint(recover()); got != want {
+			t.Errorf("panic %q, want %q", got, want)
+		}
+	}()
+
+	wrong.PanicIfAny("Config")
+	t.Error("PanicIfAny returned")
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/header"
 	"github.com/stanza-go/framework/pkg/http/internal/origin"
 )
@@ -20,54 +21,37 @@ type Config struct {
 	MaxAge           int
 }
 
-// check finds everything that browsers would refuse or, worse, that they would
-// not, except for malformed origins.
-func (c *Config) check() error {
-	if c.AllowCredentials {
-		if err := c.checkCredentials(); err != nil {
-			return err
+// check returns the fields with values that browsers would ignore or that would
+// give every site access to the data of users.
+func (c *Config) check() (wrong callsite.FieldErrors) {
+	for i, entry := range c.AllowOrigins {
+		field := fmt.Sprintf("AllowOrigins[%d]", i)
+		if err := new(origin.AllowList).Add(entry); err != nil {
+			wrong.Addf(field, "%v", err)
+		}
+		if c.AllowCredentials && (entry == "*" || entry == origin.Null) {
+			wrong.Addf(field, "%q together with AllowCredentials would let every site act as the user who is logged in;"+
+				" list the origins", entry)
 		}
 	}
-	for _, method := range c.AllowMethods {
-		if reason := checkMethod(method); reason != "" {
-			return fmt.Errorf("AllowMethods: %q %s", method, reason)
-		}
-	}
-	for _, name := range c.AllowHeaders {
-		if !header.IsToken(name) {
-			return fmt.Errorf("AllowHeaders: %q is not the name of a header field", name)
-		}
-	}
-	for _, name := range c.ExposeHeaders {
-		switch {
-		case !header.IsToken(name):
-			return fmt.Errorf("ExposeHeaders: %q is not the name of a header field", name)
-		case header.EqualFold(name, "Set-Cookie"):
-			return fmt.Errorf("ExposeHeaders: %q is never shown to a page", name)
-		}
-	}
-	return nil
+	c.checkNames(&wrong, "AllowMethods", c.AllowMethods, checkMethod)
+	c.checkNames(&wrong, "AllowHeaders", c.AllowHeaders, checkHeader)
+	c.checkNames(&wrong, "ExposeHeaders", c.ExposeHeaders, checkExposed)
+	return wrong
 }
 
-// checkCredentials refuses what must not or cannot be had together with
-// credentials: origins that anyone can have, and a "*" which browsers then take
-// for a method or field of that name.
-func (c *Config) checkCredentials() error {
-	for _, anyone := range []string{"*", origin.Null} {
-		if slices.Contains(c.AllowOrigins, anyone) {
-			return fmt.Errorf("AllowOrigins: %q together with AllowCredentials would let every site act as"+
-				" the user who is logged in: list the origins", anyone)
+// checkNames adds to wrong the entries of a list for which check returns a
+// reason. With AllowCredentials, browsers read "*" as a name.
+func (c *Config) checkNames(wrong *callsite.FieldErrors, list string, names []string, check func(name string) (reason string)) {
+	for i, name := range names {
+		field := fmt.Sprintf("%s[%d]", list, i)
+		if c.AllowCredentials && name == "*" {
+			wrong.Addf(field, `browsers do not treat "*" as a wildcard together with AllowCredentials; list the names`)
+		}
+		if reason := check(name); reason != "" {
+			wrong.Addf(field, "%q %s", name, reason)
 		}
 	}
-	for _, list := range []struct {
-		field  string
-		values []string
-	}{{"AllowMethods", c.AllowMethods}, {"AllowHeaders", c.AllowHeaders}, {"ExposeHeaders", c.ExposeHeaders}} {
-		if slices.Contains(list.values, "*") {
-			return fmt.Errorf(`%s: "*" has no meaning for browsers together with AllowCredentials: list the names`, list.field)
-		}
-	}
-	return nil
 }
 
 // checkMethod returns what is wrong with a method, if anything. Methods are
@@ -83,4 +67,20 @@ func checkMethod(method string) (reason string) {
 		return "is not " + upper + ", and methods are case-sensitive"
 	}
 	return ""
+}
+
+// checkHeader is checkMethod for the name of a header field.
+func checkHeader(name string) (reason string) {
+	if !header.IsToken(name) {
+		return "is not the name of a header field"
+	}
+	return ""
+}
+
+// checkExposed is checkMethod for the name of a response header field.
+func checkExposed(name string) (reason string) {
+	if header.EqualFold(name, "Set-Cookie") {
+		return "is never exposed to a page"
+	}
+	return checkHeader(name)
 }

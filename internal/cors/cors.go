@@ -14,12 +14,12 @@
 package cors
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/header"
 	"github.com/stanza-go/framework/pkg/http/internal/origin"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
@@ -196,15 +196,15 @@ func (p *Policy) vary(h http.Header, r *http.Request) string {
 	return ""
 }
 
-// New compiles a configuration. The error names the field of Config that is
-// wrong, and the value.
-func New(c Config) (*Policy, error) {
-	if err := c.check(); err != nil {
-		return nil, err
+// New compiles a configuration. If fields of it are wrong, New returns all of
+// them and no Policy.
+func New(c Config) (*Policy, callsite.FieldErrors) {
+	if wrong := c.check(); len(wrong) > 0 {
+		return nil, wrong
 	}
-	origins, err := origin.NewAllowList(c.AllowOrigins)
-	if err != nil {
-		return nil, fmt.Errorf("AllowOrigins: %w", err)
+	origins := new(origin.AllowList)
+	for _, entry := range c.AllowOrigins {
+		_ = origins.Add(entry) // checked above
 	}
 	methods := orDefault(c.AllowMethods, "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 	headers := orDefault(c.AllowHeaders, "Origin", "Content-Type", "Accept", "Authorization")

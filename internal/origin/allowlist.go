@@ -2,8 +2,8 @@ package origin
 
 import "strings"
 
-// An AllowList is a compiled set of origins. It does not change and is safe for
-// concurrent use.
+// An AllowList is a set of origins. The zero value is empty. Once all entries are
+// added, it is safe for concurrent use by multiple goroutines.
 type AllowList struct {
 	any      bool
 	exact    map[string]struct{} // in the form that browsers send
@@ -16,44 +16,48 @@ type pattern struct {
 	suffix string // ".example.com" or ".example.com:8443"
 }
 
-// NewAllowList compiles a list of
+// Add adds an entry, which is one of
 //
-//   - origins as [Parse] takes them,
-//   - patterns with "*" for the first label, such as "https://*.example.com",
-//     which stands for one label or more: https://a.example.com and
-//     https://a.b.example.com, neither https://example.com itself nor another
-//     scheme or port,
-//   - "null" and "*", which allows everything.
+//   - an origin as [Parse] accepts it;
+//   - a pattern with "*" as the first label, such as "https://*.example.com".
+//     The "*" matches one or more labels, for example https://a.example.com and
+//     https://a.b.example.com, but not https://example.com. The scheme and the
+//     port must be equal;
+//   - "null";
+//   - "*", which allows everything.
 //
-// What follows the "*." must have two labels or be localhost, since the whole
-// of a top-level domain is open to anyone. Domains under which strangers can
-// register more than that, such as github.io or co.uk, are not recognised.
+// After the "*." of a pattern there must be at least two labels or localhost,
+// because anyone can register a name in a top-level domain. Add does not
+// recognize other domains that are open to the public, such as github.io or
+// co.uk.
 //
-// The error is an [*Error] about the first entry that is none of these.
-func NewAllowList(entries []string) (*AllowList, error) {
-	l := &AllowList{exact: make(map[string]struct{}, len(entries))}
-	for _, entry := range entries {
-		scheme, domain, isPattern := strings.Cut(entry, "://*.")
-		switch {
-		case entry == "*":
-			l.any = true
-		case entry == Null:
-			l.exact[Null] = struct{}{}
-		case isPattern:
-			p, reason := parsePattern(scheme, domain)
-			if reason != "" {
-				return nil, &Error{entry, reason}
-			}
-			l.patterns = append(l.patterns, p)
-		default:
-			o, err := Parse(entry)
-			if err != nil {
-				return nil, err
-			}
-			l.exact[o.String()] = struct{}{}
+// The error is an [*Error] if entry has none of these forms.
+func (l *AllowList) Add(entry string) error {
+	scheme, domain, isPattern := strings.Cut(entry, "://*.")
+	switch {
+	case entry == "*":
+		l.any = true
+		return nil
+	case isPattern:
+		p, reason := parsePattern(scheme, domain)
+		if reason != "" {
+			return &Error{entry, reason}
 		}
+		l.patterns = append(l.patterns, p)
+		return nil
 	}
-	return l, nil
+	if entry != Null {
+		o, err := Parse(entry)
+		if err != nil {
+			return err
+		}
+		entry = o.String()
+	}
+	if l.exact == nil {
+		l.exact = map[string]struct{}{}
+	}
+	l.exact[entry] = struct{}{}
+	return nil
 }
 
 // parsePattern reads a pattern that was taken apart at its "://*.".

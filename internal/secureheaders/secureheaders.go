@@ -1,20 +1,19 @@
-// Package secureheaders turns a configuration into the response header fields
-// that tell browsers to be careful.
+// Package secureheaders sets the security headers of responses.
 package secureheaders
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/header"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// A Config has the fields of the root package's SecureHeadersConfig, where
-// they are explained.
+// A Config has the fields of SecureHeadersConfig in the root package, which
+// documents them.
 type Config struct {
 	ContentTypeOptions    string
 	FrameOptions          string
@@ -27,7 +26,7 @@ type Config struct {
 	HSTSPreload           bool
 }
 
-// A Handler sets Fields in the responses of Next, before Next is called.
+// A Handler sets Fields in the header of the response and then calls Next.
 type Handler struct {
 	Fields []response.Field
 	Next   http.Handler
@@ -39,17 +38,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Next.ServeHTTP(w, r)
 }
 
-// off is the value that leaves a field out.
+// off is the value that omits a field.
 const off = "-"
 
-// preloadAge is the least age, in seconds, of a policy that browsers take into
-// the lists they are built with (https://hstspreload.org): a year.
+// preloadAge is the smallest HSTSMaxAge, in seconds, that the preload lists of
+// browsers accept: one year (https://hstspreload.org).
 const preloadAge = 365 * 24 * 60 * 60
 
-// Compile returns the fields to send. The error names the field of Config that
-// is wrong, and its value.
-func Compile(c Config) ([]response.Field, error) {
-	var fields []response.Field
+// Compile returns the header fields to send, or the fields of c that are wrong.
+func Compile(c Config) (fields []response.Field, wrong callsite.FieldErrors) {
 	for _, f := range []struct {
 		setting, name, value, byDefault string
 		allowed                         []string // any value if nil
@@ -61,59 +58,61 @@ func Compile(c Config) ([]response.Field, error) {
 		{"PermissionsPolicy", "Permissions-Policy", c.PermissionsPolicy, "camera=(), microphone=(), geolocation=()", nil},
 		{"ContentSecurityPolicy", "Content-Security-Policy", c.ContentSecurityPolicy, off, nil},
 	} {
-		if f.value == "" {
-			f.value = f.byDefault
-		}
-		if f.value == off {
+		value := cmp.Or(f.value, f.byDefault)
+		if value == off {
 			continue
 		}
-		if err := check(f.value, f.allowed); err != nil {
-			return nil, fmt.Errorf("%s: %q %w", f.setting, f.value, err)
+		if reason := check(value, f.allowed); reason != "" {
+			wrong.Addf(f.setting, "%q %s", value, reason)
 		}
-		fields = append(fields, response.Field{Name: f.name, Value: f.value})
+		fields = append(fields, response.Field{Name: f.name, Value: value})
 	}
-	hsts, err := c.strictTransportSecurity()
-	if err != nil {
-		return nil, err
+	c.checkTransportSecurity(&wrong)
+	if len(wrong) > 0 {
+		return nil, wrong
 	}
-	if hsts != "" {
-		fields = append(fields, response.Field{Name: "Strict-Transport-Security", Value: hsts})
+	if c.HSTSMaxAge > 0 {
+		fields = append(fields, response.Field{Name: "Strict-Transport-Security", Value: c.transportSecurity()})
 	}
 	return fields, nil
 }
 
-// check refuses a value that would break out of its field, or that browsers
-// would not know what to make of.
-func check(value string, allowed []string) error {
+// check returns why browsers would not understand a value, or "".
+func check(value string, allowed []string) (reason string) {
 	if !header.IsValue(value) || strings.TrimSpace(value) != value {
-		return errors.New("is no header value: it has a line break, another control character, or space around it")
+		return "is not a header value: it has a line break, another control character, or space around it"
 	}
 	for _, known := range allowed {
 		if header.EqualFold(value, known) {
-			return nil
+			return ""
 		}
 	}
 	if len(allowed) > 0 {
-		return fmt.Errorf("is not a value that browsers know, want %s", strings.Join(allowed, " or "))
+		return "is not a value that browsers know; use " + strings.Join(allowed, " or ")
 	}
-	return nil
+	return ""
 }
 
-// strictTransportSecurity returns the value of the field of that name (RFC 6797
-// §6.1), or "" if it is not wanted.
-func (c *Config) strictTransportSecurity() (string, error) {
-	switch {
-	case c.HSTSMaxAge < 0:
-		return "", fmt.Errorf("HSTSMaxAge: %d seconds is negative", c.HSTSMaxAge)
-	case c.HSTSIncludeSubdomains && c.HSTSMaxAge == 0:
-		return "", errors.New("HSTSIncludeSubdomains: has no effect without HSTSMaxAge")
-	case c.HSTSPreload && !c.HSTSIncludeSubdomains:
-		return "", errors.New("HSTSPreload: browsers want HSTSIncludeSubdomains with it")
-	case c.HSTSPreload && c.HSTSMaxAge < preloadAge:
-		return "", fmt.Errorf("HSTSPreload: browsers want an HSTSMaxAge of a year (%d) with it, not %d", preloadAge, c.HSTSMaxAge)
-	case c.HSTSMaxAge == 0:
-		return "", nil
+// checkTransportSecurity adds the fields for Strict-Transport-Security that are
+// wrong.
+func (c *Config) checkTransportSecurity(wrong *callsite.FieldErrors) {
+	if c.HSTSMaxAge < 0 {
+		wrong.Addf("HSTSMaxAge", "%d seconds is negative", c.HSTSMaxAge)
 	}
+	if c.HSTSIncludeSubdomains && c.HSTSMaxAge == 0 {
+		wrong.Addf("HSTSIncludeSubdomains", "has no effect without HSTSMaxAge")
+	}
+	if c.HSTSPreload && !c.HSTSIncludeSubdomains {
+		wrong.Addf("HSTSPreload", "browsers require HSTSIncludeSubdomains with it")
+	}
+	if c.HSTSPreload && c.HSTSMaxAge >= 0 && c.HSTSMaxAge < preloadAge {
+		wrong.Addf("HSTSPreload", "browsers require an HSTSMaxAge of at least a year (%d) with it, not %d", preloadAge, c.HSTSMaxAge)
+	}
+}
+
+// transportSecurity returns the value of Strict-Transport-Security (RFC 6797
+// §6.1).
+func (c *Config) transportSecurity() string {
 	value := "max-age=" + strconv.Itoa(c.HSTSMaxAge)
 	if c.HSTSIncludeSubdomains {
 		value += "; includeSubDomains"
@@ -121,5 +120,5 @@ func (c *Config) strictTransportSecurity() (string, error) {
 	if c.HSTSPreload {
 		value += "; preload"
 	}
-	return value, nil
+	return value
 }

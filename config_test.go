@@ -1,0 +1,76 @@
+package http_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http"
+)
+
+func TestConfigPanicsNameEveryWrongField(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		make func()
+		want []string // all of them, in this order
+	}{
+		"Compress": {
+			func() {
+				http.Compress(http.CompressConfig{
+					Level: 10, MinSize: -1, ContentTypes: []string{"*", "text/", "*/*"},
+					Encoders: []http.CompressEncoder{{Name: "identity"}, {Name: "br"}},
+				})
+			},
+			[]string{"Level: 10", "MinSize: -1", `ContentTypes[0]: "*"`, `ContentTypes[2]: "*/*"`,
+				`Encoders[0].Name: "identity"`, "Encoders[0].New: nil", "Encoders[1].New: nil"},
+		},
+		"SecureHeaders": {
+			func() {
+				http.SecureHeaders(http.SecureHeadersConfig{
+					FrameOptions: "ALLOW", ReferrerPolicy: "a\r\nb", HSTSMaxAge: 60, HSTSPreload: true,
+				})
+			},
+			[]string{`FrameOptions: "ALLOW"`, `ReferrerPolicy: "a\r\nb"`, "HSTSPreload: ", "HSTSPreload: "},
+		},
+		"CORS": {
+			func() {
+				http.CORS(http.CORSConfig{
+					AllowOrigins: []string{"https://a.example", "b.example", "*"},
+					AllowMethods: []string{"get", "*"}, AllowHeaders: []string{"X-A", "X B"}, ExposeHeaders: []string{"Set-Cookie"},
+					AllowCredentials: true,
+				})
+			},
+			[]string{`AllowOrigins[1]: origin "b.example"`, `AllowOrigins[2]: "*"`, `AllowMethods[0]: "get"`, "AllowMethods[1]: ",
+				`AllowHeaders[1]: "X B"`, `ExposeHeaders[0]: "Set-Cookie"`},
+		},
+		"RateLimit": {
+			func() {
+				http.RateLimit(http.RateLimitConfig{Limit: -1, Window: -time.Second, MaxKeys: -2, StoreTimeout: time.Second})
+			},
+			[]string{"Limit: -1", "Window: -1s", "MaxKeys: -2", "StoreTimeout: "},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			message := panicText(tt.make)
+			if !strings.Contains(message, "config_test.go:") {
+				t.Errorf("the message does not name the call: %s", message)
+			}
+			rest := message
+			for i, want := range tt.want {
+				want = name + "Config." + want
+				if i > 0 {
+					want = "; " + want
+				}
+				_, after, found := strings.Cut(rest, want)
+				if !found {
+					t.Fatalf("%s\nlacks %q", message, want)
+				}
+				rest = after
+			}
+			if fields := strings.Count(message, name+"Config."); fields != len(tt.want) {
+				t.Errorf("%s\nnames %d fields, want %d", message, fields, len(tt.want))
+			}
+		})
+	}
+}
