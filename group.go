@@ -6,16 +6,18 @@ import (
 )
 
 // A Group is a set of routes of a [Router] that share a path prefix and
-// middleware. Groups are made by [Router.Group] and [Group.Group]. All methods
-// are safe for concurrent use by multiple goroutines.
+// middleware. [Router.Group] and [Group.Group] return groups; the methods of a
+// zero Group panic. All methods are safe for concurrent use by multiple
+// goroutines.
 type Group struct {
 	router *Router
-	parent *Group  // nil: directly below the router
-	prefix string  // in full, without a slash at its end
-	layers []layer // this group's own middleware; router.mu guards it
+	parent *Group  // nil if the group is not inside another one
+	prefix string  // with those of all parents, without a slash at its end
+	layers []layer // this group's own middleware; guarded by router.mu
 }
 
-// newGroup returns a group below parent or, if that is nil, below the router.
+// newGroup returns a group inside parent, or a group of the router if parent is
+// nil.
 func newGroup(router *Router, parent *Group, prefix string) *Group {
 	var above string
 	if parent != nil {
@@ -28,35 +30,52 @@ func newGroup(router *Router, parent *Group, prefix string) *Group {
 	return &Group{router: router, parent: parent, prefix: full}
 }
 
-// Handle registers a handler for a pattern whose path is below the group's
-// prefix: in the group "/api", "GET /users" is the pattern "GET /api/users",
-// and "GET example.com/users" is "GET example.com/api/users". A pattern
-// without a path, such as "GET" or "", names the prefix itself, here /api,
-// while "/" names everything below it, /api/. It may be called while the
-// router serves.
+// Handle registers a handler for a pattern below the group's prefix. A pattern
+// without a path means the prefix itself. For example, in the group "/api",
+//
+//	"GET /users"            means  "GET /api/users"
+//	"GET example.com/users" means  "GET example.com/api/users"
+//	"GET"                   means  "GET /api"
+//	""                      means  "/api"
+//	"/"                     means  "/api/", which matches all paths below it
+//
+// Handle can be called while the router serves requests.
 func (g *Group) Handle(pattern string, handler Handler) {
-	g.router.register(g, g.prefix, pattern, handler)
+	router := g.mustRouter()
+	router.register(g, g.prefix, pattern, handler)
 }
 
 // HandleFunc registers a function as the handler for a pattern; see
 // [Group.Handle].
 func (g *Group) HandleFunc(pattern string, handler func(ResponseWriter, *Request)) {
-	g.router.register(g, g.prefix, pattern, HandlerFunc(handler))
+	router := g.mustRouter()
+	router.register(g, g.prefix, pattern, HandlerFunc(handler))
 }
 
-// Use adds middleware that runs for every route of the group and of the groups
-// inside it, after the middleware of the router and of outer groups, and in the
-// order added. It covers routes that were registered before the call too, so
-// that a guard which is added late leaves nothing open. It panics once the
-// router has served a request or its server has started.
-func (g *Group) Use(mw ...Middleware) { g.router.use(&g.layers, mw) }
+// Use adds middleware for all routes of the group and of the groups inside it. It
+// runs in the order added, after the middleware of the router and of outer groups.
+// It also applies to routes registered before the call, so calling Use late never
+// leaves a route unprotected.
+//
+// Use panics if the router has served a request or its [Server] has started.
+func (g *Group) Use(mw ...Middleware) {
+	router := g.mustRouter()
+	router.use(&g.layers, mw)
+}
 
-// Group returns a group inside this one. Its prefix is put after this group's
+// Group returns a group inside this one. Its prefix is appended to this group's
 // prefix; see [Router.Group].
-func (g *Group) Group(prefix string) *Group { return newGroup(g.router, g, prefix) }
+func (g *Group) Group(prefix string) *Group { return newGroup(g.mustRouter(), g, prefix) }
 
 // ServeHTTP passes the request to the group's router, which serves all of its
-// routes, and not only those of the group. With it a Group can be given to
-// generated code that registers its routes on anything with the methods
-// HandleFunc and ServeHTTP.
-func (g *Group) ServeHTTP(w ResponseWriter, r *Request) { g.router.ServeHTTP(w, r) }
+// routes, not only those of the group. It exists for generated code that registers
+// routes on any value with the methods HandleFunc and ServeHTTP.
+func (g *Group) ServeHTTP(w ResponseWriter, r *Request) { g.mustRouter().ServeHTTP(w, r) }
+
+// mustRouter returns the group's router. It panics if there is none.
+func (g *Group) mustRouter() *Router {
+	if g == nil || g.router == nil {
+		callsite.Panicf("the Group has no Router; use Router.Group to make one")
+	}
+	return g.router
+}

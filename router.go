@@ -33,7 +33,7 @@
 //			Name string `json:"name"`
 //		}
 //		if !http.BindJSON(w, r, &user) {
-//			return // the client has been told what is wrong
+//			return // BindJSON has responded with the reason
 //		}
 //		http.WriteJSON(w, http.StatusCreated, user)
 //	}
@@ -46,29 +46,37 @@
 //		http.WriteJSON(w, http.StatusOK, map[string]int64{"id": id})
 //	}
 //
-// The names of net/http are here too, as aliases where they are types: a file
-// that imported net/http for its handlers compiles after changing only the
-// import. [Server] is the one name that means something else.
+// The exported names of net/http are available here too. Types are aliases, so a
+// file that imports net/http for its handlers compiles after changing only the
+// import. The exception is [Server], which is this package's own type.
 //
 // # Routing
 //
-// A [Router] takes the patterns of [ServeMux], such as "GET /users/{id}", and
-// matches as that does. A [Group] shares a path prefix and [Middleware], and
-// groups nest. What no route matches is answered in JSON, with status 404 or
-// 405. A mistake in a registration panics at start-up and names its line.
+// A [Router] matches requests with the patterns of [ServeMux], for example
+// "GET /users/{id}". A [Group] of routes shares a path prefix and [Middleware];
+// groups can be nested. Unmatched requests get a 404 or 405 with a JSON body. A
+// mistake in a registration panics at start-up with the file and line of the
+// call.
 //
-// # Requests and responses
+// # Requests
 //
-// [PathParam], [QueryParam] and their relatives read parameters,
-// [ParsePagination] and [QueryParamSort] those of lists, [BindJSON] reads a
-// body, and [ClientIP] finds the client behind proxies. [WriteJSON],
-// [PaginatedResponse] and [WriteCSV] answer; [WriteError] and
-// [WriteServerError] answer that something went wrong.
+//   - [PathParam] and [QueryParam] read parameters, [PathParamInt64] and
+//     [QueryParamInt] read integers.
+//   - [ParsePagination] and [QueryParamSort] read the parameters of lists.
+//   - [BindJSON] decodes a JSON body and responds to a malformed one.
+//   - [ClientIP] returns the client's address, also behind proxies.
+//
+// # Responses
+//
+//   - [WriteJSON], [PaginatedResponse] and [WriteCSV] write a response.
+//   - [WriteError] writes an error for the client; [WriteServerError] also logs
+//     the cause.
 //
 // # Middleware
 //
-// [Router.Use] and [Group.Use] add middleware, outermost first. This order lets
-// each see what it needs of the others; leave out what you do not want:
+// [Router.Use] and [Group.Use] add middleware, outermost first. In this order
+// each one sees what it needs of the others; leave out those that you do not
+// need:
 //
 //	router.Use(http.RequestID(http.RequestIDConfig{}))
 //	router.Use(metrics.Middleware()) // metrics := http.NewMetrics()
@@ -80,19 +88,21 @@
 //	router.Use(http.CORS(corsConfig))
 //	router.Use(http.Recovery(onPanic))
 //
-// [RateLimit] is for the groups that need it, such as one for logging in.
+// [RateLimit] is for the groups that need it, for example one with the login.
+// Behind a CDN, [TrustedProxies] must come first.
 //
 // # Serving
 //
-// A [Server] starts without blocking, and stops when the requests under way are
-// answered. [Static] serves a single-page application from an embedded file
-// system, [Upgrader] and [Dial] speak WebSocket, [SSEWriter] streams events,
-// and [PrometheusHandler] shows [Metrics] to a monitor.
+// A [Server] starts without blocking and stops after it has completed the
+// requests in progress. [Static] serves a single-page application from an
+// embedded file system, [Upgrader] and [Dial] open WebSocket connections,
+// [SSEWriter] streams events, and [PrometheusHandler] exports [Metrics].
 package http
 
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,24 +112,25 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/routing"
 )
 
-// Middleware wraps a handler in another one that does something before, after or
-// instead of it. It is an alias, so that functions and slices of
-// func(Handler) Handler need no conversion, whether they come from this package
-// or go to other routers.
+// Middleware takes the next handler and returns one that wraps it: it can act
+// before and after the next handler, or respond in its place. The type is an alias, so functions and slices of
+// func(Handler) Handler need no conversion, for example to pass them to other
+// routers.
 //
-// The router calls it once per route, before serving, not once per request.
-// State that the routes are to share therefore belongs outside the function. It
-// must not return nil.
+// The router calls the function once per route, before serving, not once per
+// request. State shared by routes therefore belongs outside the function. The
+// function must not return nil. The handler that it returns must be safe for
+// concurrent use by multiple goroutines.
 type Middleware = func(Handler) Handler
 
-// Chain composes middleware into one: the first is the outermost and sees a
-// request first. With no arguments, Chain returns the handler unchanged. It
-// panics if a middleware is nil.
+// Chain combines middleware into one. The first is the outermost and sees each
+// request first. With no arguments, Chain returns middleware that returns the
+// handler unchanged. It panics if a middleware is nil.
 func Chain(mw ...Middleware) Middleware {
 	layers := layersOf(mw)
 	return func(next Handler) Handler {
 		if isNil(next) {
-			callsite.Panicf("a chain of middleware around a nil handler")
+			callsite.Panicf("the middleware that Chain returned was called with a nil handler")
 		}
 		handler, order := wrap(layers, next)
 		if order == (proxyOrder{}) {
@@ -129,65 +140,71 @@ func Chain(mw ...Middleware) Middleware {
 	}
 }
 
-// A Route is one registered pattern, as [Router.Routes] lists it.
+// A Route is a registered pattern as returned by [Router.Routes].
 type Route struct {
-	// Method is the request method, or empty if the route takes any.
+	// Method is the request method, or empty if the route matches all methods.
 	Method string
-	// Path is the path with its wildcards, such as /users/{id}. The host
-	// stands in front of it if the pattern has one.
+	// Path is the path with its wildcards, for example /users/{id}. If the
+	// pattern has a host, Path begins with it.
 	Path string
 }
 
-// A Router is a [Handler] that passes each request to the handler registered
-// for its method, host and path. Patterns are those of [ServeMux], with the
-// same precedence, conflicts, redirects, [net/http.Request.Pattern] and
-// [net/http.Request.PathValue]; middleware, groups and JSON errors come on top.
+// A Router is a [Handler] that passes each request to the handler registered for
+// its method, host and path. It adds middleware, groups, and JSON errors to
+// [ServeMux]. Patterns, precedence, conflicts, redirects,
+// [net/http.Request.Pattern] and [net/http.Request.PathValue] are those of
+// ServeMux, with the differences below.
 //
-// Three things differ from ServeMux:
-//
-//   - Hosts are compared without regard to case and to a dot at their end:
-//     "example.com/" matches requests for EXAMPLE.com and example.com. too, so
-//     that the middleware of a host is never skipped.
-//   - Patterns that ServeMux takes but no request matches as intended are
-//     refused, such as "/users/:id", "/api/*", "get /x", "GET,POST /x",
-//     "localhost:8080/x", "users/{id}" and "/a//b". The message says what to
-//     write instead. Where such a segment is meant literally, percent-encode its
-//     first character: "/%3Aid" matches the path /:id.
-//   - In a CONNECT request, whose path is not cleaned, no wildcard matches an
-//     empty segment.
-//
-// A mistake at registration (a malformed or conflicting pattern, a nil handler
-// or middleware) panics with a message that begins with the file and line of
-// the call.
-//
-// The zero value is a router without routes. All methods are safe for concurrent
-// use by multiple goroutines. Handlers may be added while the router serves.
+// The zero value is a router without routes and is ready to use. A Router must
+// not be copied after first use. All methods are safe for concurrent use by
+// multiple goroutines. Handlers can be added while the router serves requests.
 // Middleware must be added before [Server.Start], or before the first request if
 // there is no Server.
+//
+// # Registration errors
+//
+// A malformed or conflicting pattern and a nil handler or middleware cause a
+// panic. Its message begins with the file and line of the call.
+//
+// Patterns that ServeMux accepts but that never match as intended panic too, for
+// example "/users/:id", "/api/*", "get /x", "GET,POST /x", "localhost:8080/x",
+// "users/{id}" and "/a//b". The message says what to write instead. To register
+// such a segment literally, percent-encode its first character: "/%3Aid" matches
+// the path /:id.
+//
+// # Matching
+//
+// Matching differs from ServeMux in two cases:
+//
+//   - Hosts are compared without regard to case or to a dot at the end. For
+//     example, "example.com/" also matches requests for EXAMPLE.com and
+//     example.com., so clients cannot bypass the middleware of a host.
+//   - In CONNECT requests, whose paths are not cleaned, a wildcard does not
+//     match an empty segment.
 type Router struct {
-	made sync.Once    // of mux
-	mux  *routing.Mux // of *endpoint; see routed. mu guards registration
+	muxOnce sync.Once
+	mux     *routing.Mux // of *endpoint; use lazyMux
 
-	// serving is the whole chain from the router's middleware to the mux. It
-	// is nil until the server's start or the first request has built it.
-	serving  atomic.Pointer[Handler]
-	building sync.Mutex // held while it is built
+	// chain is the router's middleware around mux. It is nil until the server
+	// starts or the first request arrives.
+	chain    atomic.Pointer[Handler]
+	building sync.Mutex // held while chains are built
 
-	notFound         atomic.Pointer[Handler] // nil: the default
-	methodNotAllowed atomic.Pointer[Handler] // nil: the default
+	notFound         atomic.Pointer[Handler] // nil selects the default
+	methodNotAllowed atomic.Pointer[Handler] // nil selects the default
 
-	mu        sync.Mutex
-	frozen    bool        // the chains are being built: layers change no more
-	layers    []layer     // the router's middleware
-	endpoints []*endpoint // in order of registration
+	mu               sync.Mutex
+	middlewareSealed bool        // building has started, so layers must not change
+	layers           []layer     // the router's middleware
+	endpoints        []*endpoint // in order of registration
 }
 
 // NewRouter returns a router without routes.
 func NewRouter() *Router { return new(Router) }
 
-// Handle registers a handler for a pattern: "[METHOD ][HOST]/[PATH]", with
-// wildcards in the path, as described at [ServeMux]. It may be called while the
-// router serves.
+// Handle registers a handler for a pattern of the form "[METHOD ][HOST]/[PATH]".
+// The path can contain wildcards, as described at [ServeMux]. Handle can be called
+// while the router serves requests.
 func (rt *Router) Handle(pattern string, handler Handler) {
 	rt.register(nil, "", pattern, handler)
 }
@@ -198,36 +215,51 @@ func (rt *Router) HandleFunc(pattern string, handler func(ResponseWriter, *Reque
 	rt.register(nil, "", pattern, HandlerFunc(handler))
 }
 
-// Use adds middleware that runs for every request, in the order added, before
-// that of any group: for requests that no route matches and for redirects too,
-// and for all routes, whether they were registered before or after. It panics
-// once the router has served a request or its [Server] has started.
-func (rt *Router) Use(mw ...Middleware) { rt.use(&rt.layers, mw) }
+// Use adds middleware for every request: those for all routes, whether they are
+// registered before or after the call, and also unmatched requests and
+// redirects. Middleware runs in the order added, and before that of any group.
+//
+// Use panics if the router has served a request or its [Server] has started.
+func (rt *Router) Use(mw ...Middleware) {
+	rt.mustNotBeNil()
+	rt.use(&rt.layers, mw)
+}
 
-// Group returns a group of routes below a path prefix, such as "/api". The
-// prefix may have wildcards. A slash at its end has no meaning, so that "" and
-// "/" make a group which shares only middleware.
-func (rt *Router) Group(prefix string) *Group { return newGroup(rt, nil, prefix) }
+// Group returns a group of routes below a path prefix, for example "/api". The
+// prefix can contain wildcards. A slash at its end is ignored, so a group with the
+// prefix "" or "/" shares only middleware.
+func (rt *Router) Group(prefix string) *Group {
+	rt.mustNotBeNil()
+	return newGroup(rt, nil, prefix)
+}
 
 // NotFound sets the handler for requests that match no route. The default
-// answers 404 with the body {"error":"not found"}. The handler must set the
-// status itself. The router's middleware runs before it.
+// responds with status 404 and the body {"error":"not found"}. The handler must
+// set the status. The router's middleware runs before it.
 //
-// The function [NotFound] is net/http's and answers in plain text. A handler that
-// should answer as the router does by default, for example because a record does
-// not exist, calls WriteError(w, StatusNotFound, "not found").
-func (rt *Router) NotFound(handler Handler) { rt.setHook(&rt.notFound, handler) }
+// Do not confuse the method with the function [NotFound] of net/http, which
+// responds in plain text. A handler that needs the router's default response, for
+// example because a record does not exist, can call
+// WriteError(w, StatusNotFound, "not found").
+func (rt *Router) NotFound(handler Handler) {
+	rt.mustNotBeNil()
+	rt.setHook("NotFound", &rt.notFound, handler)
+}
 
-// MethodNotAllowed sets the handler for requests whose path has routes, but
-// none for their method, in place of the default answer, status 405 with the
-// body {"error":"method not allowed"}. The handler sets the status itself; the
-// Allow header that RFC 9110, section 15.5.6 asks for is already set. The
-// router's middleware runs before it.
-func (rt *Router) MethodNotAllowed(handler Handler) { rt.setHook(&rt.methodNotAllowed, handler) }
+// MethodNotAllowed sets the handler for requests whose path matches routes, but
+// only for other methods. The default responds with status 405 and the body
+// {"error":"method not allowed"}. The handler must set the status. The Allow
+// header, which RFC 9110, section 15.5.6 requires, is already set. The router's
+// middleware runs before the handler.
+func (rt *Router) MethodNotAllowed(handler Handler) {
+	rt.mustNotBeNil()
+	rt.setHook("MethodNotAllowed", &rt.methodNotAllowed, handler)
+}
 
-// Routes lists the registered routes, those of groups with their full path,
-// sorted by path and then by method.
+// Routes returns all registered routes, including those of groups, with their
+// full paths. They are sorted by path and then by method.
 func (rt *Router) Routes() []Route {
+	rt.mustNotBeNil()
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	routes := make([]Route, len(rt.endpoints))
@@ -240,20 +272,29 @@ func (rt *Router) Routes() []Route {
 	return routes
 }
 
-// ServeHTTP passes the request through the router's middleware to the route
-// that matches it.
+// ServeHTTP passes the request through the router's middleware to the route that
+// matches it.
 func (rt *Router) ServeHTTP(w ResponseWriter, r *Request) {
-	serving := rt.serving.Load()
-	if serving == nil {
-		serving = rt.build()
+	rt.mustNotBeNil()
+	chain := rt.chain.Load()
+	if chain == nil {
+		chain = rt.build()
 	}
-	(*serving).ServeHTTP(w, r)
+	(*chain).ServeHTTP(w, r)
 }
 
-// register adds a route for a pattern as a user wrote it, below the prefix of
-// a group or, if group is nil, to the router itself.
-func (rt *Router) register(group *Group, prefix, written string, handler Handler) {
-	full, err := routing.JoinPattern(prefix, written)
+// mustNotBeNil panics with a message if rt is nil.
+func (rt *Router) mustNotBeNil() {
+	if rt == nil {
+		callsite.Panicf("nil *Router; use NewRouter to make one")
+	}
+}
+
+// register adds a route. group is nil for routes outside of groups, and prefix is
+// the prefix of the group.
+func (rt *Router) register(group *Group, prefix, pattern string, handler Handler) {
+	rt.mustNotBeNil()
+	full, err := routing.JoinPattern(prefix, pattern)
 	if err != nil {
 		callsite.Panicf("pattern %q: %v", full, err)
 	}
@@ -261,10 +302,10 @@ func (rt *Router) register(group *Group, prefix, written string, handler Handler
 	case isNil(handler):
 		callsite.Panicf("pattern %q: nil handler", full)
 	case routerOf(handler) == rt:
-		callsite.Panicf("pattern %q: the handler is the router itself or one of its groups, and would call itself for ever;"+
-			" routes of a group need no Handle", full)
+		callsite.Panicf("pattern %q: the handler is the router itself or one of its groups, so it would call itself forever;"+
+			" the routes of a group need no Handle", full)
 	}
-	added := &endpoint{group: group, pattern: full, location: callsite.Location(), handler: handler}
+	added := &endpoint{group: group, pattern: full, registeredAt: callsite.Location(), handler: handler}
 	if rt.addUnbuilt(added) {
 		return
 	}
@@ -274,27 +315,21 @@ func (rt *Router) register(group *Group, prefix, written string, handler Handler
 	rt.add(added)
 }
 
-// addUnbuilt adds a route that will be built with the others, and reports
-// whether it did: once they have been it is too late.
+// addUnbuilt adds an endpoint whose chain build will make. It returns false if
+// build has already started; the caller must then build the chain first.
 func (rt *Router) addUnbuilt(added *endpoint) bool {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
-	if rt.frozen {
+	if rt.middlewareSealed {
 		return false
 	}
 	rt.add(added)
 	return true
 }
 
-// routed returns the mux, which the first call makes.
-func (rt *Router) routed() *routing.Mux {
-	rt.made.Do(func() { rt.mux = routing.New(rt.refuse) })
-	return rt.mux
-}
-
-// add puts a route into the mux and the list. The caller holds rt.mu.
+// add adds an endpoint to the mux and the list. The caller holds rt.mu.
 func (rt *Router) add(added *endpoint) {
-	err := rt.routed().Register(added.pattern, added)
+	err := rt.lazyMux().Register(added.pattern, added)
 	if err == nil {
 		rt.endpoints = append(rt.endpoints, added)
 		return
@@ -305,48 +340,68 @@ func (rt *Router) add(added *endpoint) {
 	}
 	first := slices.IndexFunc(rt.endpoints, func(e *endpoint) bool { return e.pattern == conflict.Other })
 	callsite.Panicf("pattern %q conflicts with pattern %q (registered at %s):\n%s",
-		added.pattern, conflict.Other, rt.endpoints[first].location, conflict.Why)
+		added.pattern, conflict.Other, rt.endpoints[first].registeredAt, conflict.Why)
 }
 
-// use appends middleware to the layers of the router or of a group.
+// lazyMux returns rt.mux, which the first call makes.
+func (rt *Router) lazyMux() *routing.Mux {
+	rt.muxOnce.Do(func() { rt.mux = routing.New(rt.serveUnmatched) })
+	return rt.mux
+}
+
+// use appends middleware to the layers of the router or of one of its groups.
 func (rt *Router) use(layers *[]layer, mw []Middleware) {
 	added := layersOf(mw)
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
-	if rt.frozen {
-		callsite.Panicf("Use after the router began to serve: middleware is added before")
+	if rt.middlewareSealed {
+		callsite.Panicf("Use called after serving began; add middleware before Server.Start or the first request")
 	}
 	*layers = append(*layers, added...)
 }
 
-// build makes the chains of all routes and then that of the router, which it
-// publishes and returns. It runs user code, so rt.mu is not held meanwhile: a
-// middleware that is being applied may list the routes or add one.
-func (rt *Router) build() *Handler {
-	rt.building.Lock()
-	defer rt.building.Unlock()
-	if serving := rt.serving.Load(); serving != nil {
-		return serving
+// setHook stores a handler for unmatched requests, which may be replaced while
+// the router serves. name is the exported method's.
+func (rt *Router) setHook(name string, hook *atomic.Pointer[Handler], handler Handler) {
+	switch {
+	case isNil(handler):
+		callsite.Panicf("Router.%s: nil handler", name)
+	case routerOf(handler) == rt:
+		callsite.Panicf("Router.%s: the handler is the router itself or one of its groups, so it would call itself forever", name)
 	}
-	for _, endpoint := range rt.freeze() {
-		endpoint.build()
-	}
-	serving, _ := wrap(rt.layers, rt.routed())
-	rt.serving.Store(&serving)
-	return &serving
+	hook.Store(&handler)
 }
 
-// freeze ends the time for Use and returns the routes registered so far.
-func (rt *Router) freeze() []*endpoint {
+// build makes the chains of all endpoints and of the router, and returns the
+// router's. It does not hold rt.mu while it calls middleware, because middleware
+// may call Routes or Handle.
+func (rt *Router) build() *Handler {
+	rt.mustNotBeNil()
+	rt.building.Lock()
+	defer rt.building.Unlock()
+	if chain := rt.chain.Load(); chain != nil {
+		return chain
+	}
+	for _, endpoint := range rt.sealMiddleware() {
+		endpoint.build()
+	}
+	chain, _ := wrap(rt.layers, rt.lazyMux())
+	rt.chain.Store(&chain)
+	return &chain
+}
+
+// sealMiddleware makes later calls of Use panic, and returns the endpoints
+// registered so far.
+func (rt *Router) sealMiddleware() []*endpoint {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
-	rt.frozen = true
+	rt.middlewareSealed = true
 	return slices.Clone(rt.endpoints)
 }
 
-// refuse answers a request that no route matches; allow lists the methods of
-// those that match its path.
-func (rt *Router) refuse(w ResponseWriter, r *Request, allow string) {
+// serveUnmatched responds to a request that no route matches. allow lists the
+// methods of the routes that match its path.
+func (rt *Router) serveUnmatched(w ResponseWriter, r *Request, allow string) {
 	status, hook, message := StatusNotFound, &rt.notFound, "not found"
 	if allow != "" {
 		status, hook, message = StatusMethodNotAllowed, &rt.methodNotAllowed, "method not allowed"
@@ -359,18 +414,17 @@ func (rt *Router) refuse(w ResponseWriter, r *Request, allow string) {
 	WriteError(w, status, message)
 }
 
-// An endpoint is a registered handler with the middleware of its group around
-// it.
+// An endpoint is a registered handler with the middleware of its group around it.
 type endpoint struct {
-	group    *Group // nil: directly in the router
-	pattern  string // in full
-	location string // of the call that registered it
-	handler  Handler
-	chain    Handler // handler in its middleware, once built
+	group        *Group // nil if the route is outside of groups
+	pattern      string // with the group's prefix
+	registeredAt string // location of the call
+	handler      Handler
+	chain        Handler // the middleware around handler; nil until build
 }
 
-// build puts the middleware of the endpoint's group and of all groups around it
-// around the handler.
+// build makes the chain from the middleware of the endpoint's group and of all
+// groups around that.
 func (e *endpoint) build() {
 	var layers []layer
 	for group := e.group; group != nil; group = group.parent {
@@ -379,44 +433,54 @@ func (e *endpoint) build() {
 	e.chain, _ = wrap(layers, e.handler)
 }
 
-// ServeHTTP is what the mux calls for a match.
+// ServeHTTP implements [Handler] for the mux.
 func (e *endpoint) ServeHTTP(w ResponseWriter, r *Request) {
-	// Middleware further out may hold an older copy of the request.
+	// Outer middleware may hold an older copy of the request, which does not
+	// have the pattern.
 	response.SetPattern(w, r, &e.pattern)
 	e.chain.ServeHTTP(w, r)
 }
 
 // A layer is a middleware and the location of the call that added it.
 type layer struct {
-	apply    Middleware
-	location string
+	apply   Middleware
+	addedAt string
 }
 
-// layersOf checks middleware that the current call is given.
+// layersOf returns the layers for the arguments of a call, and panics if some of
+// them are nil.
 func layersOf(mw []Middleware) []layer {
+	addedAt := callsite.Location()
 	layers := make([]layer, len(mw))
-	location := callsite.Location()
+	var missing []string
 	for i, apply := range mw {
 		if apply == nil {
-			callsite.PanicfAt(location, "nil middleware (argument %d of %d)", i+1, len(mw))
+			missing = append(missing, strconv.Itoa(i+1))
 		}
-		layers[i] = layer{apply, location}
+		layers[i] = layer{apply, addedAt}
+	}
+	switch len(missing) {
+	case 0:
+	case 1:
+		callsite.PanicfAt(addedAt, "nil middleware (argument %s of %d)", missing[0], len(mw))
+	default:
+		callsite.PanicfAt(addedAt, "nil middleware (arguments %s of %d)", strings.Join(missing, ", "), len(mw))
 	}
 	return layers
 }
 
 // wrap puts layers around a handler, the first of them outermost. It panics if a
 // RateLimit comes before a TrustedProxies that it depends on. The order that it
-// returns is of the layers, without the handler.
+// returns is that of the layers, without the handler.
 func wrap(layers []layer, handler Handler) (_ Handler, order proxyOrder) {
 	inside := orderOf(handler)
 	for _, layer := range slices.Backward(layers) {
 		next := handler
 		if handler = layer.apply(next); isNil(handler) {
-			callsite.PanicfAt(layer.location, "the middleware added here returned a nil handler")
+			callsite.PanicfAt(layer.addedAt, "the middleware added here returned a nil handler")
 		}
 		added := orderOf(handler)
-		if added == (proxyOrder{}) || handler == next { // of types that can be compared
+		if added == (proxyOrder{}) || handler == next { // comparable: orderOf knows the type
 			continue
 		}
 		added.mustPrecede(inside)
@@ -425,23 +489,23 @@ func wrap(layers []layer, handler Handler) (_ Handler, order proxyOrder) {
 	return handler, order
 }
 
-// A chainHandler is the handler that a [Chain] with a RateLimit or a
-// TrustedProxies makes. A chain around it learns from it that they are there.
+// A chainHandler is the handler of a [Chain] that contains a RateLimit or a
+// TrustedProxies. It carries their order to the chain around it.
 type chainHandler struct {
 	Handler
 	order proxyOrder
 }
 
-// A proxyOrder is what a part of a chain must know to come in the right order
-// with the others: a RateLimit by address after the TrustedProxies that say
-// which address is the client's. The zero proxyOrder fits everywhere.
+// A proxyOrder describes a part of a chain as far as the order of proxies and
+// rate limits is concerned: a RateLimit by address must come after the
+// TrustedProxies that determine the address. The zero value has no constraint.
 type proxyOrder struct {
-	trusts  bool   // there is a TrustedProxies
-	limited string // the location of the outermost RateLimit by address, or ""
+	trusts  bool   // the part contains a TrustedProxies
+	limited string // location of the outermost RateLimit by address, or empty
 }
 
-// orderOf returns the order of a handler, apart from the handlers inside it. It
-// is zero for handlers other than those of RateLimit, TrustedProxies and Chain.
+// orderOf returns the order of a handler without the handlers inside it. It is
+// zero for all handlers except those of RateLimit, TrustedProxies and Chain.
 func orderOf(handler Handler) proxyOrder {
 	switch h := handler.(type) {
 	case *rateLimitHandler:
@@ -454,7 +518,7 @@ func orderOf(handler Handler) proxyOrder {
 	return proxyOrder{}
 }
 
-// mustPrecede panics if the part that o describes must not be around inside.
+// mustPrecede panics if the part described by o must not be around inside.
 func (o proxyOrder) mustPrecede(inside proxyOrder) {
 	if o.limited != "" && inside.trusts {
 		callsite.PanicfAt(o.limited, "RateLimit comes before TrustedProxies, so that all clients of a proxy would share one limit;"+
@@ -462,37 +526,35 @@ func (o proxyOrder) mustPrecede(inside proxyOrder) {
 	}
 }
 
-// around returns the order of a part and what is inside it together.
+// around returns the order of a part and the parts inside it together.
 func (o proxyOrder) around(inside proxyOrder) proxyOrder {
 	return proxyOrder{o.trusts || inside.trusts, cmp.Or(o.limited, inside.limited)}
 }
 
-// setHook stores a handler that the dispatch of a running router may read.
-func (rt *Router) setHook(hook *atomic.Pointer[Handler], handler Handler) {
-	switch {
-	case isNil(handler):
-		callsite.Panicf("nil handler")
-	case routerOf(handler) == rt:
-		callsite.Panicf("the handler is the router itself or one of its groups, and would call itself for ever")
-	}
-	hook.Store(&handler)
-}
-
-// routerOf returns the router that a handler is, or is a group of, and nil for
-// other handlers.
+// routerOf returns the router that a handler is or is a group of. It returns nil
+// for other handlers.
 func routerOf(handler Handler) *Router {
 	switch handler := handler.(type) {
 	case *Router:
 		return handler
 	case *Group:
-		return handler.router
+		return handler.mustRouter()
 	}
 	return nil
 }
 
-// isNil reports whether a handler cannot be called: the nil interface, or a
-// nil function in it.
+// isNil reports whether a handler cannot be called because it is nil: as an
+// interface, or as a function, router or group in one.
 func isNil(handler Handler) bool {
-	f, ok := handler.(HandlerFunc)
-	return handler == nil || ok && f == nil
+	switch h := handler.(type) {
+	case nil:
+		return true
+	case HandlerFunc:
+		return h == nil
+	case *Router:
+		return h == nil
+	case *Group:
+		return h == nil
+	}
+	return false
 }

@@ -172,7 +172,7 @@ func TestUseAfterTheFirstRequestPanicsAndHandleWorks(t *testing.T) {
 			line = nextLine()
 			use(trace("late"))
 		})
-		if want := "http: " + line + ": Use after the router began to serve: middleware is added before"; got != want {
+		if want := "http: " + line + ": Use called after serving began; add middleware before Server.Start or the first request"; got != want {
 			t.Errorf("%s: panic %q, want %q", name, got, want)
 		}
 	}
@@ -311,15 +311,23 @@ func TestMistakesPanicWithTheLineAndTheWholePattern(t *testing.T) {
 			func(_ *http.Router, api *http.Group) { api.HandleFunc("GET /x", nil) }},
 		{"nil middleware", "nil middleware (argument 2 of 2)",
 			func(router *http.Router, _ *http.Group) { router.Use(trace("a"), nil) }},
+		{"several nil middleware", "nil middleware (arguments 1, 3 of 4)",
+			func(router *http.Router, _ *http.Group) { router.Use(nil, trace("a"), nil, trace("b")) }},
+		{"nil router as a handler", `pattern "GET /x": nil handler`,
+			func(router *http.Router, _ *http.Group) { router.Handle("GET /x", (*http.Router)(nil)) }},
+		{"nil group as a handler", `pattern "GET /x": nil handler`,
+			func(router *http.Router, _ *http.Group) { router.Handle("GET /x", (*http.Group)(nil)) }},
+		{"zero group as a handler", "the Group has no Router; use Router.Group to make one",
+			func(router *http.Router, _ *http.Group) { router.Handle("GET /x", new(http.Group)) }},
 		{"nil group middleware", "nil middleware (argument 1 of 1)",
 			func(_ *http.Router, api *http.Group) { api.Use(nil) }},
 		{"nil in a chain", "nil middleware (argument 1 of 2)",
 			func(*http.Router, *http.Group) { http.Chain(nil, trace("a")) }},
-		{"chain around nil", "a chain of middleware around a nil handler",
+		{"chain around nil", "the middleware that Chain returned was called with a nil handler",
 			func(*http.Router, *http.Group) { http.Chain(trace("a"))(nil) }},
-		{"nil hook", "nil handler",
+		{"nil hook", "Router.NotFound: nil handler",
 			func(router *http.Router, _ *http.Group) { router.NotFound(nil) }},
-		{"nil other hook", "nil handler",
+		{"nil other hook", "Router.MethodNotAllowed: nil handler",
 			func(router *http.Router, _ *http.Group) { router.MethodNotAllowed(http.HandlerFunc(nil)) }},
 		{"the router itself", `pattern "/api/": the handler is the router itself or one of its groups`,
 			func(router *http.Router, _ *http.Group) { router.Handle("/api/", router) }},
@@ -327,9 +335,9 @@ func TestMistakesPanicWithTheLineAndTheWholePattern(t *testing.T) {
 			func(router *http.Router, api *http.Group) { router.Handle("/api/", api) }},
 		{"a group in a group", `pattern "/api/x": the handler is the router itself or one of its groups`,
 			func(_ *http.Router, api *http.Group) { api.Handle("/x", api.Group("/y")) }},
-		{"a group as a hook", `the handler is the router itself or one of its groups`,
+		{"a group as a hook", `Router.NotFound: the handler is the router itself or one of its groups`,
 			func(router *http.Router, api *http.Group) { router.NotFound(api) }},
-		{"the router as a hook", `the handler is the router itself or one of its groups`,
+		{"the router as a hook", `Router.MethodNotAllowed: the handler is the router itself or one of its groups`,
 			func(router *http.Router, _ *http.Group) { router.MethodNotAllowed(router) }},
 		{"empty pattern", `pattern "": empty pattern`,
 			func(router *http.Router, _ *http.Group) { router.Handle("", h) }},
@@ -807,6 +815,41 @@ func TestTheZeroRouterIsReadyToUse(t *testing.T) {
 		srv := testkit.StartServer(t, testkit.HTTP1, tt.router)
 		if got := srv.Get(t, "/api/x"); got.StatusCode != tt.status {
 			t.Errorf("%+v, want status %d", got, tt.status)
+		}
+	}
+}
+
+func TestNilRoutersAndZeroGroupsPanicWithTheLineAndTheRemedy(t *testing.T) {
+	t.Parallel()
+	const noRouter, noGroup = "nil *Router; use NewRouter to make one", "the Group has no Router; use Router.Group to make one"
+	h := reply("h")
+	var router *http.Router
+	var nilGroup *http.Group
+	zeroGroup := new(http.Group)
+	for name, tt := range map[string]struct {
+		want string
+		call func()
+	}{
+		"Router.Handle":           {noRouter, func() { router.Handle("/", h) }},
+		"Router.HandleFunc":       {noRouter, func() { router.HandleFunc("/", h) }},
+		"Router.Use":              {noRouter, func() { router.Use(trace("a")) }},
+		"Router.Group":            {noRouter, func() { router.Group("/api") }},
+		"Router.NotFound":         {noRouter, func() { router.NotFound(h) }},
+		"Router.MethodNotAllowed": {noRouter, func() { router.MethodNotAllowed(h) }},
+		"Router.Routes":           {noRouter, func() { router.Routes() }},
+		"Router.ServeHTTP":        {noRouter, func() { serveOnce(router) }},
+		"Group.Handle":            {noGroup, func() { zeroGroup.Handle("/", h) }},
+		"Group.HandleFunc":        {noGroup, func() { zeroGroup.HandleFunc("/", h) }},
+		"Group.Use":               {noGroup, func() { zeroGroup.Use(trace("a")) }},
+		"Group.Group":             {noGroup, func() { zeroGroup.Group("/api") }},
+		"Group.ServeHTTP":         {noGroup, func() { serveOnce(zeroGroup) }},
+		"nil Group.Handle":        {noGroup, func() { nilGroup.Handle("/", h) }},
+		"nil Group.Use":           {noGroup, func() { nilGroup.Use(trace("a")) }},
+	} {
+		got := panicText(tt.call)
+		location, message, _ := strings.Cut(strings.TrimPrefix(got, "http: "), ": ")
+		if !strings.HasSuffix(name, "ServeHTTP") && !strings.Contains(location, "/router_test.go:") || message != tt.want {
+			t.Errorf("%s: panic %q, want this file's line and %q", name, got, tt.want)
 		}
 	}
 }
