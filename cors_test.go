@@ -2,7 +2,6 @@ package http_test
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"net/http/httptest"
 	"runtime"
@@ -187,19 +186,11 @@ func TestCORS(t *testing.T) {
 
 func (c corsCase) check(t *testing.T, srv *testkit.Server, url string) {
 	t.Helper()
-	r, err := http.NewRequest(c.method, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := testkit.NewRequest(c.method, url, "")
 	maps.Copy(r.Header, c.header)
-	res, err := srv.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil || len(body) > 0 {
-		t.Errorf("body %q, %v; want none", body, err)
+	res := testkit.Do(t, srv.Client(), r)
+	if res.Body != "" {
+		t.Errorf("body %q, want none", res.Body)
 	}
 	status, reached := http.StatusTeapot, "handler"
 	if c.refused || c.allowed {

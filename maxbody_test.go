@@ -47,25 +47,14 @@ func TestMaxBody(t *testing.T) {
 	testkit.EachProtocol(t, http.MaxBody(10)(reading), func(t *testing.T, srv *testkit.Server) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				var body io.Reader = strings.NewReader(strings.Repeat("x", tt.size))
+				r := testkit.NewRequest("POST", srv.URL, strings.Repeat("x", tt.size))
 				if tt.chunked {
-					body = io.MultiReader(body)
-				}
-				r, err := http.NewRequest("POST", srv.URL, body)
-				if err != nil {
-					t.Fatal(err)
+					r.ContentLength = -1
 				}
 				if tt.contentType != "" {
 					r.Header.Set("Content-Type", tt.contentType)
 				}
-				res, err := srv.Client().Do(r)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer res.Body.Close()
-				if got, err := io.ReadAll(res.Body); string(got) != tt.want || err != nil {
-					t.Errorf("handler says %q (%v), want %q", got, err, tt.want)
-				}
+				testkit.Do(t, srv.Client(), r).Want(t, 200, tt.want)
 			})
 		}
 	})

@@ -142,13 +142,11 @@ func TestRateLimitIsExactOnRealConnections(t *testing.T) {
 		for range 20 {
 			wg.Go(func() {
 				for range 10 {
-					res, err := srv.Client().Get(srv.URL)
+					res, err := testkit.Send(srv.Client(), testkit.NewRequest("GET", srv.URL, ""))
 					if err != nil {
 						t.Error(err)
 						return
 					}
-					io.Copy(io.Discard, res.Body)
-					res.Body.Close()
 					switch res.StatusCode {
 					case http.StatusOK:
 						ok.Add(1)

@@ -88,20 +88,12 @@ func TestTheFirstRequestIDStays(t *testing.T) {
 		} {
 			before := len(out.String())
 			seen = nil
-			r, err := nethttp.NewRequest("GET", srv.URL+"/api/v1/x", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			var fields []string
 			for name, value := range sent {
-				r.Header.Set(name, value)
+				fields = append(fields, name+": "+value)
 			}
-			res, err := srv.Client().Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, _ := io.ReadAll(res.Body)
-			res.Body.Close()
-			id := string(body)
+			res := srv.Get(t, "/api/v1/x", fields...)
+			id := res.Body
 			if want := sent["X-Request-ID"]; want != "" && id != want || len(id) < 4 || id == "another" {
 				t.Errorf("sent %v: the id is %q", sent, id)
 			}

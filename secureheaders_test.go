@@ -47,18 +47,11 @@ func TestSecureHeadersAreOnEveryResponse(t *testing.T) {
 			{"GET", "/ok", 200}, {"HEAD", "/ok", 200}, {"GET", "/empty", 200}, {"GET", "/error", 500}, {"GET", "/plain-error", 500},
 			{"GET", "/nobody", 304}, {"GET", "/dir", 307}, {"GET", "/only-post", 405}, {"GET", "/nothing", 404}, {"OPTIONS", "/ok", 204},
 		} {
-			r, err := http.NewRequest(tt.method, srv.URL+tt.path, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := testkit.NewRequest(tt.method, srv.URL+tt.path, "")
 			if tt.method == "OPTIONS" {
 				r.Header = preflight("https://evil.example", "GET")
 			}
-			res, err := srv.Client().Transport.RoundTrip(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Body.Close()
+			res := testkit.Do(t, srv.Client(), r)
 			if res.StatusCode != tt.status {
 				t.Errorf("%s %s: status %d, want %d", tt.method, tt.path, res.StatusCode, tt.status)
 			}

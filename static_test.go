@@ -372,22 +372,9 @@ func TestStaticNotModifiedHasTheTagOfItsResponse(t *testing.T) {
 		testkit.EachProtocol(t, h, func(t *testing.T, srv *testkit.Server) {
 			for _, path := range []string{"/", "/app.js"} {
 				for _, accept := range []string{"gzip", "identity"} {
-					ask := func(known string) *nethttp.Response {
-						r, _ := nethttp.NewRequest("GET", srv.URL+path, nil)
-						r.Header.Set("Accept-Encoding", accept)
-						if known != "" {
-							r.Header.Set("If-None-Match", known)
-						}
-						resp, err := srv.Client().Do(r)
-						if err != nil {
-							t.Fatal(err)
-						}
-						resp.Body.Close()
-						return resp
-					}
-					tag := ask("").Header.Get("ETag")
+					tag := srv.Get(t, path, "Accept-Encoding: "+accept).Header.Get("ETag")
 					for _, known := range []string{tag, `"other", ` + tag} {
-						again := ask(known)
+						again := srv.Get(t, path, "Accept-Encoding: "+accept, "If-None-Match: "+known)
 						if got := again.Header.Get("ETag"); again.StatusCode != 304 || got != tag {
 							t.Errorf("%s: %s, %s: 200 with %s, then %s with %s", name, path, accept, tag, again.Status, got)
 						}

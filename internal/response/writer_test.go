@@ -350,11 +350,7 @@ func TestHijackEndsTheResponse(t *testing.T) {
 		done <- "returned"
 	}))
 	defer srv.Close()
-	resp, err := http.Get(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
+	resp := testkit.Get(t, srv.Client(), srv.URL)
 	if resp.StatusCode != 299 {
 		t.Errorf("status %d, want the hijacker's own", resp.StatusCode)
 	}
