@@ -17,7 +17,6 @@ import (
 	"maps"
 	nethttp "net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -27,6 +26,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/gen"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // newer reports whether the toolchain is of a newer Go release than the one in
@@ -413,12 +413,12 @@ func TestProgramsRunAfterChangingOnlyTheImportPath(t *testing.T) {
 		name := filepath.Base(filepath.Dir(main))
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want := output(t, filepath.Join(before, name))
-			got := output(t, filepath.Join(after, name))
+			want := testkit.Run(t, "", filepath.Join(before, name))
+			got := testkit.Run(t, "", filepath.Join(after, name))
 			if len(want) == 0 {
 				t.Error("the program prints nothing, so it proves nothing")
 			}
-			if !bytes.Equal(got, want) {
+			if got != want {
 				t.Errorf("output with this package:\n%s\noutput with net/http:\n%s", got, want)
 			}
 		})
@@ -469,21 +469,5 @@ func buildPrograms(t *testing.T, dir string, mains []string, overlay string) {
 	for _, main := range mains {
 		args = append(args, "./"+filepath.ToSlash(filepath.Dir(main)))
 	}
-	cmd := exec.CommandContext(t.Context(), "go", args...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-}
-
-// output runs a program and returns what it prints.
-func output(t *testing.T, program string) []byte {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s%s", filepath.Base(program), err, out, stderr.Bytes())
-	}
-	return out
+	testkit.Run(t, "", append([]string{"go"}, args...)...)
 }

@@ -9,7 +9,6 @@ import (
 	nethttp "net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -83,9 +82,7 @@ func TestProgramInThePackageCommentCompiles(t *testing.T) {
 		if err := os.WriteFile(program, []byte(code.Text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.CommandContext(t.Context(), "go", "vet", program).CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
+		testkit.Run(t, "", "go", "vet", program)
 		return
 	}
 	t.Error("there is no program in the package comment")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"regexp"
@@ -9,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
 	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // An app is the application on a free port.
@@ -49,38 +48,16 @@ func startApp(t *testing.T, drafts ...board.Draft) app {
 	return app{server, tasks}
 }
 
-// A reply is a whole response. Times in the body are replaced by T.
-type reply struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// timestamp is a time as it stands in the API's answers.
+// timestamp matches a time in a response of the API.
 var timestamp = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
 
-// send sends a request with the header fields given as name, value, name,
-// value and so on.
-func (a app) send(t *testing.T, method, path, body string, header ...string) reply {
+// send sends a request and returns the response, with times in the body replaced
+// by T and without white space around it. See [testkit.NewRequest] for fields.
+func (a app) send(t *testing.T, method, path, body string, fields ...string) *testkit.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, a.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	res, err := a.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	got, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := strings.TrimSpace(timestamp.ReplaceAllString(string(got), "T"))
-	return reply{res.StatusCode, res.Header, text}
+	res := testkit.Do(t, a.Client(), testkit.NewRequest(method, a.URL+path, body, fields...))
+	res.Body = strings.TrimSpace(timestamp.ReplaceAllString(res.Body, "T"))
+	return res
 }
 
 func TestEndpoints(t *testing.T) {
@@ -179,14 +156,14 @@ func TestEndpoints(t *testing.T) {
 			method, path, _ := strings.Cut(test.request, " ")
 			got := a.send(t, method, path, test.body)
 			start, cut := strings.CutSuffix(test.want, "...")
-			if got.status != test.status || !strings.HasPrefix(got.body, start) || !cut && got.body != test.want {
-				t.Errorf("got %d %s\nwant %d %s", got.status, got.body, test.status, test.want)
+			if got.StatusCode != test.status || !strings.HasPrefix(got.Body, start) || !cut && got.Body != test.want {
+				t.Errorf("got %d %s\nwant %d %s", got.StatusCode, got.Body, test.status, test.want)
 			}
 			wantType := "application/json"
 			if test.status == 204 {
 				wantType = ""
 			}
-			if ct := got.header.Get("Content-Type"); ct != wantType {
+			if ct := got.Header.Get("Content-Type"); ct != wantType {
 				t.Errorf("Content-Type %q, want %q", ct, wantType)
 			}
 		})
@@ -210,8 +187,8 @@ func TestPagesAreOfBoundedSize(t *testing.T) {
 		"?offset=-1":           20,
 	} {
 		got := a.send(t, "GET", "/api/tasks"+query, "")
-		if n := strings.Count(got.body, `"id":`); n != want || !strings.HasSuffix(got.body, `"total":150}`) {
-			t.Errorf("%q: %d tasks, want %d: %s", query, n, want, got.body)
+		if n := strings.Count(got.Body, `"id":`); n != want || !strings.HasSuffix(got.Body, `"total":150}`) {
+			t.Errorf("%q: %d tasks, want %d: %s", query, n, want, got.Body)
 		}
 	}
 }
@@ -229,8 +206,8 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 		{"DELETE", "/api/tasks/-1", ``},
 		{"POST", "/api/tasks/bulk-delete", `{"ids":[1,2,"3"]}`},
 	} {
-		if got := a.send(t, request.method, request.path, request.body); got.status < 400 {
-			t.Errorf("%v: status %d", request, got.status)
+		if got := a.send(t, request.method, request.path, request.body); got.StatusCode < 400 {
+			t.Errorf("%v: status %d", request, got.StatusCode)
 		}
 	}
 	after, _ := a.board.List(board.Query{})
@@ -259,11 +236,11 @@ func TestWrongMethodNamesTheRightOnes(t *testing.T) {
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		got := a.send(t, method, path, "")
-		if got.status != 405 || got.body != `{"error":"method not allowed"}` {
-			t.Errorf("%s: got %d %s", request, got.status, got.body)
+		if got.StatusCode != 405 || got.Body != `{"error":"method not allowed"}` {
+			t.Errorf("%s: got %d %s", request, got.StatusCode, got.Body)
 		}
-		if got.header.Get("Allow") != allow {
-			t.Errorf("%s: Allow %q, want %q", request, got.header.Get("Allow"), allow)
+		if got.Header.Get("Allow") != allow {
+			t.Errorf("%s: Allow %q, want %q", request, got.Header.Get("Allow"), allow)
 		}
 	}
 }
@@ -272,12 +249,12 @@ func TestCreatedTaskIsWhereLocationSays(t *testing.T) {
 	t.Parallel()
 	a := startApp(t, threeTasks...)
 	created := a.send(t, "POST", "/api/tasks", `{"title":"new"}`)
-	location := created.header.Get("Location")
+	location := created.Header.Get("Location")
 	if location != "/api/tasks/4" {
 		t.Fatalf("Location %q", location)
 	}
-	if read := a.send(t, "GET", location, ""); read.status != 200 || read.body != created.body {
-		t.Errorf("created %s\nread %d %s", created.body, read.status, read.body)
+	if read := a.send(t, "GET", location, ""); read.StatusCode != 200 || read.Body != created.Body {
+		t.Errorf("created %s\nread %d %s", created.Body, read.StatusCode, read.Body)
 	}
 }
 
@@ -286,8 +263,8 @@ func TestDeletedTaskIsGone(t *testing.T) {
 	a := startApp(t, threeTasks...)
 	a.send(t, "DELETE", "/api/tasks/2", "")
 	for _, method := range []string{"GET", "DELETE"} {
-		if got := a.send(t, method, "/api/tasks/2", ""); got.status != 404 {
-			t.Errorf("%s: status %d", method, got.status)
+		if got := a.send(t, method, "/api/tasks/2", ""); got.StatusCode != 404 {
+			t.Errorf("%s: status %d", method, got.StatusCode)
 		}
 	}
 }
@@ -296,17 +273,17 @@ func TestFullBoard(t *testing.T) {
 	t.Parallel()
 	a := startApp(t, threeTasks...)
 	for range 2 {
-		if got := a.send(t, "POST", "/api/tasks", `{"title":"new"}`); got.status != 201 {
-			t.Fatalf("status %d on a board with room", got.status)
+		if got := a.send(t, "POST", "/api/tasks", `{"title":"new"}`); got.StatusCode != 201 {
+			t.Fatalf("status %d on a board with room", got.StatusCode)
 		}
 	}
 	got := a.send(t, "POST", "/api/tasks", `{"title":"new"}`)
-	if got.status != 409 || got.body != `{"error":"the board is full: it holds 5 tasks"}` {
-		t.Errorf("got %d %s", got.status, got.body)
+	if got.StatusCode != 409 || got.Body != `{"error":"the board is full: it holds 5 tasks"}` {
+		t.Errorf("got %d %s", got.StatusCode, got.Body)
 	}
 	a.send(t, "DELETE", "/api/tasks/1", "")
-	if got := a.send(t, "POST", "/api/tasks", `{"title":"new"}`); got.status != 201 {
-		t.Errorf("status %d with room again", got.status)
+	if got := a.send(t, "POST", "/api/tasks", `{"title":"new"}`); got.StatusCode != 201 {
+		t.Errorf("status %d with room again", got.StatusCode)
 	}
 }
 
@@ -315,22 +292,22 @@ func TestOtherWebsitesMayOnlyRead(t *testing.T) {
 	a := startApp(t, threeTasks...)
 	tests := []struct {
 		method, path, body string
-		header             []string
+		field              string
 		status             int
 	}{
-		{"POST", "/api/tasks", `{"title":"x"}`, []string{"Sec-Fetch-Site", "cross-site"}, 403},
-		{"POST", "/api/tasks", `{"title":"x"}`, []string{"Origin", "https://elsewhere.example"}, 403},
-		{"DELETE", "/api/tasks/1", ``, []string{"Sec-Fetch-Site", "same-site"}, 403},
-		{"POST", "/api/tasks", `{"title":"x"}`, []string{"Sec-Fetch-Site", "same-origin"}, 201},
-		{"GET", "/api/tasks", ``, []string{"Sec-Fetch-Site", "cross-site"}, 200},
+		{"POST", "/api/tasks", `{"title":"x"}`, "Sec-Fetch-Site: cross-site", 403},
+		{"POST", "/api/tasks", `{"title":"x"}`, "Origin: https://elsewhere.example", 403},
+		{"DELETE", "/api/tasks/1", ``, "Sec-Fetch-Site: same-site", 403},
+		{"POST", "/api/tasks", `{"title":"x"}`, "Sec-Fetch-Site: same-origin", 201},
+		{"GET", "/api/tasks", ``, "Sec-Fetch-Site: cross-site", 200},
 	}
 	for _, test := range tests {
-		got := a.send(t, test.method, test.path, test.body, test.header...)
-		if got.status != test.status {
-			t.Errorf("%s %s with %v: got %d %s, want %d", test.method, test.path, test.header, got.status, got.body, test.status)
+		got := a.send(t, test.method, test.path, test.body, test.field)
+		if got.StatusCode != test.status {
+			t.Errorf("%s %s with %v: got %d %s, want %d", test.method, test.path, test.field, got.StatusCode, got.Body, test.status)
 		}
-		if got.status == 403 && got.body != `{"error":"cross-origin request refused"}` {
-			t.Errorf("body %s", got.body)
+		if got.StatusCode == 403 && got.Body != `{"error":"cross-origin request refused"}` {
+			t.Errorf("body %s", got.Body)
 		}
 	}
 }

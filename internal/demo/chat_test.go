@@ -138,11 +138,11 @@ func TestChatRefuses(t *testing.T) {
 		}
 		break
 	}
-	if got := a.send(t, "GET", "/api/chat?name=", ""); got.status != 400 || !strings.Contains(got.body, "a name is") {
-		t.Errorf("without a name: got %d %s", got.status, got.body)
+	if got := a.send(t, "GET", "/api/chat?name=", ""); got.StatusCode != 400 || !strings.Contains(got.Body, "a name is") {
+		t.Errorf("without a name: got %d %s", got.StatusCode, got.Body)
 	}
-	if got := a.send(t, "GET", "/api/chat?name=Ann", ""); got.status != 426 {
-		t.Errorf("without an upgrade: got %d %s", got.status, got.body)
+	if got := a.send(t, "GET", "/api/chat?name=Ann", ""); got.StatusCode != 426 {
+		t.Errorf("without an upgrade: got %d %s", got.StatusCode, got.Body)
 	}
 	_, res, err := http.Dial(t.Context(), strings.Replace(a.URL, "http", "ws", 1)+"/api/chat?name=Eve",
 		&http.DialOptions{Header: http.Header{"Origin": {"https://elsewhere.example"}}})

@@ -22,8 +22,8 @@ func TestExamplesAreListed(t *testing.T) {
 		Examples []example `json:"examples"`
 	}
 	answer := a.send(t, "GET", "/api/examples", "")
-	if err := json.Unmarshal([]byte(answer.body), &listing); err != nil {
-		t.Fatalf("%v: %s", err, answer.body)
+	if err := json.Unmarshal([]byte(answer.Body), &listing); err != nil {
+		t.Fatalf("%v: %s", err, answer.Body)
 	}
 	want := examples(a.URL)
 	if len(listing.Examples) != len(want) {
@@ -91,12 +91,12 @@ func TestRoutesAreListed(t *testing.T) {
 		Routes []http.Route `json:"routes"`
 	}
 	answer := a.send(t, "GET", "/api/routes", "")
-	if err := json.Unmarshal([]byte(answer.body), &listing); err != nil {
-		t.Fatalf("%v: %s", err, answer.body)
+	if err := json.Unmarshal([]byte(answer.Body), &listing); err != nil {
+		t.Fatalf("%v: %s", err, answer.Body)
 	}
 	routes := router.Routes()
 	if len(listing.Routes) != len(routes) {
-		t.Fatalf("%d routes in JSON, want %d: %s", len(listing.Routes), len(routes), answer.body)
+		t.Fatalf("%d routes in JSON, want %d: %s", len(listing.Routes), len(routes), answer.Body)
 	}
 	for i, route := range routes {
 		if listing.Routes[i] != route {

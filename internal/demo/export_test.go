@@ -34,17 +34,17 @@ func TestExport(t *testing.T) {
 	}
 	for _, test := range tests {
 		got := a.send(t, "GET", "/api/tasks/export"+test.query, "")
-		if got.status != 200 {
-			t.Fatalf("%s: status %d: %s", test.query, got.status, got.body)
+		if got.StatusCode != 200 {
+			t.Fatalf("%s: status %d: %s", test.query, got.StatusCode, got.Body)
 		}
-		if ct := got.header.Get("Content-Type"); ct != "text/csv; charset=utf-8" {
+		if ct := got.Header.Get("Content-Type"); ct != "text/csv; charset=utf-8" {
 			t.Errorf("Content-Type %q", ct)
 		}
 		disposition := regexp.MustCompile(`^attachment; filename="?tasks-\d{8}\.csv"?$`)
-		if cd := got.header.Get("Content-Disposition"); !disposition.MatchString(cd) {
+		if cd := got.Header.Get("Content-Disposition"); !disposition.MatchString(cd) {
 			t.Errorf("Content-Disposition %q", cd)
 		}
-		records, err := csv.NewReader(strings.NewReader(got.body)).ReadAll()
+		records, err := csv.NewReader(strings.NewReader(got.Body)).ReadAll()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -181,15 +180,15 @@ func TestPageIsServedWithItsPolicy(t *testing.T) {
 	index := a.send(t, "GET", "/", "")
 	for _, path := range []string{"/", "/tasks/1", "/chat", "/dashboard", "/routes"} {
 		got := a.send(t, "GET", path, "")
-		if got.status != 200 || got.body != index.body || got.header.Get("Content-Type") != "text/html; charset=utf-8" {
-			t.Errorf("%s: got %d %v", path, got.status, got.header)
+		if got.StatusCode != 200 || got.Body != index.Body || got.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+			t.Errorf("%s: got %d %v", path, got.StatusCode, got.Header)
 		}
-		if csp := got.header.Get("Content-Security-Policy"); csp != contentPolicy || strings.Contains(csp, "unsafe") {
+		if csp := got.Header.Get("Content-Security-Policy"); csp != contentPolicy || strings.Contains(csp, "unsafe") {
 			t.Errorf("%s: Content-Security-Policy %q", path, csp)
 		}
 	}
-	if got := a.send(t, "GET", "/js/missing.js", ""); got.status != 404 {
-		t.Errorf("missing file: status %d", got.status)
+	if got := a.send(t, "GET", "/js/missing.js", ""); got.StatusCode != 404 {
+		t.Errorf("missing file: status %d", got.StatusCode)
 	}
 }
 
@@ -198,13 +197,13 @@ func TestFilesAreRevalidated(t *testing.T) {
 	a := startApp(t)
 	for _, path := range []string{"/", "/style.css", "/js/main.js", "/favicon.svg"} {
 		got := a.send(t, "GET", path, "")
-		etag := got.header.Get("ETag")
-		if got.status != 200 || etag == "" || got.header.Get("Cache-Control") != "no-cache" {
-			t.Errorf("%s: got %d %v", path, got.status, got.header)
+		etag := got.Header.Get("ETag")
+		if got.StatusCode != 200 || etag == "" || got.Header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s: got %d %v", path, got.StatusCode, got.Header)
 		}
-		again := a.send(t, "GET", path, "", "If-None-Match", etag)
-		if again.status != 304 || again.body != "" {
-			t.Errorf("%s again: got %d with %d bytes", path, again.status, len(again.body))
+		again := a.send(t, "GET", path, "", "If-None-Match: "+etag)
+		if again.StatusCode != 304 || again.Body != "" {
+			t.Errorf("%s again: got %d with %d bytes", path, again.StatusCode, len(again.Body))
 		}
 	}
 }
@@ -224,10 +223,10 @@ func TestModulesExist(t *testing.T) {
 		}
 		checked = append(checked, path)
 		got := a.send(t, "GET", path, "")
-		if got.status != 200 || !strings.HasPrefix(got.header.Get("Content-Type"), "text/javascript") {
-			t.Errorf("%s: got %d %v", path, got.status, got.header)
+		if got.StatusCode != 200 || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/javascript") {
+			t.Errorf("%s: got %d %v", path, got.StatusCode, got.Header)
 		}
-		for line := range strings.Lines(got.body) {
+		for line := range strings.Lines(got.Body) {
 			if _, from, found := strings.Cut(line, "from '"); found && strings.HasPrefix(line, "import") {
 				name, _, _ := strings.Cut(from, "'")
 				todo = append(todo, name)
@@ -245,17 +244,17 @@ func TestWritesAreLimited(t *testing.T) {
 	for n := range writeLimit + 1 {
 		got := a.send(t, "PATCH", "/api/tasks/1", `{"status":"doing"}`)
 		if n < writeLimit {
-			if got.status != 200 {
-				t.Fatalf("change %d: got %d %s", n+1, got.status, got.body)
+			if got.StatusCode != 200 {
+				t.Fatalf("change %d: got %d %s", n+1, got.StatusCode, got.Body)
 			}
 			continue
 		}
-		if got.status != 429 || got.body != `{"error":"too many changes at once"}` || got.header.Get("Retry-After") == "" {
-			t.Errorf("got %d %s %v", got.status, got.body, got.header)
+		if got.StatusCode != 429 || got.Body != `{"error":"too many changes at once"}` || got.Header.Get("Retry-After") == "" {
+			t.Errorf("got %d %s %v", got.StatusCode, got.Body, got.Header)
 		}
 	}
-	if got := a.send(t, "GET", "/api/tasks/1", ""); got.status != 200 {
-		t.Errorf("reading: status %d", got.status)
+	if got := a.send(t, "GET", "/api/tasks/1", ""); got.StatusCode != 200 {
+		t.Errorf("reading: status %d", got.StatusCode)
 	}
 }
 
@@ -263,24 +262,12 @@ func TestMetricsArePublished(t *testing.T) {
 	t.Parallel()
 	a := startApp(t, threeTasks...)
 	a.send(t, "GET", "/api/tasks/1", "")
-	req, err := http.NewRequestWithContext(t.Context(), "GET", a.URL+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := a.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	page, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := a.send(t, "GET", "/metrics", "").Body
 	for _, want := range []string{
 		`http_requests_total{method="GET",route="/api/tasks/{id}",status="2xx"} 1`,
 		"go_goroutines ", "go_memstats_heap_inuse_bytes ",
 	} {
-		if !strings.Contains(string(page), want) {
+		if !strings.Contains(page, want) {
 			t.Errorf("no %s in\n%s", want, page)
 		}
 	}

@@ -29,9 +29,7 @@ func TestProcess(t *testing.T) {
 		t.Skip("processes cannot be sent signals")
 	}
 	program := filepath.Join(t.TempDir(), "demo")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	testkit.Run(t, "", "go", "build", "-o", program, ".")
 	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(signal.String()+" lets a slow request finish", func(t *testing.T) {
 			t.Parallel()

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,15 +27,9 @@ var frameworkFiles = map[string]string{
 	"only/only.go":               "package only\n\nimport _ \"github.com/stanza-go/framework/pkg/http\"\n",
 }
 
-// goCommand runs a command in a folder, without a network, and returns its
-// output.
+// goCommand runs a command in a folder, without a network.
 func goCommand(dir, command string) (string, error) {
-	fields := strings.Fields(command)
-	cmd := exec.Command(fields[0], fields[1:]...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=")
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	return testkit.TryRun(dir, []string{"GOPROXY=off", "GOWORK=off", "GOFLAGS="}, strings.Fields(command)...)
 }
 
 func TestReplacingThePackageOfTheFramework(t *testing.T) {
@@ -61,15 +54,15 @@ func TestReplacingThePackageOfTheFramework(t *testing.T) {
 		t.Helper()
 		out, err := goCommand(dir, strings.Replace(command, "../http", checkout, 1))
 		if err != nil {
-			t.Fatalf("%s: %v\n%s", command, err, out)
+			t.Fatal(err)
 		}
 		return out
 	}
 	for _, dir := range []string{both, only} {
 		must(dir, "go mod edit -require="+theirs+"@v0.0.0 -replace="+theirs+"=../framework -require="+ours+"@v0.0.0 -replace="+ours+"=../http")
-		out, err := goCommand(dir, "go mod tidy")
-		if want := strings.TrimSpace(block(t, "docs/migrating.md", "ambiguous import: ")); err == nil || !strings.Contains(out, want) {
-			t.Errorf("go mod tidy: %v\n%s\nwant %q", err, out, want)
+		_, err := goCommand(dir, "go mod tidy")
+		if want := strings.TrimSpace(block(t, "docs/migrating.md", "ambiguous import: ")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
 		}
 	}
 

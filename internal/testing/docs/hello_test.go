@@ -47,19 +47,9 @@ func makeModule(t *testing.T) string {
 	dir := t.TempDir()
 	commands := block(t, "README.md", "go mod init example.com/hello")
 	for command := range strings.Lines(strings.Replace(commands, "../http", checkout, 1)) {
-		run(t, dir, strings.Fields(command)...)
+		testkit.Run(t, dir, strings.Fields(command)...)
 	}
 	return dir
-}
-
-// run runs a command in a folder.
-func run(t *testing.T, dir string, command ...string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, out)
-	}
 }
 
 // freeAddress returns an address that was free a moment ago.
@@ -79,7 +69,7 @@ func build(t *testing.T, dir, source string) {
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	run(t, dir, "go", "build", "-o", "program", ".")
+	testkit.Run(t, dir, "go", "build", "-o", "program", ".")
 }
 
 // A program runs until it is stopped.

@@ -1,9 +1,6 @@
 package houserules
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"go/ast"
 	"go/importer"
 	"go/parser"
@@ -11,9 +8,9 @@ import (
 	"go/types"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // module is the import path of the root package.
@@ -33,7 +30,7 @@ type Package struct {
 // as the go command selects them: without nested modules, testdata, and files
 // for other systems. It needs the go command, and the packages must compile.
 func Load(root string) ([]*Package, error) {
-	listed, err := list(root)
+	listed, err := testkit.ListPackages(root, "-export", "-deps", "./...")
 	if err != nil {
 		return nil, err
 	}
@@ -64,39 +61,6 @@ func Load(root string) ([]*Package, error) {
 		packages = append(packages, p)
 	}
 	return packages, nil
-}
-
-// listed is what the go command tells about a package.
-type listed struct {
-	Dir, ImportPath, Export            string
-	GoFiles, TestGoFiles, XTestGoFiles []string
-	DepOnly                            bool
-}
-
-// list asks the go command for the module's packages and for the export data
-// of everything they import.
-func list(root string) ([]listed, error) {
-	cmd := exec.Command("go", "list", "-export", "-deps",
-		"-json=Dir,ImportPath,Export,GoFiles,TestGoFiles,XTestGoFiles,DepOnly", "./...")
-	cmd.Dir = root
-	out, err := cmd.Output()
-	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			err = fmt.Errorf("%w: %s", err, exit.Stderr)
-		}
-		return nil, fmt.Errorf("houserules: go list: %w", err)
-	}
-	var all []listed
-	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var l listed
-		if err := decoder.Decode(&l); err == io.EOF {
-			return all, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("houserules: go list: %w", err)
-		}
-		all = append(all, l)
-	}
 }
 
 // parse reads files of a directory and names them by their path from root.

@@ -44,9 +44,12 @@ type ListedPackage struct {
 	DepOnly                            bool
 }
 
+// listedFields are the fields of [ListedPackage].
+const listedFields = "Dir,ImportPath,Export,GoFiles,TestGoFiles,XTestGoFiles,DepOnly"
+
 // ListPackages runs go list in a directory with the given flags and patterns.
 func ListPackages(dir string, args ...string) ([]ListedPackage, error) {
-	out, err := TryRun(dir, nil, append([]string{"go", "list", "-json"}, args...)...)
+	out, err := TryRun(dir, nil, append([]string{"go", "list", "-json=" + listedFields}, args...)...)
 	if err != nil {
 		return nil, err
 	}
