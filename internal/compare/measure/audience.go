@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// An audience is clients that follow the demo's board, each by an event stream
-// of its own.
+// An audience is a group of clients, each of which follows the demo's board
+// over an event stream.
 type audience struct {
 	followers []*follower
 	cancel    context.CancelFunc
 	following sync.WaitGroup
 }
 
-// followBoard opens so many streams. The clients leave in the end, or if one of
-// them does not get what it should at first.
+// followBoard opens the given number of streams. If a client does not receive
+// the board first, followBoard closes all streams and returns an error.
 func followBoard(url string, clients int, faults *faults) (*audience, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &audience{cancel: cancel}
@@ -37,7 +37,7 @@ func followBoard(url string, clients int, faults *faults) (*audience, error) {
 		a.following.Go(func() {
 			err := f.read()
 			if ctx.Err() != nil {
-				err = nil // it was told to leave
+				err = nil // leave has canceled the context
 			}
 			faults.add(fmt.Sprintf("stream %d", i), err)
 		})
@@ -45,33 +45,35 @@ func followBoard(url string, clients int, faults *faults) (*audience, error) {
 	return a, nil
 }
 
-// leave ends all streams.
+// leave closes all streams.
 func (a *audience) leave() {
 	a.cancel()
 	a.following.Wait()
 }
 
-// lacks says what has not arrived yet of so many events.
+// lacks describes which of the given number of events have not arrived yet. It
+// returns "" if all have.
 func (a *audience) lacks(events int64) string {
 	for i, f := range a.followers {
 		if seen := f.seen.count.Load(); seen != events {
-			return fmt.Sprintf("stream %d has had %d events of %d; ", i, seen, events)
+			return fmt.Sprintf("stream %d has received %d of %d events; ", i, seen, events)
 		}
 	}
 	return ""
 }
 
-// A follower reads one stream.
+// A follower reads one event stream.
 type follower struct {
 	body  io.ReadCloser
 	lines *bufio.Reader
 	seen  sequence
 }
 
-// An event is what a stream consists of.
+// An event is one event of a stream.
 type event struct{ id, name, data string }
 
-// follow opens a stream and reads its first event, which is the whole board.
+// follow opens a stream and reads its first event, which contains the whole
+// board.
 func follow(ctx context.Context, client *nethttp.Client, url string) (*follower, error) {
 	request, err := nethttp.NewRequestWithContext(ctx, nethttp.MethodGet, url, nil)
 	if err != nil {
@@ -87,7 +89,7 @@ func follow(ctx context.Context, client *nethttp.Client, url string) (*follower,
 	}
 	first, err := f.next()
 	if err == nil && first.name != "board" {
-		err = fmt.Errorf("event stream begins with %+v", first)
+		err = fmt.Errorf("first event is %+v, want the board", first)
 	}
 	if err == nil {
 		err = f.seen.begin(first.id)
@@ -98,9 +100,9 @@ func follow(ctx context.Context, client *nethttp.Client, url string) (*follower,
 	return f, nil
 }
 
-// read reads the events until the stream ends, and returns why it did, or what
-// is wrong with an event. The board does not come again unless the server has
-// forgotten some.
+// read reads events until the stream ends or an event is invalid, and returns
+// the reason. The server sends the whole board again only if it no longer has
+// some events.
 func (f *follower) read() error {
 	defer f.body.Close()
 	for {
@@ -109,7 +111,7 @@ func (f *follower) read() error {
 			return err
 		}
 		if e.name != "saved" && e.name != "deleted" || e.data == "" {
-			return fmt.Errorf("event %+v", e)
+			return fmt.Errorf("unexpected event %+v", e)
 		}
 		if err := f.seen.next(e.id); err != nil {
 			return err
@@ -117,8 +119,9 @@ func (f *follower) read() error {
 	}
 }
 
-// next reads an event. It knows what the demo sends: no field without a value,
-// data of one line, and comments and the time to reconnect on their own.
+// next reads an event. It parses only what the demo sends: every field has a
+// value, data is a single line, and comments and reconnection times are not
+// part of an event.
 func (f *follower) next() (event, error) {
 	var e event
 	for {

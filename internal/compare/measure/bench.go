@@ -12,17 +12,18 @@ import (
 	"strings"
 )
 
-// benchstat computes medians and their confidence intervals.
+// benchstat is the command that computes medians and their confidence
+// intervals.
 const benchstat = "golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da"
 
-// ours is the contestant that the others are compared with.
+// ours is the contestant that all others are compared with.
 const ours = "stanza"
 
-// A comparison is a topic whose figures are benchmarks of package stacks.
+// A comparison is a topic that is measured with benchmarks of package stacks.
 type comparison struct {
 	topic      string
-	benchmarks []string // names of the functions, without Benchmark
-	cpus       string   // for -test.cpu; "" is as many as there are
+	benchmarks []string // function names, without Benchmark
+	cpus       string   // for -test.cpu; "" means all
 }
 
 var comparisons = []comparison{
@@ -35,9 +36,9 @@ var comparisons = []comparison{
 	{"sse", []string{"SSE"}, ""},
 }
 
-// measureBenchmarks runs the benchmarks of the wanted topics in rounds, all of
-// them once in each round, so that whatever else the machine does in a while
-// meets them all, and returns a block for each topic.
+// measureBenchmarks runs the benchmarks of the wanted topics and returns a
+// block for each topic. It runs them in rounds, each benchmark once per round,
+// so that other load on the machine affects all of them.
 func measureBenchmarks(p plan, wanted []string) (map[string]string, error) {
 	chosen := slices.DeleteFunc(slices.Clone(comparisons), func(c comparison) bool {
 		return !slices.Contains(wanted, c.topic)
@@ -55,7 +56,7 @@ func measureBenchmarks(p plan, wanted []string) (map[string]string, error) {
 		return nil, err
 	}
 	if _, err := output(program, "-test.run=Alike"); err != nil {
-		return nil, err // there would be nothing to compare
+		return nil, err // without any result, there is nothing to compare
 	}
 	var lines bytes.Buffer
 	for round := range p.rounds {
@@ -76,19 +77,19 @@ func measureBenchmarks(p plan, wanted []string) (map[string]string, error) {
 	return summarize(p, chosen, raw)
 }
 
-// benchmarkLine is a line of a benchmark's output, with its row, contestant,
-// processors and time.
+// benchmarkLine matches a line of a benchmark's output. Its groups are the name
+// up to the row, the contestant, the number of processors, and the time.
 var benchmarkLine = regexp.MustCompile(`(?m)^(Benchmark\S+/row=[^/\s]+)/by=(\S+?)(-\d+)?\s+\d+\s+([\d.]+) ns/op.*$`)
 
-// addRatios adds to each line of a round's output a figure more: the time as a
-// multiple of what ours was in the same round. A machine that others use is now
-// faster and now slower, by more than contestants differ; the ratio of what was
-// measured within a second hardly changes with it.
+// addRatios adds a figure to each line of a round's output: the time as a
+// multiple of ours in the same round. The speed of a shared machine changes by
+// more than contestants differ, but it hardly affects the ratio of two times
+// measured within a second of each other.
 func addRatios(out []byte) []byte {
 	base := map[string]float64{}
 	for _, m := range benchmarkLine.FindAllSubmatch(out, -1) {
 		if string(m[2]) == ours {
-			base[string(m[1])+string(m[3])], _ = strconv.ParseFloat(string(m[4]), 64) // digits and points
+			base[string(m[1])+string(m[3])], _ = strconv.ParseFloat(string(m[4]), 64) // the pattern allows only digits and points
 		}
 	}
 	return benchmarkLine.ReplaceAllFunc(out, func(line []byte) []byte {
@@ -101,10 +102,11 @@ func addRatios(out []byte) []byte {
 	})
 }
 
-// ratio is the unit of what addRatios adds.
+// ratio is the unit of the figures that addRatios adds.
 const ratio = "ratio"
 
-// summarize makes tables of the benchmarks' output in the file raw.
+// summarize returns a table for each comparison, from the benchmarks' output in
+// the file raw.
 func summarize(p plan, chosen []comparison, raw string) (map[string]string, error) {
 	csv, err := output("go", "run", benchstat, "-format", "csv", "-row", ".fullname", raw)
 	if err != nil {

@@ -12,11 +12,12 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// sayEvery is how often everybody says something. The demo allows 2 messages in
-// a second.
+// sayEvery is the interval between the messages of a member. The demo allows
+// two messages per second.
 const sayEvery = 10 * time.Second
 
-// A chat is people in the demo's chat room who all hear one another.
+// A chat is a group of members in the demo's chat room. Each of them receives
+// the messages of all.
 type chat struct {
 	members   []*member
 	faults    *faults
@@ -24,8 +25,8 @@ type chat struct {
 	listening sync.WaitGroup
 }
 
-// joinChat lets so many people into the room. They leave in the end, or if one
-// of them cannot come in.
+// joinChat connects the given number of members. If one of them fails to
+// connect, joinChat disconnects the others and returns an error.
 func joinChat(url string, people int, faults *faults) (*chat, error) {
 	c := &chat{faults: faults}
 	for i := range people {
@@ -40,8 +41,8 @@ func joinChat(url string, people int, faults *faults) (*chat, error) {
 	return c, nil
 }
 
-// talk has everybody say something and send a ping now and then, one after
-// another, until ctx ends.
+// talk makes all members send messages and pings, spread over time, until ctx
+// is done.
 func (c *chat) talk(ctx context.Context) {
 	var talking sync.WaitGroup
 	for i, m := range c.members {
@@ -51,20 +52,21 @@ func (c *chat) talk(ctx context.Context) {
 	talking.Wait()
 }
 
-// lacks says what has not come back yet of all that was sent.
+// lacks describes which messages and pings have not been received or answered
+// yet. It returns "" if all have.
 func (c *chat) lacks() string {
 	for _, m := range c.members {
 		if heard, said := m.heard.count.Load(), c.said.Load(); heard != said {
-			return fmt.Sprintf("%s has heard %d messages of %d; ", m.name, heard, said)
+			return fmt.Sprintf("%s has received %d of %d messages; ", m.name, heard, said)
 		}
 		if pongs, pings := m.pongs.Load(), m.pings.Load(); pongs != pings {
-			return fmt.Sprintf("%s has got %d pongs for %d pings; ", m.name, pongs, pings)
+			return fmt.Sprintf("%s has received %d pongs for %d pings; ", m.name, pongs, pings)
 		}
 	}
 	return ""
 }
 
-// leave ends all connections, each with the closing handshake.
+// leave closes all connections with a closing handshake.
 func (c *chat) leave() {
 	var leaving sync.WaitGroup
 	for _, m := range c.members {
@@ -75,7 +77,7 @@ func (c *chat) leave() {
 	c.listening.Wait()
 }
 
-// pings returns how many pings were answered.
+// pings returns the number of pings that were answered.
 func (c *chat) pings() (n int64) {
 	for _, m := range c.members {
 		n += m.pongs.Load()
@@ -83,7 +85,7 @@ func (c *chat) pings() (n int64) {
 	return n
 }
 
-// heard returns how many messages have arrived.
+// heard returns the number of messages that all members have received.
 func (c *chat) heard() (n int64) {
 	for _, m := range c.members {
 		n += m.heard.count.Load()
@@ -91,7 +93,7 @@ func (c *chat) heard() (n int64) {
 	return n
 }
 
-// A member is one of them.
+// A member is one client in the room.
 type member struct {
 	name         string
 	conn         *http.Conn
@@ -100,14 +102,14 @@ type member struct {
 	leaving      atomic.Bool
 }
 
-// A saying is what clients send to the room.
+// A saying is a message from a client to the room.
 type saying struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`
 	Text string `json:"text"`
 }
 
-// A telling is what the room sends.
+// A telling is a message from the room to its clients.
 type telling struct {
 	Type    string `json:"type"`
 	At      string `json:"at"`
@@ -118,8 +120,8 @@ type telling struct {
 	} `json:"message"`
 }
 
-// enter connects. The room begins with what was said before, which does not
-// count, and then tells who is there.
+// enter connects a member. The room first sends the earlier messages, which are
+// not counted, and then the list of members.
 func enter(url, name string) (*member, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -135,7 +137,7 @@ func enter(url, name string) (*member, error) {
 	return m, nil
 }
 
-// catchUp hears what comes before the room tells who is there.
+// catchUp reads the messages before the list of members.
 func (m *member) catchUp() error {
 	if err := m.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err
@@ -152,10 +154,10 @@ func (m *member) catchUp() error {
 	}
 }
 
-// textOf returns the text of the message with that id.
+// textOf returns the text of the message with the given ID.
 func textOf(id string) string { return "This is what is said in message " + id + "." }
 
-// hear reads what the room says next, and checks it.
+// hear reads and checks the next message from the room.
 func (m *member) hear() (telling, error) {
 	var told telling
 	if err := m.conn.ReadJSON(&told); err != nil {
@@ -164,16 +166,16 @@ func (m *member) hear() (telling, error) {
 	switch told.Type {
 	case "message":
 		if told.Message.Text != textOf(told.Message.ID) {
-			return told, fmt.Errorf("message %q says %q", told.Message.ID, told.Message.Text)
+			return told, fmt.Errorf("message %q has the text %q", told.Message.ID, told.Message.Text)
 		}
 		return told, m.heard.next(told.At)
 	case "refused":
-		return told, fmt.Errorf("message refused: %s", told.Error)
+		return told, fmt.Errorf("message rejected: %s", told.Error)
 	}
 	return told, nil
 }
 
-// listen hears until the member leaves.
+// listen reads messages until the member leaves.
 func (m *member) listen() error {
 	for {
 		_, err := m.hear()
@@ -188,17 +190,17 @@ func (m *member) listen() error {
 	}
 }
 
-// pong takes the answer to a ping. They come in the order of the pings.
+// pong handles a pong. Pongs must arrive in the order of the pings.
 func (m *member) pong(data []byte) error {
 	if want := strconv.FormatInt(m.pongs.Load()+1, 10); string(data) != want {
-		return fmt.Errorf("pong %q in place of %q", data, want)
+		return fmt.Errorf("pong %q, want %q", data, want)
 	}
 	m.pongs.Add(1)
 	return nil
 }
 
-// talk says something after the given time and every so often from then on,
-// each time with a ping behind.
+// talk sends a message followed by a ping, the first time after the given delay
+// and then every sayEvery.
 func (m *member) talk(ctx context.Context, first time.Duration, said *atomic.Int64) error {
 	next := time.NewTimer(first)
 	defer next.Stop()

@@ -12,22 +12,22 @@ import (
 	"time"
 )
 
-// editEvery is how often each editor changes the board: 25 times in 10 seconds,
-// of the 30 that the demo allows to an address.
+// editEvery is the interval between the changes of an editor. That makes 25
+// changes in 10 seconds; the demo allows 30 per address.
 const editEvery = 400 * time.Millisecond
 
-// An editor changes the demo's board: it adds a task, edits it and deletes it,
-// over and over.
+// An editor repeatedly adds a task to the demo's board, edits it, and deletes
+// it.
 type editor struct {
 	name   string
 	client *nethttp.Client
 	url    string
-	task   string // the URL of the one that it has added
+	task   string // URL of the task that it has added
 	made   atomic.Int64
 }
 
-// newEditors returns editors at different addresses of the loopback network,
-// since the demo limits what comes from one.
+// newEditors returns editors at different loopback addresses, because the demo
+// limits the requests of each address.
 func newEditors(url string) []*editor {
 	var editors []*editor
 	for _, address := range []string{"127.0.0.2", "127.0.0.3"} {
@@ -41,7 +41,7 @@ func newEditors(url string) []*editor {
 	return editors
 }
 
-// changes returns how many changes editors have made.
+// changes returns the total number of changes that the editors have made.
 func changes(editors []*editor) (n int64) {
 	for _, e := range editors {
 		n += e.made.Load()
@@ -49,7 +49,8 @@ func changes(editors []*editor) (n int64) {
 	return n
 }
 
-// edit makes changes until ctx ends. What it has begun it finishes.
+// edit makes changes until ctx is done. It completes a change that is in
+// progress.
 func (e *editor) edit(ctx context.Context) error {
 	defer e.client.CloseIdleConnections()
 	next := time.NewTicker(editEvery)
@@ -69,7 +70,7 @@ func (e *editor) edit(ctx context.Context) error {
 	}
 }
 
-// add puts a new task on the board.
+// add adds a task to the board.
 func (e *editor) add() error {
 	body, err := e.do(nethttp.MethodPost, e.url+"/api/tasks", `{"title":"Soak","description":"`+strings.Repeat("wet ", 50)+`"}`, nethttp.StatusCreated)
 	if err != nil {
@@ -91,14 +92,14 @@ func (e *editor) finish() error {
 	return err
 }
 
-// remove takes the task off the board.
+// remove deletes the task.
 func (e *editor) remove() error {
 	_, err := e.do(nethttp.MethodDelete, e.task, "", nethttp.StatusNoContent)
 	return err
 }
 
-// do sends a request and returns the body of the answer, which must have the
-// given status.
+// do sends a request and returns the response's body. It returns an error if
+// the response has another status than given.
 func (e *editor) do(method, url, body string, status int) ([]byte, error) {
 	request, err := nethttp.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {

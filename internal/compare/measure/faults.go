@@ -6,18 +6,18 @@ import (
 	"sync"
 )
 
-// faults gathers what goes wrong, from any goroutine. Of many it keeps the
-// first.
+// faults collects errors. It keeps the first ones and counts all. It is safe
+// for concurrent use by multiple goroutines.
 type faults struct {
 	mu    sync.Mutex
 	count int
 	kept  []error
 }
 
-// keptFaults is how many are kept.
+// keptFaults is the number of errors that are kept.
 const keptFaults = 10
 
-// add takes an error of somebody, unless it is nil.
+// add adds an error and names its origin. It ignores nil.
 func (f *faults) add(whose string, err error) {
 	if err == nil {
 		return
@@ -30,12 +30,12 @@ func (f *faults) add(whose string, err error) {
 	}
 }
 
-// err returns the faults as one error, or nil if there are none.
+// err returns all faults as one error, or nil if there was no fault.
 func (f *faults) err() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.count == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d faults, of which the first are\n%w", f.count, errors.Join(f.kept...))
+	return fmt.Errorf("%d faults, the first are:\n%w", f.count, errors.Join(f.kept...))
 }

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// measureIdle has the test of idle connections print what they take.
+// measureIdle runs the test of idle connections, which prints their memory, and
+// returns its output.
 func measureIdle() (string, error) {
 	out, err := output("go", "test", "./websocket", "-run", "^TestIdleConnections$", "-count=1", "-v")
 	if err != nil {

@@ -9,16 +9,17 @@ import (
 	"time"
 )
 
-// A load is what wrk says of one of its runs.
+// A load is the result of one run of wrk.
 type load struct {
 	requests int64
-	rate     float64 // requests in a second
+	rate     float64 // requests per second
 	p50, p99 time.Duration
 }
 
-// runWrk has wrk ask for a URL over and over, each connection for the next
-// answer when it has the one before. It is an error if any answer has a status
-// other than 2xx or 3xx, or a connection fails.
+// runWrk runs wrk, which requests a URL repeatedly. Each connection sends the
+// next request after it has received the previous response. runWrk returns an
+// error if a response has a status other than 2xx or 3xx, or if a connection
+// fails.
 func runWrk(url string, header nethttp.Header, connections int, d time.Duration) (load, error) {
 	args := []string{"-t1", "--latency", fmt.Sprintf("-c%d", connections), fmt.Sprintf("-d%ds", seconds(d))}
 	for name, values := range header {
@@ -35,8 +36,8 @@ func runWrk(url string, header nethttp.Header, connections int, d time.Duration)
 	return l, nil
 }
 
-// seconds returns a duration in whole seconds, which are what wrk takes, and at
-// least one.
+// seconds returns a duration in whole seconds, as wrk expects it, and at least
+// 1.
 func seconds(d time.Duration) int64 { return max(1, int64(d.Round(time.Second)/time.Second)) }
 
 // parseWrk reads what wrk --latency prints:
@@ -59,7 +60,7 @@ func parseWrk(text string) (load, error) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "Socket errors:") || strings.HasPrefix(line, "Non-2xx or 3xx responses:") {
-			return load{}, fmt.Errorf("not all requests went well: %s", line)
+			return load{}, fmt.Errorf("some requests failed: %s", line)
 		}
 		found, err := l.read(line)
 		if err != nil {
@@ -71,12 +72,12 @@ func parseWrk(text string) (load, error) {
 	case len(missing) > 0:
 		return load{}, fmt.Errorf("no %q in %q", missing, text)
 	case l.requests == 0:
-		return load{}, fmt.Errorf("no request was answered: %q", text)
+		return load{}, fmt.Errorf("no responses: %q", text)
 	}
 	return l, nil
 }
 
-// read takes what a line tells and says what that is.
+// read parses a line and reports which figure it contained.
 func (l *load) read(line string) (found string, err error) {
 	fields := strings.Fields(line)
 	switch {

@@ -1,14 +1,13 @@
-// Command measure compares this library with its peers and writes what it
-// finds into RESULTS.md. In the directory of this module:
+// Command measure compares this package with its peers and writes the results
+// to RESULTS.md. Run it in the directory of this module:
 //
-//	go run ./measure                 everything, in about half an hour
-//	go run ./measure router chain    some of it
+//	go run ./measure                 # all topics, in about half an hour
+//	go run ./measure router chain    # only some topics
 //
-// Run it on a machine that does nothing else. It needs wrk.
+// It needs wrk, and a machine without other load.
 //
-// RESULTS.md keeps what people wrote about the figures: between two comments
-// that name a topic stands what the last measurement of it gave, and only that
-// is replaced.
+// In RESULTS.md, the block of a topic is between two comments that name the
+// topic. The command replaces only these blocks and keeps the text around them.
 package main
 
 import (
@@ -23,15 +22,16 @@ import (
 	"time"
 )
 
-// A plan says how much is measured.
+// A plan determines how much is measured.
 type plan struct {
-	rounds    int           // of benchmarks and of wrk
-	benchTime time.Duration // for each benchmark in a round
-	wrkTime   time.Duration // for each run of wrk
+	rounds    int           // for benchmarks and wrk
+	benchTime time.Duration // per benchmark and round
+	wrkTime   time.Duration // per run of wrk
 	soakTime  time.Duration
 }
 
-// A measurement gives the block of a topic that is not benchmarks alone.
+// A measurement returns the block of a topic that does not consist of
+// benchmarks only.
 type measurement struct {
 	topic string
 	run   func(plan) (string, error)
@@ -46,11 +46,11 @@ var measurements = []measurement{
 func main() {
 	log.SetFlags(log.Ltime)
 	var p plan
-	file := flag.String("o", "RESULTS.md", "the file whose blocks are replaced")
-	flag.IntVar(&p.rounds, "rounds", 15, "rounds in which the contestants take turns")
-	flag.DurationVar(&p.benchTime, "benchtime", 50*time.Millisecond, "time for each benchmark in a round")
-	flag.DurationVar(&p.wrkTime, "wrktime", 3*time.Second, "time for each run of wrk")
-	flag.DurationVar(&p.soakTime, "soaktime", 5*time.Minute, "time of the soak")
+	file := flag.String("o", "RESULTS.md", "`file` whose blocks are replaced")
+	flag.IntVar(&p.rounds, "rounds", 15, "number of rounds; each measures every contestant once")
+	flag.DurationVar(&p.benchTime, "benchtime", 50*time.Millisecond, "time per benchmark and round")
+	flag.DurationVar(&p.wrkTime, "wrktime", 3*time.Second, "time per run of wrk")
+	flag.DurationVar(&p.soakTime, "soaktime", 5*time.Minute, "duration of the soak")
 	flag.Usage = usage
 	flag.Parse()
 	if err := run(*file, p, flag.Args()); err != nil {
@@ -63,7 +63,7 @@ func usage() {
 	flag.PrintDefaults()
 }
 
-// topics lists what can be measured, in the order in which it is.
+// topics returns all topics in the order in which they are measured.
 func topics() []string {
 	var all []string
 	for _, c := range comparisons {
@@ -75,13 +75,14 @@ func topics() []string {
 	return all
 }
 
-// run measures the wanted topics, or all, and replaces their blocks. Each is
-// written when it is there, so that what a later one fails of is not lost.
+// run measures the wanted topics, or all if wanted is empty, and replaces their
+// blocks. It writes each block as soon as it is complete, so that the failure
+// of a later topic does not lose it.
 func run(file string, p plan, wanted []string) error {
 	known := topics()
 	for _, topic := range wanted {
 		if !slices.Contains(known, topic) {
-			return fmt.Errorf("no topic %q; there are %s", topic, strings.Join(known, ", "))
+			return fmt.Errorf("unknown topic %q; want one of %s", topic, strings.Join(known, ", "))
 		}
 	}
 	if len(wanted) == 0 {
@@ -100,7 +101,7 @@ func run(file string, p plan, wanted []string) error {
 		}
 		log.Print(m.topic)
 		text, failure := m.run(p)
-		if text != "" { // the figures of a soak that failed tell more than nothing
+		if text != "" { // a soak that fails still returns its figures
 			text = circumstances("") + "\n\n" + text
 			if err := writeBlocks(file, map[string]string{m.topic: text}); err != nil {
 				return err
@@ -113,7 +114,8 @@ func run(file string, p plan, wanted []string) error {
 	return nil
 }
 
-// circumstances says when and where something was measured.
+// circumstances returns a line with the date and place of a measurement, and
+// how it was made.
 func circumstances(how string) string {
 	where := fmt.Sprintf("%s, %s, %s/%s, %d × %s",
 		time.Now().Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor())
@@ -123,7 +125,8 @@ func circumstances(how string) string {
 	return "*" + where + "*"
 }
 
-// processor names the machine's processor as /proc does, where there is one.
+// processor returns the name of the machine's processor from /proc, if
+// available.
 func processor() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
@@ -137,8 +140,8 @@ func processor() string {
 	return "unnamed processor"
 }
 
-// output runs a program and returns what it printed; an error has what it
-// complained of.
+// output runs a program and returns its standard output. An error includes its
+// standard error.
 func output(name string, args ...string) ([]byte, error) {
 	cmd := exec.Command(name, args...)
 	var complaint strings.Builder

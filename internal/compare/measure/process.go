@@ -13,20 +13,20 @@ import (
 	"time"
 )
 
-// patience is how long a process may take to start, and to end when told to.
+// patience is how long a process may take to start or to end.
 const patience = 40 * time.Second
 
-// A process is a program that runs beside this one and is looked at from
+// A process is a running program whose CPU time and memory are measured from
 // outside.
 type process struct {
 	cmd       *exec.Cmd
-	firstLine string       // of what it prints, without the line break
-	stderr    bytes.Buffer // to be read when it has ended
+	firstLine string       // of its output, without the line break
+	stderr    bytes.Buffer // read it only after the process has ended
 }
 
-// start runs a program, with variables added to its environment, until its
-// first line of output, by which programs tell that they serve. Its standard
-// input stays open for as long as this process lives.
+// start starts a program, with env added to its environment, and waits for its
+// first line of output, which shows that it is serving. Its standard input
+// stays open until this process ends.
 func start(program string, env []string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(program, args...)}
 	p.cmd.Env = append(os.Environ(), env...)
@@ -51,14 +51,15 @@ func start(program string, env []string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// end tells the process to end and waits until it has. It is an error if the
-// process complains of something or has a status other than 0.
+// end sends SIGTERM to the process and waits until it has ended. It returns an
+// error if the process has written to standard error or exits with a nonzero
+// status.
 func (p *process) end() error {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails if it has ended, and Wait tells how
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only if the process has ended, and Wait reports that
 	defer p.killAfter(patience).Stop()
 	err := p.cmd.Wait()
 	if err == nil && p.stderr.Len() > 0 {
-		err = errors.New("complaints on standard error")
+		err = errors.New("unexpected output on standard error")
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", p.cmd.Path, err, p.stderr.String())
@@ -66,24 +67,23 @@ func (p *process) end() error {
 	return nil
 }
 
-// kill ends the process at once, if it has not ended.
+// kill kills the process if it is still running.
 func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it has ended
-	_ = p.cmd.Wait()         // it was killed, or waited for before
+	_ = p.cmd.Process.Kill() // fails only if the process has ended
+	_ = p.cmd.Wait()         // reports the kill, or that end has waited already
 }
 
 func (p *process) killAfter(d time.Duration) *time.Timer {
-	return time.AfterFunc(d, func() { _ = p.cmd.Process.Kill() }) // it has just ended
+	return time.AfterFunc(d, func() { _ = p.cmd.Process.Kill() }) // fails only if the process has ended
 }
 
-// proc reads one of the files in which Linux tells of the process.
+// proc reads a file of the process in /proc.
 func (p *process) proc(file string) (string, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, file))
 	return string(text), err
 }
 
-// cpuTime returns how long the process has run on any processor, in steps of
-// 10 ms.
+// cpuTime returns the CPU time of the process, in steps of 10 ms.
 func (p *process) cpuTime() (time.Duration, error) {
 	text, err := p.proc("stat")
 	if err != nil {
@@ -95,14 +95,14 @@ func (p *process) cpuTime() (time.Duration, error) {
 // tick is the unit of times in /proc/PID/stat.
 const tick = time.Second / 100
 
-// parseStat adds the times in user and system mode, which are the 14th and
-// 15th field. The second is the program's name in parentheses, which may hold
-// anything.
+// parseStat returns the sum of user and system time, the 14th and 15th field.
+// The second field is the program's name in parentheses, which may contain any
+// character.
 func parseStat(text string) (time.Duration, error) {
 	var total time.Duration
 	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 	if len(fields) < 13 {
-		return 0, fmt.Errorf("%q is no /proc/PID/stat", text)
+		return 0, fmt.Errorf("/proc/PID/stat: invalid content %q", text)
 	}
 	for _, field := range fields[11:13] {
 		ticks, err := strconv.ParseInt(field, 10, 64)
@@ -114,7 +114,7 @@ func parseStat(text string) (time.Duration, error) {
 	return total, nil
 }
 
-// resident returns how many bytes of memory the process occupies.
+// resident returns the resident memory of the process in bytes.
 func (p *process) resident() (int64, error) {
 	text, err := p.proc("status")
 	if err != nil {
@@ -123,7 +123,8 @@ func (p *process) resident() (int64, error) {
 	return parseStatus(text)
 }
 
-// parseStatus finds the line of /proc/PID/status that looks like
+// parseStatus returns the resident memory from /proc/PID/status. It looks for
+// the line
 //
 //	VmRSS:     12345 kB
 func parseStatus(text string) (int64, error) {

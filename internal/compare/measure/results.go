@@ -23,7 +23,7 @@ func writeBlocks(file string, blocks map[string]string) error {
 	return os.WriteFile(file, []byte(text), 0o644)
 }
 
-// replaceBlock replaces what stands between the comments of a topic.
+// replaceBlock replaces the text between the comments of a topic.
 func replaceBlock(text, topic, block string) (string, error) {
 	begin, end := "<!-- begin "+topic+" -->\n", "<!-- end "+topic+" -->\n"
 	before, rest, found := strings.Cut(text, begin)

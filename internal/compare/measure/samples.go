@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// A sample is how the demo is at one time.
+// A sample is the state of the demo at one time.
 type sample struct {
-	at                         time.Duration // since the beginning
+	at                         time.Duration // since the start
 	resident, heap, goroutines int64
 }
 
-// sample looks at the demo every second until ctx ends.
+// sample samples the demo every second until ctx is done.
 func (s *soak) sample(ctx context.Context) []sample {
 	var samples []sample
 	begin := time.Now()
@@ -37,8 +37,9 @@ func (s *soak) sample(ctx context.Context) []sample {
 	}
 }
 
-// A scraper reads the demo's own metrics, each time over a new connection, so
-// that what serves that counts once, in every reading.
+// A scraper reads the demo's metrics. It uses a new connection each time, so
+// that every reading includes the goroutines of exactly one scraping
+// connection.
 type scraper struct {
 	client *nethttp.Client
 	url    string
@@ -48,8 +49,7 @@ func newScraper(url string) *scraper {
 	return &scraper{&nethttp.Client{Transport: &nethttp.Transport{DisableKeepAlives: true}, Timeout: patience}, url}
 }
 
-// scrape returns how many bytes of heap are in use, and how many goroutines
-// there are.
+// scrape returns the bytes of heap in use and the number of goroutines.
 func (s *scraper) scrape() (heap, goroutines int64, err error) {
 	response, err := s.client.Get(s.url)
 	if err != nil {
@@ -76,8 +76,8 @@ func (s *scraper) scrape() (heap, goroutines int64, err error) {
 	return heap, goroutines, lines.Err()
 }
 
-// steadyGoroutines returns how many goroutines there are when the number has
-// not changed in several readings.
+// steadyGoroutines waits until the number of goroutines has been the same in
+// several readings, and returns it.
 func (s *scraper) steadyGoroutines(atMost time.Duration) (int64, error) {
 	const same = 5
 	var last []int64
@@ -87,19 +87,19 @@ func (s *scraper) steadyGoroutines(atMost time.Duration) (int64, error) {
 		return len(last) == same && slices.Min(last) == slices.Max(last)
 	})
 	if err == nil && slices.Min(last) != slices.Max(last) {
-		err = fmt.Errorf("the number of goroutines does not settle: %d", last)
+		err = fmt.Errorf("the number of goroutines keeps changing, last %d", last)
 	}
 	return n, err
 }
 
-// fewGoroutines returns how many goroutines there are when there are no more
-// than that, or when it has waited for that as long as it may.
+// fewGoroutines waits until there are at most few goroutines, but no longer
+// than atMost, and returns their number.
 func (s *scraper) fewGoroutines(few int64, atMost time.Duration) (int64, error) {
 	return s.goroutinesWhen(atMost, func(n int64) bool { return n <= few })
 }
 
-// goroutinesWhen reads the number of goroutines until it is as it should be, or
-// so much time has passed, and returns the last.
+// goroutinesWhen reads the number of goroutines until ok accepts it or atMost
+// has passed, and returns the last reading.
 func (s *scraper) goroutinesWhen(atMost time.Duration, ok func(int64) bool) (int64, error) {
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
@@ -117,10 +117,10 @@ func (s *scraper) goroutinesWhen(atMost time.Duration, ok func(int64) bool) (int
 	}
 }
 
-// A window is a part of the time, without its end.
+// A window is the half-open interval of time [from, to).
 type window struct{ from, to time.Duration }
 
-// of returns the samples of that time.
+// of returns the samples in the window.
 func (w window) of(samples []sample) []sample {
 	var part []sample
 	for _, s := range samples {
@@ -131,11 +131,11 @@ func (w window) of(samples []sample) []sample {
 	return part
 }
 
-// String says when it is.
+// String returns the window in the form "1m0s–2m0s".
 func (w window) String() string { return fmt.Sprintf("%v–%v", w.from, w.to) }
 
-// spread returns the least, the median and the most of a figure, and zeros if
-// there are no samples.
+// spread returns the minimum, the median, and the maximum of a figure, or zeros
+// if there are no samples.
 func spread(samples []sample, of func(sample) int64) (least, middle, most int64) {
 	var all []float64
 	for _, s := range samples {
@@ -147,15 +147,15 @@ func spread(samples []sample, of func(sample) int64) (least, middle, most int64)
 	return int64(slices.Min(all)), int64(median(all)), int64(slices.Max(all))
 }
 
-// resident returns the median of the memory in some part of the time.
+// resident returns the median of the resident memory in a window.
 func (o *outcome) resident(w window) int64 {
 	_, middle, _ := spread(w.of(o.samples), func(s sample) int64 { return s.resident })
 	return middle
 }
 
-// memoryWindows returns when to compare the memory: in the second minute and in
-// the last. If there are not three, it is the second quarter of the time and the
-// last.
+// memoryWindows returns the two windows whose memory is compared: the second
+// minute and the last. If d is less than three minutes, they are the second
+// quarter and the last.
 func memoryWindows(d time.Duration) (early, late window) {
 	part := time.Minute
 	if d < 3*part {
@@ -164,5 +164,5 @@ func memoryWindows(d time.Duration) (early, late window) {
 	return window{part, 2 * part}, window{d - part, d}
 }
 
-// mebibytes writes a number of bytes.
+// mebibytes formats a number of bytes in MiB.
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

@@ -13,25 +13,26 @@ import (
 	"time"
 )
 
-// demo is the application that is soaked.
+// demo is the application under test.
 const demo = "github.com/stanza-go/framework/pkg/http/internal/demo"
 
-// How much is put on the demo at once.
+// The concurrent load on the demo.
 const (
-	soakConnections = 16  // of wrk, on either of two URLs
-	soakClients     = 200 // in the chat, and as many that follow the board
+	soakConnections = 16  // of wrk, for each of two URLs
+	soakClients     = 200 // in the chat, and the same number following the board
 	warmUpClients   = 10
 	warmUpTime      = 2 * time.Second
 )
 
-// settleTime is how long the demo may take to send what it still has to, and to
-// end what served clients that have left.
+// settleTime is how long the demo may take to send outstanding messages and to
+// end the goroutines of disconnected clients.
 const settleTime = 15 * time.Second
 
-// leastSoak gives some samples to each part of the time.
+// leastSoak is the minimum duration, which gives each part of the time some
+// samples.
 const leastSoak = 10 * time.Second
 
-// A soak is a demo under everything that it can do, for long.
+// A soak is a demo under sustained load of every kind.
 type soak struct {
 	demo    *process
 	url     string
@@ -39,26 +40,27 @@ type soak struct {
 	faults  faults
 }
 
-// An outcome is what a soak has shown.
+// An outcome is the result of a soak.
 type outcome struct {
 	list, page              load
 	clients                 int // of each kind
 	events, messages, pings int64
-	heard                   int64 // messages, by all together
+	heard                   int64 // messages received, over all members
 	before, after           int64 // goroutines
 	samples                 []sample
-	early, late             window // whose memory is compared
+	early, late             window // windows whose memory is compared
 	faults                  int
 }
 
-// measureSoak runs the demo in 64 MiB of memory under requests, WebSockets and
-// event streams at once. All answers must be right, no event and no message
-// lost, and in the end the demo must have no more goroutines than at first, as
-// much memory as early on, and exit well. If only one of these is not so, the
-// block with the figures comes with the error.
+// measureSoak runs the demo with a memory limit of 64 MiB under concurrent
+// requests, WebSocket connections, and event streams. All responses must be
+// correct, and no event or message may be lost. Afterwards, the demo must have
+// no more goroutines than before the load and no more memory than early on, and
+// must exit with status 0. If a check fails, measureSoak returns the block with
+// the figures as well as an error.
 func measureSoak(d time.Duration) (string, error) {
 	if d < leastSoak {
-		return "", fmt.Errorf("%v is too short for a soak, %v is the least", d, leastSoak)
+		return "", fmt.Errorf("a soak of %v is too short; the minimum is %v", d, leastSoak)
 	}
 	dir, err := os.MkdirTemp("", "measure")
 	if err != nil {
@@ -87,8 +89,8 @@ func measureSoak(d time.Duration) (string, error) {
 	return o.block(d), errors.Join(err, o.check())
 }
 
-// run warms the demo up, puts everything on it for so long, and waits until it
-// has settled.
+// run warms up the demo, applies the load for d, and waits until the demo has
+// settled.
 func (s *soak) run(d time.Duration) (*outcome, error) {
 	if _, err := s.press(warmUpClients, warmUpTime); err != nil {
 		return nil, err
@@ -110,8 +112,8 @@ func (s *soak) run(d time.Duration) (*outcome, error) {
 	return o, nil
 }
 
-// press puts everything on the demo: so many clients of each kind, and wrk on a
-// list in JSON and on the page, which decides how long it takes.
+// press applies load to the demo: the given number of clients of each kind, and
+// wrk with requests for a JSON list and for the page. It ends when wrk does.
 func (s *soak) press(clients int, d time.Duration) (*outcome, error) {
 	chat, err := joinChat(s.url, clients, &s.faults)
 	if err != nil {
@@ -146,15 +148,15 @@ func (s *soak) press(clients int, d time.Duration) (*outcome, error) {
 	return o, nil
 }
 
-// wrk puts wrk on one path.
+// wrk runs wrk on one path.
 func (s *soak) wrk(path string, d time.Duration) load {
 	l, err := runWrk(s.url+path, nethttp.Header{"Accept-Encoding": {"gzip"}}, soakConnections, d)
 	s.faults.add("wrk", err)
 	return l
 }
 
-// await waits until nothing is lacking any more. It is a fault if something
-// still is when it should not be.
+// await waits until lacks returns "". If that takes longer than settleTime,
+// await adds a fault.
 func (s *soak) await(lacks func() string) {
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
@@ -173,11 +175,11 @@ func (s *soak) await(lacks func() string) {
 	}
 }
 
-// check tells what of an outcome is not as it should be.
+// check returns an error that describes all failed checks of an outcome.
 func (o *outcome) check() error {
 	var errs []error
 	if o.after > o.before {
-		errs = append(errs, fmt.Errorf("%d goroutines are left, there were %d", o.after, o.before))
+		errs = append(errs, fmt.Errorf("%d goroutines are left, want at most %d", o.after, o.before))
 	}
 	early, late := o.resident(o.early), o.resident(o.late)
 	if early == 0 || late == 0 {
@@ -189,19 +191,19 @@ func (o *outcome) check() error {
 	return errors.Join(errs...)
 }
 
-// block writes the figures in Markdown.
+// block returns the figures in Markdown.
 func (o *outcome) block(d time.Duration) string {
 	var b strings.Builder
 	row := func(what, format string, args ...any) {
 		fmt.Fprintf(&b, "| %s | "+format+" |\n", append([]any{what}, args...)...)
 	}
-	fmt.Fprintf(&b, "The demo for %d s with GOMEMLIMIT=64MiB:\n\n| | |\n|---|---|\n", seconds(d))
-	row("requests for a list in JSON", "%d, %.0f/s, 99%% within %s", o.list.requests, o.list.rate, duration(o.list.p99.Seconds()))
+	fmt.Fprintf(&b, "The demo under load for %d s with GOMEMLIMIT=64MiB:\n\n| | |\n|---|---|\n", seconds(d))
+	row("requests for a JSON list", "%d, %.0f/s, 99%% within %s", o.list.requests, o.list.rate, duration(o.list.p99.Seconds()))
 	row("requests for the page", "%d, %.0f/s, 99%% within %s", o.page.requests, o.page.rate, duration(o.page.p99.Seconds()))
 	row("event streams", "%d, each with all %d events", o.clients, o.events)
-	row("WebSockets", "%d, which said %d and heard %d messages, and had %d pings answered", o.clients, o.messages, o.heard, o.pings)
+	row("WebSocket connections", "%d, which sent %d and received %d messages, and received pongs for %d pings", o.clients, o.messages, o.heard, o.pings)
 	least, _, most := spread(o.samples, func(s sample) int64 { return s.goroutines })
-	row("goroutines", "%d before, %d–%d meanwhile, %d after", o.before, least, most, o.after)
+	row("goroutines", "%d before, %d–%d during, %d after", o.before, least, most, o.after)
 	row("faults", "%d", o.faults)
 	b.WriteString("\n" + o.memoryTable(d))
 	fmt.Fprintf(&b, "\nMedian of the resident memory: %s in %s, %s in %s.\n",
@@ -209,10 +211,10 @@ func (o *outcome) block(d time.Duration) string {
 	return b.String()
 }
 
-// memoryTable has a line for each fifth of the time.
+// memoryTable returns a table with a row for each fifth of the time.
 func (o *outcome) memoryTable(d time.Duration) string {
 	var b strings.Builder
-	b.WriteString("| fifth of the time | resident memory: least, median, most | heap in use: median |\n|---|---|---|\n")
+	b.WriteString("| fifth of the time | resident memory: minimum, median, maximum | heap in use: median |\n|---|---|---|\n")
 	for i := range 5 {
 		part := window{d * time.Duration(i) / 5, d * time.Duration(i+1) / 5}.of(o.samples)
 		least, middle, most := spread(part, func(s sample) int64 { return s.resident })

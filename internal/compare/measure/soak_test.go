@@ -13,18 +13,18 @@ func TestSequenceMissesNoID(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		ids   string
-		count int64  // of those taken
-		err   string // about the last; empty: none
+		count int64  // of accepted IDs
+		err   string // for the last ID, or ""
 	}{
 		{"A-1 A-2 A-3", 3, ""},
 		{"A-9 A-10", 2, ""},
-		{"A-1 A-3", 1, `id "A-3" follows A-1`},
-		{"A-2 A-2", 1, `id "A-2" follows A-2`},
-		{"A-2 A-1", 1, `id "A-1" follows A-2`},
-		{"A-1 B-2", 1, `id "B-2" follows A-1`},
-		{"A-1 A", 1, `"A" is no id`},
-		{"A-1 A-x", 1, `"A-x" is no id`},
-		{"A-1 -2", 1, `"-2" is no id`},
+		{"A-1 A-3", 1, `ID "A-3" follows A-1`},
+		{"A-2 A-2", 1, `ID "A-2" follows A-2`},
+		{"A-2 A-1", 1, `ID "A-1" follows A-2`},
+		{"A-1 B-2", 1, `ID "B-2" follows A-1`},
+		{"A-1 A", 1, `"A" is not an ID`},
+		{"A-1 A-x", 1, `"A-x" is not an ID`},
+		{"A-1 -2", 1, `"-2" is not an ID`},
 	}
 	for _, test := range tests {
 		var s sequence
@@ -51,10 +51,10 @@ func TestFollowerFindsWhatIsWrongWithAStream(t *testing.T) {
 		err    string
 	}{
 		{saved + ": still here\n\nid: A-2\nevent: deleted\ndata: [1]\n\n", io.EOF.Error()},
-		{saved + "id: A-3\nevent: saved\ndata: {}\n\n", `id "A-3" follows A-1`},
-		{saved + "id: A-2\nevent: board\ndata: []\n\n", "event {id:A-2 name:board data:[]}"},
-		{saved + "id: A-2\nevent: saved\n\n", "event {id:A-2 name:saved data:}"},
-		{saved + "event: saved\ndata: {}\n\n", `"" is no id`},
+		{saved + "id: A-3\nevent: saved\ndata: {}\n\n", `ID "A-3" follows A-1`},
+		{saved + "id: A-2\nevent: board\ndata: []\n\n", "unexpected event {id:A-2 name:board data:[]}"},
+		{saved + "id: A-2\nevent: saved\n\n", "unexpected event {id:A-2 name:saved data:}"},
+		{saved + "event: saved\ndata: {}\n\n", `"" is not an ID`},
 		{saved + "id: A-2\nevent: saved\ndata: {}\n", io.EOF.Error()},
 	}
 	for _, test := range tests {
@@ -72,7 +72,7 @@ func TestGrowthIsFound(t *testing.T) {
 		name     string
 		d        time.Duration
 		resident func(at time.Duration) int64 // in MiB
-		err      string                       // empty: none
+		err      string                       // or ""
 	}{
 		{"flat", 5 * time.Minute, func(time.Duration) int64 { return 40 }, ""},
 		{"grows in the first minute only", 5 * time.Minute, func(at time.Duration) int64 { return min(40, int64(at.Seconds())) }, ""},
@@ -98,7 +98,7 @@ func TestGrowthIsFound(t *testing.T) {
 func TestGoroutinesThatAreLeftAreFound(t *testing.T) {
 	t.Parallel()
 	o := &outcome{before: 6, after: 7, samples: []sample{{at: time.Second, resident: 1}}, early: window{0, time.Minute}, late: window{0, time.Minute}}
-	if err := o.check(); err == nil || err.Error() != "7 goroutines are left, there were 6" {
+	if err := o.check(); err == nil || err.Error() != "7 goroutines are left, want at most 6" {
 		t.Errorf("error %v", err)
 	}
 	o.after = 5

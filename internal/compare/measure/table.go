@@ -9,25 +9,25 @@ import (
 	"strings"
 )
 
-// A result is what benchstat says of one benchmark.
+// A result is benchstat's result for one benchmark.
 type result struct {
-	function string // Router, of BenchmarkRouter/row=static/by=chi-2
-	row      string // static; with the processors, if the rows differ in them
-	by       string // chi
+	function string // for example Router, of BenchmarkRouter/row=static/by=chi-2
+	row      string // for example static, with the number of processors if it varies
+	by       string // for example chi
 
 	figures map[string]figure // by unit: "sec/op", "allocs/op"
 }
 
-// A figure is a median and how far from it, in either direction, the true one
-// may lie with 95% confidence, as benchstat writes it: "3%", or "∞" if there
-// are too few rounds to tell.
+// A figure is a median and its 95% confidence interval as benchstat writes it,
+// for example "3%", or "∞" if there are too few rounds.
 type figure struct {
 	value  float64
 	spread string
 }
 
-// parseBenchstat reads the tables of benchstat -format csv -row .fullname, one
-// for each unit: a line of the unit, and one for each benchmark.
+// parseBenchstat parses the output of benchstat -format csv -row .fullname. It
+// consists of one table for each unit, with a line for the unit and a line for
+// each benchmark.
 func parseBenchstat(text []byte) ([]result, error) {
 	lines := csv.NewReader(bytes.NewReader(text))
 	lines.FieldsPerRecord = -1
@@ -36,7 +36,7 @@ func parseBenchstat(text []byte) ([]result, error) {
 		return nil, fmt.Errorf("benchstat's output: %w", err)
 	}
 	var results []result
-	places := map[string]int{} // in results, by the benchmark's full name
+	places := map[string]int{} // indexes in results, by the benchmark's full name
 	unit := ""
 	for _, record := range records {
 		if len(record) < 3 || record[0] == "geomean" {
@@ -65,7 +65,7 @@ func parseBenchstat(text []byte) ([]result, error) {
 	return results, nil
 }
 
-// parseName takes a benchmark's full name apart, such as
+// parseName splits a benchmark's full name, for example
 // Router/row=static/by=chi-2.
 func parseName(name string) (result, error) {
 	function, rest, ok := strings.Cut(name, "/row=")
@@ -73,7 +73,7 @@ func parseName(name string) (result, error) {
 	if !ok || !ok2 {
 		return result{}, fmt.Errorf("benchmark %q is not named Function/row=…/by=…", name)
 	}
-	// Go appends the number of processors where it is not one.
+	// Go appends the number of processors if it is not 1.
 	if i := strings.LastIndexByte(by, '-'); i >= 0 {
 		if _, err := strconv.Atoi(by[i+1:]); err == nil {
 			return result{function, row, by[:i], map[string]figure{}}, nil
@@ -82,8 +82,8 @@ func parseName(name string) (result, error) {
 	return result{function, row + ", 1 CPU", by, map[string]figure{}}, nil
 }
 
-// table makes a Markdown table: a line for each row, a column for each
-// contestant. What is in its cells is told above it.
+// table returns a Markdown table with a line for each row and a column for each
+// contestant. The text of RESULTS.md explains the cells.
 func table(results []result) string {
 	rows, columns := places(results)
 	var b strings.Builder
@@ -103,8 +103,8 @@ func table(results []result) string {
 	return b.String()
 }
 
-// places lists the rows and contestants of results, each in the order in which
-// it first comes, but ours before the others.
+// places returns the rows and contestants of results in order of first
+// appearance, except that ours comes first.
 func places(results []result) (rows, columns []string) {
 	columns = []string{ours}
 	for _, r := range results {
@@ -126,8 +126,9 @@ func find(results []result, row, by string) *result {
 	return &results[i]
 }
 
-// cell writes a contestant's time, as a multiple of ours, and its allocations.
-// Our own time is written as it is, and one that there is none of ours beside.
+// cell formats a contestant's time as a multiple of ours, and its allocations.
+// For our own result, and if there is no result of ours, it formats the time
+// itself.
 func cell(r, base *result) string {
 	if r == nil {
 		return ""
@@ -143,7 +144,7 @@ func cell(r, base *result) string {
 	return text
 }
 
-// duration writes seconds with three digits and a unit that suits them.
+// duration formats seconds with three digits and a suitable unit.
 func duration(seconds float64) string {
 	unit := "ns"
 	value := seconds * 1e9

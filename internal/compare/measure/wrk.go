@@ -16,11 +16,11 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/compare/stacks"
 )
 
-// wrkConnections is over how many connections wrk asks.
+// wrkConnections is the number of connections that wrk uses.
 const wrkConnections = 64
 
-// A scale is a size of answers, and the contestants of which the others'
-// figures are given as multiples. Only some compress answers of that size.
+// A scale is a size of responses and the contestants that are the bases of its
+// ratios. Large responses have a second base, which compresses them.
 type scale struct {
 	size  string
 	bases []string
@@ -31,19 +31,18 @@ var scales = []scale{
 	{"10KB", []string{"net-http", "net-http-gzip"}},
 }
 
-// ownServer is the whole chain on this package's server, which package stacks
-// does not know.
+// ownServer is the contestant with the whole chain on this package's server.
+// Package stacks does not have it.
 const ownServer = "stanza-server"
 
-// twin is a second process that serves the same contestant as "stanza". How
-// far its figures are from that one's shows how much of any difference is
-// noise.
+// twin is a second process with the same contestant as "stanza". The difference
+// between the two shows how large the noise is.
 const twin = "stanza-again"
 
-// measureWrk measures the chains of package stacks from outside: each is served
-// by a process of its own and asked by wrk. In every round each contestant is
-// measured once, so that whatever else the machine does in a while meets all of
-// them, and each round begins with another.
+// measureWrk measures the chains of package stacks with wrk, each served by a
+// separate process. Each round measures every contestant once, so that other
+// load on the machine affects all of them, and starts with a different
+// contestant.
 func measureWrk(rounds int, d time.Duration) (string, error) {
 	dir, err := os.MkdirTemp("", "measure")
 	if err != nil {
@@ -55,12 +54,12 @@ func measureWrk(rounds int, d time.Duration) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Medians of %d rounds of %d s over %d connections, with the least and the most of any round:\n",
+	fmt.Fprintf(&b, "Medians of %d rounds of %d s over %d connections, with the minimum and maximum of all rounds:\n",
 		rounds, seconds(d), wrkConnections)
 	for _, row := range stacks.Chains(io.Discard) {
 		i := slices.IndexFunc(scales, func(s scale) bool { return s.size == row.Name })
 		if i < 0 {
-			return "", fmt.Errorf("no base for answers of size %s", row.Name)
+			return "", fmt.Errorf("no base for responses of size %s", row.Name)
 		}
 		runs, err := measureScale(program, row, scales[i], rounds, d)
 		if err != nil {
@@ -73,7 +72,7 @@ func measureWrk(rounds int, d time.Duration) (string, error) {
 	return b.String(), nil
 }
 
-// A served is a contestant that is served, and what was measured of it.
+// A served is a contestant's process and its measurements.
 type served struct {
 	name   string
 	server *process
@@ -81,14 +80,14 @@ type served struct {
 	rounds []lap
 }
 
-// A lap is what one run of wrk has shown of a contestant.
+// A lap is the result of one run of wrk for a contestant.
 type lap struct {
 	load
-	cpu time.Duration // that the server has taken for each request
+	cpu time.Duration // of the server, per request
 }
 
-// measureScale measures the contestants of a row, and the bases that are not
-// among them.
+// measureScale measures the contestants of a row and those bases that are not
+// in the row.
 func measureScale(program string, row stacks.Row, s scale, rounds int, d time.Duration) ([]*served, error) {
 	names := append(slices.Clone(s.bases), ownServer, twin)
 	for _, c := range append(row.Contestants, row.Beside...) {
@@ -120,7 +119,7 @@ func measureScale(program string, row stacks.Row, s scale, rounds int, d time.Du
 			if err != nil {
 				return nil, err
 			}
-			if round >= 0 { // the first is to warm up
+			if round >= 0 { // the first lap is a warm-up
 				c.rounds = append(c.rounds, r)
 			}
 		}
@@ -133,7 +132,7 @@ func measureScale(program string, row stacks.Row, s scale, rounds int, d time.Du
 	return all, nil
 }
 
-// measure has wrk ask a contestant.
+// measure runs wrk on a contestant.
 func (c *served) measure(header nethttp.Header, d time.Duration) (lap, error) {
 	before, err := c.server.cpuTime()
 	if err != nil {
@@ -150,8 +149,8 @@ func (c *served) measure(header nethttp.Header, d time.Duration) (lap, error) {
 	return lap{l, (after - before) / time.Duration(l.requests)}, nil
 }
 
-// checkAlike makes sure that all answer with the same JSON, compressed or not.
-// Echo ends it with a line break.
+// checkAlike returns an error unless all contestants send the same JSON,
+// compressed or not. It ignores the line break that echo appends.
 func checkAlike(all []*served, header nethttp.Header) error {
 	var want []byte
 	for _, c := range all {
@@ -164,13 +163,13 @@ func checkAlike(all []*served, header nethttp.Header) error {
 			want = got
 		}
 		if !bytes.Equal(got, want) {
-			return fmt.Errorf("%s answers %q, and %s answers %q", c.name, got, all[0].name, want)
+			return fmt.Errorf("%s sends %q, but %s sends %q", c.name, got, all[0].name, want)
 		}
 	}
 	return nil
 }
 
-// fetch returns the body at a URL, decompressed.
+// fetch returns the decompressed body at a URL.
 func fetch(url string, header nethttp.Header) ([]byte, error) {
 	request, err := nethttp.NewRequest(nethttp.MethodGet, url, nil)
 	if err != nil {
@@ -196,7 +195,7 @@ func fetch(url string, header nethttp.Header) ([]byte, error) {
 	return io.ReadAll(zr)
 }
 
-// A column is what a column of the table tells.
+// A column is a column of the table.
 type column struct {
 	title string
 	of    func(lap) float64
@@ -204,13 +203,13 @@ type column struct {
 
 var columns = []column{
 	{"requests/s", func(r lap) float64 { return r.rate }},
-	{"50% of answers within", func(r lap) float64 { return r.p50.Seconds() }},
+	{"50% of responses within", func(r lap) float64 { return r.p50.Seconds() }},
 	{"99% within", func(r lap) float64 { return r.p99.Seconds() }},
-	{"server's CPU time for each", func(r lap) float64 { return r.cpu.Seconds() }},
+	{"server's CPU time per request", func(r lap) float64 { return r.cpu.Seconds() }},
 }
 
-// wrkTable makes a Markdown table: a line for each contestant, with its figures
-// as multiples of the base's in the same round.
+// wrkTable returns a Markdown table with a line for each contestant. Its
+// figures are multiples of the base's in the same round.
 func wrkTable(size, baseName string, all []*served) string {
 	base := all[slices.IndexFunc(all, func(c *served) bool { return c.name == baseName })]
 	var b strings.Builder
@@ -230,13 +229,13 @@ func wrkTable(size, baseName string, all []*served) string {
 		b.WriteByte('\n')
 	}
 	middle := func(i int) float64 { return median(figures(base.rounds, columns[i].of)) }
-	fmt.Fprintf(&b, "\n%s itself: %.0f requests/s, 50%% within %s, 99%% within %s, %s of CPU time for each.\n",
+	fmt.Fprintf(&b, "\n%s itself: %.0f requests/s, 50%% within %s, 99%% within %s, %s of CPU time per request.\n",
 		baseName, middle(0), duration(middle(1)), duration(middle(2)), duration(middle(3)))
 	return b.String()
 }
 
-// ratios writes the median of what each round's figure is as a multiple of the
-// base's, and the least and the most.
+// ratios formats the median, the minimum, and the maximum of the ratios of each
+// round's figure to the base's.
 func ratios(rounds, base []lap, of func(lap) float64) string {
 	var all []float64
 	for i, figure := range figures(rounds, of) {
@@ -254,7 +253,7 @@ func figures(rounds []lap, of func(lap) float64) []float64 {
 	return all
 }
 
-// median returns the middle of some numbers, of which there is one at least.
+// median returns the median of numbers, which must not be empty.
 func median(numbers []float64) float64 {
 	sorted := slices.Sorted(slices.Values(numbers))
 	n := len(sorted)

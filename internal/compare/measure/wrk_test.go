@@ -54,7 +54,7 @@ func TestWrkOutputOfFailuresIsAnError(t *testing.T) {
 		{"statuses", end, "  Non-2xx or 3xx responses: 10\n" + end, "responses: 10"},
 		{"nothing", wrkOutput, "", `no ["50%" "99%" "requests in" "Requests/sec:"]`},
 		{"without --latency", "     99%   11.43ms\n", "", `no ["99%"]`},
-		{"no requests", "146297 requests", "0 requests", "no request was answered"},
+		{"no requests", "146297 requests", "0 requests", "no responses"},
 		{"unknown unit", "2.98ms", "2.98fortnights", "2.98fortnights"},
 		{"a number too large", "146297 requests", "99999999999999999999 requests", "value out of range"},
 		{"no number", "18226.36", "many", "many"},

@@ -8,14 +8,14 @@ import (
 	"sync"
 )
 
-// compress is the least that one writes by hand to have answers compressed: it
-// asks for nothing but a client that takes gzip, and does so whatever the type
-// and size of the answer is. Its level is that of the other contestants.
+// compress is the shortest hand-written middleware that compresses responses.
+// It compresses all responses, whatever their type and size, if the client
+// accepts gzip. It uses the same level as the other contestants.
 func compress(next nethttp.Handler) nethttp.Handler {
 	pool := sync.Pool{New: func() any {
 		zw, err := gzip.NewWriterLevel(io.Discard, 6)
 		if err != nil {
-			panic(err) // there is a level 6
+			panic(err) // not reached: level 6 is valid
 		}
 		return zw
 	}}
@@ -28,17 +28,17 @@ func compress(next nethttp.Handler) nethttp.Handler {
 		defer pool.Put(zw)
 		zw.Reset(w)
 		next.ServeHTTP(&compressed{w, zw}, r)
-		_ = zw.Close() // the client is gone then
+		_ = zw.Close() // fails only if the client has disconnected
 	})
 }
 
-// compressed is the ResponseWriter of an answer that is compressed.
+// compressed is the ResponseWriter of a compressed response.
 type compressed struct {
 	nethttp.ResponseWriter
 	zw *gzip.Writer
 }
 
-// WriteHeader declares what is sent in place of what the handler has declared.
+// WriteHeader sends a header that describes the compressed body.
 func (c *compressed) WriteHeader(status int) {
 	h := c.Header()
 	h.Del("Content-Length")
@@ -47,6 +47,5 @@ func (c *compressed) WriteHeader(status int) {
 	c.ResponseWriter.WriteHeader(status)
 }
 
-// Write compresses a part of the body. The handlers here call WriteHeader
-// before.
+// Write compresses p. The handlers of this program call WriteHeader first.
 func (c *compressed) Write(p []byte) (int, error) { return c.zw.Write(p) }

@@ -1,18 +1,17 @@
-// Command serve serves the API of package stacks on one of its contestants, in
-// a process of its own, so that a load generator can measure it from outside:
+// Command serve serves one contestant of package stacks, so that a load
+// generator can measure it from outside:
 //
 //	go run ./serve -by chi -size 200B
 //
-// The contestants and sizes are those of [stacks.Chains], for its handlers are
-// what is served: by=stanza does what the peers do, by=stanza-whole is the
-// whole documented chain. All are served by a server of net/http with the same
-// timeouts. Two are added: by=stanza-server is the whole chain on this package's
-// own server, and by=net-http-gzip is net/http alone with the least that
-// compresses.
+// It serves the contestants and sizes of [stacks.Chains] on a net/http server,
+// all with the same timeouts. For example, by=stanza has the same middleware as
+// its peers, and by=stanza-whole has the whole documented chain. There are two
+// more contestants: by=stanza-server is the whole chain on this package's
+// server, and by=net-http-gzip is net/http with minimal compression.
 //
-// It prints the address it serves at, and nothing else. It ends on SIGINT and
-// SIGTERM, and when its standard input is closed, so that it does not outlive
-// whatever has started it.
+// It prints only the address at which it serves. It ends on SIGINT and SIGTERM,
+// and when its standard input is closed, so that it does not outlive the
+// process that started it.
 package main
 
 import (
@@ -49,7 +48,7 @@ func main() {
 	}
 }
 
-// run opens the files that are asked for and serves until it is told to end.
+// run opens the requested files and serves until the process is asked to end.
 func run(by, size, addr, logFile, profile string) (err error) {
 	out := io.Discard
 	if logFile != "" {
@@ -78,10 +77,10 @@ func run(by, size, addr, logFile, profile string) (err error) {
 	return serve(handler, addr, by == ownServer)
 }
 
-// ownServer is the contestant that is served by this package's server.
+// ownServer is the contestant that uses this package's server.
 const ownServer = "stanza-server"
 
-// find returns a contestant's handler. Its logs go to out.
+// find returns a contestant's handler, which logs to out.
 func find(by, size string, out io.Writer) (nethttp.Handler, error) {
 	switch by {
 	case ownServer:
@@ -102,17 +101,17 @@ func find(by, size string, out io.Writer) (nethttp.Handler, error) {
 			known = append(known, row.Name+" "+c.Name)
 		}
 	}
-	return nil, fmt.Errorf("no answers of size %q by %q; there are %s", size, by, strings.Join(known, ", "))
+	return nil, fmt.Errorf("unknown size %q or contestant %q; want one of %s", size, by, strings.Join(known, ", "))
 }
 
-// serve serves at addr with the timeouts that this package has by default, for
-// every contestant the same. It ends well when the process is told to.
+// serve serves at addr until the process is asked to end. Every contestant has
+// this package's default timeouts.
 func serve(handler nethttp.Handler, addr string, own bool) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	go func() {
 		defer cancel()
-		_, _ = io.Copy(io.Discard, os.Stdin) // its end counts, however it comes
+		_, _ = io.Copy(io.Discard, os.Stdin) // an error ends the input too
 	}()
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -136,7 +135,7 @@ func serve(handler nethttp.Handler, addr string, own bool) error {
 	return nil
 }
 
-// serveOwn is serve on this package's server, whose timeouts are the default.
+// serveOwn is like serve, but uses this package's server.
 func serveOwn(ctx context.Context, handler nethttp.Handler, listener net.Listener) error {
 	server := http.NewServer(handler, http.WithListener(listener))
 	if err := server.Start(ctx); err != nil {

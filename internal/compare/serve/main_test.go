@@ -44,7 +44,7 @@ func TestCompressedAnswerIsTheSame(t *testing.T) {
 	if coding := header.Get("Content-Encoding"); coding != "" {
 		t.Errorf("the bare answer has the coding %q", coding)
 	}
-	for range 3 { // the compressor is used again
+	for range 3 { // reuses the compressor
 		body, header := get(t, compressed.URL+path, "gzip")
 		zr, err := gzip.NewReader(bytes.NewReader(body))
 		if err != nil || header.Get("Content-Encoding") != "gzip" {
@@ -59,7 +59,7 @@ func TestCompressedAnswerIsTheSame(t *testing.T) {
 	}
 }
 
-// get returns an answer as it is sent.
+// get returns a response's body as sent, and its header.
 func get(t *testing.T, url, encoding string) ([]byte, nethttp.Header) {
 	t.Helper()
 	request, err := nethttp.NewRequestWithContext(t.Context(), nethttp.MethodGet, url, nil)

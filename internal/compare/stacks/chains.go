@@ -14,7 +14,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// An Item is what the API answers with.
+// An Item is the API's response.
 type Item struct {
 	ID    int64    `json:"id"`
 	Name  string   `json:"name"`
@@ -22,7 +22,7 @@ type Item struct {
 	Notes []string `json:"notes"`
 }
 
-// NewItem returns an item whose JSON has about the given number of bytes.
+// NewItem returns an item whose JSON has about size bytes.
 func NewItem(size int) *Item {
 	item := &Item{ID: 7, Name: "Somebody Else", Email: "somebody@example.com"}
 	note := "a note of the kind that people write into such fields, 64 bytes"
@@ -32,15 +32,15 @@ func NewItem(size int) *Item {
 	return item
 }
 
-// pattern is what the API serves.
+// pattern is the path of the API's route.
 const pattern = "/api/items/{id}"
 
-// maxBody is the limit of request bodies in the chains.
+// maxBody is the limit of request bodies.
 const maxBody = 2 << 20
 
-// Chains returns the API behind request id, log line, compression, security
-// headers, body limit, CORS and recovery, which every contestant has, for
-// answers of two sizes. The logs go to out.
+// Chains returns the API with responses of two sizes. Every contestant has
+// middleware for request IDs, logging, compression, security headers, body
+// limits, CORS, and recovery. The logs go to out.
 func Chains(out io.Writer) []Row {
 	small, large := NewItem(200), NewItem(10<<10)
 	klauspost := http.CompressConfig{Encoders: []http.CompressEncoder{klauspostEncoder()}}
@@ -66,9 +66,9 @@ func Chains(out io.Writer) []Row {
 	}
 }
 
-// chains returns those that do the same work. Gin's compression has no least
-// size, so for small answers, which the others send as they are, it is left
-// out.
+// chains returns the contestants that do the same work. Gin's compression has
+// no minimum size, so it is left out for small responses, which the others do
+// not compress.
 func chains(item *Item, out io.Writer, ginCompression gin.HandlerFunc) []Contestant {
 	return []Contestant{
 		{"stanza", Stanza(item, out, http.CompressConfig{}, false)},
@@ -81,7 +81,8 @@ func chains(item *Item, out io.Writer, ginCompression gin.HandlerFunc) []Contest
 // nothing is a middleware that does nothing.
 func nothing(*gin.Context) {}
 
-// chainRequest asks as a browser does for a page of another origin.
+// chainRequest returns a request as a browser sends it from a page of another
+// origin.
 func chainRequest() *nethttp.Request {
 	r := newRequest(nethttp.MethodGet, "/api/items/7")
 	r.Header.Set("Accept-Encoding", "gzip")
@@ -89,12 +90,12 @@ func chainRequest() *nethttp.Request {
 	return r
 }
 
-// chainFields are what the middleware of the chain adds to the header.
+// chainFields returns the header fields that the chain's middleware adds.
 func chainFields() []string {
 	return append(secureFields(), "X-Request-Id", "Access-Control-Allow-Origin")
 }
 
-// Bare returns the API on net/http alone.
+// Bare returns the API on net/http, without middleware.
 func Bare(item *Item) nethttp.Handler {
 	mux := nethttp.NewServeMux()
 	mux.HandleFunc("GET "+pattern, func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -103,8 +104,9 @@ func Bare(item *Item) nethttp.Handler {
 	return mux
 }
 
-// Stanza returns the API on this package. The whole documented chain has
-// metrics and ETags besides, which the others lack.
+// Stanza returns the API on this package. If whole is true, it has the whole
+// documented chain, which adds metrics and ETags; the other packages do not
+// have these.
 func Stanza(item *Item, out io.Writer, compress http.CompressConfig, whole bool) nethttp.Handler {
 	router := http.NewRouter()
 	router.Use(http.RequestID(http.RequestIDConfig{}))
@@ -127,7 +129,7 @@ func Stanza(item *Item, out io.Writer, compress http.CompressConfig, whole bool)
 	return router
 }
 
-// Chi returns the API on chi, its middleware, httplog, gzhttp and rs/cors.
+// Chi returns the API on chi with its middleware, httplog, gzhttp, and rs/cors.
 func Chi(item *Item, out io.Writer) nethttp.Handler {
 	router := chi.NewRouter()
 	router.Use(
@@ -145,7 +147,7 @@ func Chi(item *Item, out io.Writer) nethttp.Handler {
 	return router
 }
 
-// Echo returns the API on echo and its middleware.
+// Echo returns the API on echo with its middleware.
 func Echo(item *Item, out io.Writer) nethttp.Handler {
 	e := echo.New()
 	e.Use(
@@ -162,8 +164,8 @@ func Echo(item *Item, out io.Writer) nethttp.Handler {
 	return e
 }
 
-// Gin returns the API on gin, with gin-contrib's middleware and, where there
-// is none, a few lines as its users write them.
+// Gin returns the API on gin with gin-contrib's middleware. Where gin-contrib
+// has none, it has a few lines as gin's users write them.
 func Gin(item *Item, out io.Writer, compress gin.HandlerFunc) nethttp.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	g := gin.New()

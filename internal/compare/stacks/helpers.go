@@ -14,8 +14,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// Helpers returns handlers that use the helpers for requests and responses, and
-// such that do the same by hand with encoding/json, encoding/csv and net/url.
+// Helpers returns handlers that use this package's helpers for requests and
+// responses, and handlers that do the same by hand with encoding/json,
+// encoding/csv, and net/url.
 func Helpers() []Row {
 	return []Row{
 		writeJSON("200B", NewItem(200)),
@@ -31,12 +32,13 @@ func Helpers() []Row {
 	}
 }
 
-// both returns the contestants of a row: a helper, and the same by hand.
+// both returns the contestants of a row: a handler that uses a helper, and the
+// hand-written one.
 func both(helper nethttp.HandlerFunc, name string, hand nethttp.HandlerFunc) []Contestant {
 	return []Contestant{{"stanza", helper}, {name, hand}}
 }
 
-// sendByHand sends what was encoded.
+// sendByHand encodes v as JSON and sends it.
 func sendByHand(w nethttp.ResponseWriter, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -61,7 +63,7 @@ func writeJSON(size string, item *Item) Row {
 	}
 }
 
-// bindJSON answers with a part of what was read.
+// bindJSON measures handlers that decode a body and respond with a part of it.
 func bindJSON(size string, item *Item) Row {
 	body, err := json.Marshal(item)
 	if err != nil {
@@ -98,7 +100,8 @@ func acknowledge(w nethttp.ResponseWriter, item *Item) {
 	}
 }
 
-// readByHand checks that the body is not too long and ends after the value.
+// readByHand decodes a body. It also checks the body's size and that nothing
+// follows the value.
 func readByHand(w nethttp.ResponseWriter, r *nethttp.Request, v any) error {
 	decoder := json.NewDecoder(nethttp.MaxBytesReader(w, r.Body, 1<<20))
 	if err := decoder.Decode(v); err != nil {
@@ -110,7 +113,7 @@ func readByHand(w nethttp.ResponseWriter, r *nethttp.Request, v any) error {
 	return nil
 }
 
-// writeCSV writes rows that have been there before.
+// writeCSV measures handlers that write n rows, which already exist in memory.
 func writeCSV(n int) Row {
 	head := []string{"id", "name", "email", "note"}
 	rows := make([][]string, n)
@@ -135,7 +138,7 @@ func writeCSV(n int) Row {
 				h.Set("Content-Type", "text/csv; charset=utf-8")
 				h.Set("Content-Disposition", time.Now().UTC().Format(`attachment; filename=users-20060102.csv`))
 				out := csv.NewWriter(w)
-				_ = out.Write(head) // an error stays, and is the writer's
+				_ = out.Write(head) // the writer keeps the error
 				for _, row := range rows {
 					if out.Write(row) != nil {
 						return
@@ -147,7 +150,7 @@ func writeCSV(n int) Row {
 	}
 }
 
-// queryParam answers with some of eight parameters.
+// queryParam measures handlers that respond with some of eight parameters.
 func queryParam(which string, names ...string) Row {
 	r := get()
 	r.URL.RawQuery = "q=caf%C3%A9+au+lait&tag=b&author=17&since=2026-01-01&until=2026-03-22&state=open&page=3&verbose=yes"
@@ -170,13 +173,13 @@ func queryParam(which string, names ...string) Row {
 	}
 }
 
-// A page is what is asked for of a list.
+// A page contains the parameters of a request for a page of a list.
 type page struct {
 	limit, offset     int
 	column, direction string
 }
 
-// answer writes a page for tests, and costs little.
+// answer writes the page, cheaply, for tests to check.
 func (p page) answer(w nethttp.ResponseWriter) {
 	if p.limit != 50 || p.offset != 100 {
 		w.WriteHeader(nethttp.StatusBadRequest)
@@ -205,7 +208,8 @@ func pagination() Row {
 	}
 }
 
-// pageByHand parses the query once.
+// pageByHand returns the page that a request asks for. It parses the query
+// once.
 func pageByHand(r *nethttp.Request, columns []string) page {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {

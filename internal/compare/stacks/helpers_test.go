@@ -22,7 +22,7 @@ func TestHelpersAnswerAlike(t *testing.T) {
 	}
 }
 
-// TestBadBodiesAreRefused makes sure that all check the same of a body.
+// TestBadBodiesAreRefused checks that all contestants reject the same bodies.
 func TestBadBodiesAreRefused(t *testing.T) {
 	var log bytes.Buffer
 	for _, row := range stacks.Helpers() {
@@ -46,16 +46,18 @@ func BenchmarkHelpers(b *testing.B) {
 	}
 }
 
-// TestPrometheusAnswersAlike compares lines: families may come in any order.
+// TestPrometheusAnswersAlike compares the sets of lines, because families may
+// come in any order.
 func TestPrometheusAnswersAlike(t *testing.T) {
-	// A family has two lines of its own, and a histogram 11 samples.
+	// Each family has a HELP and a TYPE line, and each histogram has 11
+	// samples.
 	lengths := map[string]int{"50-counters": 3 * 50, "50-metrics": 2*26 + 20 + 20 + 10*11}
 	for _, row := range stacks.Prometheus() {
 		checkPage(t, row, lengths[row.Name])
 	}
 }
 
-// checkPage makes sure that all contestants write the same lines.
+// checkPage checks that all contestants write the same lines.
 func checkPage(t *testing.T, row stacks.Row, length int) {
 	t.Helper()
 	var log bytes.Buffer

@@ -22,9 +22,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// Middleware returns each middleware alone, in front of answers of two sizes,
-// and the answers without any, to subtract. All have a router of one route.
-// The logs go to out.
+// Middleware returns rows for each middleware alone, with responses of two
+// sizes, and rows without middleware as a baseline. All contestants have a
+// router with one route. The logs go to out.
 func Middleware(out io.Writer) []Row {
 	var rows []Row
 	for _, size := range []struct {
@@ -43,7 +43,7 @@ func Middleware(out io.Writer) []Row {
 	return append(rows, answer{}.preflight())
 }
 
-// rows are those that there are for each size.
+// rows returns the rows that exist for each size.
 func (a answer) rows(out io.Writer) []Row {
 	rows := []Row{
 		a.none(), a.requestID(), a.requestLogger(out), a.compress(), a.etag(), a.secureHeaders(), a.cors(), a.recovery(),
@@ -55,16 +55,16 @@ func (a answer) rows(out io.Writer) []Row {
 	return rows
 }
 
-// An answer is a body of JSON that handlers write. Nothing else costs much.
+// An answer is the JSON body that handlers write. They do little else.
 type answer struct{ body []byte }
 
-// large tells whether the answer is to be compressed.
+// large reports whether the response should be compressed.
 func (a answer) large() bool { return len(a.body) >= gzipMinSize }
 
-// path is where it is.
+// path is the path of the route.
 const path = "/api/items"
 
-// ServeHTTP answers, after it has read what was posted.
+// ServeHTTP reads the request's body, if any, and writes the response.
 func (a answer) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	if r.Method == nethttp.MethodPost {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
@@ -121,7 +121,7 @@ func (a answer) onGin(mw ...gin.HandlerFunc) nethttp.Handler {
 	return g
 }
 
-// newRequest returns a request as a server would have read it.
+// newRequest returns a request like one that a server has read.
 func newRequest(method, path string) *nethttp.Request {
 	r, err := nethttp.NewRequest(method, path, nethttp.NoBody)
 	if err != nil {
@@ -131,7 +131,7 @@ func newRequest(method, path string) *nethttp.Request {
 	return r
 }
 
-// get returns a request with a header of names and values.
+// get returns a GET request whose header has the given names and values.
 func get(header ...string) *nethttp.Request {
 	r := newRequest(nethttp.MethodGet, path)
 	for i := 0; i < len(header); i += 2 {
@@ -150,7 +150,7 @@ func (a answer) none() Row {
 	}}
 }
 
-// requestID compares random ids, and chi's counter.
+// requestID compares random IDs, and chi's counter.
 func (a answer) requestID() Row {
 	return Row{Name: "RequestID", Request: get(), Fields: []string{"X-Request-Id"}, Contestants: []Contestant{
 		{"stanza", a.onStanza(http.RequestID(http.RequestIDConfig{}))},
@@ -160,7 +160,8 @@ func (a answer) requestID() Row {
 	}}
 }
 
-// requestLogger compares lines of seven facts: there is no request id.
+// requestLogger compares log lines with seven attributes. There is no request
+// ID.
 func (a answer) requestLogger(out io.Writer) Row {
 	return Row{Name: "RequestLogger", Request: get(), Contestants: []Contestant{
 		{"stanza", a.onStanza(http.RequestLogger(newLogger(out)))},
@@ -170,7 +171,8 @@ func (a answer) requestLogger(out io.Writer) Row {
 	}, Beside: []Contestant{{"slog", bareLine(a.onMux(), out, len(a.body))}}}
 }
 
-// bareLine logs as many facts as the others, most of which it does not know.
+// bareLine logs a line with as many attributes as the others, most of them
+// constants.
 func bareLine(next nethttp.Handler, out io.Writer, size int) nethttp.Handler {
 	logger := newLogger(out)
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -182,7 +184,8 @@ func bareLine(next nethttp.Handler, out io.Writer, size int) nethttp.Handler {
 	})
 }
 
-// compress leaves those without a least size out where nothing is compressed.
+// compress leaves out contestants without a minimum size if the response is
+// small, because the others do not compress it.
 func (a answer) compress() Row {
 	row := Row{Name: "Compress", Request: get("Accept-Encoding", "gzip"), Contestants: []Contestant{
 		{"stanza", a.onStanza(http.Compress(http.CompressConfig{}))},
@@ -199,7 +202,7 @@ func (a answer) compress() Row {
 	return row
 }
 
-// compressKlauspost compares those that use klauspost's compressor.
+// compressKlauspost compares contestants that use klauspost's compressor.
 func (a answer) compressKlauspost() Row {
 	config := http.CompressConfig{Encoders: []http.CompressEncoder{klauspostEncoder()}}
 	return Row{
@@ -212,7 +215,7 @@ func (a answer) compressKlauspost() Row {
 	}
 }
 
-// bareGzip does nothing but compress.
+// bareGzip returns a handler that only compresses.
 func (a answer) bareGzip(zw http.CompressWriter) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 		zw.Reset(w)
@@ -221,7 +224,7 @@ func (a answer) bareGzip(zw http.CompressWriter) nethttp.Handler {
 	})
 }
 
-// etag has no peer but what one writes by hand.
+// etag compares with hand-written middleware, because the peers have none.
 func (a answer) etag() Row {
 	return Row{Name: "ETag", Request: get(), Fields: []string{"Etag"}, Contestants: []Contestant{
 		{"stanza", a.onStanza(http.ETag(http.ETagConfig{}))},
@@ -229,7 +232,7 @@ func (a answer) etag() Row {
 	}}
 }
 
-// handETag is the middleware that one writes for lack of another.
+// handETag is hand-written middleware that adds ETags.
 func handETag(next nethttp.Handler) nethttp.Handler {
 	pool := sync.Pool{New: func() any { return new(heldResponse) }}
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -252,17 +255,17 @@ func handETag(next nethttp.Handler) nethttp.Handler {
 	})
 }
 
-// A heldResponse is not sent before its body is complete.
+// A heldResponse holds back a response until its body is complete.
 type heldResponse struct {
 	nethttp.ResponseWriter
 	status int
 	body   bytes.Buffer
 }
 
-// WriteHeader keeps the status.
+// WriteHeader stores the status.
 func (h *heldResponse) WriteHeader(status int) { h.status = status }
 
-// Write keeps a part of the body.
+// Write stores a part of the body.
 func (h *heldResponse) Write(p []byte) (int, error) { return h.body.Write(p) }
 
 func (a answer) secureHeaders() Row {
@@ -286,7 +289,7 @@ func (a answer) cors() Row {
 		Contestants: a.corsContestants()}
 }
 
-// preflight is what a browser asks before it sends a PUT.
+// preflight compares responses to the preflight of a PUT request.
 func (a answer) preflight() Row {
 	r := get("Origin", Origin, "Access-Control-Request-Method", "PUT", "Access-Control-Request-Headers", "content-type")
 	r.Method = nethttp.MethodOptions
@@ -305,7 +308,8 @@ func (a answer) corsContestants() []Contestant {
 	}
 }
 
-// recovery measures what it costs that nobody panics.
+// recovery measures the cost of middleware for recovery if the handler does not
+// panic.
 func (a answer) recovery() Row {
 	return Row{Name: "Recovery", Request: get(), Contestants: []Contestant{
 		{"stanza", a.onStanza(http.Recovery(nil))},
@@ -327,8 +331,8 @@ func (a answer) maxBody() Row {
 	}}
 }
 
-// rateLimit leaves out echo, whose limiter fills buckets with tokens instead of
-// counting, and gin, which has none.
+// rateLimit leaves out echo, whose limiter uses token buckets instead of
+// counters, and gin, which has no limiter.
 func (a answer) rateLimit() Row {
 	const limit = 1 << 30
 	return Row{

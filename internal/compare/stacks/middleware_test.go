@@ -15,7 +15,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/compare/stacks"
 )
 
-// An answer is what contestants must agree on.
+// An answer contains the parts of a response that must be the same for all
+// contestants.
 type answer struct {
 	status int
 	body   string
@@ -24,8 +25,8 @@ type answer struct {
 	logged string
 }
 
-// ask has a contestant of a row answer the row's request once, and returns what
-// it wrote into log meanwhile.
+// ask sends the row's request to a contestant once. The result includes the
+// text that was logged.
 func ask(t *testing.T, row stacks.Row, c stacks.Contestant, log *bytes.Buffer) answer {
 	t.Helper()
 	r := row.Request.Clone(t.Context())
@@ -38,7 +39,7 @@ func ask(t *testing.T, row stacks.Row, c stacks.Contestant, log *bytes.Buffer) a
 	h := rec.Result().Header
 	a := answer{rec.Code, strings.TrimSpace(plain(t, rec)), h.Get("Content-Encoding"), map[string]string{}, log.String()}
 	if r.Method == nethttp.MethodOptions && a.status == nethttp.StatusOK {
-		a.status = nethttp.StatusNoContent // browsers take either, and go-chi/cors has no choice
+		a.status = nethttp.StatusNoContent // browsers accept 200 too, and go-chi/cors always sends it
 	}
 	for _, name := range row.Fields {
 		a.fields[name] = h.Get(name)
@@ -46,7 +47,7 @@ func ask(t *testing.T, row stacks.Row, c stacks.Contestant, log *bytes.Buffer) a
 	return a
 }
 
-// plain returns a body, decompressed if it must be.
+// plain returns a body, decompressed if necessary.
 func plain(t *testing.T, rec *httptest.ResponseRecorder) string {
 	t.Helper()
 	body := io.Reader(rec.Body)
@@ -63,7 +64,7 @@ func plain(t *testing.T, rec *httptest.ResponseRecorder) string {
 	return string(text)
 }
 
-// line takes a line of the log apart.
+// line parses a line of the log.
 func line(t *testing.T, text string) map[string]any {
 	t.Helper()
 	facts := map[string]any{}
@@ -73,11 +74,11 @@ func line(t *testing.T, text string) map[string]any {
 	return facts
 }
 
-// own are fields whose values are each contestant's own.
+// own lists the header fields whose values may differ between contestants.
 var own = []string{"X-Request-Id", "Etag"}
 
-// answerAlike fails the test unless the contestants of a row answer as the
-// first of them does, and log the same facts.
+// answerAlike fails the test unless all contestants of a row send the same
+// response as the first and log the same facts.
 func answerAlike(t *testing.T, row stacks.Row, log *bytes.Buffer) {
 	t.Helper()
 	var want answer
@@ -99,7 +100,7 @@ func answerAlike(t *testing.T, row stacks.Row, log *bytes.Buffer) {
 	}
 }
 
-// logAlike fails the test unless two lines hold the same facts.
+// logAlike fails the test unless two lines contain the same facts.
 func logAlike(t *testing.T, who, got, want string) {
 	t.Helper()
 	if got == "" && want == "" {
@@ -167,7 +168,7 @@ func TestChainsAnswerAlike(t *testing.T) {
 	}
 }
 
-// rows returns those of the middleware whose names begin so.
+// rows returns the rows of the middleware whose names begin with prefix.
 func rows(t *testing.T, prefix string) []stacks.Row {
 	t.Helper()
 	all := slices.DeleteFunc(stacks.Middleware(io.Discard), func(row stacks.Row) bool { return !strings.HasPrefix(row.Name, prefix) })
@@ -177,7 +178,8 @@ func rows(t *testing.T, prefix string) []stacks.Row {
 	return all
 }
 
-// TestPreflightsAllowWhatIsAsked checks answers as a browser does.
+// TestPreflightsAllowWhatIsAsked checks responses to preflights as a browser
+// does.
 func TestPreflightsAllowWhatIsAsked(t *testing.T) {
 	for _, row := range rows(t, "CORS-preflight") {
 		for _, c := range row.Contestants {
@@ -204,7 +206,7 @@ func TestLargeBodiesAreRefused(t *testing.T) {
 	}
 }
 
-// A mine is a body that panics when the handler reads it.
+// A mine is a body that panics when it is read.
 type mine struct{}
 
 // Read panics.
@@ -237,8 +239,8 @@ func TestTagsAreRecognized(t *testing.T) {
 	}
 }
 
-// TestRequestsAreRestored makes sure that no contestant finds a request that is
-// used again changed by itself, which could save it work.
+// TestRequestsAreRestored checks that no contestant finds its own changes in a
+// reused request, which could save it work.
 func TestRequestsAreRestored(t *testing.T) {
 	for _, row := range append(stacks.Middleware(io.Discard), stacks.Chains(io.Discard)...) {
 		for _, c := range append(row.Contestants, row.Beside...) {

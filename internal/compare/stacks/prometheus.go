@@ -10,9 +10,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// Prometheus returns handlers that show 50 metrics of a program: counters
-// alone, and 20 counters, four gauges for each of five queues, and two
-// histograms for each of them.
+// Prometheus returns handlers that write 50 metrics of a program. One row has
+// 50 counters. The other has 20 counters and, for each of five queues, four
+// gauges and two histograms.
 func Prometheus() []Row {
 	row := func(name string, collect func() []http.PrometheusMetric, registry *prometheus.Registry) Row {
 		return Row{
@@ -30,7 +30,7 @@ func Prometheus() []Row {
 	}
 }
 
-// newCounters returns n counters without labels as both libraries take them.
+// newCounters returns n counters without labels for each of the two libraries.
 func newCounters(n int) (func() []http.PrometheusMetric, *prometheus.Registry) {
 	names, values, registry := make([]string, n), make([]atomic.Int64, n), prometheus.NewRegistry()
 	for i := range n {
@@ -49,7 +49,7 @@ func newCounters(n int) (func() []http.PrometheusMetric, *prometheus.Registry) {
 	}, registry
 }
 
-// Names and helps of the metrics.
+// Names and help texts of the metrics.
 func counterName(i int) string   { return fmt.Sprintf("app_jobs_of_kind_%d_total", i) }
 func gaugeName(i int) string     { return fmt.Sprintf("app_queue_gauge_%d", i) }
 func histogramName(i int) string { return fmt.Sprintf("app_wait_%d_seconds", i) }
@@ -60,17 +60,17 @@ const (
 	histogramHelp = "How long jobs waited in a queue."
 )
 
-// queues are the values of a label.
+// queues returns the values of the label for queues.
 func queues() []string { return []string{"mail", "images", "reports", "imports", "webhooks"} }
 
-// waitBounds are the bounds of the histograms.
+// waitBounds returns the bounds of the histograms.
 func waitBounds() []float64 { return []float64{0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 10} }
 
-// waits are what each histogram has observed.
+// waits returns the observations of each histogram.
 func waits() []float64 { return []float64{0.015625, 0.0625, 0.0625, 0.125, 0.375, 1.5, 1.75, 4, 32} }
 
-// stanzaMetrics are a program's own variables. Only what may change is read
-// when they are collected.
+// stanzaMetrics are the variables of a program that uses this package. Only
+// values that may change are read on each collection.
 type stanzaMetrics struct {
 	counters   [20]atomic.Int64
 	gauges     [4][5]atomic.Int64
@@ -81,7 +81,7 @@ type stanzaMetrics struct {
 	bounds []float64
 }
 
-// waitCounts are the numbers of a histogram.
+// waitCounts are the counts of a histogram.
 type waitCounts struct {
 	counts [9]atomic.Uint64
 	micros atomic.Int64
@@ -125,7 +125,7 @@ func (c *waitCounts) observe(seconds, bounds []float64) {
 	}
 }
 
-// collect returns the metrics as they are now.
+// collect returns the current metrics.
 func (m *stanzaMetrics) collect() []http.PrometheusMetric {
 	all := make([]http.PrometheusMetric, 0, 50)
 	for i := range m.counters {
@@ -159,7 +159,7 @@ func (c *waitCounts) snapshot(bounds []float64) *http.PrometheusHistogram {
 	return h
 }
 
-// newRegistry returns the same metrics as variables of the client library.
+// newRegistry returns the same metrics for the client library of Prometheus.
 func newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	for i := range 20 {

@@ -12,24 +12,23 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// KeyField is the request's field that limits are counted by.
+// KeyField is the request header that contains the key.
 const KeyField = "X-Api-Key"
 
-// rateWindow is so long that none ends while something is measured.
+// rateWindow is long enough that no window ends during a measurement.
 const rateWindow = 6 * time.Hour
 
-// A Limiter is a kind of rate limit to measure.
+// A Limiter is a rate limiter to measure.
 type Limiter struct {
 	Name string
 
-	// New returns middleware that lets limit requests with a key pass, and has
-	// seen none yet.
+	// New returns new middleware that allows limit requests per key.
 	New func(limit int) func(nethttp.Handler) nethttp.Handler
 }
 
-// Limiters returns one of each kind. They count exactly, per key, in the memory
-// of the process. Httprate's window slides and the others' are fixed; while the
-// first lasts there is no difference.
+// Limiters returns all limiters. They count exactly, per key, in memory.
+// httprate has sliding windows and the others have fixed windows, which makes
+// no difference during the first window.
 func Limiters() []Limiter {
 	return []Limiter{
 		{"stanza", func(limit int) func(nethttp.Handler) nethttp.Handler { return stanzaRate(limit) }},
@@ -38,7 +37,8 @@ func Limiters() []Limiter {
 	}
 }
 
-// stanzaRate has room for a million keys that are not spread quite evenly.
+// stanzaRate returns a limiter with capacity for a million keys, even if they
+// are distributed unevenly.
 func stanzaRate(limit int) http.Middleware {
 	return http.RateLimit(http.RateLimitConfig{
 		Limit: limit, Window: rateWindow, MaxKeys: 1_100_000,

@@ -14,7 +14,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/compare/stacks"
 )
 
-// passes answers what a limit lets pass.
+// passes handles the requests that a limiter allows.
 var passes = nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) {})
 
 func TestLimitersAnswerAlike(t *testing.T) {
@@ -37,8 +37,8 @@ func TestLimitersAnswerAlike(t *testing.T) {
 	}
 }
 
-// TestLimitersCountEveryKey makes sure that none forgets keys or gives up on
-// counting them exactly when there are many.
+// TestLimitersCountEveryKey checks that limiters still count every key exactly
+// if there are many.
 func TestLimitersCountEveryKey(t *testing.T) {
 	keys := newKeys(20_000)
 	for _, l := range stacks.Limiters() {
@@ -54,7 +54,7 @@ func TestLimitersCountEveryKey(t *testing.T) {
 	}
 }
 
-// newKeys returns as many keys, in no order, as API keys look.
+// newKeys returns n keys that look like API keys, in random order.
 func newKeys(n int) []string {
 	keys := make([]string, n)
 	for i := range keys {
@@ -64,7 +64,7 @@ func newKeys(n int) []string {
 	return keys
 }
 
-// A client sends requests that differ in the key.
+// A client sends requests that differ only in the key.
 type client struct {
 	r     *nethttp.Request
 	w     *writer
@@ -77,7 +77,8 @@ func newClient() *client {
 	return c
 }
 
-// ask sends a request with a key. The status is 0 if it passes: nobody sets it.
+// ask sends a request with a key. If the request is allowed, the status is 0,
+// because passes does not set it.
 func (c *client) ask(h nethttp.Handler, key string) {
 	c.value[0] = key
 	c.w.status = 0
@@ -85,8 +86,8 @@ func (c *client) ask(h nethttp.Handler, key string) {
 	h.ServeHTTP(c.w, c.r)
 }
 
-// heap returns the bytes in use, once collecting finds nothing more: what waits
-// for a finalizer takes several rounds.
+// heap returns the bytes in use after garbage collection. It collects
+// repeatedly, because objects with finalizers take several cycles.
 func heap() uint64 {
 	least := ^uint64(0)
 	for {
@@ -100,9 +101,9 @@ func heap() uint64 {
 	}
 }
 
-// fill has a new limiter see each key once, and returns the bytes that it keeps
-// for each. The keys are copied, as each request brings its own, and count if
-// the limiter keeps them.
+// fill sends one request for each key through a new limiter, and returns the
+// limiter and the bytes that it retains per key. Each request has its own copy
+// of the key, as on a server, so a key that the limiter retains counts.
 func fill(l stacks.Limiter, keys []string) (h nethttp.Handler, perKey float64) {
 	before := heap()
 	h = l.New(1 << 30)(passes)
@@ -110,14 +111,14 @@ func fill(l stacks.Limiter, keys []string) (h nethttp.Handler, perKey float64) {
 	for _, key := range keys {
 		c.ask(h, strings.Clone(key))
 	}
-	c.ask(h, "") // which lets go of the last copy
+	c.ask(h, "") // releases the copy of the last key
 	perKey = (float64(heap()) - float64(before)) / float64(len(keys))
 	runtime.KeepAlive(h)
 	return h, perKey
 }
 
-// BenchmarkRateLimit measures requests of many clients at once, none of which
-// is refused. Bytes a key are reported where there are enough of them to tell.
+// BenchmarkRateLimit measures concurrent requests from many clients, all of
+// which are allowed. If there are enough keys, it reports the bytes per key.
 func BenchmarkRateLimit(b *testing.B) {
 	for _, n := range []int{1, 10_000, 1_000_000} {
 		keys := sync.OnceValue(func() []string { return newKeys(n) })
@@ -139,7 +140,8 @@ func BenchmarkRateLimit(b *testing.B) {
 	}
 }
 
-// measureLimit has each goroutine go through the keys from a place of its own.
+// measureLimit measures parallel requests. Each goroutine iterates over the
+// keys from a different start.
 func measureLimit(b *testing.B, h nethttp.Handler, keys []string) {
 	var goroutines atomic.Int64
 	b.ResetTimer()

@@ -8,8 +8,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/compare/stacks"
 )
 
-// A table is a row of the comparison of routers: routes, requests that are
-// measured together, and the status of their answers.
+// A table is a row of the comparison of routers: the routes, the requests that
+// are measured together, and the status of their responses.
 type table struct {
 	name     string
 	routes   []stacks.Route

@@ -13,8 +13,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// Routers returns one router of each kind for the routes. Each handler writes
-// the values of its route's parameters, or "ok" if it has none.
+// Routers returns a router of each package with the given routes. Each handler
+// writes the values of its route's parameters, or "ok" if there are none.
 func Routers(routes []Route) []Contestant {
 	return []Contestant{
 		{"stanza", stanzaRouter(routes)},
@@ -27,7 +27,8 @@ func Routers(routes []Route) []Contestant {
 	}
 }
 
-// std is the handler of a route for routers that use net/http's PathValue.
+// std returns the handler of a route for routers that support
+// Request.PathValue.
 func std(params []string) nethttp.HandlerFunc {
 	if len(params) == 0 {
 		return func(w nethttp.ResponseWriter, _ *nethttp.Request) { io.WriteString(w, "ok") }

@@ -26,10 +26,11 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// newLogger returns what all requests are logged with.
+// newLogger returns the logger that all contestants use.
 func newLogger(out io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(out, nil)) }
 
-// sendChiRequestID sends the id that chi's middleware keeps to itself.
+// sendChiRequestID adds the request ID to the response, because chi's
+// middleware does not.
 func sendChiRequestID(next nethttp.Handler) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		w.Header().Set("X-Request-Id", chimw.GetReqID(r.Context()))
@@ -37,8 +38,7 @@ func sendChiRequestID(next nethttp.Handler) nethttp.Handler {
 	})
 }
 
-// chiLogger logs what RequestLogger does, except for the request's id and
-// pattern.
+// chiLogger logs what RequestLogger does, except the request ID and pattern.
 func chiLogger(out io.Writer) func(nethttp.Handler) nethttp.Handler {
 	return httplog.RequestLogger(newLogger(out), &httplog.Options{Level: slog.LevelInfo, Schema: &httplog.Schema{
 		RequestMethod: "method", RequestPath: "path", ResponseStatus: "status", ResponseDuration: "duration",
@@ -46,7 +46,7 @@ func chiLogger(out io.Writer) func(nethttp.Handler) nethttp.Handler {
 	}})
 }
 
-// logChiRequestID adds the request's id to chi's line.
+// logChiRequestID adds the request ID to chi's log line.
 func logChiRequestID(next nethttp.Handler) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		httplog.SetAttrs(r.Context(), slog.String("request_id", chimw.GetReqID(r.Context())))
@@ -54,7 +54,8 @@ func logChiRequestID(next nethttp.Handler) nethttp.Handler {
 	})
 }
 
-// logChiPattern adds the route to chi's line, which is known afterwards.
+// logChiPattern adds the route to chi's log line. The route is known only after
+// the handler has run.
 func logChiPattern(next nethttp.Handler) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		next.ServeHTTP(w, r)
@@ -80,7 +81,7 @@ func echoLogger(out io.Writer) echo.MiddlewareFunc {
 	})
 }
 
-// withID adds a request's id to the seven facts that are logged, if it has one.
+// withID returns the seven attributes and, unless id is empty, the request ID.
 func withID(attrs *[8]slog.Attr, id string) []slog.Attr {
 	if id == "" {
 		return attrs[:7]
@@ -104,13 +105,13 @@ func ginLogger(out io.Writer) gin.HandlerFunc {
 	}
 }
 
-// The settings of compression: those that this package has by default.
+// This package's default settings of compression.
 const (
 	gzipLevel   = 6
 	gzipMinSize = 1024
 )
 
-// klauspostGzip compresses with klauspost's gzip.
+// klauspostGzip returns klauspost's middleware.
 func klauspostGzip() func(nethttp.Handler) nethttp.Handler {
 	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(gzipMinSize), gzhttp.CompressionLevel(gzipLevel))
 	if err != nil {
@@ -119,7 +120,7 @@ func klauspostGzip() func(nethttp.Handler) nethttp.Handler {
 	return func(next nethttp.Handler) nethttp.Handler { return wrap(next) }
 }
 
-// klauspostEncoder is klauspost's gzip for this package.
+// klauspostEncoder returns an encoder for Compress that uses klauspost's gzip.
 func klauspostEncoder() http.CompressEncoder {
 	return http.CompressEncoder{Name: "gzip", Reuse: true, New: func() http.CompressWriter { return newKlauspost() }}
 }
@@ -144,10 +145,10 @@ func echoGzip() echo.MiddlewareFunc {
 	return echomw.GzipWithConfig(echomw.GzipConfig{MinLength: gzipMinSize, Level: gzipLevel})
 }
 
-// ginGzip has no least size.
+// ginGzip returns gin's middleware, which has no minimum size.
 func ginGzip() gin.HandlerFunc { return gingzip.Gzip(gzipLevel) }
 
-// What SecureHeaders sets by default.
+// The header fields that SecureHeaders sets by default.
 const (
 	contentTypeOptions = "nosniff"
 	frameOptions       = "DENY"
@@ -160,7 +161,7 @@ func secureFields() []string {
 	return []string{"X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "X-Xss-Protection", "Permissions-Policy"}
 }
 
-// secureHeaders are a middleware as one writes it by hand.
+// secureHeaders is hand-written middleware.
 func secureHeaders(next nethttp.Handler) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		h := w.Header()
@@ -180,7 +181,7 @@ func echoSecure() echo.MiddlewareFunc {
 	})
 }
 
-// permissionsPolicy is the one field that echo's middleware lacks.
+// permissionsPolicy sets the one header field that echo's middleware does not.
 func permissionsPolicy(next nethttp.Handler) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		w.Header().Set("Permissions-Policy", permissions)
@@ -192,21 +193,22 @@ func ginSecure() gin.HandlerFunc {
 	return ginsecure.New(ginsecure.Config{FrameDeny: true, ContentTypeNosniff: true, ReferrerPolicy: referrerPolicy})
 }
 
-// ginMoreHeaders sets what gin's middleware lacks.
+// ginMoreHeaders sets the header fields that gin's middleware does not.
 func ginMoreHeaders(c *gin.Context) {
 	c.Header("X-XSS-Protection", xssProtection)
 	c.Header("Permissions-Policy", permissions)
 }
 
-// ginBodyLimit is a few lines of its users, since gin has no such middleware.
+// ginBodyLimit limits the body in a few lines, as gin's users write them,
+// because gin has no such middleware.
 func ginBodyLimit(c *gin.Context) {
 	c.Request.Body = nethttp.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
 }
 
-// Origin is the one that CORS allows.
+// Origin is the origin that CORS allows.
 const Origin = "https://app.example.org"
 
-// corsAge is for how many seconds browsers may keep the answer to a preflight.
+// corsAge is how many seconds browsers may cache the response to a preflight.
 const corsAge = 86400
 
 func corsMethods() []string { return []string{"GET", "POST", "PUT", "DELETE"} }
@@ -230,7 +232,7 @@ func chiCORS() func(nethttp.Handler) nethttp.Handler {
 	})
 }
 
-// jub0bsCORS allows GET and POST without being told, as browsers do.
+// jub0bsCORS always allows GET and POST, which need no preflight.
 func jub0bsCORS() func(nethttp.Handler) nethttp.Handler {
 	m, err := jub0bs.NewMiddleware(jub0bs.Config{
 		Origins: []string{Origin}, Methods: []string{"PUT", "DELETE"}, RequestHeaders: corsHeaders(), MaxAgeInSeconds: corsAge,

@@ -13,11 +13,12 @@ import (
 type Streamer struct {
 	Name string
 
-	// Open begins a stream and returns what sends an event and flushes it.
+	// Open starts a stream and returns a function that sends and flushes an
+	// event.
 	Open func(w nethttp.ResponseWriter) (send func(name, data string) error)
 }
 
-// Streamers returns one of each kind. Only this package limits how long an
+// Streamers returns all streamers. Only this package limits how long sending an
 // event may take.
 func Streamers() []Streamer {
 	return []Streamer{
@@ -29,7 +30,7 @@ func Streamers() []Streamer {
 	}
 }
 
-// openByHand sends events as one does without a library.
+// openByHand sends events without a library.
 func openByHand(w nethttp.ResponseWriter) func(name, data string) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -43,7 +44,7 @@ func openByHand(w nethttp.ResponseWriter) func(name, data string) error {
 	}
 }
 
-// openGin flushes, as gin's Context.Stream does after each step.
+// openGin flushes after each event, as gin's Context.Stream does.
 func openGin(w nethttp.ResponseWriter) func(name, data string) error {
 	gin.SetMode(gin.ReleaseMode)
 	c, _ := gin.CreateTestContext(w)

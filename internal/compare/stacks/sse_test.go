@@ -12,16 +12,17 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/compare/stacks"
 )
 
-// A stream is the writer of an HTTP/1 server, without a connection.
+// A stream is a ResponseWriter like an HTTP/1 server's, but without a
+// connection.
 type stream struct {
 	writer
-	sent    *bytes.Buffer // nil: what is sent is dropped
-	flushed int           // times
+	sent    *bytes.Buffer // if nil, writes are discarded
+	flushed int           // number of flushes
 }
 
 func newStream(sent *bytes.Buffer) *stream { return &stream{writer{header: nethttp.Header{}}, sent, 0} }
 
-// Write takes a part of the stream.
+// Write writes to sent.
 func (s *stream) Write(p []byte) (int, error) {
 	if s.sent == nil {
 		return len(p), nil
@@ -29,7 +30,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	return s.sent.Write(p)
 }
 
-// WriteString takes a part of the stream.
+// WriteString writes to sent.
 func (s *stream) WriteString(p string) (int, error) {
 	if s.sent == nil {
 		return len(p), nil
@@ -37,10 +38,10 @@ func (s *stream) WriteString(p string) (int, error) {
 	return s.sent.WriteString(p)
 }
 
-// Flush counts.
+// Flush counts the flush.
 func (s *stream) Flush() { s.flushed++ }
 
-// FlushError counts.
+// FlushError counts the flush.
 func (s *stream) FlushError() error {
 	s.flushed++
 	return nil
@@ -49,13 +50,13 @@ func (s *stream) FlushError() error {
 // SetWriteDeadline does nothing.
 func (s *stream) SetWriteDeadline(time.Time) error { return nil }
 
-// Hijack is there because HTTP/1 servers have it.
+// Hijack exists because the writers of HTTP/1 servers have it.
 func (s *stream) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, nethttp.ErrNotSupported
 }
 
-// event reads a stream of one event as the HTML standard says, so far as the
-// contestants make use of it.
+// event parses a stream with one event. It supports the parts of the HTML
+// standard that the contestants use.
 func event(text string) (name, data string, ok bool) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
@@ -74,7 +75,7 @@ func event(text string) (name, data string, ok bool) {
 	return "", "", false
 }
 
-// eventData is what an event holds.
+// eventData is the data of the events.
 var eventData = strings.Repeat("0123456789", 10)
 
 func TestStreamersSendAlike(t *testing.T) {

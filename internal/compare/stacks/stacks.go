@@ -1,18 +1,18 @@
-// Package stacks builds the same applications on this package and on its
-// peers, for benchmarks that compare them: a router for a table of routes,
-// each middleware alone, a small API behind the usual chain of middleware, and
-// the helpers that handlers use.
+// Package stacks builds the same applications with this package and with its
+// peers, for benchmarks that compare them: a router with a table of routes,
+// each middleware alone, a small API with the usual chain of middleware, and
+// handlers that use helpers.
 //
 // Contestants do the same work: they read the same parameters, log the same
-// facts in one JSON line through log/slog, and answer the same bytes. Tests
-// hold them to it before anything is measured. One that lacks a feature is
+// facts in one JSON line with log/slog, and send the same bytes. Tests check
+// this before anything is measured. If a package does not have a feature, it is
 // left out of the row.
 //
 // A benchmark is named
 //
 //	Benchmark<Topic>/row=<row>/by=<contestant>
 //
-// such as BenchmarkRouter/row=static/by=chi, so that benchstat can put the
+// for example BenchmarkRouter/row=static/by=chi, so that benchstat can show the
 // contestants side by side:
 //
 //	go test ./stacks -run '^$' -bench Router -count 10 > new.txt
@@ -34,19 +34,19 @@ type Contestant struct {
 	Handler nethttp.Handler
 }
 
-// A Row is a line of a table: handlers that are measured with one request.
+// A Row is a line of a table: handlers that are measured with the same request.
 type Row struct {
 	Name    string
 	Request *nethttp.Request
 	Body    string // of the request
 
-	// Contestants do the same work. They give the same status, body, content
-	// coding and values of Fields.
+	// Contestants do the same work. Their responses have the same status, body,
+	// content coding, and values of Fields.
 	Contestants []Contestant
 	Fields      []string
 
-	// Beside are measured for comparison. They do more than the contestants,
-	// or less.
+	// Beside are handlers that are measured for comparison, although they do
+	// more or less work than the contestants.
 	Beside []Contestant
 }
 
@@ -71,7 +71,8 @@ func GitHub() []Route {
 	return routes
 }
 
-// NewRoute returns the route for a path, with its parameters found.
+// NewRoute returns the route for a method and path. It finds the parameters in
+// the path.
 func NewRoute(method, path string) Route {
 	r := Route{Method: method, Path: path}
 	for segment := range strings.SplitSeq(path, "/") {
@@ -82,7 +83,7 @@ func NewRoute(method, path string) Route {
 	return r
 }
 
-// colons returns the path in the syntax of routers that write :name.
+// colons returns the path with parameters in the syntax :name.
 func (r Route) colons() string {
 	return strings.ReplaceAll(strings.ReplaceAll(r.Path, "{", ":"), "}", "")
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/compare/stacks"
 )
 
-// writer drops a response and remembers its status, at no cost.
+// A writer is a ResponseWriter that discards the body and stores the status, at
+// almost no cost.
 type writer struct {
 	header nethttp.Header
 	status int
@@ -21,27 +22,29 @@ func (w *writer) WriteString(s string) (int, error) {
 	return len(s), nil
 }
 
-// restore gives a request what handlers have changed of it, as a server makes
-// each request anew: ServeMux notes the pattern, gin's middleware adds the id.
+// restore undoes the changes that handlers have made to a request, because a
+// server creates a new request each time. For example, ServeMux sets the
+// pattern, and gin's middleware adds the ID.
 func restore(r *nethttp.Request) {
 	r.Pattern = ""
 	delete(r.Header, "X-Request-Id")
 }
 
-// A posted is the body of a request that can be read again.
+// A posted is a request body that can be read again.
 type posted struct{ strings.Reader }
 
 // Close does nothing.
 func (p *posted) Close() error { return nil }
 
-// newHeader gives the next response a map of its own, as servers do.
+// newHeader gives the next response a new header map, as servers do.
 func newHeader(w *writer) { w.header = nethttp.Header{} }
 
-// clearHeader empties the map for what is so quick that making one would show.
+// clearHeader clears the header map. It is for rows that are so fast that
+// allocating a map would distort the result.
 func clearHeader(w *writer) { clear(w.header) }
 
-// measureRow times the contestants of a row and those beside them. Before each
-// request the writer is made ready.
+// measureRow measures the contestants of a row and the handlers beside them. It
+// calls ready before each request.
 func measureRow(b *testing.B, row stacks.Row, ready func(*writer)) {
 	for _, c := range append(row.Contestants, row.Beside...) {
 		b.Run("row="+row.Name+"/by="+c.Name, func(b *testing.B) {

@@ -11,13 +11,13 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// messageSizes are in the order of the table.
+// messageSizes are the sizes of messages in the order of the table.
 var messageSizes = []struct {
 	name  string
 	bytes int
 }{{"64B", 64}, {"1KB", 1 << 10}, {"64KB", 64 << 10}, {"1MB", 1 << 20}}
 
-// An echoRow is a row of the comparison of WebSockets.
+// An echoRow is a row of the WebSocket comparison.
 type echoRow struct {
 	name    string
 	opcode  frame.Opcode
@@ -38,8 +38,8 @@ func echoRows() []echoRow {
 	return rows
 }
 
-// TestEchoesAnswerAlike has a peer's client read three answers. Servers may cut
-// large ones into several frames.
+// TestEchoesAnswerAlike checks that a peer's client can read three echoed
+// messages. Servers may split large ones into several frames.
 func TestEchoesAnswerAlike(t *testing.T) {
 	for _, row := range echoRows() {
 		for _, s := range row.servers {
@@ -48,7 +48,7 @@ func TestEchoesAnswerAlike(t *testing.T) {
 				t.Errorf("%s: %v", row.name, err)
 			}
 			if i := bytes.Index(answers.Bytes(), []byte("\r\n\r\n")); i >= 0 {
-				answers.Next(i + 4) // the handshake, which coder/websocket leaves to net/http
+				answers.Next(i + 4) // skip the handshake; coder/websocket leaves it to net/http
 			}
 			for range 3 {
 				payload, op, err := wsutil.ReadServerData(&answers)
