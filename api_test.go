@@ -47,6 +47,14 @@ func TestEveryExportedSymbolHasAnExample(t *testing.T) {
 	}
 }
 
+func TestGodocShowsWhatExamplesUse(t *testing.T) {
+	t.Parallel()
+	_, root := load(t)
+	for _, finding := range root.HiddenFromExamples() {
+		t.Error(finding)
+	}
+}
+
 func TestHouseRulesAreKept(t *testing.T) {
 	t.Parallel()
 	all, _ := load(t)

@@ -8,6 +8,7 @@
 //	           with the symbol's name; in the root package fields have one too
 //	example    exported functions, types and methods of a package have an
 //	           example with checked output
+//	example    godoc shows every declaration that an example uses
 //	length     functions fit a screen: at most 60 lines
 //	init       there are no init functions
 //	state      package variables are not changed once they are initialised

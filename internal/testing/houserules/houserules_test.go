@@ -253,6 +253,58 @@ func ExampleI_small() {
 	}
 }
 
+func TestHiddenFromExamples(t *testing.T) {
+	t.Parallel()
+	const helpers = `
+import (
+	"fmt"
+	"net/http/httptest"
+)
+
+type T struct{ helper int }
+
+func helper(int) string { return "" }
+`
+	const example = `
+func Example_a() {
+	server := httptest.NewServer(httptest.HandlerFunc(func(T T) {
+		fmt.Println(helper(T.helper), server.helper, httptest.Server{helper: 1})
+	}))
+	helper := func() {}
+	helper()
+	// Output: 1
+}
+`
+	const other = "\nfunc Example_b() {\n\tvar t T\n\tt.helper = 1\n}\n"
+	for _, test := range []struct {
+		name   string
+		source string
+		want   []string
+	}{
+		{"one example", helpers + example, nil},
+		{"two examples", helpers + example + other, []string{
+			"p_test.go:13: example: godoc does not show T with Example_a",
+			"p_test.go:14: example: godoc does not show helper with Example_a",
+			"p_test.go:22: example: godoc does not show T with Example_b",
+		}},
+		{"an example and a test", helpers + other + "\nfunc TestT(t *testing.T) {}\n", []string{
+			"p_test.go:13: example: godoc does not show T with Example_b",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			p := fixture(t, module, head, "package p_test\n"+test.source)
+			var got []string
+			for _, finding := range p.HiddenFromExamples() {
+				got = append(got, finding.String())
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("findings:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+		})
+	}
+}
+
 func TestSurface(t *testing.T) {
 	t.Parallel()
 	const source = head + `
