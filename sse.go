@@ -12,63 +12,87 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// ErrInvalidEvent is what the methods of [SSEWriter] return, wrapped, for what
-// cannot be sent as an event. Nothing was sent then, and the stream goes on.
+// ErrInvalidEvent is returned by the methods of [SSEWriter], wrapped, if their
+// arguments cannot be sent as an event. Nothing has been sent then, and the
+// stream can still be used.
 var ErrInvalidEvent = errors.New("http: invalid event")
 
 // errStreamEnded is the error of a stream whose handler has returned.
 var errStreamEnded = errors.New("http: event stream used after its handler returned")
 
-// An SSEWriter sends a stream of server-sent events, for EventSource in a
-// browser to read (WHATWG HTML §9.2). Each event leaves with one write and one
-// flush; events of more than 32 KB take several writes. Its methods are safe
-// for concurrent use by multiple goroutines while the handler runs. An error
-// that is not [ErrInvalidEvent] ends the stream: later calls return it too,
-// and the handler should return.
+// An SSEWriter sends a stream of server-sent events, which browsers read with
+// EventSource (WHATWG HTML §9.2). Create one with [NewSSEWriter]. The methods of
+// a zero SSEWriter panic.
+//
+// An SSEWriter is safe for concurrent use by multiple goroutines until the
+// handler returns. Concurrent events are sent one after the other, never mixed.
+// After the handler has returned, all methods return an error.
+//
+// # Delivery
+//
+// Each method returns after it has written and flushed its event. An event of
+// up to 32 KiB is one write; a larger one takes several.
+//
+// # Errors
+//
+// An error that wraps [ErrInvalidEvent] means that this event was not sent. Any
+// other error ends the stream: all later calls return the same error, and the
+// handler should return.
 type SSEWriter struct {
 	w  ResponseWriter
 	rc *ResponseController
 
-	mu     sync.Mutex
-	err    error  // of a write; the stream is over
-	buf    []byte // of the event before, reused by this stream alone
+	mu     sync.Mutex // guards the fields below
+	err    error      // why the stream has ended, or nil
+	buf    []byte     // memory of the previous event, reused by the next one
 	stream *response.Stream
 }
 
-// NewSSEWriter begins an event stream as the response to a request. It sets
-// Content-Type: text/event-stream, Cache-Control: no-cache, X-Accel-Buffering:
-// no, which keeps nginx from holding events back, and on HTTP/1 Connection:
-// keep-alive. Of these it leaves alone what w.Header() has already, except a
-// Content-Type of another kind. It sends the header at once, so set other
-// fields before.
+// NewSSEWriter starts an event stream as the response to a request. It sends the
+// header immediately, so the handler must set its own header fields before.
 //
-// The server's write timeout no longer applies; if a client takes none of an
-// event for 30 seconds, the stream ends with an error (see
-// [SSEWriter.SetWriteTimeout]). If beginning the stream fails, or the server's
-// writer cannot flush, the first method called returns the error.
+// # Header
 //
-// The request's context ends when the client leaves and when [Server.Stop]
-// begins. From then on a write fails if the client takes nothing for 5
-// seconds. Stop waits for the handler to return.
+// NewSSEWriter sets these fields, unless w.Header() has them already. It also
+// replaces a Content-Type of any other media type.
 //
-// Every middleware's ResponseWriter should have an Unwrap method, as
-// [ResponseController] asks. Behind one that has none, a stream works the same
-// if a [Server] or middleware of this package is around it; otherwise the
-// server's write timeout ends the stream, and NewSSEWriter logs a warning that
-// names the writer's type.
+//   - Content-Type: text/event-stream
+//   - Cache-Control: no-cache
+//   - X-Accel-Buffering: no, so that nginx does not hold events back
+//   - Connection: keep-alive, for HTTP/1 only
+//
+// # Timeouts and the end of the stream
+//
+// The server's write timeout does not apply to the stream. If the client reads
+// nothing for 30 seconds while an event is being sent, the stream ends with an
+// error; see [SSEWriter.SetWriteTimeout]. If the stream cannot be started, for
+// example because w cannot flush, the first method called returns the error.
+//
+// The request's context is canceled when the client disconnects and when
+// [Server.Stop] is called. After Stop was called, a write fails if the client
+// reads nothing for 5 seconds. Stop waits until the handler returns.
+//
+// # Wrapped ResponseWriters
+//
+// If middleware wraps the ResponseWriter, its wrapper should have an Unwrap
+// method, as [ResponseController] requires. If it has none, the stream works
+// all the same under a [Server], or inside a middleware of this package that
+// wraps the response. Otherwise the server's write timeout ends the stream, and
+// NewSSEWriter logs a warning that contains the type of the wrapper.
 func NewSSEWriter(w ResponseWriter) *SSEWriter {
 	s := &SSEWriter{w: w, rc: NewResponseController(w)}
 	cw := response.Find(w)
-	keepAlive := response.Hijackable(w) // a good guess: of HTTP/1 only
+	keepAlive := response.Hijackable(w) // true for HTTP/1
 	if cw != nil {
 		keepAlive = cw.Request().ProtoMajor == 1
 	}
 	setStreamHeader(w.Header(), keepAlive)
-	// HTTP/2 resets a stream whose deadline passes, written to or not, so the
-	// server's own must go.
+	// The server's own write deadline has to be removed even before the first
+	// write: in HTTP/2, a deadline resets the stream when it passes.
 	setDeadline := s.rc.SetWriteDeadline
 	err := setDeadline(time.Time{})
 	hidden := errors.Is(err, ErrNotSupported)
@@ -78,7 +102,7 @@ func NewSSEWriter(w ResponseWriter) *SSEWriter {
 		return s
 	case hidden:
 		setDeadline = nil
-		response.Mark(w.Header())
+		response.RequestStream(w.Header())
 	case err != nil:
 		s.err = err
 		return s
@@ -87,15 +111,15 @@ func NewSSEWriter(w ResponseWriter) *SSEWriter {
 	if cw != nil {
 		cw.OnDone(s.end)
 	}
-	s.begin()
-	if hidden && !response.Unmark(w.Header()) {
+	s.sendHeader()
+	if hidden && !response.StreamTaken(w.Header()) {
 		warnHidden(w, cw)
 	}
 	return s
 }
 
-// begin sends the header.
-func (s *SSEWriter) begin() {
+// sendHeader sends the header of the response.
+func (s *SSEWriter) sendHeader() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -111,8 +135,7 @@ func (s *SSEWriter) begin() {
 	}
 }
 
-// warnHidden tells whoever runs the server that nothing keeps its write
-// timeout from ending a stream.
+// warnHidden logs that the server's write timeout will end the stream.
 func warnHidden(w ResponseWriter, cw *response.Writer) {
 	wrapper := response.Innermost(w)
 	if !response.Hides(wrapper) {
@@ -127,7 +150,7 @@ func warnHidden(w ResponseWriter, cw *response.Writer) {
 		slog.String("type", fmt.Sprintf("%T", wrapper)))
 }
 
-// setStreamHeader sets the fields of an event stream that are not set in h.
+// setStreamHeader sets the fields of an event stream that h does not have.
 func setStreamHeader(h Header, keepAlive bool) {
 	values := [4]string{"text/event-stream", "no-cache", "no", "keep-alive"}
 	for i, name := range [4]string{"Content-Type", "Cache-Control", "X-Accel-Buffering", "Connection"} {
@@ -142,17 +165,18 @@ func setStreamHeader(h Header, keepAlive bool) {
 	delete(h, "Content-Length")
 }
 
-// isEventStream reports whether h has the type of an event stream, with or
-// without parameters.
+// isEventStream reports whether the media type in h is that of an event stream.
 func isEventStream(h Header) bool {
 	mediaType, _, _ := strings.Cut(h.Get("Content-Type"), ";")
 	return strings.EqualFold(strings.TrimSpace(mediaType), "text/event-stream")
 }
 
-// Event sends an event of the given name, which the client gets with
-// addEventListener(name, ...). An empty name is that of [SSEWriter.Data]. Data
-// may have several lines. A name with a line break or NUL, and text that is
-// not UTF-8, give ErrInvalidEvent.
+// Event sends an event with a name; the client receives it with
+// addEventListener(name, ...). If name is empty, Event is like [SSEWriter.Data].
+// data may have several lines.
+//
+// Event returns [ErrInvalidEvent], wrapped, if name contains a line break or a
+// NUL, or if name or data is not valid UTF-8.
 func (s *SSEWriter) Event(name, data string) error {
 	return s.send(func(b []byte) ([]byte, error) {
 		b, err := appendField(b, "event", name)
@@ -163,12 +187,16 @@ func (s *SSEWriter) Event(name, data string) error {
 	})
 }
 
-// Data sends an event without a name, which the client gets with onmessage.
+// Data sends an event without a name; the client receives it with onmessage. It
+// returns the same errors as [SSEWriter.Event].
 func (s *SSEWriter) Data(data string) error { return s.Event("", data) }
 
-// EventWithID is [SSEWriter.Event] for an event with an id, which the client
-// remembers and sends when it reconnects: see [LastEventID]. An empty id makes
-// it forget. An id with a line break or NUL gives ErrInvalidEvent.
+// EventWithID is like [SSEWriter.Event], and also sends an id, which the client
+// sends back when it reconnects; see [LastEventID]. If id is empty, the client
+// forgets the last id.
+//
+// EventWithID returns the same errors as Event, and [ErrInvalidEvent] if id
+// contains a line break or a NUL, or is not valid UTF-8.
 func (s *SSEWriter) EventWithID(id, name, data string) error {
 	return s.send(func(b []byte) ([]byte, error) {
 		b, err := appendID(b, id)
@@ -182,19 +210,20 @@ func (s *SSEWriter) EventWithID(id, name, data string) error {
 	})
 }
 
-// ID makes the client remember an id without an event.
+// ID sends an id without an event. See [SSEWriter.EventWithID].
 func (s *SSEWriter) ID(id string) error {
 	return s.send(func(b []byte) ([]byte, error) { return appendID(b, id) })
 }
 
-// Comment sends text that the client skips. One every half minute keeps
-// proxies from taking a silent stream for a dead one.
+// Comment sends text that the client ignores. Send a comment every 30 seconds,
+// for example, if proxies would close a connection that is silent for longer.
+// Comment returns [ErrInvalidEvent], wrapped, if text is not valid UTF-8.
 func (s *SSEWriter) Comment(text string) error {
 	return s.send(func(b []byte) ([]byte, error) { return appendLines(b, "", text) })
 }
 
-// Retry tells the client to wait ms milliseconds before it reconnects. A
-// negative number gives ErrInvalidEvent.
+// Retry sets the number of milliseconds that the client waits before it
+// reconnects. It returns [ErrInvalidEvent], wrapped, if ms is negative.
 func (s *SSEWriter) Retry(ms int) error {
 	return s.send(func(b []byte) ([]byte, error) {
 		if ms < 0 {
@@ -206,10 +235,12 @@ func (s *SSEWriter) Retry(ms int) error {
 	})
 }
 
-// SetWriteTimeout sets how long the client may take none of an event before the
-// stream ends, 30 seconds if it is not called. Zero or less means no limit. It
-// has no effect behind a ResponseWriter without an Unwrap method.
+// SetWriteTimeout sets how long the client may read nothing while an event is
+// being sent, before the stream ends. The default is 30 seconds; zero or less
+// means no limit. If a wrapped ResponseWriter has no Unwrap method,
+// SetWriteTimeout has no effect.
 func (s *SSEWriter) SetWriteTimeout(d time.Duration) {
+	s.mustBeMade()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stream != nil {
@@ -217,16 +248,25 @@ func (s *SSEWriter) SetWriteTimeout(d time.Duration) {
 	}
 }
 
-// LastEventID returns the id of the last event that the client has seen of an
-// earlier stream, or "" on its first visit. Clients send what they like;
-// expect anything.
+// LastEventID returns the id of the last event that the client received on an
+// earlier stream, or "" if there is none. It is untrusted: clients can send any
+// value.
 func LastEventID(r *Request) string { return r.Header.Get("Last-Event-ID") }
 
-// maxEventBuffer is the largest buffer that is kept between events.
+// mustBeMade panics if s was not returned by NewSSEWriter.
+func (s *SSEWriter) mustBeMade() {
+	if s == nil || s.w == nil {
+		callsite.Panicf("SSEWriter used without NewSSEWriter; create it with NewSSEWriter(w)")
+	}
+}
+
+// maxEventBuffer is the largest buffer that is kept for the next event.
 const maxEventBuffer = 64 << 10
 
-// send writes and flushes what fill appends to a buffer, and an empty line.
+// send writes and flushes the lines that fill appends, followed by an empty
+// line.
 func (s *SSEWriter) send(fill func([]byte) ([]byte, error)) error {
+	s.mustBeMade()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -243,12 +283,12 @@ func (s *SSEWriter) send(fill func([]byte) ([]byte, error)) error {
 	return s.err
 }
 
-// maxPiece is how much of an event is written at once. Each piece that the
-// client takes counts as a sign of life, so that a slow client may take long
-// for a large event.
+// maxPiece is the largest part of an event that is written at once. The write
+// timeout applies to each piece, so a client that reads slowly can take longer
+// than that for a large event.
 const maxPiece = 32 << 10
 
-// write writes and flushes b.
+// write writes b in pieces and flushes it.
 func (s *SSEWriter) write(b []byte) error {
 	for len(b) > maxPiece {
 		if err := s.writePiece(b[:maxPiece], false); err != nil {
@@ -270,8 +310,8 @@ func (s *SSEWriter) writePiece(b []byte, last bool) error {
 	return cmp.Or(err, s.stream.End())
 }
 
-// end closes the stream when its handler returns: the writer is the server's
-// again.
+// end is called when the handler has returned. From then on the ResponseWriter
+// must not be used.
 func (s *SSEWriter) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -280,7 +320,7 @@ func (s *SSEWriter) end() {
 	}
 }
 
-// appendID appends an id, empty or not.
+// appendID appends an id field, even if id is empty.
 func appendID(b []byte, id string) ([]byte, error) {
 	if id == "" {
 		return append(b, "id:\n"...), nil
@@ -288,7 +328,8 @@ func appendID(b []byte, id string) ([]byte, error) {
 	return appendField(b, "id", id)
 }
 
-// appendField appends a field that must be one line, unless it is empty.
+// appendField appends a field whose value must be one line. It appends nothing
+// if the value is empty.
 func appendField(b []byte, name, value string) ([]byte, error) {
 	switch {
 	case value == "":
@@ -301,8 +342,8 @@ func appendField(b []byte, name, value string) ([]byte, error) {
 	return appendLine(b, name, value), nil
 }
 
-// appendLines appends a field for each line of text, as CRLF, LF and CR end
-// them: the client ends lines at all three.
+// appendLines appends one field for each line of text. A line ends with CRLF, LF
+// or CR, because the client ends lines at all three.
 func appendLines(b []byte, name, text string) ([]byte, error) {
 	if !utf8.ValidString(text) {
 		return b, fmt.Errorf("%w: text is not UTF-8", ErrInvalidEvent)
@@ -320,8 +361,8 @@ func appendLines(b []byte, name, text string) ([]byte, error) {
 	}
 }
 
-// endOfLine returns the index of the first CR or LF in s, or -1. Two searches
-// by vector instructions are faster than one byte by byte.
+// endOfLine returns the index of the first CR or LF in s, or -1. Two calls of
+// IndexByte, which uses vector instructions, are faster than one loop.
 func endOfLine(s string) int {
 	i := strings.IndexByte(s, '\n')
 	if i >= 0 {
@@ -333,7 +374,7 @@ func endOfLine(s string) int {
 	return i
 }
 
-// appendLine appends one line. The client takes away the space.
+// appendLine appends one line. The client removes the space.
 func appendLine(b []byte, name, value string) []byte {
 	b = append(b, name...)
 	b = append(b, ": "...)

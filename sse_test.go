@@ -10,6 +10,7 @@ import (
 	nethttp "net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -629,4 +630,26 @@ func benchmarkStream(b *testing.B, send func(nethttp.ResponseWriter)) {
 	conn := testkit.Dial(b, srv.Addr())
 	conn.Send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	io.Copy(io.Discard, conn)
+}
+
+func TestAnSSEWriterWithoutNewSSEWriterPanicsInEveryMethod(t *testing.T) {
+	t.Parallel()
+	calls := map[string]func(*http.SSEWriter){
+		"Comment":         func(s *http.SSEWriter) { s.Comment("x") },
+		"Data":            func(s *http.SSEWriter) { s.Data("x") },
+		"Event":           func(s *http.SSEWriter) { s.Event("x", "x") },
+		"EventWithID":     func(s *http.SSEWriter) { s.EventWithID("x", "x", "x") },
+		"ID":              func(s *http.SSEWriter) { s.ID("x") },
+		"Retry":           func(s *http.SSEWriter) { s.Retry(1) },
+		"SetWriteTimeout": func(s *http.SSEWriter) { s.SetWriteTimeout(1) },
+	}
+	for method := range reflect.TypeFor[*http.SSEWriter]().Methods() {
+		for name, events := range map[string]*http.SSEWriter{"zero": new(http.SSEWriter), "nil": nil} {
+			t.Run(method.Name+" "+name, func(t *testing.T) {
+				t.Parallel()
+				wantPanic(t, "SSEWriter used without NewSSEWriter; create it with NewSSEWriter(w)",
+					func() { calls[method.Name](events) })
+			})
+		}
+	}
 }

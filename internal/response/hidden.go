@@ -1,0 +1,65 @@
+package response
+
+import (
+	"errors"
+	"net/http"
+	"time"
+)
+
+// If middleware wraps a ResponseWriter without an Unwrap method, an event stream
+// inside it cannot reach the writers that could set its write deadline. Until
+// the header is sent, such a wrapper passes on nothing but the header map,
+// which usually is the map of the outer writers.
+//
+// So the stream leaves a request in the header map: it moves the values of
+// X-Accel-Buffering to a key in lower case. If a Writer further out can set
+// deadlines, it moves them back when the header is sent, and handles the
+// deadlines of the response. If there is none, net/http sends the field all the
+// same, because the names of header fields are not case sensitive.
+const (
+	streamField = "X-Accel-Buffering"
+	// streamRequest is streamField as no other code writes it, since the
+	// methods of http.Header use canonical names.
+	streamRequest = "x-accel-buffering"
+)
+
+// RequestStream asks the Writers further out to handle the deadlines of an event
+// stream. h is the header, and must have the field X-Accel-Buffering. The caller
+// must call [StreamTaken] when the header has been sent.
+func RequestStream(h http.Header) {
+	h[streamRequest] = h[streamField]
+	delete(h, streamField)
+}
+
+// StreamTaken reports whether a Writer handles the deadlines of the event stream
+// for which [RequestStream] was called. If none does, it restores the header.
+func StreamTaken(h http.Header) bool {
+	//lint:ignore SA1008 the key is not canonical on purpose
+	values, left := h[streamRequest]
+	if left {
+		h[streamField] = values
+		delete(h, streamRequest)
+	}
+	return !left
+}
+
+// takeStream handles the deadlines of an event stream inside w if
+// [RequestStream] was called and w can set deadlines. It must be called before
+// the header is sent, with mu held.
+func (w *Writer) takeStream() {
+	h := w.next.Header()
+	//lint:ignore SA1008 the key is not canonical on purpose
+	if _, requested := h[streamRequest]; !requested {
+		return
+	}
+	set := http.NewResponseController(w.next).SetWriteDeadline
+	if errors.Is(set(time.Time{}), http.ErrNotSupported) {
+		return // a Writer further out may be able to
+	}
+	StreamTaken(h) // restores the header
+	w.stream = OpenStream(w, set)
+}
+
+// Hides reports whether w is a wrapper without an Unwrap method, rather than the
+// writer of a server or a test.
+func Hides(w http.ResponseWriter) bool { return !isServers(w) }
