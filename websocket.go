@@ -617,7 +617,7 @@ func (c *Conn) SetMaxMessageSize(size int64) {
 	case size < 0:
 		size = math.MaxInt64
 	}
-	c.established().SetLimit(size)
+	c.established().SetMaxSize(size)
 }
 
 // SetReadDeadline sets the time at which reading fails with an error that wraps

@@ -15,132 +15,182 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// lingerTimeout is how long Close waits, after the closing handshake, for the
-// peer to close its side of the network connection.
+// lingerTimeout limits how long Close waits, after the closing handshake, for
+// the peer to close its side of the network connection.
 const lingerTimeout = time.Second
 
-// closing is the state of Close.
+// A phase is the progress of closing a connection. It never goes back.
+//
+//	open ───► closing ───► awaiting ───► closed
+//	  │          │            │            ▲
+//	  └──────────┴────────────┴─► aborted ─┘
+//
+// The phase covers Close and CloseNow only. The two directions end separately,
+// in any phase: reading when incoming.err is set, for example by the peer's close
+// frame; writing when outgoing.err is set, for example to ErrCloseSent by ours.
+type phase int32
+
+const (
+	// phaseOpen lasts until Close or CloseNow is called. The reader may already
+	// have replied to the peer's close frame, or failed the connection.
+	phaseOpen phase = iota
+
+	// phaseClosing begins with the first call of Close, which sends a close
+	// frame unless one was sent. A reading method that is under way continues,
+	// and may read the peer's close frame.
+	phaseClosing
+
+	// phaseAwaiting begins when Close has acquired streamLock. Close reads up
+	// to the peer's close frame. It discards messages, does not answer pings,
+	// calls no handlers and ignores the user's read deadline. Then it lingers.
+	phaseAwaiting
+
+	// phaseAborted begins when the closing handshake is abandoned: CloseNow was
+	// called, a Close ran out of time, or the network failed. The network
+	// connection is closed, so all reads and writes fail.
+	phaseAborted
+
+	// phaseClosed begins when the network connection is closed and the result
+	// of Close is known.
+	phaseClosed
+)
+
+// closing is the state of Close and CloseNow.
 type closing struct {
-	begun   atomic.Bool
+	phase   atomic.Int32 // a phase; changed by advance only
 	timeout atomic.Int64 // of Close, a time.Duration
 
-	aborting sync.Once
-	aborted  chan struct{} // closed when the closing handshake is given up
-	reason   error         // why, once aborted is closed
+	abortOnce   sync.Once
+	aborted     chan struct{} // closed in phaseAborted
+	abortReason error         // set before aborted is closed
 
-	done chan struct{} // closed when the network connection is
-	err  error         // result of Close, once done is closed
+	done   chan struct{} // closed in phaseClosed
+	result error         // of Close; set before done is closed
 
-	mu    sync.Mutex
-	after func(err error) // called when done is closed
+	mu         sync.Mutex
+	afterClose func(result error) // called when done is closed
 }
 
-func (e *closing) init() {
-	e.timeout.Store(int64(CloseTimeout))
-	e.aborted = make(chan struct{})
-	e.done = make(chan struct{})
+func (s *closing) init() {
+	s.timeout.Store(int64(CloseTimeout))
+	s.aborted = make(chan struct{})
+	s.done = make(chan struct{})
 }
 
-func (e *closing) isDone() bool {
-	select {
-	case <-e.done:
-		return true
-	default:
-		return false
+// advance moves to a later phase, and returns the phase before. If that is p or
+// later, advance does nothing.
+func (s *closing) advance(p phase) (before phase) {
+	for {
+		before = phase(s.phase.Load())
+		if before >= p || s.phase.CompareAndSwap(int32(before), int32(p)) {
+			return before
+		}
 	}
 }
 
-// AfterClose makes Close and CloseNow call f with their result once they have
-// closed the network connection. If that has happened, f is called at once.
-// There can be one f.
-func (c *Conn) AfterClose(f func(err error)) {
-	c.end.mu.Lock()
-	defer c.end.mu.Unlock()
-	if c.end.isDone() {
-		f(c.end.err)
+// reached reports whether the phase is p or later.
+func (s *closing) reached(p phase) bool { return phase(s.phase.Load()) >= p }
+
+// finish enters phaseClosed with the result of Close.
+func (s *closing) finish(result error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.result = result
+	s.advance(phaseClosed)
+	close(s.done)
+	if s.afterClose != nil {
+		s.afterClose(result)
+	}
+}
+
+// AfterClose makes Close and CloseNow call f with their result after they have
+// closed the network connection. If they have done so, AfterClose calls f. A
+// later f replaces an earlier one.
+func (c *Conn) AfterClose(f func(result error)) {
+	c.closing.mu.Lock()
+	defer c.closing.mu.Unlock()
+	if c.closing.reached(phaseClosed) {
+		f(c.closing.result)
 		return
 	}
-	c.end.after = f
+	c.closing.afterClose = f
 }
 
-// finished ends what waits for Close.
-func (e *closing) finished(err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.err = err
-	close(e.done)
-	if e.after != nil {
-		e.after(err)
-	}
-}
+// SetCloseTimeout sets how long Close may take. The duration must be positive.
+func (c *Conn) SetCloseTimeout(d time.Duration) { c.closing.timeout.Store(int64(d)) }
 
-// SetCloseTimeout sets how long Close may take, which must be more than 0.
-func (c *Conn) SetCloseTimeout(d time.Duration) { c.end.timeout.Store(int64(d)) }
-
-// Close ends the connection with the closing handshake (RFC 6455, section 7):
-// it sends a close frame, unless one was sent before, waits for the peer's,
-// and closes the network connection. If that takes longer than the timeout of
-// SetCloseTimeout, Close closes the network connection and returns
-// [os.ErrDeadlineExceeded]; if ctx ends before, it returns the error of ctx. A
-// frame that another goroutine is sending is cut by then.
+// Close performs the closing handshake (RFC 6455, section 7): it sends a close
+// frame, unless one was sent before, waits for the peer's, and closes the network
+// connection. If that takes longer than the timeout of SetCloseTimeout, Close
+// closes the network connection and returns [os.ErrDeadlineExceeded]. If ctx ends
+// first, it returns the error of ctx. A frame that another goroutine is sending at
+// that time is truncated.
 //
-// Only the first call sends its code and reason. Others wait for it and return
-// the same error, but their own timeout and context count as well.
+// Only the first call sends its code and reason. Later calls wait for it and
+// return the same error, but their timeout and context apply too.
 func (c *Conn) Close(ctx context.Context, code int, reason string) error {
-	timeout := time.Duration(c.end.timeout.Load())
-	first := c.end.begun.CompareAndSwap(false, true)
-	// The network connection may ignore deadlines, and closing one that uses
-	// TLS may take seconds. The timer bounds that, too.
-	stop := context.AfterFunc(ctx, func() {
-		_ = c.abort(ctx.Err()) // the reason matters, not how closing went
-	})
-	defer stop()
-	timer := time.AfterFunc(timeout, func() {
-		_ = c.abort(os.ErrDeadlineExceeded) // as above
-	})
-	defer timer.Stop()
+	timeout := time.Duration(c.closing.timeout.Load())
+	first := c.closing.advance(phaseClosing) == phaseOpen
+	defer c.abortAfter(ctx, timeout)()
 	if !first {
-		<-c.end.done
-		return c.end.err
+		<-c.closing.done
+		return c.closing.result
 	}
-	deadline, late := time.Now().Add(timeout), os.ErrDeadlineExceeded
+	deadline, timeoutErr := time.Now().Add(timeout), os.ErrDeadlineExceeded
 	if t, ok := ctx.Deadline(); ok && t.Before(deadline) {
-		deadline, late = t, context.DeadlineExceeded
+		deadline, timeoutErr = t, context.DeadlineExceeded
 	}
-	err := c.handshake(deadline, code, reason)
+	err := c.closeHandshake(deadline, code, reason)
 	if err == nil {
-		_ = c.conn.Close() // all was said; that TLS cannot say goodbye does not matter
+		_ = c.conn.Close() // the handshake is complete, so an error of TLS does not matter
 	} else {
 		if isTimeout(err) {
-			err = late
+			err = timeoutErr
 		}
 		_ = c.abort(err) // err is the reason
-		err = fmt.Errorf("websocket: closing handshake: %w", c.end.reason)
+		err = fmt.Errorf("websocket: closing handshake: %w", c.closing.abortReason)
 	}
-	c.end.finished(err)
+	c.closing.finish(err)
 	return err
+}
+
+// abortAfter aborts the closing handshake after the timeout or when ctx ends,
+// until stop is called. Deadlines of the network connection are not enough: it may
+// not support them, and closing a TLS connection may take seconds.
+func (c *Conn) abortAfter(ctx context.Context, timeout time.Duration) (stop func()) {
+	stopContext := context.AfterFunc(ctx, func() {
+		_ = c.abort(ctx.Err()) // the reason is what matters
+	})
+	timer := time.AfterFunc(timeout, func() {
+		_ = c.abort(os.ErrDeadlineExceeded) // likewise
+	})
+	return func() {
+		timer.Stop()
+		stopContext()
+	}
 }
 
 // CloseNow closes the network connection without a closing handshake. A Close
-// that waits for the peer returns at once.
+// that is waiting for the peer returns immediately.
 func (c *Conn) CloseNow() error {
-	first := c.end.begun.CompareAndSwap(false, true)
-	if c.end.isDone() {
+	before := c.closing.advance(phaseAborted)
+	if before == phaseClosed {
 		return nil
 	}
 	err := c.abort(errClosed)
-	if first {
-		c.end.finished(nil)
+	if before == phaseOpen { // no Close is running that would finish
+		c.closing.finish(nil)
 	}
 	return err
 }
 
-// abort closes the network connection, so that whatever uses it fails at once.
-// The reason of the first call is the one that counts.
+// abort closes the network connection immediately, so that everything that uses
+// it fails. The reason of the first call is kept.
 func (c *Conn) abort(reason error) (err error) {
-	c.end.aborting.Do(func() {
-		c.end.reason = reason
-		close(c.end.aborted)
+	c.closing.abortOnce.Do(func() {
+		c.closing.abortReason = reason
+		c.closing.advance(phaseAborted)
+		close(c.closing.aborted)
 		err = shutdown.CloseNow(c.conn)
 	})
 	if errors.Is(err, net.ErrClosed) {
@@ -149,14 +199,14 @@ func (c *Conn) abort(reason error) (err error) {
 	return err
 }
 
-// handshake does what Close says but close the network connection.
-func (c *Conn) handshake(deadline time.Time, code int, reason string) error {
-	c.dl.beginClose(deadline)
+// closeHandshake does all of Close except closing the network connection.
+func (c *Conn) closeHandshake(deadline time.Time, code int, reason string) error {
+	c.deadlines.beginClose(deadline)
 	err := c.sendClose(code, reason)
 	if err != nil {
-		return err // without a close frame no answer can be expected
+		return err // without a close frame, the peer does not send one either
 	}
-	if !c.streamLock.lockUnless(c.end.aborted, nil) {
+	if !c.streamLock.lockUnless(c.closing.aborted, nil) {
 		return errClosed
 	}
 	defer c.streamLock.unlock()
@@ -170,50 +220,50 @@ func (c *Conn) handshake(deadline time.Time, code int, reason string) error {
 	return err
 }
 
-// sendClose sends a close frame, unless one was sent before. An error means
-// that the peer cannot be told anything.
+// sendClose sends a close frame, unless one was sent before. It returns an error
+// if the network has failed, now or earlier.
 func (c *Conn) sendClose(code int, reason string) error {
 	b := newFrame()
 	defer bufpool.Put(b)
 	b.B = frame.AppendClose(b.B, code, reason)
-	if !c.frameLock.lockUnless(c.end.aborted, nil) {
+	if !c.frameLock.lockUnless(c.closing.aborted, nil) {
 		return errClosed
 	}
 	defer c.frameLock.unlock()
-	if c.out.err != nil || c.out.closeSent {
-		return c.out.err
+	if c.out.err != nil {
+		return c.out.networkErr
 	}
-	c.out.closeSent = true
+	c.out.err = ErrCloseSent
 	return c.send(frame.Header{Fin: true, Opcode: frame.Close}, b.B)
 }
 
-// awaitClose reads frames and discards them until the peer's close frame is
-// there. It returns an error if the peer does not answer, and none if reading
-// had ended before Close began. The caller holds streamLock.
+// awaitClose reads and discards frames up to the peer's close frame. It returns
+// an error if the network fails before that frame arrives, and nil if reading had
+// ended before Close was called. The caller must hold streamLock.
 func (c *Conn) awaitClose() error {
 	in := &c.in
-	in.discarding = true
+	c.closing.advance(phaseAwaiting)
 	if in.err != nil {
-		return in.cause
+		return in.networkErr
 	}
-	c.dl.beginClosingReads()
+	c.deadlines.beginAwait()
 	for in.err == nil {
-		if in.remaining > 0 {
-			_, _ = c.next() // its error is in.err
+		if in.frameLeft > 0 {
+			_, _ = c.next() // sets in.err if it fails
 			continue
 		}
 		if h, err := c.nextFrame(); err == nil {
-			in.remaining, in.key, in.fin = h.Length, h.Key, h.Fin
+			in.frameLeft, in.maskKey, in.lastFrame = h.Length, h.Key, h.Fin
 		}
 	}
-	return in.cause
+	return in.networkErr
 }
 
-// linger lets the peer read all that was sent. A connection that is closed
-// while bytes of the peer wait to be read is reset, and the reset may overtake
-// the close frame. So a server first closes its own direction, and either end
-// waits for the peer to close the other (RFC 6455, section 7.1.1). The caller
-// holds streamLock.
+// linger waits until the peer has closed its side of the network connection, at
+// most lingerTimeout. If this end closed the connection while bytes of the peer
+// are unread, TCP would reset it, and the reset may overtake the close frame. A
+// server closes its own side first (RFC 6455, section 7.1.1). The caller must hold
+// streamLock.
 func (c *Conn) linger() {
 	if !c.client {
 		half, ok := c.conn.(interface{ CloseWrite() error })
@@ -221,7 +271,7 @@ func (c *Conn) linger() {
 			return
 		}
 	}
-	c.dl.beginLinger()
+	c.deadlines.beginLinger()
 	b := bufpool.Get()
 	defer bufpool.Put(b)
 	for err := error(nil); err == nil; {

@@ -117,14 +117,14 @@ func TestCloseTimeout(t *testing.T) {
 			peer.conn.Write([]byte{0xFF, 0xFF})
 		},
 		"handler that does not return": func(c *Conn, peer *rawPeer) {
-			c.SetPingHandler(func([]byte) error { <-c.end.done; return nil })
+			c.SetPingHandler(func([]byte) error { <-c.closing.done; return nil })
 			readUntilError(c)
 			peer.send(frame.Ping, true, "")
 			go io.Copy(io.Discard, peer.conn)
 		},
 		"connection that ignores deadlines": func(c *Conn, _ *rawPeer) {
 			c.conn = deaf{c.conn}
-			c.dl.conn = c.conn
+			c.deadlines.conn = c.conn
 		},
 	} {
 		for _, timeout := range []time.Duration{time.Millisecond, 2 * time.Second, time.Minute} {
@@ -200,7 +200,7 @@ func TestCloseOfAPeerThatSendsForEver(t *testing.T) {
 				}
 				var sender sync.WaitGroup
 				sender.Go(func() {
-					for i := 0; !c.end.isDone(); i++ {
+					for i := 0; !c.closing.reached(phaseClosed); i++ {
 						peer.conn.Write(next(peer, i))
 						time.Sleep(100 * time.Millisecond)
 					}
@@ -243,7 +243,7 @@ func TestCloseNow(t *testing.T) {
 			return later(func() error { return c.WriteControl(frame.Ping, nil) })
 		},
 		"reader that waits for a handler": func(c *Conn, peer *rawPeer) <-chan error {
-			c.SetPongHandler(func([]byte) error { <-c.end.done; return nil })
+			c.SetPongHandler(func([]byte) error { <-c.closing.done; return nil })
 			go c.ReadMessage()
 			peer.send(frame.Pong, true, "")
 			synctest.Wait()
@@ -270,7 +270,7 @@ func TestCloseNow(t *testing.T) {
 		},
 		"connection that ignores deadlines": func(c *Conn, _ *rawPeer) <-chan error {
 			c.conn = deaf{c.conn}
-			c.dl.conn = c.conn
+			c.deadlines.conn = c.conn
 			return readUntilError(c)
 		},
 	} {
@@ -507,7 +507,7 @@ func TestCloseWhileAHandlerRuns(t *testing.T) {
 					if from != "handler" {
 						closeConn()
 					}
-					<-c.end.done
+					<-c.closing.done
 					other := later(func() error { return read(c) })
 					if err := within(t, 0, "another reader", func() error { synctest.Wait(); return <-other }); err == nil && from != "handler" {
 						t.Error("another reader read a message")

@@ -85,8 +85,8 @@ func TestCompressedMessagesWaitInCompressedForm(t *testing.T) {
 			stream = stream[n:]
 			sent += n
 			synctest.Wait()
-			if c.in.gathered.size > max(firstText, textGrowth*sent) && len(stream) > 0 {
-				t.Fatalf("after %d bytes there are %d of text", sent, c.in.gathered.size)
+			if c.in.chunks.size > max(firstText, textGrowth*sent) && len(stream) > 0 {
+				t.Fatalf("after %d bytes there are %d of text", sent, c.in.chunks.size)
 			}
 		}
 		if r := <-done; r.err != nil || !bytes.Equal(r.p, text) {

@@ -1,32 +1,31 @@
-// Package websocket runs an established WebSocket connection (RFC 6455): it reads
-// and writes messages, answers control frames, and ends the connection with
-// the closing handshake. The bytes of frames are the business of wsframe,
-// compression that of wsdeflate.
+// Package websocket implements an established WebSocket connection (RFC 6455): it
+// reads and writes messages, answers control frames, and performs the closing
+// handshake. Package frame encodes and decodes frames, package deflate compresses
+// messages, and package handshake establishes connections.
 //
 // # Locks
 //
 // Four locks order what goroutines do with a connection:
 //
-//   - readLock is held by a reading method for the time of its call.
-//   - streamLock guards the state of reading. A reading method holds it for
-//     the time of its call too, except while it runs a ping or pong handler.
-//     Close holds it while it waits for the peer's close frame.
-//   - messageLock is held while a data message is being sent, from its first
-//     frame to its last. Goroutines that wait for it give up when the
-//     connection closes or the write deadline passes.
-//   - frameLock is held while one frame is sent. Data and control frames
-//     take it frame by frame, so that a control frame waits for no more than
-//     the frame that is under way. Large messages are sent in fragments for
-//     that reason.
+//   - readLock is held by a reading method during its call.
+//   - streamLock guards the state of reading. A reading method holds it during
+//     its call too, except while it runs a ping or pong handler. Close holds it
+//     while it waits for the peer's close frame.
+//   - messageLock is held while a data message is sent, from its first frame to
+//     its last. Goroutines stop waiting for it when the connection is closed or
+//     the write deadline passes.
+//   - frameLock is held while one frame is sent. A control frame therefore waits
+//     for one frame at most. For that reason, large messages are sent in
+//     fragments.
 //
-// A goroutine takes them in this order and holds no other while it waits for
-// readLock or messageLock. A reader that must answer a ping while frameLock is
-// taken does not wait: it leaves the pong to the holder, who sends it next.
+// A goroutine acquires them in this order, and holds no other lock while it waits
+// for readLock or messageLock. If a reader must answer a ping while frameLock is
+// held, it does not wait: it leaves the pong to the holder, which sends it next.
 //
-// Since a handler runs without streamLock, Close can be called while one runs:
-// it reads the rest of the stream itself, whether the handler or another
-// goroutine has called it, and the reader finds the connection closed when the
-// handler returns. No goroutine is started.
+// Handlers run without streamLock so that Close can be called meanwhile, by the
+// handler or another goroutine. Close then reads the rest of the stream, and when
+// the handler returns, the reader finds the connection closed. The package starts
+// no goroutines, except for the timers of Close.
 package websocket
 
 import (
@@ -44,92 +43,91 @@ import (
 )
 
 const (
-	// DefaultMaxMessageSize is the limit of incoming messages in bytes.
+	// DefaultMaxMessageSize is the default limit of incoming messages in bytes.
 	DefaultMaxMessageSize = 16 << 20
 
-	// DefaultBufferSize is the size of read and write buffers in bytes.
+	// DefaultBufferSize is the default size of read and write buffers in bytes.
+	// It is the size of net/http's read buffers too.
 	DefaultBufferSize = 4096
 
-	// MinReadBuffer is the smallest usable read buffer: a control frame must
-	// fit in whole.
+	// MinReadBuffer is the minimum size of the read buffer in bytes. It must
+	// hold a whole control frame.
 	MinReadBuffer = 256
 
-	// CloseTimeout bounds the closing handshake unless SetCloseTimeout says
-	// otherwise, and the sending of a frame that the reader answers with.
+	// CloseTimeout is the default time limit of the closing handshake. It also
+	// limits the sending of a frame in reply to the peer.
 	CloseTimeout = 5 * time.Second
 )
 
-// Close codes that a Conn sends or reports without being told to (RFC 6455, section 7.4.1).
+// Close codes that a Conn sends or reports (RFC 6455, section 7.4.1).
 const (
-	CodeNormal          = 1000
-	CodeProtocolError   = frame.CodeProtocolError
-	CodeNoStatus        = frame.CodeNoStatus
-	CodeAbnormal        = 1006
-	CodeInvalidPayload  = frame.CodeInvalidPayload
-	CodeMessageTooBig   = 1009
-	reasonMessageTooBig = "message too big"
+	codeAbnormal      = 1006
+	codeMessageTooBig = 1009
 )
 
-// Errors that callers tell apart.
+// reasonMessageTooBig is the reason sent with codeMessageTooBig.
+const reasonMessageTooBig = "message too big"
+
+// Errors for callers to distinguish.
 var (
 	ErrCloseSent = errors.New("websocket: close frame sent")
 	ErrReadLimit = errors.New("websocket: message exceeds the size limit")
 )
 
-// errClosed is what reading and writing return after Close, if they have no
-// better reason.
+// errClosed is returned by reading and writing methods after Close, unless there
+// is a more specific error.
 var errClosed = fmt.Errorf("websocket: %w", net.ErrClosed)
 
-// Config describes a connection whose opening handshake is done.
+// Config describes a connection whose opening handshake is complete.
 type Config struct {
-	// Conn is the network connection. No deadline is set on it.
+	// Conn is the network connection. It must have no deadlines set.
 	Conn net.Conn
 
-	// Reader reads from Conn and may hold bytes already.
+	// Reader reads from Conn, and may hold bytes already.
 	Reader *bufio.Reader
 
-	// Client is set on the client's side of the connection.
+	// Client reports whether this is the client's end of the connection.
 	Client bool
 
-	// WriteBufferSize is the largest frame that is copied to be sent with
-	// one write, its header included.
+	// WriteBufferSize is the size in bytes, including the header, of the
+	// largest frame that is copied in order to send it with a single write.
 	WriteBufferSize int
 
-	// Compression holds the parameters agreed on. If nil, messages are not
+	// Compression holds the negotiated parameters. If nil, messages are not
 	// compressed.
 	Compression *deflate.Params
 
-	// CompressionThreshold is the size in bytes below which messages are
-	// sent as they are.
+	// CompressionThreshold is the size in bytes of the smallest message that is
+	// compressed.
 	CompressionThreshold int
 
-	// CloseError makes the error of a closed connection: for a close frame of
-	// either end, or without one, for which cause is the reason.
-	CloseError func(code int, text string, cause error) error
+	// CloseError returns the error of reading methods after a close frame of
+	// either end or, with a networkErr, after the network failed.
+	CloseError func(code int, text string, networkErr error) error
 }
 
-// A Conn is a WebSocket connection. All of its methods may be called from any
-// goroutine.
+// A Conn is a WebSocket connection. It is safe for concurrent use by multiple
+// goroutines.
 type Conn struct {
 	conn       net.Conn
 	client     bool
 	vectored   bool // conn writes several buffers with one system call
-	closeError func(code int, text string, cause error) error
+	closeError func(code int, text string, networkErr error) error
 
 	readLock    semaphore
 	streamLock  semaphore
 	messageLock semaphore
 	frameLock   semaphore
 
-	in  incoming  // guarded by streamLock
-	out outgoing  // guarded by messageLock and frameLock, as its fields say
-	end closing   // has its own lock
-	dl  deadlines // has its own lock
+	in        incoming  // guarded by streamLock
+	out       outgoing  // guarded by messageLock and frameLock; see its fields
+	closing   closing   // has its own lock
+	deadlines deadlines // has its own lock
+	pongs     pongQueue // has its own lock
 
-	pongs  pongQueue // has its own lock
-	limit  atomic.Int64
-	onPing atomic.Pointer[func(data []byte) error]
-	onPong atomic.Pointer[func(data []byte) error]
+	maxSize atomic.Int64
+	onPing  atomic.Pointer[func(data []byte) error]
+	onPong  atomic.Pointer[func(data []byte) error]
 }
 
 // New returns a Conn.
@@ -146,15 +144,15 @@ func New(cfg Config) *Conn {
 	}
 	c.in.br = cfg.Reader
 	c.in.decoder.Masked = !cfg.Client
-	c.in.fin = true
+	c.in.lastFrame = true
 	c.out.bufferSize = max(cfg.WriteBufferSize, frame.MaxHeader+frame.MaxControl)
 	c.out.threshold = cfg.CompressionThreshold
-	c.end.init()
-	c.dl.conn = cfg.Conn
+	c.closing.init()
+	c.deadlines.conn, c.deadlines.closing = cfg.Conn, &c.closing
 	if cfg.Client {
 		c.out.keys = new(maskingKeys)
 	}
-	c.limit.Store(DefaultMaxMessageSize)
+	c.maxSize.Store(DefaultMaxMessageSize)
 	if p := cfg.Compression; p != nil {
 		c.in.decoder.Compression = true
 		c.in.decompressor, c.out.compressor = codecs(p, cfg.Client)
@@ -162,7 +160,7 @@ func New(cfg Config) *Conn {
 	return c
 }
 
-// codecs returns the two directions of compression.
+// codecs returns the decompressor and compressor of one end.
 func codecs(p *deflate.Params, client bool) (*deflate.Decompressor, *deflate.Compressor) {
 	if client {
 		return deflate.NewDecompressor(p.ServerMaxWindowBits, !p.ServerNoContextTakeover),
@@ -172,7 +170,7 @@ func codecs(p *deflate.Params, client bool) (*deflate.Decompressor, *deflate.Com
 		deflate.NewCompressor(p.ServerMaxWindowBits, !p.ServerNoContextTakeover)
 }
 
-// isVectored reports whether net.Buffers reach the kernel as one write.
+// isVectored reports whether writing net.Buffers to conn takes one system call.
 func isVectored(conn net.Conn) bool {
 	switch conn.(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -181,19 +179,19 @@ func isVectored(conn net.Conn) bool {
 	return false
 }
 
-// NetConn returns the network connection underneath, for its addresses.
+// NetConn returns the underlying network connection.
 func (c *Conn) NetConn() net.Conn { return c.conn }
 
-// SetLimit sets the largest incoming message in bytes, after decompression.
-// It counts for messages that begin later.
-func (c *Conn) SetLimit(n int64) { c.limit.Store(n) }
+// SetMaxSize sets the maximum size of incoming messages in bytes, after
+// decompression. It applies to messages that start after the call.
+func (c *Conn) SetMaxSize(n int64) { c.maxSize.Store(n) }
 
-// SetPingHandler sets what is called for incoming pings, from the reading
-// goroutine. With nil, a pong is sent.
+// SetPingHandler sets the function that the reading goroutine calls for each
+// ping. If f is nil, the Conn sends a pong.
 func (c *Conn) SetPingHandler(f func(data []byte) error) { setHandler(&c.onPing, f) }
 
-// SetPongHandler sets what is called for incoming pongs, from the reading
-// goroutine. With nil, nothing is.
+// SetPongHandler sets the function that the reading goroutine calls for each
+// pong. If f is nil, pongs are ignored.
 func (c *Conn) SetPongHandler(f func(data []byte) error) { setHandler(&c.onPong, f) }
 
 func setHandler(p *atomic.Pointer[func([]byte) error], f func([]byte) error) {
@@ -204,21 +202,21 @@ func setHandler(p *atomic.Pointer[func([]byte) error], f func([]byte) error) {
 	p.Store(&f)
 }
 
-// isTimeout reports whether err is due to a deadline that has passed.
+// isTimeout reports whether err was caused by a deadline.
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// reserved makes room for a frame's header in front of a payload.
-var reserved [frame.MaxHeader]byte
+// headerSpace reserves space for a frame's header before a payload.
+var headerSpace [frame.MaxHeader]byte
 
-// newFrame returns a pooled buffer with room for a header; the payload is to
-// be appended.
+// newFrame returns a pooled buffer with space for a header. The caller appends the
+// payload.
 //
-// No user's code gets hold of the package's buffers: what is written is copied
-// into them, what is read is copied out of them, and a net.Conn must not keep
-// what it is given. A buffer is used and put back within one call, or by a
-// message writer under its own lock.
+// User code never has access to a pooled buffer: payloads are copied into and
+// out of them, and a net.Conn must not retain the slices that it is given. A
+// buffer is returned to the pool by the call that took it or, in a Writer, under
+// the Writer's lock.
 func newFrame() *bufpool.Buffer {
 	b := bufpool.Get()
-	b.B = append(b.B, reserved[:]...)
+	b.B = append(b.B, headerSpace[:]...)
 	return b
 }

@@ -452,7 +452,7 @@ func TestCloseIsBounded(t *testing.T) {
 					}
 					select {
 					case <-time.After(time.Millisecond): // or the clock would stand still
-					case <-c.end.done:
+					case <-c.closing.done:
 						return
 					}
 				}
@@ -856,7 +856,7 @@ func TestLimitsOfConcurrentUse(t *testing.T) {
 				mu.Lock()
 				n++
 				mu.Unlock()
-				c.SetLimit(1000)
+				c.SetMaxSize(1000)
 				c.SetPingHandler(nil)
 				c.SetReadDeadline(time.Time{})
 				c.SetWriteDeadline(time.Time{})

@@ -6,147 +6,159 @@ import (
 	"time"
 )
 
-// deadlines joins the user's deadlines with those that a Conn sets itself. Of
-// all that apply, the earliest counts; setting one never replaces another.
+// deadlines combines the user's deadlines with those that a Conn sets. In each
+// direction, the earliest one that applies is set on the network connection. Each
+// has its own field, so that setting one never removes another.
 //
-// A network connection may refuse deadlines, as one through SSH does. The user
-// gets its error. A Conn goes on without the deadlines that it sets itself: if
-// the network connection is closed, reading and writing say so, and Close has
-// a timer as well.
+// Some network connections do not support deadlines, for example channels of SSH.
+// The user's SetReadDeadline and SetWriteDeadline return that error. The Conn
+// ignores it for its own deadlines, because Close has a timer too: when the timer
+// closes the network connection, reads and writes fail.
 type deadlines struct {
-	conn net.Conn
+	conn    net.Conn
+	closing *closing
 
 	mu          sync.Mutex
-	read, write time.Time     // the user's
-	bound       time.Time     // of Close, for both directions; zero until it begins
-	linger      time.Time     // of the time that Close lingers
-	pong        time.Time     // of the pong being sent
-	answer      time.Time     // of the close frame
-	closing     bool          // Close reads, and the user's read deadline does not apply
-	spent       bool          // write had passed before the pong or close frame came due
-	changed     chan struct{} // closed when write changes; nil unless someone waits for that
+	userRead    time.Time // does not apply from phaseAwaiting on
+	userWrite   time.Time // does not apply while userWriteStale is set
+	closeBy     time.Time // end of Close, for both directions; zero until phaseClosing
+	lingerUntil time.Time // end of lingering; zero before
+	pongBy      time.Time // end of sending a pong; zero while none is being sent
+	replyBy     time.Time // end of sending the reader's close frame; zero before
+
+	// userWriteStale is set if userWrite had passed when a pong or close frame
+	// became due. It was meant for an earlier message.
+	userWriteStale bool
+
+	// userWriteChanged is closed when userWrite changes. It is nil unless a
+	// goroutine waits for that.
+	userWriteChanged chan struct{}
 }
 
-// SetReadDeadline sets the deadline of reading, as [net.Conn] does.
+// SetReadDeadline sets the read deadline, as [net.Conn] does.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	d := &c.dl
+	d := &c.deadlines
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.read = t
+	d.userRead = t
 	return d.applyRead()
 }
 
-// SetWriteDeadline sets the deadline of writing, as [net.Conn] does.
+// SetWriteDeadline sets the write deadline, as [net.Conn] does.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	d := &c.dl
+	d := &c.deadlines
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.write, d.spent = t, false
-	if d.changed != nil {
-		close(d.changed)
-		d.changed = nil
+	d.userWrite, d.userWriteStale = t, false
+	if d.userWriteChanged != nil {
+		close(d.userWriteChanged)
+		d.userWriteChanged = nil
 	}
 	return d.applyWrite()
 }
 
-// watchWrite returns the user's write deadline, and a channel that is closed
+// watchUserWrite returns the user's write deadline, and a channel that is closed
 // when it changes.
-func (d *deadlines) watchWrite() (time.Time, <-chan struct{}) {
+func (d *deadlines) watchUserWrite() (time.Time, <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.changed == nil {
-		d.changed = make(chan struct{})
+	if d.userWriteChanged == nil {
+		d.userWriteChanged = make(chan struct{})
 	}
-	return d.write, d.changed
+	return d.userWrite, d.userWriteChanged
 }
 
-// beginClose bounds all that happens on the connection from now on.
+// beginClose limits all reads and writes from now on.
 func (d *deadlines) beginClose(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.bound = t
-	d.spend()
+	d.closeBy = t
+	d.checkUserWrite()
 	_ = d.applyRead()  // may not be supported
 	_ = d.applyWrite() // likewise
 }
 
-// beginClosingReads ends the use of the user's read deadline: that a peer was
-// silent does not keep it from answering a close frame.
-func (d *deadlines) beginClosingReads() {
+// beginAwait removes the user's read deadline. A peer that has not sent a message
+// in time may still answer a close frame. The phase must be phaseAwaiting.
+func (d *deadlines) beginAwait() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.closing = true
 	_ = d.applyRead() // may not be supported
 }
 
-// beginLinger bounds reading after the closing handshake.
+// beginLinger limits reading after the closing handshake.
 func (d *deadlines) beginLinger() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.linger = time.Now().Add(lingerTimeout)
+	d.lingerUntil = time.Now().Add(lingerTimeout)
 	_ = d.applyRead() // may not be supported
 }
 
-// beginPong bounds the sending of a pong until endPong.
+// beginPong limits the sending of a pong, until endPong.
 func (d *deadlines) beginPong() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pong = time.Now().Add(CloseTimeout)
-	d.spend()
+	d.pongBy = time.Now().Add(CloseTimeout)
+	d.checkUserWrite()
 	_ = d.applyWrite() // may not be supported
 }
 
+// endPong removes the limit of beginPong. The user's deadline applies again, even
+// if it has passed, unless a close frame is due.
 func (d *deadlines) endPong() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pong = time.Time{}
-	d.spent = d.spent && (!d.answer.IsZero() || !d.bound.IsZero())
+	d.pongBy = time.Time{}
+	d.userWriteStale = d.userWriteStale && (!d.replyBy.IsZero() || !d.closeBy.IsZero())
 	_ = d.applyWrite() // may not be supported
 }
 
-// beginAnswer bounds the sending of a close frame by the reader, and the frame
-// of another goroutine that it has to wait for. It is the last frame.
-func (d *deadlines) beginAnswer() {
+// beginReply limits the sending of the reader's close frame, including the wait
+// for a frame of another goroutine. No frame follows, so there is no endReply.
+func (d *deadlines) beginReply() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.answer = time.Now().Add(CloseTimeout)
-	d.spend()
+	d.replyBy = time.Now().Add(CloseTimeout)
+	d.checkUserWrite()
 	_ = d.applyWrite() // may not be supported
 }
 
-// spend takes note of a user's write deadline that has passed. It was set for
-// a message sent before, and must not keep the Conn from sending a pong or a
-// close frame. One that is set later counts.
-func (d *deadlines) spend() {
-	if !d.write.IsZero() && !d.write.After(time.Now()) {
-		d.spent = true
+// checkUserWrite sets userWriteStale if the user's write deadline has passed. A
+// deadline that is set later applies.
+func (d *deadlines) checkUserWrite() {
+	if !d.userWrite.IsZero() && !d.userWrite.After(time.Now()) {
+		d.userWriteStale = true
 	}
 }
 
+// applyRead sets the read deadline of the network connection. The caller must
+// hold d.mu.
 func (d *deadlines) applyRead() error {
-	t := earlier(d.bound, d.linger)
-	if !d.closing {
-		t = earlier(t, d.read)
+	t := earlier(d.closeBy, d.lingerUntil)
+	if !d.closing.reached(phaseAwaiting) {
+		t = earlier(t, d.userRead)
 	}
 	return d.conn.SetReadDeadline(t)
 }
 
+// applyWrite sets the write deadline of the network connection. The caller must
+// hold d.mu.
 func (d *deadlines) applyWrite() error {
-	t := earlier(d.bound, earlier(d.pong, d.answer))
-	if !d.spent {
-		t = earlier(t, d.write)
+	t := earlier(d.closeBy, earlier(d.pongBy, d.replyBy))
+	if !d.userWriteStale {
+		t = earlier(t, d.userWrite)
 	}
 	return d.conn.SetWriteDeadline(t)
 }
 
-// boundPassed reports whether the time of Close is over.
-func (d *deadlines) boundPassed() bool {
+// closeExpired reports whether the deadline of Close has passed.
+func (d *deadlines) closeExpired() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !d.bound.IsZero() && !time.Now().Before(d.bound)
+	return !d.closeBy.IsZero() && !time.Now().Before(d.closeBy)
 }
 
-// earlier returns the earlier of two deadlines. A zero time is no deadline.
+// earlier returns the earlier of two deadlines. The zero time is no deadline.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

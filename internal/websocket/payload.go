@@ -7,134 +7,154 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// A claimed length is believed up to growth times the bytes that have arrived,
-// and up to firstGrant once there are any. Until it is believed, the payload
-// is gathered in pooled chunks.
+// The length in a frame's header is a claim: memory of that size is allocated if
+// it is at most firstGrant, or at most growth times the bytes that have arrived.
+// Until then, the payload is collected in pooled chunks.
 const (
 	firstGrant = 64 << 10
 	growth     = 16
 )
 
-// A compressed message is decompressed up to textGrowth times the bytes that
-// have arrived, and up to firstText in any case. The rest waits in compressed
-// form until the message is whole.
+// A compressed message is decompressed to firstText bytes, or to textGrowth times
+// the compressed bytes that have arrived. The rest stays compressed until the
+// message is complete.
 const (
 	firstText  = 16 << 10
 	textGrowth = 4
 )
 
-// readPayload reads the rest of the open message, or goes on to do so after a
-// deadline. For messages that are not compressed and not over a megabyte that
-// makes one allocation, the payload.
+// readPayload reads the rest of the current message. If a deadline passes, the
+// next call continues. For uncompressed messages of up to a megabyte, it makes one
+// allocation: the payload.
 func (c *Conn) readPayload() ([]byte, error) {
-	in, gathered := &c.in, &c.in.gathered
-	if in.whole != nil {
+	in := &c.in
+	if in.payload != nil {
 		return c.fill()
 	}
-	if gathered.size == 0 && !in.compressed && in.fin && in.remaining <= int64(in.br.Buffered()) {
+	if in.chunks.size == 0 && !in.compressed && in.lastFrame && in.frameLeft <= int64(in.br.Buffered()) {
 		return c.readBuffered()
 	}
-	if err := c.await(); err != nil {
+	if err := c.awaitPayload(); err != nil {
 		return nil, err
 	}
-	for in.open {
-		if !in.compressed && in.fin {
-			if err := c.await(); err != nil {
-				return nil, err
-			}
-			arrived := int64(gathered.size + in.br.Buffered())
-			if in.size <= max(firstGrant, arrived*growth) {
-				in.whole = make([]byte, in.size)
-				in.filled = len(gathered.appendTo(in.whole[:0]))
-				gathered.release()
-				return c.fill()
-			}
-		}
-		room, err := c.limited(gathered.room())
-		if err != nil {
+	for in.inMessage {
+		if granted, err := c.grant(); err != nil {
 			return nil, err
+		} else if granted {
+			return c.fill()
 		}
-		n, err := c.read(room)
-		gathered.grow(n)
-		if err != nil && err != io.EOF {
+		if err := c.readChunk(); err != nil {
 			return nil, err
 		}
 	}
-	return gathered.appendTo(make([]byte, 0, gathered.size)), nil
+	return in.chunks.appendTo(make([]byte, 0, in.chunks.size)), nil
 }
 
-// limited returns the part of room that a compressed message may fill with what
-// has arrived of it. It waits for more until there is one.
-func (c *Conn) limited(room []byte) ([]byte, error) {
-	in := &c.in
-	for in.compressed && !(source{c}).Ended() {
-		most := max(firstText, textGrowth*in.inflater.Received())
-		if left := most - int64(in.gathered.size); left > 0 {
-			return room[:min(int64(len(room)), left)], nil
-		}
-		if err := in.inflater.Fetch(); err != nil {
-			return nil, c.inflated(err)
-		}
-	}
-	return room, nil
-}
-
-// readBuffered returns the message that is whole in the buffer.
+// readBuffered returns the current message, all of which is in the read buffer.
 func (c *Conn) readBuffered() ([]byte, error) {
 	in := &c.in
-	if in.remaining == 0 {
-		in.open = false
+	if in.frameLeft == 0 {
+		in.inMessage = false
 		return []byte{}, nil
 	}
 	p, err := c.next()
 	if err != nil {
 		return nil, err
 	}
-	if in.opcode == frame.Text && !in.text.Check(p) {
-		return nil, c.violated(frame.ErrUTF8)
+	if in.opcode == frame.Text && !in.utf8.Check(p) {
+		return nil, c.failProtocol(frame.ErrUTF8)
 	}
-	if err := c.finish(); err != io.EOF {
+	if err := c.endMessage(); err != io.EOF {
 		return nil, err
 	}
 	return append([]byte{}, p...), nil
 }
 
-// await waits for payload of the current frame. Decompression must have read
-// what was in the buffer.
-func (c *Conn) await() error {
-	if c.in.remaining > 0 && c.in.br.Buffered() == 0 {
+// awaitPayload waits until payload of the current frame is in the read buffer.
+func (c *Conn) awaitPayload() error {
+	if c.in.frameLeft > 0 && c.in.br.Buffered() == 0 {
 		if _, err := c.in.br.Peek(1); err != nil {
-			return c.lost(err)
+			return c.readFailed(err)
 		}
 	}
 	return nil
 }
 
-// fill reads what is missing of a payload whose size is known.
+// grant allocates the payload if its size is known and enough of it has arrived.
+// The size is known in the last frame of a message that is not compressed.
+func (c *Conn) grant() (granted bool, err error) {
+	in := &c.in
+	if in.compressed || !in.lastFrame {
+		return false, nil
+	}
+	if err := c.awaitPayload(); err != nil {
+		return false, err
+	}
+	arrived := int64(in.chunks.size + in.br.Buffered())
+	if in.announced > max(firstGrant, arrived*growth) {
+		return false, nil
+	}
+	in.payload = make([]byte, in.announced)
+	in.filled = len(in.chunks.appendTo(in.payload[:0]))
+	in.chunks.release()
+	return true, nil
+}
+
+// fill reads the missing bytes of a payload that was granted.
 func (c *Conn) fill() ([]byte, error) {
 	in := &c.in
-	for in.open {
-		n, err := c.read(in.whole[in.filled:])
+	for in.inMessage {
+		n, err := c.read(in.payload[in.filled:])
 		in.filled += n
 		if err != nil && err != io.EOF {
 			return nil, err
 		}
 	}
-	return in.whole, nil
+	return in.payload, nil
 }
 
-// chunkSize is the most that a pooled buffer may have.
+// readChunk reads part of the current message into the chunks.
+func (c *Conn) readChunk() error {
+	in := &c.in
+	room, err := c.limitText(in.chunks.room())
+	if err != nil {
+		return err
+	}
+	n, err := c.read(room)
+	in.chunks.grow(n)
+	if err == io.EOF {
+		err = nil
+	}
+	return err
+}
+
+// limitText returns the start of room that a compressed message may fill now. If
+// that would be empty, it waits for more compressed bytes first.
+func (c *Conn) limitText(room []byte) ([]byte, error) {
+	in := &c.in
+	for in.compressed && !(source{c}).Ended() {
+		most := max(firstText, textGrowth*in.inflater.Received())
+		if left := most - int64(in.chunks.size); left > 0 {
+			return room[:min(int64(len(room)), left)], nil
+		}
+		if err := in.inflater.Fetch(); err != nil {
+			return nil, c.inflateFailed(err)
+		}
+	}
+	return room, nil
+}
+
+// chunkSize is the maximum size of a pooled buffer.
 const chunkSize = 64 << 10
 
-// chunks gathers bytes in pooled buffers, each about twice as large as all
-// before it together. They are guarded by streamLock. A reader of the message
-// gets a copy of the bytes.
+// chunks collects bytes in pooled buffers. Each is about twice as large as all
+// before it together. The reader of the message gets a copy of the bytes.
 type chunks struct {
 	list []*bufpool.Buffer
-	size int
+	size int // bytes in all buffers
 }
 
-// room returns free space to read into.
+// room returns free space to read into. It is never empty.
 func (c *chunks) room() []byte {
 	if n := len(c.list); n > 0 {
 		if b := c.list[n-1].B; len(b) < cap(b) {
@@ -149,7 +169,7 @@ func (c *chunks) room() []byte {
 	return b.B[:cap(b.B)]
 }
 
-// grow takes n bytes that were read into the space that room returned last.
+// grow adds n bytes that were read into the space returned by room.
 func (c *chunks) grow(n int) {
 	b := c.list[len(c.list)-1]
 	b.B = b.B[:len(b.B)+n]
@@ -164,7 +184,8 @@ func (c *chunks) appendTo(p []byte) []byte {
 	return p
 }
 
-// release gives the buffers back. A short list is kept for the next message.
+// release returns the buffers to the pool. It keeps a short list for the next
+// message.
 func (c *chunks) release() {
 	for i, b := range c.list {
 		bufpool.Put(b)

@@ -138,7 +138,7 @@ func newPlay(t *testing.T, program []byte) *play {
 		cfg.CompressionThreshold = 50
 	}
 	p.c = New(cfg)
-	p.c.SetLimit(playLimit)
+	p.c.SetMaxSize(playLimit)
 	p.c.SetCloseTimeout(playTimeout)
 	p.peer = &rawPeer{t: t, conn: b, br: bufio.NewReader(b), mask: !cfg.Client}
 	p.peer.dec.Masked, p.peer.dec.Compression = cfg.Client, p.compressed
@@ -306,7 +306,7 @@ func (p *play) sendCompressed(op frame.Opcode, text string, fragments int) {
 // sent takes note of a data frame.
 func (p *play) sent(fin bool) {
 	if len(p.message) > playLimit {
-		p.end, p.fault = CodeMessageTooBig, true
+		p.end, p.fault = codeMessageTooBig, true
 	} else if fin {
 		p.messages = append(p.messages, fmt.Sprint(p.opcode, " ", string(p.message)))
 		p.opcode = 0
@@ -326,7 +326,7 @@ func (p *play) breakRules(rule int) {
 	if p.end != 0 {
 		return
 	}
-	p.end, p.fault = CodeProtocolError, true
+	p.end, p.fault = frame.CodeProtocolError, true
 	b := p.peer.frame(frame.Ping, true, "")
 	switch rule {
 	case 0:
@@ -357,7 +357,7 @@ func (p *play) breakRules(rule int) {
 		b = p.peer.frame(frame.Close, true, "\x03")
 	case 12:
 		b = p.peer.frame(frame.Close, true, "\x03\xE8\xFF")
-		p.end = CodeInvalidPayload
+		p.end = frame.CodeInvalidPayload
 	case 13:
 		p.badText(p.script.next(4))
 		return
@@ -366,7 +366,7 @@ func (p *play) breakRules(rule int) {
 		if b[0] |= 0x40; p.opcode != 0 {
 			b[0] &= 0xF0
 		} else if p.compressed {
-			p.end = CodeInvalidPayload
+			p.end = frame.CodeInvalidPayload
 		}
 	}
 	p.enqueue(append(b, "and more"...))
@@ -386,7 +386,7 @@ func (p *play) badText(kind int) {
 		p.frame(frame.Text, false, "a\xC3")
 		p.frame(frame.Continuation, true, []string{"", "\xC3", "x"}[kind])
 	}
-	p.end, p.fault = CodeInvalidPayload, true
+	p.end, p.fault = frame.CodeInvalidPayload, true
 }
 
 // send is the peer sending.

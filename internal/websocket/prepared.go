@@ -7,30 +7,30 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// A Prepared is a message whose frames are made once, to be sent on many
-// connections. It is safe for concurrent use.
+// A Prepared is a message that is encoded once and sent on many connections. It
+// is safe for concurrent use by multiple goroutines.
 type Prepared struct {
 	plain      encoded
-	compressed [16]struct { // by window bits
+	compressed [16]struct { // indexed by window bits
 		once sync.Once
 		encoded
 	}
 }
 
-// An encoded message is as a server sends it.
+// An encoded message is the unmasked form that servers send.
 type encoded struct {
-	header  frame.Header
+	header  frame.Header // of the first frame
 	payload []byte
-	frame   []byte // header and payload, if they are one frame
+	frame   []byte // header and payload; nil if the message needs several frames
 }
 
-// NewPrepared prepares a message; data is copied.
+// NewPrepared prepares a message. It copies data.
 func NewPrepared(op frame.Opcode, data []byte) *Prepared {
-	b := append(make([]byte, 0, frame.MaxHeader+len(data)), reserved[:]...)
+	b := append(make([]byte, 0, frame.MaxHeader+len(data)), headerSpace[:]...)
 	return &Prepared{plain: encode(frame.Header{Opcode: op}, append(b, data...))}
 }
 
-// encode takes the payload in b, which starts after room for a header.
+// encode returns the message whose payload is in b, after header space.
 func encode(h frame.Header, b []byte) encoded {
 	e := encoded{header: h, payload: b[frame.MaxHeader:]}
 	if len(e.payload) <= maxFragment {
@@ -40,15 +40,15 @@ func encode(h frame.Header, b []byte) encoded {
 	return e
 }
 
-// pack returns the message compressed, without context, for a window. One
-// that is larger than the message is as good as the largest.
-func (p *Prepared) pack(windowBits int) *encoded {
+// compress returns the message compressed without context, for a window size. All
+// windows larger than the message share one result.
+func (p *Prepared) compress(windowBits int) *encoded {
 	if len(p.plain.payload) <= 1<<windowBits {
 		windowBits = len(p.compressed) - 1
 	}
 	v := &p.compressed[windowBits]
 	v.once.Do(func() {
-		b := deflate.NewCompressor(windowBits, false).Append(reserved[:frame.MaxHeader:frame.MaxHeader], p.plain.payload)
+		b := deflate.NewCompressor(windowBits, false).Append(headerSpace[:frame.MaxHeader:frame.MaxHeader], p.plain.payload)
 		v.encoded = encode(frame.Header{Opcode: p.plain.header.Opcode, Compressed: true}, b)
 	})
 	return &v.encoded
@@ -62,7 +62,7 @@ func (c *Conn) WritePrepared(p *Prepared) error {
 	defer c.messageLock.unlock()
 	e := &p.plain
 	if out := &c.out; out.compressor != nil && len(e.payload) >= out.threshold {
-		e = p.pack(out.compressor.WindowBits())
+		e = p.compress(out.compressor.WindowBits())
 		out.compressor.Skip(p.plain.payload)
 	}
 	if c.client || e.frame == nil {
@@ -71,13 +71,13 @@ func (c *Conn) WritePrepared(p *Prepared) error {
 	return c.sendReady(e.frame)
 }
 
-// sendReady sends a frame that is complete.
-func (c *Conn) sendReady(frame []byte) error {
+// sendReady sends an encoded frame.
+func (c *Conn) sendReady(encoded []byte) error {
 	c.frameLock.lock()
 	err := c.writable()
 	if err == nil {
-		if _, err = c.conn.Write(frame); err != nil {
-			err = c.broke(err)
+		if _, err = c.conn.Write(encoded); err != nil {
+			err = c.writeFailed(err)
 		}
 	}
 	c.frameLock.unlock()

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// A semaphore is a lock that one can stop waiting for. Those who wait get it in
-// the order in which they came, which a sync.Mutex does not promise: a control
-// frame goes out after the fragment that it met. While nobody waits it costs
-// what a mutex does; a channel of one element would do the same, but took
-// almost half of the time of an echo of 64 bytes.
+// A semaphore is a mutex that a goroutine can stop waiting for.
 //
-// users counts the goroutine that has the lock and those that wait. Who
-// unlocks while others wait hands the lock to one of them through turn, which
-// therefore never has more than one element.
+// Waiting goroutines acquire it in the order of their calls, which sync.Mutex
+// does not guarantee: a control frame must be sent right after the fragment that
+// it waits for. Without contention, it is as fast as a mutex. A channel with a
+// buffer of one would do the same, but took almost half the time of an echo of
+// 64 bytes.
 type semaphore struct {
-	users atomic.Int32
-	turn  chan struct{}
+	users atomic.Int32  // the holder and the waiting goroutines
+	turn  chan struct{} // hands the lock from the holder to a waiting goroutine
 }
 
+// newSemaphore returns an unlocked semaphore. Only the holder sends on turn, and
+// only if a goroutine waits, so one element of buffer is enough.
 func newSemaphore() semaphore { return semaphore{turn: make(chan struct{}, 1)} }
 
 func (s *semaphore) tryLock() bool { return s.users.CompareAndSwap(0, 1) }
@@ -29,8 +29,8 @@ func (s *semaphore) lock() {
 	}
 }
 
-// lockUnless waits for the lock until one of the channels is ready, and
-// reports whether it has the lock. Either channel may be nil.
+// lockUnless waits for the lock until one of the channels is ready, and reports
+// whether it has acquired the lock. Either channel may be nil.
 func (s *semaphore) lockUnless(stop <-chan struct{}, expired <-chan time.Time) bool {
 	if s.users.Add(1) == 1 {
 		return true
@@ -44,9 +44,9 @@ func (s *semaphore) lockUnless(stop <-chan struct{}, expired <-chan time.Time) b
 	return !s.leave()
 }
 
-// lockUntil is lockUnless with an end that may change: next returns the channel
-// that is ready when the time is over, and one that is closed when next must be
-// asked again.
+// lockUntil is lockUnless with a deadline that may change. The function next
+// returns a channel that is ready at the deadline, and one that is closed when
+// the deadline changes; lockUntil then calls next again.
 func (s *semaphore) lockUntil(stop <-chan struct{}, next func() (expired <-chan time.Time, changed <-chan struct{})) bool {
 	if s.users.Add(1) == 1 {
 		return true
@@ -65,8 +65,9 @@ func (s *semaphore) lockUntil(stop <-chan struct{}, next func() (expired <-chan 
 	}
 }
 
-// leave stops waiting. If there is no other waiter whom the lock could be
-// handed to, it is on its way already; then leave takes it and returns false.
+// leave stops waiting, and reports whether it has. If no other goroutine is
+// waiting and the holder has unlocked, the lock is already being handed over; leave then
+// acquires it and returns false.
 func (s *semaphore) leave() bool {
 	for {
 		n := s.users.Load()

@@ -12,52 +12,52 @@ import (
 )
 
 const (
-	// maxFragment is the largest payload of a data frame, so that a control
-	// frame never waits long for one to go out.
+	// maxFragment is the maximum payload of a data frame. It limits how long a
+	// control frame waits.
 	maxFragment = 128 << 10
 
-	// maxCopied is the largest payload of a frame whose payload is copied: it
-	// fills a pooled buffer with its header.
+	// maxCopied is the maximum payload of a frame whose payload is copied. With
+	// its header, it fills the largest pooled buffer.
 	maxCopied = chunkSize - frame.MaxHeader
 )
 
 // outgoing is the state of writing.
 type outgoing struct {
-	bufferSize int // largest frame that is copied, of a server
+	bufferSize int // maximum size of a frame that a server copies
 	threshold  int // size of the smallest message that is compressed
 
-	// Held by messageLock.
+	// Guarded by messageLock.
 	compressor *deflate.Compressor // nil without compression
 
-	// Held by frameLock.
-	err       error // what writing ended with
-	closeSent bool
-	keys      *maskingKeys // nil for a server
-	vector    [2][]byte
-	buffers   net.Buffers
+	// Guarded by frameLock.
+	err        error        // returned by writing methods from now on: ErrCloseSent, or networkErr
+	networkErr error        // of a failed write
+	keys       *maskingKeys // nil for a server
+	vector     [2][]byte    // backing array of buffers
+	buffers    net.Buffers  // a field because it would escape otherwise
 }
 
-// writable returns why no frame can be sent. The caller holds frameLock.
+// writable returns the error with which writing has ended, or nil. The caller
+// must hold frameLock.
 func (c *Conn) writable() error {
-	switch {
-	case c.out.closeSent:
-		return ErrCloseSent
-	case c.out.err == nil && c.end.isDone():
+	if c.out.err == nil && c.closing.reached(phaseClosed) {
 		return errClosed
 	}
 	return c.out.err
 }
 
-// broke notes that the network failed, perhaps in the middle of a frame. The
-// caller holds frameLock.
-func (c *Conn) broke(err error) error {
-	select {
-	case <-c.end.aborted:
-		c.out.err = errClosed
-	default:
-		c.out.err = fmt.Errorf("websocket: write: %w", err)
+// writeFailed returns the error of a failed write of the network, and ends
+// writing, because part of the frame may have been sent. The caller must hold
+// frameLock.
+func (c *Conn) writeFailed(err error) error {
+	c.out.networkErr = errClosed
+	if !c.closing.reached(phaseAborted) {
+		c.out.networkErr = fmt.Errorf("websocket: write: %w", err)
 	}
-	return c.out.err
+	if c.out.err == nil {
+		c.out.err = c.out.networkErr
+	}
+	return c.out.networkErr
 }
 
 // WriteMessage sends a data message.
@@ -72,7 +72,7 @@ func (c *Conn) WriteMessage(op frame.Opcode, data []byte) error {
 	return c.writeFragments(frame.Header{Opcode: op}, data)
 }
 
-// WriteFrom sends what fill appends to a buffer as a data message.
+// WriteFrom sends a data message whose payload is appended to a buffer by fill.
 func (c *Conn) WriteFrom(op frame.Opcode, fill func(b *bufpool.Buffer) error) error {
 	b := newFrame()
 	defer bufpool.Put(b)
@@ -89,8 +89,8 @@ func (c *Conn) WriteFrom(op frame.Opcode, fill func(b *bufpool.Buffer) error) er
 	return c.writeOwned(frame.Header{Opcode: op}, b.B)
 }
 
-// writeCompressed sends a message compressed, or as it is if that is shorter
-// and the peer's window need not follow. The caller holds messageLock.
+// writeCompressed sends a message compressed. Without context takeover, it sends
+// the message uncompressed if that is not longer. The caller must hold messageLock.
 func (c *Conn) writeCompressed(op frame.Opcode, data []byte) error {
 	b := newFrame()
 	defer bufpool.Put(b)
@@ -101,7 +101,7 @@ func (c *Conn) writeCompressed(op frame.Opcode, data []byte) error {
 	return c.writeOwned(frame.Header{Opcode: op, Compressed: true}, b.B)
 }
 
-// WriteControl sends a ping or pong of at most 125 bytes.
+// WriteControl sends a ping or pong with at most 125 bytes of data.
 func (c *Conn) WriteControl(op frame.Opcode, data []byte) error {
 	b := newFrame()
 	defer bufpool.Put(b)
@@ -116,16 +116,17 @@ func (c *Conn) WriteControl(op frame.Opcode, data []byte) error {
 // message is being sent.
 var errWaitTimeout = fmt.Errorf("websocket: write: %w", os.ErrDeadlineExceeded)
 
-// lockWrite waits for a lock of writing until the connection is closed or the
-// write deadline passes. The user may change the deadline meanwhile.
+// lockWrite acquires messageLock or frameLock. It stops waiting when the
+// connection is closed, or when the user's write deadline passes, which may change
+// meanwhile.
 func (c *Conn) lockWrite(lock *semaphore) error {
 	if lock.tryLock() {
 		return nil
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	locked := lock.lockUntil(c.end.done, func() (expired <-chan time.Time, changed <-chan struct{}) {
-		deadline, changed := c.dl.watchWrite()
+	locked := lock.lockUntil(c.closing.done, func() (expired <-chan time.Time, changed <-chan struct{}) {
+		deadline, changed := c.deadlines.watchUserWrite()
 		if deadline.IsZero() {
 			return nil, changed
 		}
@@ -135,14 +136,15 @@ func (c *Conn) lockWrite(lock *semaphore) error {
 	switch {
 	case locked:
 		return nil
-	case c.end.isDone():
+	case c.closing.reached(phaseClosed):
 		return errClosed
 	}
 	return errWaitTimeout
 }
 
-// writeFragments sends a message in frames of at most maxFragment. The header
-// is that of the first frame, without its length.
+// writeFragments sends a message in frames of at most maxFragment bytes. The
+// opcode and compression of the first frame are in h. The caller must hold
+// messageLock.
 func (c *Conn) writeFragments(h frame.Header, data []byte) error {
 	if c.client {
 		return c.copyFragments(h, data)
@@ -158,13 +160,13 @@ func (c *Conn) writeFragments(h frame.Header, data []byte) error {
 	}
 }
 
-// copyFragments is writeFragments for a client, which must not mask the data
-// in place: it is the caller's.
+// copyFragments is writeFragments for a client. It copies the data, because
+// masking must not change the caller's slice.
 func (c *Conn) copyFragments(h frame.Header, data []byte) error {
 	b := newFrame()
 	defer bufpool.Put(b)
 	if want := frame.MaxHeader + min(len(data), maxCopied); cap(b.B) < want {
-		b.B = append(make([]byte, 0, want), reserved[:]...)
+		b.B = append(make([]byte, 0, want), headerSpace[:]...)
 	}
 	for {
 		n := min(len(data), maxCopied)
@@ -178,9 +180,9 @@ func (c *Conn) copyFragments(h frame.Header, data []byte) error {
 	}
 }
 
-// writeOwned sends the message in b, which starts after room for a header, in
-// frames of at most maxFragment. The header of each but the first overwrites
-// the end of the one before, which has been sent.
+// writeOwned is writeFragments for data after header space in a buffer of our
+// own. It changes the buffer: each header but the first overwrites the end of the
+// payload that has just been sent.
 func (c *Conn) writeOwned(h frame.Header, b []byte) error {
 	for {
 		n := min(len(b)-frame.MaxHeader, maxFragment)
@@ -194,8 +196,8 @@ func (c *Conn) writeOwned(h frame.Header, b []byte) error {
 	}
 }
 
-// sendPayload sends a frame of a server. A small payload is copied behind its
-// header; a large one is handed to the network from where it is.
+// sendPayload sends a frame of a server. It copies a small payload in order to
+// send the frame with one write, and sends a large one without copying it.
 func (c *Conn) sendPayload(h frame.Header, payload []byte) error {
 	b := bufpool.Get()
 	defer bufpool.Put(b)
@@ -213,7 +215,8 @@ func (c *Conn) sendPayload(h frame.Header, payload []byte) error {
 	return c.afterFrame(err)
 }
 
-// write writes a frame's start and the rest of it. The caller holds frameLock.
+// write writes a frame that consists of b and rest. The caller must hold
+// frameLock.
 func (c *Conn) write(b *bufpool.Buffer, rest []byte) error {
 	var err error
 	switch {
@@ -225,8 +228,8 @@ func (c *Conn) write(b *bufpool.Buffer, rest []byte) error {
 		_, err = c.out.buffers.WriteTo(c.conn)
 		c.out.vector, c.out.buffers = [2][]byte{}, nil
 	default:
-		// The first write takes as much as the buffer is meant for, rather
-		// than a few bytes of header.
+		// Fill the buffer for the first write: a write of the header alone
+		// would cost a packet or a TLS record.
 		n := min(len(rest), c.out.bufferSize-len(b.B))
 		b.B = append(b.B, rest[:n]...)
 		if _, err = c.conn.Write(b.B); err == nil && n < len(rest) {
@@ -234,18 +237,18 @@ func (c *Conn) write(b *bufpool.Buffer, rest []byte) error {
 		}
 	}
 	if err != nil {
-		return c.broke(err)
+		return c.writeFailed(err)
 	}
 	return nil
 }
 
-// sendFrame sends a frame whose payload is in b, after room for a header.
+// sendFrame sends a frame whose payload is in b, after header space.
 func (c *Conn) sendFrame(h frame.Header, b []byte) error {
 	c.frameLock.lock()
 	return c.sendLocked(h, b)
 }
 
-// sendLocked is sendFrame for a caller who holds frameLock, which it unlocks.
+// sendLocked is sendFrame for a caller that holds frameLock. It unlocks it.
 func (c *Conn) sendLocked(h frame.Header, b []byte) error {
 	err := c.writable()
 	if err == nil {
@@ -255,8 +258,8 @@ func (c *Conn) sendLocked(h frame.Header, b []byte) error {
 	return c.afterFrame(err)
 }
 
-// send writes a frame, and masks its payload in place for a client. The caller
-// holds frameLock.
+// send writes a frame whose payload is in b, after header space. For a client,
+// it masks the payload in place. The caller must hold frameLock.
 func (c *Conn) send(h frame.Header, b []byte) error {
 	payload := b[frame.MaxHeader:]
 	h.Length = int64(len(payload))
@@ -265,13 +268,13 @@ func (c *Conn) send(h frame.Header, b []byte) error {
 		frame.Mask(payload, h.Key)
 	}
 	if _, err := c.conn.Write(putHeader(h, b)); err != nil {
-		return c.broke(err)
+		return c.writeFailed(err)
 	}
 	return nil
 }
 
-// putHeader writes a header into b right before the payload, which starts
-// after room for one, and returns the frame.
+// putHeader writes a header to the end of the header space in b, and returns the
+// frame.
 func putHeader(h frame.Header, b []byte) []byte {
 	var head [frame.MaxHeader]byte
 	start := frame.MaxHeader - len(frame.AppendHeader(head[:0], h))
@@ -279,10 +282,11 @@ func putHeader(h frame.Header, b []byte) []byte {
 	return b[start:]
 }
 
-// afterFrame sends the pong that came due while the caller held frameLock.
+// afterFrame sends the pong that became due while the caller held frameLock. It
+// returns err, the result of sending the caller's frame.
 func (c *Conn) afterFrame(err error) error {
-	if c.pongs.waiting.Load() {
-		_ = c.sendPongs() // the next write returns its error; this frame went out
+	if c.pongs.pending.Load() {
+		_ = c.sendPongs() // the next write returns its error; this frame was sent
 	}
 	return err
 }

@@ -11,21 +11,22 @@ import (
 
 var errWriterClosed = errors.New("websocket: write to a closed message writer")
 
-// A Writer sends a message piece by piece, each buffer of bytes as a frame. It
-// is safe for concurrent use: its buffers are pooled, and a Write that comes
-// late must not reach them.
+// A Writer sends a message in frames of the connection's buffer size. It is safe
+// for concurrent use by multiple goroutines: a late Write must not use buffers
+// that Close has returned to the pool.
 type Writer struct {
 	mu     sync.Mutex
 	c      *Conn
 	header frame.Header    // of the next frame
-	raw    *bufpool.Buffer // bytes to send, after room for a header; nil after Close
-	err    error
+	raw    *bufpool.Buffer // uncompressed bytes not yet sent, after header space; nil after Close
+	err    error           // of sending a frame
 
 	message *deflate.Message // nil unless the message is compressed
-	packed  *bufpool.Buffer  // its compressed bytes, after room for a header
+	packed  *bufpool.Buffer  // compressed bytes not yet sent, after header space
 }
 
-// NextWriter begins a data message. Until its Close, other data messages wait.
+// NextWriter begins a data message. Other data messages wait until the Writer is
+// closed.
 func (c *Conn) NextWriter(op frame.Opcode) (*Writer, error) {
 	if err := c.lockWrite(&c.messageLock); err != nil {
 		return nil, err
@@ -40,8 +41,7 @@ func (c *Conn) NextWriter(op frame.Opcode) (*Writer, error) {
 	return &Writer{c: c, header: frame.Header{Opcode: op}, raw: newFrame()}, nil
 }
 
-// Write takes more of the message. It returns before the bytes are sent, if
-// the buffer has room for them.
+// Write implements [io.Writer]. It sends a frame whenever the buffer is full.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,8 +54,8 @@ func (w *Writer) Write(p []byte) (int, error) {
 		switch {
 		case room <= 0:
 			w.flush(false)
-		case room == w.c.out.bufferSize-frame.MaxHeader && len(p) > room && w.c.out.compressor == nil:
-			p = w.direct(p)
+		case w.bypasses(p, room):
+			p = w.sendDirectly(p)
 		default:
 			n := min(room, len(p))
 			w.raw.B = append(w.raw.B, p[:n]...)
@@ -65,31 +65,38 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return size - len(p), w.err
 }
 
-// direct sends a frame of p without a detour through the buffer.
-func (w *Writer) direct(p []byte) (rest []byte) {
-	n := min(len(p), maxFragment)
+// bypasses reports whether p can be sent without copying it through the buffer:
+// the buffer is empty, p does not fit it, and the message is not compressed.
+func (w *Writer) bypasses(p []byte, room int) bool {
+	empty := w.c.out.bufferSize - frame.MaxHeader
+	return room == empty && len(p) > room && w.c.out.compressor == nil
+}
+
+// sendDirectly sends a frame with the start of p, and returns the rest. A client
+// copies it, because masking must not change the caller's slice.
+func (w *Writer) sendDirectly(p []byte) (rest []byte) {
 	if w.c.client {
-		n = min(len(p), maxCopied)
+		n := min(len(p), maxCopied)
 		if want := frame.MaxHeader + n; cap(w.raw.B) < want {
-			w.raw.B = append(make([]byte, 0, want), reserved[:]...)
+			w.raw.B = append(make([]byte, 0, want), headerSpace[:]...)
 		}
 		w.raw.B = append(w.raw.B, p[:n]...)
 		w.send(w.raw, false)
 		return p[n:]
 	}
+	n := min(len(p), maxFragment)
 	w.header.Length = int64(n)
 	w.err = w.c.sendPayload(w.header, p[:n])
 	w.header = frame.Header{Opcode: frame.Continuation}
 	return p[n:]
 }
 
-// flush sends what is in the buffer, by way of compression if there is any.
+// flush sends the buffered bytes, and the last frame of the message if last is
+// set. Compressed bytes may stay in the packed buffer until they fill it.
 func (w *Writer) flush(last bool) {
-	out := &w.c.out
-	started := w.header.Opcode == frame.Continuation
-	if w.message == nil && !started && out.compressor != nil &&
-		(!last || len(w.raw.B)-frame.MaxHeader >= out.threshold) {
-		w.message, w.packed, w.header.Compressed = out.compressor.Begin(), newFrame(), true
+	if w.compresses(last) {
+		w.message, w.packed = w.c.out.compressor.Begin(), newFrame()
+		w.header.Compressed = true
 	}
 	if w.message == nil {
 		w.send(w.raw, last)
@@ -100,12 +107,21 @@ func (w *Writer) flush(last bool) {
 	if last {
 		w.packed.B = w.message.End(w.packed.B)
 	}
-	if last || len(w.packed.B) >= out.bufferSize {
+	if last || len(w.packed.B) >= w.c.out.bufferSize {
 		w.send(w.packed, last)
 	}
 }
 
-// send sends a frame of what is in b, and empties it.
+// compresses reports whether the first flush of a message begins to compress it.
+// A message that fits the buffer must reach the threshold; a larger one is always
+// compressed.
+func (w *Writer) compresses(last bool) bool {
+	out := &w.c.out
+	first := w.message == nil && w.header.Opcode != frame.Continuation
+	return first && out.compressor != nil && (!last || len(w.raw.B)-frame.MaxHeader >= out.threshold)
+}
+
+// send sends a frame with the bytes in b, and empties b.
 func (w *Writer) send(b *bufpool.Buffer, last bool) {
 	w.header.Fin = last
 	w.err = w.c.sendFrame(w.header, b.B)
@@ -113,7 +129,7 @@ func (w *Writer) send(b *bufpool.Buffer, last bool) {
 	b.B = b.B[:frame.MaxHeader]
 }
 
-// Close sends the last frame of the message.
+// Close sends the last frame of the message, and lets the next message begin.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
