@@ -8,78 +8,97 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/promtext"
 )
 
-// A PrometheusMetric is one sample for [PrometheusHandler], or one histogram.
-// Metrics with the same Name form a family; they share type and help and
-// differ in their labels.
+// A PrometheusMetric is one sample or one histogram on the page of
+// [PrometheusHandler]. Metrics with the same Name form a family: they have the
+// same Type and Help and differ in their Labels.
 type PrometheusMetric struct {
-	// Name is the metric's name, such as myapp_jobs_total: letters, digits,
-	// underscores and colons, and no digit first.
+	// Name is the name of the metric, for example "myapp_jobs_total". It
+	// consists of letters, digits, underscores and colons, and does not start
+	// with a digit.
 	Name string
-	// Help says in one line what is measured. Of a family the first that is
-	// not empty is used.
+	// Help describes the metric in one line. For a family, the first Help that
+	// is not empty is used.
 	Help string
-	// Type is "counter" for what only ever grows, "gauge" for what goes up and
-	// down, "histogram", or "untyped". Empty means "histogram" if Histogram is
-	// set and "untyped" if not.
+	// Type is "counter" for a value that only increases, "gauge" for a value
+	// that goes up and down, "histogram", or "untyped". If empty, it is
+	// "histogram" if Histogram is set, and "untyped" otherwise.
 	Type string
-	// Value is the current value. A histogram has none.
+	// Value is the current value. It is ignored for a histogram.
 	Value float64
 
-	// Labels tell the metrics of a family apart. Names are letters, digits and
-	// underscores, no digit first and not two underscores; values may be any
-	// text, but should come from a small set: Prometheus stores each
-	// combination as a series of its own. An empty value is no label.
+	// Labels distinguish the metrics of a family. Names consist of letters,
+	// digits and underscores, and start with neither a digit nor two
+	// underscores. Values may be any text, but should come from a small set,
+	// because Prometheus stores a series for each combination. A label with an
+	// empty value is omitted.
 	Labels map[string]string
-	// Histogram holds what a metric of type "histogram" has observed.
+	// Histogram holds the observations of a metric of type "histogram".
 	Histogram *PrometheusHistogram
 }
 
 // A PrometheusHistogram counts observations by their size.
 type PrometheusHistogram struct {
-	// Bounds are the upper bounds, inclusive and ascending, of all buckets
-	// but the last, which takes everything larger.
+	// Bounds are the inclusive upper bounds of the buckets, in ascending order.
+	// The last bucket, for all larger observations, has no bound here.
 	Bounds []float64
-	// Counts are the observations in each bucket alone, not in it and all
-	// smaller ones: one number more than there are Bounds.
+	// Counts are the numbers of observations in each bucket. They are
+	// non-cumulative, and len(Counts) must be len(Bounds)+1.
 	Counts []uint64
 	// Sum is the sum of all observations.
 	Sum float64
 }
 
-// prometheusContentType names the text exposition format. The charset is said
-// because labels may hold any text and a browser would guess otherwise;
-// Prometheus's own libraries say it too.
+// prometheusContentType names the text exposition format. It includes the
+// charset, as that of Prometheus's client libraries does, because labels can
+// contain any text and browsers would guess the charset otherwise.
 const prometheusContentType = "text/plain; version=0.0.4; charset=utf-8"
 
-// PrometheusHandler returns a handler that answers with the metrics collect
-// returns, in the text exposition format, version 0.0.4. It calls collect for
-// each scrape, from several goroutines if scrapes overlap.
+// PrometheusHandler returns a handler that responds with the metrics that collect
+// returns, in the Prometheus text exposition format, version 0.0.4. It calls
+// collect for each scrape. collect must be safe for concurrent use by multiple
+// goroutines, because scrapes can overlap. PrometheusHandler panics if collect is
+// nil.
 //
-// One malformed line would cost the whole scrape. So a metric that Prometheus
-// would not accept (an invalid name, label or type, a type that is not the
-// family's, a histogram whose numbers do not fit together) is left out, as is
-// one that has been there before with the same labels; a comment at the end
-// of the page names it and the reason.
+// # Invalid metrics
 //
-// Scrapes pass the router's middleware like all requests. If the page is not
-// for everyone, register it in a group with authentication, or on a router of
-// its own that listens elsewhere. It panics if collect is nil.
+// Prometheus rejects the whole page if one line is malformed, so the handler
+// omits metrics that Prometheus would reject. A comment at the end of the page
+// names each of them and the reason. A metric is omitted if
+//
+//   - its name, type or a label name is invalid;
+//   - its type differs from the first type in its family;
+//   - its histogram is inconsistent, for example has too few Counts;
+//   - an earlier metric has the same name and labels.
+//
+// # Access
+//
+// Do not expose metrics publicly. Scrapes pass through the middleware of the
+// router like all requests, so register the handler in a group with
+// authentication, or on a second router for an internal address.
 func PrometheusHandler(collect func() []PrometheusMetric) HandlerFunc {
 	if collect == nil {
 		callsite.Panicf("PrometheusHandler: nil collect function")
 	}
-	return func(w ResponseWriter, r *Request) {
-		metrics := collect()
-		page := bufpool.Get() // only w.Write sees it, which must not keep it
-		page.B = promtext.Append(page.B, len(metrics), func(i int) promtext.Metric { return expositionOf(&metrics[i]) })
-		setContent(w, prometheusContentType, len(page.B))
-		if _, err := w.Write(page.B); err == nil {
-			bufpool.Put(page) // otherwise the HTTP/2 server may still be sending it
-		}
+	return prometheusHandler{collect}.ServeHTTP
+}
+
+// A prometheusHandler is the handler of [PrometheusHandler].
+type prometheusHandler struct {
+	collect func() []PrometheusMetric
+}
+
+// ServeHTTP implements [Handler].
+func (h prometheusHandler) ServeHTTP(w ResponseWriter, _ *Request) {
+	metrics := h.collect()
+	page := bufpool.Get() // passed only to w.Write, which must not keep it
+	page.B = promtext.Append(page.B, len(metrics), func(i int) promtext.Metric { return expositionOf(&metrics[i]) })
+	setContent(w, prometheusContentType, len(page.B))
+	if _, err := w.Write(page.B); err == nil {
+		bufpool.Put(page) // after an error, the HTTP/2 server may still be reading it
 	}
 }
 
-// expositionOf returns a metric as the encoder takes it.
+// expositionOf converts a metric for the encoder.
 func expositionOf(m *PrometheusMetric) promtext.Metric {
 	return promtext.Metric{
 		Name: m.Name, Help: m.Help, Type: m.Type, Value: m.Value,
@@ -87,8 +106,8 @@ func expositionOf(m *PrometheusMetric) promtext.Metric {
 	}
 }
 
-// RuntimeMetrics returns metrics of the Go runtime under the names that
-// Prometheus's Go client library uses where it has the same:
+// RuntimeMetrics returns metrics of the Go runtime. If Prometheus's Go client
+// library has a metric with the same meaning, its name is used.
 //
 //	go_goroutines                  gauge
 //	go_memstats_alloc_bytes        gauge
@@ -99,8 +118,10 @@ func expositionOf(m *PrometheusMetric) promtext.Metric {
 //	go_gc_completed_total          counter
 //	go_gc_pause_total_seconds      counter
 //
-// It calls [runtime.ReadMemStats], which stops the program for some tens of
-// microseconds: nothing at a scrape every few seconds, too much for a loop.
+// It calls [runtime.ReadMemStats], which stops the program for tens of
+// microseconds. That is negligible for a scrape every few seconds, but too
+// expensive for a tight loop. It is safe for concurrent use by multiple
+// goroutines.
 func RuntimeMetrics() []PrometheusMetric {
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)

@@ -12,90 +12,124 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// RateLimitConfig sets up [RateLimit]. The zero value is ready to use.
+// RateLimitConfig configures [RateLimit]. The zero value is ready to use.
 type RateLimitConfig struct {
-	// Limit is how many requests with the same key pass in one window. Zero
-	// means 60.
+	// Limit is the number of requests with the same key that are allowed in one
+	// window. If zero, 60 is used.
 	Limit int
 
-	// Window is the length of a window. Zero means one minute.
+	// Window is the length of a window. If zero, one minute is used.
 	Window time.Duration
 
-	// KeyFunc returns the key that requests are counted by, such as an API key
-	// or a user's id. Requests with the same key count together, those with an
-	// empty key too. If nil, the key is the client's address as returned by
-	// [ClientIP]. IPv6 addresses count by their /64 network, since one customer
-	// has at least that. Addresses made from an IPv4 address by NAT64
-	// (64:ff9b::/96), 6to4 or Teredo count by the IPv4 address inside. A network
-	// that translates with a prefix of its own, other than 64:ff9b:1::/48, needs
-	// a KeyFunc.
+	// KeyFunc returns the key that a request is counted under, for example a
+	// user ID or an API key that has been verified. Requests with an empty key
+	// are counted together. KeyFunc must be safe for concurrent use by multiple
+	// goroutines.
+	//
+	// If nil, requests are counted by the client's address, as returned by
+	// [ClientIP]:
+	//
+	//   - IPv4 addresses are counted individually.
+	//   - IPv6 addresses are counted by their /64 prefix, because one customer
+	//     gets at least a /64.
+	//   - IPv6 addresses that contain an IPv4 address are counted by it. These
+	//     are the addresses of 6to4, Teredo and NAT64 (64:ff9b::/96).
+	//   - Addresses in 64:ff9b:1::/48 are counted individually.
+	//
+	// If clients come through NAT64 with another prefix, set a KeyFunc.
 	KeyFunc func(r *Request) string
 
-	// Message is the error in the answer to requests over the limit. Empty
-	// means "rate limit exceeded".
+	// Message is the error message in the response to a request that exceeds
+	// the limit. If empty, "rate limit exceeded" is used.
 	Message string
 
-	// MaxKeys is how many keys are counted at the same time, which bounds the
-	// memory needed to about 50 bytes each. Zero means 1,000,000. Keys beyond
-	// share windows among themselves, until windows of others end: a flood of
-	// new addresses cannot use up the memory, nor get past the limit by
-	// pushing others out. It must not be set together with Store.
+	// MaxKeys is the maximum number of keys that are counted in memory at the
+	// same time. Each needs about 50 bytes. If zero, 1,000,000 is used.
+	//
+	// Beyond MaxKeys, new keys share a few overflow windows until others expire.
+	// Keys that already have a window keep it. A flood of requests from new
+	// addresses therefore can neither exhaust the memory nor reset the counts
+	// of other clients. MaxKeys must not be set together with Store.
 	MaxKeys int
 
-	// Store counts in place of the memory of this process, so that several
-	// processes share one limit. Nil means the memory.
+	// Store counts the requests instead of the memory of the process, so that
+	// several processes can share one limit. If nil, memory is used.
 	Store RateLimitStore
 
-	// StoreTimeout is how long a request waits for Store at most. Zero means
-	// 500 milliseconds.
+	// StoreTimeout is the maximum time that a request waits for Store. If zero,
+	// 500 milliseconds is used. It must not be set without Store.
 	StoreTimeout time.Duration
 }
 
-// A RateLimitStore counts requests for [RateLimit] outside the process, in a
-// database that several servers share. Increment may be called from any number
-// of goroutines.
+// A RateLimitStore counts requests for [RateLimit] outside the process, for
+// example in a database that several servers share.
 //
-// A store counts for one limit: where several share a database, each needs a
-// prefix of its own for its keys.
+// One store serves one limit. If several limits share a database, the store of
+// each must add a different prefix to its keys.
 type RateLimitStore interface {
-	// Increment counts one request for key. It returns how many have been
-	// counted in the key's window, this one included, and the time that is
-	// left until the window ends. If the key has no window, or its window has
-	// ended, one of the given length begins. All of it must be one atomic step.
+	// Increment counts one request for key. It returns the number of requests
+	// in the key's window, including this one, and the time left until the
+	// window ends. If the key has no window, or its window has ended, Increment
+	// starts a window of the given length. All of this must be one atomic
+	// operation.
 	//
-	// Increment must return soon after ctx is done, which is when the request
-	// is cancelled or has waited for StoreTimeout.
+	// Increment must return soon after ctx is done, which happens when the
+	// request is canceled or StoreTimeout has passed. It must be safe for
+	// concurrent use by multiple goroutines.
 	Increment(ctx context.Context, key string, window time.Duration) (count int64, left time.Duration, err error)
 }
 
-// RateLimit returns middleware that lets a limited number of requests with the
-// same key pass in a window of time, and answers the others with status 429,
-// {"error": message} and the header Retry-After: seconds until the next window,
-// rounded up, so that waiting for so long is always enough. A key's window
-// begins with its first request and is the same for all handlers that this
-// middleware covers.
+// RateLimit returns middleware that limits how many requests with the same key
+// are allowed in a window of time. It responds to other requests with status 429
+// and the body {"error": message}.
 //
-// Responses tell where the client stands: X-RateLimit-Limit, the limit;
-// X-RateLimit-Remaining, how many requests are left in the window; and
-// X-RateLimit-Reset, the time it ends as Unix seconds, rounded up. If several
-// limits apply to a request, the fields are those of the innermost.
+// # Windows
 //
-// The limit is exact: however many requests come at once, no more than the
-// limit pass in one window. With fixed windows a client may use up one at its
-// end and the next at its beginning, so in any length of time that is not
-// aligned with a window twice the limit may pass.
+// The window of a key starts with its first request and ends after
+// [RateLimitConfig].Window. All handlers that share one RateLimit also share the
+// windows. The limit is exact: no more requests than Limit are allowed in a
+// window, even if many arrive at once.
 //
-// If the Store fails, the request passes, without the header fields, and the
-// error is logged with the request's logger: an outage of the store is not to
-// become one of the service.
+// A client can use up one window at its end and the next window at its start, so
+// up to 2*Limit requests may be allowed in a period as long as Window.
 //
-// It belongs after [RequestLogger] and [Metrics.Middleware], so that refused
-// requests are seen; after [TrustedProxies] and, if KeyFunc asks who the user
-// is, after authentication; after [CORS], so that pages of other origins can
-// read the answer; and in front of everything that is to be protected. It
-// panics if config is not valid, and without a KeyFunc also if TrustedProxies
-// comes after it in the same chain, which would have all clients of a proxy
-// share one limit.
+// # Headers
+//
+// Every response has three header fields. If several limits apply to a request,
+// the fields are those of the innermost.
+//
+//   - X-RateLimit-Limit is the limit.
+//   - X-RateLimit-Remaining is the number of requests left in the window.
+//   - X-RateLimit-Reset is the time at which the window ends, in Unix seconds,
+//     rounded up.
+//
+// A response with status 429 also has Retry-After, the number of seconds until
+// the window ends, rounded up. Waiting that long is always enough.
+//
+// # Proxies
+//
+// Without a KeyFunc, RateLimit must come after [TrustedProxies]: otherwise it
+// sees the address of the proxy, and all clients of the proxy share one limit.
+// If both are in one chain in the wrong order, building the chain panics.
+//
+// # Stores
+//
+// If Store returns an error, the request is allowed, without the header fields,
+// and the error is logged with the request's logger. An outage of the store
+// therefore does not become an outage of the service.
+//
+// # Position in the chain
+//
+// Add RateLimit
+//
+//   - after [RequestLogger] and [Metrics.Middleware], so that rejected requests
+//     are logged and counted;
+//   - after [TrustedProxies];
+//   - after [CORS], so that pages of other origins can read the response;
+//   - after authentication, if KeyFunc needs the user;
+//   - before everything that it protects.
+//
+// RateLimit panics if config is invalid.
 func RateLimit(config RateLimitConfig) Middleware {
 	l := newRateLimiter(config)
 	return func(next Handler) Handler {
@@ -105,7 +139,7 @@ func RateLimit(config RateLimitConfig) Middleware {
 	}
 }
 
-// A rateLimitHandler is the handler that RateLimit makes.
+// A rateLimitHandler is the handler of [RateLimit].
 type rateLimitHandler struct {
 	*rateLimiter
 	next Handler
@@ -118,13 +152,14 @@ func (h *rateLimitHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	}
 }
 
-// A rateLimiter is what RateLimit was given, with its counters.
+// A rateLimiter holds the configuration of a RateLimit and its counters. All
+// handlers of one RateLimit share it.
 type rateLimiter struct {
 	RateLimitConfig
-	limit     string // as text
-	byAddress string // the location of RateLimit's call if keys are client addresses, else ""
+	limitText string // Limit in decimal
+	byAddress string // the location of RateLimit's call, or "" if there is a KeyFunc
 	counters  *ratewindow.Counters
-	start     time.Time // of the counters' time
+	start     time.Time // time zero of counters
 }
 
 func newRateLimiter(config RateLimitConfig) *rateLimiter {
@@ -134,7 +169,7 @@ func newRateLimiter(config RateLimitConfig) *rateLimiter {
 	l.Window = cmp.Or(config.Window, time.Minute)
 	l.StoreTimeout = cmp.Or(config.StoreTimeout, 500*time.Millisecond)
 	l.Message = cmp.Or(config.Message, "rate limit exceeded")
-	l.limit = strconv.Itoa(l.Limit)
+	l.limitText = strconv.Itoa(l.Limit)
 	if l.KeyFunc == nil {
 		l.KeyFunc = addressKey
 		l.byAddress = callsite.Location()
@@ -146,7 +181,7 @@ func newRateLimiter(config RateLimitConfig) *rateLimiter {
 	return l
 }
 
-// check panics if a field is wrong.
+// check panics if the configuration is invalid.
 func (c *RateLimitConfig) check() {
 	var wrong callsite.FieldErrors
 	if c.Limit < 0 {
@@ -173,69 +208,71 @@ func (c *RateLimitConfig) check() {
 // addressKey is the default KeyFunc.
 func addressKey(r *Request) string { return clientAddress(r).Key() }
 
-// admit reports whether the request may pass. If not, it has been answered.
+// admit counts the request and reports whether it is allowed. If it is not, admit
+// has responded to it.
 func (l *rateLimiter) admit(w ResponseWriter, r *Request) bool {
-	standing, ok := l.count(r)
+	quota, ok := l.count(r)
 	if !ok {
 		return true
 	}
-	l.setHeader(w, standing)
-	if standing.allowed {
+	l.setHeader(w, quota)
+	if quota.allowed {
 		return true
 	}
-	seconds := max(ceilSeconds(standing.left), 1)
-	w.Header()["Retry-After"] = []string{strconv.FormatInt(seconds, 10)}
+	seconds := max(ceilSeconds(quota.left), 1)
+	response.SetHeader(w, "Retry-After", strconv.FormatInt(seconds, 10))
 	WriteError(w, StatusTooManyRequests, l.Message)
 	return false
 }
 
-// A standing is where a key stands after a request was counted.
-type standing struct {
-	allowed   bool
+// A quota is the state of a key's window after a request was counted.
+type quota struct {
+	allowed   bool // the request is within the limit
 	remaining int
-	left      time.Duration // until the window ends
-	now       time.Time     // when that was so
+	left      time.Duration // from now until the window ends
+	now       time.Time
 }
 
-// count counts the request. ok is false if that failed.
-func (l *rateLimiter) count(r *Request) (s standing, ok bool) {
+// count counts the request. ok is false if the Store failed.
+func (l *rateLimiter) count(r *Request) (q quota, ok bool) {
 	key := l.KeyFunc(r)
 	if l.Store != nil {
 		return l.countInStore(r, key)
 	}
 	now := time.Now()
-	elapsed := now.Sub(l.start) // by the monotonic clock
+	elapsed := now.Sub(l.start) // uses the monotonic clock
 	d := l.counters.Take(key, elapsed)
-	return standing{d.Allowed, d.Remaining, d.Reset - elapsed, now}, true
+	return quota{d.Allowed, d.Remaining, d.Reset - elapsed, now}, true
 }
 
-// countInStore is count by way of the Store.
-func (l *rateLimiter) countInStore(r *Request, key string) (s standing, ok bool) {
+// countInStore is count for a rateLimiter with a Store.
+func (l *rateLimiter) countInStore(r *Request, key string) (q quota, ok bool) {
 	ctx, cancel := context.WithTimeout(r.Context(), l.StoreTimeout)
 	defer cancel()
 	count, left, err := l.Store.Increment(ctx, key, l.Window)
 	if err == nil {
 		remaining := max(int64(l.Limit)-count, 0)
-		return standing{count <= int64(l.Limit), int(remaining), left, time.Now()}, true
+		return quota{count <= int64(l.Limit), int(remaining), left, time.Now()}, true
 	}
-	if r.Context().Err() == nil { // else the client has gone
+	if r.Context().Err() == nil { // otherwise the client has disconnected
 		LoggerFromContext(r.Context()).LogAttrs(r.Context(), slog.LevelError,
 			"rate limit store failed, request passed", slog.Any("error", err))
 	}
-	return standing{}, false
+	return quota{}, false
 }
 
-// setHeader sets the fields that tell the client its standing.
-func (l *rateLimiter) setHeader(w ResponseWriter, s standing) {
+// setHeader sets the X-RateLimit fields.
+func (l *rateLimiter) setHeader(w ResponseWriter, q quota) {
+	// One allocation holds the text of both numbers.
 	var buf [48]byte
-	text := strconv.AppendInt(buf[:0], int64(s.remaining), 10)
+	text := strconv.AppendInt(buf[:0], int64(q.remaining), 10)
 	n := len(text)
-	end := s.now.Add(s.left)
+	end := q.now.Add(q.left)
 	text = strconv.AppendInt(text, end.Unix()+ceilSeconds(time.Duration(end.Nanosecond())), 10)
 	both := string(text)
 
 	response.SetHeaders(w,
-		response.Field{Name: "X-Ratelimit-Limit", Value: l.limit},
+		response.Field{Name: "X-Ratelimit-Limit", Value: l.limitText},
 		response.Field{Name: "X-Ratelimit-Remaining", Value: both[:n]},
 		response.Field{Name: "X-Ratelimit-Reset", Value: both[n:]})
 }

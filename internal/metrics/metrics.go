@@ -1,15 +1,14 @@
-// Package metrics counts finished requests by method, route and class of status,
-// with a histogram of their durations, for many cores and few labels.
+// Package metrics counts finished requests by method, route and status class,
+// with a histogram of their durations.
 //
-// Whatever clients send, the number of series is bounded: methods other than
-// the well-known ones count as "other", and a route is the path of a pattern
-// that somebody registered, never the path of a request. Should patterns come
-// without end all the same, those after the first [maxRoutes] are one route.
+// The number of series is bounded whatever clients send. Methods other than the
+// well-known ones are counted as "other". A route is the host and path of a
+// registered pattern, never the path of a request; if a program registers more
+// than [maxRoutes] patterns, the rest share one route.
 //
-// Recording a request is a look-up in a map that is replaced and never
-// changed, and three atomic additions. Each series keeps its numbers in
-// several stripes, of which a request picks one at random, so that cores that
-// serve the same route seldom write to the same cache line.
+// Recording a request is a lookup in an immutable map and three atomic additions.
+// Each series is split into stripes, and a request picks a stripe at random, so
+// that cores serving the same route rarely write to the same cache line.
 package metrics
 
 import (
@@ -26,8 +25,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/routing"
 )
 
-// Bounds are the upper bounds of the histogram's buckets, those that client
-// libraries for Prometheus use by default. There is one bucket more above.
+// Bounds are the upper bounds of the histogram's buckets, the defaults of the
+// Prometheus client libraries. One more bucket holds all longer durations.
 var Bounds = [...]time.Duration{
 	5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
 	50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond,
@@ -35,52 +34,51 @@ var Bounds = [...]time.Duration{
 	5 * time.Second, 10 * time.Second,
 }
 
-// Routes that are not patterns, which always have a slash in them.
+// Routes that are not patterns. Patterns always contain a slash.
 const (
 	unmatched = "unmatched"
 	overflow  = "other"
 )
 
-// maxRoutes is how many routes are told apart.
+// maxRoutes is the maximum number of patterns that are counted separately.
 const maxRoutes = 10_000
 
-// maxStripes is how many stripes a series has at most: 128 bytes each.
+// maxStripes is the maximum number of stripes of a series, of 128 bytes each.
 const maxStripes = 8
 
-// methods are told apart by name; the last stands for all others. RFC 9110,
-// section 9.3, and RFC 5789.
+// methods are the values of the label method: the methods of RFC 9110, section
+// 9.3, and RFC 5789. The last is for all others.
 var methods = [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "other"}
 
-// classes are the first digits of status codes; the last stands for 600 to
-// 999, which net/http lets handlers send.
+// classes are the values of the label status. The last is for statuses from 600
+// to 999, which net/http allows.
 var classes = [...]string{"1xx", "2xx", "3xx", "4xx", "5xx", "other"}
 
-// A Table counts requests. Its methods may be called from any number of
-// goroutines.
+// A Table counts requests. It is safe for concurrent use by multiple goroutines.
 type Table struct {
-	active   []gauge // requests being served, in as many stripes as each series
+	active   []gauge // requests being served; len(active) is the number of stripes
 	patterns atomic.Pointer[map[string]*route]
 
-	adding sync.Mutex        // held to replace patterns
+	mu     sync.Mutex        // guards replacing patterns, and routes
 	routes map[string]*route // by path; several patterns may share one
 }
 
-// A route holds the series of one path. Most stay nil.
+// A route holds the series of one path. Most of them stay nil.
 type route struct {
 	path   string
 	series [len(methods)][len(classes)]atomic.Pointer[series]
 }
 
-// A series holds the numbers of one method, route and class, in stripes.
+// A series holds the numbers of one method, route and class.
 type series struct{ stripes []stripe }
 
-// A gauge is one number on cache lines of its own.
+// A gauge is one number, padded to two cache lines.
 type gauge struct {
 	n atomic.Int64
 	_ [15]int64
 }
 
-// A stripe is a part of the numbers of a series, on cache lines of its own.
+// A stripe holds a part of the numbers of a series. It fills two cache lines.
 type stripe struct {
 	counts [len(Bounds) + 1]atomic.Int64 // by bucket
 	sum    atomic.Int64                  // of durations, in nanoseconds
@@ -96,16 +94,16 @@ func New() *Table {
 	return t
 }
 
-// Start notes that a request has begun, and returns what Finish wants to know.
-// Each Start must be followed by one Finish.
+// Start records that a request has started. The caller must call Finish with the
+// stripe when the request ends.
 func (t *Table) Start() (stripe uint32) {
 	stripe = rand.Uint32() & uint32(len(t.active)-1)
 	t.active[stripe].n.Add(1)
 	return stripe
 }
 
-// Finish notes that a request has ended: its method, the pattern that matched
-// or "", the final status, the bytes of the body and the time it took.
+// Finish records that a request has ended. pattern is the pattern that matched,
+// or "". bytes is the length of the response body.
 func (t *Table) Finish(stripe uint32, method, pattern string, status int, bytes int64, took time.Duration) {
 	bucket := 0
 	for bucket < len(Bounds) && took > Bounds[bucket] {
@@ -118,7 +116,7 @@ func (t *Table) Finish(stripe uint32, method, pattern string, status int, bytes 
 	t.active[stripe].n.Add(-1)
 }
 
-// series returns the stripes for a request's labels.
+// series returns the stripes of the series for a request.
 func (t *Table) series(method, pattern string, status int) []stripe {
 	r := (*t.patterns.Load())[pattern]
 	if r == nil {
@@ -133,10 +131,10 @@ func (t *Table) series(method, pattern string, status int) []stripe {
 	return s.stripes
 }
 
-// addPattern returns the route of a pattern that is seen for the first time.
+// addPattern returns the route of a pattern that is not in t.patterns yet.
 func (t *Table) addPattern(p string) *route {
-	t.adding.Lock()
-	defer t.adding.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	known := *t.patterns.Load()
 	if r := known[p]; r != nil {
 		return r
@@ -154,7 +152,7 @@ func (t *Table) addPattern(p string) *route {
 	return next[p]
 }
 
-// route returns the route of a path. The caller holds t.adding.
+// route returns the route of a path. The caller holds t.mu.
 func (t *Table) route(path string) *route {
 	r := t.routes[path]
 	if r == nil {
@@ -164,7 +162,7 @@ func (t *Table) route(path string) *route {
 	return r
 }
 
-// methodIndex returns the place of a method in methods.
+// methodIndex returns the index in methods for a method.
 func methodIndex(method string) int {
 	for i, m := range methods[:len(methods)-1] {
 		if m == method {
@@ -174,25 +172,25 @@ func methodIndex(method string) int {
 	return len(methods) - 1
 }
 
-// classIndex returns the place of a status in classes.
+// classIndex returns the index in classes for a status.
 func classIndex(status int) int {
 	return max(0, min(status/100, len(classes))-1)
 }
 
-// A Series is the sum of all requests with the same labels.
+// A Series holds the totals of all requests with the same labels.
 type Series struct {
-	Method string // "GET", "other"
-	Route  string // a path pattern, "unmatched" or "other"
-	Class  string // "2xx", "other"
+	Method string // for example "GET", or "other"
+	Route  string // the host and path of a pattern, "unmatched" or "other"
+	Class  string // for example "2xx", or "other"
 
-	Counts [len(Bounds) + 1]int64 // requests by bucket, not cumulative
-	Count  int64                  // their sum
-	Sum    time.Duration          // of the durations
-	Bytes  int64                  // of the bodies
+	Counts [len(Bounds) + 1]int64 // requests by bucket, non-cumulative
+	Count  int64                  // the sum of Counts
+	Sum    time.Duration          // the sum of the durations
+	Bytes  int64                  // the sum of the lengths of response bodies
 }
 
-// Active returns how many requests have started and not finished. It is never
-// negative; while requests come and go it may be off by a few.
+// Active returns the number of requests that have started and not finished. It is
+// never negative, but may be off by a few while requests start and finish.
 func (t *Table) Active() (n int64) {
 	for i := range t.active {
 		n += t.active[i].n.Load()
@@ -200,13 +198,13 @@ func (t *Table) Active() (n int64) {
 	return n
 }
 
-// Snapshot returns all series that have a request, sorted by route, method
-// and class. The durations and bytes of requests that finish meanwhile may be
-// in there before they are counted.
+// Snapshot returns all series with at least one request, sorted by route, method
+// and class. If a request finishes concurrently, its duration and bytes may be
+// included although it is not counted yet.
 func (t *Table) Snapshot() []Series {
-	t.adding.Lock()
+	t.mu.Lock()
 	routes := slices.Collect(maps.Values(t.routes))
-	t.adding.Unlock()
+	t.mu.Unlock()
 	var all []Series
 	for _, r := range routes {
 		for m := range r.series {
@@ -224,7 +222,7 @@ func (t *Table) Snapshot() []Series {
 	return all
 }
 
-// add adds up stripes and reports whether there is anything in them.
+// add adds stripes to s and reports whether s has any requests.
 func (s *Series) add(stripes []stripe) bool {
 	for i := range stripes {
 		p := &stripes[i]

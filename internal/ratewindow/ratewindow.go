@@ -1,32 +1,32 @@
-// Package ratewindow counts requests per key in fixed windows of time, for
-// many keys at once, in bounded memory and without a goroutine of its own.
+// Package ratewindow counts requests by key in fixed windows of time, for many
+// keys, in bounded memory and without a background goroutine.
 //
-// A key's window opens with the first request that finds none, covers the
-// half-open interval [start, start+window) and admits at most limit requests.
-// Windows of different keys therefore end at different moments; were they
-// aligned to the clock instead, every blocked client would come back in the
-// same instant.
+// The window of a key starts with the first request that finds no window. It
+// covers the half-open interval [start, start+window) and admits at most limit
+// requests. Windows of different keys therefore end at different times. If they
+// were aligned to the clock, all blocked clients would come back at the same
+// moment.
 //
 // # How it works
 //
-// Keys are spread over shards by a hash with a random seed, so that nobody
-// outside the process can aim at one shard. A shard is a mutex, a queue of
-// windows and an index into it:
+// Keys are distributed over shards by a hash with a random seed, so nobody outside
+// the process can choose keys that all fall into one shard. A shard consists of a
+// mutex, a queue of windows and an index into the queue:
 //
-//	index  [ · 3 · · 1 · 2 · ]      hash -> place in the queue
+//	index  [ · 3 · · 1 · 2 · ]      hash -> position in the queue
 //	queue  [ · w1 w2 w3 · · · · ]   circular, oldest first
 //
-// All windows are equally long and open in the order of time, so the queue is
-// ordered by their ends without being sorted, and whatever has expired stands
-// at its front. That makes collecting exact and cheap: a call takes at most a
-// few windows off the front, and a new key is never turned away while an
-// expired window still holds its place in the shard.
+// All windows have the same length and are appended when they start, so the queue
+// is always sorted by end time and expired windows are at its front. Collecting
+// them is exact and cheap: a call removes at most a few windows from the front. A
+// new key is never rejected while an expired window still occupies memory in its
+// shard.
 //
-// Of a key only its 64-bit hash is kept. Memory per key is small and constant
-// however long the keys are, the garbage collector has nothing to scan, and
-// no credential used as a key stays in memory. The price: two live keys share
-// a window if their hashes are equal, which among a million live keys has a
-// probability below one in thirty million.
+// Only the 64-bit hash of a key is stored. Memory per key is therefore small and
+// constant, the garbage collector has nothing to scan, and a credential used as a
+// key does not stay in memory. On the other hand, two live keys with equal hashes
+// share a window. Among a million live keys, the probability of that is below one
+// in thirty million.
 package ratewindow
 
 import (
@@ -38,44 +38,43 @@ import (
 	"time"
 )
 
-// Bounds on the collecting that one call may do for others.
+// Limits on the expired windows that one call collects.
 const (
-	ownSweep       = 2  // windows taken off the call's own shard
-	neighbourSweep = 16 // windows taken off another shard
-	neighbourTries = 16 // other shards looked at before a new key overflows
+	ownSweep       = 2  // windows removed from the shard of the key
+	neighborSweep  = 16 // windows removed from another shard
+	neighborVisits = 16 // other shards visited before a new key overflows
 )
 
-// A Decision tells what became of one request.
+// A Decision is the result of counting one request.
 type Decision struct {
-	// Allowed reports whether the request was within the limit.
+	// Allowed reports whether the request is within the limit.
 	Allowed bool
-	// Remaining is how many further requests the window admits.
+	// Remaining is the number of further requests that the window admits.
 	Remaining int
-	// Reset is when the window ends, on the scale of the time passed to
-	// [Counters.Take]: a request at Reset or later opens a new window.
+	// Reset is the time at which the window ends, on the time scale of
+	// [Counters.Take]. A request at Reset or later starts a new window.
 	Reset time.Duration
 }
 
-// Counters holds the windows of all keys under one limit. All methods may be
-// called from any number of goroutines.
+// Counters holds the windows of all keys under one limit. It is safe for
+// concurrent use by multiple goroutines.
 type Counters struct {
 	limit   int
 	window  time.Duration
 	maxKeys int64
 	seed    maphash.Seed
-	shift   uint // a hash shifted right by it is a shard's number
+	shift   uint // hash>>shift is the index of the key's shard
 	shards  []shard
 
-	_    [64]byte // live changes with every new key, the fields above never
-	live atomic.Int64
+	_    [64]byte     // keeps live, which changes often, off the cache line of the fields above
+	live atomic.Int64 // number of windows in memory
 }
 
-// New returns counters that admit limit requests per key and window and hold
-// at most maxKeys windows. All three must be positive.
+// New returns Counters that admit limit requests per key and window and hold at
+// most maxKeys windows. All three must be positive.
 //
-// Once maxKeys windows are live, requests with a key that has none are
-// counted together, in one more window for each shard, until windows expire.
-// Keys that have a window keep it.
+// Once maxKeys windows are live, new keys share one overflow window per shard
+// until other windows expire. Keys that have a window keep it.
 func New(limit int, window time.Duration, maxKeys int) *Counters {
 	n := shardCount(maxKeys, runtime.GOMAXPROCS(0))
 	c := &Counters{
@@ -88,31 +87,30 @@ func New(limit int, window time.Duration, maxKeys int) *Counters {
 	}
 	for i := range c.shards {
 		c.shards[i].oldest.Store(math.MaxInt64)
-		c.shards[i].neighbour = uint32(i)
+		c.shards[i].neighbor = uint32(i)
 	}
 	return c
 }
 
-// shardCount returns a power of two: enough shards that cores seldom meet on
-// one, and that a shard stays so small that growing it delays nobody, but
-// not so many that most would be empty.
+// shardCount returns the number of shards, a power of two. There are enough of
+// them that cores rarely contend for one and that growing one takes little time,
+// but not so many that most would be empty.
 func shardCount(maxKeys, procs int) int {
 	n := max(16*procs, maxKeys/4096)
 	n = max(min(n, maxKeys/64), 1)
 	return 1 << bits.Len(uint(n-1))
 }
 
-// Len returns how many windows are in memory, expired ones that were not
-// collected yet included. It never exceeds the maxKeys given to [New].
+// Len returns the number of windows in memory, including expired windows that have
+// not been collected yet. It never exceeds the maxKeys passed to [New].
 func (c *Counters) Len() int { return int(c.live.Load()) }
 
-// Take counts one request for key and decides on it, in one step. A denied
-// request is not counted.
+// Take counts one request for key and decides whether it is allowed, in one atomic
+// step. A denied request is not counted.
 //
-// The time now is what has passed since a moment that is the same for all
-// calls, by a clock that does not run backwards: time.Since of a fixed
-// [time.Time] is one. Calls that overtake one another between reading the
-// clock and calling Take are in order.
+// now is the time since a fixed moment, which must be the same for all calls, by a
+// clock that does not run backwards, for example the result of [time.Since].
+// Concurrent calls may arrive in a different order than they read the clock.
 func (c *Counters) Take(key string, now time.Duration) Decision {
 	hash := maphash.String(c.seed, key)
 	s := &c.shards[hash>>c.shift]
@@ -137,8 +135,8 @@ func (c *Counters) Take(key string, now time.Duration) Decision {
 	return d
 }
 
-// open returns a new window for hash, or the one that new keys of the shard
-// share because there is no room. The window hash may have had has expired.
+// open returns a new window for hash, or the overflow window of the shard if there
+// is no room. The previous window of hash, if any, must have expired.
 func (c *Counters) open(s *shard, hash uint64, now time.Duration) *window {
 	end := now + c.window
 	if end < now {
@@ -147,9 +145,9 @@ func (c *Counters) open(s *shard, hash uint64, now time.Duration) *window {
 	s.abandon(hash)
 	switch {
 	case s.oldest.Load() <= int64(now):
-		s.pop() // its place in the count goes to the new window
+		s.pop() // c.live stays the same: the new window replaces this one
 	case c.reserve():
-	case c.visit(s, now, neighbourTries) && c.reserve():
+	case c.visit(s, now, neighborVisits) && c.reserve():
 	default:
 		if s.overflow.end <= now {
 			s.overflow = window{end: end}
@@ -159,7 +157,7 @@ func (c *Counters) open(s *shard, hash uint64, now time.Duration) *window {
 	return s.push(window{hash: hash, end: end})
 }
 
-// reserve takes a place for one more window, if there is one.
+// reserve counts one more window and reports whether there is room for it.
 func (c *Counters) reserve() bool {
 	for {
 		n := c.live.Load()
@@ -172,26 +170,27 @@ func (c *Counters) reserve() bool {
 	}
 }
 
-// release gives back the places of n collected windows.
+// release uncounts n collected windows.
 func (c *Counters) release(n int) {
 	if n > 0 {
 		c.live.Add(int64(-n))
 	}
 }
 
-// visit collects in other shards on behalf of s, which is locked: without it
-// a shard that no request comes to would keep its expired windows for ever.
-// It looks at up to tries shards, stops after the first that had something to
-// collect and reports whether there was one. A shard that is in use is
-// passed over, so that visiting never waits and two visitors cannot deadlock.
-func (c *Counters) visit(s *shard, now time.Duration, tries int) bool {
-	for range min(tries, len(c.shards)) {
-		s.neighbour++
-		t := &c.shards[int(s.neighbour)&(len(c.shards)-1)]
+// visit collects expired windows in up to limit other shards and reports whether
+// it found any. It stops at the first shard that had any. Without these visits, a
+// shard without requests would keep its expired windows forever.
+//
+// s is the shard that the caller has locked. visit skips shards that are in use,
+// so it never waits, and concurrent visits cannot deadlock.
+func (c *Counters) visit(s *shard, now time.Duration, limit int) bool {
+	for range min(limit, len(c.shards)) {
+		s.neighbor++
+		t := &c.shards[int(s.neighbor)&(len(c.shards)-1)]
 		if t.oldest.Load() > int64(now) || !t.mu.TryLock() {
 			continue
 		}
-		n := t.collect(t.advance(now), neighbourSweep)
+		n := t.collect(t.advance(now), neighborSweep)
 		t.mu.Unlock()
 		if n > 0 {
 			c.release(n)

@@ -127,8 +127,8 @@ func TestExactlyLimitPassInParallel(t *testing.T) {
 	check(t, c)
 }
 
-// TestParallelCallsWithMovingTimeNeverExceedTheLimit counts what passes in
-// each window, told apart by its end.
+// TestParallelCallsWithMovingTimeNeverExceedTheLimit counts the allowed requests
+// of each window, which it identifies by its end.
 func TestParallelCallsWithMovingTimeNeverExceedTheLimit(t *testing.T) {
 	t.Parallel()
 	const limit, workers, calls = 7, 8, 4000
@@ -193,13 +193,13 @@ func TestOneCallCollectsABoundedNumber(t *testing.T) {
 	for i := range keys {
 		c.Take(fmt.Sprint(i), time.Duration(i))
 	}
-	// Half of each shard has expired, so that none can be emptied at once.
+	// Half of each shard has expired, so no shard can be cleared at once.
 	now := time.Hour + keys/2
 	for c.Len() > keys/2+len(c.shards) {
 		before := c.Len()
 		c.Take(fmt.Sprint(rand.Uint64()), now)
-		if gone := before - c.Len(); gone > ownSweep+1+2*neighbourSweep {
-			t.Fatalf("one call collected %d windows", gone)
+		if collected := before - c.Len(); abandoned > ownSweep+1+2*neighborSweep {
+			t.Fatalf("one call collected %d windows", collected)
 		}
 		now++
 	}
@@ -266,7 +266,7 @@ func TestAMillionKeysAreCapped(t *testing.T) {
 	if c.Len() != room {
 		t.Errorf("%d windows in memory, want %d", c.Len(), room)
 	}
-	// Every shard lets one of the keys without a window pass.
+	// Every shard allows one request of the keys without a window.
 	if want := keys - room - len(c.shards); denied != want {
 		t.Errorf("%d of %d keys denied, want %d", denied, keys, want)
 	}
@@ -307,13 +307,13 @@ func TestTakeDoesNotAllocateForKnownKeys(t *testing.T) {
 	}
 }
 
-// FuzzTake holds Counters to a map of windows and a linear search, with room
-// for a few keys only: three bytes are a key and a step of time.
+// FuzzTake compares Counters with room for a few keys to a model that uses a map
+// and a linear search. Three bytes of the input are a key and a step of time.
 func FuzzTake(f *testing.F) {
 	f.Add(uint8(1), uint8(1), []byte{0, 0, 0, 0, 0, 1, 1, 0, 9, 0, 0, 90})
 	f.Add(uint8(3), uint8(4), []byte("abcabdabeabfacgachaciadjadkadl"))
 	f.Add(uint8(2), uint8(200), []byte("the quick brown fox jumps over the lazy dog"))
-	// A queue shrinks while a window that its key abandoned stands in it.
+	// A queue shrinks while it contains an abandoned window.
 	f.Add(uint8(5), uint8(100), []byte("a\x00\x00b\x00\x00c\x00\x00d\x00\x00e\x00\x00f\x00\x00"+
 		"g\x00\x00h\x00\x00i\x00\x00z\x01\x00i\x01\x00z\x00\x00z\x00\x00z\x00\x00"))
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -349,7 +349,7 @@ func FuzzTake(f *testing.F) {
 	})
 }
 
-// A model does what Counters does, in the plainest way.
+// A model is a simple implementation of Counters.
 type model struct {
 	limit, room int
 	length      time.Duration
@@ -391,7 +391,7 @@ func check(t *testing.T, c *Counters) {
 		linked, latest := 0, time.Duration(math.MinInt64)
 		for i := range s.n {
 			w := &s.queue[s.place(i)]
-			if w.end == gone {
+			if w.end == abandoned {
 				continue
 			}
 			if w.end < latest {
@@ -415,7 +415,7 @@ func check(t *testing.T, c *Counters) {
 		if s.n > 0 {
 			oldest = int64(s.queue[s.head].end)
 		}
-		if got := s.oldest.Load(); got != oldest && oldest != int64(gone) {
+		if got := s.oldest.Load(); got != oldest && oldest != int64(abandoned) {
 			t.Fatalf("oldest is %d, the queue begins with %d", got, oldest)
 		}
 	}
@@ -424,7 +424,7 @@ func check(t *testing.T, c *Counters) {
 	}
 }
 
-// slots returns how many windows the queues of all shards have room for.
+// slots returns the total length of the queues of all shards.
 func slots(c *Counters) int {
 	n := 0
 	for i := range c.shards {
@@ -457,7 +457,7 @@ func BenchmarkTake(b *testing.B) {
 	}
 }
 
-// BenchmarkMutexMap is what Take is measured against: one lock, one map.
+// BenchmarkMutexMap is the baseline for Take: one lock and one map.
 func BenchmarkMutexMap(b *testing.B) {
 	for _, keys := range []int{1, 10_000, 1_000_000} {
 		names := make([]string, keys)
@@ -487,7 +487,7 @@ func BenchmarkTakeNewKey(b *testing.B) {
 		names[i] = fmt.Sprintf("203.0.%d.%d", i>>8, i&255)
 	}
 	b.Run("churn", func(b *testing.B) {
-		c := New(10, 500_000, 1_000_000) // half a million live, as many expire as open
+		c := New(10, 500_000, 1_000_000) // half a million live; one expires for each that starts
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
 			c.Take(names[i%len(names)], time.Duration(i))
@@ -502,7 +502,7 @@ func BenchmarkTakeNewKey(b *testing.B) {
 	})
 }
 
-// BenchmarkMemory reports the bytes a key costs when so many are live.
+// BenchmarkMemory reports the memory per key with the given number of live keys.
 func BenchmarkMemory(b *testing.B) {
 	for _, keys := range []int{1, 10_000, 1_000_000} {
 		names := make([]string, keys)

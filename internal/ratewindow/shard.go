@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// minQueue is the length of a shard's first queue. One of this length is kept
-// when it empties, so that a key that comes back every window costs nothing.
+// minQueue is the length of a shard's first queue. A queue of this length is kept
+// when it becomes empty, so a key that comes back in every window does not cause
+// allocations.
 const minQueue = 8
 
-// gone is the end of a window that its key has abandoned for a newer one: it
-// is out of the index and waits in the queue for its turn to be collected.
-const gone time.Duration = math.MinInt64
+// abandoned is the end of a window whose key has started a newer one. The window
+// is no longer in the index, but stays in the queue until it reaches the front.
+const abandoned time.Duration = math.MinInt64
 
 // A window counts the requests of one key until end.
 type window struct {
@@ -22,27 +23,27 @@ type window struct {
 	used int
 }
 
-// A shard holds the windows of some keys. Its fields are guarded by mu; only
-// oldest may be read without.
+// A shard holds the windows of the keys whose hashes select it. mu guards all
+// fields, except that oldest may be read without it.
 type shard struct {
-	mu        sync.Mutex
-	calls     uint32
-	neighbour uint32        // the shard visited last
-	latest    time.Duration // the latest time that any call has brought
-	oldest    atomic.Int64  // when the queue's first window can go; the maximum if it is empty
+	mu       sync.Mutex
+	calls    uint32
+	neighbor uint32        // index of the shard visited last
+	latest   time.Duration // the latest time passed to advance
+	oldest   atomic.Int64  // end of the queue's first window, or math.MaxInt64 if it is empty
 
-	queue   []window // circular, by ends ascending; its length is a power of two
-	head, n uint32   // the first window's place, and how many there are
-	index   []uint32 // open addressing; place in queue + 1, or 0; twice as long
+	queue   []window // circular, sorted by end; its length is a power of two
+	head, n uint32   // position of the first window, and the number of windows
+	index   []uint32 // hash table with open addressing: position in queue + 1, or 0 if empty
 
-	overflow window // counts all keys that there was no room for
+	overflow window // counts the keys that there was no room for
 
-	_ [16]byte // two cache lines on 64-bit machines, shared with no other shard
+	_ [16]byte // fills two cache lines on 64-bit machines, so shards share none
 }
 
-// advance returns now, or the latest time seen if that is later: the order in
-// which calls get the lock is the order of their times. That keeps the queue
-// ordered.
+// advance returns now, or the latest time seen so far if that is later. Times
+// therefore increase in the order in which calls get the lock, which keeps the
+// queue sorted.
 func (s *shard) advance(now time.Duration) time.Duration {
 	s.latest = max(s.latest, min(now, math.MaxInt64-1))
 	return s.latest
@@ -56,7 +57,8 @@ func (s *shard) find(hash uint64) *window {
 	return nil
 }
 
-// slot returns the slot of the index that leads to the window of hash.
+// slot returns the slot of the index that refers to the window of hash. If there
+// is none, ok is false and i is the slot in which to put it.
 func (s *shard) slot(hash uint64) (i uint64, ok bool) {
 	if len(s.index) == 0 {
 		return 0, false
@@ -70,8 +72,8 @@ func (s *shard) slot(hash uint64) (i uint64, ok bool) {
 	return i, false
 }
 
-// push appends w, which must end no earlier than the windows before it and
-// have a hash that is not in the index.
+// push appends w. It must not end before the windows in the queue, and its hash
+// must not be in the index.
 func (s *shard) push(w window) *window {
 	if int(s.n) == len(s.queue) {
 		s.resize(max(2*len(s.queue), minQueue))
@@ -87,9 +89,9 @@ func (s *shard) push(w window) *window {
 	return &s.queue[place]
 }
 
-// pop takes the first window off the queue.
+// pop removes the first window from the queue.
 func (s *shard) pop() {
-	if w := &s.queue[s.head]; w.end != gone {
+	if w := &s.queue[s.head]; w.end != abandoned {
 		s.unlink(w.hash)
 	}
 	s.head = s.place(1)
@@ -100,22 +102,22 @@ func (s *shard) pop() {
 	}
 }
 
-// place returns where in the queue the i-th window stands.
+// place returns the position in the queue of the i-th window.
 func (s *shard) place(i uint32) uint32 {
 	return (s.head + i) & uint32(len(s.queue)-1)
 }
 
-// abandon gives up the expired window of hash, if there is one. It cannot
-// leave the middle of the queue, so it stays there without its hash.
+// abandon removes the expired window of hash from the index, if there is one. A
+// window cannot be removed from the middle of the queue, so it stays there.
 func (s *shard) abandon(hash uint64) {
 	if w := s.find(hash); w != nil {
 		s.unlink(hash)
-		w.end = gone
+		w.end = abandoned
 	}
 }
 
-// unlink removes hash from the index and moves up the entries behind it that
-// linear probing would no longer find (Knuth, TAOCP vol. 3, 6.4, algorithm R).
+// unlink removes hash from the index. It moves up later entries that linear
+// probing would not find otherwise (Knuth, TAOCP vol. 3, 6.4, algorithm R).
 func (s *shard) unlink(hash uint64) {
 	free, _ := s.slot(hash)
 	mask := uint64(len(s.index) - 1)
@@ -129,8 +131,8 @@ func (s *shard) unlink(hash uint64) {
 	s.index[free] = 0
 }
 
-// collect removes up to limit expired windows, or all at once if no other is
-// left, and returns how many went. Memory follows the number of windows down.
+// collect removes up to limit expired windows, or all windows if all have expired,
+// and returns the number removed. If few windows are left, it shrinks the queue.
 func (s *shard) collect(now time.Duration, limit int) int {
 	if s.oldest.Load() > int64(now) {
 		return 0
@@ -149,7 +151,7 @@ func (s *shard) collect(now time.Duration, limit int) int {
 	return n
 }
 
-// clear removes all windows and returns how many there were.
+// clear removes all windows and returns their number.
 func (s *shard) clear() int {
 	n := int(s.n)
 	s.head, s.n = 0, 0
@@ -161,7 +163,7 @@ func (s *shard) clear() int {
 	return n
 }
 
-// resize moves the windows into a queue of the given length, a power of two.
+// resize moves the windows to a new queue. length must be a power of two.
 func (s *shard) resize(length int) {
 	queue := make([]window, length)
 	for i := range s.n {
@@ -170,7 +172,7 @@ func (s *shard) resize(length int) {
 	s.queue, s.head = queue, 0
 	s.index = make([]uint32, 2*length)
 	for i, w := range queue[:s.n] {
-		if w.end != gone {
+		if w.end != abandoned {
 			slot, _ := s.slot(w.hash)
 			s.index[slot] = uint32(i) + 1
 		}
