@@ -649,13 +649,10 @@ func stack(wraps ...func(nethttp.Handler) nethttp.Handler) func(nethttp.Handler)
 // observing is the least that a middleware on a shared Writer can be.
 func observing(next nethttp.Handler) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
-		r, state := response.WithState(w, r)
-		defer state.Release()
-		cw, owned := response.Observe(w, r)
-		returned := false
-		defer func() { owned.End(returned) }()
-		next.ServeHTTP(cw, r)
-		returned = true
+		turn := response.Enter(w, r)
+		defer turn.End()
+		next.ServeHTTP(turn.Writer, turn.Request)
+		turn.Returned = true
 	})
 }
 

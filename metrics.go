@@ -68,19 +68,19 @@ type metricsHandler struct {
 
 // ServeHTTP implements [Handler].
 func (h *metricsHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	e := exchange{start: time.Now()}
-	defer e.end()
+	start := time.Now()
 	stripe := h.table.Start()
-	r = e.begin(w, r)
-	defer h.count(stripe, &e)
-	h.next.ServeHTTP(e.writer, r)
-	e.returned = true
+	turn := response.Enter(w, r)
+	defer turn.End()
+	defer h.count(stripe, &turn, start)
+	h.next.ServeHTTP(turn.Writer, turn.Request)
+	turn.Returned = true
 }
 
 // count counts a request whose handler has returned or panicked.
-func (h *metricsHandler) count(stripe uint32, e *exchange) {
-	cw, r := e.writer, e.request
-	h.table.Finish(stripe, r.Method, routeOf(cw, r), e.status(), cw.Bytes(), time.Since(e.start))
+func (h *metricsHandler) count(stripe uint32, turn *response.Turn, start time.Time) {
+	cw, r := turn.Writer, turn.Request
+	h.table.Finish(stripe, r.Method, routeOf(cw, r), turn.Status(), cw.Bytes(), time.Since(start))
 }
 
 // routeOf returns the pattern that matched the request, or "". If no [Router]

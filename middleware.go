@@ -18,11 +18,11 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/cors"
 	"github.com/stanza-go/framework/pkg/http/internal/header"
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 	"github.com/stanza-go/framework/pkg/http/internal/response/compress"
 	"github.com/stanza-go/framework/pkg/http/internal/response/etag"
 	"github.com/stanza-go/framework/pkg/http/internal/secureheaders"
-	"github.com/stanza-go/framework/pkg/http/internal/uuid"
 )
 
 // RequestIDConfig sets up [RequestID]. The zero value is ready to use.
@@ -74,16 +74,15 @@ type requestIDHandler struct {
 
 // ServeHTTP implements [Handler].
 func (h *requestIDHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	sent := r.Header[h.field]
-	r, owned := response.WithState(w, r)
-	defer owned.Release()
-	state := response.StateOf(r.Context())
-	id := state.ID()
+	turn := response.Enter(w, r)
+	defer turn.End()
+	id := turn.State.ID()
 	if id == "" {
-		id = state.SetID(h.choose(sent))
+		id = turn.State.SetID(h.choose(r.Header[h.field]))
 	}
-	state.SetHeader(w, h.field, id)
-	h.next.ServeHTTP(w, r)
+	response.SetHeader(turn.Writer, h.field, id)
+	h.next.ServeHTTP(turn.Writer, turn.Request)
+	turn.Returned = true
 }
 
 // choose returns the id for a request that was sent with these ids.
@@ -96,13 +95,13 @@ func (h *requestIDHandler) choose(sent []string) string {
 			return id
 		}
 	}
-	return uuid.New()
+	return reqstate.NewID()
 }
 
 // GetRequestID returns the id that [RequestID] gave the request, or "" where
 // that middleware is not in the chain.
 func GetRequestID(r *Request) string {
-	if state := response.StateOf(r.Context()); state != nil {
+	if state := reqstate.Of(r.Context()); state != nil {
 		return state.ID()
 	}
 	return ""
@@ -191,22 +190,22 @@ type requestLogHandler struct {
 
 // ServeHTTP implements [Handler].
 func (h *requestLogHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	e := exchange{start: time.Now()}
-	defer e.end()
+	start := time.Now()
 	logger := cmp.Or(h.logger, slog.Default())
-	r = e.begin(w, r)
-	response.StateOf(r.Context()).SetLogger(logger)
+	turn := response.Enter(w, r)
+	defer turn.End()
+	turn.State.SetLogger(logger)
 
-	defer h.write(logger, &e)
-	h.next.ServeHTTP(e.writer, r)
-	e.returned = true
+	defer h.write(logger, &turn, start)
+	h.next.ServeHTTP(turn.Writer, turn.Request)
+	turn.Returned = true
 }
 
 // write writes the line of one request.
-func (l *requestLog) write(logger *slog.Logger, e *exchange) {
-	cw, r := e.writer, e.request
-	status, level := e.status(), slog.LevelInfo
-	if status >= 500 || !e.returned {
+func (l *requestLog) write(logger *slog.Logger, turn *response.Turn, start time.Time) {
+	cw, r := turn.Writer, turn.Request
+	status, level := turn.Status(), slog.LevelInfo
+	if status >= 500 || !turn.Returned {
 		level = slog.LevelError
 	}
 	ctx := r.Context()
@@ -227,7 +226,7 @@ func (l *requestLog) write(logger *slog.Logger, e *exchange) {
 		slog.String("method", printable(r.Method)),
 		slog.String("path", printablePath(r)),
 		slog.Int("status", status),
-		slog.Duration("duration", now.Sub(e.start)),
+		slog.Duration("duration", now.Sub(start)),
 		slog.Int64("bytes", cw.Bytes()),
 		slog.String("remote_ip", ClientIP(r)),
 	}
@@ -245,41 +244,6 @@ func (l *requestLog) write(logger *slog.Logger, e *exchange) {
 		record.AddAttrs(more(r)...)
 	}
 	_ = logger.Handler().Handle(ctx, record) // as slog.Logger itself does: there is nowhere to report it
-}
-
-// An exchange is a request and its response while an observing middleware has
-// its handler run.
-type exchange struct {
-	start    time.Time
-	request  *Request // with a state
-	writer   *response.Writer
-	returned bool // the handler returned, without a panic
-
-	ownedState  *response.State  // of request if begin made it, else nil
-	ownedWriter *response.Writer // writer if begin made it, else nil
-}
-
-// begin returns the request for the handler, whose writer is e.writer. end must
-// be deferred.
-func (e *exchange) begin(w ResponseWriter, r *Request) *Request {
-	e.request, e.ownedState = response.WithState(w, r)
-	e.writer, e.ownedWriter = response.Observe(w, e.request)
-	return e.request
-}
-
-// end ends the use of the request and the writer by the handler.
-func (e *exchange) end() {
-	defer e.ownedState.Release()
-	e.ownedWriter.End(e.returned)
-}
-
-// status returns the final status of the response, which is 500 if the handler
-// panicked before it wrote something: the server cuts the connection then.
-func (e *exchange) status() int {
-	if !e.returned && !e.writer.Committed() {
-		return StatusInternalServerError
-	}
-	return e.writer.Status()
 }
 
 // withPattern returns r with the pattern of the route that matched. A router
@@ -336,7 +300,7 @@ func isPrintable(text string) bool {
 // each line, or by [ContextWithLogger]. Where there is none it returns
 // [slog.Default]; it never returns nil. It is safe for concurrent use.
 func LoggerFromContext(ctx context.Context) *slog.Logger {
-	if l, ok := ctx.Value(response.LoggerKey{}).(*slog.Logger); ok {
+	if l, ok := ctx.Value(reqstate.LoggerKey{}).(*slog.Logger); ok {
 		return l
 	}
 	return slog.Default()
@@ -348,7 +312,7 @@ func ContextWithLogger(ctx context.Context, logger *slog.Logger) context.Context
 	if logger == nil {
 		logger = slog.Default()
 	}
-	return context.WithValue(ctx, response.LoggerKey{}, logger)
+	return context.WithValue(ctx, reqstate.LoggerKey{}, logger)
 }
 
 // CompressConfig sets up [Compress]. The zero value is ready to use.
@@ -733,26 +697,22 @@ type recoveryHandler struct {
 
 // ServeHTTP implements [Handler].
 func (h *recoveryHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	g := panicGuard{onPanic: h.onPanic, request: r}
-	g.writer, g.owned = response.Observe(w, r)
+	g := panicGuard{turn: response.Observe(w, r), onPanic: h.onPanic}
 	defer g.end()
-	h.next.ServeHTTP(g.writer, r)
-	g.returned = true
+	h.next.ServeHTTP(g.turn.Writer, g.turn.Request)
+	g.turn.Returned = true
 }
 
 // A panicGuard is around one call of a handler, whose panic it recovers from.
 type panicGuard struct {
-	onPanic  func(recovered any, stack []byte)
-	request  *Request
-	writer   *response.Writer
-	owned    *response.Writer // writer if Recovery made it, else nil
-	returned bool             // the handler returned, without a panic
+	turn    response.Turn
+	onPanic func(recovered any, stack []byte)
 }
 
 // end must be deferred.
 func (g *panicGuard) end() {
-	defer g.owned.End(g.returned)
-	if g.returned {
+	defer g.turn.End()
+	if g.turn.Returned {
 		return // without asking for a panic, which takes a walk over the stack
 	}
 	v := recover()
@@ -760,11 +720,11 @@ func (g *panicGuard) end() {
 	case v == nil: // the goroutine exits
 		return
 	case v == any(http.ErrAbortHandler):
-		g.writer.CloseHijacked()
+		g.turn.Writer.CloseHijacked()
 		panic(v)
 	}
-	reportPanic(g.request, g.onPanic, v)
-	answerPanic(g.writer)
+	reportPanic(g.turn.Request, g.onPanic, v)
+	answerPanic(g.turn.Writer)
 }
 
 // reportPanic calls onPanic, which must not make things worse.
@@ -832,16 +792,18 @@ type maxBodyHandler struct {
 
 // ServeHTTP implements [Handler].
 func (h *maxBodyHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	if r.Body != nil && r.Body != NoBody && !isMultipart(r) {
-		// The server looks at the body of its own request to decide over the
-		// connection, so that one must stay as it is.
-		var state *response.State
-		r, state = response.WithState(w, r)
-		defer state.Release()
-		// It is told of a body too large through its own writer.
-		r.Body = MaxBytesReader(response.Innermost(w), r.Body, h.limit)
+	if r.Body == nil || r.Body == NoBody || isMultipart(r) {
+		h.next.ServeHTTP(w, r)
+		return
 	}
-	h.next.ServeHTTP(w, r)
+	// The server uses the body of its own request to decide whether to keep the
+	// connection, so MaxBody changes only the copy.
+	turn := response.Enter(w, r)
+	defer turn.End()
+	// The server learns from its own writer that the limit was exceeded.
+	turn.Request.Body = MaxBytesReader(response.Innermost(w), turn.Request.Body, h.limit)
+	h.next.ServeHTTP(turn.Writer, turn.Request)
+	turn.Returned = true
 }
 
 // isMultipart reports whether the body is said to be of a multipart type.

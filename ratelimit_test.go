@@ -117,11 +117,11 @@ func TestTrustedProxiesInAGroupAreKnownOutsideIt(t *testing.T) {
 	router := http.NewRouter()
 	router.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r, owned := response.WithState(w, r)
-			defer owned.Release()
-			before = http.ClientIP(r)
-			next.ServeHTTP(w, r)
-			after = http.ClientIP(r)
+			turn := response.Enter(w, r)
+			defer turn.End()
+			before = http.ClientIP(turn.Request)
+			next.ServeHTTP(turn.Writer, turn.Request)
+			after = http.ClientIP(turn.Request)
 		})
 	})
 	group := router.Group("/api")

@@ -11,6 +11,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/clientip"
 	"github.com/stanza-go/framework/pkg/http/internal/jsonbody"
 	"github.com/stanza-go/framework/pkg/http/internal/query"
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
@@ -165,7 +166,7 @@ func ReadJSON(r *Request, dst any) error { return ReadJSONLimit(r, dst, maxJSONB
 func ReadJSONLimit(r *Request, dst any, limit int64) error {
 	err := readJSON(r, dst, limit)
 	if errors.Is(err, ErrBodyTooLarge) {
-		if state := response.StateOf(r.Context()); state != nil {
+		if state := reqstate.Of(r.Context()); state != nil {
 			state.CloseConnection()
 		}
 	}
@@ -242,7 +243,7 @@ func clientAddress(r *Request) clientip.Address {
 		peer, _ := clientip.Parse(r.RemoteAddr) // zero if that is no address
 		return peer
 	}
-	return clientip.Of(r.RemoteAddr, r.Header, response.StateOf(r.Context()).Trusted())
+	return clientip.Of(r.RemoteAddr, r.Header, reqstate.Of(r.Context()).Trusted())
 }
 
 // TrustedProxies returns middleware that names the proxies whose forwarding
@@ -275,8 +276,9 @@ type trustedProxiesHandler struct {
 
 // ServeHTTP implements [Handler].
 func (h *trustedProxiesHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	r, owned := response.WithState(w, r)
-	defer owned.Release()
-	response.StateOf(r.Context()).Trust(h.proxies)
-	h.next.ServeHTTP(w, r)
+	turn := response.Enter(w, r)
+	defer turn.End()
+	turn.State.Trust(h.proxies)
+	h.next.ServeHTTP(turn.Writer, turn.Request)
+	turn.Returned = true
 }

@@ -437,7 +437,7 @@ func (e *endpoint) build() {
 func (e *endpoint) ServeHTTP(w ResponseWriter, r *Request) {
 	// Outer middleware may hold an older copy of the request, which does not
 	// have the pattern.
-	response.SetPattern(w, r, &e.pattern)
+	response.StateOf(w, r).SetPattern(&e.pattern)
 	e.chain.ServeHTTP(w, r)
 }
 

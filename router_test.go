@@ -571,12 +571,10 @@ func TestRefusalHeadersAreNotShared(t *testing.T) {
 func copying(matched func(pattern string)) http.Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			cw, owned := response.Observe(w, r)
-			defer owned.End(true)
-			r, state := response.WithState(cw, r)
-			defer state.Release()
-			next.ServeHTTP(cw, r.WithContext(r.Context()))
-			matched(state.Pattern())
+			turn := response.Enter(w, r)
+			defer turn.End()
+			next.ServeHTTP(turn.Writer, turn.Request.WithContext(turn.Request.Context()))
+			matched(turn.State.Pattern())
 		})
 	}
 }

@@ -12,7 +12,7 @@ import (
 // DropBody removes from the header of w what described a body that w will not
 // get, because it gets an error of the given status in its place.
 func DropBody(w http.ResponseWriter, status int) {
-	h := w.Header()
+	h := BorrowHeader(w)
 	ranges := h["Content-Range"]
 	header.DropRepresentation(h)
 	dropCoding(w, h)
@@ -38,9 +38,9 @@ func dropCoding(w http.ResponseWriter, h http.Header) {
 	now := h["Content-Encoding"]
 	switch cw, ok := w.(*Writer); {
 	case len(now) == 0: // nothing was begun, or the handler has switched it off
-	case ok && len(cw.coding) > 0:
-		if !slices.Equal(now, cw.coding) {
-			h["Content-Encoding"] = slices.Clone(cw.coding)
+	case ok && len(cw.outerCoding) > 0:
+		if !slices.Equal(now, cw.outerCoding) {
+			h["Content-Encoding"] = slices.Clone(cw.outerCoding)
 		}
 	case ok, isServers(w):
 		delete(h, "Content-Encoding")

@@ -6,15 +6,16 @@ import (
 	"sync"
 )
 
-// A committedHeader remembers the header of a response from when the handler
-// chose the status until it is sent. A handler that has kept the map from
-// before can still change it, which comes too late on a server's own writer.
+// A committedHeader remembers the header of a response from the time when the handler
+// chose the status until the header is sent. A handler that has kept the map can still
+// change it in between. On a server's own writer such changes come too late, so they
+// must be undone.
 //
-// The memory is pooled. No handler can reach it: it is used, emptied and given
-// back under the mutex of a Writer that hands it to nobody.
+// Its memory is pooled. Handlers cannot reach it: a Writer uses it, clears it and puts it
+// back under its mutex, and passes it to no other code.
 type committedHeader struct {
-	fields     *committedFields
-	noTrailers bool // restore found the header unchanged and without trailers
+	fields     *committedFields // nil if nothing is remembered
+	noTrailers bool             // the header was sent with no trailers
 }
 
 type committedFields struct{ list []committedField }
@@ -24,15 +25,14 @@ type committedField struct {
 	values []string
 }
 
-// maxCommitted is the largest number of fields whose memory goes back to the
-// pool.
+// maxCommitted is the largest number of fields whose memory is put back into the pool.
 const maxCommitted = 64
 
 var committedPool = sync.Pool{
 	New: func() any { return &committedFields{make([]committedField, 0, 16)} },
 }
 
-// keep remembers h as it is.
+// keep remembers the fields of h.
 func (c *committedHeader) keep(h http.Header) {
 	if c.fields == nil {
 		c.fields = committedPool.Get().(*committedFields)
@@ -48,15 +48,14 @@ func (c *committedHeader) keep(h http.Header) {
 	c.fields.list = list
 }
 
-// restore gives h the fields that it had when keep was called, except for the
-// trailers, which may be set later, and gives the memory back. If keep was not
-// called, it does nothing.
+// restore sets the fields of h to those that keep remembered, except for trailers, which
+// may be set later, and puts the memory back. If nothing is remembered, it does nothing.
 func (c *committedHeader) restore(h http.Header) {
 	if c.fields == nil {
 		return
 	}
 	if !c.equals(h) {
-		c.noTrailers = false // perhaps; nobody has looked
+		c.noTrailers = false // perhaps
 		for name := range h {
 			if !isTrailer(name) {
 				delete(h, name)
@@ -71,8 +70,7 @@ func (c *committedHeader) restore(h http.Header) {
 	c.forget()
 }
 
-// equals reports whether h has the fields that were remembered, with the same
-// slices of values.
+// equals reports whether h has the remembered fields, with the same slices of values.
 func (c *committedHeader) equals(h http.Header) bool {
 	if len(h) != len(c.fields.list) {
 		return false
@@ -86,7 +84,7 @@ func (c *committedHeader) equals(h http.Header) bool {
 	return true
 }
 
-// forget gives the memory back.
+// forget puts the memory back.
 func (c *committedHeader) forget() {
 	if c.fields == nil {
 		return
@@ -98,5 +96,5 @@ func (c *committedHeader) forget() {
 	c.fields = nil
 }
 
-// isTrailer reports whether a field is to follow the body.
+// isTrailer reports whether a field is a trailer, which is sent after the body.
 func isTrailer(name string) bool { return strings.HasPrefix(name, http.TrailerPrefix) }

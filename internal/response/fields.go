@@ -18,7 +18,7 @@ func SetHeader(w http.ResponseWriter, name, value string) {
 // SetHeaders is SetHeader for several fields. If w has no memory for them, for
 // example because it belongs to a test, one allocation holds all the values.
 func SetHeaders(w http.ResponseWriter, fields ...Field) {
-	h, values := w.Header(), stringsFor(w, len(fields))
+	h, values := BorrowHeader(w), valuesFor(w, len(fields))
 	for i, f := range fields {
 		values[i] = f.Value
 		h[f.Name] = values[i : i+1 : i+1]
@@ -28,7 +28,7 @@ func SetHeaders(w http.ResponseWriter, fields ...Field) {
 // SetField is [SetHeader] for a stage, where h is the header that the stage was
 // given.
 func (w *Writer) SetField(h http.Header, name, value string) {
-	values := stringsFor(w, 1)
+	values := valuesFor(w, 1)
 	values[0] = value
 	h[name] = values
 }
@@ -38,19 +38,19 @@ func (w *Writer) SetField(h http.Header, name, value string) {
 // slice, which other responses may share.
 func (w *Writer) AddField(h http.Header, name, value string) {
 	before := h[name]
-	values := stringsFor(w, len(before)+1)
+	values := valuesFor(w, len(before)+1)
 	copy(values, before)
 	values[len(before)] = value
 	h[name] = values
 }
 
-// stringsFor returns n empty strings from the memory of the request that w
-// answers, if it has some left, or newly allocated.
-func stringsFor(w http.ResponseWriter, n int) []string {
-	if cw, ok := w.(*Writer); ok {
-		if s := cw.State(); s != nil {
-			return s.strings(n)
-		}
+// valuesFor returns n empty strings from the memory of the request that w answers, or
+// newly allocated.
+func valuesFor(w http.ResponseWriter, n int) []string {
+	cw, _ := w.(*Writer)
+	state := cw.State()
+	if state == nil && cw != nil && cw.exchange != nil {
+		state = &cw.exchange.state // its memory can be used before the State is
 	}
-	return make([]string, n)
+	return state.Values(n)
 }

@@ -21,19 +21,8 @@ type Handler struct {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call := h.Registry.Begin(r)
 	defer call.End()
-	cw, owned := Observe(w, call.Request)
-	observed := observation{w: owned}
-	defer observed.end()
-	h.Next.ServeHTTP(cw, call.Request)
-	observed.returned = true
+	turn := Observe(w, call.Request)
+	defer turn.End()
+	h.Next.ServeHTTP(turn.Writer, turn.Request)
+	turn.Returned = true
 }
-
-// An observation is the use of a Writer by one handler.
-type observation struct {
-	w        *Writer
-	returned bool // rather than panicked
-}
-
-// end is deferred as a method, not as a closure, so that it is named in the
-// trace of a panic.
-func (o *observation) end() { o.w.End(o.returned) }

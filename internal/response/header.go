@@ -12,34 +12,72 @@ import (
 
 // Header returns the response's header.
 //
-// Once a stage has taken the response, the handler gets a copy, as the header
-// was when it chose the status or, if the response has been sent, as the stage
-// left it. Changes to the copy come too late to be sent, as they would on a
-// server's own writer, and only trailers are taken from it. Changes that the
-// handler makes to the map it has from before are undone when the response is
-// sent, except for trailers.
+// Once a stage has taken the response, the handler gets a copy: the header at the time
+// when the handler chose the status or, if the response has been sent, as the stage left
+// it. As on a server's own writer, changes are then too late to be sent, except for
+// trailers. If the handler still has the map from before, its changes to that map are
+// undone when the response is sent, except for trailers.
 //
-// After the handler returned, Header returns an empty map that nobody reads.
+// After the handler has returned, Header returns an empty map that is not used.
 func (w *Writer) Header() http.Header {
 	if w.ended.Load() {
 		return http.Header{}
 	}
-	switch w.at() {
-	case held, encoded, sent:
-	default:
+	if !w.at().headerTaken() {
+		if !w.headerGiven.Load() {
+			w.headerGiven.Store(true)
+		}
 		return w.next.Header()
 	}
-	if w.enter() != nil {
+	return w.lateCopy()
+}
+
+// BorrowHeader returns w.Header() to a caller that does not keep the map. Unless code
+// that may keep it has asked for the map, a stage need not remember the header.
+func BorrowHeader(w http.ResponseWriter) http.Header {
+	cw, ok := w.(*Writer)
+	switch {
+	case !ok:
+		return w.Header()
+	case cw.ended.Load():
+		return http.Header{}
+	case cw.at().headerTaken():
+		return cw.lateCopy()
+	}
+	return BorrowHeader(cw.next)
+}
+
+// nextHeader returns the header that is sent.
+func (w *Writer) nextHeader() http.Header { return BorrowHeader(w.next) }
+
+// headerKept reports whether the handler may have kept the map of nextHeader: it has
+// got it from this Writer, or middleware has got it from an outer one.
+func (w *Writer) headerKept() bool {
+	if w.headerGiven.Load() {
+		return true
+	}
+	for outer := range w.outer {
+		if outer.headerGiven.Load() {
+			return true
+		}
+	}
+	return false
+}
+
+// lateCopy returns the copy of the header that the handler gets once the stage has taken
+// the response.
+func (w *Writer) lateCopy() http.Header {
+	if w.lock() != nil {
 		return http.Header{}
 	}
 	defer w.mu.Unlock()
-	return w.late.view(w.next.Header())
+	return w.late.view(w.nextHeader())
 }
 
-// WriteHeader chooses the status. 1xx responses other than 101 go out at
-// once and leave the choice open.
+// WriteHeader chooses the status. 1xx responses other than 101 are sent immediately and
+// leave the choice open.
 func (w *Writer) WriteHeader(status int) {
-	if w.enter() != nil {
+	if w.lock() != nil {
 		return
 	}
 	defer w.mu.Unlock()
@@ -55,8 +93,8 @@ func (w *Writer) WriteHeader(status int) {
 	}
 }
 
-// complain logs a mistake of the handler's as net/http does, with the line of
-// the handler's call. If net/http did it, it would name this package.
+// complain logs a mistake of the handler as net/http does, with the line of the handler's
+// call. If net/http logged it, the line would be in this package.
 func (w *Writer) complain(mistake string) {
 	logf := log.Printf
 	if server, ok := w.req.Context().Value(http.ServerContextKey).(*http.Server); ok && server.ErrorLog != nil {
@@ -66,48 +104,60 @@ func (w *Writer) complain(mistake string) {
 	logf("%s from %s (%s:%d)", mistake, caller.Function, path.Base(caller.File), caller.Line)
 }
 
-// commit fixes the status and asks the stage whether to hold the body. The
-// caller holds mu.
+// commit sets the status and asks the stage whether to hold the body. The caller holds
+// mu.
 func (w *Writer) commit(status int) {
 	if status < 100 || status > 999 {
-		// What net/http says, said now rather than when the body is released.
+		// The panic of net/http, but now rather than when the body is released.
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
 	}
 	w.status.Store(int32(status))
 	w.takeStream()
 	if w.holding != nil {
-		h := w.next.Header()
+		h := w.nextHeader()
 		w.declared = ContentLength(h)
 		limit, ok := w.stage.Hold(w, h)
-		// Trailers that are announced are read from the server's own header
-		// map after the body, so the handler must not get a copy of it.
+		// Announced trailers are read from the server's own map after the body, so the
+		// handler must not get a copy of it.
 		if ok && bodyAllowed(status) && len(h["Trailer"]) == 0 {
 			w.hold(limit)
 			return
 		}
 	}
 	w.enterPhase(passed)
-	if !w.implicit {
+	if !w.statusImplied {
 		w.next.WriteHeader(status)
 	}
 }
 
-// sendHeader sends the header. If the handler chose the status by writing and
-// the next thing sent is a body as it wrote it, the next writer is left to do
-// the same, because some (a test's recorder) sniff the type only then.
+// commitImplied commits a response whose body is written before a status was chosen.
+func (w *Writer) commitImplied() {
+	if w.at() == pending {
+		w.statusImplied = true
+		w.commit(http.StatusOK)
+	}
+}
+
+// sendHeader sends the header of a held response. If the handler implied the status by
+// writing, and the unchanged body follows, the next writer is left to imply it too,
+// because some writers (the recorder of net/http/httptest) sniff the type only then.
 func (w *Writer) sendHeader(bodyFollows bool) {
-	w.enterPhase(sent)
-	if !w.implicit || !bodyFollows || w.enc != nil || w.Status() != http.StatusOK {
+	if w.enc != nil {
+		w.enterPhase(encoding)
+	} else {
+		w.enterPhase(sent)
+	}
+	if !w.statusImplied || !bodyFollows || w.enc != nil || w.Status() != http.StatusOK {
 		w.next.WriteHeader(w.Status())
 	}
 }
 
-// setContentLength states the length of a whole body, as net/http does for
-// short ones, unless the handler has ruled it out. An empty body is left to
-// net/http: in an answer to HEAD it says nothing. An encoder outside changes
-// the length.
+// setContentLength sets the length of a complete body, as net/http does for short ones,
+// unless the handler has set or suppressed it. It leaves an empty body to net/http,
+// because the length means something else in a response to HEAD. An outer encoder
+// changes the length, so none is set.
 func (w *Writer) setContentLength(h http.Header, n int) {
-	if _, stated := h["Content-Length"]; stated || n == 0 || len(w.coding) > 0 || len(h["Transfer-Encoding"]) > 0 {
+	if _, stated := h["Content-Length"]; stated || n == 0 || len(w.outerCoding) > 0 || len(h["Transfer-Encoding"]) > 0 {
 		return
 	}
 	if known := w.committed.noTrailers && w.late.copy == nil; !known && hasTrailer(h) {
@@ -116,7 +166,7 @@ func (w *Writer) setContentLength(h http.Header, n int) {
 	w.SetField(h, "Content-Length", strconv.Itoa(n))
 }
 
-// ContentLength returns the length that h promises, or -1.
+// ContentLength returns the valid Content-Length in h, or -1.
 func ContentLength(h http.Header) int64 {
 	if v := h["Content-Length"]; len(v) > 0 {
 		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
@@ -126,21 +176,21 @@ func ContentLength(h http.Header) int64 {
 	return -1
 }
 
-// bodyAllowed reports whether a response with the status may have content
-// (RFC 9110 §6.4.1).
+// bodyAllowed reports whether a response with the status may have content (RFC 9110
+// §6.4.1).
 func bodyAllowed(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// A lateHeader is the copy of the header that the handler gets after the stage
-// has taken the response.
+// A lateHeader is the copy of the header that the handler gets after the stage has taken
+// the response.
 type lateHeader struct {
-	copy     http.Header // nil until it is asked for
-	size     int         // of copy, when it was last searched for trailers
+	copy     http.Header // nil until the handler asks for it
+	size     int         // length of copy when it was last searched for trailers
 	trailers bool        // copy had trailers then
 }
 
-// view returns the copy, made of h when it is first asked for.
+// view returns the copy. The first call makes it from h.
 func (l *lateHeader) view(h http.Header) http.Header {
 	if l.copy == nil {
 		l.copy = h.Clone()
@@ -151,9 +201,9 @@ func (l *lateHeader) view(h http.Header) http.Header {
 	return l.copy
 }
 
-// addTrailers makes the trailers in h equal to those in the copy. A copy that
-// cannot have gained any is not looked at: if a goroutine that the handler has
-// left behind is writing to it, a look would end the process.
+// addTrailers makes the trailers in h equal to those in the copy. It does not iterate
+// over a copy that cannot have got trailers: if a goroutine that the handler has left
+// running writes to the copy at the same time, that would crash the process.
 func (l *lateHeader) addTrailers(h http.Header) {
 	if l.copy == nil || !l.trailers && len(l.copy) == l.size {
 		return
@@ -170,8 +220,8 @@ func (l *lateHeader) addTrailers(h http.Header) {
 	}
 }
 
-// hasTrailer reports whether h has a field that is to follow the body, which
-// only a body of unstated length lets it do.
+// hasTrailer reports whether h has a field with [http.TrailerPrefix], which is sent only
+// after a body without Content-Length.
 func hasTrailer(h http.Header) bool {
 	for name := range h {
 		if isTrailer(name) {

@@ -47,7 +47,7 @@ func StreamTaken(h http.Header) bool {
 // [RequestStream] was called and w can set deadlines. It must be called before
 // the header is sent, with mu held.
 func (w *Writer) takeStream() {
-	h := w.next.Header()
+	h := w.nextHeader()
 	//lint:ignore SA1008 the key is not canonical on purpose
 	if _, requested := h[streamRequest]; !requested {
 		return

@@ -27,7 +27,7 @@ func (w *Writer) Flush() {
 // released. The error matches [http.ErrNotSupported] if the server's writer
 // cannot flush.
 func (w *Writer) FlushError() error {
-	if err := w.enter(); err != nil {
+	if err := w.lock(); err != nil {
 		return err
 	}
 	defer w.mu.Unlock()
@@ -37,16 +37,11 @@ func (w *Writer) FlushError() error {
 	if w.at() == pending && w.holding != nil {
 		w.commit(http.StatusOK)
 	}
-	if err := w.flush(); err != nil {
+	if err := w.releaseFlush(); err != nil {
 		return err
 	}
-	if w.encodes() {
-		if w.encodeErr == nil {
-			w.encodeErr = w.enc.Flush()
-		}
-		if w.encodeErr != nil {
-			return w.encodeErr
-		}
+	if err := w.flushEncoder(); err != nil {
+		return err
 	}
 	if w.at() == pending {
 		w.takeStream()
@@ -63,14 +58,25 @@ func (w *Writer) FlushError() error {
 	return err
 }
 
+// flushEncoder makes everything that the encoder has accepted decodable by the client.
+func (w *Writer) flushEncoder() error {
+	if w.at() != encoding {
+		return nil
+	}
+	if w.encodeErr == nil {
+		w.encodeErr = w.enc.Flush()
+	}
+	return w.encodeErr
+}
+
 // Hijack takes over the connection, as [http.Hijacker]. A held response is
 // released first, because the server's own writer sends earlier writes, too.
 func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if err := w.enter(); err != nil {
+	if err := w.lock(); err != nil {
 		return nil, nil, err
 	}
 	defer w.mu.Unlock()
-	if err := w.flush(); err != nil {
+	if err := w.releaseFlush(); err != nil {
 		return nil, nil, err
 	}
 	conn, rw, err := http.NewResponseController(w.next).Hijack()
@@ -78,7 +84,7 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	w.drop()
-	w.conn = conn
+	w.hijackedConn = conn
 	w.enterPhase(hijacked)
 	w.status.CompareAndSwap(0, http.StatusSwitchingProtocols)
 	return conn, rw, nil
@@ -89,8 +95,8 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (w *Writer) CloseHijacked() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.conn != nil {
-		_ = w.conn.Close() // it is given up; an error changes nothing
+	if w.hijackedConn != nil {
+		_ = w.hijackedConn.Close() // it is given up; an error changes nothing
 	}
 }
 

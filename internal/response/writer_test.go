@@ -2,10 +2,8 @@ package response_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -66,6 +64,15 @@ func serve(s response.Stage, method string, h http.HandlerFunc) *httptest.Respon
 	rec := httptest.NewRecorder()
 	response.Serve(h, rec, httptest.NewRequest(method, "/", nil), s)
 	return rec
+}
+
+// observe begins a turn. It returns the Writer and a function that ends the turn.
+func observe(w http.ResponseWriter, r *http.Request) (*response.Writer, func(returned bool)) {
+	turn := response.Observe(w, r)
+	return turn.Writer, func(returned bool) {
+		turn.Returned = returned
+		turn.End()
+	}
 }
 
 func TestStageSeesTheBodyAtItsLimit(t *testing.T) {
@@ -215,8 +222,8 @@ func TestObserverReportsStatusAndBytes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w, owned := response.Observe(httptest.NewRecorder(), httptest.NewRequest(tt.method, "/", nil))
-			defer owned.End(true)
+			w, end := observe(httptest.NewRecorder(), httptest.NewRequest(tt.method, "/", nil))
+			defer end(true)
 			tt.handler(w, w.Request())
 			if w.Status() != tt.status || w.Bytes() != tt.bytes || w.Committed() != tt.committed {
 				t.Errorf("status %d, bytes %d, committed %v; want %d, %d, %v",
@@ -236,8 +243,8 @@ func (w noFlush) WriteHeader(status int)      { w.rec.WriteHeader(status) }
 func TestUnsupportedCallsSaySo(t *testing.T) {
 	t.Parallel()
 	rec := httptest.NewRecorder()
-	w, owned := response.Observe(noFlush{rec}, httptest.NewRequest("GET", "/", nil))
-	defer owned.End(true)
+	w, end := observe(noFlush{rec}, httptest.NewRequest("GET", "/", nil))
+	defer end(true)
 	if err := w.FlushError(); !errors.Is(err, http.ErrNotSupported) {
 		t.Errorf("FlushError: %v, want ErrNotSupported", err)
 	}
@@ -277,9 +284,9 @@ func TestResetTakesBackWhatHasNotLeft(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				// The struct hides the outer Writer, so that Observe makes one more.
-				cw, owned := response.Observe(w, r)
-				defer owned.End(true)
+				// The struct hides the outer Writer, so that Enter makes another one.
+				cw, end := observe(w, r)
+				defer end(true)
 				tt.do(cw)
 				if got := cw.Reset(); got != tt.want {
 					t.Fatalf("Reset() = %v, want %v", got, tt.want)
@@ -306,28 +313,12 @@ func TestResetTakesBackWhatHasNotLeft(t *testing.T) {
 	}
 }
 
-func TestObserversShareOneWriter(t *testing.T) {
-	t.Parallel()
-	r := httptest.NewRequest("GET", "/", nil)
-	outer, owned := response.Observe(httptest.NewRecorder(), r)
-	inner, again := response.Observe(outer, r)
-	if inner != outer || owned != outer || again != nil {
-		t.Fatal("a second observer wrapped the first, or owns its Writer")
-	}
-	again.End(true)
-	inner.WriteHeader(http.StatusTeapot)
-	if outer.Status() != http.StatusTeapot {
-		t.Errorf("the outer observer lost the Writer when the inner one was done: status %d", outer.Status())
-	}
-	owned.End(true)
-}
-
 func TestHijackEndsTheResponse(t *testing.T) {
 	t.Parallel()
 	done := make(chan string, 4)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		cw, owned := response.Observe(w, r)
-		defer owned.End(true)
+		cw, end := observe(w, r)
+		defer end(true)
 		response.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			conn, rw, err := w.(http.Hijacker).Hijack()
 			if err != nil {
@@ -357,66 +348,7 @@ func TestHijackEndsTheResponse(t *testing.T) {
 	<-done
 }
 
-func TestStateIsSharedOverCopiesOfTheRequest(t *testing.T) {
-	t.Parallel()
-	r0 := httptest.NewRequest("GET", "/", nil)
-	w, ended := response.Observe(httptest.NewRecorder(), r0)
-	defer ended.End(true)
-	r1, owned := response.WithState(w, r0)
-	if owned == nil || r1 == r0 {
-		t.Fatal("the first WithState made no State")
-	}
-	if r2, again := response.WithState(w, r1); again != nil || r2 != r1 {
-		t.Error("the second WithState copied the request once more")
-	}
-	if r2, again := response.WithState(httptest.NewRecorder(), r1); again != nil || r2 != r1 {
-		t.Error("WithState did not find the State in the context")
-	}
-	deeper := r1.WithContext(context.WithValue(r1.Context(), struct{ k int }{1}, 2))
-	pattern, id := "GET /x/{id}", "abc"
-	response.SetPattern(httptest.NewRecorder(), deeper, &pattern)
-	response.StateOf(deeper.Context()).SetID(id)
-	if owned.Pattern() != pattern || owned.ID() != id || w.State() != owned {
-		t.Errorf("the outermost State knows pattern %q and id %q", owned.Pattern(), owned.ID())
-	}
-	if response.StateOf(r0.Context()) != nil {
-		t.Error("the original request has a State")
-	}
-}
-
-func TestStateCancelsWithItsParentWithoutAGoroutine(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(context.Background())
-	r, _ := response.WithState(nil, httptest.NewRequest("GET", "/", nil).WithContext(ctx))
-	child, stop := context.WithCancel(r.Context())
-	defer stop()
-	cancel()
-	// Only a child that hangs on the parent itself is cancelled by now.
-	if child.Err() == nil {
-		t.Error("a context below the State is not cancelled together with its parent")
-	}
-}
-
-func TestLoggerIsMadeOnceWithTheRequestID(t *testing.T) {
-	t.Parallel()
-	_, s := response.WithState(nil, httptest.NewRequest("GET", "/", nil))
-	if s.Logger() != nil {
-		t.Fatal("a State without SetLogger has a logger")
-	}
-	var out bytes.Buffer
-	s.SetLogger(slog.New(slog.NewTextHandler(&out, nil)))
-	id := "r-1"
-	s.SetID(id)
-	if first, second := s.Logger(), s.Logger(); first != second {
-		t.Error("Logger makes a new logger each time")
-	}
-	s.Logger().Info("hello")
-	if !strings.Contains(out.String(), "request_id=r-1") {
-		t.Errorf("logged %q", out.String())
-	}
-}
-
-func TestReleaseHandsTheFormBackToTheServer(t *testing.T) {
+func TestEndHandsTheFormBackToTheServer(t *testing.T) {
 	t.Parallel()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
@@ -427,8 +359,9 @@ func TestReleaseHandsTheFormBackToTheServer(t *testing.T) {
 	returned := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(returned)
-		r, s := response.WithState(w, r)
-		defer s.Release()
+		turn := response.Enter(w, r)
+		defer turn.End()
+		r = turn.Request
 		if err := r.ParseMultipartForm(1); err != nil {
 			t.Error(err)
 			return
@@ -456,15 +389,15 @@ func TestReleaseHandsTheFormBackToTheServer(t *testing.T) {
 // Handlers can append to the values of a field and change them.
 func TestSetHeaderSharesNoMemory(t *testing.T) {
 	t.Parallel()
-	r, s := response.WithState(nil, httptest.NewRequest("GET", "/", nil))
-	defer s.Release()
+	turn := response.Enter(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	defer turn.End()
 	seen := map[*string]bool{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			w, owned := response.Observe(httptest.NewRecorder(), r)
-			defer owned.End(true)
+			w, end := observe(httptest.NewRecorder(), turn.Request)
+			defer end(true)
 			for range 5 {
 				response.SetHeaders(w, response.Field{Name: "A", Value: "1"}, response.Field{Name: "B", Value: "2"})
 				response.SetHeader(w, "C", "3")
@@ -487,59 +420,19 @@ func TestSetHeaderSharesNoMemory(t *testing.T) {
 	wg.Wait()
 }
 
-// The State, the copy of the request and the first Writer of a request are one
-// allocation, whichever is needed first.
-func TestStateAndFirstWriterAreOneAllocation(t *testing.T) {
-	if testkit.Race {
-		t.Skip("the race detector allocates")
-	}
-	r := httptest.NewRequest("GET", "/", nil)
-	rec := discard{http.Header{}}
-	for name, begin := range map[string]func(){
-		"the Writer first": func() {
-			w, owned := response.Observe(rec, r)
-			_, s := response.WithState(w, r)
-			s.Release()
-			owned.End(true)
-		},
-		"the State first": func() {
-			r, s := response.WithState(rec, r)
-			_, owned := response.Observe(rec, r)
-			owned.End(true)
-			s.Release()
-		},
-	} {
-		if n := testing.AllocsPerRun(100, begin); n > 1 {
-			t.Errorf("%s: %v allocations, want 1", name, n)
-		}
-	}
-	// Both are claimed once: neither serves a second State or Writer.
-	w, _ := response.Observe(rec, r)
-	r1, _ := response.WithState(w, r)
-	r2, _ := response.WithState(w, r)
-	if r1 == r2 {
-		t.Error("two requests share a State")
-	}
-	again, _ := response.Observe(rec, r1)
-	third, _ := response.Observe(rec, r1)
-	if again == w || third == again {
-		t.Error("two Observers share a Writer around different writers")
-	}
-}
-
 func TestOnDoneIsCalledOnceWhenTheHandlerHasReturned(t *testing.T) {
 	t.Parallel()
 	for name, returned := range map[string]bool{"return": true, "panic": false} {
-		w, owned := response.Observe(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+		w, end := observe(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 		calls := 0
 		w.OnDone(func() { calls++ })
 		w.OnDone(func() { calls++ })
 		if calls != 0 || w.Ended() {
 			t.Errorf("%s: %d calls before the end, ended %v", name, calls, w.Ended())
 		}
-		owned.End(returned)
+		end(returned)
 		w.OnDone(func() { calls++ })
-		owned.End(returned)
+		end(returned)
 		if calls != 3 || !w.Ended() {
 			t.Errorf("%s: %d calls after the end, want 3; ended %v", name, calls, w.Ended())
 		}
@@ -556,9 +449,10 @@ func TestAllocations(t *testing.T) {
 	s := &stage{limit: 99, hold: true}
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(body) })
 	if n := testing.AllocsPerRun(100, func() {
-		w, owned := response.Observe(rec, r)
-		h.ServeHTTP(w, r)
-		owned.End(true)
+		turn := response.Observe(rec, r)
+		defer turn.End()
+		h.ServeHTTP(turn.Writer, r)
+		turn.Returned = true
 	}); n > 1 {
 		t.Errorf("observing a response allocates %v times", n)
 	}
@@ -568,12 +462,6 @@ func TestAllocations(t *testing.T) {
 		response.Serve(h, rec, r, s)
 	}); n > 2 { // one is the string that stage records
 		t.Errorf("holding a response allocates %v times", n)
-	}
-	if n := testing.AllocsPerRun(100, func() {
-		_, s := response.WithState(rec, r)
-		s.Release()
-	}); n > 1 {
-		t.Errorf("a State and the request's copy allocate %v times", n)
 	}
 }
 
@@ -619,7 +507,7 @@ func (w *lateWriter) Write(p []byte) (int, error) {
 func TestOnDoneWaitsForTheWriteUnderWay(t *testing.T) {
 	t.Parallel()
 	next := &lateWriter{ResponseWriter: httptest.NewRecorder(), entered: make(chan struct{}), done: new(atomic.Bool)}
-	cw, owned := response.Observe(next, httptest.NewRequest("GET", "/", nil))
+	cw, end := observe(next, httptest.NewRequest("GET", "/", nil))
 	next.cw = cw
 	cw.OnDone(func() { next.done.Store(true) })
 	written := make(chan struct{})
@@ -628,7 +516,7 @@ func TestOnDoneWaitsForTheWriteUnderWay(t *testing.T) {
 		io.WriteString(cw, "left behind")
 	}()
 	<-next.entered
-	owned.End(true)
+	end(true)
 	<-written
 	if next.early || !next.done.Load() {
 		t.Errorf("during the write: %v, afterwards: %v", next.early, next.done.Load())

@@ -147,11 +147,12 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.RequestURI != "*" && m.needsTwoSteps(r):
 		m.serveInTwoSteps(w, r)
 	default:
-		before := response.PatternOf(w, r)
+		state := response.StateOf(w, r)
+		before := state.PatternPointer()
 		m.current.Load().ServeHTTP(w, r)
-		if r.Pattern != "" && response.PatternOf(w, r) == before {
+		if r.Pattern != "" && state.PatternPointer() == before {
 			// ServeMux redirected to the path of a route that ends in a slash.
-			response.KeepPattern(w, r)
+			state.KeepPattern(r)
 		}
 	}
 }

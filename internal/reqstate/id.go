@@ -1,5 +1,4 @@
-// Package uuid makes random (version 4) UUIDs as RFC 9562 §5.4 lays them out.
-package uuid
+package reqstate
 
 import (
 	"encoding/binary"
@@ -7,13 +6,13 @@ import (
 	"math/rand/v2"
 )
 
-// New returns a version 4 UUID in its text form of 36 characters. It is safe
-// for concurrent use.
+// NewID returns a random UUID (version 4, RFC 9562 §5.4) in its text form of 36
+// characters. It is safe for concurrent use by multiple goroutines.
 //
-// The 122 random bits come from the runtime's generator, ChaCha8 keyed by the
-// operating system: nobody guesses the next, but unlike crypto/rand it makes
-// no promise to keep secrets. The ids tell requests apart; they grant nothing.
-func New() string {
+// The 122 random bits come from the runtime's ChaCha8 generator, which is seeded
+// by the operating system. Its output cannot be predicted, but unlike crypto/rand
+// it is not meant for secrets. An ID distinguishes requests; it grants no access.
+func NewID() string {
 	var b [16]byte
 	binary.LittleEndian.PutUint64(b[:8], rand.Uint64())
 	binary.LittleEndian.PutUint64(b[8:], rand.Uint64())

@@ -1,0 +1,218 @@
+// Package reqstate holds the facts about one request that its middleware share:
+// the id, the matched pattern, the logger and the trusted proxies.
+//
+// The facts are in a [State], which is part of the request's context. The
+// outermost middleware that needs a State adds it, and inner ones find it there.
+// Therefore the request is copied only once, and outer middleware learn the facts
+// that inner ones set, for example the matched pattern, although they hold an
+// older copy of the request.
+//
+// Handlers can keep a State, so it is never reused for another request.
+package reqstate
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/stanza-go/framework/pkg/http/internal/clientip"
+)
+
+// A State is the shared state of one request, and the context of the copy of the
+// request that [State.Begin] returns.
+//
+// Its methods are safe for concurrent use by multiple goroutines, except Begin
+// and End: a handler that runs under [http.TimeoutHandler] may still be running
+// when outer middleware reads the State.
+type State struct {
+	context.Context // of the original request
+
+	original *http.Request
+	request  http.Request // the copy that carries the State
+
+	id         atomic.Pointer[string]
+	pattern    atomic.Pointer[string]
+	baseLogger atomic.Pointer[slog.Logger] // without attributes of the request
+	logger     atomic.Pointer[slog.Logger] // derived from baseLogger
+	trusted    atomic.Pointer[clientip.Set]
+
+	closeConnection atomic.Bool
+
+	usedValues atomic.Int32
+	values     [maxValues]string
+}
+
+// maxValues is the number of header values that have room in a State, enough for
+// the documented chain.
+const maxValues = 18
+
+type stateKey struct{}
+
+// LoggerKey is the context key of a request's [*slog.Logger].
+type LoggerKey struct{}
+
+// Of returns the State in ctx, or nil.
+func Of(ctx context.Context) *State {
+	s, _ := ctx.Value(stateKey{}).(*State)
+	return s
+}
+
+// Begin makes s, which must be new, the State of r. It returns a copy of r whose
+// context is s. The copy is in the State's own memory. The caller must call End
+// when the handler has returned.
+func (s *State) Begin(r *http.Request) *http.Request {
+	s.Context, s.original = r.Context(), r
+	s.request = *r.WithContext(s)
+	return &s.request
+}
+
+// End copies to the original request the fields that a server and outer middleware
+// read after the handler has returned: the multipart form, whose temporary files
+// the server removes, and the pattern. It does not change the copy of the request,
+// which handlers may still hold.
+func (s *State) End() {
+	if form := s.request.MultipartForm; form != nil {
+		s.original.MultipartForm = form
+	}
+	// A router sets the pattern in the State, even if it was called with another
+	// copy of the request. An http.ServeMux sets it in the request it is called
+	// with, which may be the State's copy.
+	pattern := s.Pattern()
+	if pattern == "" {
+		pattern = s.request.Pattern
+	}
+	if pattern != "" {
+		s.original.Pattern = pattern
+	}
+}
+
+// Carries reports whether r is the copy of the request that Begin returned. s may
+// be nil.
+func (s *State) Carries(r *http.Request) bool { return s != nil && r == &s.request }
+
+// Value returns the State for its own key and the request's logger, if it has
+// one, for [LoggerKey].
+func (s *State) Value(key any) any {
+	switch key {
+	case stateKey{}:
+		return s
+	case LoggerKey{}:
+		if l := s.Logger(); l != nil {
+			return l
+		}
+	}
+	return s.Context.Value(key)
+}
+
+// ID returns the request's id, or "" if it has none.
+func (s *State) ID() string { return load(&s.id) }
+
+// SetID sets the request's id if it has none yet, and returns the id that it has
+// then.
+func (s *State) SetID(id string) string {
+	kept := s.Values(1)
+	kept[0] = id
+	s.id.CompareAndSwap(nil, &kept[0])
+	return s.ID()
+}
+
+// Pattern returns the pattern of the route that matched, or "".
+func (s *State) Pattern() string { return load(&s.pattern) }
+
+// PatternPointer returns the last argument of SetPattern. It is nil if SetPattern
+// was not called, or if s is nil.
+func (s *State) PatternPointer() *string {
+	if s == nil {
+		return nil
+	}
+	return s.pattern.Load()
+}
+
+// SetPattern sets the pattern of the route that matched. If routers are nested,
+// the innermost one sets it last. The string must not change afterwards. If s is
+// nil, SetPattern does nothing.
+func (s *State) SetPattern(pattern *string) {
+	if s != nil {
+		s.pattern.Store(pattern)
+	}
+}
+
+// KeepPattern calls SetPattern with a copy of r.Pattern.
+func (s *State) KeepPattern(r *http.Request) {
+	if s != nil {
+		pattern := r.Pattern
+		s.SetPattern(&pattern)
+	}
+}
+
+// CloseConnection asks for the connection of an HTTP/1 request to be closed after
+// the response, without waiting for the rest of the request's body. Nothing
+// happens until the handler has returned, because under [http.TimeoutHandler] the
+// response may be written while the handler is still running.
+func (s *State) CloseConnection() { s.closeConnection.Store(true) }
+
+// ClosesConnection reports whether CloseConnection was called for a request over
+// HTTP/1.
+func (s *State) ClosesConnection() bool {
+	return s.closeConnection.Load() && s.original.ProtoMajor == 1
+}
+
+// Trusted returns the proxies that are trusted to report the client's address. It
+// returns nil if s is nil.
+func (s *State) Trusted() *clientip.Set {
+	if s == nil {
+		return nil
+	}
+	return s.trusted.Load()
+}
+
+// Trust adds to the trusted proxies.
+func (s *State) Trust(proxies *clientip.Set) {
+	for {
+		before := s.trusted.Load()
+		if s.trusted.CompareAndSwap(before, before.And(proxies)) {
+			return
+		}
+	}
+}
+
+// SetLogger sets the logger from which Logger derives the request's logger.
+func (s *State) SetLogger(base *slog.Logger) { s.baseLogger.Store(base) }
+
+// Logger returns the request's logger, or nil if SetLogger was not called. Once
+// the request has an id, the logger adds it to each line as request_id.
+func (s *State) Logger() *slog.Logger {
+	if l := s.logger.Load(); l != nil {
+		return l
+	}
+	l := s.baseLogger.Load()
+	id := s.ID()
+	if l == nil || id == "" {
+		return l
+	}
+	l = l.With(slog.String("request_id", id))
+	s.logger.Store(l)
+	return l
+}
+
+// Values returns n empty strings for use as header values. They are part of the
+// State's memory if it has room for them, and never returned a second time. It
+// allocates them if s is nil.
+func (s *State) Values(n int) []string {
+	if s == nil {
+		return make([]string, n)
+	}
+	end := int(s.usedValues.Add(int32(n)))
+	if end > len(s.values) {
+		return make([]string, n)
+	}
+	return s.values[end-n : end : end]
+}
+
+func load(p *atomic.Pointer[string]) string {
+	if s := p.Load(); s != nil {
+		return *s
+	}
+	return ""
+}

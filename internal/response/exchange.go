@@ -1,0 +1,159 @@
+package response
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
+)
+
+// An exchange is the memory of one request: its first [Writer], and room for the State
+// and the copy of the request that go with it. Handlers can keep each of them, so an
+// exchange is never reused.
+//
+// [Observe] and [Enter] allocate an exchange for a request that has none, and use its
+// Writer. The State is taken by the first call of Enter that needs one. With a Router in
+// a Server, for example, the Server's handler observes, and RequestID enters:
+//
+//	Server     Observe   allocates the exchange, uses writer
+//	RequestID  Enter     takes state, shares writer
+//	Metrics    Enter     shares both
+type exchange struct {
+	writer     Writer
+	state      reqstate.State
+	stateTaken atomic.Bool
+}
+
+// newExchange returns a new exchange.
+func newExchange() *exchange {
+	e := new(exchange)
+	e.writer.exchange = e
+	return e
+}
+
+// takeState returns the State of the exchange to the first caller, and a new one to all
+// others. e may be nil.
+func (e *exchange) takeState() *reqstate.State {
+	if e != nil && e.stateTaken.CompareAndSwap(false, true) {
+		return &e.state
+	}
+	return new(reqstate.State)
+}
+
+// A Turn is the time during which one middleware serves a request, from [Enter] or
+// [Observe] to [Turn.End]. The middleware must call the next handler with Writer and
+// Request.
+type Turn struct {
+	Writer  *Writer
+	Request *http.Request
+	State   *reqstate.State // of Request; nil only after Observe
+
+	// Returned must be set when the next handler has returned. If it is false when End
+	// is called, the handler has panicked.
+	Returned bool
+
+	next      http.ResponseWriter // the argument of Enter or Observe
+	newWriter bool                // Writer was made for this turn
+	newState  bool                // State was made for this turn
+}
+
+// Enter begins the turn of a middleware that needs a Writer and a State. It shares those
+// that the request has, and adds those that are missing:
+//
+//	                   r has a State   r has no State
+//	w is a *Writer     nothing         a State
+//	w is another type  a Writer        both
+//
+// If w is a *Writer and r has no State, r has not met Enter before, or a handler has made
+// r and passes it on with its own writer. If w is another type and r has a State, other
+// middleware has wrapped the Writer.
+//
+//	turn := response.Enter(w, r)
+//	defer turn.End()
+//	next.ServeHTTP(turn.Writer, turn.Request)
+//	turn.Returned = true
+func Enter(w http.ResponseWriter, r *http.Request) Turn {
+	t := Observe(w, r)
+	if t.State == nil {
+		t.State, t.newState = t.Writer.exchange.takeState(), true
+		t.Request = t.State.Begin(r)
+		t.Writer.state.CompareAndSwap(nil, t.State)
+		if t.newWriter {
+			t.Writer.req = t.Request
+		}
+	}
+	return t
+}
+
+// Observe begins the turn of a middleware that needs a Writer but not a State. It makes
+// a Writer if w is of another type. It does not copy the request.
+func Observe(w http.ResponseWriter, r *http.Request) Turn {
+	cw, shared := w.(*Writer)
+	if state := cw.State(); state.Carries(r) { // found without a search in the context
+		return Turn{Writer: cw, Request: r, State: state}
+	}
+	t := Turn{Writer: cw, Request: r, State: reqstate.Of(r.Context()), next: w, newWriter: !shared}
+	switch {
+	case shared:
+		if t.State != nil {
+			cw.state.CompareAndSwap(nil, t.State)
+		}
+		return t
+	case t.State != nil:
+		t.Writer = new(Writer)
+	default:
+		t.Writer = &newExchange().writer
+	}
+	t.Writer.start(w, r, t.State)
+	return t
+}
+
+// End ends the turn. It must be deferred. If the turn began with a new Writer, End ends
+// the response. If it began with a new State, End ends the State and, if
+// [reqstate.State.CloseConnection] was called, makes the server close the connection.
+func (t *Turn) End() {
+	if t.newState {
+		defer t.endState()
+	}
+	if t.newWriter {
+		t.Writer.end(t.Returned)
+	}
+}
+
+func (t *Turn) endState() {
+	t.State.End()
+	if t.State.ClosesConnection() {
+		LimitReached(t.next)
+	}
+}
+
+// Status returns the final status of the response. It is 500 if the handler has panicked
+// before it wrote anything, because the server then closes the connection.
+func (t *Turn) Status() int {
+	if !t.Returned && !t.Writer.Committed() {
+		return http.StatusInternalServerError
+	}
+	return t.Writer.Status()
+}
+
+// StateOf returns the state of the request that w answers or, if w is not a
+// [Writer], the state in the context of r. It is nil if there is none.
+func StateOf(w http.ResponseWriter, r *http.Request) *reqstate.State {
+	if cw, ok := w.(*Writer); ok {
+		if state := cw.State(); state != nil {
+			return state
+		}
+	}
+	return reqstate.Of(r.Context())
+}
+
+// LimitReached has the effect on the server's own writer, which it finds through
+// Unwrap methods, of an [http.MaxBytesReader] that has reached its limit: the
+// server closes the connection after the response. It waits a little before it does
+// so, because unread bytes would otherwise cost the client the response.
+func LimitReached(w http.ResponseWriter) {
+	limited := http.MaxBytesReader(Innermost(w), io.NopCloser(strings.NewReader("x")), 0)
+	_, _ = limited.Read(make([]byte, 1)) // the error is the purpose
+}

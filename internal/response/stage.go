@@ -1,0 +1,114 @@
+package response
+
+import (
+	"io"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
+)
+
+// A Cause is the reason for the release of a held response.
+type Cause int
+
+const (
+	// Full means that the body exceeds the limit that the stage asked for.
+	Full Cause = iota
+	// Flush means that the handler wants the bytes so far to reach the client.
+	Flush
+	// End means that the handler has returned: the body is complete.
+	End
+)
+
+// A Stage inspects or rewrites the responses of one middleware. For each response,
+// each method is called at most once, Hold first. The methods must not call those
+// of [http.ResponseWriter] on the Writer. A Stage is shared by all requests, so its
+// methods must be safe for concurrent use by multiple goroutines.
+type Stage interface {
+	// Hold is called when the status ([Writer.Status]) and the header h are known
+	// and nothing has been sent. It returns how many bytes of the body may be held
+	// before Release must be called. If it returns false, the response passes and
+	// Release is not called. Hold may change h.
+	//
+	// Hold is also called for responses that cannot have a body. They always pass.
+	Hold(w *Writer, h http.Header) (limit int, ok bool)
+
+	// Release decides what is sent of a held response: the status, the body, and
+	// the encoder through which the body passes, or nil. If why is Full, body may
+	// be only the beginning of what was written. Release may change h. The returned
+	// body must be a part of the given one or newly allocated.
+	//
+	// Release is not called for a body that is longer or shorter than its
+	// Content-Length. Such a body is sent as it is, for the server to reject.
+	Release(w *Writer, h http.Header, body []byte, why Cause) (status int, send []byte, enc Encoder)
+}
+
+// An Encoder rewrites the body on its way to the next writer.
+type Encoder interface {
+	io.Writer
+	// Flush makes everything written so far decodable by the client.
+	Flush() error
+	// Close ends the encoded stream and gives up the encoder.
+	Close() error
+	// Abandon gives up the encoder without ending the stream and without writing
+	// anything, so that a truncated response does not look complete.
+	Abandon()
+}
+
+// Serve calls next with a Writer that holds its response for stage, and ends the
+// response when next returns.
+//
+// If next panics, a held body is dropped and an encoded one remains visibly
+// incomplete. If the body cannot be completed, because the encoder failed or the
+// handler wrote less than it declared, Serve aborts the connection by panicking with
+// [http.ErrAbortHandler]. It does not if the next writer failed, because then the
+// client has disconnected, or if an outer handler has returned already, because then
+// nothing would recover from the panic.
+func Serve(next http.Handler, w http.ResponseWriter, r *http.Request, stage Stage) {
+	outer, _ := w.(*Writer)
+	state := outer.State()
+	if state == nil {
+		state = reqstate.Of(r.Context())
+	}
+	cw := newStaged(outer, stage)
+	cw.start(w, r, state)
+	returned := false
+	defer cw.cancelUnless(&returned)
+	next.ServeHTTP(cw, r)
+	returned = true
+	if err := cw.finish(); err != nil && !cw.outerEnded() {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// A staged is a Writer with a stage.
+type staged struct {
+	Writer
+	holding
+}
+
+// A stagedPair is a Writer with a stage and room for another one inside it, because
+// Compress and ETag are usually used together. The second is taken by the first call
+// of [Serve] with the first Writer, and never given back.
+type stagedPair struct {
+	first, second staged
+	secondTaken   atomic.Bool
+}
+
+// newStaged returns a Writer for stage: the second of the pair whose first is outer,
+// if it has not been taken, or the first of a new pair.
+func newStaged(outer *Writer, stage Stage) *Writer {
+	if outer != nil && outer.holding != nil && outer.pair != nil && outer.pair.secondTaken.CompareAndSwap(false, true) {
+		return outer.pair.second.prepare(stage, nil)
+	}
+	pair := new(stagedPair)
+	return pair.first.prepare(stage, pair)
+}
+
+// prepare returns the Writer, with its stage. pair is the pair whose first it is, or
+// nil.
+func (s *staged) prepare(stage Stage, pair *stagedPair) *Writer {
+	s.stage, s.pair, s.declared = stage, pair, -1
+	s.Writer.holding = &s.holding
+	return &s.Writer
+}
