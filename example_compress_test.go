@@ -59,8 +59,8 @@ func ExampleCompressConfig() {
 	// /text: ""
 }
 
-// An encoder named gzip replaces the built-in one. This one uses another
-// implementation of the same interface; here it is compress/gzip again.
+// An encoder named gzip replaces the built-in one, for example by a faster
+// implementation. This example uses compress/gzip to avoid a dependency.
 func ExampleCompressEncoder() {
 	router := http.NewRouter()
 	router.Use(http.Compress(http.CompressConfig{

@@ -31,7 +31,8 @@ func ExampleETag() {
 	// 304 "3610a6869a71bb4c"
 }
 
-// Weak tags say that two bodies are equivalent, not that they are identical.
+// Equal weak tags mean that two bodies are equivalent, but not that they are
+// identical.
 func ExampleETagConfig() {
 	router := http.NewRouter()
 	router.Use(http.ETag(http.ETagConfig{Weak: true}))

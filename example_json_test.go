@@ -13,7 +13,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// If the body is invalid, BindJSON responds with 400 and says what is wrong;
+// If the body is invalid, BindJSON responds with 400 and describes the problem;
 // the handler only has to return.
 func ExampleBindJSON() {
 	handler := func(w http.ResponseWriter, r *http.Request) {

@@ -102,6 +102,22 @@ func ExampleMetrics_Collect() {
 	// GET unmatched 4xx 1
 }
 
+// Collect can be passed to [http.PrometheusHandler].
+func ExampleMetrics_Collect_prometheus() {
+	metrics := http.NewMetrics()
+	router := http.NewRouter()
+	router.Use(metrics.Middleware())
+	router.HandleFunc("GET /metrics", http.PrometheusHandler(metrics.Collect))
+
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	fmt.Print(rec.Body)
+	// Output:
+	// # HELP http_requests_in_flight Requests being served.
+	// # TYPE http_requests_in_flight gauge
+	// http_requests_in_flight 1
+}
+
 // The counters of a MetricsStats are plain numbers to compute with. Encoded as
 // JSON, they have lower-case names.
 func ExampleMetricsStats() {

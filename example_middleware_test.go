@@ -148,7 +148,7 @@ func ExampleMaxBody_error() {
 	// Output: 413 {"error":"at most 5 bytes are allowed"}
 }
 
-// The header is set on every response, including errors.
+// The security headers are set on every response, including errors.
 func ExampleSecureHeaders() {
 	router := http.NewRouter()
 	router.Use(http.SecureHeaders(http.SecureHeadersConfig{}))
@@ -169,7 +169,7 @@ func ExampleSecureHeaders() {
 }
 
 // This site is always served over HTTPS and may frame its own pages. A handler
-// can replace a field of the header, as for /map.
+// can replace a header, as the one for /map does.
 func ExampleSecureHeadersConfig() {
 	router := http.NewRouter()
 	router.Use(http.SecureHeaders(http.SecureHeadersConfig{

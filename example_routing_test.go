@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing/fstest"
 
 	"github.com/stanza-go/framework/pkg/http"
@@ -50,6 +51,22 @@ func ExampleRouter() {
 	// GET  http://example.com/files/a/info  GET /files/{name}/info
 	// POST http://example.com/files/a       /files/
 	// GET  http://cdn.example.com/files/a   GET cdn.example.com/files/
+}
+
+// The zero value is ready to use, for example in a struct.
+func ExampleRouter_zeroValue() {
+	var site struct {
+		router http.Router
+		visits atomic.Int64
+	}
+	site.router.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "visit %d", site.visits.Add(1))
+	})
+
+	rec := httptest.NewRecorder()
+	site.router.ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+	fmt.Println(rec.Body)
+	// Output: visit 1
 }
 
 // Any [http.Handler] can be registered, for example a file server.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"net"
+	nethttp "net/http"
 	"syscall"
 	"time"
 
@@ -73,7 +74,8 @@ func ExampleServer_Start() {
 	// Output: true
 }
 
-// Stop waits until active requests have their complete response.
+// Stop waits for active requests. This one sends its response only after Stop
+// has been called.
 func ExampleServer_Stop() {
 	started := make(chan struct{})
 	stopping := make(chan struct{})
@@ -83,7 +85,12 @@ func ExampleServer_Stop() {
 		<-stopping
 		io.WriteString(w, "the complete report")
 	})
-	server := http.NewServer(router, http.WithAddr("127.0.0.1:0"))
+	server := http.NewServer(router,
+		http.WithAddr("127.0.0.1:0"),
+		http.WithHTTPServer(func(hs *nethttp.Server) {
+			hs.RegisterOnShutdown(func() { close(stopping) })
+		}),
+	)
 	if err := server.Start(context.Background()); err != nil {
 		log.Fatal(err)
 	}
@@ -102,13 +109,51 @@ func ExampleServer_Stop() {
 		report <- body
 	}()
 	<-started
-	go close(stopping)
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := server.Stop(ctx)
 	fmt.Printf("%s %v\n", <-report, err)
 	// Output: the complete report <nil>
+}
+
+// Stop closes WebSockets with code 1001. Their handlers only need to return
+// when reading fails.
+func ExampleServer_Stop_webSocket() {
+	router := http.NewRouter()
+	router.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) {
+		conn, err := http.Upgrader{}.Upgrade(w, r)
+		if err != nil {
+			return // Upgrade has sent an error response
+		}
+		defer conn.Close()
+		for {
+			if _, _, err := conn.ReadMessage(); err != nil {
+				return
+			}
+		}
+	})
+	server := http.NewServer(router, http.WithAddr("127.0.0.1:0"))
+	if err := server.Start(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	conn, _, err := http.Dial(context.Background(), "ws://"+server.Addr()+"/ws", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+
+	stopped := make(chan error)
+	go func() { stopped <- server.Stop(context.Background()) }()
+	_, _, err = conn.ReadMessage()
+	var closeErr *http.CloseError
+	if errors.As(err, &closeErr) {
+		fmt.Println(closeErr.Code == http.CloseGoingAway)
+	}
+	fmt.Println(<-stopped)
+	// Output:
+	// true
+	// <nil>
 }
 
 // Most main functions end with Run. It returns after SIGINT (Ctrl-C) or SIGTERM
