@@ -1,6 +1,6 @@
-// Package browser_test has a real browser, headless Chromium, use an API from
-// pages of other origins, and compares what it lets them see with what the
-// configuration of CORS says.
+// Package browser_test runs headless Chromium with pages of other origins that
+// use an API, and checks that the pages can read exactly the responses that the
+// CORS configuration allows.
 package browser_test
 
 import (
@@ -23,8 +23,8 @@ import (
 //go:embed page.html
 var page []byte
 
-// patience is how long the browser may take for all pages together. It bounds
-// a test that hangs.
+// patience is how long the browser may take for all pages, so that a test that
+// hangs fails.
 const patience = 3 * time.Minute
 
 // An experiment is one call of fetch in a page.
@@ -32,14 +32,14 @@ type experiment struct {
 	Name    string         `json:"name"`
 	URL     string         `json:"url"`
 	Init    map[string]any `json:"init,omitempty"`
-	Header  string         `json:"header,omitempty"` // of the response, to read
+	Header  string         `json:"header,omitempty"` // response header to read
 	Sandbox bool           `json:"sandbox,omitempty"`
 
-	want string // what the page sees; "refused" for a TypeError
-	runs bool   // whether the request reaches the handler
+	want string // result in the page; "refused" for a TypeError
+	runs bool   // whether the request should reach the handler
 }
 
-// A visit is one page, at the origin of its URL.
+// A visit is one page and its experiments. The page has the origin of its URL.
 type visit struct {
 	name, url   string
 	experiments []experiment
@@ -63,7 +63,7 @@ func TestPagesOfOtherOriginsInChromium(t *testing.T) {
 		AllowHeaders:     []string{"Content-Type", "X-Custom"},
 		ExposeHeaders:    []string{"X-Total"},
 		AllowCredentials: true,
-		MaxAge:           -1, // each experiment has its own preflight
+		MaxAge:           -1, // so that each experiment sends a preflight
 	})
 	open := startAPI(t, http.CORSConfig{
 		AllowOrigins:  []string{"*"},
@@ -101,7 +101,7 @@ type api struct {
 	url string
 
 	mu         sync.Mutex
-	requests   map[string]int // that reached the handler, by URL
+	requests   map[string]int // requests that reached the handler, by URL
 	preflights int
 }
 
@@ -127,8 +127,8 @@ func startAPI(t *testing.T, cors http.CORSConfig) *api {
 	return a
 }
 
-// answer names the method, and what came with the request: a header, a cookie,
-// a body.
+// answer responds with the request's method and whether the request had a
+// header, a cookie, or a body.
 func (a *api) answer(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	a.requests[a.url+r.URL.String()]++
@@ -158,7 +158,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request) {
 		http.WriteError(w, http.StatusForbidden, "forbidden")
 		return
 	}
-	_, _ = w.Write([]byte(strings.Join(got, " "))) // if the browser is gone, the test notices
+	_, _ = w.Write([]byte(strings.Join(got, " "))) // if the browser has exited, the test fails elsewhere
 }
 
 func (a *api) countPreflights(next http.Handler) http.Handler {
@@ -172,7 +172,7 @@ func (a *api) countPreflights(next http.Handler) http.Handler {
 	})
 }
 
-// ran returns how often a request for the URL has reached the handler.
+// ran returns how many requests for the URL have reached the handler.
 func (a *api) ran(url string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -214,7 +214,7 @@ func (a *api) fromAllowedOrigin() []experiment {
 func (a *api) fromRefusedOrigin() []experiment {
 	u := a.url + "/refused/"
 	return []experiment{
-		{Name: "plain GET", URL: u + "get", want: "refused", runs: true}, // browsers ask nobody
+		{Name: "plain GET", URL: u + "get", want: "refused", runs: true}, // browsers send no preflight
 		{Name: "GET with credentials", URL: u + "cookie", Init: options{"credentials": "include"}, want: "refused", runs: true},
 		{Name: "custom header", URL: u + "custom", Init: options{"headers": options{"X-Custom": "c"}}, want: "refused"},
 		{Name: "PUT with JSON", URL: u + "put", Init: withJSON("PUT"), want: "refused"},
@@ -222,8 +222,8 @@ func (a *api) fromRefusedOrigin() []experiment {
 	}
 }
 
-// fromSubdomain is what a page at host gets to see, by whether the pattern
-// takes its host in.
+// fromSubdomain returns experiments for a page at host. allowed reports whether
+// the pattern includes the host.
 func (a *api) fromSubdomain(host string, allowed bool) []experiment {
 	u := a.url + "/" + host + "/"
 	get, put := "refused", "refused"
@@ -236,8 +236,8 @@ func (a *api) fromSubdomain(host string, allowed bool) []experiment {
 	}
 }
 
-// openToAll is what any page may do with an API that allows all origins, and
-// none with credentials.
+// openToAll returns experiments for an API that allows all origins, but no
+// credentials.
 func (a *api) openToAll(from string) []experiment {
 	u := a.url + "/" + from + "/"
 	return []experiment{
@@ -252,7 +252,7 @@ func (a *api) openToAll(from string) []experiment {
 	}
 }
 
-// browse has the browser visit each page in turn and notes what it saw.
+// browse makes the browser visit each page in turn and records the results.
 func browse(t *testing.T, chromium string, l net.Listener, visits []*visit) {
 	t.Helper()
 	done := make(chan struct{})
@@ -261,7 +261,7 @@ func browse(t *testing.T, chromium string, l net.Listener, visits []*visit) {
 	router := http.NewRouter()
 	router.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(page) // if the browser is gone, the test notices
+		_, _ = w.Write(page) // if the browser has exited, the test fails elsewhere
 	})
 	router.HandleFunc("GET /plan", func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
@@ -292,8 +292,8 @@ func browse(t *testing.T, chromium string, l net.Listener, visits []*visit) {
 	}
 }
 
-// startBrowser opens url in a browser of its own until the test ends. What it
-// returns gives the end of what the browser has printed.
+// startBrowser opens url in a new browser, which runs until the test ends. The
+// returned function returns the last part of the browser's output.
 func startBrowser(t *testing.T, chromium, url string) (output func() string) {
 	t.Helper()
 	cmd := exec.Command(chromium,
@@ -303,8 +303,8 @@ func startBrowser(t *testing.T, chromium, url string) (output func() string) {
 		"--remote-debugging-port=0", "--user-data-dir="+tools.Profile(t), url)
 	printed := new(tail)
 	cmd.Stdout, cmd.Stderr = printed, printed
-	cmd.WaitDelay = 5 * time.Second                       // for children that hold its output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to end its children with it
+	cmd.WaitDelay = 5 * time.Second                       // its child processes may keep its output open
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that its child processes can be killed too
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -312,12 +312,12 @@ func startBrowser(t *testing.T, chromium, url string) (output func() string) {
 		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
 			t.Errorf("the browser has ended early: %v\n%s", err, printed)
 		}
-		_ = cmd.Wait() // says only that it was killed
+		_ = cmd.Wait() // reports only that it was killed
 	})
 	return printed.String
 }
 
-// A tail keeps the last of what is written to it.
+// A tail is a writer that keeps the last part of the text written to it.
 type tail struct {
 	mu   sync.Mutex
 	text []byte
@@ -337,7 +337,7 @@ func (w *tail) String() string {
 	return string(w.text)
 }
 
-// listen takes a free port of the loopback interface.
+// listen listens on a free port of the loopback interface.
 func listen(t *testing.T) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -355,7 +355,7 @@ func serve(t *testing.T, l net.Listener, handler http.Handler) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// The browser keeps its connections as long as it likes.
+		// The browser may keep its connections open.
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if err := srv.Stop(ctx); err != nil {

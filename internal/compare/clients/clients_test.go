@@ -1,5 +1,5 @@
-// Package clients_test asks a server with the documented chain the way other
-// people's clients do: curl, Node's fetch, Go's own.
+// Package clients_test sends requests to a server with the documented chain
+// from other clients: curl, Node's fetch, and Go's http.Client.
 package clients_test
 
 import (
@@ -34,12 +34,12 @@ import (
 // A site is a running server with the documented chain.
 type site struct {
 	url string
-	ca  string // file of the certificate, if the server speaks TLS
+	ca  string // file with the certificate, if the server uses TLS
 }
 
-// start serves bodies of any type and length at /body until the test ends.
-// With encoders, zstd and brotli are offered beside gzip; with secure, TLS and
-// so HTTP/2.
+// start serves bodies of any type and length at /body until the test ends. If
+// encoders is true, it offers zstd and brotli as well as gzip. If secure is
+// true, it uses TLS and therefore HTTP/2.
 func start(t *testing.T, encoders, secure bool) site {
 	t.Helper()
 	config := http.CompressConfig{}
@@ -87,13 +87,13 @@ func start(t *testing.T, encoders, secure bool) site {
 func newZstd() http.CompressWriter {
 	zw, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {
-		panic(err) // an option is wrong
+		panic(err) // an option is invalid
 	}
 	return zw
 }
 
-// serveBody answers with as many bytes of a type as the query asks for, in
-// the way that it asks for.
+// serveBody responds with the type and number of bytes that the query asks for,
+// written in the way that it asks for.
 func serveBody(w http.ResponseWriter, r *http.Request) {
 	body := sample(http.QueryParamInt(r, "size", 0))
 	if mediaType := http.QueryParam(r, "type"); mediaType != "" {
@@ -118,12 +118,12 @@ func serveBody(w http.ResponseWriter, r *http.Request) {
 		body = body[len(body)/2:]
 		fallthrough
 	default:
-		_, _ = w.Write(body) // if the client is gone, the test notices
+		_, _ = w.Write(body) // if the client has disconnected, the test fails elsewhere
 	}
 }
 
-// text is a body that compresses about as well as prose; others are its
-// beginnings.
+// text returns a body that compresses about as well as prose. Shorter bodies
+// are prefixes of it.
 var text = sync.OnceValue(func() []byte {
 	var b bytes.Buffer
 	for i := 0; b.Len() < 10<<20; i++ {
@@ -133,7 +133,7 @@ var text = sync.OnceValue(func() []byte {
 	return b.Bytes()
 })
 
-// sample returns n bytes of text.
+// sample returns the first n bytes of text.
 func sample(n int) []byte { return text()[:n:n] }
 
 func digest(b []byte) string {
@@ -141,8 +141,8 @@ func digest(b []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// A question is one request for a body, and whether the answer is worth
-// compressing.
+// A question is one request for a body, and whether the response should be
+// compressed.
 type question struct {
 	mediaType, way string
 	size           int
@@ -152,8 +152,8 @@ func (q question) path() string {
 	return "/body?" + url.Values{"type": {q.mediaType}, "way": {q.way}, "size": {strconv.Itoa(q.size)}}.Encode()
 }
 
-// compressed reports whether the answer must come in a content coding to a
-// client that accepts some.
+// compressed reports whether the response must be compressed if the client
+// accepts an encoding.
 func (q question) compressed() bool {
 	text := q.mediaType != "image/png" && q.mediaType != "application/octet-stream"
 	return text && (q.size >= 1024 || q.way == "flush" && q.size > 1)
@@ -177,7 +177,7 @@ func questions() (all []question) {
 	return all
 }
 
-// An answer is what a client says it got.
+// An answer is the response as reported by a client.
 type answer struct {
 	Status int    `json:"status"`
 	Coding string `json:"coding"`
@@ -236,7 +236,7 @@ func TestCurlReadsTheSameBodies(t *testing.T) {
 			s := start(t, encoders, secure)
 			for _, compressed := range []bool{false, true} {
 				if encoders && !compressed {
-					continue // none of them is asked for
+					continue // the client does not request any of them
 				}
 				name := fmt.Sprintf("TLS %v, zstd and br %v, --compressed %v", secure, encoders, compressed)
 				t.Run(name, func(t *testing.T) { curl.askAll(t, s, compressed) })
@@ -245,7 +245,7 @@ func TestCurlReadsTheSameBodies(t *testing.T) {
 	}
 }
 
-// A curl is the program and what it can do.
+// A curl is the program's path and the output of its option --version.
 type curl struct{ path, version string }
 
 func newCurl(t *testing.T) curl {
@@ -259,10 +259,10 @@ func newCurl(t *testing.T) curl {
 	return curl{path, string(version)}
 }
 
-// speaksHTTP2 reports whether this curl was built with HTTP/2.
+// speaksHTTP2 reports whether curl supports HTTP/2.
 func (c curl) speaksHTTP2() bool { return regexp.MustCompile(`\bHTTP2\b`).MatchString(c.version) }
 
-// run runs curl with options and returns what it prints.
+// run runs curl with options and returns its output.
 func (c curl) run(t *testing.T, s site, options ...string) string {
 	t.Helper()
 	common := []string{"-q", "--silent", "--show-error", "--fail-early", "--noproxy", "*", "--max-time", "60"}
@@ -279,7 +279,7 @@ func (c curl) run(t *testing.T, s site, options ...string) string {
 	return string(out)
 }
 
-// askAll asks all questions in one run of curl, over one connection.
+// askAll asks all questions in one run of curl over one connection.
 func (c curl) askAll(t *testing.T, s site, compressed bool) {
 	dir := t.TempDir()
 	var config strings.Builder
@@ -317,7 +317,7 @@ func (c curl) askAll(t *testing.T, s site, compressed bool) {
 		if want := s.version(c); version != want {
 			t.Fatalf("curl spoke HTTP/%s, want %s", version, want)
 		}
-		// Of an empty body curl makes no file.
+		// If the body is empty, curl does not create a file.
 		body, err := os.ReadFile(filepath.Join(dir, strconv.Itoa(i)))
 		if err != nil && !os.IsNotExist(err) {
 			t.Fatal(err)
@@ -329,7 +329,7 @@ func (c curl) askAll(t *testing.T, s site, compressed bool) {
 	t.Logf("%d bodies by HTTP version and coding: %v", len(all), codings)
 }
 
-// version returns the version of HTTP that curl must speak with the site.
+// version returns the HTTP version that curl must use with the site.
 func (s site) version(c curl) string {
 	if s.ca != "" && c.speaksHTTP2() {
 		return "2"
@@ -355,7 +355,7 @@ func TestCurlRevalidatesByETag(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					// curl's own variable holds the first of several lines only.
+					// curl's variable contains only the first of several lines.
 					if !regexp.MustCompile(`(?im)^vary: .*accept-encoding`).Match(fields) {
 						t.Errorf("no Vary: Accept-Encoding in\n%s", fields)
 					}
@@ -385,8 +385,8 @@ func TestCurlRevalidatesByETag(t *testing.T) {
 	}
 }
 
-// fetchAll is a program for Node that fetches each URL on its standard input
-// and prints what it got.
+// fetchAll is a program for Node that fetches each URL from its standard input
+// and prints the response.
 const fetchAll = `
 const crypto = require('crypto');
 (async () => {

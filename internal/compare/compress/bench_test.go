@@ -15,20 +15,20 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// null takes a response and forgets it.
+// A null is a ResponseWriter that discards the response.
 type null struct{ header nethttp.Header }
 
 func (w *null) Header() nethttp.Header      { return w.header }
 func (w *null) WriteHeader(int)             {}
 func (w *null) Write(p []byte) (int, error) { return len(p), nil }
 
-// A contender answers one request with the body compressed, or compresses it.
+// A contender sends one compressed response, or only compresses the body.
 type contender struct {
 	name string
 	once func()
 }
 
-// contenders compress 10 KB each in its own way.
+// contenders returns the contenders, which compress 10 KB.
 func contenders(tb testing.TB) []contender {
 	body := sample("10 KB", 10<<10)
 	bare := func(zw interface {
@@ -88,8 +88,9 @@ func BenchmarkGzip10KB(b *testing.B) {
 	}
 }
 
-// BenchmarkRatio runs the contenders in turn, a response each, so that what
-// else the machine does is shared by all, and reports the medians as ratios.
+// BenchmarkRatio runs the contenders in turn, one response each, so that other
+// load on the machine affects all of them, and reports the ratios of the
+// medians.
 func BenchmarkRatio(b *testing.B) {
 	all := contenders(b)
 	times := make([][]time.Duration, len(all))

@@ -1,5 +1,5 @@
-// Package compress_test plugs other people's encoders into Compress and
-// measures the middleware against theirs.
+// Package compress_test uses encoders of other packages with Compress, and
+// compares the speed with their own middleware.
 package compress_test
 
 import (
@@ -22,14 +22,14 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// zstdEncoder is what an application writes to send zstd. One goroutine for
-// each encoder: with more, it would write to the response behind the handler's
-// back.
+// zstdEncoder returns an encoder for zstd as an application would write it. Its
+// concurrency is 1, because with more goroutines, the encoder would write to
+// the response while the handler runs.
 func zstdEncoder() http.CompressEncoder {
 	return http.CompressEncoder{Name: "zstd", Reuse: true, New: func() http.CompressWriter {
 		zw, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 		if err != nil {
-			panic(err) // an option is wrong
+			panic(err) // an option is invalid
 		}
 		return zw
 	}}
@@ -45,21 +45,21 @@ func gzipEncoder() http.CompressEncoder {
 	return http.CompressEncoder{Name: "gzip", Reuse: true, New: func() http.CompressWriter {
 		zw, err := gzip.NewWriterLevel(io.Discard, 6)
 		if err != nil {
-			panic(err) // the level is wrong
+			panic(err) // the level is invalid
 		}
 		return zw
 	}}
 }
 
-// middleware offers all three, zstd first.
+// middleware returns middleware that offers all three encodings, zstd first.
 func middleware() http.Middleware {
 	return http.Compress(http.CompressConfig{
 		Encoders: []http.CompressEncoder{zstdEncoder(), brotliEncoder(), gzipEncoder()},
 	})
 }
 
-// decode undoes a content coding with the decoder of the one who wrote the
-// encoder, and gzip's with the standard library's.
+// decode decodes a body with the decoder of the package that encoded it, or
+// with the standard library for gzip.
 func decode(coding string, r io.Reader) ([]byte, error) {
 	switch coding {
 	case "zstd":
@@ -83,7 +83,7 @@ func decode(coding string, r io.Reader) ([]byte, error) {
 	return nil, fmt.Errorf("unknown coding %q", coding)
 }
 
-// get sends a request that accepts what accept says and decodes the answer.
+// get sends a request with the given Accept-Encoding and decodes the response.
 func get(client *nethttp.Client, url, accept string) (coding string, body []byte, err error) {
 	r, err := nethttp.NewRequest("GET", url, nil)
 	if err != nil {
@@ -100,7 +100,7 @@ func get(client *nethttp.Client, url, accept string) (coding string, body []byte
 	return coding, body, err
 }
 
-// sample returns n bytes that compress like text. Each seed gives another.
+// sample returns n bytes that compress like text and depend on the seed.
 func sample(seed string, n int) []byte {
 	var b bytes.Buffer
 	for i := 0; b.Len() < n; i++ {
@@ -238,8 +238,8 @@ func TestNegotiationFollowsTheClientThenTheOrder(t *testing.T) {
 	}
 }
 
-// Each response of many at once must be its own, whichever encoder it got out
-// of the pool: those of responses that panicked half-way among them.
+// Concurrent responses must not mix, even if they reuse pooled encoders,
+// including encoders of responses that panicked halfway.
 func TestConcurrentResponsesAndPanicsDoNotMix(t *testing.T) {
 	t.Parallel()
 	handler := middleware()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -280,8 +280,8 @@ func TestConcurrentResponsesAndPanicsDoNotMix(t *testing.T) {
 	})
 }
 
-// The tag is of the plain body, so it is the same for each coding, and any of
-// them answers a client that comes back with another.
+// The tag is computed from the uncompressed body, so it is the same for every
+// encoding. A client may revalidate a body with a different encoding.
 func TestTagsAreTheSameForEveryCoding(t *testing.T) {
 	t.Parallel()
 	body := sample("tags", 32<<10)

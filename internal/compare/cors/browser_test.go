@@ -7,23 +7,24 @@ import (
 	"strings"
 )
 
-// A request is what a page wants, or what somebody forges who is no browser.
+// A request is a request from a page, or a forged one from a client that is not
+// a browser.
 type request struct {
-	origins     []string // lines of Origin
+	origins     []string // values of the header Origin
 	method      string
-	headers     []string // lines of Access-Control-Request-Headers
-	credentials bool     // whether the page asks for cookies to be sent
+	headers     []string // values of Access-Control-Request-Headers
+	credentials bool     // whether the page requests credentials mode "include"
 }
 
-// A verdict is what a browser makes of the answers.
+// A verdict is a browser's decision after the responses.
 type verdict struct {
-	preflight bool // the request may be sent
+	preflight bool // the request is allowed
 	read      bool // the page may read the response
-	exposed   bool // and the field X-Total of it
+	exposed   bool // the page may also read the header X-Total
 }
 
-// judge asks handler both questions about r and does with the answers what the
-// Fetch standard tells browsers to.
+// judge sends the preflight and the request to handler, and evaluates the
+// responses as the Fetch standard requires of browsers.
 func judge(handler nethttp.Handler, r request) (v verdict) {
 	ask := httptest.NewRequest(nethttp.MethodOptions, "/", nil)
 	ask.Header["Origin"] = r.origins
@@ -47,7 +48,7 @@ func judge(handler nethttp.Handler, r request) (v verdict) {
 	return v
 }
 
-// passesCheck is https://fetch.spec.whatwg.org/#concept-cors-check.
+// passesCheck implements https://fetch.spec.whatwg.org/#concept-cors-check.
 func (r request) passesCheck(h nethttp.Header) bool {
 	lines := h["Access-Control-Allow-Origin"]
 	if len(lines) != 1 {
@@ -62,7 +63,8 @@ func (r request) passesCheck(h nethttp.Header) bool {
 	return !r.credentials || slices.Equal(h["Access-Control-Allow-Credentials"], []string{"true"})
 }
 
-// passesPreflight is step 7 of https://fetch.spec.whatwg.org/#cors-preflight-fetch.
+// passesPreflight implements step 7 of
+// https://fetch.spec.whatwg.org/#cors-preflight-fetch.
 func (r request) passesPreflight(rec *httptest.ResponseRecorder) bool {
 	h := rec.Header()
 	if !r.passesCheck(h) || rec.Code < 200 || rec.Code > 299 {
@@ -85,7 +87,7 @@ func (r request) passesPreflight(rec *httptest.ResponseRecorder) bool {
 	return true
 }
 
-// list returns the elements of a list in lower case.
+// list returns the elements of a list in lowercase.
 func list(lines []string) []string {
 	return split([]string{strings.ToLower(strings.Join(lines, ","))})
 }

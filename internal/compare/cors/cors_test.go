@@ -15,7 +15,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// configs are configurations that all three packages can be given.
+// configs returns configurations that all three packages support.
 func configs() []http.CORSConfig {
 	origins := [][]string{
 		{"*"},
@@ -32,7 +32,7 @@ func configs() []http.CORSConfig {
 				for _, e := range [][]string{nil, {"X-Total"}, {"*"}} {
 					for _, credentials := range []bool{false, true} {
 						if credentials && slices.Contains(slices.Concat(o, h, e), "*") {
-							continue // not to be had together
+							continue // the combination is invalid
 						}
 						all = append(all, http.CORSConfig{AllowOrigins: o, AllowMethods: m, AllowHeaders: h,
 							ExposeHeaders: e, AllowCredentials: credentials})
@@ -44,13 +44,15 @@ func configs() []http.CORSConfig {
 	return all
 }
 
-// effective fills in the defaults, which the other packages do not share.
+// effective fills in the defaults, because the other packages have different
+// ones.
 func effective(c http.CORSConfig) http.CORSConfig {
 	if c.AllowMethods == nil {
 		c.AllowMethods = []string{"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
 	}
 	if c.AllowHeaders == nil {
-		// Without Origin, which jub0bs/cors refuses, as pages cannot set it.
+		// The default without Origin, which jub0bs/cors rejects because pages
+		// cannot set it.
 		c.AllowHeaders = []string{"Content-Type", "Accept", "Authorization"}
 	}
 	return c
@@ -86,8 +88,8 @@ func byRS(c http.CORSConfig, next nethttp.Handler) nethttp.Handler {
 	}).Handler(next)
 }
 
-// newRequest makes a request out of parts that matter to some configuration,
-// and half of the time out of broken ones.
+// newRequest returns a request made of parts that are relevant to some
+// configuration. Half of the requests contain invalid parts.
 func newRequest(r *rand.Rand) request {
 	pick := func(of []string) string { return of[r.IntN(len(of))] }
 	origin := pick([]string{"https", "http", "https", "http", "HTTPS", "httpss", ""}) +
@@ -102,7 +104,7 @@ func newRequest(r *rand.Rand) request {
 	if r.IntN(20) == 0 {
 		req.origins = append(req.origins, "https://example.com")
 	}
-	// Browsers send a sorted list in lower case, in one line, without spaces.
+	// Browsers send a sorted, lowercase list in one line, without spaces.
 	var names []string
 	for _, name := range []string{"accept", "authorization", "content-type", "x-custom", "x-other"} {
 		if r.IntN(4) == 0 {
@@ -110,11 +112,11 @@ func newRequest(r *rand.Rand) request {
 		}
 	}
 	switch r.IntN(8) {
-	case 0: // what proxies may make of it
+	case 0: // as proxies may rewrite it
 		req.headers = names
 	case 1:
 		req.headers = []string{strings.Join(names, " , ,\t")}
-	case 2: // what nobody should
+	case 2: // invalid
 		r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 		req.headers = []string{strings.Join(names, ",")}
 	case 3:
@@ -127,7 +129,7 @@ func newRequest(r *rand.Rand) request {
 	return req
 }
 
-// A question is one of those that a verdict answers.
+// A question is a question that a verdict answers.
 type question string
 
 const (
@@ -140,8 +142,8 @@ func (v verdict) answer(q question) bool {
 	return map[question]bool{preflight: v.preflight, read: v.read, exposed: v.exposed}[q]
 }
 
-// A difference is one that is meant. It applies where the peer answers a
-// question otherwise than this module, and the condition holds.
+// A difference is an intended difference between a peer and this module. It
+// applies if they answer the question differently and the condition holds.
 type difference struct {
 	peer      string
 	questions []question
@@ -187,7 +189,7 @@ func differences() []difference {
 	}
 }
 
-// canonical is the form in which browsers send an origin with a domain name.
+// canonical matches origins with a domain name in the form that browsers send.
 var canonical = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?::[1-9][0-9]*)?$`)
 
 func allowsMethod(c http.CORSConfig, method string) bool {
@@ -201,9 +203,9 @@ func sentByBrowser(lines []string) bool {
 	return slices.IsSorted(names) && (lines == nil || slices.Equal(lines, []string{strings.Join(names, ",")}))
 }
 
-// TestDecisions finds every difference between the three packages on generated
-// requests, and wants each to be one that is meant, and each that is meant to
-// show.
+// TestDecisions compares the decisions of the three packages on generated
+// requests. Every difference must be an intended one, and every intended
+// difference must occur.
 func TestDecisions(t *testing.T) {
 	handler := nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) {})
 	random := rand.New(rand.NewPCG(1, 2))
@@ -281,7 +283,7 @@ func BenchmarkPeers(b *testing.B) {
 	}
 }
 
-// headerOnly is a response writer that keeps the header and nothing else.
+// headerOnly is a ResponseWriter that keeps only the header.
 type headerOnly nethttp.Header
 
 func (w headerOnly) Header() nethttp.Header    { return nethttp.Header(w) }

@@ -1,4 +1,4 @@
-// Package cors compares this module's CORS with other people's: the same
-// configurations and requests, judged by what a browser would make of the
-// responses. It holds tests only.
+// Package cors compares this package's CORS with rs/cors and jub0bs/cors. Its
+// tests give them the same configurations and requests, and compare the
+// decisions of a browser that receives the responses.
 package cors

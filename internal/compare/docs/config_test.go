@@ -35,7 +35,8 @@ func block(t *testing.T, language string) string {
 	return found[0]
 }
 
-// check runs a program that checks the file that its last argument names.
+// check writes text to the file named by the last argument of command, and runs
+// command, which checks the file.
 func check(t *testing.T, text string, command ...string) {
 	t.Helper()
 	path := tools.Require(t, command[0])
@@ -62,8 +63,8 @@ func TestPrometheusQueries(t *testing.T) {
 	check(t, rules, "promtool", "check", "rules", filepath.Join(t.TempDir(), "rules.yml"))
 }
 
-// Before 1.25.1 nginx has no directive http2. The comment beside it says what
-// to write instead.
+// nginx before 1.25.1 does not have the directive http2. A comment in the
+// configuration shows the alternative.
 func TestNginxConfiguration(t *testing.T) {
 	t.Parallel()
 	version, err := exec.Command(tools.Require(t, "nginx"), "-v").CombinedOutput()
@@ -74,7 +75,7 @@ func TestNginxConfiguration(t *testing.T) {
 	if before(t, string(version), 1, 25, 1) {
 		old := regexp.MustCompile(`(?m)listen 443 ssl;\n *http2 on; *# before nginx 1\.25\.1: (listen 443 ssl http2;)$`)
 		if !old.MatchString(site) {
-			t.Fatalf("the configuration does not say what older versions need:\n%s", site)
+			t.Fatalf("the configuration does not show the alternative for older versions:\n%s", site)
 		}
 		site = old.ReplaceAllString(site, "$1")
 	}
@@ -94,7 +95,7 @@ func before(t *testing.T, version string, than ...int) bool {
 	t.Helper()
 	numbers := regexp.MustCompile(`nginx/(\d+)\.(\d+)\.(\d+)`).FindStringSubmatch(version)
 	if numbers == nil {
-		t.Fatalf("nginx says %q", version)
+		t.Fatalf("unexpected version %q", version)
 	}
 	for i, n := range than {
 		if have, _ := strconv.Atoi(numbers[i+1]); have != n {

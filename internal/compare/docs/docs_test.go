@@ -1,5 +1,4 @@
-// Package docs runs the examples of other packages in the documents, so that
-// nobody is shown code of theirs that does not work.
+// Package docs tests the examples of other packages in README.md and docs.
 package docs
 
 import (
@@ -15,7 +14,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// Their code is labelled with the name of the package.
+// Code blocks of other packages are labeled with the name of the package.
 func TestEveryExampleOfAnotherPackageIsRun(t *testing.T) {
 	t.Parallel()
 	blocks, err := snippet.ReadDocuments("../../..")
@@ -35,9 +34,9 @@ func TestEveryExampleOfAnotherPackageIsRun(t *testing.T) {
 	}
 }
 
-// freeAddress returns an address that was free a moment ago. The examples
-// choose a port themselves and have no way to stop, so each runs until the
-// tests end.
+// freeAddress returns an address that was free a moment ago. The examples open
+// their port themselves, and run until the tests end, because they cannot be
+// stopped.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,16 +47,17 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// A request and what a program must answer.
+// A request contains a request and the expected response.
 type request struct {
 	line   string // method and path
 	body   string
 	header string // "Name: value", or ""
 	status int
-	want   string // the body, without white space around it; "..." is any
+	want   string // the trimmed body; "..." matches any
 }
 
-// converse waits until a program serves at the address, and sends requests.
+// converse waits until a program serves at the address, sends the requests, and
+// checks the responses.
 func converse(t *testing.T, address string, requests ...request) {
 	t.Helper()
 	for start := time.Now(); ; {
@@ -94,7 +94,7 @@ func converse(t *testing.T, address string, requests ...request) {
 	}
 }
 
-// requireAdmin stands for an application's own middleware.
+// requireAdmin represents an application's middleware.
 func requireAdmin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isAdmin(r) {
@@ -105,13 +105,13 @@ func requireAdmin(next http.Handler) http.Handler {
 	})
 }
 
-// isAdmin reports whether a request may see the statistics.
+// isAdmin reports whether a request is from an admin.
 func isAdmin(r *http.Request) bool { return r.Header.Get("Authorization") == "admin" }
 
-// stats stands for an application's own handler.
+// stats represents an application's handler.
 func stats(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "stats") }
 
-// guarded are the requests that programs with a guarded route must answer.
+// guarded are the requests for programs with an admin route.
 var guarded = []request{
 	{line: "GET /admin/stats", status: 401, want: "..."},
 	{line: "GET /admin/stats", header: "Authorization: admin", status: 200, want: "stats"},

@@ -11,7 +11,7 @@ import (
 	"github.com/labstack/echo/v5/middleware"
 )
 
-// A User is what the examples are about.
+// A User is a user of the examples.
 type User struct {
 	ID   int64  `json:"id"`
 	Name string `json:"name"`

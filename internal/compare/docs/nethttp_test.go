@@ -13,7 +13,7 @@ import "net/http"
 
 //snippet:end
 
-// A fatal takes the place of package log.
+// A fatal replaces package log.
 type fatal struct{ t *testing.T }
 
 // Fatal fails the test.

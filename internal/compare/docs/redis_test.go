@@ -12,7 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/compare/tools"
 )
 
@@ -47,7 +47,7 @@ func (s *Store) Increment(ctx context.Context, key string, window time.Duration)
 
 //snippet:end
 
-// startRedis runs a server until the test ends, and returns its address.
+// startRedis runs a Redis server until the test ends, and returns its address.
 func startRedis(t *testing.T) string {
 	t.Helper()
 	tools.Require(t, "redis-server")
@@ -65,15 +65,15 @@ func startRedis(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended already
-		_ = cmd.Wait()         // which reports the kill
+		_ = cmd.Process.Kill() // fails only if it has ended already
+		_ = cmd.Wait()         // reports the kill
 	})
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if strings.Contains(lines.Text(), "eady to accept connections") {
 			return address
 		}
 	}
-	t.Fatal("redis-server ended at once")
+	t.Fatal("redis-server ended without accepting connections")
 	return ""
 }
 
@@ -89,7 +89,7 @@ func TestRedisStore(t *testing.T) {
 	store := &Store{client: client, prefix: "login:"}
 	//snippet:end
 	defer client.Close()
-	var _ stanza.RateLimitStore = store
+	var _ http.RateLimitStore = store
 	for want := int64(1); want <= 3; want++ {
 		count, left, err := store.Increment(t.Context(), "ada", time.Minute)
 		if err != nil || count != want || left <= 0 || left > time.Minute+time.Millisecond {
@@ -102,6 +102,6 @@ func TestRedisStore(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := store.Increment(ctx, "ada", time.Minute); err == nil {
-		t.Error("no error after the context's end")
+		t.Error("no error although the context was canceled")
 	}
 }

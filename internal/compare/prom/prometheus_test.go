@@ -28,11 +28,11 @@ type prometheus struct {
 	url string
 }
 
-// listening finds the address in the server's log.
+// listening matches the address in the server's log.
 var listening = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
 
-// startPrometheus starts a server that scrapes target, "host:port", five times
-// a second, and ends it with the test.
+// startPrometheus starts a server that scrapes target ("host:port") five times
+// per second, and stops it when the test ends.
 func startPrometheus(t *testing.T, target string) *prometheus {
 	t.Helper()
 	dir := t.TempDir()
@@ -51,12 +51,12 @@ func startPrometheus(t *testing.T, target string) *prometheus {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended already
-		_ = cmd.Wait()         // which reports the kill
+		_ = cmd.Process.Kill() // fails only if it has ended already
+		_ = cmd.Wait()         // reports the kill
 	})
 	ready := make(chan string, 2)
 	go func() {
-		address, said := "", false // the two lines come in either order
+		address, said := "", false // the two lines may come in either order
 		for lines := bufio.NewScanner(log); lines.Scan(); {
 			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
 				address = m[1]
@@ -67,7 +67,7 @@ func startPrometheus(t *testing.T, target string) *prometheus {
 				break
 			}
 		}
-		_, _ = io.Copy(io.Discard, log) // so that it is never held up by its log
+		_, _ = io.Copy(io.Discard, log) // so that the server never blocks on its log
 		ready <- ""
 	}()
 	select {
@@ -82,7 +82,8 @@ func startPrometheus(t *testing.T, target string) *prometheus {
 	return nil
 }
 
-// get asks the server's API and decodes the data of its answer into v.
+// get sends a request to the server's API and decodes the response's data into
+// v.
 func (p *prometheus) get(path string, v any) {
 	p.t.Helper()
 	res, err := http.Get(p.url + path)
@@ -103,8 +104,8 @@ func (p *prometheus) get(path string, v any) {
 	}
 }
 
-// query returns the value of an expression that gives a single series, and
-// whether it gives one.
+// query returns the value of an expression that has a single series, and
+// reports whether there is one.
 func (p *prometheus) query(expression string) (float64, bool) {
 	p.t.Helper()
 	var data struct {
@@ -121,7 +122,7 @@ func (p *prometheus) query(expression string) (float64, bool) {
 	return value, true
 }
 
-// await asks until an expression has the value wanted.
+// await repeats a query until the expression has the wanted value.
 func (p *prometheus) await(expression string, want float64) {
 	p.t.Helper()
 	deadline := time.Now().Add(testkit.Patience)

@@ -1,5 +1,5 @@
-// Package prom_test holds the metrics pages to Prometheus's own programs: its
-// linter, its parser, its server, and its client library for Go.
+// Package prom_test checks the metrics pages with Prometheus's linter, parser,
+// server, and client library for Go.
 package prom_test
 
 import (
@@ -20,16 +20,16 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/compare/tools"
 )
 
-// page returns the exposition of metrics as a client gets it.
+// page returns the metrics page as a client receives it.
 func page(metrics []http.PrometheusMetric) []byte {
 	rec := httptest.NewRecorder()
 	http.PrometheusHandler(func() []http.PrometheusMetric { return metrics })(rec, httptest.NewRequest("GET", "/metrics", nil))
 	return rec.Body.Bytes()
 }
 
-// checkMetrics runs promtool check metrics on a page and returns what it
-// prints and its exit status: 0 for a page without a flaw, 3 for one with
-// findings of the linter, 1 for one that cannot be parsed.
+// checkMetrics runs promtool check metrics on a page and returns its output and
+// exit status: 0 if there are no findings, 3 if the linter has findings, and 1
+// if the page cannot be parsed.
 func checkMetrics(t *testing.T, page []byte) (string, int) {
 	t.Helper()
 	cmd := exec.Command(tools.Require(t, "promtool"), "check", "metrics")
@@ -42,8 +42,7 @@ func checkMetrics(t *testing.T, page []byte) (string, int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// traffic sends requests of many kinds through a router and returns its
-// metrics.
+// traffic sends requests of many kinds to a router and returns its metrics.
 func traffic() *http.Metrics {
 	m := http.NewMetrics()
 	router := http.NewRouter()
@@ -61,8 +60,8 @@ func traffic() *http.Metrics {
 	return m
 }
 
-// wellNamed are metrics of every type with every value and the strangest
-// labels, under names and with help that a linter likes.
+// wellNamed returns metrics of every type, with all kinds of values and unusual
+// labels. The linter accepts their names and help texts.
 func wellNamed() []http.PrometheusMetric {
 	metrics := []http.PrometheusMetric{
 		{Name: "app_jobs_total", Help: "Jobs \\ done, in \"quotes\"\nand two lines.", Type: "counter", Value: 1234567},
@@ -90,7 +89,7 @@ var strangeTexts = []string{
 	strings.Repeat("long ", 1000),
 }
 
-// mistaken are metrics that cannot be shown, each wrong in its own way.
+// mistaken returns metrics that cannot be written, each for a different reason.
 func mistaken() []http.PrometheusMetric {
 	h := &http.PrometheusHistogram{Counts: []uint64{1}}
 	return []http.PrometheusMetric{
@@ -126,8 +125,8 @@ func TestPromtoolAcceptsAPageInSpiteOfMistakes(t *testing.T) {
 	}
 }
 
-// The names and types of RuntimeMetrics are documented. One of them is not to
-// the linter's taste, which wants a counter's name to end in _total.
+// The names and types of RuntimeMetrics are documented, so they stay, although
+// the linter expects the name of one counter to end in _total.
 func TestPromtoolAcceptsRuntimeMetricsButForADocumentedName(t *testing.T) {
 	const want = `go_gc_pause_total_seconds counter metrics should have "_total" suffix` + "\n"
 	if out, status := checkMetrics(t, page(http.RuntimeMetrics())); status != 3 || out != want {
@@ -135,7 +134,7 @@ func TestPromtoolAcceptsRuntimeMetricsButForADocumentedName(t *testing.T) {
 	}
 }
 
-// parse reads a page with the parser of Prometheus's Go libraries.
+// parse parses a page with Prometheus's Go library.
 func parse(page []byte) (map[string]*dto.MetricFamily, error) {
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	return parser.TextToMetricFamilies(bytes.NewReader(page))
@@ -175,8 +174,7 @@ func TestEveryValueAndTextReadsBack(t *testing.T) {
 	}
 }
 
-// sameLabels compares labels, taking for granted that bytes which are not
-// UTF-8 are replaced.
+// sameLabels compares labels. It expects invalid UTF-8 to be replaced.
 func sameLabels(got []*dto.LabelPair, want map[string]string) bool {
 	if len(got) != len(want) {
 		return false
@@ -189,7 +187,7 @@ func sameLabels(got []*dto.LabelPair, want map[string]string) bool {
 	return true
 }
 
-// FuzzPage has pages of arbitrary texts read by the library's parser.
+// FuzzPage parses pages with arbitrary texts with Prometheus's Go library.
 func FuzzPage(f *testing.F) {
 	for _, text := range strangeTexts {
 		f.Add("app_x", "help", "gauge", "label", text, 1.5)

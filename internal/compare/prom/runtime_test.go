@@ -14,7 +14,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// ours returns the runtime metrics by name.
+// ours returns the values of RuntimeMetrics by name.
 func ours() map[string]float64 {
 	values := map[string]float64{}
 	for _, m := range http.RuntimeMetrics() {
@@ -23,13 +23,12 @@ func ours() map[string]float64 {
 	return values
 }
 
-// nameOf finds a metric's name in its description, which does not give it away
-// otherwise.
+// nameOf matches the name in a metric's description, which does not export it.
 var nameOf = regexp.MustCompile(`fqName: "(\w+)"`)
 
-// theirs returns what client_golang's collector says, with the count and sum
-// of its summary of collections under the names that are ours. A registry
-// would start goroutines, which count.
+// theirs returns the values of client_golang's collector. The count and sum of
+// its summary of collections have the names of RuntimeMetrics. It does not use
+// a registry, because that would start goroutines, which are counted.
 func theirs(t *testing.T, collector client.Collector) map[string]float64 {
 	t.Helper()
 	metrics := make(chan client.Metric, 1000)
@@ -53,13 +52,14 @@ func theirs(t *testing.T, collector client.Collector) map[string]float64 {
 	return values
 }
 
-// TestRuntimeMetricsAgreeWithClientGolang reads ours, theirs and ours again.
-// The heap changes while it is looked at; with collections turned off it only
-// grows, so that theirs must lie in between, but for what the runtime keeps
-// back for each core and only RuntimeMetrics, which stops the world, sees.
+// TestRuntimeMetricsAgreeWithClientGolang reads our values, theirs, and ours
+// again. The heap changes during the test. Because garbage collection is off,
+// it only grows, so each of their values must be between our two. The exception
+// is memory that the runtime caches for each core: only RuntimeMetrics, which
+// stops the world, includes it.
 func TestRuntimeMetricsAgreeWithClientGolang(t *testing.T) {
 	collector := collectors.NewGoCollector()
-	ballast := make([][]byte, 1<<15) // enough for small differences not to matter
+	ballast := make([][]byte, 1<<15) // makes small differences irrelevant
 	for i := range ballast {
 		ballast[i] = make([]byte, 1024)
 	}
@@ -67,7 +67,7 @@ func TestRuntimeMetricsAgreeWithClientGolang(t *testing.T) {
 		runtime.GC()
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	theirs(t, collector) // its first look allocates more
+	theirs(t, collector) // its first collection allocates more
 	before, got, after := ours(), theirs(t, collector), ours()
 	runtime.KeepAlive(ballast)
 

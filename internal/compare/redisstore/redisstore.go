@@ -1,6 +1,6 @@
 // Package redisstore lets servers share rate limits through Redis. It is an
-// example to copy: one script, and the client settings that make an outage of
-// Redis harmless.
+// example to copy. It consists of one script, and a check of the client's
+// options, without which a Redis outage would block requests.
 package redisstore
 
 import (
@@ -12,9 +12,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// increment counts a request and returns the count and the milliseconds that
-// are left of its window. A script is one atomic step to Redis. A key that has
-// lost its expiry would count for ever, so a missing one is set again.
+// increment counts a request and returns the count and the milliseconds left in
+// the window. Redis runs scripts atomically. If a key has lost its expiry, it
+// would never be reset, so the script sets it again.
 var increment = redis.NewScript(`
 local count = redis.call("INCR", KEYS[1])
 local left = redis.call("PTTL", KEYS[1])
@@ -25,32 +25,34 @@ end
 return {count, left}
 `)
 
-// A Store counts requests in Redis, for RateLimitConfig.Store.
+// A Store counts requests in Redis, for RateLimitConfig.Store. It is safe for
+// concurrent use by multiple goroutines.
 type Store struct {
 	client *redis.Client
 	prefix string
 }
 
-// New returns a store that puts prefix before its keys, which sets the limit
-// it counts for apart from others in the same database.
+// New returns a store whose keys in Redis start with prefix, which distinguishes
+// its limit from others in the same database. It returns an error unless the
+// client has these options:
 //
-// The client must have ContextTimeoutEnabled, or else a Redis that does not
-// answer holds up requests for longer than RateLimitConfig.StoreTimeout; and
-// MaxRetries must be -1, because a script that ran although its answer was
-// lost would count the request twice.
+//   - ContextTimeoutEnabled must be true. Otherwise, if Redis does not respond,
+//     requests wait longer than RateLimitConfig.StoreTimeout.
+//   - MaxRetries must be -1. Otherwise, if a response of Redis is lost, the request
+//     is counted twice.
 func New(client *redis.Client, prefix string) (*Store, error) {
 	options := client.Options()
 	switch {
 	case !options.ContextTimeoutEnabled:
 		return nil, errors.New("redisstore: the client needs ContextTimeoutEnabled")
-	case options.MaxRetries != 0: // what -1 becomes
-		return nil, errors.New("redisstore: the client must not retry: MaxRetries -1")
+	case options.MaxRetries != 0: // the client replaces -1 with 0
+		return nil, errors.New("redisstore: the client must not retry; set MaxRetries to -1")
 	}
 	return &Store{client, prefix}, nil
 }
 
-// Increment counts one request for key and returns the count and what is left
-// of the window.
+// Increment counts one request for key and returns the count and the time left
+// in the window.
 func (s *Store) Increment(ctx context.Context, key string, window time.Duration) (int64, time.Duration, error) {
 	milliseconds := (window + time.Millisecond - 1) / time.Millisecond
 	result, err := increment.Run(ctx, s.client, []string{s.prefix + key}, int64(milliseconds)).Int64Slice()
@@ -60,6 +62,6 @@ func (s *Store) Increment(ctx context.Context, key string, window time.Duration)
 	if len(result) != 2 {
 		return 0, 0, fmt.Errorf("redisstore: the script returned %d values", len(result))
 	}
-	// A key is there until the millisecond after its last has passed.
+	// Redis keeps a key until the end of its last millisecond.
 	return result[0], time.Duration(result[1]+1) * time.Millisecond, nil
 }

@@ -26,7 +26,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// A server is a redis-server that listens on a Unix socket and keeps nothing
+// A server is a redis-server that listens on a Unix socket and stores nothing
 // on disk.
 type server struct {
 	t      *testing.T
@@ -34,11 +34,11 @@ type server struct {
 	cmd    *exec.Cmd
 }
 
-// startRedis starts a server for the length of the test.
+// startRedis starts a server, which runs until the test ends.
 func startRedis(t *testing.T) *server {
 	t.Helper()
 	tools.Require(t, "redis-server")
-	dir, err := os.MkdirTemp("", "redis") // t.TempDir may be too long for a socket
+	dir, err := os.MkdirTemp("", "redis") // the path of t.TempDir may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func startRedis(t *testing.T) *server {
 	return s
 }
 
-// start runs the server and returns when it accepts connections.
+// start starts the server and waits until it accepts connections.
 func (s *server) start() {
 	s.t.Helper()
 	s.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no",
@@ -80,13 +80,13 @@ func (s *server) start() {
 	}
 }
 
-// kill ends the server as a crash would.
+// kill ends the server like a crash.
 func (s *server) kill() {
-	_ = s.cmd.Process.Kill() // it may have ended already
-	_ = s.cmd.Wait()         // which reports the kill
+	_ = s.cmd.Process.Kill() // fails only if it has ended already
+	_ = s.cmd.Wait()         // reports the kill
 }
 
-// store returns a store with a client of its own, as each process has.
+// store returns a store with a new client, like that of a separate process.
 func (s *server) store(prefix string) *redisstore.Store {
 	s.t.Helper()
 	client := redis.NewClient(&redis.Options{
@@ -101,7 +101,8 @@ func (s *server) store(prefix string) *redisstore.Store {
 	return store
 }
 
-// instance starts a web server that limits by store, as one of several.
+// instance starts one of several web servers that limit requests with the
+// store.
 func instance(t *testing.T, config http.RateLimitConfig) *testkit.Server {
 	t.Helper()
 	config.KeyFunc = func(r *http.Request) string { return r.URL.Query().Get("key") }
@@ -113,7 +114,8 @@ func instance(t *testing.T, config http.RateLimitConfig) *testkit.Server {
 	return srv
 }
 
-// get asks an instance and returns the answer's status and header.
+// get sends a request to an instance and returns the response's status and
+// header.
 func get(srv *testkit.Server, key string) (int, http.Header, error) {
 	res, err := srv.Client().Get(srv.URL + "/?key=" + key)
 	if err != nil {
@@ -124,8 +126,8 @@ func get(srv *testkit.Server, key string) (int, http.Header, error) {
 	return res.StatusCode, res.Header, err
 }
 
-// burst sends n requests at once, in turn to the instances, and returns how
-// many got each status. An error counts as status 0.
+// burst sends n concurrent requests, distributed over the instances, and
+// returns the number of responses by status. Errors count as status 0.
 func burst(t *testing.T, n int, key string, instances ...*testkit.Server) map[int]int {
 	t.Helper()
 	var mu sync.Mutex
@@ -146,7 +148,8 @@ func burst(t *testing.T, n int, key string, instances ...*testkit.Server) map[in
 	return statuses
 }
 
-// TestMain silences the client, which logs each failed attempt to connect.
+// TestMain turns off the client's log, which contains every failed connection
+// attempt.
 func TestMain(m *testing.M) {
 	redis.SetLogger(silent{})
 	os.Exit(m.Run())
@@ -204,7 +207,7 @@ func TestWaitingRetryAfterSucceeds(t *testing.T) {
 		if seconds != 1 {
 			t.Fatalf("Retry-After %q, want 1", header.Get("Retry-After"))
 		}
-		// The waiting is what is tested here.
+		// Waiting is necessary, because Retry-After is tested.
 		time.Sleep(time.Duration(seconds) * time.Second)
 		if status, _, _ = get(srv, "k"); status != 200 {
 			t.Errorf("status %d after the wait", status)
@@ -213,8 +216,8 @@ func TestWaitingRetryAfterSucceeds(t *testing.T) {
 	}
 }
 
-// TestRedisKilledAndRestartedLosesNoRequest keeps asking two instances while
-// Redis dies and comes back.
+// TestRedisKilledAndRestartedLosesNoRequest sends requests to two instances
+// while Redis is killed and restarted.
 func TestRedisKilledAndRestartedLosesNoRequest(t *testing.T) {
 	redis := startRedis(t)
 	var failures failureLog
@@ -228,12 +231,12 @@ func TestRedisKilledAndRestartedLosesNoRequest(t *testing.T) {
 	}
 	instances := []*testkit.Server{instance(t, config()), instance(t, config())}
 
-	// 1. Redis is up: the limit is used up.
+	// 1. Redis is running. Use up the limit.
 	if got := burst(t, 30, "before", instances...); got[200] != 10 || got[429] != 20 {
 		t.Fatalf("before: %v", got)
 	}
 
-	// 2. Requests keep coming while it is killed, is away, and returns.
+	// 2. Send requests while Redis is killed, is down, and restarts.
 	var answered, lost atomic.Int64
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
@@ -264,7 +267,7 @@ func TestRedisKilledAndRestartedLosesNoRequest(t *testing.T) {
 	until(200)
 	away := burst(t, 30, "before", instances...)
 	redis.start()
-	// A client that has given up on the server looks for it once a second.
+	// After failures, a client tries to connect only once per second.
 	for i := range instances {
 		for counted := false; !counted; {
 			_, header, err := get(instances[i], "probe")
@@ -286,7 +289,7 @@ func TestRedisKilledAndRestartedLosesNoRequest(t *testing.T) {
 		t.Errorf("%d failures logged, want one for each request meanwhile", n)
 	}
 
-	// 3. It is back, without its memory, and the limit holds again.
+	// 3. Redis is running again, without its data. The limit applies again.
 	after := burst(t, 30, "after", instances...)
 	t.Logf("before it: 10 of 30 passed; while it was away: %d of 30; after: %d of 30", away[200], after[200])
 	if after[200] != 10 || after[429] != 20 {
@@ -294,8 +297,8 @@ func TestRedisKilledAndRestartedLosesNoRequest(t *testing.T) {
 	}
 }
 
-// TestSilentRedisHoldsNoRequest stops the server without closing connections,
-// as a broken network would.
+// TestSilentRedisHoldsNoRequest stops the server without closing its
+// connections, like a network failure.
 func TestSilentRedisHoldsNoRequest(t *testing.T) {
 	redis := startRedis(t)
 	srv := instance(t, http.RateLimitConfig{Limit: 5, Store: redis.store("a:"), StoreTimeout: 100 * time.Millisecond})
@@ -332,7 +335,7 @@ func TestClientsThatHangOrCountTwiceAreRefused(t *testing.T) {
 	}
 }
 
-// A timed store notes how long the longest call took.
+// A timed store records the duration of the longest call.
 type timed struct {
 	http.RateLimitStore
 	longest *atomic.Int64
@@ -349,7 +352,7 @@ func (s timed) Increment(ctx context.Context, key string, window time.Duration) 
 	return s.RateLimitStore.Increment(ctx, key, window)
 }
 
-// A failureLog counts the lines of failed increments.
+// A failureLog counts the log lines about failed increments.
 type failureLog struct{ count atomic.Int64 }
 
 func (l *failureLog) Write(p []byte) (int, error) {

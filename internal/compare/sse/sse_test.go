@@ -1,5 +1,5 @@
-// Package sse_test has other people's readers of event streams, the npm package
-// eventsource and Chromium's own, read what SSEWriter sends.
+// Package sse_test reads event streams from SSEWriter with two other
+// implementations of EventSource: the npm package eventsource and Chromium.
 package sse_test
 
 import (
@@ -24,15 +24,15 @@ var readJS []byte
 //go:embed testdata/page.html
 var pageHTML []byte
 
-// An event is what a page gets to see of one.
+// An event is an event as a page receives it.
 type event struct {
 	Name string `json:"name"`
 	Data string `json:"data"`
 	ID   string `json:"id"`
 }
 
-// events returns what is sent: a few that are known to be awkward, and random
-// ones from the characters that could be taken for more than text.
+// events returns the events to send: a few special cases, and random ones made
+// of characters that have a meaning in the format.
 func events() []event {
 	all := []event{
 		{"", "", ""}, {"a", "one\ntwo\r\nthree\rfour\n", "1"}, {"", " leading space", "2"}, {"a:b", "data: forged", "3"},
@@ -54,9 +54,10 @@ func events() []event {
 	return all
 }
 
-// seen returns what a page gets of the events: lines end in LF, an event
-// without a name is a message, and one without an id has the last one's. The
-// npm package remembers ids for reconnecting, but tells only an event's own.
+// seen returns the events as a page receives them: lines end in LF, an event
+// without a name is a message, and an event without an ID has the previous ID.
+// If own is true, it has no ID, as in the npm package, which uses the previous
+// ID only for reconnecting.
 func seen(sent []event, own bool) []event {
 	lines := strings.NewReplacer("\r\n", "\n", "\r", "\n")
 	var want []event
@@ -76,8 +77,8 @@ func seen(sent []event, own bool) []event {
 	return want
 }
 
-// serve starts a server of the events behind the usual middleware. Every
-// second event is sent without its id.
+// serve starts a server that sends the events through the usual middleware.
+// Every second event is sent without its ID.
 func serve(t *testing.T, sent []event, result chan<- []byte) (base string) {
 	t.Helper()
 	router := http.NewRouter()
@@ -104,7 +105,7 @@ func serve(t *testing.T, sent []event, result chan<- []byte) (base string) {
 		if err := stream.Event("end", "."); err != nil {
 			t.Error(err)
 		}
-		<-r.Context().Done() // the reader closes
+		<-r.Context().Done() // until the reader disconnects
 	})
 	router.HandleFunc("GET /names", func(w http.ResponseWriter, _ *http.Request) {
 		names := []string{"message"}
@@ -116,7 +117,7 @@ func serve(t *testing.T, sent []event, result chan<- []byte) (base string) {
 	file := func(contentType string, content []byte) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", contentType)
-			_, _ = w.Write(content) // a browser that is gone shows in the test
+			_, _ = w.Write(content) // if the browser has exited, the test fails elsewhere
 		}
 	}
 	router.HandleFunc("GET /{$}", file("text/html; charset=utf-8", pageHTML))
@@ -185,8 +186,8 @@ func TestChromiumReadsTheEventsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
-		_ = browser.Process.Kill() // it may have gone by itself
-		_ = browser.Wait()         // and says that it was killed
+		_ = browser.Process.Kill() // fails only if it has ended already
+		_ = browser.Wait()         // reports the kill
 	}()
 	select {
 	case raw := <-result:

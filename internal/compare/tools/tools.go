@@ -1,5 +1,5 @@
-// Package tools finds the programs of other people that the tests of this
-// module run against. Only test files import it.
+// Package tools finds the external programs that the tests of this module use.
+// Only test files import it.
 package tools
 
 import (
@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// Require returns the path of a program. Where it is not installed the test is
-// skipped; it fails if the environment variable REQUIRE_TOOLS is set, as it is
-// where the tools are known to be there and a skipped test would be a lie.
+// Require returns the path of a program. If the program is not installed, it
+// skips the test, or fails the test if the environment variable REQUIRE_TOOLS
+// is set. Set it where all programs should be installed, so that no test is
+// skipped unnoticed.
 func Require(tb testing.TB, program string) string {
 	tb.Helper()
 	path, err := exec.LookPath(program)
@@ -25,9 +26,9 @@ func Require(tb testing.TB, program string) string {
 	return ""
 }
 
-// Profile returns a new folder for the profile of a browser. It is removed when
-// the test ends. Processes of the browser that are ending may still write to
-// it, so removing it is tried for a while, and its failure is none of the test.
+// Profile returns a new directory for a browser's profile and removes it when
+// the test ends. Because ending processes of the browser may still write to it,
+// removal is retried for a while. If it fails, the test does not.
 func Profile(tb testing.TB) string {
 	tb.Helper()
 	dir, err := os.MkdirTemp("", "profile")
@@ -39,7 +40,7 @@ func Profile(tb testing.TB) string {
 			if os.RemoveAll(dir) == nil {
 				return
 			}
-			time.Sleep(20 * time.Millisecond) // nothing announces their end
+			time.Sleep(20 * time.Millisecond) // there is no notification of their end
 		}
 		tb.Logf("%s could not be removed", dir)
 	})

@@ -1,4 +1,4 @@
-// Package docs runs the examples of README.md and docs.
+// Package docs tests the examples in README.md and docs.
 package docs
 
 import (
@@ -13,14 +13,14 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/snippet"
 )
 
-// root is the folder of README.md, relative to this one.
+// root is the module's root directory, relative to this directory.
 const root = "../../.."
 
-// otherBlocks are the blocks that are not Go code to be run in a test of this
-// package, by their first line, with what checks them.
+// otherBlocks lists the blocks that are not regions of this package's tests.
+// Each has its first line and the name of the test that checks it.
 var otherBlocks = []struct{ document, start, checkedBy string }{
 	{"README.md", "go run ./internal/demo", "TestProcess in internal/demo builds and runs the same program"},
-	{"README.md", "go test ./...", "it runs this test"},
+	{"README.md", "go test ./...", "the command runs this test"},
 	{"README.md", "go mod init example.com/hello", "TestFirstServer"},
 	{"README.md", "package main", "TestFirstServer"},
 	{"README.md", "$ go build && ./hello &", "TestFirstServer"},
@@ -32,8 +32,8 @@ var otherBlocks = []struct{ document, start, checkedBy string }{
 	{"docs/production.md", "sum(rate(", "internal/compare, with promtool"},
 }
 
-// Code labelled with the name of another project belongs to that project;
-// internal/compare, which may require it, runs it.
+// Blocks labeled with the name of another package are tested in
+// internal/compare, whose module requires that package.
 func TestEveryExampleIsRun(t *testing.T) {
 	t.Parallel()
 	regions, err := snippet.ReadRegions(".")
@@ -91,7 +91,7 @@ func TestReadmeNamesWhatIsNotReexported(t *testing.T) {
 	}
 }
 
-// isOther reports whether otherBlocks lists the block.
+// isOther reports whether otherBlocks contains the block.
 func isOther(b snippet.Block) bool {
 	for _, other := range otherBlocks {
 		if b.Document == other.document && strings.HasPrefix(b.Code, other.start) {
@@ -111,7 +111,7 @@ func documented(t *testing.T) []snippet.Block {
 	return blocks
 }
 
-// block returns the code of a block that otherBlocks lists.
+// block returns the code of a block in otherBlocks.
 func block(t *testing.T, document, start string) string {
 	t.Helper()
 	for _, b := range documented(t) {

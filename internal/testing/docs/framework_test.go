@@ -14,8 +14,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// The packages of a framework, and an application that uses them. The
-// framework's package http is one that nobody could use.
+// frameworkFiles are the files of a framework and of two modules that use it.
+// The framework's package http is empty.
 var frameworkFiles = map[string]string{
 	"framework/go.mod":           "module github.com/stanza-go/framework\n\ngo 1.26\n",
 	"framework/pkg/http/http.go": "package http\n",
@@ -27,7 +27,7 @@ var frameworkFiles = map[string]string{
 	"only/only.go":               "package only\n\nimport _ \"github.com/stanza-go/framework/pkg/http\"\n",
 }
 
-// goCommand runs a command in a folder, without a network.
+// goCommand runs a command in a directory, without network access.
 func goCommand(dir, command string) (string, error) {
 	return testkit.TryRun(dir, []string{"GOPROXY=off", "GOWORK=off", "GOFLAGS="}, strings.Fields(command)...)
 }
@@ -75,12 +75,12 @@ func TestReplacingThePackageOfTheFramework(t *testing.T) {
 	}
 	must(both, "go build ./...")
 	if module := must(both, "go list -f {{.Module.Path}} "+ours); strings.TrimSpace(module) != ours {
-		t.Errorf("the package is of the module %s", module)
+		t.Errorf("the package is in the module %s", module)
 	}
 }
 
-// A frameworkLogger stands for the logger of the framework, and a frameworkLog
-// for the package.
+// A frameworkLogger represents the framework's logger, and a frameworkLog its
+// package log.
 type (
 	frameworkLog    struct{}
 	frameworkLogger struct{ fields string }

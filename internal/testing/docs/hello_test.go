@@ -15,9 +15,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// TestFirstServer does what the README says, in a new folder: it makes a module
-// with the commands shown, builds the program, sends the requests and compares
-// the answers. Only the port is another one.
+// TestFirstServer follows the README in a new directory: it creates the module,
+// builds the program, sends the requests, and compares the responses. Only the
+// port is different.
 func TestFirstServer(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -35,9 +35,9 @@ func TestFirstServer(t *testing.T) {
 	}
 }
 
-// makeModule makes a module with the commands shown and returns its folder. The
-// checkout is named by its whole path instead of ../http, so that packages that
-// are compiled already are not compiled again.
+// makeModule creates a module with the documented commands and returns its
+// directory. It replaces ../http with the absolute path of the checkout, so
+// that packages in the build cache are reused.
 func makeModule(t *testing.T) string {
 	t.Helper()
 	checkout, err := filepath.Abs(root)
@@ -63,7 +63,7 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// build makes a program of the source.
+// build builds a program from source.
 func build(t *testing.T, dir, source string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o666); err != nil {
@@ -72,15 +72,15 @@ func build(t *testing.T, dir, source string) {
 	testkit.Run(t, dir, "go", "build", "-o", "program", ".")
 }
 
-// A program runs until it is stopped.
+// A program is a running process.
 type program struct {
 	cmd    *exec.Cmd
-	output bytes.Buffer // to be read when it has ended
+	output bytes.Buffer // read it only after the program has ended
 	ended  chan error
 }
 
-// startProgram waits until the program serves at the address. It returns nil if
-// somebody else has taken the address meanwhile.
+// startProgram starts the program and waits until it serves at the address. If
+// the address is already in use, startProgram returns nil.
 func startProgram(t *testing.T, dir, address string) *program {
 	t.Helper()
 	p := &program{cmd: exec.Command(filepath.Join(dir, "program")), ended: make(chan error, 1)}
@@ -88,7 +88,7 @@ func startProgram(t *testing.T, dir, address string) *program {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // it has ended if all went well
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // fails only if it has ended already
 	go func() { p.ended <- p.cmd.Wait() }()
 	for {
 		if conn, err := net.DialTimeout("tcp", address, testkit.Patience); err == nil {
@@ -107,7 +107,7 @@ func startProgram(t *testing.T, dir, address string) *program {
 	}
 }
 
-// stop ends the program as a supervisor does. It must end well, and must not
+// stop sends SIGTERM to the program, which must exit with status 0 and must not
 // have printed anything.
 func (p *program) stop(t *testing.T) {
 	t.Helper()
@@ -119,8 +119,8 @@ func (p *program) stop(t *testing.T) {
 	}
 }
 
-// converse sends the requests of a transcript: curl commands, each with the
-// body of its answer on the next line.
+// converse sends the requests of a transcript, which consists of curl commands,
+// each followed by the response's body on the next line.
 func converse(t *testing.T, transcript string) {
 	t.Helper()
 	client := &http.Client{Timeout: testkit.Patience}
@@ -137,7 +137,7 @@ func converse(t *testing.T, transcript string) {
 			method, arguments = http.MethodPost, rest
 		}
 		if !ok || strings.Contains(arguments, " ") {
-			t.Fatalf("%q is not understood", line)
+			t.Fatalf("unknown command %q", line)
 		}
 		got := testkit.Do(t, client, testkit.NewRequest(method, "http://"+arguments, ""))
 		if got.Body+"\n" != want {

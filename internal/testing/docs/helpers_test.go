@@ -14,8 +14,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// says returns a handler that answers with its name and the path parameters
-// given.
+// says returns a handler that responds with name and the values of the given
+// path parameters.
 func says(name string, parameters ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, name)
@@ -25,7 +25,7 @@ func says(name string, parameters ...string) http.HandlerFunc {
 	}
 }
 
-// What examples leave to the reader.
+// Handlers that the examples use but do not show.
 var (
 	hello      = says("hello")
 	login      = says("login")
@@ -36,13 +36,13 @@ var (
 	stats      = says("stats")
 )
 
-// requireLogin stands for an application's own middleware.
+// requireLogin represents an application's middleware.
 func requireLogin(next http.Handler) http.Handler { return require("login", next) }
 
-// requireAdmin stands for an application's own middleware.
+// requireAdmin represents an application's middleware.
 func requireAdmin(next http.Handler) http.Handler { return require("admin", next) }
 
-// require lets requests through whose Authorization field names the right.
+// require allows requests whose Authorization header contains the right.
 func require(right string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.Header.Get("Authorization"), right) {
@@ -53,20 +53,20 @@ func require(right string, next http.Handler) http.Handler {
 	})
 }
 
-// A User is what the examples are about.
+// A User is a user of the examples.
 type User struct {
 	ID   int64  `json:"id"`
 	Name string `json:"name"`
 }
 
-// A memory stands for a database. It notes how it was asked.
+// A memory represents a database. It records the last query.
 type memory struct {
 	users []User
 	err   error
 	asked string
 }
 
-// List returns all users, whatever page is asked for.
+// List returns all users, regardless of the requested page.
 func (m *memory) List(ctx context.Context, column, direction string, limit, offset int) ([]User, int, error) {
 	m.asked = fmt.Sprintf("%s %s limit %d offset %d", column, direction, limit, offset)
 	return m.users, 42, errors.Join(m.err, ctx.Err())
@@ -82,7 +82,7 @@ func (m *memory) Find(ctx context.Context, id int64) (User, error) {
 	return m.users[0], ctx.Err()
 }
 
-// A console takes the place of package fmt or log, and records what is printed.
+// A console replaces package fmt or log, and records the output.
 type console struct {
 	t    *testing.T
 	mu   sync.Mutex
@@ -114,14 +114,15 @@ func (c *console) Fatal(a ...any) {
 	runtime.Goexit()
 }
 
-// String returns all that was printed.
+// String returns the output.
 func (c *console) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.text.String()
 }
 
-// logger returns a logger without times that writes to the console.
+// logger returns a logger that writes to the console, without attributes that
+// vary.
 func (c *console) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(c, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey || a.Key == "duration" || a.Key == "remote_ip" {
@@ -131,8 +132,8 @@ func (c *console) logger() *slog.Logger {
 	}}))
 }
 
-// A site is a server that an example makes, on a free port instead of the one
-// shown.
+// A site is a server that an example creates. It listens on a free port instead
+// of the documented one.
 type site struct {
 	listener net.Listener
 	made     chan *http.Server
@@ -147,15 +148,15 @@ func newSite(t *testing.T) *site {
 	return &site{listener, make(chan *http.Server, 1)}
 }
 
-// newServer takes the place of http.NewServer.
+// newServer replaces http.NewServer.
 func (s *site) newServer(handler http.Handler, options ...http.ServerOption) *http.Server {
 	server := http.NewServer(handler, append(options, http.WithListener(s.listener))...)
 	s.made <- server
 	return server
 }
 
-// during runs an example that serves until it is stopped, uses the server and
-// stops it.
+// during runs an example that serves until it is stopped, calls use, and stops
+// the server.
 func (s *site) during(t *testing.T, example func(), use func(url string)) {
 	t.Helper()
 	ended := make(chan struct{})

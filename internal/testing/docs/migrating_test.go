@@ -32,7 +32,7 @@ func TestOldRouterBelowTheNewOne(t *testing.T) {
 	testkit.Serve(t, router, "GET", "/nope", "").Want(t, 404, "404 page not found\n")
 }
 
-// client returns a client that does not wait for ever.
+// client returns a client with a timeout.
 func client(t *testing.T) *http.Client {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -72,7 +72,8 @@ func TestProgramInPlaceOfNetHTTP(t *testing.T) {
 	}
 }
 
-// The last lines of the other programs end without a look at Run's error.
+// The remaining programs ignore Run's error, as the programs that they replace
+// do.
 func TestProgramInPlaceOfChi(t *testing.T) {
 	t.Parallel()
 	logger := (&console{t: t}).logger()
@@ -170,7 +171,7 @@ func TestWebSocketInPlaceOfGorilla(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantMessage(t, client, "hello")
-		go client.WriteMessage(http.BinaryMessage, make([]byte, 4097)) // fails, since nobody reads all of it
+		go client.WriteMessage(http.BinaryMessage, make([]byte, 4097)) // fails, because the server stops reading
 		var closed *http.CloseError
 		if _, _, err := client.ReadMessage(); !errors.As(err, &closed) || closed.Code != http.CloseMessageTooBig {
 			t.Errorf("%v, want close code 1009", err)

@@ -48,7 +48,7 @@ func TestTrustedProxies(t *testing.T) {
 	}
 }
 
-// The address that the text of the document works out.
+// The example in the section about proxies.
 func TestForwardedAddress(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest("GET", "/", nil)
@@ -93,7 +93,7 @@ func export(w http.ResponseWriter, r *http.Request) {
 
 //snippet:end
 
-// sendFile takes nine minutes to send what it has.
+// sendFile sends a response for nine minutes.
 func sendFile(w http.ResponseWriter, r *http.Request) {
 	for n := range 9 {
 		time.Sleep(time.Minute)
@@ -118,7 +118,7 @@ func TestLongDownload(t *testing.T) {
 			t.Errorf("got %d %q", got.StatusCode, got.Body)
 		}
 		if _, err := client.Get("http://example.com/without"); err == nil {
-			t.Error("without the deadline moved the download does not fail")
+			t.Error("without extending the deadline, the download does not fail")
 		}
 	})
 }
@@ -145,7 +145,7 @@ func mustRun(t *testing.T, server *http.Server) {
 	}
 }
 
-// A certificateStore stands for what chooses certificates by name.
+// A certificateStore represents a store of certificates by name.
 type certificateStore struct {
 	certificate tls.Certificate
 	asked       string
@@ -183,7 +183,7 @@ func TestServerWithTLSOfAFunction(t *testing.T) {
 		client.CloseIdleConnections()
 	})
 	if certificates.asked != "localhost" {
-		t.Errorf("a certificate for %q was asked for", certificates.asked)
+		t.Errorf("the server asked for a certificate for %q, want localhost", certificates.asked)
 	}
 }
 
@@ -270,7 +270,7 @@ func TestDrainTimeout(t *testing.T) {
 		before := time.Now()
 		stop()
 		go func() {
-			io.Copy(io.Discard, conn) // until it is cut
+			io.Copy(io.Discard, conn) // until the server closes it
 			close(ended)
 		}()
 		if err := <-result; !errors.Is(err, context.DeadlineExceeded) || time.Since(before) != 8*time.Second {
@@ -290,8 +290,8 @@ func TestHealth(t *testing.T) {
 	testkit.Serve(t, router, "GET", "/health", "").Want(t, 200, `{"status":"ok"}`)
 }
 
-// A supervisor takes the place of package os, and holds the socket that systemd
-// passes on as file 3.
+// A supervisor replaces package os. It holds the socket that systemd passes as
+// file 3.
 type supervisor struct{ socket *os.File }
 
 // NewFile returns the socket.
@@ -342,11 +342,11 @@ type RateLimitStore interface {
 
 //snippet:end
 
-// The interface shown is that of the package.
+// The documented interface is the same as the package's.
 var _ = func(store RateLimitStore) http.RateLimitStore { return store }
 var _ = func(store http.RateLimitStore) RateLimitStore { return store }
 
-// A sharedStore stands for a store of several instances.
+// A sharedStore represents a store that several instances share.
 type sharedStore struct {
 	count int64
 	err   error
@@ -360,7 +360,7 @@ func (s *sharedStore) Increment(_ context.Context, _ string, window time.Duratio
 
 func TestSharedRateLimit(t *testing.T) {
 	t.Parallel()
-	redisStore := &sharedStore{count: 18} // what another instance has let through
+	redisStore := &sharedStore{count: 18} // counted by another instance
 	router := http.NewRouter()
 	//snippet:begin docs/production.md
 	auth := router.Group("/auth")
@@ -378,7 +378,7 @@ func TestSharedRateLimit(t *testing.T) {
 	}
 }
 
-// A process takes the place of package os.
+// A process replaces package os.
 type process struct{ Stdout io.Writer }
 
 func TestLogging(t *testing.T) {
@@ -424,7 +424,7 @@ func TestErrorLog(t *testing.T) {
 	//snippet:end
 	s.during(t, func() { mustRun(t, server) }, func(url string) {
 		if res, err := http.Get(url + "/panic"); err == nil {
-			t.Errorf("a panic was answered with %s", res.Status)
+			t.Errorf("a panic got the response %s", res.Status)
 		}
 	})
 	if text := out.String(); !strings.Contains(text, "level=WARN") || !strings.Contains(text, "spilt") {

@@ -127,7 +127,7 @@ func TestChain(t *testing.T) {
 			t.Errorf("with %q: got %d %s, want %d", authorization, got.StatusCode, got.Body, want)
 		}
 	}
-	testkit.Serve(t, router, "GET", "/admin/other", "").Want(t, 200, "hello") // a group of its own
+	testkit.Serve(t, router, "GET", "/admin/other", "").Want(t, 200, "hello") // groups with the same prefix are separate
 }
 
 func TestRateLimit(t *testing.T) {

@@ -57,8 +57,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// inFolder makes a new folder the current one and puts a certificate and its
-// key into it. The client returned trusts the certificate.
+// inFolder changes to a new directory and creates a certificate and its key
+// there. The returned client trusts the certificate.
 func inFolder(t *testing.T) *http.Client {
 	t.Helper()
 	certFile, keyFile, pool := testkit.KeyPair(t)
@@ -99,11 +99,11 @@ func TestServerWithTLS(t *testing.T) {
 		if res.StatusCode != 200 || res.ProtoMajor != 2 {
 			t.Errorf("got %s over %s", res.Status, res.Proto)
 		}
-		client.CloseIdleConnections() // Stop gives HTTP/2 connections a second
+		client.CloseIdleConnections() // otherwise, Stop waits a second for HTTP/2 connections
 	})
 }
 
-// A caller is a console that sends a request whenever something is printed.
+// A caller is a console that sends a request after each line.
 type caller struct {
 	console
 	ask func()

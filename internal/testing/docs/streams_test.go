@@ -21,14 +21,14 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// A memoryServer serves connections that exist in memory, on the fake clock.
+// A memoryServer serves in-memory connections with a fake clock.
 type memoryServer struct {
 	*testkit.PipeListener
-	running atomic.Int64 // handlers
+	running atomic.Int64 // number of running handlers
 }
 
-// wantRunning waits until everyone waits for something, and checks how many
-// handlers run.
+// wantRunning waits until all goroutines are blocked, and checks the number of
+// running handlers.
 func (s *memoryServer) wantRunning(t *testing.T, want int64) {
 	t.Helper()
 	synctest.Wait()
@@ -37,8 +37,8 @@ func (s *memoryServer) wantRunning(t *testing.T, want int64) {
 	}
 }
 
-// inMemory runs test with a server of handler on the fake clock, and stops the
-// server afterwards, which must end all handlers at once.
+// inMemory runs test with a server for handler and a fake clock. It then stops
+// the server, which must end all handlers immediately.
 func inMemory(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, s *memoryServer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -63,7 +63,7 @@ func inMemory(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, s 
 	})
 }
 
-// received is what a client has received: messages, or lines of an event stream.
+// received delivers the messages or events that a client has received.
 type received chan string
 
 // want waits up to a minute for each of the messages.
@@ -81,7 +81,7 @@ func (r received) want(t *testing.T, messages ...string) {
 	}
 }
 
-// openStream asks for an event stream and reads the header of the response.
+// openStream requests an event stream and reads the response's header.
 func openStream(t *testing.T, s *memoryServer, header ...string) (net.Conn, io.Reader) {
 	t.Helper()
 	conn, err := s.Dial(t.Context(), "", "")
@@ -99,8 +99,8 @@ func openStream(t *testing.T, s *memoryServer, header ...string) (net.Conn, io.R
 	return conn, res.Body
 }
 
-// follow opens an event stream and returns its events, without the ids, and its
-// comments. Each event is one text: its name and its data.
+// follow opens an event stream and returns its events, each as its name and
+// data, and its comments.
 func follow(t *testing.T, s *memoryServer, header ...string) received {
 	t.Helper()
 	_, body := openStream(t, s, header...)
@@ -222,7 +222,7 @@ func TestEveryPageGetsEveryEvent(t *testing.T) {
 				page.want(t, fmt.Sprint("update ", n))
 			}
 		}
-		// Longer than the server's write timeout.
+		// The ping comes after the server's write timeout.
 		before := time.Now()
 		for _, page := range pages {
 			page.want(t, ": ping")
@@ -237,7 +237,7 @@ func TestEveryPageGetsEveryEvent(t *testing.T) {
 	})
 }
 
-// Nobody who reads misses a message, however quickly they are published.
+// Clients that read miss no message, even if many are published at once.
 func TestBurst(t *testing.T) {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "" {
@@ -401,7 +401,7 @@ func robustEcho(w http.ResponseWriter, r *http.Request) {
 	for {
 		messageType, payload, err := conn.ReadMessage()
 		if err != nil {
-			return // includes messages that are too large and missing pongs
+			return // also if a message is too large or pongs are missing
 		}
 		conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
 		if err := conn.WriteMessage(messageType, payload); err != nil {
@@ -477,7 +477,7 @@ func TestRobustEchoDisconnectsClients(t *testing.T) {
 	})
 }
 
-// connect opens a WebSocket, which is closed when the test ends.
+// connect opens a WebSocket connection, which is closed when the test ends.
 func connect(t *testing.T, s *memoryServer, options *http.DialOptions) *http.Conn {
 	t.Helper()
 	if options == nil {
@@ -492,7 +492,7 @@ func connect(t *testing.T, s *memoryServer, options *http.DialOptions) *http.Con
 	return conn
 }
 
-// handshake returns the status that a page of an origin gets.
+// handshake returns the status of the response to a page of an origin.
 func handshake(t *testing.T, s *memoryServer, origin string) int {
 	t.Helper()
 	conn, res, err := http.Dial(t.Context(), "ws://example.com/", &http.DialOptions{
@@ -504,7 +504,7 @@ func handshake(t *testing.T, s *memoryServer, origin string) int {
 	return res.StatusCode
 }
 
-// wantMessage reads the next message.
+// wantMessage reads and checks the next message.
 func wantMessage(t *testing.T, conn *http.Conn, want string) {
 	t.Helper()
 	if _, got, err := conn.ReadMessage(); err != nil || string(got) != want {
@@ -512,8 +512,8 @@ func wantMessage(t *testing.T, conn *http.Conn, want string) {
 	}
 }
 
-// reading returns the messages of a connection. A goroutine reads all the time,
-// as clients do, which answers pings.
+// reading returns the messages of a connection. It starts a goroutine that
+// always reads, which also answers pings.
 func reading(conn *http.Conn) received {
 	messages := make(received)
 	go func() {
@@ -636,7 +636,7 @@ func TestPushToAClientThatIsGone(t *testing.T) {
 		defer conn.Close()
 		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "+http.GenerateKey()+"\r\n\r\n")
-		go io.Copy(io.Discard, conn) // takes everything and answers nothing
+		go io.Copy(io.Discard, conn) // reads everything and sends nothing
 		synctest.Wait()
 		s.wantRunning(t, 1)
 		time.Sleep(2 * time.Minute)
@@ -647,7 +647,7 @@ func TestPushToAClientThatIsGone(t *testing.T) {
 func TestLargeMessagesAreRefused(t *testing.T) {
 	inMemory(t, push, func(t *testing.T, s *memoryServer) {
 		client := connect(t, s, nil)
-		go client.WriteMessage(http.TextMessage, make([]byte, 4<<10+1)) // fails, since nobody reads all of it
+		go client.WriteMessage(http.TextMessage, make([]byte, 4<<10+1)) // fails, because the server stops reading
 		var closed *http.CloseError
 		if _, _, err := client.ReadMessage(); !errors.As(err, &closed) || closed.Code != http.CloseMessageTooBig {
 			t.Errorf("%v, want close code 1009", err)

@@ -45,7 +45,7 @@ func upload(w http.ResponseWriter, r *http.Request) {
 
 //snippet:end
 
-// form returns a form with one file of a size, and its content type.
+// form returns a form with one file of the given size, and its content type.
 func form(t *testing.T, size int) (body []byte, contentType string) {
 	t.Helper()
 	var b bytes.Buffer
@@ -60,7 +60,7 @@ func form(t *testing.T, size int) (body []byte, contentType string) {
 	return b.Bytes(), w.FormDataContentType()
 }
 
-// A slowReader gives its content in pieces of at most 32 KB.
+// A slowReader returns its content in pieces of at most 32 KB.
 type slowReader struct {
 	content []byte
 	pause   time.Duration // before each piece
@@ -77,8 +77,8 @@ func (s *slowReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// uploads is a server with the example, and a route that leaves the deadlines
-// of the server alone.
+// uploads returns a router with the example, and a route that does not extend
+// the server's deadlines.
 func uploads(t *testing.T) *http.Router {
 	router := http.NewRouter()
 	router.Use(http.RequestLogger((&console{t: t}).logger()), http.MaxBody(1<<20), http.Recovery(nil))
@@ -93,7 +93,7 @@ func uploads(t *testing.T) *http.Router {
 	return router
 }
 
-// sendSlowly uploads 5 MB in the time given.
+// sendSlowly uploads 5 MB within the given time.
 func sendSlowly(t *testing.T, client *http.Client, url string, takes time.Duration) (*http.Response, error) {
 	t.Helper()
 	body, contentType := form(t, 5<<20)
@@ -141,8 +141,8 @@ func TestSlowUploads(t *testing.T) {
 	}
 }
 
-// The same over sockets, with all times 300 times shorter. With the deadlines
-// of the server the upload must fail.
+// The same over sockets, with all times divided by 300. If the handler does not
+// extend the server's deadlines, the upload must fail.
 func TestSlowUploadOverSockets(t *testing.T) {
 	t.Parallel()
 	const timeout = 50 * time.Millisecond

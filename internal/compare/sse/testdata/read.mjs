@@ -1,5 +1,5 @@
-// read listens to all events that the server says it will send, up to the one
-// named end, and returns them as a page gets them.
+// read returns the events of the server's stream as a page receives them. It gets
+// their names from the server first, and stops at the event named end.
 export async function read(EventSource, base) {
 	const names = await (await fetch(base + '/names')).json()
 	return new Promise((resolve, reject) => {
