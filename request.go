@@ -15,14 +15,14 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// PathParam returns what the wildcard {name} of the route's pattern matched,
-// decoded, or "" if the pattern has no such wildcard. It is
+// PathParam returns the value of the wildcard {name} in the route's pattern, decoded.
+// It returns "" if the pattern has no such wildcard. PathParam is
 // [net/http.Request.PathValue] in the form of this package's other helpers.
 func PathParam(r *Request, name string) string { return r.PathValue(name) }
 
-// PathParamInt64 returns what the wildcard {name} matched as a decimal
-// integer. If it is none, or does not fit 64 bits, PathParamInt64 answers the
-// request with 400 and returns false; the handler has only to return.
+// PathParamInt64 returns the value of the wildcard {name} as a decimal integer. If
+// the value is not a valid int64, PathParamInt64 responds with status 400 and
+// returns false; the handler must return without writing a response.
 func PathParamInt64(w ResponseWriter, r *Request, name string) (value int64, ok bool) {
 	value, err := strconv.ParseInt(r.PathValue(name), 10, 64)
 	if err != nil {
@@ -32,9 +32,9 @@ func PathParamInt64(w ResponseWriter, r *Request, name string) (value int64, ok 
 	return value, true
 }
 
-// QueryParam returns the first value of a parameter in the URL's query, or ""
-// if it is missing. It returns what r.URL.Query().Get(name) does, without
-// parsing the other parameters into a map.
+// QueryParam returns the first value of a query parameter, or "" if it is missing.
+// The result is the same as that of r.URL.Query().Get(name), but QueryParam does not
+// parse the other parameters into a map.
 func QueryParam(r *Request, name string) string {
 	if r.URL == nil {
 		return ""
@@ -42,8 +42,8 @@ func QueryParam(r *Request, name string) string {
 	return query.Get(r.URL.RawQuery, name)
 }
 
-// QueryParamOr returns the first value of a query parameter, or fallback if it
-// is missing or empty.
+// QueryParamOr returns the first value of a query parameter, or fallback if it is
+// missing or empty.
 func QueryParamOr(r *Request, name, fallback string) string {
 	if value := QueryParam(r, name); value != "" {
 		return value
@@ -51,8 +51,8 @@ func QueryParamOr(r *Request, name, fallback string) string {
 	return fallback
 }
 
-// QueryParamInt returns the first value of a query parameter as a decimal
-// integer, or fallback if it is missing, no integer, or too large for an int.
+// QueryParamInt returns the first value of a query parameter as a decimal integer.
+// It returns fallback if the parameter is missing or not a valid int.
 func QueryParamInt(r *Request, name string, fallback int) int {
 	value, err := strconv.Atoi(QueryParam(r, name))
 	if err != nil {
@@ -61,31 +61,35 @@ func QueryParamInt(r *Request, name string, fallback int) int {
 	return value
 }
 
-// QueryParamSort reads the query parameters sort and order, for use in an
-// ORDER BY clause. The column returned is the entry of allowed that sort names,
-// in any letter case and spelled as in the list, or else defaultColumn. The
-// direction is "ASC" or "DESC": order's, in any letter case, or else
-// defaultDirection. So nothing that a client sends ends up in the clause.
+// QueryParamSort returns a column and a direction for an ORDER BY clause, from the
+// query parameters sort and order. Both results are safe to insert into SQL if the
+// arguments are, because no text of the client is returned:
 //
-// It panics if defaultDirection is neither "ASC" nor "DESC" in any letter case.
+//   - column is the element of allowed that equals sort, ignoring case, or else
+//     defaultColumn.
+//   - direction is "ASC" or "DESC". It is order, ignoring case, or else
+//     defaultDirection.
+//
+// QueryParamSort panics if defaultDirection is not "ASC" or "DESC" in any case.
 func QueryParamSort(r *Request, allowed []string, defaultColumn, defaultDirection string) (column, direction string) {
 	direction, ok := sortDirection(defaultDirection)
 	if !ok {
-		callsite.Panicf("QueryParamSort: the default direction %q is neither ASC nor DESC", defaultDirection)
+		callsite.Panicf("QueryParamSort: defaultDirection %q must be ASC or DESC", defaultDirection)
 	}
-	if asked, ok := sortDirection(QueryParam(r, "order")); ok {
-		direction = asked
+	if requested, ok := sortDirection(QueryParam(r, "order")); ok {
+		direction = requested
 	}
-	asked := QueryParam(r, "sort")
+	requested := QueryParam(r, "sort")
 	for _, column := range allowed {
-		if strings.EqualFold(column, asked) {
+		if strings.EqualFold(column, requested) {
 			return column, direction
 		}
 	}
 	return defaultColumn, direction
 }
 
-// sortDirection normalises a direction of sorting.
+// sortDirection returns a direction in capitals. ok is false if it is not ASC or
+// DESC in any case.
 func sortDirection(s string) (direction string, ok bool) {
 	switch {
 	case strings.EqualFold(s, "ASC"):
@@ -96,18 +100,19 @@ func sortDirection(s string) (direction string, ok bool) {
 	return "", false
 }
 
-// A Pagination is the part of a list that a request asks for.
+// A Pagination describes the page of a list that a request asks for.
 type Pagination struct {
-	// Limit is how many items to return at most. It is at least 1.
+	// Limit is the maximum number of items to return. It is at least 1.
 	Limit int
-	// Offset is how many items to leave out before the first. It is at least 0.
+	// Offset is the number of items before the page. It is at least 0.
 	Offset int
 }
 
-// ParsePagination reads the query parameters limit and offset. Where limit is
-// missing, no integer, or too large for an int, it is defaultLimit; the result
-// lies between 1 and maxLimit in any case. A missing or invalid offset is 0,
-// and so is a negative one. A maxLimit below 1 counts as 1.
+// ParsePagination reads the query parameters limit and offset.
+//
+//   - Limit is defaultLimit if limit is missing or not a valid int. It is always
+//     between 1 and maxLimit. A maxLimit below 1 counts as 1.
+//   - Offset is 0 if offset is missing, negative, or not a valid int.
 func ParsePagination(r *Request, defaultLimit, maxLimit int) Pagination {
 	return Pagination{
 		Limit:  max(1, min(QueryParamInt(r, "limit", defaultLimit), maxLimit)),
@@ -118,51 +123,63 @@ func ParsePagination(r *Request, defaultLimit, maxLimit int) Pagination {
 // maxJSONBody is the limit of [BindJSON] and [ReadJSON] in bytes.
 const maxJSONBody = 1 << 20
 
-// ErrBodyTooLarge is what [ReadJSON] and [ReadJSONLimit] return for a body that
-// is larger than their own limit or than that of a [MaxBytesReader] around it,
-// such as [MaxBody] sets.
+// ErrBodyTooLarge is returned by [ReadJSON] and [ReadJSONLimit] if the body exceeds
+// their limit, or that of a [MaxBytesReader] around it. [MaxBody] sets such a
+// reader.
 var ErrBodyTooLarge = jsonbody.ErrTooLarge
 
-// BindJSON decodes the request's body, of at most 1 MB, into what dst points to,
-// as [ReadJSON] does. If that fails it answers the request with 400 and a
-// message that says what is wrong, and returns false; the handler has only to
-// return.
+// BindJSON decodes the request's JSON body into the value that dst points to. It
+// accepts the same bodies as [ReadJSON], of up to 1 MB. If that fails, BindJSON
+// responds with status 400 and a message that describes the mistake, and returns
+// false; the handler must return without writing a response.
+//
+// BindJSON panics if dst is not a non-nil pointer.
 func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 	err := readJSON(r, dst, maxJSONBody)
 	if err == nil {
 		return true
 	}
 	if errors.Is(err, ErrBodyTooLarge) {
-		jsonbody.CloseAfterReply(w, r)
+		jsonbody.CloseAfterResponse(w, r)
 	}
 	WriteError(w, StatusBadRequest, clientMessage(err))
 	return false
 }
 
-// ReadJSON decodes the request's body, a single JSON value of at most 1 MB (2^20
-// bytes), into what dst points to, by the rules of [encoding/json.Unmarshal]:
-// members without a field are ignored, of members with the same name the last
-// one counts. The Content-Type header is not looked at.
+// ReadJSON decodes the request's JSON body into the value that dst points to. The
+// body must be a single JSON value of up to 1 MB (2^20 bytes). The rules are those
+// of [encoding/json.Unmarshal]: members without a matching field are ignored, and if
+// a member occurs several times, the last one counts. ReadJSON does not check the
+// Content-Type header.
 //
-// The error says whether the body is empty, malformed, followed by trailing
-// data, or holds a value of the wrong type; for example, "field "age" has a
-// string where an integer is expected (before offset 24)". Offsets count bytes
-// from 0. How much of the path to the field is named depends on the Go release.
-// If types with an UnmarshalJSON of their own are involved, there is no offset,
-// and unless their error is an [encoding/json.UnmarshalTypeError] no field. The
-// text is fit for the client: it does not name Go types. The error underneath,
-// often one of encoding/json, is found with [errors.As].
+// It panics if dst is not a non-nil pointer.
 //
-// A body over the limit gives [ErrBodyTooLarge]. Bytes count as they come,
-// white space around the value included. If any middleware of this package has
-// seen the request before, the connection is closed after the response;
-// otherwise that is up to the server, which closes it if much of the body is
-// left. dst may have been written to in part whenever an error is returned.
-// ReadJSON panics if dst is not a pointer, or is nil.
+// # Errors
+//
+// The error says whether the body is empty, malformed, followed by other data, or
+// has a value of the wrong type. For example:
+//
+//	field "age" has a string where an integer is expected (before offset 24)
+//
+// The text is safe to send to the client, because it does not contain Go types.
+// Offsets count bytes from 0. How much of the path to a field is named depends on
+// the Go release. Errors of types with their own UnmarshalJSON method have no
+// offset, and name no field unless they are of type
+// [encoding/json.UnmarshalTypeError]. [errors.As] finds the underlying error, which
+// often comes from encoding/json.
+//
+// After an error, dst may have been changed in part.
+//
+// # Limit
+//
+// If the body is too large, ReadJSON returns [ErrBodyTooLarge]. All bytes count,
+// including white space around the value. If middleware of this package has handled
+// the request, the connection is closed after the response. Otherwise the server
+// decides; it closes the connection if much of the body is unread.
 func ReadJSON(r *Request, dst any) error { return ReadJSONLimit(r, dst, maxJSONBody) }
 
-// ReadJSONLimit is [ReadJSON] with a limit of its own, in bytes. A body of
-// exactly that size is accepted. A limit below 0 counts as 0.
+// ReadJSONLimit is [ReadJSON] with the given limit in bytes. A body of exactly that
+// size is accepted. A limit below 0 counts as 0.
 func ReadJSONLimit(r *Request, dst any, limit int64) error {
 	err := readJSON(r, dst, limit)
 	if errors.Is(err, ErrBodyTooLarge) {
@@ -173,11 +190,10 @@ func ReadJSONLimit(r *Request, dst any, limit int64) error {
 	return err
 }
 
-// readJSON decodes the body. The error is [ErrBodyTooLarge] or a
-// *jsonread.Error.
+// readJSON decodes the body. Its error is [ErrBodyTooLarge] or a *jsonbody.Error.
 func readJSON(r *Request, dst any, limit int64) error {
 	if v := reflect.ValueOf(dst); v.Kind() != reflect.Pointer || v.IsNil() {
-		callsite.Panicf("JSON is read into a %T, not into a pointer that is not nil", dst)
+		callsite.Panicf("the JSON body cannot be decoded into a %T; dst must be a non-nil pointer", dst)
 	}
 	body, err := jsonbody.Read(r, limit)
 	if err == ErrBodyTooLarge {
@@ -189,17 +205,17 @@ func readJSON(r *Request, dst any, limit int64) error {
 	return jsonbody.Decode(body, dst)
 }
 
-// clientMessage returns what BindJSON tells the client of an error of readJSON.
+// clientMessage returns the message for the client about an error of readJSON.
 func clientMessage(err error) string {
-	if refusal, ok := errors.AsType[*jsonbody.Error](err); ok {
-		return refusal.Message
+	if invalid, ok := errors.AsType[*jsonbody.Error](err); ok {
+		return invalid.Message
 	}
 	return "request body too large"
 }
 
-// CheckBulkIDs checks the ids of a request that acts on many items at once. If
-// there are none, or more than most, it answers the request with 400 and
-// returns false; the handler has only to return.
+// CheckBulkIDs checks the ids of a request that acts on several items at once. If
+// ids is empty or has more than most elements, CheckBulkIDs responds with status 400
+// and returns false; the handler must return without writing a response.
 func CheckBulkIDs(w ResponseWriter, ids []int64, most int) bool {
 	switch {
 	case len(ids) == 0:
@@ -212,49 +228,64 @@ func CheckBulkIDs(w ResponseWriter, ids []int64, most int) bool {
 	return false
 }
 
-// ClientIP returns the IP address of the client, as seen through proxies. It
-// looks at X-Forwarded-For, or at X-Real-IP if the request has no
-// X-Forwarded-For, and then at r.RemoteAddr.
+// ClientIP returns the IP address of the client, also if the request came through
+// proxies. The result is in canonical form (RFC 5952), without port, brackets and
+// zone; an IPv4 address mapped into IPv6 is returned as IPv4. If there is no
+// address, for example for a request over a Unix socket without forwarding headers,
+// the result is "".
 //
-// Clients can send these headers too, so they count only if the peer is a
-// proxy: if its address is not routed on the internet (loopback, private,
-// link-local, a Unix socket and the like), or was named with [TrustedProxies].
+// # Which header
 //
-// All lines of X-Forwarded-For are one list, which is read from its end, past
-// the addresses of such proxies. The first other address is the client's; if
-// all are proxies, it is the leftmost. An entry that is no address, for example
-// "unknown" or "unix:", ends the list, and so does the 64th entry. If that
-// leaves no address, ClientIP returns the peer's. It does not look at X-Real-IP
-// then, which the proxy that wrote the list may have passed on from the client.
+// ClientIP uses the first of these that applies:
 //
-// A server that the internet reaches directly must see the clients' own
-// addresses. If something in between replaces them by a private address without
-// setting X-Forwarded-For, such as a load balancer for TCP or the port
-// forwarding of a container engine, a client can pretend to have any address.
+//  1. r.RemoteAddr, if the peer is not a trusted proxy. Clients can send forwarding
+//     headers too, so these are ignored.
+//  2. X-Forwarded-For. All of its lines are one list.
+//  3. X-Real-IP, if the request has no X-Forwarded-For.
+//  4. r.RemoteAddr, if there is no usable address in these headers.
 //
-// The result is in canonical form (RFC 5952), without port, brackets and zone.
-// IPv4 addresses mapped into IPv6 are returned as IPv4. It is "" if there is no
-// address, as for a request over a Unix socket without forwarding headers.
+// ClientIP reads X-Forwarded-For from the end, where the nearest proxy adds its
+// entry, and skips the addresses of trusted proxies. The first other address is the
+// client's; if there is none, the leftmost address is. Reading stops at an entry that
+// is not an address, for example "unknown" or "unix:", and at the 64th entry. If
+// X-Forwarded-For has no usable address, ClientIP does not use X-Real-IP, because the
+// proxy that wrote the list may have passed it on from the client.
+//
+// # Proxies
+//
+// A proxy is trusted if its address is not routed on the internet (loopback,
+// private, link-local, a Unix socket and similar), or if it is listed with
+// [TrustedProxies].
+//
+// # Security
+//
+// If clients on the internet reach the server directly, it must see their own
+// addresses. A TCP load balancer or the port forwarding of a container engine may
+// replace them with a private address without setting X-Forwarded-For. A client can
+// then send the header with any address, and ClientIP trusts it.
 func ClientIP(r *Request) string { return clientAddress(r).String() }
 
-// clientAddress is ClientIP before it is written out.
+// clientAddress returns the address that ClientIP formats.
 func clientAddress(r *Request) clientip.Address {
 	if !clientip.Forwarded(r.Header) {
-		peer, _ := clientip.Parse(r.RemoteAddr) // zero if that is no address
+		peer, _ := clientip.Parse(r.RemoteAddr) // zero if it is not an address
 		return peer
 	}
 	return clientip.Of(r.RemoteAddr, r.Header, reqstate.Of(r.Context()).Trusted())
 }
 
-// TrustedProxies returns middleware that names the proxies whose forwarding
-// headers [ClientIP] believes, by prefixes of their addresses, such as those
-// that a CDN publishes. Addresses that are not routed on the internet are
-// believed without it. Several TrustedProxies add up.
+// TrustedProxies returns middleware that makes [ClientIP] trust the forwarding
+// headers of proxies whose addresses have one of the given prefixes, for example
+// those that a CDN publishes. Proxies with addresses that are not routed on the
+// internet are always trusted. If TrustedProxies is used several times, all prefixes
+// apply. It panics if a prefix is not valid.
 //
-// It belongs in front of all middleware that asks for the client's address, on
-// the router: what is asked before it, as by a [RateLimit] on the router when
-// the proxies are named in a group, gets the address of the proxy. It panics
-// if a prefix is not valid.
+// # Position
+//
+// Add TrustedProxies to the router, before all middleware that uses the client's
+// address, for example [RateLimit]. Middleware before it uses the address of the
+// proxy instead. If a RateLimit by address comes before a TrustedProxies of the same
+// router, group or [Chain], [Server.Start] or the first request panics.
 func TrustedProxies(prefixes ...netip.Prefix) Middleware {
 	proxies, err := clientip.NewSet(prefixes)
 	if err != nil {
@@ -268,7 +299,7 @@ func TrustedProxies(prefixes ...netip.Prefix) Middleware {
 	}
 }
 
-// A trustedProxiesHandler is the handler that TrustedProxies makes.
+// A trustedProxiesHandler is the handler of [TrustedProxies].
 type trustedProxiesHandler struct {
 	proxies *clientip.Set
 	next    Handler

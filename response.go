@@ -3,8 +3,6 @@ package http
 import (
 	"log/slog"
 	"strconv"
-	"sync/atomic"
-	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
@@ -13,48 +11,57 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// WriteJSON answers a request with a status and the JSON encoding of v, which
-// is that of [encoding/json.Marshal]: <, > and & are escaped. It sets
-// Content-Type and Content-Length.
+// WriteJSON writes a response with the given status and the JSON encoding of v. It
+// sets Content-Type and Content-Length. The encoding is that of
+// [encoding/json.Marshal], which escapes <, > and &. If the status does not allow a
+// body (1xx, 204, 205 and 304), WriteJSON ignores v.
 //
-// The whole of v is encoded before anything is sent. If that fails, the client
-// gets a clean 500 and the error is logged with the request's logger. A panic
-// in a MarshalJSON method is passed on, for [Recovery] to answer. Statuses
-// that have no body (1xx, 204, 205 and 304) are sent without one.
+// WriteJSON encodes all of v before it sends anything. If v cannot be encoded, it
+// logs the error with the request's logger and responds with status 500. A panic
+// in a MarshalJSON method is passed on, so that [Recovery] can respond.
 func WriteJSON(w ResponseWriter, status int, v any) {
 	if !hasBody(status) {
 		w.WriteHeader(status)
 		return
 	}
 	body := bufpool.Get()
-	if err := jsonbody.Append(body, v); err != nil {
+	if err := jsonbody.Encode(body, v); err != nil {
 		writeEncodingError(w, err)
 		return
 	}
 	sendJSON(w, status, body)
 }
 
-// WriteError answers a request with a status and {"error": message} as JSON.
+// WriteError writes a response with the given status and the JSON object
+// {"error": message}. The message is for the client. To keep the cause of an
+// internal error from the client, use [WriteServerError].
 //
-// It drops the header fields that were set for another body before: those that
-// describe it, such as Content-Length, Content-Disposition, Content-Range,
-// ETag, Last-Modified and Trailer, and those that let it be stored, such as
-// Cache-Control and Expires. For statuses from 400 it drops Location too.
-// Fields that are not about the body stay, for example Set-Cookie, Vary,
-// Allow, Retry-After, WWW-Authenticate, and a Content-Range of the form
-// "bytes */1234" if status is 416.
+// # Headers
 //
-// Content-Encoding is dropped as well, but not if it belongs to a middleware
-// outside of this package's that set it before it called the handler, as
-// gorilla's CompressHandler does: the client needs it to decode the error.
-// WriteError knows this for the writers of this package's middleware and
-// [Server], and for those of net/http and net/http/httptest, which encode
-// nothing. For any other ResponseWriter it leaves the field alone, as
-// [net/http.Error] always does; a handler that encodes its body itself behind
-// such a wrapper must delete the field before it calls WriteError.
+// A handler may have set headers for another body before it failed. WriteError
+// removes
 //
-// The client reads the message. For what went wrong inside the server use
-// [WriteServerError], which keeps the cause out of it.
+//   - headers that describe a body, for example Content-Length,
+//     Content-Disposition, Content-Range, ETag, Last-Modified and Trailer,
+//   - headers that allow storing it, for example Cache-Control and Expires,
+//   - Location, if the status is 400 or above.
+//
+// It keeps other headers, for example Set-Cookie, Vary, Allow, Retry-After and
+// WWW-Authenticate. For status 416, it also keeps a Content-Range of the form
+// "bytes */1234".
+//
+// # Content-Encoding
+//
+// WriteError also removes Content-Encoding, unless middleware of another package set
+// it before calling the handler, because it encodes the response. gorilla's
+// CompressHandler does so, for example. The client then needs the header to decode
+// the error.
+//
+// WriteError can tell who set the header if the ResponseWriter comes from [Server],
+// from middleware of this package, or from net/http or net/http/httptest. With any
+// other ResponseWriter it keeps the header, as [net/http.Error] does. In that case,
+// a handler that encodes its own body must remove the header before it calls
+// WriteError.
 func WriteError(w ResponseWriter, status int, message string) {
 	response.DropBody(w, status)
 	if !hasBody(status) {
@@ -63,15 +70,17 @@ func WriteError(w ResponseWriter, status int, message string) {
 	}
 	body := bufpool.Get()
 	body.B = append(body.B, `{"error":`...)
-	jsonbody.AppendString(body, message)
+	jsonbody.EncodeString(body, message)
 	body.B = append(body.B, '}')
 	sendJSON(w, status, body)
 }
 
-// WriteServerError logs err at level Error with the request's logger (see
-// [LoggerFromContext]), under the given message and with the request's method
-// and path, written as by [RequestLogger]. It answers with status 500 and
-// {"error": message}. The client sees the message and nothing of err.
+// WriteServerError logs err and responds with status 500 and the JSON object
+// {"error": message}. The client gets the message, but nothing of err.
+//
+// The log record has level Error, the given message, err, and the request's method
+// and path in the same form as in [RequestLogger]. It goes to the request's logger;
+// see [LoggerFromContext].
 func WriteServerError(w ResponseWriter, r *Request, message string, err error) {
 	attrs := []slog.Attr{slog.Any("error", err), slog.String("method", printable(r.Method))}
 	if r.URL != nil {
@@ -81,29 +90,28 @@ func WriteServerError(w ResponseWriter, r *Request, message string, err error) {
 	WriteError(w, StatusInternalServerError, message)
 }
 
-// PaginatedResponse answers a request with one page of a list, as the JSON
-// object {key: items, "total": total} with status 200. total is the number of
-// items on all pages: an int, as len gives it, or an int64, as databases do.
-// Items that encode as null, such as a nil slice or a pointer to one, are
-// written as [].
+// PaginatedResponse writes one page of a list with status 200, as the JSON object
+// {key: items, "total": total}. total is the number of items on all pages. It can
+// be an int, for example from len, or an int64, for example from a database. If
+// items is nil, or encodes as null for another reason, it is written as [].
 //
-// If items cannot be encoded the client gets a 500, as with [WriteJSON]. It
-// panics if key is "total".
+// If items cannot be encoded, PaginatedResponse responds with status 500, like
+// [WriteJSON]. It panics if key is "total".
 func PaginatedResponse[N ~int | ~int64](w ResponseWriter, key string, items any, total N) {
 	if key == "total" {
-		callsite.Panicf(`PaginatedResponse: the key "total" clashes with the member for the number of items`)
+		callsite.Panicf(`PaginatedResponse: the key "total" is used for the number of items; use another key`)
 	}
 	writePage(w, key, items, int64(total))
 }
 
-// writePage is PaginatedResponse for a total of any type.
+// writePage is PaginatedResponse without type parameters.
 func writePage(w ResponseWriter, key string, items any, total int64) {
 	body := bufpool.Get()
 	body.B = append(body.B, '{')
-	jsonbody.AppendString(body, key)
+	jsonbody.EncodeString(body, key)
 	body.B = append(body.B, ':')
 	begin := len(body.B)
-	if err := jsonbody.Append(body, items); err != nil {
+	if err := jsonbody.Encode(body, items); err != nil {
 		writeEncodingError(w, err)
 		return
 	}
@@ -116,105 +124,57 @@ func writePage(w ResponseWriter, key string, items any, total int64) {
 	sendJSON(w, StatusOK, body)
 }
 
-// WriteCSV answers a request with a CSV file for download. The header row comes
-// first, unless it is empty, followed by the rows that next returns until it
-// returns nil. The file is named after entity and the day in UTC, for example
-// users-20260322.csv. Characters that are not safe in a file name or a header
-// field become underscores; names with characters outside ASCII are sent as
-// RFC 6266 recommends.
+// WriteCSV writes a CSV file for download. The header row comes first, unless
+// header is empty, followed by the rows that next returns until it returns nil.
 //
-// Rows go out as they come, in bounded memory, and at least once a second if
-// they come slowly. Lines end in a single LF. Cells are written as they are,
-// in quotes if RFC 4180 asks for them or readers would skip the row: a row of
-// one empty cell is written as "", and a first cell that starts with # is
-// quoted. A row that is empty but not nil is a blank line, which most readers
-// skip.
+// The file is named after entity and the current day in UTC, for example
+// users-20260322.csv. Characters of entity that are unsafe in a file name or in a
+// header are replaced by underscores.
 //
-// A cell that begins with =, +, - or @ is left alone, although a spreadsheet
-// may evaluate it as a formula. Escape cells that hold what users have typed.
+// # Format
 //
-// If the client goes away, next is not called again. If next fails, for
-// example because the database does, returning nil would make the file look
-// complete. It should panic with [ErrAbortHandler] instead, which breaks off
-// the connection, so that the client sees the failure. Any other panic does
-// the same once rows have been sent; before that, [Recovery] can answer.
-// WriteCSV panics if next is nil.
+// Lines end in LF. Cells are quoted if RFC 4180 requires it, and also if readers
+// would skip the row otherwise: a row of one empty cell is written as "", and a
+// first cell that starts with # is quoted. A row that is empty but not nil becomes
+// a blank line, which most readers skip.
+//
+// # Streaming
+//
+// Rows are sent as they arrive, in bounded memory, and flushed at least once a
+// second. WriteCSV calls next from the calling goroutine. If the client
+// disconnects, WriteCSV does not call next again.
+//
+// # Errors
+//
+// If next cannot continue, for example because the database fails, it must not
+// return nil, because the file would look complete. It should panic with
+// [ErrAbortHandler], which aborts the connection so that the client notices the
+// failure. Any other panic does the same after rows have been sent; before that,
+// [Recovery] can respond. WriteCSV panics if next is nil.
+//
+// # Security
+//
+// Spreadsheets may evaluate a cell that starts with =, +, - or @ as a formula.
+// WriteCSV does not change such cells; escape those that contain user input.
 func WriteCSV(w ResponseWriter, entity string, header []string, next func() []string) {
 	if next == nil {
 		callsite.Panicf("WriteCSV: next is nil")
 	}
-	now := time.Now()
-	out := &csvResponse{w: w, disposition: csvbody.Disposition(entity, now)}
-	rows := csvbody.New(out)
-	if len(header) > 0 {
-		_ = rows.Write(header) // an error stays and ends the loop
-	}
-	flushed := now
-	var due atomic.Bool // soon: a timer costs less than a look at the clock for each row
-	timer := time.AfterFunc(almostSecond, func() { due.Store(true) })
-	defer timer.Stop()
-	for row := next(); row != nil; row = next() {
-		if rows.Write(row) != nil {
-			return // the client is gone: nobody to tell
-		}
-		if !due.Load() {
-			continue
-		}
-		if now := time.Now(); now.Sub(flushed) >= time.Second {
-			flushed = now
-			_ = rows.Flush()                     // an error stays and ends the loop
-			_ = NewResponseController(w).Flush() // not supported, or the next write fails too
-			due.Store(false)
-			timer.Reset(almostSecond)
-		}
-	}
-	_ = rows.Flush() // the client is gone: nobody to tell
-	out.start()
+	csvbody.Respond(w, entity, header, next)
 }
 
-// almostSecond is after what time WriteCSV looks at the clock for each row. It
-// is less than the second after which it flushes, which the timer would reach
-// together with a row that comes every second.
-const almostSecond = 900 * time.Millisecond
-
-// A csvResponse sets the headers of a CSV file when the first bytes are sent,
-// so that a panic before that leaves the response as it was.
-type csvResponse struct {
-	w           ResponseWriter
-	disposition string
-	started     bool
-}
-
-// Write sends a part of the file.
-func (c *csvResponse) Write(p []byte) (int, error) {
-	c.start()
-	return c.w.Write(p)
-}
-
-// start sets the headers, once.
-func (c *csvResponse) start() {
-	if c.started {
-		return
-	}
-	c.started = true
-	delete(c.w.Header(), "Content-Length")
-	response.SetHeaders(c.w,
-		response.Field{Name: "Content-Type", Value: "text/csv; charset=utf-8"},
-		response.Field{Name: "Content-Disposition", Value: c.disposition})
-}
-
-// hasBody reports whether responses with a status have a body (RFC 9110,
+// hasBody reports whether responses with the given status have a body (RFC 9110,
 // sections 15.2, 15.3.5, 15.3.6 and 15.4.5).
 func hasBody(status int) bool {
 	return status >= 200 && status != StatusNoContent && status != StatusResetContent && status != StatusNotModified
 }
 
-// sendJSON sends a whole response. Every JSON response of the helpers ends here.
+// sendJSON sends a complete JSON response.
 //
-// The body is pooled. The handler cannot reach it: what it encodes is copied
-// there, and the ResponseWriter must not keep it, as no [io.Writer] may. It is
-// not put back if encoding or writing it failed, because the HTTP/2 server may
-// still be sending it then.
+// The body is pooled. Handlers cannot reach it, because it contains a copy of what
+// they encode and a ResponseWriter must not retain it, as for any [io.Writer]. It is
+// not put back after a failed write, because the HTTP/2 server may still be reading
+// it.
 func sendJSON(w ResponseWriter, status int, body *bufpool.Buffer) {
 	setContent(w, "application/json", len(body.B))
 	w.WriteHeader(status)
@@ -223,9 +183,9 @@ func sendJSON(w ResponseWriter, status int, body *bufpool.Buffer) {
 	}
 }
 
-// setContent sets the two headers that describe a body of known length. If the
-// body has a Content-Encoding, somebody encodes it on its way, and the length
-// that is sent is another.
+// setContent sets the headers for a body of known type and length. If the response
+// has a Content-Encoding, a middleware will encode the body and change its length,
+// so setContent removes Content-Length.
 func setContent(w ResponseWriter, contentType string, length int) {
 	if h := w.Header(); len(h["Content-Encoding"]) > 0 {
 		response.SetHeader(w, "Content-Type", contentType)
@@ -237,8 +197,8 @@ func setContent(w ResponseWriter, contentType string, length int) {
 		response.Field{Name: "Content-Length", Value: strconv.Itoa(length)})
 }
 
-// writeEncodingError answers for a value that cannot be encoded: a mistake in
-// the program, which the log tells of and the client does not learn.
+// writeEncodingError logs that a value cannot be encoded, which is a mistake in the
+// program, and responds with status 500.
 func writeEncodingError(w ResponseWriter, err error) {
 	logger := slog.Default()
 	if cw := response.Find(w); cw != nil && cw.State() != nil {

@@ -516,7 +516,7 @@ func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 // encoded, WriteJSON returns an error and sends nothing.
 func (c *Conn) WriteJSON(v any) error {
 	return c.established().WriteFrom(frame.Text, func(b *bufpool.Buffer) error {
-		if err := jsonbody.Append(b, v); err != nil {
+		if err := jsonbody.Encode(b, v); err != nil {
 			return fmt.Errorf("websocket: %w", err)
 		}
 		return nil

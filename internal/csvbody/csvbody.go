@@ -1,93 +1,120 @@
-// Package csvbody writes CSV (RFC 4180) so that common readers return every
-// row that was written.
+// Package csvbody writes CSV (RFC 4180) as a response.
 //
-// The output is that of [encoding/csv.Writer] with two differences, both
-// about rows that readers skip: a row of one empty cell is written as "" and
-// not as a blank line, and a first cell that starts with # is quoted, since
-// many readers can be told to take such a line for a comment.
+// The rows have the format of [encoding/csv.Writer], with two differences for rows
+// that common readers would skip. A row of one empty cell is written as "" instead
+// of a blank line. A first cell that starts with # is quoted, because many readers
+// can be configured to treat such a line as a comment.
 package csvbody
 
 import (
-	"bufio"
-	"io"
-	"strings"
+	"net/http"
+	"sync/atomic"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/stanza-go/framework/pkg/http/internal/header"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// A Writer writes rows to an [io.Writer] through a buffer. It is not safe for
-// concurrent use.
-type Writer struct{ out *bufio.Writer }
-
-// New returns a Writer that writes to w, at most 4096 bytes at a time.
-func New(w io.Writer) *Writer { return &Writer{bufio.NewWriterSize(writerOnly{w}, 4096)} }
-
-// writerOnly hides WriteString from the buffer, which would pass long cells on
-// whole.
-type writerOnly struct{ io.Writer }
-
-// Write writes one row. A row without cells becomes a blank line. The first
-// error of the io.Writer stays: all later calls return it too.
-func (w *Writer) Write(row []string) error {
-	for i, cell := range row {
-		if i > 0 {
-			w.put(",")
+// Respond writes a CSV file for download, named after entity and the current day.
+// It writes the column names first, unless there are none, and then the rows that
+// next returns until it returns nil. It flushes at least once a second while rows
+// arrive. If the client disconnects, Respond does not call next again.
+func Respond(w http.ResponseWriter, entity string, columns []string, next func() []string) {
+	now := time.Now()
+	out := &body{w: w, disposition: disposition(entity, now)}
+	rows := newRowWriter(out)
+	if len(columns) > 0 {
+		_ = rows.write(columns) // the next write returns the same error
+	}
+	pace := newPace(now)
+	defer pace.timer.Stop()
+	for row := next(); row != nil; row = next() {
+		if rows.write(row) != nil {
+			return // the client has disconnected
 		}
-		if i == 0 && (cell == "" && len(row) == 1 || cell != "" && cell[0] == '#') || needsQuotes(cell) {
-			w.quote(cell)
-		} else {
-			w.put(cell)
+		if pace.flushDue() {
+			_ = rows.flush()                          // the next write returns the same error
+			_ = http.NewResponseController(w).Flush() // not supported, or the next write fails too
+			pace.restart()
 		}
 	}
-	return w.out.WriteByte('\n')
+	_ = rows.flush() // on an error, the client has disconnected
+	out.setHeader()
 }
 
-// Flush sends what the buffer holds.
-func (w *Writer) Flush() error { return w.out.Flush() }
+// disposition returns the Content-Disposition of a download named after entity and
+// the day of now in UTC, for example users-20260322.csv.
+func disposition(entity string, now time.Time) string {
+	return header.Attachment(entity, now.UTC().Format("-20060102.csv"))
+}
 
-// quote writes a cell in quotes, with those inside it doubled.
-func (w *Writer) quote(cell string) {
-	w.put(`"`)
-	for {
-		before, after, found := strings.Cut(cell, `"`)
-		w.put(before)
-		if !found {
-			break
-		}
-		w.put(`""`)
-		cell = after
+// A body sets the header fields of a CSV response when the first bytes are written.
+// A panic before that leaves the response unchanged.
+type body struct {
+	w           http.ResponseWriter
+	disposition string
+	headerSet   bool
+}
+
+// Write writes a part of the file.
+func (b *body) Write(p []byte) (int, error) {
+	b.setHeader()
+	return b.w.Write(p)
+}
+
+// setHeader sets the header fields on its first call.
+func (b *body) setHeader() {
+	if b.headerSet {
+		return
 	}
-	w.put(`"`)
+	b.headerSet = true
+	delete(b.w.Header(), "Content-Length")
+	response.SetHeaders(b.w,
+		response.Field{Name: "Content-Type", Value: "text/csv; charset=utf-8"},
+		response.Field{Name: "Content-Disposition", Value: b.disposition})
 }
 
-// put writes a part of a row.
-func (w *Writer) put(part string) {
-	_, _ = w.out.WriteString(part) // the buffer returns the error again at the end of the row
+// flushInterval is the time between flushes while rows arrive.
+const flushInterval = time.Second
+
+// wakeInterval is the time after a flush from which a pace reads the clock for
+// each row. It is shorter than flushInterval, because a timer of that length would
+// fire at the same time as a row that arrives every second.
+const wakeInterval = 900 * time.Millisecond
+
+// A pace determines when to flush. Its timer saves reading the clock for each row.
+type pace struct {
+	flushed time.Time   // time of the last flush
+	awake   atomic.Bool // wakeInterval has passed since then
+	timer   *time.Timer
 }
 
-// needsQuotes reports whether a cell must be quoted wherever it is in its row.
-// RFC 4180 asks for quotes around commas, quotes and line breaks. Some readers
-// drop white space in front of a cell, and PostgreSQL ends the data at \.
-func needsQuotes(cell string) bool {
-	if cell == "" {
+// newPace returns a pace that counts from now. The caller must stop its timer.
+func newPace(now time.Time) *pace {
+	p := &pace{flushed: now}
+	p.timer = time.AfterFunc(wakeInterval, p.wake)
+	return p
+}
+
+// wake is called by the timer.
+func (p *pace) wake() { p.awake.Store(true) }
+
+// flushDue reports whether to flush now. If so, the caller must flush and then
+// call restart.
+func (p *pace) flushDue() bool {
+	if !p.awake.Load() {
 		return false
 	}
-	for i := range len(cell) {
-		switch cell[i] {
-		case ',', '"', '\r', '\n':
-			return true
-		}
+	now := time.Now()
+	if now.Sub(p.flushed) < flushInterval {
+		return false
 	}
-	first, _ := utf8.DecodeRuneInString(cell)
-	return cell == `\.` || unicode.IsSpace(first)
+	p.flushed = now
+	return true
 }
 
-// Disposition returns the Content-Disposition of a file for download that is
-// named after entity and the day of now in UTC, for example
-// users-20260322.csv.
-func Disposition(entity string, now time.Time) string {
-	return header.Attachment(entity, now.UTC().Format("-20060102.csv"))
+// restart starts the timer for the next flush.
+func (p *pace) restart() {
+	p.awake.Store(false)
+	p.timer.Reset(wakeInterval)
 }

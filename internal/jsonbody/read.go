@@ -1,70 +1,94 @@
-// Package jsonbody reads and writes JSON bodies. It reads a request's body of
-// bounded size into memory, decodes it, and describes mistakes in words that the
-// client may read: the place, what was expected and what was found, in terms of
-// JSON and without the program's types. It encodes responses into borrowed
-// buffers.
 package jsonbody
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"reflect"
-	"time"
+	"io"
+	"math"
+	"net/http"
+
+	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// An Error tells why a body was refused.
-type Error struct {
-	// Message is fit for the client. Offsets in it count bytes from 0.
-	Message string
-	// Cause is the error underneath, or nil. Its text may name Go types.
-	Cause error
-}
+// ErrTooLarge is the error for a body that exceeds the limit of [Read] or of an
+// [http.MaxBytesReader].
+var ErrTooLarge = errors.New("http: request body too large")
 
-// Error returns the message.
-func (e *Error) Error() string { return "http: " + e.Message }
+// Initial capacities of the buffer of Read: for a body of unknown length, and
+// the maximum for one with a Content-Length.
+const (
+	unknownCapacity = 512
+	maxCapacity     = 4 << 10
+)
 
-// Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Cause }
-
-// Decode stores the JSON value in body in what dst points to, and accepts and
-// decodes exactly what [json.Unmarshal] does. Any error is an [*Error]. dst
-// must be a pointer that is not nil. A type's own UnmarshalJSON may keep the
-// part of body that it is given, so body must not be used again.
-func Decode(body []byte, dst any) error {
-	err := json.Unmarshal(body, dst)
-	if err == nil {
-		return nil
+// Read returns the body of r. If the body is longer than limit bytes, or exceeds
+// the limit of an [http.MaxBytesReader] around it, Read returns [ErrTooLarge]. To
+// find the end, it reads one byte more than the limit. A limit below 0 counts as
+// 0, and a nil body as empty.
+//
+// The returned memory belongs to the caller and is never reused. Its size depends
+// on the bytes received, not on Content-Length.
+func Read(r *http.Request, limit int64) ([]byte, error) {
+	if r.Body == nil {
+		return nil, nil
 	}
-	// Unmarshal returns a SyntaxError for every body that is malformed, but the
-	// error of a type's own UnmarshalJSON may be one too.
-	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
-		if message := malformed(body); message != "" {
-			return &Error{message, err}
+	most := min(max(limit, 0), math.MaxInt-1) + 1
+	body := make([]byte, 0, min(initialCapacity(r.ContentLength), most))
+	for {
+		if len(body) == cap(body) {
+			body = grow(body, r.ContentLength, most)
+		}
+		n, err := r.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if int64(len(body)) == most {
+			return nil, ErrTooLarge
+		}
+		if err == io.EOF {
+			return body, nil
+		}
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, ErrTooLarge
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
-	return &Error{mismatched(err, body, reflect.TypeOf(dst)), err}
 }
 
-// mismatched says which value of a well-formed body does not fit, and how. err
-// is the error of json.Unmarshal into a t.
-func mismatched(err error, body []byte, t reflect.Type) string {
-	if typeError, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return describe(typeError, body, t)
+// initialCapacity returns the initial capacity for a body with the given
+// Content-Length, or -1. It includes the byte that is read to find the end.
+func initialCapacity(contentLength int64) int64 {
+	if contentLength < 0 {
+		return unknownCapacity
 	}
-	if timeError, ok := errors.AsType[*time.ParseError](err); ok && timeError.Layout == time.RFC3339 {
-		return quoted(timeError.Value) + " in the JSON body is not a time such as 2006-01-02T15:04:05Z"
-	}
-	// The error is one of a type's own UnmarshalJSON or UnmarshalText. It does
-	// not say where it happened, and its text is not known to be harmless.
-	return "the JSON body has a value that is not valid"
+	return min(contentLength, maxCapacity-1) + 1
 }
 
-// quoted returns text from the client in quotes, cut to a bearable length.
-func quoted(text string) string {
-	const most = 100
-	if len(text) > most {
-		text = text[:most] + "..."
+// grow returns body with a larger capacity, up to most. If an eighth of the
+// announced Content-Length has been received, the new capacity is that length.
+// Otherwise it is twice the old one, or most if that is not much more.
+func grow(body []byte, contentLength, most int64) []byte {
+	capacity := 2 * int64(cap(body))
+	switch {
+	case contentLength >= int64(len(body)) && contentLength < 8*int64(len(body)):
+		capacity = min(contentLength+1, most)
+	case most/2 <= capacity:
+		capacity = most
 	}
-	return fmt.Sprintf("%q", text)
+	grown := make([]byte, len(body), capacity)
+	copy(grown, body)
+	return grown
+}
+
+// CloseAfterResponse makes the server close an HTTP/1 connection after the
+// response, without waiting for the rest of the request's body. The header must
+// not have been sent. For HTTP/2, CloseAfterResponse does nothing, because the
+// server ends the request's stream anyway.
+func CloseAfterResponse(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor != 1 {
+		return
+	}
+	w.Header()["Connection"] = []string{"close"}
+	// With the header alone, the client may not receive the response: closing a
+	// TCP connection with unread bytes resets it.
+	response.LimitReached(w)
 }

@@ -7,18 +7,18 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is the number of nested arrays and objects that a text may have.
-// [encoding/json] has a limit too.
+// maxDepth is the maximum depth of nested arrays and objects, which is the same in
+// [encoding/json].
 const maxDepth = 10000
 
-// malformed says what keeps body from being one JSON value (RFC 8259), or
-// returns "". It does not read this out of the errors of encoding/json: Go
-// releases differ over the offset in them, and over what they call an early
-// end.
-func malformed(body []byte) string {
+// describeSyntax returns the message for a body that is not exactly one JSON value
+// (RFC 8259). It returns "" for a well-formed body. The errors of encoding/json
+// are not used, because Go releases differ in their offsets and in how they
+// report an early end.
+func describeSyntax(body []byte) string {
 	at, fault := scan(body)
 	switch fault {
-	case none:
+	case wellFormed:
 		return ""
 	case empty:
 		return "the request body is empty"
@@ -37,29 +37,32 @@ func malformed(body []byte) string {
 	return fmt.Sprintf("malformed JSON: unexpected character %q at offset %d", r, at)
 }
 
-// A fault is what is wrong with a text.
+// A fault is the reason why a text is not one JSON value.
 type fault int
 
 const (
-	none fault = iota
+	wellFormed fault = iota
 	empty
-	trailing // something follows the value
-	tooDeep
-	unexpected // byte, or the end of the text
+	trailing   // text after the value
+	tooDeep    // more than maxDepth
+	unexpected // a byte or the end of the text in the wrong place
 )
 
-// scan returns what is wrong with a text, and the position at which it is no
-// longer the beginning of one JSON value. The functions that it calls take a
-// position and return the one that they have come to.
+// scan returns the fault of a text, and the first offset at which the text can no
+// longer be the beginning of one JSON value.
+//
+// scan calls the skip functions below. Each is given an offset and returns the
+// offset after the part that it skips. If the part is malformed, ok is false and
+// the offset is that of the fault.
 func scan(b []byte) (int, fault) {
-	i := space(b, 0)
+	i := skipSpace(b, 0)
 	if i == len(b) {
 		return i, empty
 	}
-	open := make([]byte, 0, 64) // the brackets around i
+	open := make([]byte, 0, 64) // the brackets that are open at i
 	for {
 		var opens, ok bool
-		if i, opens, ok = value(b, i); !ok {
+		if i, opens, ok = skipValue(b, i); !ok {
 			return i, unexpected
 		}
 		if opens {
@@ -67,86 +70,90 @@ func scan(b []byte) (int, fault) {
 				return i, tooDeep
 			}
 			open = append(open, b[i])
-			i = space(b, i+1)
+			i = skipSpace(b, i+1)
 		} else if i == len(b) || b[i] != ',' {
-			i = space(b, i)
+			i = skipSpace(b, i)
 		}
+		// Closing brackets, including that of an empty array or object.
 		for len(open) > 0 && i < len(b) && b[i] == closing(open[len(open)-1]) {
 			open, opens = open[:len(open)-1], false
-			i = space(b, i+1)
+			i = skipSpace(b, i+1)
 		}
+		// A comma, unless the next element is the first after a bracket.
 		if !opens {
 			if len(open) == 0 || i == len(b) || b[i] != ',' {
-				return i, ending(b, i, open)
+				return i, faultAtEnd(b, i, open)
 			}
-			i = space(b, i+1)
+			i = skipSpace(b, i+1)
 		}
 		if open[len(open)-1] == '{' {
-			if i, ok = name(b, i); !ok {
+			if i, ok = skipName(b, i); !ok {
 				return i, unexpected
 			}
 		}
 	}
 }
 
-// ending returns what is wrong with a text that does not go on after a value.
-func ending(b []byte, i int, open []byte) fault {
+// faultAtEnd returns the fault of a text in which offset i comes after a value and
+// not before a comma. open has the brackets that are open there.
+func faultAtEnd(b []byte, i int, open []byte) fault {
 	switch {
 	case len(open) > 0:
 		return unexpected
 	case i < len(b):
 		return trailing
 	}
-	return none
+	return wellFormed
 }
 
-// value passes a scalar, or reports that a bracket opens.
-func value(b []byte, i int) (_ int, opens, ok bool) {
+// skipValue skips a scalar. If the value is an array or object, it skips nothing
+// and opens is true.
+func skipValue(b []byte, i int) (_ int, opens, ok bool) {
 	if i == len(b) {
 		return i, false, false
 	}
 	switch b[i] {
 	case '"':
-		i, ok = text(b, i+1)
+		i, ok = skipString(b, i+1)
 	case '0':
-		i, ok = fraction(b, i+1)
+		i, ok = skipFraction(b, i+1)
 	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		i, _ = digits(b, i+1)
-		i, ok = fraction(b, i)
+		i, _ = skipDigits(b, i+1)
+		i, ok = skipFraction(b, i)
 	case '-':
-		i, ok = negative(b, i+1)
+		i, ok = skipNegative(b, i+1)
 	case '{', '[':
 		return i, true, true
 	case 't':
-		i, ok = word(b, i, "true")
+		i, ok = skipWord(b, i, "true")
 	case 'f':
-		i, ok = word(b, i, "false")
+		i, ok = skipWord(b, i, "false")
 	case 'n':
-		i, ok = word(b, i, "null")
+		i, ok = skipWord(b, i, "null")
 	}
 	return i, false, ok
 }
 
-// closing returns the bracket that ends what another one opens. In ASCII, [ and
-// ] are two apart, and so are { and }.
+// closing returns the closing bracket for an opening one. In ASCII, [ and ] are
+// two apart, and so are { and }.
 func closing(bracket byte) byte { return bracket + 2 }
 
-// name passes the name of an object's member with the colon behind it.
-func name(b []byte, i int) (_ int, ok bool) {
+// skipName skips the name of an object's member and the colon after it.
+func skipName(b []byte, i int) (_ int, ok bool) {
 	if i == len(b) || b[i] != '"' {
 		return i, false
 	}
-	if i, ok = text(b, i+1); !ok {
+	if i, ok = skipString(b, i+1); !ok {
 		return i, false
 	}
-	if i = space(b, i); i == len(b) || b[i] != ':' {
+	if i = skipSpace(b, i); i == len(b) || b[i] != ':' {
 		return i, false
 	}
-	return space(b, i+1), true
+	return skipSpace(b, i+1), true
 }
 
-// text passes the rest of a string.
-func text(b []byte, i int) (_ int, ok bool) {
+// skipString skips the rest of a string after its opening quote.
+func skipString(b []byte, i int) (_ int, ok bool) {
 	for {
 		for len(b)-i >= 8 && b[i] != '\\' {
 			special := specials(binary.LittleEndian.Uint64(b[i:]))
@@ -168,28 +175,28 @@ func text(b []byte, i int) (_ int, ok bool) {
 		case b[i] == '"':
 			return i + 1, true
 		}
-		if i, ok = escape(b, i+1); !ok {
+		if i, ok = skipEscape(b, i+1); !ok {
 			return i, false
 		}
 	}
 }
 
-// specials returns a number in which the lowest bit that is set belongs to the
-// first of eight bytes that is special in a string: a quote, a backslash or a
-// control character.
+// specials looks for bytes with a special meaning in strings: quotes, backslashes
+// and control characters. The lowest bit that is set in the result is in the first
+// such byte of word. If there is none, the result is 0.
 func specials(word uint64) uint64 {
 	const (
 		ones  = 0x0101010101010101
 		highs = 0x8080808080808080
 	)
 	quote, slash := word^ones*'"', word^ones*'\\'
-	// A borrow may set bits behind the first such byte, and bytes above 0x7f have
-	// the bit themselves.
+	// A borrow can set bits only after the first such byte. Bytes above 0x7f have
+	// their high bit set already and are masked out.
 	return ((word - ones*' ') | (quote - ones) | (slash - ones)) &^ word & highs
 }
 
-// escape passes the rest of an escape sequence.
-func escape(b []byte, i int) (_ int, ok bool) {
+// skipEscape skips the rest of an escape sequence after its backslash.
+func skipEscape(b []byte, i int) (_ int, ok bool) {
 	if i == len(b) {
 		return i, false
 	}
@@ -208,24 +215,24 @@ func escape(b []byte, i int) (_ int, ok bool) {
 	return i, false
 }
 
-// negative passes a number behind its sign.
-func negative(b []byte, i int) (_ int, ok bool) {
+// skipNegative skips the rest of a number after its sign.
+func skipNegative(b []byte, i int) (_ int, ok bool) {
 	if i < len(b) && b[i] == '0' {
-		return fraction(b, i+1)
+		return skipFraction(b, i+1)
 	}
-	if i, ok = digits(b, i); !ok {
+	if i, ok = skipDigits(b, i); !ok {
 		return i, false
 	}
-	return fraction(b, i)
+	return skipFraction(b, i)
 }
 
-// fraction passes what may follow the integer of a number.
-func fraction(b []byte, i int) (_ int, ok bool) {
+// skipFraction skips the fraction and exponent of a number, if there are any.
+func skipFraction(b []byte, i int) (_ int, ok bool) {
 	if i == len(b) || b[i] < '.' { // such as a comma
 		return i, true
 	}
 	if b[i] == '.' {
-		if i, ok = digits(b, i+1); !ok {
+		if i, ok = skipDigits(b, i+1); !ok {
 			return i, false
 		}
 	}
@@ -233,13 +240,13 @@ func fraction(b []byte, i int) (_ int, ok bool) {
 		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
 			i++
 		}
-		return digits(b, i)
+		return skipDigits(b, i)
 	}
 	return i, true
 }
 
-// digits passes one digit or more.
-func digits(b []byte, i int) (_ int, ok bool) {
+// skipDigits skips one or more digits.
+func skipDigits(b []byte, i int) (_ int, ok bool) {
 	begin := i
 	for i < len(b) && isDigit(b[i]) {
 		i++
@@ -247,8 +254,8 @@ func digits(b []byte, i int) (_ int, ok bool) {
 	return i, i > begin
 }
 
-// word passes a literal name.
-func word(b []byte, i int, w string) (_ int, ok bool) {
+// skipWord skips true, false or null.
+func skipWord(b []byte, i int, w string) (_ int, ok bool) {
 	for j := range len(w) {
 		if i == len(b) || b[i] != w[j] {
 			return i, false
@@ -258,16 +265,17 @@ func word(b []byte, i int, w string) (_ int, ok bool) {
 	return i, true
 }
 
-// space passes white space.
-func space(b []byte, i int) int {
+// skipSpace skips white space.
+func skipSpace(b []byte, i int) int {
 	if i < len(b) && b[i] > ' ' {
 		return i
 	}
-	return spaces(b, i)
+	return skipLongSpace(b, i)
 }
 
-// spaces is space where there probably is some.
-func spaces(b []byte, i int) int {
+// skipLongSpace is skipSpace for the case that there probably is white space. It
+// is separate so that skipSpace can be inlined.
+func skipLongSpace(b []byte, i int) int {
 	const eight = 0x2020202020202020
 	for len(b)-i >= 8 && binary.LittleEndian.Uint64(b[i:]) == eight {
 		i += 8

@@ -1,5 +1,5 @@
-// Package query looks single values up in a URL's raw query, without the map
-// of all of them that [url.ParseQuery] builds.
+// Package query finds values in a URL's raw query without building the map of
+// [url.ParseQuery]. It is the basis for reading typed query parameters.
 package query
 
 import (
@@ -7,30 +7,30 @@ import (
 	"strings"
 )
 
-// maxPairs is the number of pairs past which [url.ParseQuery] refuses a whole
-// query; see [Get].
+// maxPairs is the default limit of [url.ParseQuery]; see [Get].
 const maxPairs = 10000
 
-// Get returns what url.ParseQuery(raw) and then Values.Get(name) return: the
-// first value under name, decoded, or "" where there is none. Like that pair
-// of calls it passes over what is malformed: a setting that holds a semicolon,
-// or a bad escape in its key or value, does not exist.
+// Get returns the first value for name, decoded, or "" if there is none. The
+// result is the same as that of [url.ParseQuery] followed by [url.Values.Get].
+// Like these, Get ignores malformed pairs: those with a semicolon, or with an
+// invalid escape in the key or value.
 //
-// A query of more than 10,000 pairs is handed to url.ParseQuery itself, so its
-// limit, or the one that GODEBUG=urlmaxqueryparams raises it to, holds. A limit
-// set below that is not applied: it bounds a map that Get does not build.
+// If the query has more than 10,000 pairs, Get calls url.ParseQuery, so that its
+// limit applies, including one raised with GODEBUG=urlmaxqueryparams. A lower limit
+// set this way has no effect, because it is meant for a map that Get does not
+// build.
 //
-// A value that needs no decoding is a part of raw and costs no allocation.
+// Get does not allocate for a value that needs no decoding.
 func Get(raw, name string) string {
 	if len(raw) >= maxPairs && strings.Count(raw, "&") >= maxPairs {
-		values, _ := url.ParseQuery(raw) // the error tells of pairs that Get passes over too
+		values, _ := url.ParseQuery(raw) // the error is about pairs that Get ignores too
 		return values.Get(name)
 	}
 	for raw != "" {
 		var pair string
 		pair, raw, _ = strings.Cut(raw, "&")
 		key, value, _ := strings.Cut(pair, "=")
-		if pair == "" || !keyIs(key, name) || strings.Contains(value, ";") {
+		if pair == "" || !decodesTo(key, name) || strings.Contains(value, ";") {
 			continue
 		}
 		if value, err := url.QueryUnescape(value); err == nil {
@@ -40,8 +40,8 @@ func Get(raw, name string) string {
 	return ""
 }
 
-// keyIs reports whether the encoded key is well formed and decodes to name.
-func keyIs(key, name string) bool {
+// decodesTo reports whether an encoded key is well-formed and decodes to name.
+func decodesTo(key, name string) bool {
 	if len(key) < len(name) || len(key) > 3*len(name) {
 		return false
 	}

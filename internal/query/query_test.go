@@ -8,8 +8,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/query"
 )
 
-// lookUps are raw queries with the name looked for; they are the table of the
-// test and the seeds of the fuzz target.
+// lookUps has raw queries, names, and the expected values. They are also the seeds
+// of the fuzz test.
 var lookUps = []struct{ raw, name, want string }{
 	{"", "a", ""},
 	{"a=1", "a", "1"},
@@ -56,38 +56,38 @@ func TestGetAgreesWithValuesGet(t *testing.T) {
 		}
 		values, _ := url.ParseQuery(tt.raw)
 		if got := values.Get(tt.name); got != tt.want {
-			t.Errorf("ParseQuery(%.40q).Get(%q) = %q, the table says %q", tt.raw, tt.name, got, tt.want)
+			t.Errorf("ParseQuery(%.40q).Get(%q) = %q, want %q", tt.raw, tt.name, got, tt.want)
 		}
 	}
 }
 
-func TestGetOfAPlainValueDoesNotAllocate(t *testing.T) {
+func TestGetDoesNotAllocateForAValueWithoutEscapes(t *testing.T) {
 	raw := "page=2&sort=created_at&%6frder=desc"
 	if n := testing.AllocsPerRun(100, func() {
 		query.Get(raw, "sort")
 		query.Get(raw, "order")
 		query.Get(raw, "missing")
 	}); n != 0 {
-		t.Errorf("%v allocations, want none", n)
+		t.Errorf("%v allocations, want 0", n)
 	}
 }
 
 func FuzzGet(f *testing.F) {
 	for _, tt := range lookUps {
-		if len(tt.raw) < 100 { // long seeds only slow the mutations down
+		if len(tt.raw) < 100 { // long seeds only slow down the mutations
 			f.Add(tt.raw, tt.name)
 		}
 	}
 	f.Fuzz(func(t *testing.T, raw, name string) {
 		values, _ := url.ParseQuery(raw)
 		if got, want := query.Get(raw, name), values.Get(name); got != want {
-			t.Errorf("Get(%q, %q) = %q, Values.Get says %q", raw, name, got, want)
+			t.Errorf("Get(%q, %q) = %q, Values.Get returns %q", raw, name, got, want)
 		}
-		// A name made up by the fuzzer rarely occurs in the query; those that
-		// do occur are worth a look each.
+		// The name from the fuzzer rarely occurs in the query, so check the names
+		// that do occur.
 		for key := range values {
 			if got, want := query.Get(raw, key), values.Get(key); got != want {
-				t.Errorf("Get(%q, %q) = %q, Values.Get says %q", raw, key, got, want)
+				t.Errorf("Get(%q, %q) = %q, Values.Get returns %q", raw, key, got, want)
 			}
 		}
 	})

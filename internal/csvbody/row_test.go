@@ -1,4 +1,4 @@
-package csvbody_test
+package csvbody
 
 import (
 	"encoding/csv"
@@ -6,27 +6,25 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-
-	"github.com/stanza-go/framework/pkg/http/internal/csvbody"
 )
 
-// written returns what a Writer makes of rows.
+// written returns rows as a rowWriter writes them.
 func written(t *testing.T, rows ...[]string) string {
 	t.Helper()
 	var out strings.Builder
-	w := csvbody.New(&out)
+	w := newRowWriter(&out)
 	for _, row := range rows {
-		if err := w.Write(row); err != nil {
+		if err := w.write(row); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.flush(); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
 }
 
-func TestWrite(t *testing.T) {
+func TestRowsAreQuotedAsNeeded(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		row  []string
@@ -48,7 +46,7 @@ func TestWrite(t *testing.T) {
 		{[]string{"=1+1", "bad\xff"}, "=1+1,bad\xff\n"},
 	} {
 		if got := written(t, tt.row); got != tt.want {
-			t.Errorf("%q becomes %q, want %q", tt.row, got, tt.want)
+			t.Errorf("%q is written as %q, want %q", tt.row, got, tt.want)
 		}
 	}
 }
@@ -56,9 +54,9 @@ func TestWrite(t *testing.T) {
 func TestLongCellsAreWrittenInParts(t *testing.T) {
 	t.Parallel()
 	var sizes parts
-	w := csvbody.New(&sizes)
+	w := newRowWriter(&sizes)
 	for _, cell := range []string{strings.Repeat("x", 100_000), strings.Repeat(`"`, 50_000)} {
-		if err := w.Write([]string{cell}); err != nil {
+		if err := w.write([]string{cell}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -67,7 +65,7 @@ func TestLongCellsAreWrittenInParts(t *testing.T) {
 	}
 }
 
-// parts notes the size of the largest write.
+// parts records the size of the largest write.
 type parts struct{ largest int }
 
 func (p *parts) Write(b []byte) (int, error) {
@@ -77,17 +75,17 @@ func (p *parts) Write(b []byte) (int, error) {
 
 func (p *parts) WriteString(s string) (int, error) { return p.Write([]byte(s)) }
 
-func TestTheFirstErrorStays(t *testing.T) {
+func TestAfterAnErrorAllCallsReturnIt(t *testing.T) {
 	t.Parallel()
-	failure := errors.New("gone")
-	w := csvbody.New(failing{failure})
-	if err := w.Write([]string{strings.Repeat("x", 10_000), `"`}); err != failure {
+	failure := errors.New("disconnected")
+	w := newRowWriter(failing{failure})
+	if err := w.write([]string{strings.Repeat("x", 10_000), `"`}); err != failure {
 		t.Errorf("a row that does not fit the buffer: %v", err)
 	}
-	if err := w.Write([]string{"x"}); err != failure {
+	if err := w.write([]string{"x"}); err != failure {
 		t.Errorf("the next row: %v", err)
 	}
-	if err := w.Flush(); err != failure {
+	if err := w.flush(); err != failure {
 		t.Errorf("Flush: %v", err)
 	}
 }
@@ -96,8 +94,9 @@ type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
-// FuzzReadersReturnTheRows reads back what was written, with and without
-// comments, and compares the other rows with those of encoding/csv.
+// FuzzReadersReturnTheRows reads the output with a reader that skips comments and
+// with one that does not. It compares rows that need no special treatment with
+// encoding/csv.
 func FuzzReadersReturnTheRows(f *testing.F) {
 	f.Add("", "a,b", "#x", `\.`, "\r\n")
 	f.Add("#", "", "", "", "")
@@ -116,7 +115,7 @@ func FuzzReadersReturnTheRows(f *testing.F) {
 			for _, row := range rows {
 				var kept []string
 				for _, cell := range row {
-					kept = append(kept, strings.ReplaceAll(cell, "\r\n", "\n")) // the reader does this
+					kept = append(kept, strings.ReplaceAll(cell, "\r\n", "\n")) // as the reader does
 				}
 				want = append(want, kept)
 			}
@@ -134,7 +133,7 @@ func FuzzReadersReturnTheRows(f *testing.F) {
 				t.Fatal(err)
 			}
 			if w.Flush(); written(t, row) != out.String() {
-				t.Errorf("%q becomes %q, with encoding/csv %q", row, written(t, row), out.String())
+				t.Errorf("%q is written as %q, by encoding/csv as %q", row, written(t, row), out.String())
 			}
 		}
 	})

@@ -18,17 +18,17 @@ type item struct {
 	Inner struct{ X, Y float64 }
 }
 
-// A refusal is a large body that is refused, and what it is decoded into.
-type refusal struct {
+// A badBody is a large body that Decode rejects, and the destination.
+type badBody struct {
 	name string
 	body string
 	dst  any
 }
 
-// costly returns bodies of about size bytes.
-func costly(size int) []refusal {
+// badBodies returns bodies of about size bytes.
+func badBodies(size int) []badBody {
 	list := items(size)
-	return []refusal{
+	return []badBody{
 		{"error at the start", "x" + list, new([]item)},
 		{"error in the middle", items(size/2) + "x" + items(size/2), new([]item)},
 		{"error at the end", strings.TrimSuffix(list, "]") + "}", new([]item)},
@@ -74,8 +74,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-func TestDecodeOfABadBodyTakesLittleMoreMemoryThanUnmarshal(t *testing.T) {
-	for _, tt := range costly(1 << 17) {
+func TestDecodeOfABadBodyAllocatesLittleMoreThanUnmarshal(t *testing.T) {
+	for _, tt := range badBodies(1 << 17) {
 		body := []byte(tt.body)
 		var errs [2]error
 		plain := allocated(func() { errs[0] = json.Unmarshal(body, fresh(tt.dst)) })
@@ -91,7 +91,7 @@ func TestDecodeOfABadBodyTakesLittleMoreMemoryThanUnmarshal(t *testing.T) {
 }
 
 func BenchmarkDecodeOfABadBody(b *testing.B) {
-	for _, tt := range costly(1 << 20) {
+	for _, tt := range badBodies(1 << 20) {
 		body := []byte(tt.body)
 		b.Run(strings.ReplaceAll(tt.name, " ", "_"), func(b *testing.B) {
 			for name, decode := range map[string]func([]byte, any) error{"Decode": jsonbody.Decode, "Unmarshal": json.Unmarshal} {

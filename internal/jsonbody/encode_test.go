@@ -16,7 +16,7 @@ type explosive struct{}
 
 func (explosive) MarshalJSON() ([]byte, error) { panic("boom") }
 
-func TestAppendIsMarshal(t *testing.T) {
+func TestEncodeGivesTheBytesOfMarshal(t *testing.T) {
 	t.Parallel()
 	for _, v := range []any{
 		nil, 1, "a<b>&\u2028", []int(nil), map[string]any{"b": 1, "a": []string{"x"}},
@@ -27,31 +27,31 @@ func TestAppendIsMarshal(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := &bufpool.Buffer{B: []byte("before ")}
-		if err := jsonbody.Append(b, v); err != nil {
-			t.Errorf("Append(%.40v): %v", v, err)
+		if err := jsonbody.Encode(b, v); err != nil {
+			t.Errorf("Encode(%.40v): %v", v, err)
 		}
 		if got := string(b.B); got != "before "+string(want) {
-			t.Errorf("Append(%.40v) gives %.80q, want %.80q", v, got, want)
+			t.Errorf("Encode(%.40v) gives %.80q, want %.80q", v, got, want)
 		}
 	}
 }
 
-func TestAppendLeavesTheBufferAloneOnError(t *testing.T) {
+func TestEncodeLeavesTheBufferUnchangedOnError(t *testing.T) {
 	t.Parallel()
 	for _, v := range []any{
 		make(chan int), math.NaN(), []any{"fine", func() {}}, json.RawMessage(`{"a"`),
 	} {
 		b := &bufpool.Buffer{B: []byte("before")}
-		if err := jsonbody.Append(b, v); err == nil {
-			t.Errorf("Append(%T) gives no error", v)
+		if err := jsonbody.Encode(b, v); err == nil {
+			t.Errorf("Encode(%T) gives no error", v)
 		}
 		if got := string(b.B); got != "before" {
-			t.Errorf("after a failed Append(%T) the buffer holds %q", v, got)
+			t.Errorf("after a failed Encode(%T) the buffer holds %q", v, got)
 		}
 	}
 }
 
-func TestAppendPassesAPanicOnAndWorksAfterIt(t *testing.T) {
+func TestEncodeWorksAfterAPanic(t *testing.T) {
 	t.Parallel()
 	b := &bufpool.Buffer{B: []byte("before")}
 	func() {
@@ -60,14 +60,14 @@ func TestAppendPassesAPanicOnAndWorksAfterIt(t *testing.T) {
 				t.Errorf("recovered %v", got)
 			}
 		}()
-		_ = jsonbody.Append(b, []any{1, explosive{}}) // panics
+		_ = jsonbody.Encode(b, []any{1, explosive{}}) // panics
 	}()
-	if err := jsonbody.Append(b, 1); err != nil || string(b.B) != "before1" {
+	if err := jsonbody.Encode(b, 1); err != nil || string(b.B) != "before1" {
 		t.Errorf("after the panic: %q, %v", b.B, err)
 	}
 }
 
-func TestAppendAllocatesNothingOfItsOwn(t *testing.T) {
+func TestEncodeAllocatesOnlyWhatEncodingJSONDoes(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates")
 	}
@@ -84,16 +84,16 @@ func TestAppendAllocatesNothingOfItsOwn(t *testing.T) {
 	})
 	if n := testing.AllocsPerRun(100, func() {
 		b.B = b.B[:0]
-		if err := jsonbody.Append(b, v); err != nil {
+		if err := jsonbody.Encode(b, v); err != nil {
 			t.Fatal(err)
 		}
-		jsonbody.AppendString(b, "user not found")
+		jsonbody.EncodeString(b, "user not found")
 	}); n > most {
-		t.Errorf("%v allocations, want those of encoding/json, %v", n, most)
+		t.Errorf("%v allocations, want at most %v, as for encoding/json", n, most)
 	}
 }
 
-func FuzzAppendString(f *testing.F) {
+func FuzzEncodeString(f *testing.F) {
 	for _, s := range []string{"", "user not found", `a"b\c`, "<&>", "\x00\x1f\x7f", "\xff", "é\u2028"} {
 		f.Add(s)
 	}
@@ -103,9 +103,9 @@ func FuzzAppendString(f *testing.F) {
 			t.Fatal(err)
 		}
 		b := new(bufpool.Buffer)
-		jsonbody.AppendString(b, s)
+		jsonbody.EncodeString(b, s)
 		if string(b.B) != string(want) {
-			t.Errorf("AppendString(%q) gives %s, Marshal %s", s, b.B, want)
+			t.Errorf("EncodeString(%q) gives %s, Marshal %s", s, b.B, want)
 		}
 	})
 }
