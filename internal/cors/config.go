@@ -10,8 +10,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/origin"
 )
 
-// A Config has the fields of the root package's CORSConfig, where they are
-// explained.
+// A Config has the fields of CORSConfig in the root package, which documents them.
 type Config struct {
 	AllowOrigins     []string
 	AllowMethods     []string
@@ -21,8 +20,8 @@ type Config struct {
 	MaxAge           int
 }
 
-// check returns the fields with values that browsers would ignore or that would
-// give every site access to the data of users.
+// check returns the fields that are wrong. They have values that browsers would
+// ignore, or that would let every site act as the user.
 func (c *Config) check() (wrong callsite.FieldErrors) {
 	for i, entry := range c.AllowOrigins {
 		field := fmt.Sprintf("AllowOrigins[%d]", i)
@@ -40,13 +39,13 @@ func (c *Config) check() (wrong callsite.FieldErrors) {
 	return wrong
 }
 
-// checkNames adds to wrong the entries of a list for which check returns a
-// reason. With AllowCredentials, browsers read "*" as a name.
+// checkNames adds to wrong the names for which check returns a reason. It also
+// adds "*" together with AllowCredentials, which browsers take for a name.
 func (c *Config) checkNames(wrong *callsite.FieldErrors, list string, names []string, check func(name string) (reason string)) {
 	for i, name := range names {
 		field := fmt.Sprintf("%s[%d]", list, i)
 		if c.AllowCredentials && name == "*" {
-			wrong.Addf(field, `browsers do not treat "*" as a wildcard together with AllowCredentials; list the names`)
+			wrong.Addf(field, `"*" is not a wildcard for browsers together with AllowCredentials; list the names`)
 		}
 		if reason := check(name); reason != "" {
 			wrong.Addf(field, "%q %s", name, reason)
@@ -54,8 +53,8 @@ func (c *Config) checkNames(wrong *callsite.FieldErrors, list string, names []st
 	}
 }
 
-// checkMethod returns what is wrong with a method, if anything. Methods are
-// case-sensitive, and browsers put only some of them into capitals themselves.
+// checkMethod returns why a method is wrong, or "". Methods are case-sensitive, and
+// browsers convert only some of them to upper case.
 func checkMethod(method string) (reason string) {
 	upper := strings.ToUpper(method)
 	switch {
@@ -64,12 +63,12 @@ func checkMethod(method string) (reason string) {
 	case slices.Contains([]string{"CONNECT", "TRACE", "TRACK"}, upper):
 		return "is a method that browsers do not send"
 	case method != upper && slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"}, upper):
-		return "is not " + upper + ", and methods are case-sensitive"
+		return "should be " + upper + "; methods are case-sensitive"
 	}
 	return ""
 }
 
-// checkHeader is checkMethod for the name of a header field.
+// checkHeader returns why the name of a request header field is wrong, or "".
 func checkHeader(name string) (reason string) {
 	if !header.IsToken(name) {
 		return "is not the name of a header field"
@@ -77,7 +76,7 @@ func checkHeader(name string) (reason string) {
 	return ""
 }
 
-// checkExposed is checkMethod for the name of a response header field.
+// checkExposed returns why the name of a response header field is wrong, or "".
 func checkExposed(name string) (reason string) {
 	if header.EqualFold(name, "Set-Cookie") {
 		return "is never exposed to a page"

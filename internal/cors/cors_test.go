@@ -30,7 +30,7 @@ func TestPolicyDoesNotKeepTheConfigsSlices(t *testing.T) {
 	p := newPolicy(t, c)
 	c.AllowOrigins[0], c.AllowMethods[0], c.AllowHeaders[0] = "https://evil.example", "DELETE", "X-Two"
 	if c.AllowMethods[:2][1] != "PUT" {
-		t.Error("New wrote behind the end of AllowMethods")
+		t.Error("New wrote past the end of AllowMethods")
 	}
 	rec, r := httptest.NewRecorder(), httptest.NewRequest("OPTIONS", "/", nil)
 	r.Header = http.Header{
@@ -44,8 +44,8 @@ func TestPolicyDoesNotKeepTheConfigsSlices(t *testing.T) {
 	}
 }
 
-// allowed is what a preflight has to get from the policy of the fuzz target,
-// written with maps and splitting.
+// allowed reports whether the policy of the fuzz target must allow a preflight. It
+// is written differently from the policy, with maps and string splitting.
 func allowed(origin, method, headers string) bool {
 	origins := map[string]bool{"https://example.com": true, "http://localhost:5173": true}
 	methods := map[string]bool{"GET": true, "HEAD": true, "PUT": true}
@@ -77,7 +77,7 @@ func FuzzServePreflight(f *testing.F) {
 	f.Add("https://example.com", "put", "x-one x", "")
 	f.Fuzz(func(t *testing.T, origin, method, first, second string) {
 		if len(first)+len(second) > 80 {
-			t.Skip("close to where the policy stops reading")
+			t.Skip("close to the length at which the policy stops reading")
 		}
 		rec, r := httptest.NewRecorder(), httptest.NewRequest("OPTIONS", "/", nil)
 		r.Header = http.Header{

@@ -60,7 +60,7 @@ func (l *AllowList) Add(entry string) error {
 	return nil
 }
 
-// parsePattern reads a pattern that was taken apart at its "://*.".
+// parsePattern parses a pattern that was split at its "://*.".
 func parsePattern(scheme, domain string) (p pattern, reason string) {
 	o, reason := parse(scheme + "://" + domain)
 	last := o.Host[strings.LastIndexByte(o.Host, '.')+1:]
@@ -70,18 +70,18 @@ func parsePattern(scheme, domain string) (p pattern, reason string) {
 	case o.Host[0] == '[' || isDigit(last[0]):
 		return p, "has a * before an IP address"
 	case last == o.Host && o.Host != "localhost":
-		return p, "has a * right before a top-level domain, where anyone can register a name"
+		return p, "has a * directly before a top-level domain, where anyone can register a name"
 	}
 	return pattern{prefix: o.Scheme + "://", suffix: "." + o.authority()}, ""
 }
 
-// Any reports whether "*" is in the list.
+// Any reports whether the list contains "*".
 func (l *AllowList) Any() bool { return l.any }
 
-// Allows reports whether the list has an origin that equals the value of an
-// Origin field or a pattern that fits it. Browsers send one canonical form, so
-// any other is not allowed. The time is linear in the length of the value,
-// which need not be an origin at all, and there are no allocations.
+// Allows reports whether the list contains the value of an Origin field or a
+// pattern that matches it. Browsers send the canonical form of an origin; other
+// forms are not allowed. The value need not be a valid origin. Allows runs in
+// linear time and does not allocate.
 func (l *AllowList) Allows(value string) bool {
 	if l.any {
 		return true
@@ -93,16 +93,16 @@ func (l *AllowList) Allows(value string) bool {
 		return true
 	}
 	for i := range l.patterns {
-		if l.patterns[i].fits(value) {
+		if l.patterns[i].matches(value) {
 			return true
 		}
 	}
 	return false
 }
 
-// fits reports whether value has the form of p, with labels in canonical form
-// where p has its "*".
-func (p *pattern) fits(value string) bool {
+// matches reports whether value matches p, with labels in canonical form in place of
+// the "*".
+func (p *pattern) matches(value string) bool {
 	rest, ok := strings.CutPrefix(value, p.prefix)
 	if !ok {
 		return false

@@ -81,7 +81,7 @@ func TestAllows(t *testing.T) {
 	}
 }
 
-// Two allowed hosts must not make a third (GHSA-vhxv-fg4m-p2w8).
+// Two allowed hosts must not allow a third (GHSA-vhxv-fg4m-p2w8).
 func TestAllowedOriginsDoNotAddUp(t *testing.T) {
 	t.Parallel()
 	l := newAllowList(t, "https://foo.com", "https://bar.com", "https://*.foo.net", "https://*.bar.net")
@@ -133,9 +133,9 @@ func TestAddRejectsDangerousAndMeaninglessEntries(t *testing.T) {
 		{"https://example.com/", "without a slash"},
 		{"https://example.com/app", "has a path"},
 		{"http*", "no scheme"},
-		{"http*://example.com", "each for itself"},
-		{"*://example.com", "each for itself"},
-		{"*://*.example.com", "each for itself"},
+		{"http*://example.com", "separately"},
+		{"*://example.com", "separately"},
+		{"*://*.example.com", "separately"},
 		{"*.example.com", "no scheme"},
 		{"**", "no scheme"},
 		{"Null", "no scheme"},
@@ -167,7 +167,8 @@ func TestAllowsDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// allowsByExpression is what one entry allows, said as a regular expression.
+// allowsByExpression returns a regular expression for the origins that an entry
+// allows.
 func allowsByExpression(entry string) *regexp.Regexp {
 	if entry == "*" {
 		return regexp.MustCompile(`(?s)^.*$`)
@@ -217,7 +218,7 @@ func BenchmarkAllows(b *testing.B) {
 	for _, bench := range []struct{ name, value string }{
 		{"exact", "https://example.org"},
 		{"pattern", "https://www.example.com"},
-		{"refused", "https://evil.example.edu"},
+		{"rejected", "https://evil.example.edu"},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			b.ReportAllocs()

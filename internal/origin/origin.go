@@ -1,7 +1,6 @@
-// Package origin reads web origins, the scheme, host and port that a browser
-// names in the Origin field (RFC 6454), and decides which of them a
-// configuration allows. CORS and the WebSocket handshake share it, so that one
-// list means the same to both.
+// Package origin parses web origins, the scheme, host and port that a browser sends
+// in the Origin field (RFC 6454), and matches them against a list. CORS and the
+// WebSocket handshake use it, so both accept the same origins.
 package origin
 
 import (
@@ -12,37 +11,37 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
-// Null is what a browser sends for an origin that it will not name: of a
-// sandboxed frame, a local file, or a page behind certain redirects. Anyone can
-// make a page with it.
+// Null is the value that browsers send for opaque origins, for example of a
+// sandboxed frame, of a local file, or after certain redirects. Anyone can make a
+// page with this origin.
 const Null = "null"
 
-// The longest scheme that is taken for one, and the longest domain name
-// (RFC 1035 §2.3.4) and label of one.
+// The maximum length of a scheme, and of a domain and its labels (RFC 1035
+// §2.3.4).
 const (
 	maxScheme = 64
 	maxDomain = 253
 	maxLabel  = 63
 )
 
-// maxLength is the length of the longest origin.
+// maxLength is the maximum length of an origin.
 const maxLength = maxScheme + len("://") + maxDomain + len(":65535")
 
-// An Origin is what [Parse] makes of a string. It is in canonical form, so two
-// are the same origin if they are == (RFC 6454 §5).
+// An Origin is a parsed origin in canonical form. Two Origins are the same origin
+// if they are == (RFC 6454 §5).
 type Origin struct {
 	Scheme string // in lower case
 	Host   string // a domain in lower case, an IPv4 address, or an IPv6 address in brackets
-	Port   uint16 // 0 for the scheme's default
+	Port   uint16 // 0 if it is the scheme's default
 }
 
-// An Error says why a string is not an origin, or not one that can be allowed.
+// An Error reports why a string is not an origin, or why it cannot be allowed.
 type Error struct {
 	Value  string
 	Reason string
 }
 
-// Error returns the value and the reason in one line.
+// Error returns the value and the reason on one line.
 func (e *Error) Error() string {
 	const most = 100 // of a value that may have come from a client
 	if len(e.Value) > most {
@@ -51,10 +50,11 @@ func (e *Error) Error() string {
 	return "origin " + strconv.Quote(e.Value) + " " + e.Reason
 }
 
-// Parse reads one origin. Upper case, a default port and the long forms of an
-// IPv6 address are brought to the form that browsers send; everything else
-// that they would not send is an [*Error]: "null", a path or so much as a
-// slash at the end, user names, domains that are not in ASCII or end in a dot.
+// Parse parses an origin. It converts upper case, a default port and long forms of
+// IPv6 addresses to the form that browsers send. For any other string that
+// browsers would not send as an origin, it returns an [*Error]. Examples are paths,
+// including a slash at the end, user names, and domains that are not in ASCII or
+// end in a dot. "null" is an error too.
 func Parse(s string) (Origin, error) {
 	o, reason := parse(s)
 	if reason != "" {
@@ -74,8 +74,8 @@ func (o Origin) authority() string {
 	return o.Host + ":" + strconv.Itoa(int(o.Port))
 }
 
-// HasHost reports whether a request with this Host field, made by way of the
-// origin's own scheme, goes to the origin itself. It does not allocate.
+// HasHost reports whether a request with this Host field, if it used the scheme of
+// the origin, would go to the origin. It does not allocate.
 func (o Origin) HasHost(host string) bool {
 	host, digits, ok := cutPort(host)
 	if !ok || !header.EqualFold(host, o.Host) {
@@ -85,25 +85,25 @@ func (o Origin) HasHost(host string) bool {
 	return reason == "" && port == o.Port
 }
 
-// parse returns the reason instead of an error. It allocates only where the
-// origin is not in canonical form or its host is an IP address.
+// parse is [Parse], but returns the reason instead of an error. It allocates only
+// if the origin is not in canonical form or its host is an IP address.
 func parse(s string) (o Origin, reason string) {
 	switch {
 	case s == Null:
-		return o, "names no host that could be compared"
+		return o, "has no host to compare"
 	case len(s) > maxLength:
 		return o, "is longer than an origin can be"
 	}
 	scheme, authority, found := strings.Cut(s, "://")
 	if !found {
-		return o, "has no scheme: an origin is scheme://host or scheme://host:port"
+		return o, "has no scheme; an origin is scheme://host or scheme://host:port"
 	}
 	if o.Scheme, reason = parseScheme(scheme); reason != "" {
 		return o, reason
 	}
 	host, digits, ok := cutPort(authority)
 	if !ok {
-		return o, "has something after its host that is no port"
+		return o, "has something other than a port after its host"
 	}
 	if o.Host, reason = parseHost(host); reason != "" {
 		return o, reason
@@ -115,10 +115,10 @@ func parse(s string) (o Origin, reason string) {
 // parseScheme checks a scheme (RFC 3986 §3.1).
 func parseScheme(s string) (scheme, reason string) {
 	if strings.Contains(s, "*") {
-		return "", "has a * in its scheme: list http and https each for itself"
+		return "", "has a * in its scheme; list http and https separately"
 	}
 	for i := range len(s) {
-		c := s[i] | 0x20 // of the characters allowed only letters change
+		c := s[i] | 0x20 // among the allowed characters, this changes only letters
 		if letter := 'a' <= c && c <= 'z'; !letter && (i == 0 || s[i] != '+' && s[i] != '-' && s[i] != '.' && !isDigit(s[i])) {
 			return "", "has a malformed scheme"
 		}
@@ -128,15 +128,15 @@ func parseScheme(s string) (scheme, reason string) {
 	}
 	switch scheme = strings.ToLower(s); scheme {
 	case "file", "data", "about", "blob", "javascript":
-		return "", "has a scheme whose pages have the origin null"
+		return "", "has a scheme whose pages send the origin null"
 	case "ws", "wss":
-		return "", "has the scheme of a socket: an origin has the page's, http or https"
+		return "", "has a WebSocket scheme; use the scheme of the page, http or https"
 	}
 	return scheme, ""
 }
 
-// cutPort takes the port off a host. ok is false for an opening bracket without
-// the closing one, and for a colon or bracket with the wrong thing behind it.
+// cutPort splits a host and its port. ok is false if a closing bracket is missing,
+// or if a colon or a bracket is followed by something invalid.
 func cutPort(s string) (host, port string, ok bool) {
 	end := strings.IndexByte(s, ':')
 	if strings.HasPrefix(s, "[") {
@@ -151,8 +151,8 @@ func cutPort(s string) (host, port string, ok bool) {
 	return s[:end], s[end+1:], s[end] == ':' && s[end+1:] != ""
 }
 
-// parsePort reads a port, which may be missing, and turns the scheme's default
-// into 0.
+// parsePort parses a port. It returns 0 for an empty port and for the default port
+// of the scheme.
 func parsePort(s, scheme string) (port uint16, reason string) {
 	if s == "" {
 		return 0, ""
@@ -160,9 +160,9 @@ func parsePort(s, scheme string) (port uint16, reason string) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	switch {
 	case strings.ContainsAny(s, "/?#"):
-		return 0, "has a path: an origin ends with its host or port, without a slash"
+		return 0, "has a path; an origin ends with its host or port, without a slash"
 	case s == "*":
-		return 0, "has a * for its port: list each port"
+		return 0, "has a * as its port; list each port"
 	case err != nil || n == 0 || s[0] == '0':
 		return 0, "has a port that is not between 1 and 65535"
 	case n == 80 && scheme == "http" || n == 443 && scheme == "https":
@@ -171,30 +171,30 @@ func parsePort(s, scheme string) (port uint16, reason string) {
 	return uint16(n), ""
 }
 
-// parseHost checks a host and brings it to canonical form.
+// parseHost checks a host and converts it to canonical form.
 func parseHost(s string) (host, reason string) {
 	if strings.HasPrefix(s, "[") {
 		addr, err := netip.ParseAddr(s[1 : len(s)-1])
 		if err != nil || !addr.Is6() || addr.Zone() != "" || addr.Is4In6() {
-			return "", "has brackets around what is no IPv6 address, has a zone, or is IPv4 after all"
+			return "", "has brackets without an IPv6 address; zones and IPv4-mapped addresses are not allowed"
 		}
 		return "[" + addr.String() + "]", ""
 	}
 	if reason = checkDomain(s); reason != "" {
 		return "", reason
 	}
-	// No top-level domain begins with a digit, and browsers read a host whose
-	// last label is a number as an address, in whatever notation.
+	// No top-level domain starts with a digit. If the last label of a host is a
+	// number, browsers parse the host as an IPv4 address in one of many notations.
 	if last := s[strings.LastIndexByte(s, '.')+1:]; isDigit(last[0]) {
 		if _, err := netip.ParseAddr(s); err != nil {
-			return "", "has a host that looks like an IPv4 address and is none"
+			return "", "has a host that looks like an IPv4 address but is not one"
 		}
 	}
 	return strings.ToLower(s), ""
 }
 
-// checkDomain returns what is wrong with a domain name, if anything. Besides
-// letters, digits and hyphens, it allows underscores, as browsers do.
+// checkDomain returns why a domain is invalid, or "". Like browsers, it allows
+// underscores in addition to letters, digits and hyphens.
 func checkDomain(s string) (reason string) {
 	label := 0
 	for i := range len(s) {
@@ -223,19 +223,19 @@ func checkDomain(s string) (reason string) {
 	return ""
 }
 
-// badDomainByte returns what is wrong with a domain that has c in it.
+// badDomainByte returns why a domain that contains c is invalid.
 func badDomainByte(c byte) (reason string) {
 	switch {
 	case c == '/' || c == '?' || c == '#':
-		return "has a path: an origin ends with its host or port, without a slash"
+		return "has a path; an origin ends with its host or port, without a slash"
 	case c == '*':
-		return "has a * that is not the whole first label, as in https://*.example.com"
+		return "has a * that is not the whole first label; use the form https://*.example.com"
 	case c == '@':
 		return "has a user name"
 	case c >= 0x80:
-		return "has a domain that is not in ASCII: write it in its xn-- form"
+		return "has a domain that is not in ASCII; use its xn-- form"
 	}
-	return "has a character in its domain that does not belong there"
+	return "has an invalid character in its domain"
 }
 
 func isDomainByte(c byte) bool {

@@ -58,7 +58,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ in, reason string }{
 		{"", "no scheme"},
-		{"null", "names no host"},
+		{"null", "no host to compare"},
 		{"example.com", "no scheme"},
 		{"https:example.com", "no scheme"},
 		{"//example.com", "no scheme"},
@@ -66,9 +66,9 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"1http://example.com", "malformed scheme"},
 		{"ht tp://example.com", "malformed scheme"},
 		{strings.Repeat("a", 65) + "://example.com", "malformed scheme"},
-		{"http*://example.com", "each for itself"},
+		{"http*://example.com", "separately"},
 		{"file:///etc/passwd", "origin null"},
-		{"wss://example.com", "the page's, http or https"},
+		{"wss://example.com", "scheme of the page, http or https"},
 		{"https://", "no host"},
 		{"https:///", "has a path"},
 		{"https://:443", "no host"},
@@ -77,14 +77,14 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"https://example.com/path", "has a path"},
 		{"https://example.com?x", "has a path"},
 		{"https://example.com#x", "has a path"},
-		{"https://[::1]/", "no port"},
+		{"https://[::1]/", "other than a port"},
 		{"https://me@example.com", "user name"},
 		{"https://exämple.com", "not in ASCII"},
-		{"https://example.com\n", "does not belong"},
-		{"https://exa mple.com", "does not belong"},
-		{"https://example.com ", "does not belong"},
-		{"https://a%2eb", "does not belong"},
-		{"https://a{b.example.com", "does not belong"},
+		{"https://example.com\n", "invalid character"},
+		{"https://exa mple.com", "invalid character"},
+		{"https://example.com ", "invalid character"},
+		{"https://a%2eb", "invalid character"},
+		{"https://a{b.example.com", "invalid character"},
 		{"https://*.example.com", "whole first label"},
 		{"https://example.com.", "ends in a dot"},
 		{"https://.example.com", "empty label"},
@@ -92,7 +92,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"https://" + strings.Repeat("a", 64), "63 characters"},
 		{"https://" + longDomain(255), "253 characters"},
 		{"https://" + longDomain(999), "longer than an origin"},
-		{"https://example.com:", "no port"},
+		{"https://example.com:", "other than a port"},
 		{"https://example.com:*", "list each port"},
 		{"https://example.com:0", "between 1 and 65535"},
 		{"https://example.com:080", "between 1 and 65535"},
@@ -103,11 +103,11 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"https://1.2.3.256", "IPv4"},
 		{"https://01.2.3.4", "IPv4"},
 		{"https://0x7f000001", "IPv4"},
-		{"https://[::1", "no port"},
-		{"https://[::1]8080", "no port"},
-		{"https://[fe80::1%25eth0]", "has a zone"},
-		{"https://[::ffff:1.2.3.4]", "IPv4 after all"},
-		{"https://[1.2.3.4]", "no IPv6"},
+		{"https://[::1", "other than a port"},
+		{"https://[::1]8080", "other than a port"},
+		{"https://[fe80::1%25eth0]", "zones"},
+		{"https://[::ffff:1.2.3.4]", "IPv4-mapped"},
+		{"https://[1.2.3.4]", "without an IPv6 address"},
 		{"https://::1", "no host"},
 	}
 	for _, tt := range tests {
@@ -125,7 +125,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 func TestErrorIsOneShortLine(t *testing.T) {
 	t.Parallel()
 	_, err := origin.Parse("https://a\nb")
-	want := `origin "https://a\nb" has a character in its domain that does not belong there`
+	want := `origin "https://a\nb" has an invalid character in its domain`
 	if err == nil || err.Error() != want {
 		t.Errorf("error %q, want %q", err, want)
 	}
@@ -189,7 +189,7 @@ var (
 	other = regexp.MustCompile(`^(?i:file|data|about|blob|javascript|wss?)$`)
 )
 
-// parseByShape is Parse by way of regular expressions.
+// parseByShape is an implementation of Parse with regular expressions.
 func parseByShape(s string) (o origin.Origin, ok bool) {
 	m := shape.FindStringSubmatch(s)
 	if m == nil || strings.HasSuffix(s, "\n") || other.MatchString(m[1]) || len(m[2]) > 253 {

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// A page is what parse found.
+// A page is the result of parse.
 type page struct {
 	values   map[string]float64 // by series, labels unescaped
 	samples  int                // a histogram counts once
@@ -25,8 +25,8 @@ var (
 	unescape    = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n")
 )
 
-// parse reads a page as Append writes it and returns an error for anything
-// that the format forbids, and for whatever Append has no reason to write.
+// parse parses a page written by Append. It returns an error for everything that
+// the format forbids and for everything that Append should not write.
 func parse(text string) (page, error) {
 	p := page{values: map[string]float64{}}
 	if text != "" && !strings.HasSuffix(text, "\n") {
@@ -104,7 +104,7 @@ func parse(text string) (page, error) {
 	return p, nil
 }
 
-// parseSample splits a line; labels come back as {name="unescaped",...}.
+// parseSample splits a line. It returns labels as {name="unescaped",...}.
 func parseSample(line string) (name, labels string, value float64, err error) {
 	m := sampleLine.FindStringSubmatch(line)
 	if m == nil {
@@ -123,7 +123,7 @@ func parseSample(line string) (name, labels string, value float64, err error) {
 		if pair == nil {
 			return "", "", 0, fmt.Errorf("malformed labels %q", rest)
 		}
-		if pair[1] != "le" { // a histogram's own label comes last
+		if pair[1] != "le" { // the label le of a histogram is the last
 			if pair[1] <= last || strings.HasPrefix(pair[1], "__") {
 				return "", "", 0, fmt.Errorf("label %s after %s", pair[1], last)
 			}
@@ -135,7 +135,7 @@ func parseSample(line string) (name, labels string, value float64, err error) {
 	return m[1], "{" + strings.Join(pairs, ",") + "}", value, nil
 }
 
-// A histogram follows the series of one histogram in their order.
+// A histogram checks the order of the series of one histogram.
 type histogram struct {
 	family, labels string
 	bound, count   float64

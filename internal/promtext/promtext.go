@@ -1,10 +1,9 @@
 // Package promtext writes metrics in the Prometheus text exposition format,
 // version 0.0.4.
 //
-// A scrape is all or nothing: Prometheus drops a whole page for one malformed
-// line. [Append] therefore never writes one. What cannot be represented is
-// left out and named in a comment at the page's end, where a person who
-// misses a metric will look, and everything else is delivered.
+// Prometheus rejects a whole page if one line of it is malformed. [Append] therefore
+// omits metrics that it cannot represent. A comment at the end of the page names
+// each of them and the reason.
 package promtext
 
 import (
@@ -23,12 +22,12 @@ type Metric struct {
 	Name string
 	// Help describes the metric's whole family.
 	Help string
-	// Type is "counter", "gauge", "histogram" or "untyped". Empty means
-	// "histogram" where Histogram is set and "untyped" elsewhere.
+	// Type is "counter", "gauge", "histogram" or "untyped". If empty, it is
+	// "histogram" if Histogram is set, and "untyped" otherwise.
 	Type string
-	// Value is the sample's value. Histograms have none.
+	// Value is the value of the sample. It is ignored for a histogram.
 	Value float64
-	// Labels tell the samples of one family apart.
+	// Labels distinguish the samples of one family.
 	Labels map[string]string
 	// Histogram holds the observations of a metric of type "histogram".
 	Histogram *Histogram
@@ -36,28 +35,34 @@ type Metric struct {
 
 // A Histogram counts observations by size.
 type Histogram struct {
-	// Bounds are the upper bounds of all buckets but the last, which has
-	// none. Each bound belongs to its bucket; they ascend and are finite.
+	// Bounds are the inclusive upper bounds of all buckets except the last,
+	// which has no bound. They must be finite and in ascending order.
 	Bounds []float64
-	// Counts holds how many observations fell into each bucket: one more
-	// than there are bounds. They are not cumulative.
+	// Counts are the numbers of observations in each bucket. They are
+	// non-cumulative, and len(Counts) must be len(Bounds)+1.
 	Counts []uint64
 	// Sum is the sum of all observations.
 	Sum float64
 }
 
-// Append appends the exposition of n metrics to dst and returns the result.
+// Append appends the exposition of n metrics to dst and returns the result. The
+// function metric returns the metrics by index.
 //
-// Metrics of one name form a family, in whichever order they come: one HELP
-// line (the first that is not empty) and one TYPE line, then its samples.
-// Families are sorted by name and samples by labels, so that two pages can be
-// compared. Labels with an empty value are left out, which to Prometheus is
-// the same. Bytes that are not UTF-8 are replaced by U+FFFD.
+// Metrics with the same name form a family, in any order. A family has a HELP line,
+// for the first help that is not empty, a TYPE line, and its samples. Families are
+// sorted by name and samples by labels, so that pages can be compared. Labels with
+// an empty value are omitted; Prometheus treats them alike. Invalid UTF-8 is
+// replaced by U+FFFD.
 //
-// Left out, with a comment: metrics with an invalid name, type, label name or
-// histogram; a type other than the first of the family; a sample whose name
-// and labels have been written before; and a family called like a series
-// (_bucket, _sum, _count) of a histogram on the page.
+// Append omits, with a comment,
+//
+//   - metrics with an invalid name, type, label name or histogram;
+//   - metrics whose type differs from the first type in their family;
+//   - samples with the name and labels of an earlier sample;
+//   - families with the name of a series (_bucket, _sum, _count) of a histogram on
+//     the page.
+//
+// Append is safe for concurrent use by multiple goroutines.
 func Append(dst []byte, n int, metric func(i int) Metric) []byte {
 	p := pages.Get().(*page)
 	defer p.release()
@@ -77,46 +82,45 @@ func Append(dst []byte, n int, metric func(i int) Metric) []byte {
 	return append(dst, p.comments...)
 }
 
-// A page is the scratch space of one Append.
+// A page is the scratch memory of one Append.
 type page struct {
 	metrics    []Metric
 	samples    []sample // the valid ones
 	order      []int    // indices into samples, sorted
 	text       []byte   // the label text of all samples
 	pairs      []pair   // the labels of one sample
-	histograms []string // the names of the histogram families written so far
+	histograms []string // names of the histogram families written so far, sorted
 	comments   []byte
 
-	// The bounds of the histogram written last, which most often are those of
-	// the next, and how they are written.
+	// The bounds of the last histogram and their text. The next histogram usually
+	// has the same bounds.
 	bounds    []float64
-	bound     []byte // the text of all of them
-	boundEnds []int  // where each ends in it
+	boundText []byte // all bounds, one after the other
+	boundEnds []int  // the end of each bound in boundText
 }
 
-// A sample is a valid metric together with its labels as they are written.
+// A sample is a valid metric and the text of its labels.
 type sample struct {
 	metric     int // index into page.metrics
-	start, end int // its labels in page.text, without braces
+	start, end int // range of its labels in page.text, without braces
 }
 
 // A pair is a label and its value.
 type pair struct{ name, value string }
 
-// What a pooled page may hold on to.
+// The maximum capacities of a pooled page.
 const (
 	maxKeptText    = 64 << 10
 	maxKeptSamples = 2 << 10
 )
 
-// pages are pooled. No user's code gets hold of one: what it is made of is
-// copied into the caller's buffer, and release drops what it refers to.
+// pages is a pool. User code never gets a page: its content is copied to the
+// caller's buffer, and release removes all references to the caller's metrics.
 var pages = sync.Pool{New: func() any { return new(page) }}
 
-// release empties p, keeping no reference to the caller's metrics, and gives
-// it back.
+// release clears p and returns it to the pool, unless it has become too large.
 func (p *page) release() {
-	if cap(p.text)+cap(p.bound)+cap(p.comments) > maxKeptText || max(cap(p.metrics), cap(p.order)) > maxKeptSamples {
+	if cap(p.text)+cap(p.boundText)+cap(p.comments) > maxKeptText || max(cap(p.metrics), cap(p.order)) > maxKeptSamples {
 		return
 	}
 	clear(p.metrics)
@@ -130,13 +134,13 @@ func (p *page) release() {
 		pairs:      p.pairs[:0],
 		histograms: p.histograms[:0],
 		comments:   p.comments[:0],
-		bound:      p.bound[:0],
+		boundText:  p.boundText[:0],
 		boundEnds:  p.boundEnds[:0],
 	}
 	pages.Put(p)
 }
 
-// add checks a metric on its own and notes it for writing.
+// add checks a metric and adds it to the samples.
 func (p *page) add(i int) {
 	m := &p.metrics[i]
 	reason := invalid(m)
@@ -154,9 +158,9 @@ func (p *page) add(i int) {
 	p.samples = append(p.samples, sample{i, start, len(p.text)})
 }
 
-// sortLabels reads the labels of m into p.pairs, sorted and without those that
-// are empty. It returns why m cannot have a label, or "". Going through a map
-// is dear, and this is done once.
+// sortLabels stores the labels of m in p.pairs, sorted and without empty values.
+// It iterates over the map only once, because that is expensive. If m cannot have
+// one of the labels, sortLabels returns the reason.
 func (p *page) sortLabels(m *Metric) (reason string) {
 	p.pairs = p.pairs[:0]
 	for name, value := range m.Labels {
@@ -186,8 +190,8 @@ func (p *page) appendLabels() {
 	}
 }
 
-// sort puts p.order into order. It begins with the order of the page before,
-// which most often had the same metrics, if it was as long.
+// sort sorts p.order. It starts from the order of the previous page, if that had
+// the same length, because pages usually have the same metrics.
 func (p *page) sort() {
 	if len(p.order) != len(p.samples) {
 		p.order = p.order[:0]
@@ -200,7 +204,7 @@ func (p *page) sort() {
 	}
 }
 
-// compare orders samples by name, labels and, where both are equal, place.
+// compare compares samples by name, then by labels, then by index.
 func (p *page) compare(a, b int) int {
 	if c := strings.Compare(p.name(a), p.name(b)); c != 0 {
 		return c
@@ -220,7 +224,7 @@ func (p *page) labels(sample int) []byte {
 	return p.text[s.start:s.end]
 }
 
-// skip notes in a comment why m is not on the page.
+// skip adds a comment with the reason why m is not on the page.
 func (p *page) skip(m *Metric, reason string) {
 	const longest = 200
 	p.comments = append(p.comments, "# skipped "...)
@@ -258,8 +262,8 @@ func (p *page) appendFamily(dst []byte, samples []int) []byte {
 	return p.appendSamples(dst, samples, kind)
 }
 
-// appendSamples appends the samples of one family, which are sorted, leaving
-// out duplicates and what is not of the family's type.
+// appendSamples appends the samples of one family, which are sorted. It omits
+// duplicates and samples of another type.
 func (p *page) appendSamples(dst []byte, samples []int, kind string) []byte {
 	last := -1 // the sample written last
 	for _, s := range samples {
@@ -281,9 +285,9 @@ func (p *page) appendSamples(dst []byte, samples []int, kind string) []byte {
 	return dst
 }
 
-// clashes reports whether name is that of a series of a histogram on the page.
-// Names are written in order and a histogram's name sorts before its series',
-// so all that matter have been noted.
+// clashes reports whether a series of a histogram on the page has the given name.
+// Families are written in order, and the name of a histogram sorts before the names
+// of its series, so p.histograms already contains every histogram that matters.
 func (p *page) clashes(name string) bool {
 	if len(p.histograms) == 0 {
 		return false
@@ -300,8 +304,8 @@ func (p *page) clashes(name string) bool {
 	return false
 }
 
-// appendHistogram appends the series of h: its buckets, which in this format
-// include all smaller ones, its sum and its count.
+// appendHistogram appends the series of h: its buckets, which are cumulative in
+// this format, its sum and its count.
 func (p *page) appendHistogram(dst []byte, name string, labels []byte, h *Histogram) []byte {
 	p.formatBounds(h.Bounds)
 	begin := len(dst)
@@ -312,12 +316,12 @@ func (p *page) appendHistogram(dst []byte, name string, labels []byte, h *Histog
 	dst = append(dst, `le="`...)
 	end := len(dst)
 	var count uint64
-	bound := 0 // where it begins in p.bound
+	bound := 0 // its start in p.boundText
 	for i, n := range h.Counts {
 		if i > 0 {
 			dst = append(dst, dst[begin:end]...)
 		}
-		dst = append(append(dst, p.bound[bound:p.boundEnds[i]]...), `"} `...)
+		dst = append(append(dst, p.boundText[bound:p.boundEnds[i]]...), `"} `...)
 		bound = p.boundEnds[i]
 		count += n
 		dst = append(strconv.AppendUint(dst, count, 10), '\n')
@@ -326,19 +330,18 @@ func (p *page) appendHistogram(dst []byte, name string, labels []byte, h *Histog
 	return appendSample(dst, name, "_count", labels, float64(count))
 }
 
-// formatBounds makes p.bound the text of bounds and of the one that follows
-// them, unless it is.
+// formatBounds sets p.boundText to the text of bounds, followed by +Inf.
 func (p *page) formatBounds(bounds []float64) {
 	if len(p.boundEnds) > 0 && slices.Equal(bounds, p.bounds) {
 		return
 	}
-	p.bounds, p.bound, p.boundEnds = bounds, p.bound[:0], p.boundEnds[:0]
+	p.bounds, p.boundText, p.boundEnds = bounds, p.boundText[:0], p.boundEnds[:0]
 	for _, v := range bounds {
-		p.bound = appendFloat(p.bound, v)
-		p.boundEnds = append(p.boundEnds, len(p.bound))
+		p.boundText = appendFloat(p.boundText, v)
+		p.boundEnds = append(p.boundEnds, len(p.boundText))
 	}
-	p.bound = append(p.bound, "+Inf"...)
-	p.boundEnds = append(p.boundEnds, len(p.bound))
+	p.boundText = append(p.boundText, "+Inf"...)
+	p.boundEnds = append(p.boundEnds, len(p.boundText))
 }
 
 // appendSample appends the line of one sample.
@@ -351,7 +354,7 @@ func appendSample(dst []byte, name, suffix string, labels []byte, value float64)
 	return append(appendFloat(dst, value), '\n')
 }
 
-// appendFloat appends v in a form that reads back as v, integers in full.
+// appendFloat appends v in a form that parses as v, and integers without exponent.
 func appendFloat(dst []byte, v float64) []byte {
 	const exact = 1 << 53
 	if -exact < v && v < exact && v == float64(int64(v)) {
@@ -360,12 +363,12 @@ func appendFloat(dst []byte, v float64) []byte {
 	return strconv.AppendFloat(dst, v, 'g', -1, 64)
 }
 
-// appendEscaped appends s with backslashes, line feeds and, for label values,
-// double quotes escaped, and with what is not UTF-8 replaced.
+// appendEscaped appends s with backslashes, line feeds and, if quotes is true,
+// double quotes escaped. It replaces invalid UTF-8.
 func appendEscaped(dst []byte, s string, quotes bool) []byte {
 	if strings.IndexByte(s, '\\') < 0 && strings.IndexByte(s, '\n') < 0 &&
 		(!quotes || strings.IndexByte(s, '"') < 0) && utf8.ValidString(s) {
-		return append(dst, s...) // as most are, and these searches are fast
+		return append(dst, s...) // the usual case; these searches are fast
 	}
 	copied := 0 // bytes of s
 	for i := 0; i < len(s); {

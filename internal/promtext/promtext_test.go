@@ -13,8 +13,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// everything has one of each: types, escapes, special values, and every kind
-// of mistake that is left out.
+// everything has all types, escapes and special values, and all kinds of metrics
+// that Append omits.
 func everything() []promtext.Metric {
 	waits := &promtext.Histogram{Bounds: []float64{0.005, 0.1, 1}, Counts: []uint64{3, 0, 4, 1}, Sum: 5.75}
 	return []promtext.Metric{
@@ -133,13 +133,13 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	metrics := fifty()
 	buf := appendAll(nil, metrics)
 	n := testing.AllocsPerRun(100, func() { buf = appendAll(buf[:0], metrics) })
-	if n > 1 { // the pool may be emptied in between
+	if n > 1 { // the pool may be cleared between the calls
 		t.Errorf("%v allocations, want 0", n)
 	}
 }
 
-// FuzzAppend makes metrics of arbitrary bytes and reads the page back with a
-// parser that forgives nothing.
+// FuzzAppend makes metrics from arbitrary bytes and parses the page with a strict
+// parser.
 func FuzzAppend(f *testing.F) {
 	f.Add("a|help|counter|l=v|1\na|||l=w|2\nb_total||counter||3")
 	f.Add("h|h|histogram|x=y|#1,2,3;4,5,6,7\nh_sum||gauge||1\nh||||#1;1,1")
@@ -160,8 +160,8 @@ func FuzzAppend(f *testing.F) {
 	})
 }
 
-// metricsFrom reads one metric a line: name|help|type|labels|value, where a
-// value "#bounds;counts" makes a histogram.
+// metricsFrom parses one metric per line: name|help|type|labels|value. A value
+// "#bounds;counts" makes a histogram.
 func metricsFrom(script string) []promtext.Metric {
 	var metrics []promtext.Metric
 	for line := range strings.SplitSeq(script, "\n") {

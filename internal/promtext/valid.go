@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// kind returns the type of m's family.
+// kind returns the type of m.
 func (m *Metric) kind() string {
 	switch {
 	case m.Type != "":
@@ -16,7 +16,7 @@ func (m *Metric) kind() string {
 	return "untyped"
 }
 
-// invalid returns why m cannot be on any page whatever its labels are, or "".
+// invalid returns why m is invalid, apart from its labels, or "".
 func invalid(m *Metric) string {
 	if !validName(m.Name, true) {
 		return "invalid name"
@@ -36,7 +36,7 @@ func invalid(m *Metric) string {
 	return ""
 }
 
-// invalidLabel returns why m cannot have a label of that name, or "".
+// invalidLabel returns why m cannot have a label with the given name, or "".
 func invalidLabel(name string, m *Metric) string {
 	switch {
 	case !validName(name, false):
@@ -49,7 +49,7 @@ func invalidLabel(name string, m *Metric) string {
 	return ""
 }
 
-// invalidHistogram returns what is wrong with h, or "".
+// invalidHistogram returns why h is invalid, or "".
 func invalidHistogram(h *Histogram) string {
 	if h == nil {
 		return "a histogram without observations"
