@@ -7,7 +7,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// The value is decoded. A wildcard with dots matches the rest of the path.
+// The value is decoded. A wildcard that ends in "..." matches the rest of the path.
 func ExamplePathParam() {
 	router := http.NewRouter()
 	router.HandleFunc("GET /files/{path...}", func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +52,7 @@ func ExampleQueryParam() {
 	// ""
 }
 
-// An empty parameter gets the fallback, too.
+// QueryParamOr returns the fallback if the parameter is missing or empty.
 func ExampleQueryParamOr() {
 	r := httptest.NewRequest("GET", "/users?view=list&sort=", nil)
 	fmt.Println(http.QueryParamOr(r, "view", "grid"))
@@ -62,7 +62,8 @@ func ExampleQueryParamOr() {
 	// created_at
 }
 
-// A parameter that is not an integer gets the fallback, too.
+// QueryParamInt returns the fallback if the parameter is missing or not an
+// integer.
 func ExampleQueryParamInt() {
 	r := httptest.NewRequest("GET", "/users?page=3&per_page=many", nil)
 	fmt.Println(http.QueryParamInt(r, "page", 1))

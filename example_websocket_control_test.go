@@ -336,7 +336,7 @@ func ExampleConn_SetCloseTimeout() {
 	// Output: true
 }
 
-// Use [errors.As] to find the code and the text.
+// Use [errors.As] to find the code and the text of the close frame.
 func ExampleCloseError() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := http.Upgrader{}.Upgrade(w, r)

@@ -11,7 +11,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// ReadMessage returns a *[http.CloseError] when the peer closes the connection.
+// When the peer closes the connection, ReadMessage returns an error that wraps
+// a *[http.CloseError].
 func ExampleConn_ReadMessage() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := http.Upgrader{}.Upgrade(w, r)
