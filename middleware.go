@@ -403,20 +403,7 @@ type CompressWriter interface {
 // config is not valid.
 func Compress(config CompressConfig) Middleware {
 	stage := newCompressStage(config)
-	return func(next Handler) Handler {
-		return &stageHandler{stage: stage, next: next}
-	}
-}
-
-// A stageHandler is the handler that Compress and ETag make.
-type stageHandler struct {
-	stage response.Stage
-	next  Handler
-}
-
-// ServeHTTP implements [Handler].
-func (h *stageHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	response.Serve(h.next, w, r, h.stage)
+	return func(next Handler) Handler { return compress.NewHandler(stage, next) }
 }
 
 // compressedTypes is the default of CompressConfig.ContentTypes.
@@ -517,10 +504,8 @@ func ETag(config ETagConfig) Middleware {
 	if config.MaxSize < 0 {
 		callsite.Panicf("ETagConfig.MaxSize: %d is negative", config.MaxSize)
 	}
-	var stage response.Stage = etag.Stage{Weak: config.Weak, MaxSize: cmp.Or(config.MaxSize, 1<<20)}
-	return func(next Handler) Handler {
-		return &stageHandler{stage: stage, next: next}
-	}
+	stage := &etag.Stage{Weak: config.Weak, MaxSize: cmp.Or(config.MaxSize, 1<<20)}
+	return func(next Handler) Handler { return etag.NewHandler(stage, next) }
 }
 
 // SecureHeadersConfig chooses the fields that [SecureHeaders] sends. Strings are

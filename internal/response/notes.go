@@ -5,10 +5,10 @@ import "sync/atomic"
 // notes are facts about a response that the stages of inner Writers leave for the
 // stages of outer ones, because the header does not contain them.
 type notes struct {
-	plainTag    atomic.Bool            // the ETag identifies the body as the handler wrote it
-	takesRanges atomic.Bool            // the handler answers range requests
-	fromStage   atomic.Bool            // the body comes complete from an inner stage, which reuses its memory
-	unmodified  atomic.Pointer[string] // type of the body that a 304 replaces
+	plainTag      atomic.Bool            // the ETag identifies the body as the handler wrote it
+	acceptsRanges atomic.Bool            // the handler answers range requests
+	fromStage     atomic.Bool            // the body comes complete from an inner stage, which reuses its memory
+	unmodified    atomic.Pointer[string] // type of the body that a 304 replaces
 }
 
 // outerNotes yields the notes of the Writers around this one that have a stage.
@@ -31,16 +31,16 @@ func (w *Writer) SetPlainTag() {
 // PlainTag reports whether an inner Writer's stage called SetPlainTag.
 func (w *Writer) PlainTag() bool { return w.notes.plainTag.Load() }
 
-// SetTakesRanges notes that the handler answers range requests and conditional
+// SetAcceptsRanges notes that the handler answers range requests and conditional
 // requests, although the header no longer has Accept-Ranges.
-func (w *Writer) SetTakesRanges() {
+func (w *Writer) SetAcceptsRanges() {
 	for n := range w.outerNotes {
-		n.takesRanges.Store(true)
+		n.acceptsRanges.Store(true)
 	}
 }
 
-// TakesRanges reports whether an inner Writer's stage called SetTakesRanges.
-func (w *Writer) TakesRanges() bool { return w.notes.takesRanges.Load() }
+// AcceptsRanges reports whether an inner Writer's stage called SetAcceptsRanges.
+func (w *Writer) AcceptsRanges() bool { return w.notes.acceptsRanges.Load() }
 
 // SetUnmodified notes the Content-Type of the body that a 304 of this Writer's stage
 // replaces. It is "" if the body has no type or has a content coding.

@@ -1,5 +1,5 @@
-// Package compress is the stage that encodes a response's body with a content
-// coding the client accepts (RFC 9110 §8.4, §12.5.3).
+// Package compress encodes response bodies with a content coding that the client accepts
+// (RFC 9110 §8.4, §12.5.3).
 package compress
 
 import (
@@ -13,22 +13,39 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// A Stage encodes responses whose type is in Types and whose body has at
-// least MinSize bytes.
+// A Handler encodes the responses of another handler.
+type Handler struct {
+	stage *Stage
+	next  http.Handler
+}
+
+// NewHandler returns a Handler that calls next. Several Handlers can share a stage, and
+// with it the idle encoders.
+func NewHandler(stage *Stage, next http.Handler) *Handler { return &Handler{stage, next} }
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	response.Serve(h.next, w, r, h.stage)
+}
+
+// A Stage encodes responses whose type is in Types and whose body has at least MinSize
+// bytes.
 type Stage struct {
-	// Types are the media types worth encoding, each as [ParseType] returns it:
-	// the beginning of a type, or its suffix if it begins with a plus sign.
+	// Types are the media types to encode, as returned by [ParseType].
 	Types []string
-	// MinSize is the length from which a body is encoded.
+	// MinSize is the smallest size in bytes of a body to encode.
 	MinSize int
 
 	names    []string // of the codings, in order of preference
 	encoders []*encoders
 }
 
-// Add offers one more coding, after those added before. open returns a new
-// encoder that writes nowhere yet. If reuse is set, an encoder serves one
-// response after another, so nothing else may refer to those that open returns.
+// Add adds a coding, which is preferred less than those added before. open returns a new
+// encoder; Reset is called before its first use. If reuse is true, an encoder serves one
+// response after another, so nothing else may use the encoders that open returns.
+//
+// open must be safe for concurrent use by multiple goroutines. Add must not be called
+// once the stage is in use.
 func (s *Stage) Add(name string, open func() Resetter, reuse bool) {
 	added := &encoders{open: open}
 	if reuse {
@@ -38,44 +55,45 @@ func (s *Stage) Add(name string, open func() Resetter, reuse bool) {
 	s.encoders = append(s.encoders, added)
 }
 
-// Hold implements [response.Stage]. A response to HEAD is held like one to GET,
-// since its header should be the same (RFC 9110 §9.3.2).
+// Hold implements [response.Stage]. A response to HEAD is held like one to GET, because
+// it should have the same header (RFC 9110 §9.3.2).
 func (s *Stage) Hold(w *response.Writer, h http.Header) (limit int, ok bool) {
 	status := w.Status()
-	switch status {
-	case http.StatusPartialContent, http.StatusNotModified, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
-		if s.selectsEncodable(w, h, status) {
-			s.vary(w, h)
-		}
+	if s.answersForEncodable(w, h, status) {
+		s.vary(w, h)
 	}
-	if status == http.StatusNotModified {
+	switch {
+	case status == http.StatusNotModified:
 		s.retag(w, h)
-	}
-	if status < 200 || status == http.StatusNoContent || status == http.StatusPartialContent || status == http.StatusNotModified {
 		return 0, false
-	}
-	if s.small(w.Declared()) {
-		return s.MinSize - 1, true // for Release, which will look at the header
-	}
-	if !encodable(h) {
+	case status < 200, status == http.StatusNoContent, status == http.StatusPartialContent:
+		return 0, false
+	case s.small(w.Declared()):
+		return s.MinSize - 1, true // Release checks the header
+	case !encodable(h):
 		return 0, false
 	}
 	types, known := h["Content-Type"]
-	if !known {
-		// The type is sniffed, from as much of the body as a server looks at.
+	switch {
+	case !known:
+		// Release sniffs the type, from as many bytes of the body as a server uses.
 		return max(s.MinSize, response.SniffLen) - 1, true
-	}
-	if len(types) == 0 || !s.eligible(types[0]) {
+	case len(types) == 0:
 		return 0, false
 	}
-	return s.MinSize - 1, true
+	return s.MinSize - 1, s.eligible(types[0])
 }
 
-// selectsEncodable reports whether a response, which has a status that answers
-// a condition or a range, is about a representation whose 200 would vary with
-// Accept-Encoding. Then it must have the same Vary (RFC 9110 §15.3.7, §15.4.5).
-// If nothing is known of the 200, it may be one.
-func (s *Stage) selectsEncodable(w *response.Writer, h http.Header, status int) bool {
+// answersForEncodable reports whether a response with a status that answers a condition
+// or a range request is about a representation whose 200 would vary with Accept-Encoding.
+// Then it must have the same Vary (RFC 9110 §15.3.7, §15.4.5). If nothing is known about
+// the 200, it may be one.
+func (s *Stage) answersForEncodable(w *response.Writer, h http.Header, status int) bool {
+	switch status {
+	case http.StatusPartialContent, http.StatusNotModified, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
+	default:
+		return false
+	}
 	if method := w.Request().Method; method != http.MethodGet && method != http.MethodHead {
 		return false
 	}
@@ -87,7 +105,7 @@ func (s *Stage) selectsEncodable(w *response.Writer, h http.Header, status int) 
 	}
 	types, known := h["Content-Type"]
 	switch {
-	case !known, status == http.StatusRequestedRangeNotSatisfiable: // where the type is that of the error's text
+	case !known, status == http.StatusRequestedRangeNotSatisfiable: // the type of a 416 is that of the error text
 		return true
 	case len(types) == 0:
 		return false
@@ -97,50 +115,64 @@ func (s *Stage) selectsEncodable(w *response.Writer, h http.Header, status int) 
 
 // Release implements [response.Stage].
 func (s *Stage) Release(w *response.Writer, h http.Header, body []byte, why response.Cause) (int, []byte, response.Encoder) {
-	status := w.Status()
-	if len(body) == 0 {
-		if why == response.End && w.Request().Method == http.MethodHead {
-			s.describe(w, h)
-		}
-		return status, body, nil
+	var coding int
+	switch {
+	case len(body) > 0:
+		coding = s.prepare(w, h, body, why)
+	case why == response.End && w.Request().Method == http.MethodHead:
+		s.describe(w, h)
+		coding = plain
+	default:
+		coding = plain
 	}
+	if coding == plain {
+		return w.Status(), body, nil
+	}
+	return w.Status(), body, s.encoders[coding].get(w.Sink())
+}
+
+// plain is the index of no coding: the body is sent as it is.
+const plain = -1
+
+// prepare chooses the coding for a body that is not empty, and changes the header
+// accordingly.
+func (s *Stage) prepare(w *response.Writer, h http.Header, body []byte, why response.Cause) (coding int) {
 	if !encodable(h) {
-		return status, body, nil
+		return plain
 	}
 	contentType, known := bodyType(h, body)
 	if !s.eligible(contentType) {
-		return status, body, nil
+		return plain
 	}
 	s.vary(w, h)
 	if why == response.End && s.small(int64(len(body))) && plainAccepted(w) {
-		return status, body, nil
+		return plain
 	}
-	coding := s.negotiate(w)
-	if coding < 0 {
-		return status, body, nil
+	if coding = s.negotiate(w); coding == plain {
+		return plain
 	}
 	if !known {
 		w.SetField(h, "Content-Type", contentType)
 	}
 	s.relabel(w, h, coding)
-	return status, body, s.encoders[coding].get(w.Sink())
+	return coding
 }
 
-// bodyType returns the Content-Type in h, or if there is none the type that a
-// server would sniff from the body.
+// bodyType returns the Content-Type in h or, if there is none, the type that a server
+// would sniff from the body. It is "" if the handler has suppressed the field.
 func bodyType(h http.Header, body []byte) (contentType string, known bool) {
 	types, known := h["Content-Type"]
 	switch {
 	case !known:
 		return http.DetectContentType(body), false
-	case len(types) == 0: // the handler wants none
+	case len(types) == 0:
 		return "", true
 	}
 	return types[0], true
 }
 
-// describe makes the header of a response to HEAD, whose handler wrote no body,
-// that of the response to GET, as far as it can be known.
+// describe changes the header of a response to HEAD whose handler wrote no body into that
+// of the response to GET, as far as it can be known.
 func (s *Stage) describe(w *response.Writer, h http.Header) {
 	types, known := h["Content-Type"]
 	if !encodable(h) || known && (len(types) == 0 || !s.eligible(types[0])) {
@@ -148,23 +180,22 @@ func (s *Stage) describe(w *response.Writer, h http.Header) {
 	}
 	length := w.Declared()
 	if length == 0 || length < 0 && !known {
-		return // nothing says that GET has a body
+		return // the response to GET may have no body
 	}
 	s.vary(w, h)
 	if length < 0 || s.small(length) && plainAccepted(w) {
 		return
 	}
 	switch coding := s.negotiate(w); {
-	case coding < 0:
+	case coding == plain:
 	case known:
 		s.relabel(w, h, coding)
-	default: // the body of GET may be encoded or not, so its length is not known
+	default: // whether the body of GET is encoded is unknown, and so is its length
 		delete(h, "Content-Length")
 	}
 }
 
-// negotiate returns the index of the coding that the client likes best, or -1
-// if it prefers a plain body.
+// negotiate returns the index of the coding that the client prefers, or plain.
 func (s *Stage) negotiate(w *response.Writer) int {
 	name, _ := header.NegotiateEncoding(accepted(w), s.names)
 	return slices.Index(s.names, name)
@@ -173,14 +204,14 @@ func (s *Stage) negotiate(w *response.Writer) int {
 // accepted returns the request's Accept-Encoding.
 func accepted(w *response.Writer) []string { return w.Request().Header["Accept-Encoding"] }
 
-// plainAccepted reports whether the client takes a body that is not encoded.
-// Nearly all do.
+// plainAccepted reports whether the client accepts a body that is not encoded. Nearly all
+// clients do.
 func plainAccepted(w *response.Writer) bool {
 	_, ok := header.NegotiateEncoding(accepted(w), nil)
 	return ok
 }
 
-// encodable reports whether the header leaves the body free to be encoded.
+// encodable reports whether the header allows encoding the body.
 func encodable(h http.Header) bool {
 	return len(h["Content-Encoding"]) == 0 &&
 		len(h["Content-Range"]) == 0 &&
@@ -188,8 +219,8 @@ func encodable(h http.Header) bool {
 		!header.TooLong(h["Cache-Control"])
 }
 
-// eligible reports whether a body of the type is worth encoding. An event
-// stream never is: each event would wait for the encoder.
+// eligible reports whether a body of the given type is to be encoded. An event stream
+// never is, because each event would wait in the encoder.
 func (s *Stage) eligible(contentType string) bool {
 	if hasPrefixFold(contentType, "text/event-stream") {
 		return false
@@ -206,8 +237,8 @@ func (s *Stage) eligible(contentType string) bool {
 	return false
 }
 
-// hasSuffix reports whether the media type at the beginning of contentType has
-// a structured syntax suffix such as "+json" (RFC 6838 §4.2.8).
+// hasSuffix reports whether the media type at the beginning of contentType has a
+// structured syntax suffix such as "+json" (RFC 6838 §4.2.8).
 func hasSuffix(contentType, suffix string) bool {
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	mediaType = strings.TrimRight(mediaType, " \t")
@@ -215,8 +246,8 @@ func hasSuffix(contentType, suffix string) bool {
 	return n > 0 && header.EqualFold(mediaType[n:], suffix)
 }
 
-// small reports whether a body of n bytes is below MinSize. A negative n is a
-// length that is not known.
+// small reports whether a body of n bytes is smaller than MinSize. A negative n is an
+// unknown length.
 func (s *Stage) small(n int64) bool { return n >= 0 && n < int64(s.MinSize) }
 
 // vary adds Accept-Encoding to Vary.
@@ -230,19 +261,19 @@ func (s *Stage) vary(w *response.Writer, h http.Header) {
 func (s *Stage) relabel(w *response.Writer, h http.Header, coding int) {
 	w.SetField(h, "Content-Encoding", s.names[coding])
 	delete(h, "Content-Length")
-	// Ranges and a strong tag speak of the bytes before encoding.
+	// Ranges and a strong tag refer to the bytes before encoding.
 	if !header.AcceptsRanges(h) {
 		return
 	}
 	delete(h, "Accept-Ranges")
-	w.SetTakesRanges()
+	w.SetAcceptsRanges()
 	if tag := h["Etag"]; len(tag) > 0 && !w.PlainTag() && strings.HasPrefix(tag[0], `"`) {
 		w.SetField(h, "Etag", "W/"+tag[0])
 	}
 }
 
-// retag gives a 304 the tag that the response had which it confirms. If the
-// client names only the weak form, relabel made it.
+// retag gives a 304 the tag that the confirmed response had: if the client sends only the
+// weak form of the tag, relabel made that response's tag weak.
 func (s *Stage) retag(w *response.Writer, h http.Header) {
 	tag := h["Etag"]
 	if len(tag) == 0 || w.PlainTag() || !strings.HasPrefix(tag[0], `"`) {
@@ -255,10 +286,10 @@ func (s *Stage) retag(w *response.Writer, h http.Header) {
 	}
 }
 
-// ParseType reads a media type as users give it: the beginning of one, such as
-// "text/" or "application/json", all of a top-level type, as in "text/*", or a
-// suffix, such as "+json". It returns the form for [Stage].Types; ok is false if
-// it is none of these.
+// ParseType parses a media type as users write it, and returns its form for Stage.Types.
+// It accepts the beginning of a type, for example "text/" or "application/json", all types
+// of a top-level type, for example "text/*", and a suffix, for example "+json". If t is
+// none of these, ok is false.
 func ParseType(t string) (_ string, ok bool) {
 	if suffix, is := strings.CutPrefix(t, "+"); is {
 		return t, header.IsToken(suffix) && !strings.ContainsAny(suffix, "*+")
@@ -274,6 +305,7 @@ func ParseType(t string) (_ string, ok bool) {
 	return t, err == nil && t != "" && !strings.Contains(t, "*")
 }
 
+// hasPrefixFold reports whether s begins with prefix, in any case.
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && (s[:len(prefix)] == prefix || header.EqualFold(s[:len(prefix)], prefix))
 }

@@ -8,9 +8,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// A Resetter is a compressing writer that can start over on another writer.
-// The writers of compress/gzip and of the usual zstd and brotli packages are
-// Resetters.
+// A Resetter is a compressing writer that can start a new stream on another writer. The
+// writers of compress/gzip and of the common zstd and brotli packages are Resetters.
 type Resetter interface {
 	io.WriteCloser
 	Flush() error
@@ -21,14 +20,14 @@ type Resetter interface {
 type encoders struct {
 	open func() Resetter
 
-	// idle are the encoders between two responses, if they are used again.
-	// They come from compress/gzip, which keeps no reference to them, or from a
-	// function of the application's that promises the same. Either way nothing
-	// else can reach them: the stage hands out none, and an encoder knows its
-	// response's writer only as long as it works for it. Of those that failed
-	// or whose output was refused, none comes back: on HTTP/2 the server may
-	// still be sending from their memory.
-	idle *sync.Pool // nil if they are not
+	// idle are the encoders between two responses. It is nil if encoders are not reused.
+	//
+	// An encoder comes from compress/gzip, which keeps no reference to it, or from a
+	// function of the application that promises the same, and the stage passes it to no
+	// other code. So nothing else can reach it. It refers to the writer of a response only
+	// while it serves that response. An encoder that failed, or whose output was rejected,
+	// is not reused, because the HTTP/2 server may still be sending from its memory.
+	idle *sync.Pool
 }
 
 // get returns an encoder that writes to w.
@@ -70,21 +69,21 @@ func (e *encoder) Flush() error {
 // Close ends the encoded stream and gives up the encoder.
 func (e *encoder) Close() error {
 	err := e.Resetter.Close()
-	refused := e.dest.set(nil)
-	if e.idle != nil && err == nil && !refused && !e.failed {
-		// Another Reset would make it let go of the destination, but
-		// compress/gzip clears half a megabyte in each.
+	rejected := e.dest.set(nil)
+	if e.idle != nil && err == nil && !rejected && !e.failed {
+		// A Reset would remove the reference to the destination as well, but each Reset of
+		// compress/gzip clears half a megabyte.
 		e.idle.Put(e)
 	}
 	return err
 }
 
-// Abandon gives up the encoder without ending the stream. One that is not used
-// again is closed all the same, in case it holds more than memory.
+// Abandon gives up the encoder without ending the stream. An encoder that is not reused is
+// closed nevertheless, because it may hold more than memory.
 func (e *encoder) Abandon() {
-	refused := e.dest.set(nil)
+	rejected := e.dest.set(nil)
 	e.Reset(io.Discard)
-	if e.idle != nil && !refused && !e.failed {
+	if e.idle != nil && !rejected && !e.failed {
 		e.idle.Put(e)
 		return
 	}
@@ -94,23 +93,21 @@ func (e *encoder) Abandon() {
 // errGivenUp is the error of an encoder that writes after it was given up.
 var errGivenUp = errors.New("http: compressing writer used after its response ended")
 
-// A destination leads from an encoder to the writer of one response. When the
-// response has ended it leads nowhere, even if the application has kept the
-// encoder.
+// A destination leads from an encoder to the writer of one response. After the response
+// has ended, writes fail, even if the application has kept the encoder.
 type destination struct {
-	mu      sync.Mutex
-	w       io.Writer
-	refused bool // a write has failed
+	mu       sync.Mutex
+	w        io.Writer // nil after the response has ended
+	rejected bool      // a write to w has failed
 }
 
-// set changes the writer, and reports whether the one before has refused a
-// write.
-func (d *destination) set(w io.Writer) (refused bool) {
+// set changes the writer. It reports whether a write to the previous one has failed.
+func (d *destination) set(w io.Writer) (rejected bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	refused = d.refused
-	d.w, d.refused = w, false
-	return refused
+	rejected = d.rejected
+	d.w, d.rejected = w, false
+	return rejected
 }
 
 // Write implements [io.Writer].
@@ -121,6 +118,6 @@ func (d *destination) Write(p []byte) (int, error) {
 		return 0, errGivenUp
 	}
 	n, err := d.w.Write(p)
-	d.refused = d.refused || err != nil
+	d.rejected = d.rejected || err != nil
 	return n, err
 }

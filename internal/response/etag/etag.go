@@ -1,5 +1,5 @@
-// Package etag is the stage that tags a response by its body and answers 304
-// to a client that has that body already (RFC 9110 §8.8.3, §13.1.2).
+// Package etag adds entity tags to responses and answers conditional requests with 304
+// (RFC 9110 §8.8.3, §13.1.2).
 package etag
 
 import (
@@ -12,37 +12,47 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// A Stage tags the responses to GET and HEAD that would be a 200 with a body
-// of at most MaxSize bytes, written without a flush in between. A response
-// passes if it has an ETag already, or if its handler takes ranges: such a
-// handler answers conditions itself, by what it knows and not by this tag.
+// A Handler adds entity tags to the responses of another handler.
+type Handler struct {
+	stage *Stage
+	next  http.Handler
+}
+
+// NewHandler returns a Handler that calls next. Several Handlers can share a stage.
+func NewHandler(stage *Stage, next http.Handler) *Handler { return &Handler{stage, next} }
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	response.Serve(h.next, w, r, h.stage)
+}
+
+// A Stage adds a tag to each response to GET or HEAD with status 200 whose body has at
+// most MaxSize bytes and is not flushed before its end. The tag is a checksum of the body.
+//
+// It does not change a response that has an ETag, or whose handler accepts range
+// requests: such a handler evaluates conditions itself and does not know this tag.
 type Stage struct {
-	// Weak says that the tags compare weakly: W/"...".
+	// Weak makes the tags weak: W/"...".
 	Weak bool
-	// MaxSize is the size in bytes of the largest body that is tagged. It is
-	// held back in memory for that.
+	// MaxSize is the largest size in bytes of a body that gets a tag. The body is held
+	// in memory for that.
 	MaxSize int
 }
 
 // Hold implements [response.Stage].
-func (s Stage) Hold(w *response.Writer, h http.Header) (limit int, ok bool) {
-	r := w.Request()
-	switch {
-	case r.Method != http.MethodGet && r.Method != http.MethodHead,
-		w.Status() != http.StatusOK,
-		!free(w, h):
-		return 0, false
-	}
-	if w.Declared() > int64(s.MaxSize) {
-		return 0, false
-	}
-	return s.MaxSize, true
+func (s *Stage) Hold(w *response.Writer, h http.Header) (limit int, ok bool) {
+	method := w.Request().Method
+	ok = (method == http.MethodGet || method == http.MethodHead) &&
+		w.Status() == http.StatusOK &&
+		mayTag(w, h) &&
+		w.Declared() <= int64(s.MaxSize)
+	return s.MaxSize, ok
 }
 
 // Release implements [response.Stage].
-func (s Stage) Release(w *response.Writer, h http.Header, body []byte, why response.Cause) (int, []byte, response.Encoder) {
+func (s *Stage) Release(w *response.Writer, h http.Header, body []byte, why response.Cause) (int, []byte, response.Encoder) {
 	// An inner stage may have changed the header since Hold.
-	if why != response.End || len(body) == 0 || !free(w, h) {
+	if why != response.End || len(body) == 0 || !mayTag(w, h) {
 		return w.Status(), body, nil
 	}
 	tag := s.tag(body)
@@ -56,13 +66,12 @@ func (s Stage) Release(w *response.Writer, h http.Header, body []byte, why respo
 	return http.StatusOK, body, nil
 }
 
-// castagnoli is the polynomial that, beside IEEE's, processors compute in
-// hardware.
+// castagnoli is, besides IEEE, the polynomial that processors compute in hardware.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// tag returns the entity tag of body: two unlike checksums in hexadecimal,
-// since either alone is too short to tell many bodies apart.
-func (s Stage) tag(body []byte) string {
+// tag returns the entity tag of body: two different checksums in hexadecimal, because one
+// of 32 bits is too short to distinguish many bodies.
+func (s *Stage) tag(body []byte) string {
 	var sums [8]byte
 	binary.BigEndian.PutUint32(sums[:4], crc32.ChecksumIEEE(body))
 	binary.BigEndian.PutUint32(sums[4:], crc32.Checksum(body, castagnoli))
@@ -74,13 +83,13 @@ func (s Stage) tag(body []byte) string {
 	return string(text[2:])
 }
 
-// free reports whether nothing in h speaks against a tag.
-func free(w *response.Writer, h http.Header) bool {
-	return len(h["Etag"]) == 0 && len(h["Content-Range"]) == 0 && !header.AcceptsRanges(h) && !w.TakesRanges()
+// mayTag reports whether a response with the header h may get a tag.
+func mayTag(w *response.Writer, h http.Header) bool {
+	return len(h["Etag"]) == 0 && len(h["Content-Range"]) == 0 && !header.AcceptsRanges(h) && !w.AcceptsRanges()
 }
 
-// plainType returns the type of a body that stays on the server, or "" if it
-// has none or has a content coding.
+// plainType returns the type of a body that a 304 replaces. It is "" if the body has no
+// type or has a content coding.
 func plainType(h http.Header, body []byte) string {
 	types, known := h["Content-Type"]
 	switch {
