@@ -263,7 +263,7 @@ type DialOptions struct {
 	Header Header
 
 	// Subprotocols are the subprotocols to offer, in order of preference. Dial
-	// succeeds even if the server chooses none of them; see [Conn.Subprotocol].
+	// succeeds even if the server chooses no subprotocol; see [Conn.Subprotocol].
 	Subprotocols []string
 
 	// EnableCompression offers permessage-deflate (RFC 7692) to the server.
@@ -427,8 +427,7 @@ func (c *Conn) established() *websocket.Conn {
 	return c.conn
 }
 
-// Subprotocol returns the subprotocol that the two ends agreed on, or "" if they
-// agreed on none.
+// Subprotocol returns the subprotocol that the server has chosen, or "".
 func (c *Conn) Subprotocol() string {
 	c.established()
 	return c.subprotocol
@@ -647,7 +646,7 @@ func (c *Conn) Close() error { return c.CloseWithMessage(CloseNormalClosure, "")
 // has already closed it, CloseWithMessage does not wait for the peer.
 //
 // Messages that arrive before the peer's close frame are delivered to a goroutine
-// that is reading. If there is none, they are discarded. If CloseWithMessage is
+// that is reading; if no goroutine reads, they are discarded. If CloseWithMessage is
 // called more than once, later calls wait for the first and return the same
 // error. It may be called in a ping or pong handler.
 //

@@ -53,7 +53,7 @@ func (p *play) checkRead(got []string) {
 }
 
 // checkFrames checks the frames that the Conn has sent.
-func (p *play) checkFrames(frames []wsframeAndPayload, outcomes []outcome) {
+func (p *play) checkFrames(frames []frameAndPayload, outcomes []outcome) {
 	var message, window []byte
 	var messages []string
 	pings, compressed := p.pings, false

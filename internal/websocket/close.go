@@ -262,7 +262,7 @@ func (c *Conn) awaitClose() error {
 // linger waits until the peer has closed its side of the network connection, at
 // most lingerTimeout. If this end closed the connection while bytes of the peer
 // are unread, TCP would reset it, and the reset may overtake the close frame. A
-// server closes its own side first (RFC 6455, section 7.1.1). The caller must hold
+// server closes its side first (RFC 6455, section 7.1.1). The caller must hold
 // streamLock.
 func (c *Conn) linger() {
 	if !c.client {

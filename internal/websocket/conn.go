@@ -121,9 +121,9 @@ type Conn struct {
 
 	in        incoming  // guarded by streamLock
 	out       outgoing  // guarded by messageLock and frameLock; see its fields
-	closing   closing   // has its own lock
-	deadlines deadlines // has its own lock
-	pongs     pongQueue // has its own lock
+	closing   closing   // guarded by its mu
+	deadlines deadlines // guarded by its mu
+	pongs     pongQueue // guarded by its mu
 
 	maxSize atomic.Int64
 	onPing  atomic.Pointer[func(data []byte) error]

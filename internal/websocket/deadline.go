@@ -8,11 +8,11 @@ import (
 
 // deadlines combines the user's deadlines with those that a Conn sets. In each
 // direction, the earliest one that applies is set on the network connection. Each
-// has its own field, so that setting one never removes another.
+// has a separate field, so that setting one never removes another.
 //
 // Some network connections do not support deadlines, for example channels of SSH.
 // The user's SetReadDeadline and SetWriteDeadline return that error. The Conn
-// ignores it for its own deadlines, because Close has a timer too: when the timer
+// ignores it for the deadlines that it sets, because Close has a timer too: when the timer
 // closes the network connection, reads and writes fail.
 type deadlines struct {
 	conn    net.Conn
@@ -23,7 +23,7 @@ type deadlines struct {
 	userWrite   time.Time // does not apply while userWriteStale is set
 	closeBy     time.Time // end of Close, for both directions; zero until phaseClosing
 	lingerUntil time.Time // end of lingering; zero before
-	pongBy      time.Time // end of sending a pong; zero while none is being sent
+	pongBy      time.Time // end of sending a pong; zero at other times
 	replyBy     time.Time // end of sending the reader's close frame; zero before
 
 	// userWriteStale is set if userWrite had passed when a pong or close frame

@@ -105,7 +105,7 @@ type play struct {
 	split    int         // size of the pieces in which it is sent; 0 for all at once
 	gap      bool        // time passes between the pieces
 	paused   chan bool   // to the goroutine that reads as the peer
-	received chan []wsframeAndPayload
+	received chan []frameAndPayload
 
 	writes  chan func() (string, error)
 	written chan []outcome
@@ -113,7 +113,7 @@ type play struct {
 	readErr error
 }
 
-type wsframeAndPayload struct {
+type frameAndPayload struct {
 	frame.Header
 	payload string
 }
@@ -127,7 +127,7 @@ type outcome struct {
 func newPlay(t *testing.T, program []byte) *play {
 	script := tape(program)
 	p := &play{
-		t: t, queue: make(chan []byte, 1<<14), paused: make(chan bool, 1<<10), received: make(chan []wsframeAndPayload, 1),
+		t: t, queue: make(chan []byte, 1<<14), paused: make(chan bool, 1<<10), received: make(chan []frameAndPayload, 1),
 		writes: make(chan func() (string, error), 1<<10), written: make(chan []outcome, 1), reading: make(chan []string, 1),
 	}
 	options := script.next(256)
@@ -403,7 +403,7 @@ func (p *play) send() {
 
 // receive is the peer reading: it takes note of the frames.
 func (p *play) receive() {
-	var frames []wsframeAndPayload
+	var frames []frameAndPayload
 	defer func() { p.received <- frames }()
 	for {
 		select {
@@ -420,7 +420,7 @@ func (p *play) receive() {
 			}
 			return
 		}
-		frames = append(frames, wsframeAndPayload{h, payload})
+		frames = append(frames, frameAndPayload{h, payload})
 	}
 }
 

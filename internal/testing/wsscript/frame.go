@@ -10,23 +10,23 @@ import (
 	"strings"
 )
 
-// A frame is what a line of a script says of one.
+// A frame is the frame of a line in a script.
 type frame struct {
-	raw       bool // only the payload
+	raw       bool // bytes without a header
 	opcode    byte
 	notFinal  bool
-	rsv       byte // as on the wire
+	rsv       byte // reserved bits, in their place in the first byte
 	deflate   bool
-	wrongMask bool
-	length    int64 // announced; 0 for that of the payload
-	split     int   // size of fragments, or 0
+	wrongMask bool  // masked by a server, or not masked by a client
+	length    int64 // length in the header; 0 for the length of the payload
+	split     int   // maximum payload of a fragment; 0 for no fragments
 	times     int   // 0 for once
 	payload   []byte
 }
 
 var opcodes = map[string]byte{"cont": 0, "text": 1, "binary": 2, "close": 8, "ping": 9, "pong": 10}
 
-// parseFrame reads a frame but for the text of its payload.
+// parseFrame parses a frame. It returns the text of the payload unparsed.
 func parseFrame(s string) (f frame, payload string, err error) {
 	name, rest, _ := strings.Cut(s, " ")
 	name, f.notFinal = strings.CutSuffix(name, "-")
@@ -61,7 +61,7 @@ func parseFrame(s string) (f frame, payload string, err error) {
 
 func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
-// attribute reads one attribute, and reports whether word is one.
+// attribute parses an attribute, and reports whether word is one.
 func (f *frame) attribute(word string) (known bool, err error) {
 	name, value, _ := strings.Cut(word, "=")
 	switch name {
@@ -87,7 +87,7 @@ func (f *frame) attribute(word string) (known bool, err error) {
 	return true, err
 }
 
-// parsePayload reads a list of pieces.
+// parsePayload parses a PAYLOAD.
 func parsePayload(s string) (p []byte, err error) {
 	for s = strings.TrimSpace(s); s != ""; s = strings.TrimSpace(s) {
 		var piece []byte
@@ -121,7 +121,7 @@ func parsePayload(s string) (p []byte, err error) {
 	return p, nil
 }
 
-// generate makes bytes of what is not a string.
+// generate returns the bytes for an element of a PAYLOAD that is not a string.
 func generate(word string) ([]byte, error) {
 	kind, value, _ := strings.Cut(word, ":")
 	if kind == "hex" {
@@ -158,11 +158,12 @@ func generate(word string) ([]byte, error) {
 	return p[:n], nil
 }
 
-// words are ASCII, so that a sample is text wherever it is cut.
+// words are ASCII, so that every part of a sample is valid UTF-8.
 var words = strings.Fields(`habe nun ach Philosophie Juristerei und Medizin und leider auch Theologie
 	durchaus studiert mit heissem Bemuehn da steh ich nun ich armer Tor und bin so klug als wie zuvor`)
 
-// append appends the frame as it goes over the wire.
+// append appends the encoded frame to b. If it is to be split, append appends its
+// fragments.
 func (f frame) append(b []byte, masked bool) []byte {
 	if f.raw {
 		return append(b, f.payload...)
@@ -177,8 +178,8 @@ func (f frame) append(b []byte, masked bool) []byte {
 	if masked == f.wrongMask {
 		return append(b, f.payload...)
 	}
-	// A frame that is announced longer than it is goes on with raw bytes,
-	// so its key is zero.
+	// If the header has another length, raw bytes may follow as the rest of the
+	// payload. They are not masked, so the key is zero.
 	key := [4]byte{0x37, 0xfa, 0x21, 0x3d}
 	if f.length > 0 {
 		key = [4]byte{}

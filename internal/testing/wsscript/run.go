@@ -13,43 +13,42 @@ import (
 	"time"
 )
 
-// timeout bounds each read and write of a script.
+// timeout limits each read and write of a script.
 const timeout = 10 * time.Second
 
-// A Peer is the end of a connection that a script speaks for, after the
-// opening handshake.
+// A Peer is the script's end of a connection, after the opening handshake.
 type Peer struct {
 	Conn   net.Conn
 	Reader *bufio.Reader // reads from Conn
-	Client bool          // the script is the client, and the other end a server
+	Client bool          // the other end is a server
 
-	// FragmentSize is the payload of the largest data frame that the other
-	// end sends; it splits larger messages.
+	// FragmentSize is the maximum payload of the data frames that the other end
+	// sends. It fragments larger messages.
 	FragmentSize int
 }
 
-// A player runs a case.
+// A player plays the steps of a case.
 type player struct {
 	*Case
 	Peer
-	pending []byte     // to be written
-	writing chan error // of the last flush, nil after it was waited for
-	got     window     // of the other end's compressed messages
+	pending []byte     // bytes to be written by the next flush
+	writing chan error // result of the last flush; nil if it has been received
+	got     window     // decompressed messages of the other end
 }
 
-// Run runs the steps of a case. An error names the line that was not met.
+// Run plays the steps of a case. If a step fails, the error names its line.
 func (c *Case) Run(p Peer) error {
-	pl := &player{Case: c, Peer: p}
+	player := &player{Case: c, Peer: p}
 	for range max(1, c.repeat) {
 		for _, s := range c.steps {
 			for range max(1, s.times) {
-				if err := pl.step(s); err != nil {
+				if err := player.step(s); err != nil {
 					return fmt.Errorf("line %d: %w", s.line, err)
 				}
 			}
 		}
 	}
-	return pl.flush()
+	return player.flush()
 }
 
 func (p *player) step(s step) error {
@@ -77,8 +76,8 @@ func (p *player) step(s step) error {
 	return nil // flush
 }
 
-// flush writes what is pending. Reading goes on meanwhile, so that the other
-// end is never stuck with an answer that no one takes.
+// flush writes the pending bytes. It does not wait for large writes, because the
+// other end may not read on until the script has read its replies.
 func (p *player) flush() error {
 	if p.writing != nil {
 		if err := <-p.writing; err != nil {
@@ -97,7 +96,7 @@ func (p *player) flush() error {
 	return err
 }
 
-// write writes b, in pieces if the case says so.
+// write writes b, in pieces of chop bytes if the case has a chop line.
 func (p *player) write(b []byte) error {
 	if len(b) == 0 {
 		return nil
@@ -112,14 +111,14 @@ func (p *player) write(b []byte) error {
 	for len(b) > 0 {
 		n := min(size, len(b))
 		if _, err := p.Conn.Write(b[:n]); err != nil {
-			return nil // the other end has closed, as reading will tell
+			return nil // the other end has closed, and reading returns the error
 		}
 		b = b[n:]
 	}
 	return nil
 }
 
-// expect reads exactly one frame, or the fragments of one.
+// expect reads a frame. If its payload exceeds FragmentSize, it reads the fragments.
 func (p *player) expect(want frame) error {
 	if err := p.Conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return err
@@ -149,8 +148,8 @@ func (p *player) expect(want frame) error {
 	}
 }
 
-// expectOne compares a frame with the one that comes, byte by byte but for the
-// masking key, which is random.
+// expectOne reads a frame, and compares all bytes with want except the masking key,
+// which is random.
 func (p *player) expectOne(want frame) error {
 	got, payload, err := p.readFrame()
 	if err != nil {
@@ -163,8 +162,8 @@ func (p *player) expectOne(want frame) error {
 	return nil
 }
 
-// readFrame reads a frame and returns its header, without the masking key, and
-// its payload unmasked.
+// readFrame reads a frame. It returns the header without the masking key, and the
+// unmasked payload.
 func (p *player) readFrame() (head, payload []byte, err error) {
 	head = make([]byte, 2, 10)
 	if _, err := io.ReadFull(p.Reader, head); err != nil {
@@ -200,7 +199,7 @@ func (p *player) readFrame() (head, payload []byte, err error) {
 	return head, payload, nil
 }
 
-// expectMessage reads a data message in any number of frames.
+// expectMessage reads a data message, which may be compressed and fragmented.
 func (p *player) expectMessage(want frame) error {
 	if err := p.Conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return err
@@ -236,8 +235,8 @@ func (p *player) expectMessage(want frame) error {
 	return nil
 }
 
-// expectEnd waits for the other end to close the connection. A server does so
-// first; to a client one has to.
+// expectEnd waits for the other end to close the connection. A server closes its side
+// first. A client waits for the script to close its side.
 func (p *player) expectEnd() error {
 	if !p.Client {
 		if half, ok := p.Conn.(*net.TCPConn); ok {
@@ -260,7 +259,7 @@ func (f frame) describe() string {
 	return fmt.Sprintf("opcode %d with %s", f.opcode, brief(f.payload))
 }
 
-// brief shows the start of bytes.
+// brief returns the quoted start of p.
 func brief(p []byte) string {
 	if len(p) <= 40 {
 		return fmt.Sprintf("%q", p)
@@ -268,7 +267,7 @@ func brief(p []byte) string {
 	return fmt.Sprintf("%q... (%d bytes)", p[:40], len(p))
 }
 
-// A window is what a compressed message may refer to.
+// A window is the text that a compressed message may refer to, at most 32 KB.
 type window []byte
 
 func (w *window) add(p []byte) {
@@ -278,8 +277,8 @@ func (w *window) add(p []byte) {
 	}
 }
 
-// deflaters are pooled because each takes more than 1 MB. They do not leave the
-// function that uses them.
+// deflaters is a pool because each flate.Writer takes more than 1 MB. No flate.Writer
+// leaves the function that uses it.
 var deflaters = sync.Pool{New: func() any {
 	w, _ := flate.NewWriter(nil, flate.BestSpeed) // the level is valid
 	return w
@@ -287,27 +286,27 @@ var deflaters = sync.Pool{New: func() any {
 
 const syncTail = "\x00\x00\xff\xff"
 
-// compress compresses a message by itself: that is allowed whatever was agreed
-// on, except for smaller windows, to which the samples are cut.
+// compress compresses a message without context, which complies with all negotiated
+// parameters except a smaller window. For a smaller window, it compresses each 256
+// bytes separately.
 func (p *player) compress(message []byte) []byte {
 	var b bytes.Buffer
 	w := deflaters.Get().(*flate.Writer)
 	defer deflaters.Put(w)
-	// To keep to any window, each 256 bytes are a stream of their own.
 	for first := true; first || len(message) > 0; first = false {
 		n := min(len(message), 256)
 		if !p.smallWindow() {
 			n = len(message)
 		}
 		w.Reset(&b)
-		_, _ = w.Write(message[:n]) // to memory
-		_ = w.Flush()               // to memory
+		_, _ = w.Write(message[:n]) // cannot fail: it writes to memory
+		_ = w.Flush()               // likewise
 		message = message[n:]
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte(syncTail))
 }
 
-// smallWindow reports whether the script's end agreed to a smaller window.
+// smallWindow reports whether the script's window may be smaller than 32 KB.
 func (p *player) smallWindow() bool {
 	name := "server_max_window_bits="
 	if p.Client {
@@ -318,7 +317,8 @@ func (p *player) smallWindow() bool {
 
 var errNotDeflate = errors.New("cannot be decompressed")
 
-// decompress decompresses a message of the other end.
+// decompress decompresses a message of the other end, with the context of earlier
+// messages unless context takeover was excluded.
 func (p *player) decompress(message []byte) ([]byte, error) {
 	stream := io.MultiReader(bytes.NewReader(message), strings.NewReader(syncTail+"\x01"+syncTail))
 	out, err := io.ReadAll(flate.NewReaderDict(stream, p.got))

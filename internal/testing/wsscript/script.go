@@ -1,8 +1,8 @@
-// Package wsscript runs scripts that talk the WebSocket protocol over a raw
-// connection: they send bytes and state, to the byte, what must come back. It
-// shares no code with the implementation that it tests.
+// Package wsscript runs scripts that test a WebSocket implementation over a raw
+// connection. A script defines the bytes to send and the bytes that must be received.
+// The package shares no code with the implementation under test.
 //
-// A script is a text of cases. A case is a header and steps, one a line:
+// A script consists of cases. A case is a header, followed by one step per line:
 //
 //	case 5.6 ping between two fragments
 //	> text- "frag"
@@ -11,39 +11,43 @@
 //	< pong "p"
 //	< text "fragment"
 //
-//	# Comments and blank lines are skipped.
+//	# Comments and blank lines are ignored.
 //
-// The other end echoes data messages. The steps are:
+// The other end must echo data messages. The steps are:
 //
-//	> FRAME              send a frame; consecutive ones are sent in one write
-//	> raw PAYLOAD        send bytes that are no frame
+//	> FRAME              send a frame; consecutive frames are sent with one write
+//	> raw PAYLOAD        send bytes without a frame header
 //	< FRAME              read exactly this frame
-//	< message FRAME      read one message of this content, which the other end may
-//	                     have compressed, in any number of frames
-//	flush                write what was sent so far before going on
-//	end                  the other end must close the connection now
-//	drop                 close the connection without a word
+//	< message FRAME      read one message with this content, in any number of frames,
+//	                     compressed or not
+//	flush                write all frames so far before the next step
+//	end                  the other end must close the connection
+//	drop                 close the connection without a close frame
 //
-// And before the steps:
+// These lines come before the steps:
 //
 //	chop N               write in pieces of N bytes
-//	server               the case is for servers only; so is one with raw bytes
-//	repeat N             take all steps N times
-//	limit N              the largest message that the other end accepts
+//	server               run the case against servers only, as if it had raw bytes
+//	repeat N             repeat all steps N times
+//	limit N              maximum message size of the other end
 //	offer EXTENSIONS     Sec-WebSocket-Extensions of the request
-//	agree EXTENSIONS     and of the response
-//	each NAME VALUE...   repeat the case with every value in place of $NAME
+//	agree EXTENSIONS     Sec-WebSocket-Extensions of the response
+//	each NAME VALUE...   repeat the case with each value in place of $NAME
 //
-// A FRAME is an opcode, attributes and a payload. Opcodes are text, binary,
-// cont, ping, pong, close, and op3 to op15. A minus after it clears FIN; rsv1,
-// rsv2 and rsv3 set reserved bits; deflate sets RSV1 and compresses the
-// payload; unmasked or masked sends the frame as the wrong role would;
-// length=N announces N bytes, whatever the payload is; split=N sends the
-// payload in fragments of N bytes; times=N repeats the line. The payload of close may start with a code.
+// A FRAME is an opcode, attributes and a payload. The opcodes are text, binary, cont,
+// ping, pong, close, and op3 to op15. A minus sign after the opcode clears FIN. The
+// attributes are:
 //
-// A PAYLOAD is a list of Go strings, each perhaps with *N to repeat it,
-// hex:HEX, zeros:N, random:N, and the compressible samples json:N, prose:N,
-// and html:N.
+//   - rsv1, rsv2 and rsv3 set reserved bits.
+//   - deflate sets RSV1 and compresses the payload.
+//   - masked and unmasked send the frame as the wrong role would.
+//   - length=N sets the length in the header, independently of the payload.
+//   - split=N sends the payload in fragments of N bytes.
+//   - times=N repeats the line.
+//
+// A PAYLOAD is a list of Go strings, hex:HEX, zeros:N, random:N, and the compressible
+// samples json:N, prose:N and html:N, where N is a number of bytes. An element
+// followed by *N is repeated. The payload of a close frame may start with a code.
 package wsscript
 
 import (
@@ -52,11 +56,11 @@ import (
 	"strings"
 )
 
-// A Case is one conversation.
+// A Case is one connection of a script.
 type Case struct {
 	ID, Title    string
 	Offer, Agree string
-	Limit        int64 // 0 for the default
+	Limit        int64 // maximum message size of the other end; 0 for its default
 	ServerOnly   bool
 	chop, repeat int
 	steps        []step
@@ -68,7 +72,7 @@ func (c *Case) Group() string {
 	return group
 }
 
-// Bytes returns how many bytes of payload the case sends and expects.
+// Bytes returns the total payload in bytes that the case sends and expects.
 func (c *Case) Bytes() int {
 	sum := 0
 	for _, s := range c.steps {
@@ -77,24 +81,24 @@ func (c *Case) Bytes() int {
 	return sum * max(1, c.repeat)
 }
 
-// A step is one line of a case. Its payload is made when it is taken.
+// A step is one line of a case. Its payload is generated when it is played.
 type step struct {
 	line int
 	verb string
 	frame
-	text string // of the payload
-	size int    // of the payload
+	text string // unparsed payload
+	size int    // payload size in bytes
 }
 
-// whole returns the frame of a step with its payload.
+// whole returns the frame of a step with its generated payload.
 func (s step) whole() frame {
 	f := s.frame
-	p, _ := parsePayload(s.text) // was parsed before
+	p, _ := parsePayload(s.text) // cannot fail: parseLine has parsed it
 	f.payload = append(f.payload, p...)
 	return f
 }
 
-// Parse reads a script.
+// Parse parses a script.
 func Parse(text string) ([]*Case, error) {
 	var cases []*Case
 	var block []string
@@ -127,7 +131,8 @@ func Parse(text string) ([]*Case, error) {
 	return cases, flush()
 }
 
-// expand makes a case, or one for every value of each "each".
+// expand parses a case. If it has lines with "each", expand returns one case for each
+// combination of their values.
 func expand(block []string, start int) ([]*Case, error) {
 	for i, line := range block {
 		words := strings.Fields(line)

@@ -2,11 +2,11 @@ package deflate
 
 import "encoding/binary"
 
-// A bitWriter packs bits into bytes, the lowest first (RFC 1951, section
-// 3.1.1). Between calls it holds fewer than 32 bits.
+// A bitWriter packs bits into bytes, starting with the least significant bit (RFC
+// 1951, section 3.1.1).
 type bitWriter struct {
-	acc uint64
-	n   uint
+	acc uint64 // bits not yet appended
+	n   uint   // number of bits in acc; fewer than 32 between calls
 }
 
 // bits appends the low n bits of v, at most 32.
@@ -21,13 +21,13 @@ func (w *bitWriter) bits(dst []byte, v uint64, n uint) []byte {
 	return dst
 }
 
-// symbol appends the code of a symbol and its n extra bits.
+// symbol appends the code of a symbol and its n extra bits, with value extra.
 func (w *bitWriter) symbol(dst []byte, c *code, symbol, extra int, n uint) []byte {
 	length := uint(c.length[symbol])
 	return w.bits(dst, uint64(c.bits[symbol])|uint64(extra)<<length, length+n)
 }
 
-// align fills the last byte with zeros and appends what is held.
+// align pads the last byte with zeros and appends all bits.
 func (w *bitWriter) align(dst []byte) []byte {
 	for ; w.n > 0; w.n -= min(w.n, 8) {
 		dst = append(dst, byte(w.acc))
@@ -36,7 +36,7 @@ func (w *bitWriter) align(dst []byte) []byte {
 	return dst
 }
 
-// stored appends text in stored blocks.
+// stored appends text in stored blocks (RFC 1951, section 3.2.4).
 func (w *bitWriter) stored(dst, text []byte) []byte {
 	for len(text) > 0 {
 		n := min(len(text), storedMax)

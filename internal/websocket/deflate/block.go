@@ -2,17 +2,18 @@ package deflate
 
 import "math/bits"
 
-// A DEFLATE block (RFC 1951) is a list of tokens: literal bytes, and matches
-// that copy a length of bytes from a distance back. Literals and lengths share
-// one alphabet of Huffman codes, distances have another.
+// A compressed block (RFC 1951, section 3.2.3) is a sequence of tokens: literal
+// bytes, and matches <length, backward distance>. Literals and lengths are encoded
+// with one Huffman code, distances with another.
 const (
 	endOfBlock  = 256
-	literalSize = 286 // literals, end of block, 29 length codes
+	literalSize = 286 // 256 literals, the end of the block, and 29 lengths
 	distSize    = 30
-	storedMax   = 1<<16 - 1
+	storedMax   = 1<<16 - 1 // maximum length of a stored block
 )
 
-// A token is a literal byte, or a match: matchToken, length-3, distance-1.
+// A token is a literal byte, or a match: the matchToken bit, length-3 and
+// distance-1.
 type token uint32
 
 const (
@@ -20,18 +21,19 @@ const (
 	lengthShift       = 16
 )
 
-// maxTokens is one literal for each byte of a block's input.
+// maxTokens is the number of tokens if all bytes of a block are literals.
 const maxTokens = blockSize
 
-// A block collects the tokens of a block and writes them in the shortest of
-// the three forms. It keeps the bits of the last unfinished byte in between.
+// A block collects the tokens of a block and writes them in the shortest of the
+// three forms: stored, with fixed Huffman codes, or with dynamic ones. Between
+// blocks, it keeps the bits of an incomplete byte.
 type block struct {
 	tokens  [maxTokens]token
-	n       int
+	n       int // tokens in use
 	out     bitWriter
 	dynamic struct {
 		literal, dist code
-		lengths       lengthCoder
+		lengths       lengthCoder // describes the two codes
 	}
 	literalFreq [literalSize]uint32
 	distFreq    [distSize]uint32
@@ -39,7 +41,7 @@ type block struct {
 
 func (b *block) reset() { b.out = bitWriter{} }
 
-// literals adds a run of literal bytes.
+// literals adds a literal for each byte of text.
 func (b *block) literals(text []byte) {
 	for _, c := range text {
 		b.tokens[b.n] = token(c)
@@ -48,7 +50,7 @@ func (b *block) literals(text []byte) {
 	}
 }
 
-// match adds a copy.
+// match adds a match.
 func (b *block) match(length, distance int) {
 	b.tokens[b.n] = matchToken | token(length-3)<<lengthShift | token(distance-1)
 	b.n++
@@ -58,8 +60,8 @@ func (b *block) match(length, distance int) {
 	b.distFreq[symbol]++
 }
 
-// write appends the block to dst and empties b. The text is what the tokens
-// stand for.
+// write appends the block to dst and removes all tokens from b. The text is the
+// uncompressed form of the tokens.
 func (b *block) write(dst, text []byte) []byte {
 	b.literalFreq[endOfBlock] = 1
 	extra := b.extraBits()
@@ -91,11 +93,11 @@ func (b *block) write(dst, text []byte) []byte {
 	return dst
 }
 
-// minDynamic is the size in bits of a block in the fixed code below which a
-// code of its own does not win back the bits that it takes to describe it.
+// minDynamic is the size in bits, with fixed codes, of the smallest block for which
+// dynamic codes are tried. Below that, describing them takes more than they save.
 const minDynamic = 640
 
-// makeDynamic makes the codes that fit the block best.
+// makeDynamic builds the optimal codes for the block.
 func (b *block) makeDynamic() {
 	d := &b.dynamic
 	d.literal.build(b.literalFreq[:], maxCodeLength)
@@ -103,7 +105,7 @@ func (b *block) makeDynamic() {
 	d.lengths.build(&d.literal, &d.dist)
 }
 
-// extraBits counts the bits that follow the codes of lengths and distances.
+// extraBits returns the total number of extra bits of lengths and distances.
 func (b *block) extraBits() int {
 	sum := 0
 	for i, n := range b.literalFreq[endOfBlock+1:] {
@@ -115,7 +117,7 @@ func (b *block) extraBits() int {
 	return sum
 }
 
-// writeTokens appends the codes of the tokens and the end of the block.
+// writeTokens appends the codes of all tokens and the end of the block.
 func (b *block) writeTokens(dst []byte, literal, dist *code) []byte {
 	out := b.out
 	for _, t := range b.tokens[:b.n] {
@@ -133,12 +135,12 @@ func (b *block) writeTokens(dst []byte, literal, dist *code) []byte {
 	return dst
 }
 
-// endStored appends the head of an empty stored block up to, and without, its
-// length, and so ends at a byte.
+// endStored appends the start of an empty stored block, without the four bytes of
+// its length, so that dst ends at a byte boundary.
 func (b *block) endStored(dst []byte) []byte { return b.out.align(b.out.bits(dst, 0, 3)) }
 
-// lengthCode returns the symbol of a match length less 3, and the bits that
-// follow it.
+// lengthCode returns the symbol for a match length minus 3, and the value and
+// number of its extra bits (RFC 1951, section 3.2.5).
 func lengthCode(length int) (symbol, extra int, n uint) {
 	switch {
 	case length < 8:
@@ -150,7 +152,7 @@ func lengthCode(length int) (symbol, extra int, n uint) {
 	return endOfBlock + 1 + int(4*(n+1)) + length>>n&3, length & (1<<n - 1), n
 }
 
-// lengthExtra returns how many bits follow the i-th length code.
+// lengthExtra returns the number of extra bits of length symbol endOfBlock+1+i.
 func lengthExtra(i int) int {
 	if i < 8 || i == literalSize-1-endOfBlock-1 {
 		return 0
@@ -158,7 +160,8 @@ func lengthExtra(i int) int {
 	return i/4 - 1
 }
 
-// distCode returns the symbol of a distance less 1, and the bits that follow.
+// distCode returns the symbol for a distance minus 1, and the value and number of
+// its extra bits (RFC 1951, section 3.2.5).
 func distCode(dist int) (symbol, extra int, n uint) {
 	if dist < 4 {
 		return dist, 0, 0
@@ -167,5 +170,5 @@ func distCode(dist int) (symbol, extra int, n uint) {
 	return int(2*(n+1)) + dist>>n&1, dist & (1<<n - 1), n
 }
 
-// distExtra returns how many bits follow the i-th distance code.
+// distExtra returns the number of extra bits of distance symbol i.
 func distExtra(i int) int { return max(0, i/2-1) }

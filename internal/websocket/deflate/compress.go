@@ -9,87 +9,88 @@ import (
 const (
 	maxWindow = 1 << maxWindowBits
 
-	// blockSize is how many bytes of input share one Huffman code.
+	// blockSize is the number of input bytes of a block.
 	blockSize = 16 << 10
 
-	// bufSize holds a whole window and as much new input.
+	// bufSize is room for a window and as much new input.
 	bufSize = 2 * maxWindow
 
-	minMatch = 4 // shorter ones rarely pay
+	minMatch = 4 // shorter matches rarely save anything
 	maxMatch = 258
 
-	// hashBits sizes the table of earlier positions. It is the larger part
-	// of what a connection with context takeover keeps.
+	// hashBits is the base-2 logarithm of the size of the hash table. A
+	// connection with context takeover keeps the table.
 	hashBits = 12
 )
 
-// ContextSize is how many bytes of the earlier messages are kept for context
-// takeover. A larger context makes small messages hardly any smaller.
-const ContextSize = 8 << 10
+// contextSize is the number of bytes of earlier messages that context takeover
+// keeps. Keeping more makes small messages hardly any smaller.
+const contextSize = 8 << 10
 
-// A Compressor compresses the messages that one end of a connection sends. It
-// is not safe for concurrent use.
+// A Compressor compresses the messages of one end of a connection. It is not safe
+// for concurrent use.
 //
-// Without context takeover it holds no memory between messages. With it, it
-// holds ContextSize bytes of context and 8 KB of table from the first message
-// on. While a message is being compressed it borrows about 150 KB from a pool.
+// With context takeover, it keeps contextSize bytes and a table of 8 KB between
+// messages. Without, it keeps nothing. While a message is compressed, it takes about
+// 150 KB from a pool.
 type Compressor struct {
-	windowBits int
-	window     int // largest distance of a match
-	takeover   bool
-	history    *history // nil without context takeover, and before the first message
+	windowBits      int
+	window          int // maximum distance of a match
+	contextTakeover bool
+	history         *history // nil without context takeover, and before the first message
 }
 
-// A history is what the next message may refer to.
+// A history is the text of earlier messages that matches may refer to.
 type history struct {
 	table table
 	text  []byte // the last bytes sent
-	end   uint16 // position of the byte that follows text
+	end   uint16 // position of the byte after text
 }
 
-// A table maps the hash of 4 bytes to the last position where they stood.
-// Positions are those of the stream, modulo 2^16. A stale entry does no harm,
-// since every match is compared byte by byte.
+// A table maps the hash of 4 bytes to the position of their last occurrence. A
+// position is the offset in the stream modulo 1<<16. Stale entries are harmless,
+// because the bytes of every match are compared.
 type table [1 << hashBits]uint16
 
-// NewCompressor returns a compressor for a window of 1<<windowBits bytes.
+// NewCompressor returns a Compressor with a window of 1<<windowBits bytes.
 func NewCompressor(windowBits int, contextTakeover bool) *Compressor {
-	return &Compressor{windowBits: windowBits, window: 1 << windowBits, takeover: contextTakeover}
+	return &Compressor{windowBits: windowBits, window: 1 << windowBits, contextTakeover: contextTakeover}
 }
 
-// WindowBits returns the binary logarithm of the window.
+// WindowBits returns the base-2 logarithm of the window size.
 func (c *Compressor) WindowBits() int { return c.windowBits }
 
-// ContextTakeover reports whether messages refer to earlier ones.
-func (c *Compressor) ContextTakeover() bool { return c.takeover }
+// ContextTakeover reports whether messages may refer to earlier ones.
+func (c *Compressor) ContextTakeover() bool { return c.contextTakeover }
 
-// Append compresses a message and appends the result to dst.
+// Append appends the compressed form of a message to dst.
 func (c *Compressor) Append(dst, message []byte) []byte {
 	m := c.Begin()
 	return m.End(m.Write(dst, message))
 }
 
-// Skip takes note of a message that was sent in compressed form, but was
-// compressed elsewhere and without context. The peer's window holds it now.
+// Skip adds a message to the history that was compressed elsewhere, without context,
+// and then sent. The peer has it in its window.
 func (c *Compressor) Skip(message []byte) {
-	if h := c.remembered(); h != nil {
+	if h := c.ensureHistory(); h != nil {
 		h.end += uint16(len(message))
-		h.text = keepLast(h.text, message, c.contextSize())
+		h.text = keepLast(h.text, message, c.maxHistory())
 	}
 }
 
-// remembered returns the history, or nil if there is to be none.
-func (c *Compressor) remembered() *history {
-	if c.takeover && c.history == nil {
+// ensureHistory returns the history, or nil without context takeover.
+func (c *Compressor) ensureHistory() *history {
+	if c.contextTakeover && c.history == nil {
 		c.history = new(history)
 	}
 	return c.history
 }
 
-func (c *Compressor) contextSize() int { return min(c.window, ContextSize) }
+// maxHistory returns the number of bytes of history to keep.
+func (c *Compressor) maxHistory() int { return min(c.window, contextSize) }
 
-// keepLast appends p to kept and cuts the result to its last size bytes, in
-// place. The slice grows as needed, and never past size.
+// keepLast appends p to kept and returns the last size bytes, in place. The capacity
+// grows as needed, up to size.
 func keepLast(kept, p []byte, size int) []byte {
 	p = p[max(0, len(p)-size):]
 	if over := len(kept) + len(p) - size; over > 0 {
@@ -101,23 +102,23 @@ func keepLast(kept, p []byte, size int) []byte {
 	return append(kept, p...)
 }
 
-// A Message is one message on its way through a Compressor. It is valid until
-// End; its Compressor must not be used in between.
+// A Message is a message that is being compressed. It is valid until End, and its
+// Compressor must not be used until then. It is not safe for concurrent use.
 type Message struct {
 	compressor *Compressor
 	table      *table
 
-	buf   [bufSize]byte // earlier text, then text to compress
-	start int           // where the text to compress starts
-	end   int           // where it ends
+	buf   [bufSize]byte // text before the message, then text to compress
+	start int           // start of the text to compress
+	end   int           // its end
 	base  uint16        // position of buf[0] in the stream
 
-	own   table // used without context takeover
-	block block
+	scratch table // used without context takeover
+	block   block
 }
 
-// messages are pooled. A connection holds one for the length of a call, or in a
-// message writer, which has a lock of its own and forgets it when it is closed.
+// messages is safe to use because no user code has access to a Message. A connection
+// uses one during a call, or in a Writer, which drops it under its lock when closed.
 var messages = sync.Pool{New: func() any { return new(Message) }}
 
 // Begin starts a message.
@@ -125,9 +126,9 @@ func (c *Compressor) Begin() *Message {
 	m := messages.Get().(*Message)
 	m.compressor = c
 	m.block.reset()
-	if h := c.remembered(); h == nil {
-		clear(m.own[:])
-		m.table, m.base, m.start = &m.own, 0, 0
+	if h := c.ensureHistory(); h == nil {
+		clear(m.scratch[:])
+		m.table, m.base, m.start = &m.scratch, 0, 0
 	} else {
 		m.table = &h.table
 		m.start = copy(m.buf[:], h.text)
@@ -137,7 +138,7 @@ func (c *Compressor) Begin() *Message {
 	return m
 }
 
-// Write compresses more of the message and appends what is ready to dst.
+// Write adds p to the message. It appends the compressed form of full buffers to dst.
 func (m *Message) Write(dst, p []byte) []byte {
 	for {
 		n := copy(m.buf[m.end:], p)
@@ -150,14 +151,14 @@ func (m *Message) Write(dst, p []byte) []byte {
 	}
 }
 
-// End ends the message, appends the rest of its compressed form to dst and
-// gives m back. The form is that of RFC 7692, section 7.2.1: the stream ends
-// with an empty stored block whose four bytes of length are left out.
+// End appends the rest of the compressed message to dst and returns m to the pool.
+// The message ends with an empty stored block without the four bytes of its length
+// (RFC 7692, section 7.2.1).
 func (m *Message) End(dst []byte) []byte {
 	dst = m.compress(dst)
 	dst = m.block.endStored(dst)
 	if h := m.compressor.history; h != nil {
-		h.text = keepLast(h.text[:0], m.buf[:m.end], m.compressor.contextSize())
+		h.text = keepLast(h.text[:0], m.buf[:m.end], m.compressor.maxHistory())
 		h.end = m.base + uint16(m.end)
 	}
 	m.compressor, m.table = nil, nil
@@ -165,14 +166,14 @@ func (m *Message) End(dst []byte) []byte {
 	return dst
 }
 
-// slide drops the text that is out of the window's reach.
+// slide removes the text that is beyond the window from the buffer.
 func (m *Message) slide() {
 	kept := copy(m.buf[:], m.buf[m.end-min(m.end, m.compressor.window):m.end])
 	m.base += uint16(m.end - kept)
 	m.start, m.end = kept, kept
 }
 
-// compress turns all of the text to compress into blocks.
+// compress appends blocks with all of the text to compress to dst.
 func (m *Message) compress(dst []byte) []byte {
 	for m.start < m.end {
 		first := m.start
@@ -182,16 +183,16 @@ func (m *Message) compress(dst []byte) []byte {
 	return dst
 }
 
-// tokenize finds the matches and literals of the text up to about stop: the
-// last match may end after it. It returns where it ended.
+// tokenize adds the tokens of the text up to stop to the block, and returns the end
+// of the last one. A match may extend beyond stop.
 func (m *Message) tokenize(stop int) int {
 	text := m.buf[:m.end]
-	literal := m.start // start of the literals that are not in the block yet
+	literal := m.start // start of the literals not yet added
 	i := m.start
 	for i < stop && i+minMatch <= len(text) {
 		length, distance := m.match(text, i)
 		if length == 0 {
-			// The longer no match turns up, the larger the steps.
+			// Take larger steps the longer there is no match.
 			i += 1 + (i-literal)>>6
 			continue
 		}
@@ -206,8 +207,8 @@ func (m *Message) tokenize(stop int) int {
 	return i
 }
 
-// match looks for an earlier copy of the text at i and enters i in the table.
-// The length is 0 if there is none.
+// match finds an earlier occurrence of the text at i, and adds i to the table. If
+// there is no match, length is 0.
 func (m *Message) match(text []byte, i int) (length, distance int) {
 	word := binary.LittleEndian.Uint32(text[i:])
 	entry := &m.table[hash(word)]
@@ -222,18 +223,18 @@ func (m *Message) match(text []byte, i int) (length, distance int) {
 	return commonPrefix(here, text[i-distance:]), distance
 }
 
-// add enters the positions of text[from:to] in the table, every second one.
+// add adds every second position of text[from:to] to the table.
 func (t *table) add(text []byte, from, to int, base uint16) {
 	for to = min(to, len(text)-minMatch+1); from < to; from += 2 {
 		t[hash(binary.LittleEndian.Uint32(text[from:]))] = base + uint16(from)
 	}
 }
 
-// hash spreads 4 bytes over the table by a multiplication (Knuth).
+// hash returns the table index for 4 bytes, by multiplicative hashing (Knuth).
 func hash(word uint32) uint32 { return word * 2654435761 >> (32 - hashBits) }
 
-// commonPrefix returns how many bytes a and b have in common at the start. It
-// takes b to be at least as long as a.
+// commonPrefix returns the length of the common prefix of a and b. It requires
+// len(a) <= len(b).
 func commonPrefix(a, b []byte) int {
 	n := 0
 	for n+8 <= len(a) {

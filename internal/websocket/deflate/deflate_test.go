@@ -285,7 +285,7 @@ func TestContextIsBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got, most := cap(c.history.text), min(ContextSize, 1<<bits); got > most {
+		if got, most := cap(c.history.text), min(contextSize, 1<<bits); got > most {
 			t.Errorf("window bits %d: compressor keeps %d bytes", bits, got)
 		}
 		if got := cap(d.window.ring); got > 1<<bits {

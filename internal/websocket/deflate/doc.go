@@ -1,20 +1,25 @@
-// Package deflate is permessage-deflate, the compression of WebSocket
-// messages (RFC 7692): how the two ends agree on it, and how messages are
-// compressed and decompressed. It knows nothing of frames and connections.
+// Package deflate implements permessage-deflate, the compression of WebSocket
+// messages (RFC 7692): negotiation of the parameters, compression and
+// decompression. It supports every parameter of the extension for servers and
+// clients. It does not depend on frames or connections.
 //
-// Every parameter of the extension is met, in both roles. Neither direction uses
-// compress/flate. A flate.Writer takes more than 1 MB, which is far too much to
-// keep for each connection, as context takeover needs; the encoder here keeps
-// 16 KB. A flate.Writer also always uses the largest window, so a client that
-// asks for a smaller one could not be served. In size the result is that of
-// flate's level 1, in less time.
+// # Why not compress/flate
 //
-// A flate.Reader takes 44 KB as soon as a message begins, and ends at a final
-// block, so that a peer makes it start again for every two bytes. The decoder
-// here takes 6 KB and a window as large as the text read so far, and treats a
-// final block like any other. Both are tested against compress/flate.
+// With context takeover, a connection keeps its compressor. A flate.Writer takes
+// more than 1 MB; the [Compressor] of this package keeps 16 KB. A flate.Writer also
+// always uses a window of 32 KB, but a client may require a smaller one. The output
+// is about as large as that of flate at level 1, and takes less time.
 //
-// An idle connection with context takeover in both directions holds 16 KB to
-// send, and a window to receive: up to 32 KB, or less if the peers agreed on
-// that. Without context takeover it holds nothing.
+// A flate.Reader takes 44 KB as soon as a message starts. It stops after a final
+// block, so a peer could force a restart every two bytes. The [Decompressor] of
+// this package takes 6 KB and a window as large as the text read so far, and
+// continues after a final block.
+//
+// Both are tested against compress/flate.
+//
+// # Memory
+//
+// With context takeover in both directions, an idle connection keeps 16 KB for
+// sending and a window for receiving: up to 32 KB, or less if a smaller window was
+// negotiated. Without context takeover it keeps nothing.
 package deflate

@@ -19,9 +19,9 @@ type param struct {
 	hasValue    bool
 }
 
-// hasBefore reports whether a parameter before the i-th has the same name. The
+// isRepeated reports whether an earlier parameter has the name of parameter i. The
 // caller stops at the first unknown or repeated name, so i stays small.
-func (e extension) hasBefore(i int) bool {
+func (e extension) isRepeated(i int) bool {
 	for _, p := range e.params[:i] {
 		if p.name == e.params[i].name {
 			return true
@@ -30,21 +30,21 @@ func (e extension) hasBefore(i int) bool {
 	return false
 }
 
-// Bounds of a Sec-WebSocket-Extensions header. Browsers send one extension of
+// Limits of a Sec-WebSocket-Extensions header. Browsers send one extension of
 // about 50 bytes.
 const (
 	maxItems = header.MaxElements // extensions and parameters, empty elements included
-	maxBytes = 8 << 10            // over all lines
+	maxBytes = 8 << 10            // of all lines together
 )
 
-// Errors of a header that cannot be read.
+// Errors of an invalid Sec-WebSocket-Extensions header.
 var (
 	errMalformed = errors.New("malformed Sec-WebSocket-Extensions header")
 	errTooLong   = fmt.Errorf("Sec-WebSocket-Extensions has more than %d extensions and parameters, or %d bytes", maxItems, maxBytes)
 )
 
-// parseExtensions reads the lines of a Sec-WebSocket-Extensions header
-// (RFC 6455, section 9.1); several lines are one list.
+// parseExtensions parses the lines of a Sec-WebSocket-Extensions header (RFC 6455,
+// section 9.1). Several lines form one list.
 func parseExtensions(lines []string) ([]extension, error) {
 	if isTooLong(lines) {
 		return nil, errTooLong
@@ -66,8 +66,7 @@ func parseExtensions(lines []string) ([]extension, error) {
 	return list, nil
 }
 
-// isTooLong reports whether a header exceeds its bounds, before anything of it
-// is parsed.
+// isTooLong reports whether a header exceeds the limits, without parsing it.
 func isTooLong(lines []string) bool {
 	items, size := header.Count(lines), 0
 	for _, line := range lines {
@@ -77,10 +76,10 @@ func isTooLong(lines []string) bool {
 	return items > maxItems || size > maxBytes
 }
 
-// A scanner reads a header line; rest is what is left of it.
+// A scanner parses a header line. It removes what it has parsed from rest.
 type scanner struct{ rest string }
 
-// extension reads one element and the comma or end that must follow it.
+// extension parses one element, which must be followed by a comma or the end.
 func (s *scanner) extension() (e extension, ok bool) {
 	if e.name = s.token(); e.name == "" {
 		return e, false
@@ -95,7 +94,7 @@ func (s *scanner) extension() (e extension, ok bool) {
 	return e, s.rest == "" || s.take(',')
 }
 
-// param reads a name and, after an equals sign, its value.
+// param parses a name, optionally followed by an equals sign and a value.
 func (s *scanner) param() (p param, ok bool) {
 	s.skipSpace()
 	if p.name = s.token(); p.name == "" {
@@ -110,8 +109,8 @@ func (s *scanner) param() (p param, ok bool) {
 	return p, p.value != ""
 }
 
-// value reads a token, or a quoted string that holds one; it is empty if
-// there is neither.
+// value parses a token, or a quoted string that contains a token. It returns ""
+// if there is neither.
 func (s *scanner) value() string {
 	if !s.take('"') {
 		return s.token()
@@ -131,7 +130,7 @@ func (s *scanner) value() string {
 	return ""
 }
 
-// token reads the longest token; it is empty if there is none.
+// token parses the longest token. It returns "" if there is none.
 func (s *scanner) token() string {
 	n := 0
 	for n < len(s.rest) && header.IsToken(s.rest[n:n+1]) {

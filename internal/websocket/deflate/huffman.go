@@ -6,20 +6,18 @@ import (
 )
 
 const (
-	maxCodeLength   = 15 // of literals, lengths and distances
-	maxLengthLength = 7  // of the code that describes the other two
+	maxCodeLength   = 15 // of codes for literals, lengths and distances
+	maxLengthLength = 7  // of the code for code lengths
 )
 
-// A code is a canonical Huffman code (RFC 1951, section 3.2.2). The bits of a
-// symbol are in the order in which they are written. A length of 0 means that
-// the symbol does not occur.
+// A code is a canonical Huffman code (RFC 1951, section 3.2.2), indexed by symbol.
 type code struct {
-	length [literalSize + 2]uint8
-	bits   [literalSize + 2]uint16
+	length [literalSize + 2]uint8  // 0 for symbols that do not occur
+	bits   [literalSize + 2]uint16 // least significant bit first
 }
 
-// The codes of blocks that describe none (section 3.2.6). Two symbols of the
-// first and none of the second are never written.
+// The fixed Huffman codes (RFC 1951, section 3.2.6). Literal symbols 286 and 287 and
+// distance symbols 30 and 31 have codes but never occur.
 var fixedLiteral, fixedDist = makeFixed()
 
 func makeFixed() (literal, dist code) {
@@ -43,7 +41,7 @@ func makeFixed() (literal, dist code) {
 	return literal, dist
 }
 
-// cost returns how many bits the codes of all symbols take.
+// cost returns the number of bits that all symbols take with the code.
 func (c *code) cost(freq []uint32) int {
 	sum := 0
 	for i, n := range freq {
@@ -52,9 +50,9 @@ func (c *code) cost(freq []uint32) int {
 	return sum
 }
 
-// build makes the best code for the given frequencies, with no length over
-// limit. A single symbol gets one bit; with none, symbol 0 does, because
-// there are decoders that ask for at least one.
+// build sets c to the optimal code for the frequencies, with lengths of at most
+// limit. A single symbol gets a code of one bit. If no symbol occurs, symbol 0 gets
+// it, because some decoders require at least one code.
 func (c *code) build(freq []uint32, limit int) {
 	clear(c.length[:])
 	var symbols [literalSize]uint32 // frequency and symbol, to be sorted
@@ -92,13 +90,13 @@ func (c *code) build(freq []uint32, limit int) {
 	c.assign(len(freq), count)
 }
 
-// codeLengths replaces two or more weights, sorted from the smallest, with
-// the lengths of their Huffman codes, in place (Moffat and Katajainen,
-// "In-Place Calculation of Minimum-Redundancy Codes", 1995).
+// codeLengths replaces weights with the lengths of their Huffman codes, in place. It
+// requires at least two weights in increasing order. The algorithm is from Moffat and
+// Katajainen, "In-Place Calculation of Minimum-Redundancy Codes", 1995.
 func codeLengths(a []int) {
 	n := len(a)
-	// Join the two lightest of leaves and inner nodes, over and over. A node
-	// that was joined holds the index of its parent.
+	// Repeatedly join the two lightest nodes, leaves or inner nodes. The element
+	// of a joined inner node becomes the index of its parent.
 	root, leaf := 0, 0
 	for next := range n - 1 {
 		sum := 0
@@ -114,12 +112,12 @@ func codeLengths(a []int) {
 		}
 		a[next] = sum
 	}
-	// Turn parents into depths of the inner nodes, from the root down.
+	// Replace the parents of the inner nodes with their depths, from the root.
 	a[n-2] = 0
 	for i := n - 3; i >= 0; i-- {
 		a[i] = a[a[i]] + 1
 	}
-	// Count the inner nodes of each depth: the rest of its places are leaves.
+	// At each depth, the places that are not inner nodes are leaves.
 	places, inner, next := 1, n-2, n-1
 	for depth := 0; places > 0; depth++ {
 		used := 0
@@ -135,12 +133,12 @@ func codeLengths(a []int) {
 	}
 }
 
-// limitLengths makes a code of counts that are too many for its longest
-// length, count[len(count)-1], because longer ones were cut to it. For each
-// place that is missing there it splits a shorter code.
+// limitLengths makes count valid again after all lengths above len(count)-1 were
+// reduced to it. While there are too many codes of that length, it splits a shorter
+// code and moves one code below it.
 func limitLengths(count []int) {
 	limit := len(count) - 1
-	used := 0 // of 1<<limit places
+	used := 0 // bit patterns, of 1<<limit
 	for length, n := range count {
 		used += n << (limit - length)
 	}
@@ -155,7 +153,7 @@ func limitLengths(count []int) {
 	}
 }
 
-// A lengthCount holds how many symbols have each length of code.
+// A lengthCount is the number of symbols with each code length.
 type lengthCount [maxCodeLength + 1]int
 
 func count(lengths []uint8) (c lengthCount) {
@@ -167,8 +165,8 @@ func count(lengths []uint8) (c lengthCount) {
 	return c
 }
 
-// assign gives the first n symbols their bits, from the lengths, which count
-// must agree with.
+// assign sets the bits of the first n symbols from their lengths (RFC 1951, section
+// 3.2.2). The count must be the count of those lengths.
 func (c *code) assign(n int, count lengthCount) {
 	var next [maxCodeLength + 1]uint16
 	for length := 2; length <= maxCodeLength; length++ {
@@ -182,30 +180,32 @@ func (c *code) assign(n int, count lengthCount) {
 	}
 }
 
-// A lengthCoder writes the description of a block's codes: their lengths,
-// run-length encoded, in a code of its own (RFC 1951, section 3.2.7).
+// A lengthCoder writes the description of a block's dynamic codes: their code
+// lengths, run-length encoded and compressed with a third code (RFC 1951, section
+// 3.2.7).
 type lengthCoder struct {
-	code    code
-	symbols [literalSize + distSize]lengthSymbol
-	n       int // symbols in use
-	literal int // literal and length codes described
-	dist    int // distance codes described
-	order   int // lengths of code that are written
-	size    int // of the description, in bits, with the block's first three
+	code         code // of the length symbols
+	symbols      [literalSize + distSize]lengthSymbol
+	n            int // symbols in use
+	literalCount int // literal and length codes described (HLIT + 257)
+	distCount    int // distance codes described (HDIST + 1)
+	codeCount    int // code length codes described (HCLEN + 4)
+	size         int // of the description in bits, including the block header
 }
 
-// A lengthSymbol is a length, or a run with the bits that follow it.
+// A lengthSymbol is a code length, or a run with the value of its extra bits.
 type lengthSymbol struct{ symbol, extra uint8 }
 
 const (
-	repeatLast  = 16 // 3 to 6 times, 2 bits
-	repeatZero  = 17 // 3 to 10 times, 3 bits
-	repeatZeros = 18 // 11 to 138 times, 7 bits
+	repeatLast  = 16 // repeats the previous length 3 to 6 times, 2 extra bits
+	repeatZero  = 17 // repeats length 0 3 to 10 times, 3 extra bits
+	repeatZeros = 18 // repeats length 0 11 to 138 times, 7 extra bits
 )
 
 // lengthOrder is the order in which the lengths of the third code are written.
 var lengthOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
+// runBits returns the number of extra bits of a length symbol.
 func runBits(symbol uint8) uint {
 	switch symbol {
 	case repeatLast:
@@ -220,33 +220,33 @@ func runBits(symbol uint8) uint {
 
 // build prepares the description of two codes.
 func (l *lengthCoder) build(literal, dist *code) {
-	l.literal, l.dist = literalSize, distSize
-	for literal.length[l.literal-1] == 0 {
-		l.literal-- // stops at the end of block
+	l.literalCount, l.distCount = literalSize, distSize
+	for literal.length[l.literalCount-1] == 0 {
+		l.literalCount-- // ends at endOfBlock, which always has a code
 	}
-	for l.dist > 1 && dist.length[l.dist-1] == 0 {
-		l.dist--
+	for l.distCount > 1 && dist.length[l.distCount-1] == 0 {
+		l.distCount--
 	}
 	var lengths [literalSize + distSize]uint8
-	copy(lengths[copy(lengths[:], literal.length[:l.literal]):], dist.length[:l.dist])
-	l.encodeRuns(lengths[:l.literal+l.dist])
+	copy(lengths[copy(lengths[:], literal.length[:l.literalCount]):], dist.length[:l.distCount])
+	l.encodeRuns(lengths[:l.literalCount+l.distCount])
 
 	var freq [len(lengthOrder)]uint32
 	for _, s := range l.symbols[:l.n] {
 		freq[s.symbol]++
 	}
 	l.code.build(freq[:], maxLengthLength)
-	l.order = len(lengthOrder)
-	for l.order > 4 && l.code.length[lengthOrder[l.order-1]] == 0 {
-		l.order--
+	l.codeCount = len(lengthOrder)
+	for l.codeCount > 4 && l.code.length[lengthOrder[l.codeCount-1]] == 0 {
+		l.codeCount--
 	}
-	l.size = 3 + 5 + 5 + 4 + 3*l.order + l.code.cost(freq[:])
+	l.size = 3 + 5 + 5 + 4 + 3*l.codeCount + l.code.cost(freq[:])
 	for _, s := range []uint8{repeatLast, repeatZero, repeatZeros} {
 		l.size += int(freq[s]) * int(runBits(s))
 	}
 }
 
-// encodeRuns fills symbols.
+// encodeRuns sets the symbols to the run-length encoding of lengths.
 func (l *lengthCoder) encodeRuns(lengths []uint8) {
 	l.n = 0
 	for i := 0; i < len(lengths); {
@@ -280,19 +280,20 @@ func (l *lengthCoder) add(symbol, extra uint8) {
 	l.n++
 }
 
-// addRun adds as much of a run as one symbol takes and returns that.
+// addRun adds a symbol for a run of least to most lengths, and returns the number of
+// lengths that it covers.
 func (l *lengthCoder) addRun(symbol uint8, run, least, most int) int {
 	run = min(run, most)
 	l.add(symbol, uint8(run-least))
 	return run
 }
 
-// write appends the description.
+// write appends the description to dst.
 func (l *lengthCoder) write(dst []byte, out *bitWriter) []byte {
-	dst = out.bits(dst, uint64(l.literal-257), 5)
-	dst = out.bits(dst, uint64(l.dist-1), 5)
-	dst = out.bits(dst, uint64(l.order-4), 4)
-	for _, i := range lengthOrder[:l.order] {
+	dst = out.bits(dst, uint64(l.literalCount-257), 5)
+	dst = out.bits(dst, uint64(l.distCount-1), 5)
+	dst = out.bits(dst, uint64(l.codeCount-4), 4)
+	for _, i := range lengthOrder[:l.codeCount] {
 		dst = out.bits(dst, uint64(l.code.length[i]), 3)
 	}
 	for _, s := range l.symbols[:l.n] {

@@ -5,53 +5,60 @@ import (
 	"io"
 )
 
-// A phase is a place in the stream of a message.
+// A phase is the position of an inflater in the stream of a message:
+//
+//	            ┌──► inStored ──┐
+//	atHeader ───┤               ├──► atHeader
+//	            └──► inTokens ──┘
+//	                  ▲    │
+//	                  │    ▼
+//	                 inMatch
 type phase uint8
 
 const (
 	atHeader phase = iota // before the header of a block
-	inStored              // in the text of a stored block
-	inTokens              // in a block of codes, between two tokens
-	inMatch               // in a match, of which length bytes are still to be copied
+	inStored              // in a stored block
+	inTokens              // in a compressed block, between two tokens
+	inMatch               // in a match
 )
 
-// An inflater decodes the blocks of a message (RFC 1951). Its input and output
-// may be cut anywhere.
+// An inflater decodes the DEFLATE blocks of a message (RFC 1951). Input and output
+// may be split anywhere.
 //
-// It is not compress/flate because of what that does with a final block. There
-// the stream ends, and what follows needs a new one with a copy of the window:
-// microseconds, for a block that takes two bytes. For an inflater a final block
-// is one like any other. It also allocates no more than it needs.
+// Unlike compress/flate, it continues after a final block, which is a block like any
+// other here. A flate.Reader would have to be reset, with a copy of the window:
+// microseconds for a block of two bytes.
 type inflater struct {
 	input
-	window *window // the text before the output
+	window *window // text before the current output
 
-	acc  uint64 // bits of the input, the next one lowest
-	bits uint   // how many; those above are zero
+	acc  uint64 // bits loaded from the input, the next one lowest
+	bits uint   // number of bits in acc; the bits above are 0
 
-	phase            phase
-	final            bool    // the block, or the one before the header, is final
-	length, distance int     // of the match or the stored block, what is left of it
-	literals, dists  *lookup // of the block
+	phase           phase
+	final           bool    // the current block is final; in atHeader, the one before
+	length          int     // bytes left to copy in inStored or inMatch
+	distance        int     // of the match
+	literals, dists *lookup // of the block
 
-	own struct { // of a block that describes its codes
+	dynamic struct { // codes that a block describes
 		literals, dists lookup
 		lengths         [literalSize + distSize]uint8
 	}
 }
 
-// open begins a message.
+// open starts a message.
 func (f *inflater) open(source Source, limit int64) {
 	f.input.open(source, limit)
 	f.acc, f.bits, f.phase, f.final = 0, 0, atHeader, false
 }
 
-// close drops what belongs to the message.
+// close releases the memory of the message.
 func (f *inflater) close() { f.input, f.window = input{}, nil }
 
-// decode fills p, which is not empty, until the input has no more at hand. The
-// error is [io.EOF] at the end of the message, which may come with output.
-// After an error of the source it can go on.
+// decode decodes into p, which must not be empty, until p is full or the source must
+// be waited for. At the end of the message, it returns [io.EOF], possibly with
+// output. After an error of the source, decode can be called again.
 func (f *inflater) decode(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		switch f.phase {
@@ -80,7 +87,8 @@ func (f *inflater) load() {
 	}
 }
 
-// need loads n bits, at most 32, or returns errShort.
+// need makes sure that n bits are loaded, at most 32. It returns errShort if the
+// input has too few.
 func (f *inflater) need(n uint) error {
 	if f.load(); f.bits < n {
 		return errShort
@@ -88,7 +96,7 @@ func (f *inflater) need(n uint) error {
 	return nil
 }
 
-// take removes n bits, which must be there.
+// take removes n bits, which must be loaded, and returns their value.
 func (f *inflater) take(n uint) int {
 	v := f.acc & (1<<n - 1)
 	f.acc >>= n
@@ -96,9 +104,9 @@ func (f *inflater) take(n uint) int {
 	return int(v)
 }
 
-// header reads the header of a block. A final block ends at a byte, and another
-// may follow (RFC 7692, section 7.2.3.4): the stream ends with the message.
-func (f *inflater) header(output bool) error {
+// header reads the header of a block (RFC 1951, section 3.2.3). After a final block,
+// another may follow at the next byte boundary (RFC 7692, section 7.2.3.4).
+func (f *inflater) header(hasOutput bool) error {
 	if f.final {
 		f.final = false
 		f.take(f.bits & 7)
@@ -112,15 +120,15 @@ func (f *inflater) header(output bool) error {
 		if err != errShort {
 			return err
 		}
-		// It is read again, from its beginning, when there is more of it.
+		// Restart at the beginning of the header when more input has arrived.
 		f.acc, f.bits, f.piece, f.phase, f.final = acc, bits, piece, atHeader, false
-		if err := f.wait(output); err != nil {
+		if err := f.wait(hasOutput); err != nil {
 			return err
 		}
 	}
 }
 
-// readHeader reads a header from the input at hand, or returns errShort.
+// readHeader reads a header. It returns errShort if the input has only a part of it.
 func (f *inflater) readHeader() error {
 	if err := f.need(3); err != nil {
 		return err
@@ -133,13 +141,13 @@ func (f *inflater) readHeader() error {
 		f.literals, f.dists, f.phase = fixedLiteralLookup, fixedDistLookup, inTokens
 		return nil
 	case 2:
-		f.literals, f.dists, f.phase = &f.own.literals, &f.own.dists, inTokens
+		f.literals, f.dists, f.phase = &f.dynamic.literals, &f.dynamic.dists, inTokens
 		return f.codes()
 	}
 	return ErrCorrupt
 }
 
-// storedHeader reads the length of a stored block.
+// storedHeader reads the length of a stored block (RFC 1951, section 3.2.4).
 func (f *inflater) storedHeader() error {
 	f.take(f.bits & 7)
 	if err := f.need(32); err != nil {
@@ -152,7 +160,7 @@ func (f *inflater) storedHeader() error {
 	return nil
 }
 
-// stored reads the text of a stored block.
+// stored copies bytes of a stored block to p[n:], and returns the new n.
 func (f *inflater) stored(p []byte, n int) (int, error) {
 	for n < len(p) && f.length > 0 {
 		m := 1
@@ -177,7 +185,7 @@ func (f *inflater) stored(p []byte, n int) (int, error) {
 	return n, nil
 }
 
-// codes reads the description of a block's codes.
+// codes reads the dynamic Huffman codes of a block (RFC 1951, section 3.2.7).
 func (f *inflater) codes() error {
 	if err := f.need(14); err != nil {
 		return err
@@ -193,22 +201,21 @@ func (f *inflater) codes() error {
 		}
 		order[i] = uint8(f.take(3))
 	}
-	own := &f.own
-	if !own.dists.build(order[:]) { // is free until the distances are known
+	dynamic := &f.dynamic
+	if !dynamic.dists.build(order[:]) { // holds the code of the lengths until they are read
 		return ErrCorrupt
 	}
-	lengths := own.lengths[:literals+dists]
-	if err := f.lengths(lengths, &own.dists); err != nil {
+	lengths := dynamic.lengths[:literals+dists]
+	if err := f.lengths(lengths, &dynamic.dists); err != nil {
 		return err
 	}
-	if !own.literals.build(lengths[:literals]) || !own.dists.build(lengths[literals:]) {
+	if !dynamic.literals.build(lengths[:literals]) || !dynamic.dists.build(lengths[literals:]) {
 		return ErrCorrupt
 	}
 	return nil
 }
 
-// lengths reads the lengths of codes, which are run-length encoded in a code of
-// their own.
+// lengths reads the run-length encoded code lengths of both codes.
 func (f *inflater) lengths(list []uint8, code *lookup) error {
 	for i := 0; i < len(list); {
 		symbol, err := f.symbol(code)
@@ -241,7 +248,7 @@ func (f *inflater) lengths(list []uint8, code *lookup) error {
 	return nil
 }
 
-// symbol reads one symbol.
+// symbol reads one symbol of a code.
 func (f *inflater) symbol(code *lookup) (int, error) {
 	f.load()
 	symbol, length := code.find(f.acc).split()
@@ -255,8 +262,8 @@ func (f *inflater) symbol(code *lookup) (int, error) {
 	return 0, ErrCorrupt
 }
 
-// tokens decodes the tokens of a block: as many as possible at once while there
-// is plenty of input and room, and then one with care.
+// tokens decodes tokens to p[n:], and returns the new n. While there are enough input
+// and room, it decodes without checking for their ends; after that, one token.
 func (f *inflater) tokens(p []byte, n int) (int, error) {
 	n, err := f.run(p, n)
 	if err != nil || f.phase != inTokens || n == len(p) {
@@ -280,8 +287,8 @@ func (f *inflater) tokens(p []byte, n int) (int, error) {
 	}
 }
 
-// token decodes one token: a literal, or what ends the phase. It takes nothing
-// and reports false if the accumulator does not hold all of it.
+// token decodes one token. A match or the end of the block changes f.phase. If f.acc
+// holds only a part of the token, token consumes nothing, and ok is false.
 func (f *inflater) token() (literal byte, ok bool, err error) {
 	symbol, used := f.literals.find(f.acc).split()
 	switch {
@@ -307,8 +314,8 @@ func (f *inflater) token() (literal byte, ok bool, err error) {
 	return 0, false, nil
 }
 
-// pair decodes a match, given the symbol of its length and the bits that follow
-// it. It returns how many of them it used, or 0 if it is not valid.
+// pair decodes a match from the symbol of its length and the bits after that symbol.
+// It returns the number of bits it has used, or 0 if the match is invalid.
 func (f *inflater) pair(symbol int, acc uint64) (length, distance int, used uint) {
 	if symbol <= endOfBlock || symbol >= literalSize {
 		return 0, 0, 0
@@ -324,8 +331,8 @@ func (f *inflater) pair(symbol int, acc uint64) (length, distance int, used uint
 	return length, span.value(acc >> used), used + uint(span.extra)
 }
 
-// run decodes tokens as long as there are 8 bytes of input, which hold any
-// token, and room for a literal and the longest match.
+// run decodes tokens while the input has 8 bytes, enough for any token, and p has
+// room for a literal and the longest match.
 func (f *inflater) run(p []byte, n int) (_ int, err error) {
 	acc, bits, in, literals := f.acc, f.bits, f.piece, f.literals
 	for n+maxMatch < len(p) && len(in) >= 8 && err == nil {
@@ -338,7 +345,7 @@ func (f *inflater) run(p []byte, n int) (_ int, err error) {
 			n++
 			acc >>= used
 			bits -= used
-			// Often the bits left are enough for another token.
+			// Often, enough bits remain for another token.
 			if symbol, used = literals.at(acc).split(); bits < maxToken {
 				continue
 			}
@@ -375,7 +382,7 @@ func (f *inflater) run(p []byte, n int) (_ int, err error) {
 	return n, err
 }
 
-// match copies as much of a match as there is room for.
+// match copies bytes of a match to p[n:], and returns the new n.
 func (f *inflater) match(p []byte, n int) (int, error) {
 	if f.distance > f.window.max || f.distance > n+f.window.size {
 		return n, ErrCorrupt
@@ -388,7 +395,7 @@ func (f *inflater) match(p []byte, n int) (int, error) {
 		n += m
 	}
 	for start := n - f.distance; n < end; {
-		n += copy(p[n:end], p[start:n]) // twice as much each time
+		n += copy(p[n:end], p[start:n]) // doubles with each copy
 	}
 	f.phase = inTokens
 	if f.length > 0 {

@@ -7,60 +7,61 @@ import (
 	"math"
 )
 
-// tail is what the sender of a message left out at its end (RFC 7692, section
-// 7.2.2).
+// tail are the bytes that the sender removes from the end of a message (RFC 7692,
+// section 7.2.1).
 var tail = []byte("\x00\x00\xff\xff")
 
-// Bounds of a message's compressed bytes; see [Decompressor.Open].
+// Limits of the compressed bytes of a message; see [Decompressor.Open].
 const (
 	wireSlack   = 64 << 10
 	wirePerText = 16
 	wirePerMax  = 2
 )
 
-// Errors between the parts of the decoder.
+// Errors that the parts of the decoder pass to each other. Read does not return
+// them.
 var (
-	errPause = errors.New("output at hand and no input")
-	errShort = errors.New("not enough input at hand")
+	errPause = errors.New("return the output before waiting for input")
+	errShort = errors.New("wait for more input")
 )
 
-// An input gives the inflater the bytes of a Source, then the tail.
+// An input provides the inflater with the bytes of a Source, followed by the tail.
 type input struct {
-	source   Source
-	piece    []byte // not read yet
-	owned    bool   // piece is a copy, and may be appended to
-	ended    bool   // piece is all that is left
-	received int64  // bytes of the source
-	text     int64  // bytes made of them
-	most     int64  // that the source may have
+	source      Source
+	piece       []byte // bytes not yet read
+	owned       bool   // piece is a copy that may be appended to
+	ended       bool   // the source has ended, and the tail has been added to piece
+	received    int64  // bytes of the source so far
+	produced    int64  // decompressed bytes so far
+	maxReceived int64
 }
 
-// open begins a message.
+// open starts a message.
 func (in *input) open(source Source, limit int64) {
-	*in = input{source: source, most: math.MaxInt64}
+	*in = input{source: source, maxReceived: math.MaxInt64}
 	if limit < math.MaxInt64/wirePerMax-wireSlack {
-		in.most = wirePerMax*limit + wireSlack
+		in.maxReceived = wirePerMax*limit + wireSlack
 	}
 }
 
-// wait gets more input. If there is output, it returns errPause instead of
-// waiting for the source.
-func (in *input) wait(output bool) error {
+// wait waits for more input. If there is output to return first, wait returns
+// errPause instead of waiting for the source.
+func (in *input) wait(hasOutput bool) error {
 	switch {
 	case in.ended:
 		return ErrCorrupt
-	case output && !in.source.Ended():
+	case hasOutput && !in.source.Ended():
 		return errPause
-	case in.received > wireSlack+wirePerText*in.text:
+	case in.received > wireSlack+wirePerText*in.produced:
 		return ErrLimit
 	}
 	return in.fetch()
 }
 
-// fetch adds the next piece, or the tail, to what was not read yet. If the
-// source fails, nothing has changed.
+// fetch adds the next piece of the source, or the tail, to in.piece. If the source
+// returns an error, fetch changes nothing.
 func (in *input) fetch() error {
-	if in.received > in.most {
+	if in.received > in.maxReceived {
 		return ErrLimit
 	}
 	if len(in.piece) > 0 && !in.owned {
@@ -81,5 +82,5 @@ func (in *input) fetch() error {
 	return nil
 }
 
-// done reports whether all has been read.
+// done reports whether all input has been read.
 func (in *input) done() bool { return in.ended && len(in.piece) == 0 }

@@ -2,37 +2,38 @@ package deflate
 
 import "math/bits"
 
-// lookupBits is the longest code that a lookup finds at once.
+// lookupBits is the length of the longest code that the table of a lookup contains.
 const lookupBits = 10
 
-// maxToken is the most bits that a token has: two codes and their extra bits.
+// maxToken is the maximum number of bits of a token: a length and a distance with
+// their extra bits.
 const maxToken = 2*maxCodeLength + 5 + 13
 
-// A lookup decodes a canonical Huffman code. Codes of at most lookupBits bits
-// are found in a table; of longer ones, which are rare, the rest is read bit by
-// bit.
+// A lookup decodes a canonical Huffman code (RFC 1951, section 3.2.2). A code of at
+// most lookupBits bits is found in a table. The remaining bits of a longer code, which
+// is rare, are read one by one.
 type lookup struct {
-	table [1 << lookupBits]entry // 0 for a longer code or none
-	mask  uint64                 // of the bits that index table
+	table [1 << lookupBits]entry // indexed by the next bits; 0 for a longer or invalid code
+	mask  uint64                 // selects the bits of the index
 
 	// For codes of more than lookupBits bits.
-	count   [maxCodeLength + 1]uint16 // codes of each length
-	first   uint16                    // the first code of lookupBits+1 bits
-	index   uint16                    // its index in symbols
-	symbols [literalSize + 2]uint16   // in the order of their codes
+	count     [maxCodeLength + 1]uint16 // number of codes of each length
+	longCode  uint16                    // first code of lookupBits+1 bits
+	longIndex uint16                    // index of its symbol in symbols
+	symbols   [literalSize + 2]uint16   // in the order of their codes
 }
 
-// build makes l decode the code in which the i-th symbol has lengths[i] bits.
-// It reports whether there is such a code that uses all its bit patterns. As in
-// zlib and compress/flate a code of one symbol, of one bit, is allowed, and one
-// of no symbols, which decodes nothing.
+// build prepares l for the code in which symbol i has lengths[i] bits. It reports
+// whether the lengths form a complete code. As in zlib and compress/flate, a code of
+// a single symbol with one bit is accepted too, and so is a code without symbols,
+// which decodes nothing.
 func (l *lookup) build(lengths []uint8) bool {
 	clear(l.count[:])
 	for _, length := range lengths {
 		l.count[length]++
 	}
 	l.count[0] = 0
-	longest, used := 0, 0 // used is out of 1<<maxCodeLength
+	longest, used := 0, 0 // used counts bit patterns, of 1<<maxCodeLength
 	for length, n := range l.count {
 		if n > 0 {
 			longest = length
@@ -49,14 +50,14 @@ func (l *lookup) build(lengths []uint8) bool {
 	return true
 }
 
-// fill enters the symbols, for an index of width bits.
+// fill adds the symbols to the table, which is indexed by width bits, and to symbols.
 func (l *lookup) fill(lengths []uint8, width int) {
-	var next, at [maxCodeLength + 2]uint16 // the next code of each length, and its symbol's index
+	var next, at [maxCodeLength + 2]uint16 // next code of each length, and the index of its symbol
 	for length := 1; length <= maxCodeLength; length++ {
 		next[length+1] = (next[length] + l.count[length]) << 1
 		at[length+1] = at[length] + l.count[length]
 	}
-	l.first, l.index = next[lookupBits+1], at[lookupBits+1]
+	l.longCode, l.longIndex = next[lookupBits+1], at[lookupBits+1]
 	for symbol, length := range lengths {
 		if length == 0 {
 			continue
@@ -75,11 +76,11 @@ func (l *lookup) fill(lengths []uint8, width int) {
 	}
 }
 
-// at returns the entry of the table for a code of at most lookupBits bits that
-// acc begins with, or else 0.
+// at returns the entry for the code at the start of acc, or 0 if the code has more
+// than lookupBits bits or is invalid.
 func (l *lookup) at(acc uint64) entry { return l.table[acc&l.mask&(1<<lookupBits-1)] }
 
-// find returns the entry for the code that acc begins with, or 0.
+// find returns the entry for the code at the start of acc, or 0 if it is invalid.
 func (l *lookup) find(acc uint64) entry {
 	if e := l.at(acc); e != 0 {
 		return e
@@ -87,14 +88,14 @@ func (l *lookup) find(acc uint64) entry {
 	return l.long(acc)
 }
 
-// long is find for a code of more than lookupBits bits.
+// long is find for codes of more than lookupBits bits.
 func (l *lookup) long(acc uint64) entry {
 	if l.mask != 1<<lookupBits-1 {
 		return 0
 	}
 	code := bits.Reverse16(uint16(acc)) >> (16 - lookupBits)
 	acc >>= lookupBits
-	first, index := l.first, l.index
+	first, index := l.longCode, l.longIndex
 	for length := lookupBits + 1; length <= maxCodeLength; length++ {
 		code = code<<1 | uint16(acc&1)
 		acc >>= 1
@@ -108,15 +109,16 @@ func (l *lookup) long(acc uint64) entry {
 	return 0
 }
 
-// An entry is a symbol and the length of its code. 0 is none.
+// An entry is a symbol and the length of its code. The zero entry has no symbol.
 type entry uint16
 
 func newEntry(symbol, length int) entry { return entry(symbol<<4 | length) }
 
-// split returns the symbol, and the length of its code or 0.
+// split returns the symbol and the length of its code. The length is 0 for the zero
+// entry.
 func (e entry) split() (symbol int, length uint) { return int(e >> 4), uint(e & 15) }
 
-// The codes of blocks that describe none.
+// The fixed Huffman codes (RFC 1951, section 3.2.6).
 var fixedLiteralLookup, fixedDistLookup = makeFixedLookup()
 
 func makeFixedLookup() (literal, dist *lookup) {
@@ -126,17 +128,18 @@ func makeFixedLookup() (literal, dist *lookup) {
 	return literal, dist
 }
 
-// A span is what a length or distance code stands for: base, plus the value of
-// the extra bits that follow it.
+// A span is the range of lengths or distances of a symbol: base plus the value of
+// the extra bits (RFC 1951, section 3.2.5).
 type span struct {
 	base  uint16
 	extra uint8
 }
 
-// value returns the length or distance, given the bits that follow the code.
+// value returns the length or distance for the bits after the code.
 func (s *span) value(acc uint64) int { return int(s.base) + int(acc&(1<<s.extra-1)) }
 
-// The spans of the symbols from endOfBlock+1 on, and of the distance symbols.
+// The spans of the length symbols, starting at endOfBlock+1, and of the distance
+// symbols.
 var lengthSpans, distSpans = makeSpans()
 
 func makeSpans() (lengths [literalSize - endOfBlock - 1]span, dists [distSize]span) {

@@ -22,22 +22,23 @@ const (
 	clientMaxWindowBits     = "client_max_window_bits"
 )
 
-// Params is what the two ends agreed on.
+// Params are negotiated parameters.
 type Params struct {
-	ServerNoContextTakeover bool // the server starts every message with an empty window
-	ClientNoContextTakeover bool // the client does
-	ServerMaxWindowBits     int  // binary logarithm of the server's window, 8 to 15
-	ClientMaxWindowBits     int  // of the client's
+	ServerNoContextTakeover bool // the server compresses each message separately
+	ClientNoContextTakeover bool // the client compresses each message separately
+	ServerMaxWindowBits     int  // base-2 logarithm of the server's window, 8 to 15
+	ClientMaxWindowBits     int  // base-2 logarithm of the client's window, 8 to 15
 }
 
-// Accept chooses the first of a client's offers that can be met, from the
-// lines of its Sec-WebSocket-Extensions header. With noContextTakeover neither
-// end may use it; clientBits, 8 to 15, bounds the client's window where the
-// client leaves that to the server.
+// Accept accepts the first offer of permessage-deflate with valid parameters in
+// the lines of a client's Sec-WebSocket-Extensions header. If noContextTakeover is
+// true, both ends must compress each message separately. If the client lets the
+// server choose its window, the window is 1<<clientBits bytes; clientBits is from
+// 8 to 15.
 //
-// The response is the header value to answer with; it is empty if there is no
-// such offer. The error is that of a malformed header, which must fail the
-// handshake (RFC 6455, section 9.1).
+// The response is the value of the response's header field, or "" if there is no
+// such offer. If the header is malformed, Accept returns an error, and the
+// handshake must fail (RFC 6455, section 9.1).
 func Accept(lines []string, noContextTakeover bool, clientBits int) (p Params, response string, err error) {
 	offers, err := parseExtensions(lines)
 	if err != nil {
@@ -47,21 +48,22 @@ func Accept(lines []string, noContextTakeover bool, clientBits int) (p Params, r
 		if offer.name != Name {
 			continue
 		}
-		asked, ok := readParams(offer, true)
+		offered, ok := parseParams(offer, true)
 		if !ok {
 			continue
 		}
-		p, response = asked.answer(noContextTakeover, clientBits)
+		p, response = offered.accept(noContextTakeover, clientBits)
 		return p, response, nil
 	}
 	return Params{}, "", nil
 }
 
-// answer settles the parameters of an offer that is accepted.
-func (a asked) answer(noContextTakeover bool, clientBits int) (Params, string) {
+// accept returns the parameters for an offer, and the value of the response's
+// header field.
+func (o rawParams) accept(noContextTakeover bool, clientBits int) (Params, string) {
 	p := Params{
-		ServerNoContextTakeover: a.serverNoContextTakeover || noContextTakeover,
-		ClientNoContextTakeover: a.clientNoContextTakeover || noContextTakeover,
+		ServerNoContextTakeover: o.serverNoContextTakeover || noContextTakeover,
+		ClientNoContextTakeover: o.clientNoContextTakeover || noContextTakeover,
 		ServerMaxWindowBits:     maxWindowBits,
 		ClientMaxWindowBits:     maxWindowBits,
 	}
@@ -72,18 +74,18 @@ func (a asked) answer(noContextTakeover bool, clientBits int) (Params, string) {
 	if p.ClientNoContextTakeover {
 		response += "; " + clientNoContextTakeover
 	}
-	if a.serverBits != 0 {
-		p.ServerMaxWindowBits = a.serverBits
+	if o.serverBits != 0 {
+		p.ServerMaxWindowBits = o.serverBits
 		response += "; " + serverMaxWindowBits + "=" + strconv.Itoa(p.ServerMaxWindowBits)
 	}
-	if a.clientBits != 0 {
-		p.ClientMaxWindowBits = min(a.clientBits, clientBits)
+	if o.clientBits != 0 {
+		p.ClientMaxWindowBits = min(o.clientBits, clientBits)
 		response += "; " + clientMaxWindowBits + "=" + strconv.Itoa(p.ClientMaxWindowBits)
 	}
 	return p, response
 }
 
-// Offer returns the header value with which a client offers the extension.
+// Offer returns the value of a client's Sec-WebSocket-Extensions header.
 func Offer(noContextTakeover bool) string {
 	offer := Name + "; " + clientMaxWindowBits
 	if noContextTakeover {
@@ -97,8 +99,9 @@ var (
 	errBadAnswer  = fmt.Errorf("the server answered %s with bad parameters", Name)
 )
 
-// Confirm reads a server's answer to [Offer] from the lines of its
-// Sec-WebSocket-Extensions header. If the server declined, ok is false.
+// Confirm returns the parameters that a server has chosen in response to [Offer],
+// from the lines of its Sec-WebSocket-Extensions header. If the server has declined,
+// ok is false.
 func Confirm(lines []string, noContextTakeover bool) (p Params, ok bool, err error) {
 	chosen, err := parseExtensions(lines)
 	if err != nil || len(chosen) == 0 {
@@ -107,7 +110,7 @@ func Confirm(lines []string, noContextTakeover bool) (p Params, ok bool, err err
 	if len(chosen) > 1 || chosen[0].name != Name {
 		return Params{}, false, errNotOffered
 	}
-	got, ok := readParams(chosen[0], false)
+	got, ok := parseParams(chosen[0], false)
 	if !ok {
 		return Params{}, false, errBadAnswer
 	}
@@ -126,44 +129,43 @@ func bitsOrMax(bits int) int {
 	return bits
 }
 
-// asked holds the parameters of one offer or answer; bits are 0 if absent.
-type asked struct {
+// rawParams are the parameters in one offer or response.
+type rawParams struct {
 	serverNoContextTakeover, clientNoContextTakeover bool
-	serverBits, clientBits                           int
+	serverBits, clientBits                           int // 0 if absent
 }
 
-// readParams reads the parameters of an offer or of an answer. It reports
-// false for an unknown parameter, one given twice, and a value that is
-// missing, bad, or where none belongs.
-func readParams(e extension, offer bool) (a asked, ok bool) {
+// parseParams parses the parameters of an offer or a response. If a parameter is
+// unknown or repeated, or its value is missing, invalid or unexpected, ok is false.
+func parseParams(e extension, isOffer bool) (raw rawParams, ok bool) {
 	for i, p := range e.params {
-		if e.hasBefore(i) {
-			return asked{}, false
+		if e.isRepeated(i) {
+			return rawParams{}, false
 		}
 		switch p.name {
 		case serverNoContextTakeover:
-			a.serverNoContextTakeover, ok = true, !p.hasValue
+			raw.serverNoContextTakeover, ok = true, !p.hasValue
 		case clientNoContextTakeover:
-			a.clientNoContextTakeover, ok = true, !p.hasValue
+			raw.clientNoContextTakeover, ok = true, !p.hasValue
 		case serverMaxWindowBits:
-			a.serverBits, ok = parseWindowBits(p.value)
+			raw.serverBits, ok = parseWindowBits(p.value)
 		case clientMaxWindowBits:
-			if offer && !p.hasValue {
-				a.clientBits, ok = maxWindowBits, true
+			if isOffer && !p.hasValue {
+				raw.clientBits, ok = maxWindowBits, true
 				break
 			}
-			a.clientBits, ok = parseWindowBits(p.value)
+			raw.clientBits, ok = parseWindowBits(p.value)
 		default:
 			ok = false
 		}
 		if !ok {
-			return asked{}, false
+			return rawParams{}, false
 		}
 	}
-	return a, true
+	return raw, true
 }
 
-// parseWindowBits reads 8 to 15 without leading zeros.
+// parseWindowBits parses a number from 8 to 15 without leading zeros.
 func parseWindowBits(s string) (int, bool) {
 	switch s {
 	case "8", "9":

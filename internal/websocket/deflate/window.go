@@ -2,24 +2,24 @@ package deflate
 
 import "math/bits"
 
-// minRing is the least that a window allocates.
+// minRing is the size of the smallest ring that a window allocates.
 const minRing = 256
 
-// A window holds the last bytes of a stream. It grows with them, up to max.
+// A window holds the last max bytes of a stream. Its memory grows with the stream.
 type window struct {
-	ring []byte // the length is zero or a power of two
-	end  int    // index behind the last byte
-	size int    // bytes held
+	ring []byte // length is 0 or a power of two
+	end  int    // index after the last byte
+	size int    // number of bytes
 	max  int    // a power of two
 }
 
-// reset empties the window and sets its size. It keeps what it has allocated.
+// reset empties the window and sets max. It keeps the allocated memory.
 func (w *window) reset(max int) {
 	w.ring = w.ring[:min(cap(w.ring), max)]
 	w.end, w.size, w.max = 0, 0, max
 }
 
-// write adds p.
+// write appends p.
 func (w *window) write(p []byte) {
 	p = p[max(0, len(p)-w.max):]
 	if need := min(w.size+len(p), w.max); need > len(w.ring) {
@@ -33,7 +33,7 @@ func (w *window) write(p []byte) {
 	}
 }
 
-// grow makes room for n bytes, of at most max.
+// grow makes room for n bytes, at most max.
 func (w *window) grow(n int) {
 	length := max(min(minRing, w.max), 1<<bits.Len(uint(n-1)))
 	ring := make([]byte, length)
@@ -43,8 +43,8 @@ func (w *window) grow(n int) {
 	w.ring, w.end = ring, w.size
 }
 
-// copy fills dst with the bytes that begin back bytes before the end. Both back
-// and len(dst) are at most size, and len(dst) is at most back.
+// copy fills dst with the bytes that start back bytes before the end. It requires
+// len(dst) <= back <= size.
 func (w *window) copy(dst []byte, back int) {
 	start := (w.end - back) & (len(w.ring) - 1)
 	n := copy(dst, w.ring[start:])

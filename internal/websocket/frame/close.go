@@ -6,22 +6,22 @@ import (
 	"unicode/utf8"
 )
 
-// Close codes that this package gives or reads (RFC 6455, section 7.4.1).
+// Close codes that this package returns (RFC 6455, section 7.4.1).
 const (
 	CodeProtocolError  = 1002
-	CodeNoStatus       = 1005 // stands for a close frame without a code
+	CodeNoStatus       = 1005 // the close frame has no code
 	CodeInvalidPayload = 1007
 )
 
-// maxReason is the longest reason in bytes: a control frame's payload less
-// the two bytes of the code.
+// maxReason is the maximum length of a reason in bytes: the payload of a control
+// frame without the two bytes of the code.
 const maxReason = MaxControl - 2
 
-// An Error is a violation of the protocol by the peer. The connection must be
-// failed with Code.
+// An Error is a violation of the protocol by the peer. The caller must fail the
+// connection with Code.
 type Error struct {
 	Code   int    // close code to send
-	Reason string // what was wrong, in a few words of ASCII
+	Reason string // short ASCII description
 }
 
 // Error returns the reason.
@@ -43,12 +43,12 @@ var (
 	errCloseReason        = &Error{CodeInvalidPayload, "close reason is not UTF-8"}
 )
 
-// ErrUTF8 is the violation of a text message that is not UTF-8.
+// ErrUTF8 is the error of a text message that is not valid UTF-8.
 var ErrUTF8 = &Error{CodeInvalidPayload, "text is not UTF-8"}
 
-// ValidCode reports whether a close frame may carry code: those that RFC 6455
-// or the IANA registry define for the wire, and 3000 to 4999, which are for
-// libraries and applications.
+// ValidCode reports whether a close frame may have the code: one that RFC 6455 or
+// the IANA registry allows in frames, or 3000 to 4999, which are for libraries and
+// applications.
 func ValidCode(code int) bool {
 	switch {
 	case code >= 1000 && code <= 1003, code >= 1007 && code <= 1014:
@@ -57,9 +57,9 @@ func ValidCode(code int) bool {
 	return code >= 3000 && code <= 4999
 }
 
-// AppendClose appends the payload of a close frame to dst. The reason is made
-// valid UTF-8 and cut to 123 bytes at the end of a rune. CodeNoStatus stands
-// for an empty payload.
+// AppendClose appends the payload of a close frame to dst. Invalid UTF-8 in the
+// reason is replaced, and the reason is truncated to 123 bytes at the end of a
+// character. If code is CodeNoStatus, the payload is empty.
 func AppendClose(dst []byte, code int, reason string) []byte {
 	if code == CodeNoStatus {
 		return dst
@@ -68,7 +68,7 @@ func AppendClose(dst []byte, code int, reason string) []byte {
 	return append(dst, cutReason(reason)...)
 }
 
-// cutReason returns the longest part of reason that a close frame can carry.
+// cutReason returns the longest valid prefix of reason that fits a close frame.
 func cutReason(reason string) string {
 	reason = strings.ToValidUTF8(reason, "\uFFFD")
 	if len(reason) <= maxReason {
@@ -81,8 +81,8 @@ func cutReason(reason string) string {
 	return reason[:end]
 }
 
-// ParseClose reads the payload of a close frame (RFC 6455, section 5.5.1). The
-// code of an empty one is CodeNoStatus. An error is an [*Error].
+// ParseClose parses the payload of a close frame (RFC 6455, section 5.5.1). If the
+// payload is empty, the code is CodeNoStatus. The error is an [*Error].
 func ParseClose(payload []byte) (code int, reason string, err error) {
 	switch len(payload) {
 	case 0:

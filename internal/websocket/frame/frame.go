@@ -1,8 +1,8 @@
-// Package frame encodes and decodes the frames of the WebSocket protocol
-// (RFC 6455, section 5). It works on bytes in memory: it knows nothing of
-// connections, starts no goroutine, and decoding allocates nothing.
+// Package frame encodes and decodes frames of the WebSocket protocol (RFC 6455,
+// section 5). It works on bytes in memory and does not depend on connections.
+// Decoding does not allocate.
 //
-// A frame is a header of 2 to 14 bytes and a payload:
+// A frame is a header of 2 to 14 bytes, followed by a payload:
 //
 //	 0               1               2 ...
 //	+-+---+---------+-+-------------+----------------+-----------+---------+
@@ -10,14 +10,14 @@
 //	|I|123|         | | 126, 127    | 2 or 8 bytes   | 4 bytes   |         |
 //	+-+---+---------+-+-------------+----------------+-----------+---------+
 //
-// A message is one data frame, or a data frame without FIN followed by
-// continuation frames of which the last has FIN. Control frames (close, ping,
-// pong) are never split and may stand between the frames of a message.
+// A message is a single data frame, or a data frame without FIN followed by
+// continuation frames, the last of which has FIN. Control frames (close, ping, pong)
+// are never fragmented, and may appear between the frames of a message.
 package frame
 
 import "encoding/binary"
 
-// An Opcode says what a frame carries (RFC 6455, section 11.8).
+// An Opcode is the type of a frame (RFC 6455, section 11.8).
 type Opcode byte
 
 // The opcodes that RFC 6455 defines; all others are reserved.
@@ -36,10 +36,10 @@ func (o Opcode) IsControl() bool { return o&8 != 0 }
 func (o Opcode) isReserved() bool { return o > Binary && o < Close || o > Pong }
 
 const (
-	// MaxHeader is the length of the longest frame header in bytes.
+	// MaxHeader is the maximum size of a frame header in bytes.
 	MaxHeader = 14
 
-	// MaxControl is the longest payload of a control frame in bytes.
+	// MaxControl is the maximum payload of a control frame in bytes.
 	MaxControl = 125
 )
 
@@ -52,18 +52,18 @@ const (
 	length64 = 127
 )
 
-// A Header is a frame's header.
+// A Header is the header of a frame.
 type Header struct {
-	Fin        bool   // the last frame of its message
-	Compressed bool   // RSV1: the first frame of a compressed message (RFC 7692)
-	Masked     bool   // the payload is masked with Key
-	Opcode     Opcode // kind of frame
-	Key        uint32 // masking key; the low byte comes first on the wire
+	Fin        bool // the last frame of its message
+	Compressed bool // RSV1: the first frame of a compressed message (RFC 7692)
+	Masked     bool // the payload is masked with Key
+	Opcode     Opcode
+	Key        uint32 // masking key, in little-endian byte order
 	Length     int64  // length of the payload in bytes, never negative
 }
 
-// AppendHeader appends the wire form of h to dst, with the shortest encoding
-// of the length.
+// AppendHeader appends the encoded header to dst, with the shortest encoding of the
+// length.
 func AppendHeader(dst []byte, h Header) []byte {
 	first, mask := byte(h.Opcode), byte(0)
 	if h.Fin {
@@ -90,27 +90,27 @@ func AppendHeader(dst []byte, h Header) []byte {
 	return dst
 }
 
-// A Decoder reads the headers of one direction of a connection and holds them
-// to every rule that a header alone can break. Its zero value reads what a
-// server sends when no extension was agreed on.
+// A Decoder decodes the frame headers of one direction of a connection. It checks
+// every rule of the protocol that depends on headers only. The zero value decodes
+// frames of a server, without extensions. A Decoder is not safe for concurrent use.
 type Decoder struct {
-	// Masked is set to read frames of a client, which must be masked. Those
-	// of a server must not be.
+	// Masked reports whether frames must be masked. Frames of a client must
+	// be, frames of a server must not be.
 	Masked bool
 
-	// Compression is set if permessage-deflate was agreed on. It allows RSV1
-	// on the first frame of a message.
+	// Compression reports whether permessage-deflate was negotiated. It allows
+	// RSV1 in the first frame of a message.
 	Compression bool
 
-	inMessage bool // a data frame without FIN has been read, its last not yet
+	inMessage bool // the current message continues in another data frame
 }
 
-// Next decodes the header at the start of b and returns it with its size in
-// bytes. If b ends before the header does, size is the number of bytes needed
-// to go on, which is more than len(b), and the decoder's state is unchanged.
+// Next decodes the header at the start of b, and returns it with its size in bytes.
+// If b contains only a part of the header, size is the number of bytes that Next
+// needs, which is greater than len(b), and the state of d is unchanged.
 //
-// An error is an [*Error] that holds the close code to fail the connection
-// with. It is reported as soon as the bytes present prove it.
+// If the header violates the protocol, the error is an [*Error] with the close code
+// to send. Next returns it even if b contains only the part that proves it.
 func (d *Decoder) Next(b []byte) (h Header, size int, err error) {
 	if len(b) < 2 {
 		return Header{}, 2, nil
@@ -124,7 +124,7 @@ func (d *Decoder) Next(b []byte) (h Header, size int, err error) {
 	}
 	size = n
 	if len(b) >= n && b[1]&maskBit != 0 {
-		size += 4 // asked for only now, so that a bad length shows early
+		size += 4 // not before, so that an invalid length is reported first
 	}
 	if len(b) < size {
 		return Header{}, size, nil
@@ -145,8 +145,8 @@ func (d *Decoder) Next(b []byte) (h Header, size int, err error) {
 	return h, size, nil
 }
 
-// check holds the first two bytes of a header to the rules of RFC 6455,
-// sections 5.1, 5.2, 5.4 and 5.5.
+// check checks the first two bytes of a header by RFC 6455, sections 5.1, 5.2, 5.4
+// and 5.5.
 func (d *Decoder) check(first, second byte) error {
 	op := Opcode(first & 0xF)
 	rsv := first & rsvBits
@@ -174,9 +174,9 @@ func (d *Decoder) check(first, second byte) error {
 	return nil
 }
 
-// payloadLength reads the length of the payload, which must be in the shortest
-// form, and returns the size of the header up to its end. Without all of its
-// bytes in b, length is not set.
+// payloadLength decodes the length of the payload, which must have the shortest
+// encoding. The size is that of the header up to the end of the length. If b is
+// shorter, length is 0.
 func payloadLength(b []byte) (length int64, size int, err error) {
 	switch short := b[1] &^ maskBit; short {
 	case length16:

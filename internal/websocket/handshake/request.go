@@ -117,7 +117,7 @@ func sameOrigin(r *http.Request) bool {
 }
 
 // chooseProtocol returns the first of the server's subprotocols that the
-// client offers, or "" if there is none.
+// client offers, or "".
 func chooseProtocol(r *http.Request, protocols []string) string {
 	for _, protocol := range protocols {
 		for offered := range header.List(r.Header[fieldProtocol]) {

@@ -149,8 +149,8 @@ func withoutQuotes(s, replacement string) string {
 	return s[:first] + replacement + s[last+1:]
 }
 
-// joinErrors returns one error for all that are not nil, or nil if there are
-// none. Unlike errors.Join, it keeps their texts on one line.
+// joinErrors returns one error that wraps all errors that are not nil, or nil if all
+// are. Unlike errors.Join, it puts their texts on one line.
 func joinErrors(errs []error) error {
 	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	if len(errs) == 0 {
