@@ -13,20 +13,20 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// An app is the application on a free port.
+// An app is the running application.
 type app struct {
 	*httptest.Server
 	board *board.Board
 }
 
-// threeTasks is what most tests find on the board.
+// threeTasks are the tasks on the board in most tests.
 var threeTasks = []board.Draft{
 	{Title: "beta", Description: "second", Status: board.Done},
 	{Title: "alpha", Description: "first"},
 	{Title: "gamma", Description: "third", Status: board.Doing},
 }
 
-// The same tasks as the API shows them.
+// The same tasks in responses of the API.
 const (
 	beta  = `{"id":1,"title":"beta","description":"second","status":"done","version":1,"created_at":"T","updated_at":"T"}`
 	alpha = `{"id":2,"title":"alpha","description":"first","status":"todo","version":1,"created_at":"T","updated_at":"T"}`

@@ -8,35 +8,35 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
 )
 
-// keptMessages is how far back the chat remembers.
+// keptMessages is the number of messages that the chat keeps.
 const keptMessages = 200
 
-// What a chat connection may take: bytes in a message, time to write one, and
-// silence. Its client answers the pings that come with every heartbeat, so one
-// that is silent for three of them is gone.
+// Limits of a chat connection. The server sends a ping with every heartbeat. If
+// the client sends nothing for three of them, not even a pong, it has
+// disconnected.
 const (
-	maxChatMessage = 8 << 10
-	chatWriteTime  = 10 * time.Second
-	chatSilence    = 3 * heartbeat
+	maxChatMessage   = 8 << 10 // bytes
+	chatWriteTimeout = 10 * time.Second
+	chatReadTimeout  = 3 * heartbeat
 )
 
-// A saying is what clients send:
+// A clientMessage is a message that a client sends:
 //
 //	{"type":"say","id":"…","text":"…"}  says something
-//	{"type":"name","name":"…"}          changes the name
-type saying struct {
+//	{"type":"name","name":"…"}          changes the client's name
+type clientMessage struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`
 	Text string `json:"text"`
 	Name string `json:"name"`
 }
 
-// A telling is what clients get:
+// A serverMessage is a message that a client receives:
 //
-//	{"type":"message","at":"…","message":{…}}  somebody has said this
-//	{"type":"people","people":["…"]}           who is there; also the heartbeat
-//	{"type":"refused","id":"…","error":"…"}    what the client sent is not accepted
-type telling struct {
+//	{"type":"message","at":"…","message":{…}}  somebody has said something
+//	{"type":"people","people":["…"]}           who is in the room; also the heartbeat
+//	{"type":"refused","id":"…","error":"…"}    the client's message was not accepted
+type serverMessage struct {
 	Type    string        `json:"type"`
 	At      string        `json:"at,omitempty"`
 	Message *room.Message `json:"message,omitempty"`
@@ -48,16 +48,16 @@ type telling struct {
 // chatHandler connects browsers to the chat room by WebSocket.
 type chatHandler struct {
 	room     *room.Room
-	upgrader http.Upgrader // its origin check keeps other websites out
+	upgrader http.Upgrader // rejects other origins by default
 }
 
-// join is the life of one connection:
+// join serves one connection:
 //
 //	GET /api/chat?name=Ada&seen=…
 //
-// A client that reconnects says which message it has seen last, as the "at" of
-// it, and gets those after. One that has seen none, or has been away for too
-// long, gets all that are kept.
+// A client that reconnects sends the "at" of the last message that it has seen,
+// and receives the messages after it. If it has seen none, or if it was away for
+// too long, it receives all messages that are kept.
 func (h *chatHandler) join(w http.ResponseWriter, r *http.Request) {
 	seat, err := h.room.Enter(http.QueryParam(r, "name"))
 	if err != nil {
@@ -67,33 +67,31 @@ func (h *chatHandler) join(w http.ResponseWriter, r *http.Request) {
 	defer seat.Leave()
 	conn, err := h.upgrader.Upgrade(w, r)
 	if err != nil {
-		return // the request is answered
+		return // Upgrade has responded
 	}
 	defer conn.Close()
 
-	gone := make(chan struct{})
+	disconnected := make(chan struct{})
 	go func() {
-		defer close(gone)
-		listen(conn, seat)
+		defer close(disconnected)
+		receive(conn, seat)
 	}()
-	h.tell(conn, http.QueryParam(r, "seen"), gone)
-	// A client that stopped reading cannot be said goodbye to properly; closing
-	// ends the reading goroutine too, which must not outlive the handler.
-	_ = conn.Close() // nobody is left to tell
-	<-gone
+	h.send(conn, http.QueryParam(r, "seen"), disconnected)
+	// Closing the connection also ends the goroutine, which must not outlive
+	// the handler.
+	_ = conn.Close() // fails if the client has disconnected or does not read
+	<-disconnected
 }
 
-// listen takes what the client sends, until it is gone. Closing the connection
-// ends it.
-func listen(conn *http.Conn, seat *room.Seat) {
+// receive handles the client's messages until the connection is closed.
+func receive(conn *http.Conn, seat *room.Seat) {
 	conn.SetMaxMessageSize(maxChatMessage)
-	alive := func([]byte) error { return conn.SetReadDeadline(time.Now().Add(chatSilence)) }
-	conn.SetPongHandler(alive)
-	for alive(nil) == nil {
-		var said saying
+	extendDeadline := func([]byte) error { return conn.SetReadDeadline(time.Now().Add(chatReadTimeout)) }
+	conn.SetPongHandler(extendDeadline)
+	for extendDeadline(nil) == nil {
+		var said clientMessage
 		if conn.ReadJSON(&said) != nil {
-			// Gone, or no client of ours: both end here.
-			return
+			return // disconnected, or not a client of this chat
 		}
 		var err error
 		switch said.Type {
@@ -103,18 +101,18 @@ func listen(conn *http.Conn, seat *room.Seat) {
 			err = seat.Rename(said.Name)
 		}
 		if refusal, refused := errors.AsType[room.Refusal](err); refused {
-			if write(conn, telling{Type: "refused", ID: said.ID, Error: refusal.Error()}) != nil {
+			if write(conn, serverMessage{Type: "refused", ID: said.ID, Error: refusal.Error()}) != nil {
 				return
 			}
 		}
 	}
 }
 
-// tell sends the client what happens in the room, until it is gone.
-func (h *chatHandler) tell(conn *http.Conn, seen string, gone <-chan struct{}) {
+// send sends the room's messages to the client until it disconnects.
+func (h *chatHandler) send(conn *http.Conn, seen string, disconnected <-chan struct{}) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	var present <-chan struct{} // closed when who is there is not what was told
+	var peopleChanged <-chan struct{} // nil if the list of people has to be sent
 	for {
 		entries, said, ok := h.room.Messages().After(seen)
 		if !ok {
@@ -122,37 +120,36 @@ func (h *chatHandler) tell(conn *http.Conn, seen string, gone <-chan struct{}) {
 			continue
 		}
 		for _, entry := range entries {
-			if write(conn, telling{Type: "message", At: entry.ID, Message: &entry.Value}) != nil {
+			if write(conn, serverMessage{Type: "message", At: entry.ID, Message: &entry.Value}) != nil {
 				return
 			}
 			seen = entry.ID
 		}
-		if present == nil {
+		if peopleChanged == nil {
 			var people []string
-			people, present = h.room.People()
-			if write(conn, telling{Type: "people", People: people}) != nil {
+			people, peopleChanged = h.room.People()
+			if write(conn, serverMessage{Type: "people", People: people}) != nil {
 				return
 			}
 		}
 		select {
 		case <-said:
-		case <-present:
-			present = nil
+		case <-peopleChanged:
+			peopleChanged = nil
 		case <-beat.C:
-			present = nil // told again, for the client to see that we are here
+			peopleChanged = nil // send the list as a heartbeat
 			if conn.WritePing(nil) != nil {
 				return
 			}
-		case <-gone:
+		case <-disconnected:
 			return
 		}
 	}
 }
 
-// write sends one message, in bounded time: a client that does not read is left
-// to reconnect.
-func write(conn *http.Conn, message telling) error {
-	if err := conn.SetWriteDeadline(time.Now().Add(chatWriteTime)); err != nil {
+// write sends one message. It fails if the client does not read in time.
+func write(conn *http.Conn, message serverMessage) error {
+	if err := conn.SetWriteDeadline(time.Now().Add(chatWriteTimeout)); err != nil {
 		return err
 	}
 	return conn.WriteJSON(message)

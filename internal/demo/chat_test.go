@@ -18,7 +18,7 @@ import (
 type guest struct {
 	t    *testing.T
 	conn *http.Conn
-	seen string // at of the last message
+	seen string // At of the last message
 }
 
 // join connects a guest to the chat.
@@ -39,16 +39,16 @@ func (a app) join(t *testing.T, name, seen string) *guest {
 // say sends a message.
 func (g *guest) say(id, text string) {
 	g.t.Helper()
-	if err := g.conn.WriteJSON(saying{Type: "say", ID: id, Text: text}); err != nil {
+	if err := g.conn.WriteJSON(clientMessage{Type: "say", ID: id, Text: text}); err != nil {
 		g.t.Fatal(err)
 	}
 }
 
-// next returns what the guest is told next, of one type.
-func (g *guest) next(kind string) telling {
+// next returns the next message of a type, and skips others.
+func (g *guest) next(kind string) serverMessage {
 	g.t.Helper()
 	for {
-		var told telling
+		var told serverMessage
 		if err := g.conn.ReadJSON(&told); err != nil {
 			g.t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func (g *guest) next(kind string) telling {
 	}
 }
 
-// hears checks the next message.
+// hears checks the next message of the chat.
 func (g *guest) hears(want string) {
 	g.t.Helper()
 	told := g.next("message")
@@ -68,7 +68,7 @@ func (g *guest) hears(want string) {
 	g.seen = told.At
 }
 
-// sees waits until the guest has been told that these are there.
+// sees waits until the guest has received this list of people.
 func (g *guest) sees(people ...string) {
 	g.t.Helper()
 	for !slices.Equal(g.next("people").People, people) {
@@ -86,7 +86,7 @@ func TestChat(t *testing.T) {
 	bea.hears("Ann: hello")
 	ann.hears("Ann: hello")
 
-	if err := bea.conn.WriteJSON(saying{Type: "name", Name: "Cleo"}); err != nil {
+	if err := bea.conn.WriteJSON(clientMessage{Type: "name", Name: "Cleo"}); err != nil {
 		t.Fatal(err)
 	}
 	ann.sees("Ann", "Cleo")
@@ -106,7 +106,7 @@ func TestReconnectingGuestHearsWhatItMissed(t *testing.T) {
 		t.Error(err)
 	}
 	ann.say("2", "two")
-	ann.say("2", "two") // sent again, said once
+	ann.say("2", "two") // sent again, but received once
 	ann.say("3", "three")
 	ann.hears("Ann: one")
 	ann.hears("Ann: two")
@@ -151,7 +151,7 @@ func TestChatRefuses(t *testing.T) {
 	}
 }
 
-// Messages pass unchanged, whatever is in them.
+// Messages are not changed, whatever characters they contain.
 func TestChatKeepsTextAsItIs(t *testing.T) {
 	t.Parallel()
 	a := startApp(t)

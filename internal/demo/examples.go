@@ -2,18 +2,18 @@ package main
 
 import "github.com/stanza-go/framework/pkg/http"
 
-// An example is a command that shows something of the application.
+// An example is a command that shows a feature of the application.
 type example struct {
 	Does    string `json:"does"`
 	Command string `json:"command"`
 }
 
-// listExamples answers with what to try on a command line.
+// listExamples responds with all examples.
 func listExamples(w http.ResponseWriter, r *http.Request) {
 	http.WriteJSON(w, http.StatusOK, map[string][]example{"examples": examples("http://" + r.Host)})
 }
 
-// examples returns what to try with the application at the base URL.
+// examples returns commands for the application at the base URL.
 func examples(base string) []example {
 	return []example{
 		{"list tasks, page by page", `curl '` + base + `/api/tasks?sort=title&order=desc&limit=2&offset=2'`},

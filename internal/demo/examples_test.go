@@ -36,8 +36,8 @@ func TestExamplesAreListed(t *testing.T) {
 	}
 }
 
-// What the user is told to try does what it says: each command runs, in order,
-// on a board as the program seeds it.
+// Each example does what its text says. The commands run in order, on a board with
+// the first tasks.
 func TestExamplesRunInAShell(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"sh", "curl"} {
@@ -61,7 +61,7 @@ func TestExamplesRunInAShell(t *testing.T) {
 	dir := t.TempDir()
 	for _, example := range examples(server.URL) {
 		if example.Does == "watch the board live" {
-			continue // it does not end; TestStream watches the board
+			continue // it does not end; see TestStream
 		}
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", example.Command+` -s -w '\n%{http_code}'`)
 		cmd.Dir = dir

@@ -9,28 +9,28 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/demo/feed"
 )
 
-// How long browsers wait before they reconnect, and how long a stream may be
-// silent: proxies take silent connections for dead ones.
 const (
+	// reconnectAfter is how long browsers wait before they reconnect.
 	reconnectAfter = time.Second
-	heartbeat      = 20 * time.Second
+	// heartbeat is the longest time that a stream or a chat connection is
+	// silent. Proxies close connections that are silent for too long.
+	heartbeat = 20 * time.Second
 )
 
-// events streams what happens to the board:
+// events streams the changes of the board:
 //
-//	event: board    data: every task, in place of all that the client has
+//	event: board    data: all tasks, which replace those the client has
 //	event: saved    data: one task, new or changed
-//	event: deleted  data: the ids of tasks that are gone
+//	event: deleted  data: the ids of deleted tasks
 //
-// A client that reconnects goes on after the last event it has seen. If it has
-// seen none, or too much has happened since, or the server has been restarted,
-// it gets the whole board first. Since the log waits for nobody, a client that
-// does not read costs one goroutine until its write deadline, and other clients
-// nothing.
+// A client that reconnects continues after the last event that it has seen. If
+// it has seen none, if it has missed too many changes, or if the server was
+// restarted, it gets the whole board first. A client that does not read costs
+// one goroutine until the write timeout, and does not affect other clients.
 func (h taskHandlers) events(w http.ResponseWriter, r *http.Request) {
 	stream := http.NewSSEWriter(w)
 	if stream.Retry(int(reconnectAfter.Milliseconds())) != nil {
-		return // the client is gone, and so it is below
+		return // the client has disconnected; likewise below
 	}
 	silence := time.NewTicker(heartbeat)
 	defer silence.Stop()
@@ -66,9 +66,9 @@ func (h taskHandlers) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// lastSeen returns the id of the last event that a client has seen. Browsers
-// send the header when they reconnect by themselves; a page that opens a stream
-// anew cannot, and puts the id into the query.
+// lastSeen returns the id of the last event that the client has seen. When
+// browsers reconnect, they send it in a header. A script that opens a new stream
+// cannot set the header, so it sends the id in the query.
 func lastSeen(r *http.Request) string {
 	if id := http.LastEventID(r); id != "" {
 		return id
@@ -76,7 +76,7 @@ func lastSeen(r *http.Request) string {
 	return http.QueryParam(r, "seen")
 }
 
-// sendChange sends one change of the board.
+// sendChange sends a change of the board as an event.
 func sendChange(stream *http.SSEWriter, entry feed.Entry[board.Change]) error {
 	if saved := entry.Value.Saved; saved != nil {
 		return sendJSON(stream, entry.ID, "saved", saved)

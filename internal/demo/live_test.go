@@ -14,17 +14,17 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// An event is one event of a stream, as a client reads it.
+// An event is one event of a stream.
 type event struct{ id, name, data string }
 
-// stream reads the board's events.
+// A stream reads the board's events.
 type stream struct {
 	t      *testing.T
 	lines  *bufio.Scanner
 	cancel context.CancelFunc
 }
 
-// follow opens the stream of events after the one with that id.
+// follow opens the stream of events after the one with the id seen.
 func (a app) follow(t *testing.T, query, lastEventID string) stream {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
@@ -132,7 +132,7 @@ func TestStreamBeginsAnewWhereItCannotGoOn(t *testing.T) {
 	seen := s.next().id
 	s.cancel()
 	title := "again"
-	for range 300 { // more than are kept
+	for range 300 { // more changes than the board keeps
 		if _, err := a.board.Update(1, board.Edit{Title: &title}); err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestStreamBeginsAnewWhereItCannotGoOn(t *testing.T) {
 	again := a.follow(t, "", seen)
 	var tasks []board.Task
 	got := again.next()
-	// The times were taken out.
+	// The times have been removed.
 	data := strings.ReplaceAll(got.data, `"T"`, `"2026-01-01T00:00:00Z"`)
 	if err := json.Unmarshal([]byte(data), &tasks); err != nil || got.name != "board" {
 		t.Fatalf("%+v: %v", got, err)
@@ -152,15 +152,15 @@ func TestStreamBeginsAnewWhereItCannotGoOn(t *testing.T) {
 	again.want("deleted", "[1]")
 }
 
-// A client that reads nothing does not keep the board from changing, nor others
-// from hearing of it; and when it reads at last, it ends up with the same board.
+// A client that does not read delays neither the board nor other clients. When it
+// reads again, it gets the same board as they.
 func TestStalledStreamHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	a := startApp(t, threeTasks...)
 	stalled, lively := a.follow(t, "", ""), a.follow(t, "", "")
 	lively.next()
 	long := strings.Repeat("x", board.MaxDescription)
-	const changes = 3000 // some 6 MB, more than sockets buffer
+	const changes = 3000 // about 6 MB, more than sockets buffer
 	for n := range changes {
 		title := fmt.Sprint(n)
 		if _, err := a.board.Update(1, board.Edit{Title: &title, Description: &long}); err != nil {
@@ -208,7 +208,7 @@ func TestFilesAreRevalidated(t *testing.T) {
 	}
 }
 
-// Every module that a file imports is there: a wrong name would leave the page
+// Every module that a file imports exists. With a wrong name, the page would be
 // empty.
 func TestModulesExist(t *testing.T) {
 	t.Parallel()

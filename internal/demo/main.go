@@ -1,17 +1,16 @@
-// Command demo is a small but whole application on package http: a task board
-// that is live in every browser that has it open, with a JSON API, a chat and a
-// dashboard of its own metrics.
+// Command demo is a small but complete application that uses package http: a
+// task board that updates live in every browser, with a JSON API, a chat, and a
+// dashboard of the application's own metrics.
 //
 //	go run ./internal/demo
 //
-// It prints its address and what to try, and serves until Ctrl-C. Tasks and
-// messages live in memory only.
+// It prints its address and some commands to try, and runs until Ctrl-C. Tasks
+// and messages are kept in memory only.
 //
-// Start reading in routes.go, which says what is served where. The handlers of
-// the API are in tasks.go, the stream of events that keeps the pages up to date
-// in live.go, the chat's connections in chat.go, and the page itself in the
-// folder web. What a real application would replace with a database is in the
-// packages board and room.
+// Start reading in routes.go, which lists all routes. tasks.go has the handlers
+// of the API, live.go the event stream that keeps the pages up to date, chat.go
+// the chat's connections, and the folder web the page. A real application would
+// replace the packages board and room by a database.
 package main
 
 import (
@@ -28,15 +27,15 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
 )
 
-// capacity is how many tasks the board holds. With texts of the greatest
-// length they take about 9 MB.
+// capacity is the maximum number of tasks on the board. With texts of maximum
+// length, they take about 9 MB.
 const capacity = 1000
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("demo: ")
 	addr := flag.String("addr", "127.0.0.1:8080", "`address` to serve at; port 0 means any free port")
-	verbose := flag.Bool("v", false, "log every request to standard error, not errors only")
+	verbose := flag.Bool("v", false, "log all requests to standard error, not only errors")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		log.Printf("unexpected argument %q", flag.Arg(0))
@@ -48,8 +47,7 @@ func main() {
 	}
 }
 
-// newLogger returns the logger for requests and what happens while they are
-// served.
+// newLogger returns the logger for requests.
 func newLogger(verbose bool) *slog.Logger {
 	level := slog.LevelWarn
 	if verbose {
@@ -58,15 +56,14 @@ func newLogger(verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// run serves the application at addr until ctx ends or the process is told to
-// stop. It tells on out where and when.
+// run serves the application at addr until ctx ends or the process receives a
+// signal to stop. It prints to out when it starts and stops.
 func run(ctx context.Context, addr string, out *log.Logger, logger *slog.Logger) error {
 	tasks := board.New(capacity)
 	if err := seed(tasks); err != nil {
 		return fmt.Errorf("first tasks: %w", err)
 	}
-	// With a listener of its own the program knows the address, even of port 0,
-	// before it serves.
+	// A listener provides the address before the server starts, even for port 0.
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return fmt.Errorf("%w\nChoose another address, for example -addr 127.0.0.1:0 for any free port", err)
@@ -81,13 +78,13 @@ func run(ctx context.Context, addr string, out *log.Logger, logger *slog.Logger)
 	return nil
 }
 
-// seed puts the first tasks on the board.
+// seed adds the first tasks to the board.
 func seed(tasks *board.Board) error {
 	for _, draft := range []board.Draft{
-		{Title: "Read routes.go", Description: "It says what is served where.", Status: board.Doing},
-		{Title: "Create a task", Description: "Here, or with a command from the page of routes."},
-		{Title: "Open the board in a second window", Description: "What you change in one appears in the other at once."},
-		{Title: "Stop the server and start it again", Description: "Open pages notice, wait and catch up by themselves."},
+		{Title: "Read routes.go", Description: "It lists all routes.", Status: board.Doing},
+		{Title: "Create a task", Description: "Here, or with a command from the Routes page."},
+		{Title: "Open the board in a second window", Description: "Changes in one window appear in the other at once."},
+		{Title: "Stop the server and start it again", Description: "Open pages notice, wait, and catch up automatically."},
 		{Title: "Start the demo", Status: board.Done},
 	} {
 		if _, err := tasks.Add(draft); err != nil {
@@ -97,8 +94,8 @@ func seed(tasks *board.Board) error {
 	return nil
 }
 
-// baseURL returns the URL of a server that listens at addr, one that works in a
-// browser on the same machine.
+// baseURL returns the URL of a server that listens at addr, for a browser on the
+// same machine.
 func baseURL(addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
@@ -110,10 +107,10 @@ func baseURL(addr net.Addr) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// announce tells the user where the application is and what to try.
+// announce prints the application's address and some commands to try.
 func announce(out *log.Logger, base string) {
 	out.Printf("Task board at %s (Ctrl-C stops it)\n", base)
-	out.Print("\nOpen it in two windows: what you change in one appears in the other.\n" +
+	out.Print("\nOpen it in two windows: changes in one appear in the other.\n" +
 		"Or, from another terminal:\n\n")
 	for _, example := range examples(base) {
 		out.Printf("  %-26s %s", example.Does, example.Command)

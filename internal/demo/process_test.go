@@ -22,7 +22,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// These tests run the program as a user does: as a process of its own.
+// These tests run the program as a process, as a user does.
 func TestProcess(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -42,7 +42,7 @@ func TestProcess(t *testing.T) {
 	})
 }
 
-// testGracefulStop sends the signal while a request is half sent.
+// testGracefulStop sends the signal while a request is being sent.
 func testGracefulStop(t *testing.T, program string, signal os.Signal) {
 	p := start(t, program, "-addr", "127.0.0.1:0")
 	body := `{"title":"Outlive the server","status":"done"}`
@@ -77,7 +77,7 @@ func testTakenPort(t *testing.T, program string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = taken.Close() }) // nothing to do about it
+	t.Cleanup(func() { _ = taken.Close() }) // the test is over
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), program, "-addr", taken.Addr().String())
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -92,17 +92,17 @@ func testTakenPort(t *testing.T, program string) {
 	}
 }
 
-// A process is the running program.
+// A process is a running program.
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	addr   string // where it serves
+	addr   string
 	stdout *bufio.Reader
 	stderr *bytes.Buffer
 }
 
-// start runs the program and waits until it has printed its address. The end of
-// the test kills it, and so does the end of patience.
+// start runs the program and waits until it has printed its address. The program
+// is killed when the test ends, or after [testkit.Patience].
 func start(t *testing.T, program string, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
@@ -129,8 +129,8 @@ func start(t *testing.T, program string, args ...string) *process {
 	return p
 }
 
-// wait waits for the process to end by itself. It returns what start has left
-// of its output, and its exit status, which is -1 if a signal has killed it.
+// wait waits for the process to exit. It returns the output after the first line,
+// and the exit status, which is -1 if a signal has killed the process.
 func (p *process) wait() (stdout, stderr string, status int) {
 	p.t.Helper()
 	rest, err := io.ReadAll(p.stdout)
@@ -143,15 +143,15 @@ func (p *process) wait() (stdout, stderr string, status int) {
 	return string(rest), p.stderr.String(), p.cmd.ProcessState.ExitCode()
 }
 
-// A slowRequest is a POST request whose body is sent piece by piece.
+// A slowRequest is a POST request whose body is sent in pieces.
 type slowRequest struct {
 	t      *testing.T
 	conn   net.Conn
 	reader *bufio.Reader
 }
 
-// openRequest sends the head of a request, and returns when the handler waits
-// for the body: net/http sends "100 Continue" once a handler reads.
+// openRequest sends the header of a request, and returns when the handler waits
+// for the body. net/http sends "100 Continue" when the handler starts to read.
 func openRequest(t *testing.T, addr, path string, length int) *slowRequest {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -180,8 +180,8 @@ func (s *slowRequest) send(piece string) {
 	}
 }
 
-// response returns the whole response, and checks that the server then closes
-// the connection.
+// response returns the response, and checks that the server closes the connection
+// after it.
 func (s *slowRequest) response() (res *http.Response, body string) {
 	s.t.Helper()
 	res, err := http.ReadResponse(s.reader, nil)
@@ -199,7 +199,7 @@ func (s *slowRequest) response() (res *http.Response, body string) {
 	return res, string(read)
 }
 
-// waitUntilRefused dials addr until nobody listens there any more.
+// waitUntilRefused dials addr until connections are refused.
 func waitUntilRefused(t *testing.T, addr string) {
 	t.Helper()
 	deadline := time.After(testkit.Patience)
@@ -211,7 +211,7 @@ func waitUntilRefused(t *testing.T, addr string) {
 			return
 		}
 		if err == nil {
-			_ = conn.Close() // it was accepted just before the end
+			_ = conn.Close() // accepted before the server closed its listener
 		}
 		select {
 		case <-again.C:

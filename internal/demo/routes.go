@@ -10,32 +10,31 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
 )
 
-// web is the single-page application: what is in the folder is what browsers
-// get, nothing is built.
+// web is the single-page application. Browsers get the files as they are; there
+// is no build step.
 //
 //go:embed web
 var web embed.FS
 
-// contentPolicy lets the page load what comes from here and nothing else, run
-// no script and apply no style that stands in the markup, and never turn a
-// string into markup.
+// contentPolicy allows the page to load files from this server only. It forbids
+// scripts and styles inside the markup, and turning strings into markup.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-// A client may change the board so many times in so long.
+// Each client may change the board writeLimit times per writeWindow.
 const (
 	writeLimit  = 30
 	writeWindow = 10 * time.Second
 )
 
-// newRouter returns the application: everything it serves, in one place.
+// newRouter returns the application's router, with all routes.
 func newRouter(tasks *board.Board, chat *room.Room, logger *slog.Logger) *http.Router {
 	router := http.NewRouter()
 	metrics := http.NewMetrics()
 	useChain(router, metrics, logger)
 
-	// The page. Paths without a file are routes of the page's own, such as
-	// /tasks/7, and get index.html.
+	// The page. Paths without a file get index.html: they are routes of the
+	// single-page application, for example /tasks/7.
 	router.Handle("GET /{path...}", revalidate(http.Static(web)))
 	router.HandleFunc("GET /health", health)
 	router.HandleFunc("GET /metrics", http.PrometheusHandler(func() []http.PrometheusMetric {
@@ -73,8 +72,7 @@ func newRouter(tasks *board.Board, chat *room.Room, logger *slog.Logger) *http.R
 	return router
 }
 
-// useChain puts the whole chain of middleware around the router, each in the
-// place that its documentation gives it.
+// useChain adds all middleware to the router, in the documented order.
 func useChain(router *http.Router, metrics *http.Metrics, logger *slog.Logger) {
 	router.Use(http.RequestID(http.RequestIDConfig{}))
 	router.Use(metrics.Middleware())
@@ -83,15 +81,15 @@ func useChain(router *http.Router, metrics *http.Metrics, logger *slog.Logger) {
 	router.Use(http.ETag(http.ETagConfig{}))
 	router.Use(http.SecureHeaders(http.SecureHeadersConfig{ContentSecurityPolicy: contentPolicy}))
 	router.Use(http.MaxBody(2 << 20))
-	router.Use(http.CORS(http.CORSConfig{})) // pages of no other origin
+	router.Use(http.CORS(http.CORSConfig{})) // allows no other origin
 	router.Use(http.Recovery(func(recovered any, stack []byte) {
 		logger.Error("panic", "value", recovered, "stack", string(stack))
 	}))
 }
 
-// revalidate has browsers ask whether a file of the page has changed before
-// they use it again. The names of the files do not tell, since no build step
-// puts a hash into them; Static's ETags make the asking cheap.
+// revalidate makes browsers check whether a file of the page has changed before
+// they use it again. Since there is no build step, the names of the files
+// contain no hash. Static's ETags make the check cheap.
 func revalidate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")
@@ -99,13 +97,13 @@ func revalidate(next http.Handler) http.Handler {
 	})
 }
 
-// health answers probes: whoever can read it knows that the server serves.
+// health responds to health checks.
 func health(w http.ResponseWriter, _ *http.Request) {
 	http.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// work takes as many milliseconds as the request asks for, up to a second: the
-// dashboard has something to show then.
+// work waits for the requested number of milliseconds, up to 1000, before it
+// responds, so that the dashboard has something to show.
 func work(w http.ResponseWriter, r *http.Request) {
 	ms := min(max(http.QueryParamInt(r, "ms", 50), 0), 1000)
 	done := time.NewTimer(time.Duration(ms) * time.Millisecond)
@@ -117,14 +115,14 @@ func work(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// notFound answers for what the API does not have.
+// notFound responds to requests that match no route of the API.
 func notFound(w http.ResponseWriter, _ *http.Request) {
 	http.WriteError(w, http.StatusNotFound, "not found")
 }
 
-// sameOrigin keeps other websites from changing the board through the browser
-// of somebody who has it open. What has the shape func(Handler) Handler is
-// middleware; this one comes with net/http.
+// sameOrigin prevents other websites from changing the board through the browser
+// of a user who has it open. Any func(Handler) Handler is middleware; this one
+// is part of net/http.
 func sameOrigin() http.Middleware {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -133,7 +131,7 @@ func sameOrigin() http.Middleware {
 	return protection.Handler
 }
 
-// listRoutes answers with all routes of the application.
+// listRoutes responds with all routes of the application.
 func listRoutes(w http.ResponseWriter, router *http.Router) {
 	type entry struct {
 		Method string `json:"method"`

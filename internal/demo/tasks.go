@@ -11,7 +11,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
 )
 
-// How many tasks one request may be about.
+// The numbers of tasks in one request or response.
 const (
 	defaultPage = 20
 	maxPage     = 100
@@ -20,15 +20,15 @@ const (
 
 // taskHandlers are the endpoints below /api/tasks. Their errors are:
 //
-//	400  a request that cannot be understood: the id, the filter, the JSON
-//	404  no task has that id
+//	400  the request cannot be parsed: its id, its filter or its JSON
+//	404  no task has the id
 //	409  the board is full, or the task has changed since the client read it
-//	422  a request that is understood but not acceptable: no title, say
+//	422  the request is not acceptable; for example, a task has no title
 type taskHandlers struct {
 	board *board.Board
 }
 
-// list answers with one page of the tasks:
+// list responds with a page of the tasks:
 //
 //	GET /api/tasks?status=todo&sort=title&order=asc&limit=20&offset=0
 func (h taskHandlers) list(w http.ResponseWriter, r *http.Request) {
@@ -42,7 +42,7 @@ func (h taskHandlers) list(w http.ResponseWriter, r *http.Request) {
 	http.PaginatedResponse(w, "tasks", tasks, total)
 }
 
-// create puts a new task on the board.
+// create adds a new task to the board.
 func (h taskHandlers) create(w http.ResponseWriter, r *http.Request) {
 	var draft board.Draft
 	if !http.BindJSON(w, r, &draft) {
@@ -57,7 +57,7 @@ func (h taskHandlers) create(w http.ResponseWriter, r *http.Request) {
 	http.WriteJSON(w, http.StatusCreated, task)
 }
 
-// read answers with one task.
+// read responds with one task.
 func (h taskHandlers) read(w http.ResponseWriter, r *http.Request) {
 	id, ok := taskID(w, r)
 	if !ok {
@@ -71,8 +71,8 @@ func (h taskHandlers) read(w http.ResponseWriter, r *http.Request) {
 	http.WriteJSON(w, http.StatusOK, task)
 }
 
-// replace sets all of a task's content: a field that is left out gets the value
-// that it has in a new task.
+// replace sets all fields of a task. If the request does not have a field, it
+// gets the value that it has in a new task.
 func (h taskHandlers) replace(w http.ResponseWriter, r *http.Request) {
 	id, ok := taskID(w, r)
 	if !ok {
@@ -93,7 +93,7 @@ func (h taskHandlers) replace(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// edit changes what the request names of a task and leaves the rest.
+// edit changes the fields of a task that the request has.
 func (h taskHandlers) edit(w http.ResponseWriter, r *http.Request) {
 	id, ok := taskID(w, r)
 	if !ok {
@@ -110,7 +110,7 @@ func (h taskHandlers) edit(w http.ResponseWriter, r *http.Request) {
 	h.update(w, r, id, edit)
 }
 
-// update applies an edit and answers with the task as it is then.
+// update applies an edit and responds with the changed task.
 func (h taskHandlers) update(w http.ResponseWriter, r *http.Request, id int64, edit board.Edit) {
 	task, err := h.board.Update(id, edit)
 	if err != nil {
@@ -133,8 +133,8 @@ func (h taskHandlers) delete(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// bulkDelete removes several tasks at once. Ids without a task are no error,
-// so that the request may be repeated; the answer lists them.
+// bulkDelete removes several tasks at once. It ignores ids without a task, so
+// that the request can be repeated; the response lists them.
 func (h taskHandlers) bulkDelete(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		IDs []int64 `json:"ids"`
@@ -146,7 +146,7 @@ func (h taskHandlers) bulkDelete(w http.ResponseWriter, r *http.Request) {
 	http.WriteJSON(w, http.StatusOK, map[string][]int64{"deleted": deleted, "missing": missing})
 }
 
-// export sends the whole board, or the tasks of one status, as a CSV file.
+// export responds with all tasks, or those with one status, as a CSV file.
 func (h taskHandlers) export(w http.ResponseWriter, r *http.Request) {
 	query, ok := taskQuery(w, r)
 	if !ok {
@@ -171,8 +171,8 @@ func (h taskHandlers) export(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// plainCell keeps spreadsheets from running a text that somebody has typed as a
-// formula: an apostrophe in front makes it text.
+// plainCell prevents spreadsheets from running user input as a formula: it adds
+// an apostrophe, which marks the cell as text.
 func plainCell(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return "'" + text
@@ -180,8 +180,8 @@ func plainCell(text string) string {
 	return text
 }
 
-// taskID returns the id in the request's path. If there is none it answers the
-// request and returns false.
+// taskID returns the id in the request's path. If the id is invalid, taskID
+// responds with an error and returns false.
 func taskID(w http.ResponseWriter, r *http.Request) (id int64, ok bool) {
 	id, ok = http.PathParamInt64(w, r, "id")
 	if ok && id <= 0 {
@@ -191,8 +191,8 @@ func taskID(w http.ResponseWriter, r *http.Request) (id int64, ok bool) {
 	return id, ok
 }
 
-// taskQuery returns which tasks the request's query asks for, and in which
-// order. If that is not clear it answers the request and returns false.
+// taskQuery returns the filter and the order in the request's query. If they are
+// invalid, taskQuery responds with an error and returns false.
 func taskQuery(w http.ResponseWriter, r *http.Request) (query board.Query, ok bool) {
 	column, direction := http.QueryParamSort(r, board.SortKeys(), "id", "ASC")
 	query.Sort, query.Descending = column, direction == "DESC"
@@ -207,7 +207,7 @@ func taskQuery(w http.ResponseWriter, r *http.Request) (query board.Query, ok bo
 	return query, true
 }
 
-// refuse answers a request that the board has refused.
+// refuse responds to a request that failed with err.
 func (h taskHandlers) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	invalid, isInvalid := errors.AsType[*board.InvalidError](err)
 	switch {

@@ -1,5 +1,5 @@
-// Package board keeps tasks in memory: a stand-in for the database that a real
-// application has. It knows nothing of HTTP.
+// Package board keeps tasks in memory. It takes the place of a database, and is
+// independent of HTTP.
 package board
 
 import (
@@ -14,56 +14,56 @@ import (
 )
 
 var (
-	// ErrNotFound means that there is no task with that id.
+	// ErrNotFound is returned if no task has the id.
 	ErrNotFound = errors.New("board: no such task")
-	// ErrFull means that the board has as many tasks as it may hold.
+	// ErrFull is returned if the board cannot hold another task.
 	ErrFull = errors.New("board: full")
-	// ErrChanged means that a task is no longer at the version that an [Edit]
-	// was made for.
+	// ErrChanged is returned if a task has another version than the one that an
+	// [Edit] was made for.
 	ErrChanged = errors.New("board: the task has changed")
 )
 
-// keptChanges is how many changes a reader may miss and still catch up without
-// reading the whole board again.
+// keptChanges is the number of changes that a reader can miss without having to
+// read the whole board again.
 const keptChanges = 256
 
-// A Change is what happened to the board: one of its fields is set.
+// A Change is a change of the board. One of its fields is set.
 type Change struct {
 	Saved   *Task   // a new task, or a task after an update
-	Deleted []int64 // ids of tasks that are gone
+	Deleted []int64 // ids of deleted tasks
 }
 
-// A Board holds a bounded number of tasks. Its methods may be called from any
-// goroutine; the tasks that they return are copies.
+// A Board holds a limited number of tasks. It is safe for concurrent use by
+// multiple goroutines. The tasks that its methods return are copies.
 type Board struct {
 	capacity int
-	changes  *feed.Log[Change] // appended to with mu held, so that its order is the board's
+	changes  *feed.Log[Change] // appended to with mu held, so that the order is right
 
 	mu     sync.RWMutex
-	tasks  []Task // in order of their ids
+	tasks  []Task // sorted by id
 	lastID int64
 }
 
-// New returns an empty board for at most capacity tasks.
+// New returns an empty board that can hold capacity tasks.
 func New(capacity int) *Board {
 	return &Board{capacity: capacity, changes: feed.New[Change](keptChanges)}
 }
 
-// Capacity returns how many tasks the board may hold.
+// Capacity returns the maximum number of tasks.
 func (b *Board) Capacity() int { return b.capacity }
 
-// Changes returns the log of everything that happens to the board from now on.
+// Changes returns the log of the board's changes.
 func (b *Board) Changes() *feed.Log[Change] { return b.changes }
 
-// Snapshot returns all tasks by id, never nil, and the id of the last change
-// that is in them: with the changes after that one a reader misses nothing.
+// Snapshot returns all tasks, sorted by id, and the id of the last change that
+// they include. The slice is never nil.
 func (b *Board) Snapshot() (tasks []Task, change string) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return append([]Task{}, b.tasks...), b.changes.Newest()
 }
 
-// Add puts a new task on the board. The error is [ErrFull] or an
+// Add adds a new task. The error is [ErrFull] or an
 // [*InvalidError].
 func (b *Board) Add(draft Draft) (Task, error) {
 	draft, err := draft.checked()
@@ -91,7 +91,7 @@ func (b *Board) Add(draft Draft) (Task, error) {
 	return task, nil
 }
 
-// Task returns the task with that id, or [ErrNotFound].
+// Task returns the task with the id, or [ErrNotFound].
 func (b *Board) Task(id int64) (Task, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -102,17 +102,17 @@ func (b *Board) Task(id int64) (Task, error) {
 	return b.tasks[i], nil
 }
 
-// A Query selects tasks. The zero Query selects all of them, by id.
+// A Query selects tasks. The zero value selects all tasks, sorted by id.
 type Query struct {
-	Status     Status // only tasks of this status, unless it is empty
-	Sort       string // one of [SortKeys]; anything else sorts by id
+	Status     Status // only tasks with this status; empty means all
+	Sort       string // one of [SortKeys]; any other value means id
 	Descending bool
-	Offset     int // how many tasks to leave out at the start, at least 0
-	Limit      int // at most so many tasks; 0 means all
+	Offset     int // how many tasks to skip; not negative
+	Limit      int // maximum number of tasks; 0 means no limit
 }
 
-// List returns the tasks that a query selects, and how many there would be
-// without its Offset and Limit.
+// List returns the tasks that query selects, and their total number without
+// Offset and Limit.
 func (b *Board) List(query Query) (page []Task, total int) {
 	tasks := b.withStatus(query.Status)
 	slices.SortFunc(tasks, query.order())
@@ -124,7 +124,7 @@ func (b *Board) List(query Query) (page []Task, total int) {
 	return page, total
 }
 
-// Update changes a task and returns it as it is then. The error is
+// Update changes a task and returns the changed task. The error is
 // [ErrNotFound], [ErrChanged] or an [*InvalidError].
 func (b *Board) Update(id int64, edit Edit) (Task, error) {
 	b.mu.Lock()
@@ -149,8 +149,9 @@ func (b *Board) Update(id int64, edit Edit) (Task, error) {
 	return saved, nil
 }
 
-// Delete removes the tasks with those ids, all at the same moment. It returns
-// which of the ids it removed and which had no task, each once and in order. Neither is nil.
+// Delete removes the tasks with the ids, as one change. It returns the ids that it
+// removed and the ids without a task, both sorted, without duplicates, and never
+// nil.
 func (b *Board) Delete(ids ...int64) (deleted, missing []int64) {
 	deleted, missing = []int64{}, []int64{}
 	b.mu.Lock()
@@ -172,15 +173,15 @@ func (b *Board) Delete(ids ...int64) (deleted, missing []int64) {
 	return deleted, missing
 }
 
-// find returns where in b.tasks the task with that id is. The caller holds b.mu.
+// find returns the index of a task in b.tasks. The caller must hold b.mu.
 func (b *Board) find(id int64) (i int, found bool) {
 	return slices.BinarySearchFunc(b.tasks, id, func(task Task, id int64) int {
 		return cmp.Compare(task.ID, id)
 	})
 }
 
-// withStatus returns copies of the tasks of a status or, if that is empty, of
-// all tasks, so that sorting them does not hold the lock.
+// withStatus returns copies of the tasks with a status, or of all tasks if status
+// is empty. The caller can sort them without holding b.mu.
 func (b *Board) withStatus(status Status) []Task {
 	b.mu.RLock()
 	defer b.mu.RUnlock()

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// mustAdd puts a task on the board that the test needs there.
+// mustAdd adds a task, and ends the test if that fails.
 func mustAdd(tb testing.TB, b *Board, draft Draft) Task {
 	tb.Helper()
 	task, err := b.Add(draft)
@@ -30,7 +30,7 @@ func TestDraftIsChecked(t *testing.T) {
 		name  string
 		draft Draft
 		want  Draft
-		err   string // empty: none
+		err   string // "" means none
 	}{
 		{"status defaults to todo", Draft{Title: "a"}, Draft{Title: "a", Status: Todo}, ""},
 		{"all fields", Draft{"a", "b\nc", Done}, Draft{"a", "b\nc", Done}, ""},
@@ -71,7 +71,7 @@ func TestDraftIsChecked(t *testing.T) {
 	}
 }
 
-// Not parallel: it looks at the whole heap.
+// Not parallel, because it measures the whole heap.
 func TestSpacesAroundATitleAreNotKeptInMemory(t *testing.T) {
 	const tasks, spaces = 32, 1 << 20
 	heap := func() uint64 {
@@ -100,7 +100,7 @@ func TestUpdate(t *testing.T) {
 		id   int64
 		edit Edit
 		want Draft
-		err  string // empty: none
+		err  string // "" means none
 	}{
 		{"title", 1, Edit{Title: &title}, Draft{"new", "text", Doing}, ""},
 		{"description", 1, Edit{Description: &empty}, Draft{"old", "", Doing}, ""},
@@ -265,7 +265,7 @@ func TestEverySortKeyHasAnOrder(t *testing.T) {
 	early := time.Unix(1, 0)
 	a := Task{ID: 1, Title: "a", Status: Todo, CreatedAt: early, UpdatedAt: early}
 	for _, key := range SortKeys() {
-		// b comes after a by this key alone.
+		// b follows a in the order of this key only.
 		b := a
 		switch key {
 		case "id":
@@ -342,8 +342,9 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// The race detector watches this one. What it checks itself: the bound holds,
-// and no update is lost when each names the version that it has seen.
+// This test is mainly for the race detector. It also checks that the board does
+// not exceed its capacity, and that no update is lost if each has the version
+// that it is for.
 func TestUseFromManyGoroutines(t *testing.T) {
 	t.Parallel()
 	const capacity, goroutines, rounds = 20, 8, 50

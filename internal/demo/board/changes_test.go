@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// follow applies the changes after one to the tasks that a snapshot had, the
-// way a reader does, and returns the id of the last.
+// follow applies the changes after the one with the id to the tasks of a
+// snapshot, as a reader does, and returns the id of the last change.
 func follow(t *testing.T, b *Board, tasks map[int64]Task, change string) string {
 	t.Helper()
 	entries, _, ok := b.Changes().After(change)
@@ -30,7 +30,7 @@ func follow(t *testing.T, b *Board, tasks map[int64]Task, change string) string 
 	return change
 }
 
-// byID returns tasks by their ids.
+// byID returns the tasks as a map with their ids as keys.
 func byID(tasks []Task) map[int64]Task {
 	m := make(map[int64]Task)
 	for _, task := range tasks {
@@ -73,8 +73,8 @@ func TestChangesTellEverythingThatHappens(t *testing.T) {
 	}
 }
 
-// Whenever a reader takes its snapshot, the changes after it lead to the board
-// as it is, without a version left out or seen twice.
+// Whenever a reader takes a snapshot, the changes after it lead to the current
+// board, and each version is seen exactly once.
 func TestSnapshotAndChangesFitTogether(t *testing.T) {
 	t.Parallel()
 	b := New(1000)

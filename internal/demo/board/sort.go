@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// SortKeys returns what a [Query] can sort by: the names of the task's fields
-// in JSON.
+// SortKeys returns the values of [Query.Sort]: the names of a task's fields in
+// JSON.
 func SortKeys() []string {
 	return []string{"id", "title", "status", "created_at", "updated_at"}
 }
 
-// order returns the order that the query asks for. Tasks that it does not tell
-// apart are in the order of their ids, so that every page of a list fits to the
-// page before.
+// order returns the order of the query. Tasks that it does not distinguish are
+// sorted by id, so that each task is on one page of a list.
 func (q Query) order() func(a, b Task) int {
 	byKey := compare(q.Sort)
 	return func(a, b Task) int {
@@ -44,5 +43,5 @@ func compare(key string) func(a, b Task) int {
 	}
 }
 
-// step returns how far along its way a task with the status is.
+// step returns the position of s in [Statuses].
 func (s Status) step() int { return slices.Index(Statuses(), s) }

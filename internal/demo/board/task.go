@@ -9,26 +9,26 @@ import (
 	"unicode/utf8"
 )
 
-// The longest texts a task may have, in characters.
+// The maximum lengths of texts, in characters.
 const (
 	MaxTitle       = 200
 	MaxDescription = 2000
 )
 
-// A Status says how far a task has come.
+// A Status is the progress of a task.
 type Status string
 
-// The statuses, in the order in which a task goes through them.
+// The statuses, in the order in which a task gets them.
 const (
 	Todo  Status = "todo"
 	Doing Status = "doing"
 	Done  Status = "done"
 )
 
-// Statuses returns every status, in order.
+// Statuses returns all statuses, in order.
 func Statuses() []Status { return []Status{Todo, Doing, Done} }
 
-// Check returns an [*InvalidError] if there is no such status.
+// Check returns an [*InvalidError] if s is not one of [Statuses].
 func (s Status) Check() error {
 	if !slices.Contains(Statuses(), s) {
 		return &InvalidError{"status", `must be "todo", "doing" or "done"`}
@@ -38,43 +38,43 @@ func (s Status) Check() error {
 
 // A Task is one card on the board.
 type Task struct {
-	// ID is positive, and never used again for another task.
+	// ID is positive. It is not reused after the task was deleted.
 	ID          int64  `json:"id"`
 	Title       string `json:"title"`
 	Description string `json:"description"`
 	Status      Status `json:"status"`
-	// Version is 1 for a new task and grows by 1 with every update.
+	// Version is 1 for a new task. Each update increments it.
 	Version   int64     `json:"version"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// A Draft is what a client decides about a task.
+// A Draft is the part of a task that clients set.
 type Draft struct {
-	// Title is one line of 1 to [MaxTitle] characters. Spaces around it are
+	// Title is one line of 1 to [MaxTitle] characters. Surrounding spaces are
 	// removed.
 	Title string `json:"title"`
-	// Description is any text of at most [MaxDescription] characters.
+	// Description is a text of up to [MaxDescription] characters.
 	Description string `json:"description"`
-	// Status is one of [Statuses], or empty for [Todo].
+	// Status is one of [Statuses]. If empty, [Todo] is used.
 	Status Status `json:"status"`
 }
 
-// An Edit changes a task. Fields that are nil stay as they are.
+// An Edit changes a task. Fields that are nil do not change.
 type Edit struct {
 	Title       *string `json:"title"`
 	Description *string `json:"description"`
 	Status      *Status `json:"status"`
 	// Version is the version that the client has seen. If it is not nil and the
-	// task has another one by now, the edit is refused with [ErrChanged], so
-	// that nobody overwrites a change without having seen it.
+	// task has another version, the edit fails with [ErrChanged], so that
+	// clients do not overwrite changes that they have not seen.
 	Version *int64 `json:"version"`
 }
 
-// Empty reports whether the edit would change nothing.
+// Empty reports whether e has no field to change.
 func (e Edit) Empty() bool { return e.Title == nil && e.Description == nil && e.Status == nil }
 
-// applyTo returns what becomes of a task's content.
+// applyTo returns the content of task with the changes of e.
 func (e Edit) applyTo(task Task) Draft {
 	draft := Draft{task.Title, task.Description, task.Status}
 	if e.Title != nil {
@@ -89,19 +89,20 @@ func (e Edit) applyTo(task Task) Draft {
 	return draft
 }
 
-// An InvalidError tells what is wrong with a [Draft] or an [Edit]. Its text is
-// meant for whoever wrote that.
+// An InvalidError is returned for an invalid [Draft] or [Edit]. Its text can be
+// shown to users.
 type InvalidError struct {
 	Field  string // as named in JSON
-	Reason string // what follows the name in a sentence
+	Reason string // the rest of the sentence
 }
 
 // Error returns a sentence such as "title is required".
 func (e *InvalidError) Error() string { return e.Field + " " + e.Reason }
 
-// checked returns the draft as the board stores it, or an [*InvalidError].
+// checked returns the draft in the form in which it is stored, or an
+// [*InvalidError].
 func (d Draft) checked() (Draft, error) {
-	// A copy, so that the board does not keep the spaces: they may be many.
+	// Clone, so that the board does not keep the memory of the spaces.
 	d.Title = strings.Clone(strings.TrimSpace(d.Title))
 	switch {
 	case d.Title == "":
@@ -119,7 +120,7 @@ func (d Draft) checked() (Draft, error) {
 	return d, d.Status.Check()
 }
 
-// tooLong returns the error for a text of more than limit characters.
+// tooLong returns the error for a text that has more than limit characters.
 func tooLong(field string, limit int) error {
 	return &InvalidError{field, fmt.Sprintf("must not be longer than %d characters", limit)}
 }

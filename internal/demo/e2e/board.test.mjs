@@ -1,5 +1,5 @@
-// What a user does with the board, in a real browser. Every test has a demo of
-// its own. Nothing sleeps: locators and until wait for conditions.
+// Tests of the board in a browser. Each test starts its own demo. No test sleeps:
+// locators and until wait for conditions.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
@@ -42,7 +42,7 @@ test('deep links work, and survive a reload and the back button', async (t) => {
   await assertMarked(page);
 
   await page.goto(`${demo.url}/no/such/page`);
-  await page.getByRole('heading', { name: 'There is nothing here' }).waitFor();
+  await page.getByRole('heading', { name: 'Page not found' }).waitFor();
   await page.goto(`${demo.url}/tasks/999`);
   await page.getByText('There is no such task').waitFor();
 });
@@ -80,12 +80,12 @@ test('a card can be dragged to another column', async (t) => {
   await column(page, 'Done').getByRole('link', { name: 'Create a task' }).waitFor();
 });
 
-test('nobody overwrites unseen what somebody else wrote', async (t) => {
+test('users do not overwrite changes that they have not seen', async (t) => {
   const demo = await Demo.start(t);
   const page = await (await Visitor.arrive(t, browser)).open(`${demo.url}/tasks/2`);
   await page.getByLabel('Title').fill('Mine');
   await demo.request('PATCH', '/api/tasks/2', { title: 'Theirs' });
-  await page.getByText('Somebody has changed this task').waitFor();
+  await page.getByText('Somebody changed this task').waitFor();
   assert.equal(await page.getByLabel('Title').inputValue(), 'Mine');
   await page.getByRole('button', { name: 'Take their version' }).click();
   assert.equal(await page.getByLabel('Title').inputValue(), 'Theirs');
@@ -94,7 +94,7 @@ test('nobody overwrites unseen what somebody else wrote', async (t) => {
   await until(page, () => document.querySelector('#title').value === 'Theirs again');
 });
 
-test('too many changes are refused in words', async (t) => {
+test('too many changes are rejected with a message', async (t) => {
   const demo = await Demo.start(t);
   const visitor = await Visitor.arrive(t, browser);
   visitor.expect(/status of 429/);

@@ -1,10 +1,11 @@
-// Debian's Chromium, and pages that keep count of what goes wrong in them.
+// Starts Debian's Chromium, and opens pages whose errors fail the test.
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 import { atEnd } from './cleanup.mjs';
 
 // launch starts a browser with a new profile, which is removed afterwards. Its
-// back/forward cache is on, as it is for users; Playwright turns it off.
+// back/forward cache is on, as it is for users. By default, Playwright turns it
+// off.
 export function launch() {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -16,16 +17,16 @@ export function launch() {
   });
 }
 
-// A Visitor is a browser's user: pages opened for it share storage.
+// A Visitor is a user of a browser. The pages of a Visitor share their storage.
 export class Visitor {
   #context;
   #complaints = [];
-  // A page that is left while its chat connects closes it, which browsers note.
+  // Browsers log this if the user leaves a page before its chat has connected.
   #expected = [/^warning: WebSocket connection to .* WebSocket is closed before the connection is established\.$/];
 
-  // arrive opens a fresh session. When the test ends, it fails for errors in
-  // the console, uncaught exceptions, and violations of the content policy that
-  // were not expected.
+  // arrive starts a new session. When the test ends, it fails if there were
+  // errors in the console, uncaught exceptions, or violations of the content
+  // policy, unless they were expected.
   static async arrive(t, browser, options = {}) {
     const visitor = new Visitor();
     visitor.#context = await browser.newContext({ acceptDownloads: true, ...options });
@@ -43,7 +44,7 @@ export class Visitor {
     return visitor;
   }
 
-  // expect allows for errors that a test provokes.
+  // expect allows errors that match the patterns.
   expect(...patterns) {
     this.#expected.push(...patterns);
   }
@@ -61,7 +62,7 @@ export class Visitor {
   }
 }
 
-// live waits until both streams of a page are connected.
+// live waits until a page has connected its event stream and its WebSocket.
 export function live(page) {
   return page.locator('#connection[data-state="live"]').waitFor();
 }

@@ -1,8 +1,8 @@
 const pending = new WeakMap();
 
-// atEnd runs a function when the test ends. Unlike after, it runs the last one
-// first, since pages are closed before the server that they talk to, and it
-// runs them all, also if one fails.
+// atEnd runs a function when the test ends. Unlike t.after, it runs the last
+// function first, so that pages are closed before their server, and it runs all
+// functions, even if one fails.
 export function atEnd(t, clean) {
   if (!pending.has(t)) {
     pending.set(t, []);

@@ -1,4 +1,4 @@
-// The demo as a process, and a way to cut its connections.
+// Runs the demo as a process, and interrupts its connections.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,9 +9,9 @@ import { atEnd } from './cleanup.mjs';
 const program = process.env.DEMO;
 assert.ok(program, 'DEMO must name the built demo: run .ci/e2e');
 
-// A Demo is the program, serving at an address.
+// A Demo is a running demo.
 export class Demo {
-  // start runs the program until the test ends, on a free port.
+  // start runs the program on a free port until the test ends.
   static async start(t) {
     const demo = new Demo();
     await demo.#run('127.0.0.1:0');
@@ -19,7 +19,7 @@ export class Demo {
     return demo;
   }
 
-  // stop ends the program the way a deployment does, and waits for it.
+  // stop sends SIGTERM to the program, and waits until it has exited.
   async stop() {
     const process = this.process;
     if (!process) return;
@@ -30,7 +30,7 @@ export class Demo {
     assert.equal(this.stderr, '');
   }
 
-  // startAgain runs the program at the address that it had.
+  // startAgain runs the program at the same address as before.
   startAgain() {
     return this.#run(this.address);
   }
@@ -51,7 +51,8 @@ export class Demo {
     this.process.stdout.resume();
   }
 
-  // request sends a request past the browser and returns the answer's JSON.
+  // request sends a request without the browser, and returns the JSON of the
+  // response.
   async request(method, path, body) {
     const response = await fetch(this.url + path, { method, body: body && JSON.stringify(body) });
     assert.ok(response.ok, `${method} ${path}: status ${response.status}`);
@@ -59,7 +60,7 @@ export class Demo {
   }
 }
 
-// A Cable connects a browser to the demo and can be cut.
+// A Cable is a proxy between a browser and the demo that can be interrupted.
 export class Cable {
   #sockets = new Set();
   #cut = false;

@@ -1,7 +1,7 @@
-// What the tests do on a page.
+// Helpers for tests of a page.
 import assert from 'node:assert/strict';
 
-// The titles of the tasks that the demo starts with, column by column.
+// The titles of the first tasks, by column.
 export const seeded = [
   'Create a task', 'Open the board in a second window', 'Stop the server and start it again', 'Read routes.go', 'Start the demo',
 ];
@@ -10,16 +10,16 @@ export const card = (page, title) => page.locator('.card').filter({ has: page.ge
 export const column = (page, name) => page.getByRole('region', { name });
 export const titles = (page) => page.locator('.card > a').allTextContents();
 
-// until waits until the page's function returns something true.
+// until waits until a function in the page returns a truthy value.
 export const until = (page, condition, argument) => page.waitForFunction(condition, argument);
 
-// mark puts a mark on a document; one that was loaded anew has none.
+// mark marks the document. If the page is loaded again, the mark is lost.
 export const mark = (page) => page.evaluate(() => { window.marked = true; });
 export async function assertMarked(page) {
   assert.ok(await page.evaluate(() => window.marked === true), 'the document was loaded anew');
 }
 
-// add puts a task on the board by the form.
+// add adds a task with the form.
 export async function add(page, title) {
   await page.getByLabel('New task').fill(title);
   await page.getByRole('button', { name: 'Add task' }).click();

@@ -1,5 +1,4 @@
-// The page around the board: for the keyboard, the phone, the dark, and the
-// dashboard.
+// Tests of the other parts of the page: keyboard, phone, dark theme, dashboard.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Visitor, launch, live } from './browser.mjs';
@@ -10,7 +9,7 @@ let browser;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
 
-test('the dashboard draws what the metrics say', async (t) => {
+test('the dashboard draws the metrics', async (t) => {
   const demo = await Demo.start(t);
   const page = await (await Visitor.arrive(t, browser)).open(`${demo.url}/dashboard`);
   await page.getByRole('button', { name: 'Make some traffic' }).click();
@@ -27,7 +26,8 @@ test('the page can be used without a mouse', async (t) => {
   const demo = await Demo.start(t);
   const page = await (await Visitor.arrive(t, browser)).open(demo.url);
   await card(page, 'Start the demo').waitFor();
-  // tabTo presses Tab until the focus is on what has this name, visibly.
+  // tabTo presses Tab until the focus is on the element with this name. The
+  // focus must be visible.
   const tabTo = async (name) => {
     for (let n = 0; n < 60; n++) {
       await page.keyboard.press('Tab');
@@ -72,7 +72,7 @@ test('the page can be used without a mouse', async (t) => {
   await until(page, () => location.pathname === '/');
 });
 
-test('nothing sticks out on a phone', async (t) => {
+test('the page fits on a phone', async (t) => {
   const demo = await Demo.start(t);
   await demo.request('POST', '/api/tasks', { title: 'x'.repeat(200), description: 'y'.repeat(2000) });
   const page = await (await Visitor.arrive(t, browser, {
@@ -109,7 +109,7 @@ test('light and dark follow the system until the user chooses', async (t) => {
 for (const allowed of [true, false]) {
   test(`a command is ${allowed ? 'copied' : 'selected if the browser does not allow copying'}`, async (t) => {
     const demo = await Demo.start(t);
-    const permissions = allowed ? ['clipboard-read', 'clipboard-write'] : ['geolocation']; // and no others
+    const permissions = allowed ? ['clipboard-read', 'clipboard-write'] : ['geolocation']; // only this one
     const page = await (await Visitor.arrive(t, browser, { permissions })).open(`${demo.url}/routes`);
     const command = page.locator('.commands dd').first();
     await command.getByRole('button').click();

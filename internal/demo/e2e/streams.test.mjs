@@ -1,5 +1,4 @@
-// What arrives without being asked for: the chat, and both streams when the
-// server or the network goes away under an open page.
+// Tests of the chat, and of both streams when the server or the network fails.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Visitor, launch, live } from './browser.mjs';
@@ -18,7 +17,7 @@ async function say(page, text) {
   await page.getByRole('button', { name: 'Send' }).click();
 }
 
-// said returns the messages that the page shows.
+// said returns the delivered messages on the page.
 const said = (page) => page.locator('.messages li:not(.pending) p').allTextContents();
 
 test('people chat from two windows', async (t) => {
@@ -44,7 +43,7 @@ test('people chat from two windows', async (t) => {
   await until(ada, () => document.querySelector('.people').innerText === 'Ada');
 });
 
-test('a restarted server loses and doubles nothing', async (t) => {
+test('nothing is lost or duplicated when the server restarts', async (t) => {
   const demo = await Demo.start(t);
   const visitor = await Visitor.arrive(t, browser);
   visitor.expect(unreachable);
@@ -60,7 +59,7 @@ test('a restarted server loses and doubles nothing', async (t) => {
   await say(talk, 'while it was gone');
   await talk.locator('.pending').waitFor();
   await demo.startAgain();
-  // Somebody else is faster than the waiting pages.
+  // Another client sends a request before the pages have reconnected.
   await demo.request('POST', '/api/tasks', { title: 'Only the new server has this' });
 
   for (const page of [board, talk]) await live(page);
@@ -70,7 +69,7 @@ test('a restarted server loses and doubles nothing', async (t) => {
   await until(talk, () => document.querySelectorAll('.messages li:not(.pending)').length === 2);
   assert.deepEqual(await said(talk), ['before', 'while it was gone']);
 
-  // Both streams go on.
+  // Both streams continue.
   await demo.request('DELETE', '/api/tasks/1');
   await card(board, 'Read routes.go').waitFor({ state: 'detached' });
   await say(talk, 'after');
@@ -78,7 +77,7 @@ test('a restarted server loses and doubles nothing', async (t) => {
   for (const page of [board, talk]) await assertMarked(page);
 });
 
-test('a cut connection goes on where it was', async (t) => {
+test('an interrupted connection continues where it was', async (t) => {
   const demo = await Demo.start(t);
   const cable = await Cable.lay(t, demo);
   const visitor = await Visitor.arrive(t, browser);
@@ -105,17 +104,17 @@ test('a cut connection goes on where it was', async (t) => {
   await card(board, 'missed 5').waitFor();
   const { tasks } = await demo.request('GET', '/api/tasks?limit=100');
   assert.deepEqual((await titles(board)).sort(), tasks.map((task) => task.title).sort());
-  assert.match(asked.at(-1) ?? '', /^\w+-5$/, 'the browser did not say what it had seen');
+  assert.match(asked.at(-1) ?? '', /^\w+-5$/, 'the browser did not send the id of the last event');
   for (const page of [near, far]) {
     await until(page, () => document.querySelectorAll('.messages li:not(.pending)').length === 6);
     assert.deepEqual((await said(page)).sort(), ['from the other side', ...[1, 2, 3, 4, 5].map((n) => `missed ${n}`)]);
   }
 });
 
-// Browsers keep the pages that the user has left, ready for the back button.
-// If such a page kept its event stream open, six of them would use up all the
-// HTTP/1.1 connections that a browser opens to one server.
-test('pages that the user has left hold no connection', async (t) => {
+// Browsers keep pages that the user has left for the back button. If such pages
+// kept their event streams, six of them would use all HTTP/1.1 connections that a
+// browser opens to one server.
+test('pages that the user has left have no connection', async (t) => {
   const demo = await Demo.start(t);
   const page = await (await Visitor.arrive(t, browser)).open(demo.url);
   for (const path of ['/chat', '/dashboard', '/routes', '/tasks/1', '/?again', '/chat?again', '/?last']) {
@@ -137,8 +136,8 @@ test('pages that the user has left hold no connection', async (t) => {
   await onlyInFlight(demo, 2);
 });
 
-// onlyInFlight waits until the demo serves so many requests and no more, apart
-// from the one that asks.
+// onlyInFlight waits until the demo serves the given number of requests, without
+// the request for the metrics.
 async function onlyInFlight(demo, want) {
   const deadline = Date.now() + 15_000;
   for (;;) {

@@ -1,9 +1,9 @@
-// Package feed keeps the latest entries of something that many readers follow,
-// each at its own pace and across lost connections. It knows nothing of HTTP.
+// Package feed keeps the latest entries of a log for many readers, which may read
+// at different speeds and lose their connections. It is independent of HTTP.
 //
-// A reader remembers one thing, the id of the last entry it has seen, and asks
-// for what came [Log.After] that. The log knows no readers, so one that stalls
-// costs nothing and holds nobody up, and one that left needs no clearing away.
+// A reader remembers the id of the last entry that it has seen, and gets the
+// entries after it from [Log.After]. The log does not know its readers, so a slow
+// reader does not delay others, and a reader that has left needs no cleanup.
 package feed
 
 import (
@@ -15,25 +15,25 @@ import (
 
 // An Entry is one value of a [Log].
 type Entry[T any] struct {
-	// ID names the entry: no other entry has it, of this process or another.
+	// ID identifies the entry. It is unique, even across processes.
 	ID    string
 	Value T
 }
 
-// A Log numbers entries and keeps the latest of them. Its methods may be called
-// from any goroutine.
+// A Log keeps the latest entries. It is safe for concurrent use by multiple
+// goroutines.
 type Log[T any] struct {
-	// epoch begins every id. It differs from process to process, so that an id
-	// from before a restart is not taken for an entry of today.
+	// epoch is the prefix of every id. Each process has a different one, so that
+	// ids from before a restart are recognized.
 	epoch string
 
 	mu      sync.Mutex
-	ring    []Entry[T] // entry n is at (n-1) % len(ring)
-	last    uint64     // the number of the newest entry, 0 before the first
-	changed chan struct{}
+	ring    []Entry[T]    // entry n is at (n-1) % len(ring)
+	last    uint64        // the number of the newest entry, or 0
+	changed chan struct{} // closed when an entry is appended
 }
 
-// New returns an empty log that keeps the latest entries, so many as keep says.
+// New returns an empty log that keeps the latest entries, keep of them.
 func New[T any](keep int) *Log[T] {
 	return &Log[T]{
 		epoch:   rand.Text()[:10] + "-",
@@ -42,7 +42,7 @@ func New[T any](keep int) *Log[T] {
 	}
 }
 
-// Append adds an entry and wakes everyone who waits for one.
+// Append adds an entry, and closes the channels that After has returned.
 func (l *Log[T]) Append(value T) Entry[T] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,15 +54,16 @@ func (l *Log[T]) Append(value T) Entry[T] {
 	return entry
 }
 
-// After returns the entries after the one with that id, oldest first, and a
-// channel that is closed when there is another. It returns false if some of
-// them may be gone: the id is too old, of another process, or no id at all.
+// After returns the entries after the one with the given id, oldest first, and a
+// channel that is closed when the next one is appended. It returns false if it
+// cannot return all of them: if the id is too old, of another process, or
+// invalid.
 func (l *Log[T]) After(id string) (entries []Entry[T], changed <-chan struct{}, ok bool) {
 	digits, ours := strings.CutPrefix(id, l.epoch)
 	seen, err := strconv.ParseUint(digits, 10, 64)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !ours || err != nil || seen < l.gone() || seen > l.last {
+	if !ours || err != nil || seen < l.dropped() || seen > l.last {
 		return nil, nil, false
 	}
 	for n := seen; n < l.last; n++ {
@@ -71,22 +72,22 @@ func (l *Log[T]) After(id string) (entries []Entry[T], changed <-chan struct{}, 
 	return entries, l.changed, true
 }
 
-// Newest returns the id after which nothing has been appended yet.
+// Newest returns the id of the newest entry. After returns no entries for it.
 func (l *Log[T]) Newest() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.id(l.last)
 }
 
-// Oldest returns the id after which come all the entries that are kept.
+// Oldest returns an id for which After returns all entries that are kept.
 func (l *Log[T]) Oldest() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.id(l.gone())
+	return l.id(l.dropped())
 }
 
-// gone returns how many entries are no longer kept.
-func (l *Log[T]) gone() uint64 { return l.last - min(l.last, uint64(len(l.ring))) }
+// dropped returns the number of entries that are not kept any more.
+func (l *Log[T]) dropped() uint64 { return l.last - min(l.last, uint64(len(l.ring))) }
 
-// id returns the id of the entry with that number.
+// id returns the id of entry n.
 func (l *Log[T]) id(n uint64) string { return l.epoch + strconv.FormatUint(n, 10) }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// values returns what After returns for an id, and whether it could.
+// values returns the values that After returns for an id.
 func values(l *Log[int], id string) (got []int, ok bool) {
 	entries, _, ok := l.After(id)
 	for _, entry := range entries {
@@ -74,8 +74,8 @@ func TestIDsFitIntoAnEventStream(t *testing.T) {
 	}
 }
 
-// Readers that start anywhere and are as slow as they like see every entry once
-// and in order, as long as the log keeps enough of them.
+// Readers that start at any time and read at any speed see every entry once and
+// in order, if the log keeps enough entries.
 func TestReadersMissNothing(t *testing.T) {
 	t.Parallel()
 	const writers, each, readers = 4, 50, 4

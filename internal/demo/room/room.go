@@ -1,5 +1,5 @@
-// Package room is a chat room in memory: who is there, and what was said last.
-// It knows nothing of HTTP.
+// Package room implements a chat room in memory. It keeps the people in the room
+// and the latest messages, and is independent of HTTP.
 package room
 
 import (
@@ -14,37 +14,37 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/demo/feed"
 )
 
-// The longest texts, in characters, and the longest id, in bytes.
+// The maximum lengths of a person's name and of a message's text and id.
 const (
-	MaxName = 40
-	MaxText = 1000
-	MaxID   = 64
+	MaxName = 40   // characters
+	MaxText = 1000 // characters
+	MaxID   = 64   // bytes
 )
 
-// How much one person may say in how much time.
+// Each person may send sayLimit messages per sayWindow.
 const (
 	sayLimit  = 20
 	sayWindow = 10 * time.Second
 )
 
-// A Message is what somebody has said.
+// A Message is a message in the chat.
 type Message struct {
-	// ID is chosen by the sender, so that a message that is sent again, because
-	// nobody knows whether it arrived, is the same message.
+	// ID is chosen by the sender. If the sender does not know whether a message
+	// has arrived, it can send it again with the same ID.
 	ID   string    `json:"id"`
 	Name string    `json:"name"`
 	Text string    `json:"text"`
 	Time time.Time `json:"time"`
 }
 
-// A Refusal is why something was not accepted, in words for who wrote it.
+// A Refusal is an error whose text can be shown to the person who caused it.
 type Refusal string
 
 // Error returns the reason.
 func (r Refusal) Error() string { return string(r) }
 
-// A Room keeps the latest messages and the list of who is there. Its methods may
-// be called from any goroutine.
+// A Room keeps the latest messages and the people in the room. It is safe for
+// concurrent use by multiple goroutines.
 type Room struct {
 	messages *feed.Log[Message]
 
@@ -52,10 +52,10 @@ type Room struct {
 	recent  []string // ids of the messages that are kept, oldest first
 	keep    int
 	seats   map[*Seat]struct{}
-	changed chan struct{} // closed when somebody comes, goes or changes names
+	changed chan struct{} // closed when somebody enters, leaves or changes their name
 }
 
-// New returns an empty room that keeps so many messages.
+// New returns an empty room that keeps the latest messages, keep of them.
 func New(keep int) *Room {
 	return &Room{
 		messages: feed.New[Message](keep),
@@ -65,11 +65,11 @@ func New(keep int) *Room {
 	}
 }
 
-// Messages returns the log of what was said.
+// Messages returns the log of messages.
 func (r *Room) Messages() *feed.Log[Message] { return r.messages }
 
-// People returns the names of those who are there, each once and in order, and
-// a channel that is closed when that changes.
+// People returns the names of the people in the room, sorted and without
+// duplicates, and a channel that is closed when they change.
 func (r *Room) People() (names []string, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,7 +81,8 @@ func (r *Room) People() (names []string, changed <-chan struct{}) {
 	return slices.Compact(names), r.changed
 }
 
-// Enter lets somebody in. Whoever enters must leave.
+// Enter adds a person to the room. The caller must call [Seat.Leave]. The error is
+// a [Refusal].
 func (r *Room) Enter(name string) (*Seat, error) {
 	name, err := checkedName(name)
 	if err != nil {
@@ -91,35 +92,36 @@ func (r *Room) Enter(name string) (*Seat, error) {
 	defer r.mu.Unlock()
 	seat := &Seat{room: r, name: name}
 	r.seats[seat] = struct{}{}
-	r.tell()
+	r.notify()
 	return seat, nil
 }
 
-// tell wakes those who wait for People to change. The caller holds r.mu.
-func (r *Room) tell() {
+// notify closes the channels that People has returned. The caller must hold r.mu.
+func (r *Room) notify() {
 	close(r.changed)
 	r.changed = make(chan struct{})
 }
 
-// A Seat is one person's place in a [Room].
+// A Seat is one person's place in a [Room]. It is safe for concurrent use by
+// multiple goroutines.
 type Seat struct {
 	room *Room
 
 	// Guarded by the room's mutex.
-	name   string
-	said   int       // in the window
-	window time.Time // when it ends
+	name      string
+	said      int // messages in the current window
+	windowEnd time.Time
 }
 
-// Leave gives the seat up.
+// Leave removes the person from the room.
 func (s *Seat) Leave() {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
 	delete(s.room.seats, s)
-	s.room.tell()
+	s.room.notify()
 }
 
-// Rename changes the name. The error is a [Refusal].
+// Rename changes the person's name. The error is a [Refusal].
 func (s *Seat) Rename(name string) error {
 	name, err := checkedName(name)
 	if err != nil {
@@ -128,12 +130,12 @@ func (s *Seat) Rename(name string) error {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
 	s.name = name
-	s.room.tell()
+	s.room.notify()
 	return nil
 }
 
-// Say adds a message, unless the room has one with that id: then it is the same
-// one, sent again. The error is a [Refusal].
+// Say adds a message. If the room has a message with the same id, it was sent
+// again, and Say does nothing. The error is a [Refusal].
 func (s *Seat) Say(id, text string) error {
 	text = strings.TrimSpace(text)
 	switch {
@@ -151,8 +153,8 @@ func (s *Seat) Say(id, text string) error {
 		return nil
 	}
 	now := time.Now()
-	if !now.Before(s.window) {
-		s.said, s.window = 0, now.Add(sayWindow)
+	if !now.Before(s.windowEnd) {
+		s.said, s.windowEnd = 0, now.Add(sayWindow)
 	}
 	if s.said++; s.said > sayLimit {
 		return Refusal("too many messages at once")
@@ -163,7 +165,7 @@ func (s *Seat) Say(id, text string) error {
 	return nil
 }
 
-// checkedName returns the name as the room shows it, or a [Refusal].
+// checkedName returns the name without surrounding spaces, or a [Refusal].
 func checkedName(name string) (string, error) {
 	name = strings.TrimSpace(name)
 	if name == "" || utf8.RuneCountInString(name) > MaxName || strings.ContainsFunc(name, unicode.IsControl) {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// enter lets somebody into the room.
+// enter adds a person to the room, and ends the test if that fails.
 func enter(t *testing.T, r *Room, name string) *Seat {
 	t.Helper()
 	seat, err := r.Enter(name)
@@ -21,7 +21,7 @@ func enter(t *testing.T, r *Room, name string) *Seat {
 	return seat
 }
 
-// texts returns what was said, as "name: text".
+// texts returns the messages in the form "name: text".
 func texts(r *Room) []string {
 	said := []string{}
 	entries, _, _ := r.Messages().After(r.Messages().Oldest())
@@ -52,7 +52,7 @@ func TestPeopleComeAndGo(t *testing.T) {
 	changed = want("Ann", "Bea")
 	bea.Leave()
 	<-changed
-	changed = want("Ann", "Bea") // she has another window open
+	changed = want("Ann", "Bea") // she is in the room twice
 	if err := again.Rename("Cleo"); err != nil {
 		t.Error(err)
 	}

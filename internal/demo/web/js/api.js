@@ -1,7 +1,7 @@
 // Requests to the JSON API.
 import { complain } from '/js/notices.js';
 
-// An APIError is an answer that is not the one hoped for.
+// An APIError is an error response, or a request without a response.
 export class APIError extends Error {
   constructor(status, message) {
     super(message);
@@ -9,8 +9,8 @@ export class APIError extends Error {
   }
 }
 
-// request returns what the API answers, or throws an APIError. Status 0 stands
-// for no answer at all.
+// request returns the API's response, or throws an APIError. Its status is 0 if
+// there was no response.
 export async function request(method, path, body) {
   const options = { method };
   if (body !== undefined) {
@@ -24,9 +24,9 @@ export async function request(method, path, body) {
     throw new APIError(0, 'The server cannot be reached. Nothing was changed.');
   }
   if (response.status === 204) return null;
-  const answer = await response.json().catch(() => ({}));
-  if (response.ok) return answer;
-  let message = sentence(answer.error ?? `the server answered with status ${response.status}`);
+  const result = await response.json().catch(() => ({}));
+  if (response.ok) return result;
+  let message = sentence(result.error ?? `the server answered with status ${response.status}`);
   if (response.status === 429) {
     const seconds = Number(response.headers.get('Retry-After')) || 1;
     message += ` Try again in ${seconds} ${seconds === 1 ? 'second' : 'seconds'}.`;
@@ -34,8 +34,8 @@ export async function request(method, path, body) {
   throw new APIError(response.status, message);
 }
 
-// attempt is request for handlers of events: what goes wrong is shown, and
-// the result is then undefined.
+// attempt is like request, but for event handlers: it shows errors to the user
+// and returns undefined.
 export async function attempt(method, path, body) {
   try {
     return await request(method, path, body);

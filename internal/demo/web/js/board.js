@@ -1,10 +1,9 @@
-// The tasks as this page knows them, kept up to date by the server's stream of
-// events. The stream is the only way for a task to get in here: the page's own
-// changes come back through it like everyone else's, so there is one order of
-// things and no merging.
+// The tasks, kept up to date by the server's event stream. All changes arrive
+// through the stream, including those that this page has made, so they have one
+// order and need not be merged.
 import { delay } from '/js/backoff.js';
 
-const hiddenFor = 30_000; // milliseconds until a hidden page lets go
+const hiddenFor = 30_000; // milliseconds until a hidden page disconnects
 
 class Board extends EventTarget {
   tasks = new Map();
@@ -16,22 +15,22 @@ class Board extends EventTarget {
   #attempts = 0;
   #timer = 0;
 
-  // start follows the board from now on.
+  // start connects to the server.
   start() {
     this.#open();
-    // Browsers allow six HTTP/1.1 connections to a server, over all their
-    // windows. A page that nobody sees gives its one back; the id of the last
-    // event is enough to catch up.
-    let letGo = 0;
+    // Browsers allow six HTTP/1.1 connections to a server, for all windows
+    // together. A hidden page closes its connection. With the id of the last
+    // event, it can catch up later.
+    let hiddenTimer = 0;
     document.addEventListener('visibilitychange', () => {
-      clearTimeout(letGo);
-      if (document.hidden) letGo = setTimeout(() => this.#close(), hiddenFor);
+      clearTimeout(hiddenTimer);
+      if (document.hidden) hiddenTimer = setTimeout(() => this.#close(), hiddenFor);
       else if (!this.#source) this.#open();
     });
-    // A page that the user leaves is kept for the back button, and an open
-    // EventSource with it.
+    // When the user leaves the page, the browser may keep it for the back button,
+    // with its open connection.
     window.addEventListener('pagehide', () => {
-      clearTimeout(letGo);
+      clearTimeout(hiddenTimer);
       this.#close();
     });
     window.addEventListener('pageshow', (event) => {
@@ -54,8 +53,8 @@ class Board extends EventTarget {
     source.onopen = () => this.#enter('live');
     source.onerror = () => {
       this.#enter('waiting');
-      // After a lost connection EventSource tries again by itself. It gives up
-      // for good after an answer that is no stream, such as a proxy's 502.
+      // If the connection is lost, EventSource reconnects. If it gets a response
+      // that is not a stream, for example 502 from a proxy, it closes.
       if (source.readyState === EventSource.CLOSED) {
         this.#close();
         this.#timer = setTimeout(() => this.#open(), delay(this.#attempts++));

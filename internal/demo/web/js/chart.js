@@ -4,9 +4,9 @@ import { el, svg } from '/js/dom.js';
 const height = 150;
 const margin = { top: 10, right: 8, bottom: 20, left: 46 };
 
-// A Chart shows series of numbers: as lines or, stacked, as bars. Its legend
-// tells the latest values in text, or those under the pointer, so that nothing
-// is told by colour or by sight alone.
+// A Chart shows series of numbers as lines or as stacked bars. Its legend has the
+// latest values, or those under the pointer, as text, so that the information does
+// not depend on colors.
 export class Chart {
   #kind;
   #series;
@@ -18,7 +18,7 @@ export class Chart {
   #drawing = svg('svg', { 'aria-hidden': 'true' });
   #values;
 
-  // Span is the length of the time axis in milliseconds.
+  // span is the length of the time axis in milliseconds.
   constructor({ title, note = '', kind = 'lines', series, format, span }) {
     this.#kind = kind;
     this.#series = series;
@@ -38,15 +38,15 @@ export class Chart {
       this.#pointed = null;
       this.#draw();
     });
-    // Drawn in pixels and not scaled, so that text and lines stay sharp.
+    // The drawing is not scaled, so that text and lines are sharp.
     new ResizeObserver(([entry]) => {
       this.#width = Math.floor(entry.contentRect.width);
       this.#draw();
     }).observe(this.element);
   }
 
-  // show draws points { time, values }, oldest first, one value a series; null
-  // is a gap.
+  // show draws points, oldest first. Each has a time and one value per series,
+  // or null for a gap.
   show(points) {
     this.#points = points;
     this.#draw();
@@ -54,9 +54,9 @@ export class Chart {
 
   #draw() {
     const points = this.#points;
-    const told = this.#nearest() ?? points.at(-1);
+    const current = this.#nearest() ?? points.at(-1);
     this.#values.forEach((value, i) => {
-      const number = told?.values[i] ?? null;
+      const number = current?.values[i] ?? null;
       value.textContent = number === null ? '–' : this.#format(number);
     });
     if (this.#width === 0) return;
@@ -65,7 +65,7 @@ export class Chart {
     const top = niceCeiling(Math.max(0, ...points.map((point) => this.#largest(point))));
     const y = (value) => height - margin.bottom - (height - margin.top - margin.bottom) * value / top;
     const marks = this.#kind === 'bars' ? this.#bars(y) : this.#lines(y);
-    this.#drawing.replaceChildren(...this.#axes(y, top), ...marks, ...this.#cursor(told));
+    this.#drawing.replaceChildren(...this.#axes(y, top), ...marks, ...this.#cursor(current));
   }
 
   #x(time) {
@@ -144,7 +144,7 @@ export class Chart {
   }
 }
 
-// niceCeiling returns the next number that makes a readable axis.
+// niceCeiling returns the smallest round number that is not less than value.
 function niceCeiling(value) {
   if (value <= 0) return 1;
   const unit = 10 ** Math.floor(Math.log10(value));

@@ -1,13 +1,14 @@
-// The chat's WebSocket, which unlike EventSource does not reconnect by itself.
+// The chat's WebSocket. Unlike EventSource, a WebSocket does not reconnect
+// automatically.
 //
-// Nothing is lost on the way: what was said here waits in the outbox until the
-// server sends it back, and goes out again after each reconnect. Nothing is
-// doubled either: messages carry an id of the sender's, by which the server and
-// the other pages know those they have.
+// Messages are not lost: each one stays in the outbox until the server sends it
+// back, and is sent again after a reconnect. They are not duplicated: the sender
+// gives each one an id, which the server and the other pages compare with those
+// that they have.
 import { delay } from '/js/backoff.js';
 import { complain } from '/js/notices.js';
 
-const silence = 60_000; // milliseconds; the server says something every 20 seconds
+const silence = 60_000; // milliseconds; the server sends a message every 20 seconds
 const keep = 500; // messages
 
 class Chat extends EventTarget {
@@ -20,26 +21,27 @@ class Chat extends EventTarget {
 
   #socket = null;
   #known = new Set(); // ids of messages
-  #seen = ''; // where the server's log was read to
+  #seen = ''; // id of the last entry of the server's log
   #attempts = 0;
   #timer = 0;
   #watchdog = 0;
   #reading = false;
 
   start() {
-    // Each window is somebody of its own, also after a reload.
+    // Each window is a different person, and stays the same after a reload.
     this.name = sessionStorage.getItem('name') ?? `Guest ${Math.floor(Math.random() * 900) + 100}`;
     sessionStorage.setItem('name', this.name);
     this.#connect();
     window.addEventListener('online', () => this.#hurry());
     document.addEventListener('visibilitychange', () => document.hidden || this.#hurry());
-    // If the browser keeps the page for the back button, its user has left the
-    // chat and is back when the page is shown again.
+    // When the user leaves the page, they leave the chat, even if the browser
+    // keeps the page for the back button.
     window.addEventListener('pagehide', () => this.#disconnect());
     window.addEventListener('pageshow', (event) => event.persisted && this.#hurry());
   }
 
-  // say sends a message now or, without a connection, as soon as there is one.
+  // say sends a message. If there is no connection, it is sent after the next
+  // reconnect.
   say(text) {
     const id = randomID();
     this.outbox.set(id, text);
@@ -54,7 +56,7 @@ class Chat extends EventTarget {
     this.#changed();
   }
 
-  // read tells whether the user looks at the messages.
+  // read sets whether the user is reading the messages.
   read(reading) {
     this.#reading = reading;
     if (reading) this.unread = 0;
@@ -80,7 +82,7 @@ class Chat extends EventTarget {
       this.#receive(JSON.parse(event.data));
     };
     socket.onclose = () => {
-      if (socket !== this.#socket) return; // given up before
+      if (socket !== this.#socket) return; // replaced already
       this.#retry();
     };
   }
@@ -103,7 +105,7 @@ class Chat extends EventTarget {
   }
 
   #add(message) {
-    // After a reload the name is all that tells what this window has said.
+    // After a reload, own messages can only be recognized by the name.
     const mine = this.outbox.delete(message.id) || message.name === this.name;
     if (this.#known.has(message.id)) return;
     this.#known.add(message.id);
@@ -130,15 +132,15 @@ class Chat extends EventTarget {
     socket?.close();
   }
 
-  // hurry is for when there is reason to believe that it works again.
+  // hurry reconnects immediately, after an event that makes success likely.
   #hurry() {
     if (this.#socket) return;
     this.#attempts = 0;
     this.#connect();
   }
 
-  // watch gives up a connection that is silent for too long: one whose network
-  // went away does not close, it says nothing for ever.
+  // watch reconnects if nothing is received for too long. If the network fails,
+  // the connection is not closed, but nothing arrives any more.
   #watch() {
     clearTimeout(this.#watchdog);
     this.#watchdog = setTimeout(() => this.#retry(), silence);
@@ -154,8 +156,8 @@ class Chat extends EventTarget {
   }
 }
 
-// randomID works without a secure context too, where crypto.randomUUID is not
-// to be had: on a phone that visits this computer by its address, say.
+// randomID also works outside secure contexts, where crypto.randomUUID is not
+// available; for example, on a phone that opens the page by an IP address.
 function randomID() {
   return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

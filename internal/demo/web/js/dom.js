@@ -1,9 +1,9 @@
-// Elements without markup in strings: text is always text, so nothing that
-// somebody typed can become an element or a script.
+// Functions that create elements without strings of markup, so user input cannot
+// become an element or a script.
 
-// el makes an element. Properties that are functions listen to the event of
-// that name; true and false are for attributes without a value; null leaves an
-// attribute out.
+// el creates an element. A property that is a function is a listener for the event
+// of its name. Other properties are attributes: true sets an attribute without a
+// value, and false and null do not set it.
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -15,7 +15,7 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
-// svg is el for drawings.
+// svg is like el, but creates SVG elements.
 export function svg(tag, properties = {}, ...children) {
   const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
   for (const [name, value] of Object.entries(properties)) element.setAttribute(name, value);
@@ -23,14 +23,14 @@ export function svg(tag, properties = {}, ...children) {
   return element;
 }
 
-// heading is the title of a view. It takes the focus when the view is shown, so
-// that the keyboard and screen readers begin there.
+// heading creates the title of a view. It gets the focus when the view is shown,
+// so that keyboard users and screen readers start there.
 export function heading(...content) {
   return el('h1', { tabindex: '-1' }, ...content);
 }
 
-// place puts the nodes into the parent, in order, and removes all others. Nodes
-// that are where they belong are not touched, since moving one loses its focus.
+// place makes the nodes the children of parent, in order. Nodes that are in the
+// right place are not moved, because moving a node removes its focus.
 export function place(parent, nodes) {
   const wanted = new Set(nodes);
   for (const child of [...parent.childNodes]) {

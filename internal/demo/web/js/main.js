@@ -1,4 +1,4 @@
-// Puts the page together.
+// The entry point of the page.
 import { board } from '/js/board.js';
 import { chat } from '/js/chat.js';
 import { el, heading } from '/js/dom.js';
@@ -10,8 +10,8 @@ import { dashboardView } from '/js/views/dashboard.js';
 import { routesView } from '/js/views/routes.js';
 import { taskView } from '/js/views/task.js';
 
-// The light in the corner: one for both streams, since to the user it is one
-// page that is live or not.
+// showConnection updates the indicator in the corner. It shows one state for both
+// connections.
 function showConnection() {
   const light = document.getElementById('connection');
   const states = [board.state, chat.state];
@@ -32,8 +32,8 @@ function notFoundView() {
   return {
     title: 'Not found',
     element: el('section', { class: 'narrow' },
-      heading('There is nothing here'),
-      el('p', {}, 'No page of the board has this address. ', el('a', { href: '/' }, 'Back to the board'))),
+      heading('Page not found'),
+      el('p', {}, 'There is no page at this address. ', el('a', { href: '/' }, 'Back to the board'))),
   };
 }
 

@@ -1,6 +1,6 @@
-// Prometheus's text format, and what can be worked out of it.
+// Parsing of the Prometheus text format, and calculations with its samples.
 
-// parse returns the samples of a page of metrics: name, labels and value.
+// parse returns the samples in text, each with its name, labels and value.
 export function parse(text) {
   const samples = [];
   for (const line of text.split('\n')) {
@@ -15,11 +15,11 @@ export function parse(text) {
   return samples;
 }
 
-// These are left out of rates and latencies: streams last for as long as a page
-// is open, and the scrapes are the dashboard watching itself.
+// Routes that are not part of rates and latencies. The streams last as long as a
+// page is open, and the dashboard itself requests the metrics.
 const notTraffic = new Set(['/api/tasks/events', '/api/chat', '/metrics']);
 
-// digest reduces samples to what the dashboard shows: counters as they stand.
+// digest returns the current values that the dashboard needs.
 export function digest(samples) {
   const d = { requests: 0, classes: {}, buckets: new Map(), inFlight: 0, sent: 0, goroutines: 0, heap: 0 };
   for (const { name, labels, value } of samples) {
@@ -40,15 +40,15 @@ export function digest(samples) {
   return d;
 }
 
-// growth returns how much a counter has grown. One that is smaller than before
-// began anew: the server was restarted.
+// growth returns the increase of a counter. If it is smaller than before, the
+// server was restarted.
 export function growth(now = 0, before = 0) {
   return now >= before ? now - before : now;
 }
 
-// quantile estimates the duration in seconds that a share q of the requests
-// between two digests did not exceed, or null if there was none. Within a
-// bucket durations are taken to be spread evenly, as Prometheus does it.
+// quantile estimates the q-quantile of the durations, in seconds, of the requests
+// between two digests. It returns null if there are none. Like Prometheus, it
+// assumes that the durations in a bucket are distributed evenly.
 export function quantile(q, now, before) {
   const bounds = [...now.buckets.keys()].sort((a, b) => a - b);
   const restarted = now.requests < (before?.requests ?? 0);

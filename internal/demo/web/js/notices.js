@@ -1,14 +1,14 @@
-// What the page has to say beside its content.
+// Messages to the user.
 import { el } from '/js/dom.js';
 
 const shownFor = 8000; // milliseconds
 
-// announce tells screen readers of a change that the eye sees anyway.
+// announce reports a change to screen readers.
 export function announce(text) {
   document.getElementById('announcer').textContent = text;
 }
 
-// complain shows what went wrong, until it is dismissed or a while has passed.
+// complain shows an error until the user dismisses it or some time has passed.
 export function complain(text) {
   const region = document.getElementById('notices');
   const dismiss = () => {
@@ -19,7 +19,7 @@ export function complain(text) {
     el('p', {}, text),
     el('button', { type: 'button', class: 'quiet', 'aria-label': 'Dismiss', click: dismiss }, '✕'));
   const timer = setTimeout(dismiss, shownFor);
-  // The same words twice say nothing new, however often they are the answer.
+  // Do not show the same text twice.
   for (const other of [...region.children]) {
     if (other.firstChild.textContent === text) other.remove();
   }

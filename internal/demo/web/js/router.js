@@ -1,13 +1,13 @@
-// Client-side routes: links inside the page change its content and not the
-// document, so that the streams stay open.
+// Client-side routes. Links inside the page replace its content, but not the
+// document, so the streams stay open.
 
 let routes = [];
 let current = null;
 
-// start shows the view of the page's address, now and whenever it changes. A
-// route is a pattern of the path and a function that is given what its groups
-// matched and returns a view: its title, its element and, if it has to be
-// told that it goes, a function stop.
+// start shows the view for the page's address, and replaces it when the address
+// changes. A route is a pattern for the path and a function that returns a view.
+// The function gets the matches of the pattern's groups. A view has a title, an
+// element, and optionally a function stop, which is called when it is replaced.
 export function start(table) {
   routes = table;
   document.addEventListener('click', follow);
@@ -15,7 +15,7 @@ export function start(table) {
   show(false);
 }
 
-// go changes to another address.
+// go changes the address.
 export function go(path) {
   history.pushState(null, '', path);
   show(true);
@@ -42,8 +42,8 @@ function show(moveFocus) {
   }
 }
 
-// follow takes over plain clicks on links to the page's own routes. Everything
-// else is the browser's: other windows, downloads, the API.
+// follow handles plain clicks on links to client-side routes. The browser handles
+// other links, for example downloads, and clicks that open a new window.
 function follow(event) {
   const link = event.target.closest?.('a[href]');
   if (!link || event.defaultPrevented || event.button !== 0) return;

@@ -1,4 +1,4 @@
-// The board: a column for each status.
+// The board, with a column for each status.
 import { attempt } from '/js/api.js';
 import { board } from '/js/board.js';
 import { el, heading, place } from '/js/dom.js';
@@ -15,7 +15,7 @@ export function boardView() {
   const clear = el('button', { type: 'button', class: 'quiet', click: clearDone }, 'Clear done');
   const element = el('section', { class: 'board' },
     heading('Board'),
-    el('p', { class: 'lead' }, 'Open it in a second window: what you change here appears there.'),
+    el('p', { class: 'lead' }, 'Open it in a second window: changes here appear there.'),
     newTask(),
     el('div', { class: 'columns' }, ...lists.map((list) => list.element)),
     el('p', { class: 'actions' },
@@ -37,7 +37,7 @@ export function boardView() {
     }
     clear.disabled = ![...board.tasks.values()].some((task) => task.status === 'done');
     element.toggleAttribute('aria-busy', !board.loaded);
-    // A card that changes columns takes the focus with it.
+    // If a card with the focus moves to another column, it keeps the focus.
     if (focused !== document.activeElement && focused?.isConnected) {
       (focused.disabled ? focused.closest('li')?.querySelector('a') : focused)?.focus();
     }
@@ -53,7 +53,7 @@ export function boardView() {
 function newTask() {
   const title = el('input', {
     id: 'new-title', name: 'title', maxlength: '200', required: true, autocomplete: 'off',
-    placeholder: 'What is to be done?',
+    placeholder: 'What needs to be done?',
   });
   return el('form', {
     class: 'new-task',
@@ -61,7 +61,7 @@ function newTask() {
       event.preventDefault();
       const text = title.value;
       title.value = '';
-      // What was refused is not lost, unless something else was typed since.
+      // If the request fails, restore the text, unless the user has typed another.
       if (!await attempt('POST', '/api/tasks', { title: text })) title.value ||= text;
     },
   },
@@ -79,8 +79,8 @@ function move(task, status) {
   return attempt('PATCH', `/api/tasks/${task.id}`, { status, version: task.version });
 }
 
-// column is one list of cards. Cards can be dropped on it; their buttons do the
-// same for the keyboard.
+// column creates a list of cards. Cards can be dropped on it, or moved with their
+// buttons, which also work with the keyboard.
 function column({ status, name }) {
   const count = el('span', { class: 'count' }, '0');
   const list = el('ul', { class: 'cards' });
@@ -111,8 +111,8 @@ function column({ status, name }) {
   };
 }
 
-// card is one task. Its elements stay the same as the task changes, so that
-// nobody loses the focus because somebody else works on the board.
+// card creates the card of a task. Its elements are kept when the task changes, so
+// that changes by other users do not remove the focus.
 function card(id) {
   let task;
   const title = el('a', { href: `/tasks/${id}` });
@@ -151,10 +151,10 @@ function card(id) {
       label(forward, step(1));
       remove.setAttribute('aria-label', `Delete “${task.title}”`);
     },
-    // flash shows where something has just changed.
+    // flash highlights the card for a moment.
     flash() {
       element.classList.remove('changed');
-      void element.offsetWidth; // lets the animation begin anew
+      void element.offsetWidth; // restarts the animation
       element.classList.add('changed');
     },
   };

@@ -1,4 +1,4 @@
-// The chat: who is here, and what they say.
+// The chat: its messages, and the people in it.
 import { chat } from '/js/chat.js';
 import { el, heading, place } from '/js/dom.js';
 
@@ -23,12 +23,12 @@ export function chatView() {
     }
     empty.hidden = rows.length > 0;
     people.replaceChildren(...chat.people.map((name) => el('li', {}, name)));
-    // Whoever has scrolled up to read is not torn away.
+    // Scroll only if the user has not scrolled up.
     if (atEnd) log.scrollTop = log.scrollHeight;
   }
 
-  // row returns the element of a message, the same one while it is on its way
-  // and after, so that screen readers read it once.
+  // row returns the element of a message. It is the same element before and after
+  // the message was delivered, so that screen readers read it once.
   function row(id, message, pending = false) {
     if (!shown.has(id)) {
       shown.set(id, el('li', { class: message.mine ? 'mine' : null },
@@ -37,7 +37,7 @@ export function chatView() {
     const item = shown.get(id);
     item.classList.toggle('pending', pending);
     const time = item.querySelector('time');
-    if (pending) time.textContent = 'sending …';
+    if (pending) time.textContent = 'Sending…';
     else if (!time.dateTime) {
       time.dateTime = message.time;
       time.textContent = new Date(message.time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });

@@ -1,13 +1,13 @@
-// The server's own metrics, read from the page that Prometheus would scrape.
+// The server's metrics, from the endpoint for Prometheus.
 import { Chart } from '/js/chart.js';
 import { el, heading } from '/js/dom.js';
 import { digest, growth, parse, quantile } from '/js/metrics.js';
 
-const every = 1000; // milliseconds between two scrapes
-const span = 60_000; // milliseconds that the charts show
+const interval = 1000; // milliseconds between two scrapes
+const span = 60_000; // milliseconds, the length of the charts
 const latencyWindow = 30_000;
 
-// The samples outlive the view, so that coming back shows what was there.
+// The samples are kept when the user leaves the dashboard.
 let samples = [];
 
 const classes = ['2xx', '3xx', '4xx', '5xx'];
@@ -26,7 +26,7 @@ export function dashboardView() {
   const element = el('section', { class: 'dashboard' },
     heading('Dashboard'),
     el('p', { class: 'lead' }, 'Read once a second from ', el('a', { href: '/metrics' }, '/metrics'),
-      ', the page that Prometheus scrapes. Streams and these readings are left out of rates and latencies.'),
+      ', the endpoint for Prometheus. Rates and latencies do not include streams and these requests.'),
     el('p', { class: 'actions' },
       el('button', { type: 'button', click: makeTraffic }, 'Make some traffic')),
     trouble,
@@ -43,7 +43,7 @@ export function dashboardView() {
     }
     samples = samples.filter(({ time }) => time > Date.now() - span - latencyWindow);
     show(charts, tiles);
-    if (!stopped) timer = setTimeout(scrape, every);
+    if (!stopped) timer = setTimeout(scrape, interval);
   }
 
   let stopped = false;
@@ -93,7 +93,8 @@ function show(charts, tiles) {
   for (const { key, value } of tiles) value.textContent = values[key].toLocaleString();
 }
 
-// point works out what happened up to a sample since the one before.
+// point returns the values of a chart at sample i, from the difference to the
+// previous sample.
 function point(sample, i) {
   const before = samples[i - 1];
   const seconds = before ? (sample.time - before.time) / 1000 : 1;
@@ -110,7 +111,7 @@ function point(sample, i) {
   };
 }
 
-// makeTraffic sends requests of several kinds, a few at a time.
+// makeTraffic sends different requests, three at a time.
 async function makeTraffic(event) {
   const button = event.currentTarget;
   button.disabled = true;
@@ -121,9 +122,9 @@ async function makeTraffic(event) {
   const worker = async () => {
     while (paths.length > 0) {
       const path = paths.pop();
-      // The style has not changed, so the server says no more than that.
+      // The file exists, so the response is 304.
       const headers = path === '/style.css' ? { 'If-None-Match': '*' } : {};
-      await fetch(path, { headers }).catch(() => {}); // the chart shows what did arrive
+      await fetch(path, { headers }).catch(() => {}); // the chart shows the other requests
     }
   };
   await Promise.all([worker(), worker(), worker()]);

@@ -1,4 +1,4 @@
-// Everything that the application serves, and what to try on a command line.
+// The application's routes, and commands to try.
 import { request } from '/js/api.js';
 import { el, heading } from '/js/dom.js';
 import { complain } from '/js/notices.js';
@@ -8,7 +8,7 @@ export function routesView() {
   const commands = el('dl', { class: 'commands' });
   const element = el('section', { class: 'narrow' },
     heading('Routes'),
-    el('p', { class: 'lead' }, 'What the router answers when it is asked for its routes, also ',
+    el('p', { class: 'lead' }, 'The routes of the router, also available ',
       el('a', { href: '/api/routes' }, 'as JSON'), '.'),
     el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of routes' },
       el('table', {},
@@ -33,10 +33,10 @@ export function routesView() {
   }
 }
 
-// copyButton copies the text of an element. If the browser does not allow that,
-// the text is selected, so that one key is enough.
+// copyButton creates a button that copies the text of an element. If the browser
+// does not allow it, the button selects the text.
 function copyButton(element) {
-  if (!navigator.clipboard) return null; // only pages of secure origins have it
+  if (!navigator.clipboard) return null; // not in a secure context
   return el('button', {
     type: 'button', class: 'quiet', 'aria-label': 'Copy',
     async click(event) {

@@ -1,4 +1,4 @@
-// One task, to read and to edit.
+// The page of one task.
 import { attempt } from '/js/api.js';
 import { board } from '/js/board.js';
 import { el, heading } from '/js/dom.js';
@@ -15,7 +15,7 @@ export function taskView(digits) {
     el('p', {}, el('a', { href: '/' }, '← Board')), title, body);
   let form = null;
 
-  // Every change of the board ends here; most concern other tasks.
+  // render is called for every change of the board, mostly of other tasks.
   function render() {
     const task = board.tasks.get(id);
     if (task && form) form.update(task);
@@ -24,9 +24,9 @@ export function taskView(digits) {
       body.replaceChildren(form.element);
     } else if (board.loaded) {
       form = null;
-      body.replaceChildren(el('p', { role: 'status' }, 'There is no such task, or not any more.'));
+      body.replaceChildren(el('p', { role: 'status' }, 'This task does not exist, or was deleted.'));
     } else {
-      body.replaceChildren(el('p', {}, 'Loading …'));
+      body.replaceChildren(el('p', {}, 'Loading…'));
     }
   }
 
@@ -35,8 +35,8 @@ export function taskView(digits) {
   return { title: `Task #${id}`, element, stop: () => board.removeEventListener('change', render) };
 }
 
-// taskForm edits a task. Whoever saves says which version they have seen, so
-// that nobody overwrites what somebody else wrote in the meantime unseen.
+// taskForm creates a form for a task. It sends the version that the user has seen,
+// so that users do not overwrite changes that they have not seen.
 function taskForm(first) {
   let seen = first;
   const title = el('input', { id: 'title', name: 'title', maxlength: '200', required: true, autocomplete: 'off' });
@@ -58,10 +58,10 @@ function taskForm(first) {
     description.value = task.description;
     for (const radio of radios) radio.checked = radio.value === task.status;
     conflict.replaceChildren();
-    tellFacts();
+    showFacts();
   }
 
-  function tellFacts() {
+  function showFacts() {
     const time = new Date(seen.updated_at);
     facts.replaceChildren(`Version ${seen.version}, last changed `,
       el('time', { datetime: seen.updated_at }, time.toLocaleString()));
@@ -73,15 +73,15 @@ function taskForm(first) {
       fill(task);
       return;
     }
-    // What the user typed stays; saving it is now a decision.
+    // Keep the text that the user has typed, and let them decide.
     seen = { ...task };
-    tellFacts();
+    showFacts();
     if (!edited()) { // it was this form's own save
       conflict.replaceChildren();
       return;
     }
     conflict.replaceChildren(
-      el('p', {}, 'Somebody has changed this task while you were editing. Saving replaces their version with yours.'),
+      el('p', {}, 'Somebody changed this task while you were editing it. If you save, your version replaces theirs.'),
       el('button', { type: 'button', class: 'quiet', click: () => fill(task) }, 'Take their version'));
   }
 
