@@ -12,31 +12,30 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// A framingProgram is what a handler does with a response, and the request
-// that it does it for. Programs come out of bytes, so that random ones and
-// those of a fuzzer are made alike.
+// A framingProgram is a request and a sequence of calls that its handler makes.
+// Programs are made from bytes, which can be random or come from a fuzzer.
 type framingProgram struct {
 	method  string
 	version string // of HTTP/1
 	header  [][2]string
 	body    int  // length of the request's body, negative if it has none
-	chunked bool // the request does not say its length
-	expect  bool // it says Expect: 100-continue, and sends the body all the same
+	chunked bool // the request has no Content-Length
+	expect  bool // it has Expect: 100-continue, but sends the body immediately
 	content string
 	steps   []framingStep
-	total   int // bytes that its writes ask for
+	total   int // length of all writes
 
-	lateTrailer bool // a trailer is set that was not announced
+	lateTrailer bool // a trailer is set that was not declared
 	output      bool // a step so far writes, flushes or chooses the status
-	helped      bool // a step so far answers through a helper
+	helped      bool // a step so far calls a helper that responds
 	closes      bool // the connection may be closed after the response
 	mislabeled  bool // Content-Length may be wrong
-	readsFrom   bool // some of the body is copied from a reader
-	lateHijack  bool // the connection may be taken over after some output
+	readsFrom   bool // a part of the body is copied from a reader
+	lateHijack  bool // the connection may be hijacked after some output
 	panics      bool
 }
 
-// A framingStep is one call of the handler's.
+// A framingStep is one call that the handler makes.
 type framingStep struct {
 	text string
 	do   func(*framingRun)
@@ -47,14 +46,14 @@ type framingRun struct {
 	program *framingProgram
 	w       http.ResponseWriter
 	r       *http.Request
-	kept    http.Header // as the handler got it first
-	offset  int         // in the program's content
+	kept    http.Header // the map at the start
+	offset  int         // position in the program's content
 	notes   []string    // results of the calls
 	done    bool
 }
 
-// choices are bytes to be taken for decisions. When they are used up, each
-// decision is the first of its kind.
+// choices are bytes that make decisions. When all bytes are used, the first
+// alternative is chosen.
 type choices struct{ data []byte }
 
 func (c *choices) n(limit int) int {
@@ -96,19 +95,19 @@ func newFramingProgram(c *choices) *framingProgram {
 		p.steps = append(p.steps, p.step(c))
 	}
 	if p.closes && p.body > 0 || p.body > 100000 {
-		// A server that closes a connection with unread bytes takes back what it
-		// has sent, or not, as it happens.
+		// If a server closes a connection that has unread bytes, the client may
+		// or may not receive the response.
 		p.steps = slices.Insert(p.steps, 0, p.read(&choices{}))
 	}
 	return p
 }
 
-// framingContents returns texts that the writes of programs take bytes from.
+// framingContents returns the texts that programs write.
 var framingContents = sync.OnceValue(func() []string {
 	return []string{sample(100000), "<html><body>" + sample(50000), "<", "\x89PNG\x0d\x0a\x1a\x0a" + sample(20000), incompressible(80000)}
 })
 
-// String describes the program for the report of a difference.
+// String describes the program for error messages.
 func (p *framingProgram) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s HTTP/%s %q, body %d (chunked %v, expect %v), content %.12q:", p.method, p.version, p.header, p.body, p.chunked, p.expect, p.content)
@@ -118,7 +117,7 @@ func (p *framingProgram) String() string {
 	return b.String()
 }
 
-// step makes one more step.
+// step makes the next step.
 func (p *framingProgram) step(c *choices) framingStep {
 	switch c.n(19) {
 	case 3, 4, 5:
@@ -133,7 +132,7 @@ func (p *framingProgram) step(c *choices) framingStep {
 	case 11, 12:
 		return p.trailer(c)
 	case 13:
-		if !p.output { // whether it can be read later depends on buffers
+		if !p.output { // later, it depends on buffers whether the body can be read
 			return p.read(c)
 		}
 	case 14:
@@ -143,7 +142,7 @@ func (p *framingProgram) step(c *choices) framingStep {
 	case 16:
 		return p.late(c)
 	case 17, 18:
-		if !p.output { // a helper looks at the header, in which a stage may have left something
+		if !p.output { // a helper reads the header, which a stage may have changed
 			return p.helper(c)
 		}
 	}
@@ -152,7 +151,7 @@ func (p *framingProgram) step(c *choices) framingStep {
 
 func step(text string, do func(*framingRun)) framingStep { return framingStep{text, do} }
 
-// write writes some of the content in one of the ways there are.
+// write writes a part of the content.
 func (p *framingProgram) write(c *choices) framingStep {
 	n := choose(c, 10, 0, 1, 511, 512, 513, 1023, 1024, 1025, 2047, 2048, 2049, 5000, 33000, 70000, 100, 20)
 	if n == 70000 && c.n(16) == 15 {
@@ -160,7 +159,7 @@ func (p *framingProgram) write(c *choices) framingStep {
 	}
 	p.total += n
 	p.output = true
-	if p.helped { // and has stated the length
+	if p.helped { // the helper has set Content-Length
 		p.closes, p.mislabeled = true, true
 	}
 	how := choose(c, "Write", "WriteString", "ReadFrom", "Write")
@@ -199,7 +198,7 @@ func (x *framingRun) note(what string, err error) {
 	x.notes = append(x.notes, what+": "+framingKind(err))
 }
 
-// framingKind is kind with shorter names.
+// framingKind is like kind, with shorter names.
 func framingKind(err error) string {
 	switch text := kind(err); text {
 	case kind(nil):
@@ -231,7 +230,8 @@ func (p *framingProgram) field(c *choices) framingStep {
 	return step(f[0]+" = "+f[1], func(x *framingRun) { x.w.Header().Set(f[0], f[1]) })
 }
 
-// length sets Content-Length to the length of all writes, less, more, or none.
+// length sets Content-Length to the length of all writes, to another value, or to
+// nil.
 func (p *framingProgram) length(c *choices) framingStep {
 	kind := choose(c, "right", "right", "right", "short", "long", "nil", "zero")
 	if p.output || kind != "right" && kind != "nil" {
@@ -254,21 +254,21 @@ func (p *framingProgram) length(c *choices) framingStep {
 	})
 }
 
-// status chooses the status, 1xx among them.
+// status writes a status code, which may be 1xx.
 func (p *framingProgram) status(c *choices) framingStep {
 	code := choose(c, 200, 200, 201, 202, 204, 206, 302, 304, 404, 416, 500, 103, 102, 205)
 	p.output = true
 	return step(fmt.Sprint("WriteHeader ", code), func(x *framingRun) { x.w.WriteHeader(code) })
 }
 
-// trailer announces trailers or sets them.
+// trailer declares or sets trailers.
 func (p *framingProgram) trailer(c *choices) framingStep {
 	f := choose(c, [2]string{"Trailer", "X-Sum"}, [2]string{"X-Sum", "5"}, [2]string{http.TrailerPrefix + "X-More", "6"}, [2]string{"Trailer", "X-Sum, X-Last"})
 	p.lateTrailer = p.lateTrailer || strings.HasPrefix(f[0], http.TrailerPrefix)
 	return step(f[0]+" = "+f[1], func(x *framingRun) { x.w.Header().Set(f[0], f[1]) })
 }
 
-// read reads the request's body, or some of it.
+// read reads the request's body, or a part of it.
 func (p *framingProgram) read(c *choices) framingStep {
 	if c.n(2) == 0 {
 		return step("read all", func(x *framingRun) {
@@ -282,11 +282,11 @@ func (p *framingProgram) read(c *choices) framingStep {
 	})
 }
 
-// control calls something of the response controller's.
+// control calls a method of the ResponseController.
 func (p *framingProgram) control(c *choices) framingStep {
 	what := choose(c, "write deadline", "read deadline", "full duplex", "hijack")
 	switch {
-	case what == "full duplex" && p.output: // which changes what happens to the request's body then
+	case what == "full duplex" && p.output: // would change how the request's body is read
 		what = "write deadline"
 	case what == "hijack":
 		p.lateHijack = p.lateHijack || p.output
@@ -334,10 +334,10 @@ func (p *framingProgram) end(c *choices) framingStep {
 	return step("return", func(x *framingRun) { x.done = true })
 }
 
-// framingTime is when the content that helpers serve was changed.
+// framingTime is the modification time of the content that helpers serve.
 var framingTime = time.Unix(1e9, 0).UTC()
 
-// helper answers with a function of net/http's or of this package.
+// helper responds with a function of net/http or of this package.
 func (p *framingProgram) helper(c *choices) framingStep {
 	p.output, p.helped = true, true
 	what := choose(c, "ServeContent", "ServeContent", "WriteJSON", "WriteError", "Error", "Redirect")
@@ -358,14 +358,13 @@ func (p *framingProgram) helper(c *choices) framingStep {
 	})
 }
 
-// late changes the header through the map that the handler got first.
+// late changes the header map that the handler got at the start.
 func (p *framingProgram) late(c *choices) framingStep {
 	f := choose(c, [2]string{"X-Kept", "1"}, [2]string{"Content-Type", "text/css"}, [2]string{"Etag", `"late"`})
 	return step("kept map: "+f[0]+" = "+f[1], func(x *framingRun) { x.kept.Set(f[0], f[1]) })
 }
 
-// run is the program as a handler. The run is sent to result when it ends,
-// however it does.
+// run is the program as a handler. It sets notes when it ends, even if it panics.
 func (p *framingProgram) run(w http.ResponseWriter, r *http.Request, notes *[]string) {
 	x := &framingRun{program: p, w: w, r: r, kept: w.Header()}
 	defer func() { *notes = x.notes }()

@@ -16,8 +16,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// drip sends s, one byte at a time, and then nothing more, until the server
-// ends the connection.
+// drip sends s in the background, one byte at a time, until the server closes the
+// connection.
 func drip(t *testing.T, conn *testkit.Conn, s string) {
 	var sending sync.WaitGroup
 	t.Cleanup(sending.Wait)
@@ -83,20 +83,21 @@ func TestResponseIsCutByTheWriteTimeout(t *testing.T) {
 		}
 	}, http.WithWriteTimeout(50*time.Millisecond))
 	conn := testkit.Dial(t, srv.Addr())
-	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n") // and it reads nothing
+	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n") // the client does not read
 	if err := receive(t, failure, "the handler"); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("writing ended with %v", err)
 	}
 }
 
-// answerTo sends raw bytes and returns all that comes back, without its date.
+// answerTo sends raw bytes and returns everything that it receives, without the
+// Date field.
 func answerTo(t *testing.T, addr, request string) string {
 	t.Helper()
 	conn := testkit.Dial(t, addr)
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	sending.Go(func() {
-		// A server that has seen enough closes, and then this may fail.
+		// This fails if the server closes the connection early.
 		io.WriteString(conn.Conn, request)
 		conn.Conn.(*net.TCPConn).CloseWrite()
 	})

@@ -20,13 +20,13 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// serveEnv, when set, makes the test binary the program under test: a server
-// as main functions run it.
+// If serveEnv is set, the test binary is the program under test: a server that
+// calls Run.
 const serveEnv = "HTTP_TEST_SERVE"
 
 // TestServingProcess is that program. It prints its address, "entered" when a
 // handler runs, and "stopping" when it no longer accepts connections. A
-// request for /slow ends when a line comes in on standard input.
+// request for /slow ends when the program reads a line from standard input.
 func TestServingProcess(t *testing.T) {
 	if os.Getenv(serveEnv) == "" {
 		t.Skip("run as a process by the tests below")
@@ -101,7 +101,7 @@ func (p *process) enter(t *testing.T, request string) *testkit.Conn {
 	return p.enterBy(t, p.addr, request)
 }
 
-// enterBy is enter on a connection to addr, which leads to the process.
+// enterBy is like enter, but connects to addr.
 func (p *process) enterBy(t *testing.T, addr, request string) *testkit.Conn {
 	t.Helper()
 	conn := testkit.Dial(t, addr)
@@ -110,8 +110,8 @@ func (p *process) enterBy(t *testing.T, addr, request string) *testkit.Conn {
 	return conn
 }
 
-// proxy listens for connections and passes their bytes on to the process and
-// back, until the test ends. It returns its address.
+// proxy starts a proxy for connections to the process, which runs until the test
+// ends, and returns its address.
 func (p *process) proxy(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -205,9 +205,9 @@ func TestSecondSignalKillsAtOnce(t *testing.T) {
 	}
 }
 
-// The process ends long before its drain timeout of 25 seconds, which would
-// make it exit with status 1.
-func TestProcessEndsWellAlthoughPeersAreGone(t *testing.T) {
+// The process exits before its drain timeout of 25 seconds, after which its status
+// would be 1.
+func TestProcessEndsWellAlthoughPeersDoNotRespond(t *testing.T) {
 	t.Parallel()
 	p := startProcess(t)
 	for _, addr := range []string{p.addr, p.proxy(t)} {

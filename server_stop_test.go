@@ -15,8 +15,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// A pipeServer is a server of connections in memory, which keep to the fake
-// clock of synctest. A peer that does not read stalls the first write.
+// A pipeServer is a server with connections in memory, which use the fake clock of
+// synctest. If a peer does not read, the first write to it blocks.
 type pipeServer struct {
 	*http.Server
 	listener *pipeListener
@@ -40,7 +40,7 @@ func startPipeServer(t *testing.T, secure bool, handler http.HandlerFunc, opts .
 	return s
 }
 
-// send opens a connection, which closes with the test, and sends a request.
+// send opens a connection, which is closed when the test ends, and sends a request.
 func (s *pipeServer) send(t *testing.T, request string) *testkit.Conn {
 	t.Helper()
 	conn := s.listener.Dial()
@@ -53,7 +53,7 @@ func (s *pipeServer) send(t *testing.T, request string) *testkit.Conn {
 	return c
 }
 
-// upgrade opens a WebSocket at a path, from which nothing is read.
+// upgrade opens a WebSocket at a path. Nothing is read from it.
 func (s *pipeServer) upgrade(t *testing.T, path string) *testkit.Conn {
 	t.Helper()
 	c := s.send(t, strings.Replace(handshake, "GET / ", "GET "+path+" ", 1))
@@ -63,8 +63,8 @@ func (s *pipeServer) upgrade(t *testing.T, path string) *testkit.Conn {
 	return c
 }
 
-// stop stops the server with a context of 12 seconds, and fails the test if
-// that takes more than 6 or reports an error.
+// stop stops the server with a timeout of 12 seconds. It fails the test if that
+// takes more than 6 seconds or returns an error.
 func (s *pipeServer) stop(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
@@ -76,8 +76,7 @@ func (s *pipeServer) stop(t *testing.T) {
 	}
 }
 
-// overPlainAndTLS runs test with a fake clock, for servers with and without
-// TLS.
+// overPlainAndTLS runs test with a fake clock, without TLS and with it.
 func overPlainAndTLS(t *testing.T, test func(t *testing.T, secure bool)) {
 	for name, secure := range map[string]bool{"plain": false, "TLS": true} {
 		t.Run(name, func(t *testing.T) {
@@ -87,7 +86,7 @@ func overPlainAndTLS(t *testing.T, test func(t *testing.T, secure bool)) {
 	}
 }
 
-// socketHandlers are ways to spend the life of a WebSocket.
+// socketHandlers are different uses of a WebSocket.
 var socketHandlers = map[string]func(conn *http.Conn, r *http.Request){
 	"reads": func(conn *http.Conn, r *http.Request) {
 		for {
@@ -187,8 +186,7 @@ func TestStopDropsConnectionsThatOthersHaveHijacked(t *testing.T) {
 	})
 }
 
-// A hijacked connection whose handler still has something to do gets the
-// time for it.
+// The handler of a hijacked connection has some time to finish.
 func TestStopLeavesHijackedConnectionsToTheirHandlersAtFirst(t *testing.T) {
 	t.Parallel()
 	overPlainAndTLS(t, func(t *testing.T, secure bool) {
@@ -216,8 +214,8 @@ func TestStopLeavesHijackedConnectionsToTheirHandlersAtFirst(t *testing.T) {
 	})
 }
 
-// A handler that goes on although its peer was dropped is waited for, and is
-// in the error.
+// Stop waits for a handler that continues after its peer was disconnected, and
+// counts it in the error.
 func TestStopNamesTheHandlerOfASilentPeerThatGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -244,10 +242,10 @@ func TestStopNamesTheHandlerOfASilentPeerThatGoesOn(t *testing.T) {
 	})
 }
 
-// streamSize is more than an HTTP/2 client takes before its user reads.
+// streamSize is more than an HTTP/2 client buffers.
 const streamSize = 5 << 20
 
-// streamHandlers are ways to spend the life of an event stream.
+// streamHandlers are different uses of an event stream.
 var streamHandlers = map[string]func(events *http.SSEWriter, r *http.Request){
 	"/small": func(events *http.SSEWriter, r *http.Request) {
 		for r.Context().Err() == nil {
@@ -282,7 +280,7 @@ func TestStopDropsStreamsWhoseClientsDoNotRead(t *testing.T) {
 		srv := startPipeServer(t, secure, documentedChain()(http.HandlerFunc(serveStreams)).ServeHTTP)
 		for path := range streamHandlers {
 			request := "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n"
-			srv.send(t, request) // not even the header is read
+			srv.send(t, request) // reads nothing, not even the header
 			srv.send(t, request).ReadResponse("GET")
 			_, err := io.CopyN(io.Discard, srv.send(t, request), 50)
 			if err != nil {
@@ -294,7 +292,7 @@ func TestStopDropsStreamsWhoseClientsDoNotRead(t *testing.T) {
 	})
 }
 
-// http2Client returns a client of the server that speaks HTTP/2.
+// http2Client returns a client that uses HTTP/2.
 func (s *pipeServer) http2Client(t *testing.T) *nethttp.Client {
 	transport := &nethttp.Transport{
 		TLSClientConfig:   s.tls.Clone(),
@@ -305,8 +303,8 @@ func (s *pipeServer) http2Client(t *testing.T) *nethttp.Client {
 	return &nethttp.Client{Transport: transport}
 }
 
-// The client's connection is read, so only the streams are stalled, and a
-// request beside them goes on.
+// The client reads the connection, so only the streams are stalled. Another request
+// on the connection continues.
 func TestStopResetsStalledHTTP2StreamsAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -394,7 +392,7 @@ func TestStopDropsHTTP2ConnectionsThatAreNotRead(t *testing.T) {
 	})
 }
 
-// A client that reads 32 KB every three seconds is alive.
+// A client that reads 32 KiB every three seconds is not disconnected.
 func TestStopWaitsForSlowClientsOfStreams(t *testing.T) {
 	t.Parallel()
 	slowly := func(t *testing.T, srv *pipeServer, body io.Reader, size int) {

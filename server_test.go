@@ -27,10 +27,10 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// onLoopback makes a server bind a free port that only this machine reaches.
+// onLoopback makes a server bind a free port of the loopback interface.
 func onLoopback() http.ServerOption { return http.WithAddr("127.0.0.1:0") }
 
-// quietly keeps what net/http logs about bad clients out of the test's output.
+// quietly discards the messages that net/http logs about bad clients.
 func quietly() http.ServerOption {
 	return http.WithHTTPServer(func(hs *nethttp.Server) { hs.ErrorLog = log.New(io.Discard, "", 0) })
 }
@@ -50,33 +50,33 @@ func startServer(t *testing.T, handler http.HandlerFunc, opts ...http.ServerOpti
 	return srv
 }
 
-// noTime returns a context that has no time left.
+// noTime returns a context that is already canceled.
 func noTime() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
 }
 
-// receive receives from c, or fails the test when that takes for ever.
+// receive receives from c. It ends the test if nothing arrives.
 func receive[T any](t *testing.T, c <-chan T, what string) T {
 	t.Helper()
 	select {
 	case v := <-c:
 		return v
 	case <-time.After(testkit.Patience):
-		t.Fatalf("waited in vain for %s", what)
+		t.Fatalf("timed out waiting for %s", what)
 		panic("unreachable")
 	}
 }
 
-// stopLater runs Stop in the background; the channel gets its result.
+// stopLater calls Stop in the background. The channel receives the result.
 func stopLater(srv *http.Server, ctx context.Context) <-chan error {
 	result := make(chan error, 1)
 	go func() { result <- srv.Stop(ctx) }()
 	return result
 }
 
-// refusesConnections reports whether nothing accepts connections at addr.
+// refusesConnections reports whether connections to addr are refused.
 func refusesConnections(addr string) bool {
 	conn, err := net.Dial("tcp", addr)
 	if err == nil {
@@ -97,7 +97,7 @@ func TestServerServesFromStartToStop(t *testing.T) {
 	if err := srv.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	cancel() // a start-up context does not end what it started
+	cancel() // must not affect the running server
 	addr := srv.Addr()
 	if _, port, err := net.SplitHostPort(addr); err != nil || port == "0" {
 		t.Errorf("Addr after Start is %q", addr)
@@ -299,7 +299,7 @@ func TestStopCutsWhatDoesNotEndAndSaysWhat(t *testing.T) {
 		if r.URL.Path == "/stream" {
 			shutdown.OpenStream(r.Context(), nil)
 			entered <- struct{}{}
-			<-r.Context().Done() // and then it does not return
+			<-r.Context().Done() // but do not return
 		}
 		entered <- struct{}{}
 		<-t.Context().Done()
@@ -320,8 +320,8 @@ func TestStopCutsWhatDoesNotEndAndSaysWhat(t *testing.T) {
 	}
 }
 
-// Streams and sockets are told to end; a slow request is left to finish. All
-// of them are behind the documented chain of middleware.
+// Stop ends event streams and WebSockets, and waits for a slow request. All of
+// them pass through the documented chain of middleware.
 func TestStopEndsLongLivedExchanges(t *testing.T) {
 	testkit.CheckLeaks(t)
 	entered, release := make(chan string, 2), make(chan struct{})
@@ -356,7 +356,7 @@ func TestStopEndsLongLivedExchanges(t *testing.T) {
 	if got := conns["stream"].ReadAll(); !strings.HasSuffix(got, "data: goodbye\n\n\r\n0\r\n\r\n") {
 		t.Errorf("the stream ended with %q", got)
 	}
-	_, _, err := socket.ReadMessage() // which answers the close frame
+	_, _, err := socket.ReadMessage() // answers the close frame
 	if closed, ok := errors.AsType[*http.CloseError](err); !ok || closed.Code != http.CloseGoingAway {
 		t.Errorf("the socket was told %v", err)
 	}
@@ -369,7 +369,7 @@ func TestStopEndsLongLivedExchanges(t *testing.T) {
 	}
 }
 
-// A brokenListener fails at the first connection it should accept.
+// A brokenListener fails in the first call of Accept.
 type brokenListener struct{ net.Listener }
 
 var errBroken = errors.New("the listener broke")
@@ -385,7 +385,7 @@ func listenBroken(t *testing.T) net.Listener {
 	return brokenListener{l}
 }
 
-func TestErrTellsOfAServingFailure(t *testing.T) {
+func TestErrReceivesAServingFailure(t *testing.T) {
 	testkit.CheckLeaks(t)
 	l := listenBroken(t)
 	srv := http.NewServer(http.HandlerFunc(echoPath), http.WithListener(l))
@@ -403,9 +403,8 @@ func TestErrTellsOfAServingFailure(t *testing.T) {
 	}
 }
 
-// Without the cipher suite that HTTP/2 requires net/http does not begin to
-// serve.
-func TestErrTellsOfATLSConfigThatCannotServe(t *testing.T) {
+// Without the cipher suite that HTTP/2 requires, net/http does not start to serve.
+func TestErrReceivesTheErrorOfABadTLSConfig(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile, _ := testkit.KeyPair(t)
 	srv := startServer(t, echoPath, http.WithTLS(certFile, keyFile), http.WithHTTPServer(func(hs *nethttp.Server) {
@@ -439,7 +438,7 @@ func TestRunReturnsAFailedStart(t *testing.T) {
 	}
 }
 
-// runLater runs Run in the background and waits until the server accepts.
+// runLater calls Run in the background and waits until the server responds.
 func runLater(t *testing.T, srv *http.Server, ctx context.Context, l net.Listener) <-chan error {
 	t.Helper()
 	result := make(chan error, 1)
@@ -633,7 +632,7 @@ func TestOptionsSetTheServerUnderneath(t *testing.T) {
 				got = settings{hs.Addr, hs.ReadTimeout, hs.ReadHeaderTimeout, hs.WriteTimeout, hs.IdleTimeout,
 					hs.MaxHeaderBytes, hs.TLSConfig != nil, hs.ConnContext != nil, hs.BaseContext != nil}
 			})
-			// Wherever it stands, it sees what the others set.
+			// Options that come later are applied before it is called.
 			http.NewServer(http.HandlerFunc(echoPath), append([]http.ServerOption{look}, tt.opts...)...)
 			if got != want {
 				t.Errorf("got  %+v\nwant %+v", got, want)
@@ -710,7 +709,7 @@ func TestWithListenerServesAUnixSocket(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no Unix sockets")
 	}
-	dir, err := os.MkdirTemp("", "http") // a test's own directory may have too long a name
+	dir, err := os.MkdirTemp("", "http") // the path of t.TempDir may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -779,7 +778,7 @@ func TestBadSettingsPanicWithTheUsersLine(t *testing.T) {
 	}
 }
 
-// The trace of a panic names each frame of this module's by its type and method.
+// In the trace of a panic, each frame of this module has the name of a method.
 func TestFramesUnderAServerAreNamed(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -813,7 +812,7 @@ func TestFramesUnderAServerAreNamed(t *testing.T) {
 		t.Errorf("Stop: %v", err)
 	}
 	if len(anonymous) > 0 {
-		t.Errorf("these frames have no names: %q", anonymous)
+		t.Errorf("anonymous frames: %q", anonymous)
 	}
 }
 
@@ -837,8 +836,8 @@ func TestAServerWithoutNewServerPanicsInEveryMethod(t *testing.T) {
 	}
 }
 
-// wantPanic fails the test unless f panics with the line of this file's that
-// calls into the package, and with the message.
+// wantPanic fails the test unless f panics with the message, and with a line of
+// the caller's file as its location.
 func wantPanic(t *testing.T, message string, f func()) {
 	t.Helper()
 	_, file, _, _ := runtime.Caller(1)

@@ -17,7 +17,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// A hidingWriter can flush, and hides all else that the writer behind it can.
+// A hidingWriter hides all optional methods of a writer except Flush.
 type hidingWriter struct{ next http.ResponseWriter }
 
 func (w hidingWriter) Header() http.Header         { return w.next.Header() }
@@ -25,7 +25,7 @@ func (w hidingWriter) Write(p []byte) (int, error) { return w.next.Write(p) }
 func (w hidingWriter) WriteHeader(status int)      { w.next.WriteHeader(status) }
 func (w hidingWriter) Flush()                      { w.next.(http.Flusher).Flush() }
 
-// A lateWriter is one that keeps the status until there is a body or a flush.
+// A lateWriter delays WriteHeader until the first Write or Flush.
 type lateWriter struct {
 	hidingWriter
 	status int
@@ -47,7 +47,7 @@ func (w *lateWriter) sendHeader() {
 	}
 }
 
-// hidingMiddleware are kinds of middleware whose writers have no Unwrap.
+// hidingMiddleware wrap the ResponseWriter without an Unwrap method.
 var hidingMiddleware = map[string]http.Middleware{
 	"hiding": func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(hidingWriter{w}, r) })
@@ -67,8 +67,8 @@ var hidingMiddleware = map[string]http.Middleware{
 	},
 }
 
-// eachHidden runs test with a fake clock for handlers behind each middleware
-// whose writer hides things, inside, outside and between this package's.
+// eachHidden runs test with a fake clock for each of hidingMiddleware, inside,
+// outside, and between the middleware of this package.
 func eachHidden(t *testing.T, test func(t *testing.T, wrap http.Middleware)) {
 	twice := func(mw http.Middleware) http.Middleware { return http.Chain(mw, mw) }
 	for name, mw := range hidingMiddleware {
@@ -172,8 +172,8 @@ func TestHiddenStreamGivesUpStalledClients(t *testing.T) {
 	})
 }
 
-// These are not parallel, because they replace the program's logger.
-func TestStreamThatNothingCanBeDoneForIsLoggedOnce(t *testing.T) {
+// Not parallel, because it replaces the default logger.
+func TestStreamThatTheWriteTimeoutWillEndIsLoggedOnce(t *testing.T) {
 	var log testkit.Log
 	defer slog.SetDefault(slog.Default())
 	slog.SetDefault(log.Text())
@@ -187,7 +187,7 @@ func TestStreamThatNothingCanBeDoneForIsLoggedOnce(t *testing.T) {
 	}
 	tests := map[string]struct {
 		handler http.HandlerFunc
-		ours    bool // serve it by a Server
+		ours    bool // whether to use a Server
 		want    string
 	}{
 		"bare":   {func(w http.ResponseWriter, r *http.Request) { send(w) }, false, ""},
@@ -232,8 +232,8 @@ func TestStreamThatCannotFlushNamesTheWriter(t *testing.T) {
 	}
 }
 
-// A stream that a goroutine begins too late reaches nobody, not the next
-// request on the connection either.
+// If a goroutine starts a stream after the handler has returned, nothing is sent,
+// and the next request on the connection is not affected.
 func TestStreamBegunAfterTheHandlerReturned(t *testing.T) {
 	t.Parallel()
 	writers, entered := make(chan http.ResponseWriter, 1), make(chan bool)

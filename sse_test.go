@@ -24,15 +24,16 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// A message is an event as EventSource gives it to a page.
+// A message is an event as EventSource passes it to a page.
 type message struct{ name, data, lastID string }
 
-// eventSource interprets a stream as WHATWG HTML §9.2.6 says: the bytes are
-// decoded as UTF-8, lines end in CRLF, LF or CR, and an empty line dispatches.
+// An eventSource interprets a stream as specified by WHATWG HTML §9.2.6: it
+// decodes UTF-8, lines end with CRLF, LF or CR, and an empty line dispatches an
+// event.
 type eventSource struct {
 	messages []message
-	lastID   string // what the client would send on reconnecting
-	retry    int    // -1 unless told
+	lastID   string // sent by the client when it reconnects
+	retry    int    // or -1
 }
 
 func readEvents(stream string) *eventSource {
@@ -44,7 +45,7 @@ func readEvents(stream string) *eventSource {
 	for stream != "" {
 		i := strings.IndexAny(stream, "\r\n")
 		if i < 0 {
-			break // an unfinished line is discarded
+			break // discard an unfinished line
 		}
 		line := stream[:i]
 		if strings.HasPrefix(stream[i:], "\r\n") {
@@ -80,7 +81,7 @@ func readEvents(stream string) *eventSource {
 	return es
 }
 
-// stream runs f on an SSEWriter and returns what it sent.
+// stream calls f with an SSEWriter and returns the stream.
 func stream(f func(*http.SSEWriter)) string {
 	rec := httptest.NewRecorder()
 	f(http.NewSSEWriter(rec))
@@ -198,7 +199,7 @@ func TestStreamHeader(t *testing.T) {
 	sent := make(chan bool)
 	handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		http.NewSSEWriter(w)
-		<-sent // the header is there before the handler does anything more
+		<-sent // the header arrives before the handler continues
 	})
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
 		resp, err := srv.Client().Get(srv.URL)
@@ -259,14 +260,14 @@ func TestStreamKeepsHeaderFieldsThatAreSet(t *testing.T) {
 	}
 }
 
-// A hijackableWriter looks like a writer of HTTP/1 of net/http.
+// A hijackableWriter looks like an HTTP/1 writer of net/http.
 type hijackableWriter struct{ *httptest.ResponseRecorder }
 
 func (hijackableWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errors.ErrUnsupported
 }
 
-// Servers of other protocols, such as HTTP/3, have writers of their own.
+// Servers for other protocols, such as HTTP/3, have different writers.
 func TestStreamAsksForKeepAliveByTheRequestsProtocol(t *testing.T) {
 	t.Parallel()
 	for proto, want := range map[int]string{1: "keep-alive", 2: "", 3: ""} {
@@ -293,7 +294,7 @@ func TestStreamAsksForKeepAliveByTheRequestsProtocol(t *testing.T) {
 	}
 }
 
-// TestStreamThroughTheChain sees each event arrive before the next is sent.
+// Each event arrives before the next one is sent.
 func TestStreamThroughTheChain(t *testing.T) {
 	t.Parallel()
 	next := make(chan bool)
@@ -339,8 +340,8 @@ func TestStreamThroughTheChain(t *testing.T) {
 	})
 }
 
-// pipeListener accepts the server's ends of in-memory connections, which keep
-// to the fake clock of synctest.
+// A pipeListener accepts in-memory connections, which use the fake clock of
+// synctest.
 type pipeListener struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -424,12 +425,12 @@ func TestStalledClientIsGivenUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		<-gaveUp // and the body was not read
+		<-gaveUp // without reading the body
 		resp.Body.Close()
 	})
 }
 
-// noFlusher hides what the writer behind it can do beyond writing.
+// A noFlusher hides the optional methods of a writer.
 type noFlusher struct{ nethttp.ResponseWriter }
 
 func (noFlusher) Flush(int) {}
@@ -442,7 +443,7 @@ func TestStreamNeedsAFlusher(t *testing.T) {
 	}
 }
 
-// failing breaks after some writes.
+// A failing writer returns an error after some writes.
 type failing struct {
 	*httptest.ResponseRecorder
 	left int
@@ -506,8 +507,8 @@ func TestEventsFromSeveralGoroutinesStayWhole(t *testing.T) {
 	})
 }
 
-// TestStreamEndsWithItsHandler has a goroutine go on after the handler, while
-// other requests are answered through the same pools.
+// A goroutine continues after the handler has returned, while the server handles
+// other requests with the same pools.
 func TestStreamEndsWithItsHandler(t *testing.T) {
 	t.Parallel()
 	streams := make(chan *http.SSEWriter, 1)
@@ -596,13 +597,13 @@ func TestEventAllocations(t *testing.T) {
 	}
 }
 
-// flushWriter drops a stream.
+// A flushWriter discards a stream.
 type flushWriter struct{ nullWriter }
 
 func (*flushWriter) Flush()                           {}
 func (*flushWriter) SetWriteDeadline(time.Time) error { return nil }
 
-// BenchmarkEvent sends events of 100 bytes to a client that reads them all.
+// BenchmarkEvent sends events of 100 bytes to a client that reads them.
 func BenchmarkEvent(b *testing.B) {
 	data := strings.Repeat("x", 100)
 	b.Run("Fprintf and Flush", func(b *testing.B) {

@@ -22,16 +22,17 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// A fixture is a server with a registry, and what a test sees of them.
+// A fixture is a server with a registry, and channels for its events.
 type fixture struct {
 	*testkit.Server
 	reg   *shutdown.Registry
-	begun chan struct{} // closed when net/http has begun to shut down
+	begun chan struct{} // closed when net/http starts to shut down
 	news  chan net.Conn // connections that have just been accepted
 	idles chan net.Conn // connections that have just become idle
 }
 
-// attach returns a registry for a server, and has it count the requests.
+// attach returns a registry for a server, and makes the server's handler count the
+// requests.
 func attach(hs *http.Server) *shutdown.Registry {
 	reg := shutdown.Attach(hs)
 	hs.Handler = counting{hs.Handler, reg}
@@ -59,7 +60,7 @@ func start(t *testing.T, protocol testkit.Protocol, handler http.HandlerFunc) *f
 			to := map[http.ConnState]chan net.Conn{http.StateNew: f.news, http.StateIdle: f.idles}[state]
 			select {
 			case to <- c:
-			default: // of no interest, or more than any test waits for
+			default: // not interesting, or more than tests wait for
 			}
 		}
 		f.reg = attach(hs)
@@ -67,14 +68,15 @@ func start(t *testing.T, protocol testkit.Protocol, handler http.HandlerFunc) *f
 	return f
 }
 
-// drain runs Drain in the background; the channel gets its result.
+// drain calls Drain in the background. The channel receives the result.
 func (f *fixture) drain(ctx context.Context) <-chan error {
 	result := make(chan error, 1)
 	go func() { result <- f.reg.Drain(ctx) }()
 	return result
 }
 
-// get runs a request in the background; the channel gets body or error.
+// get sends a request in the background. The channel receives the body or the
+// error.
 func (f *fixture) get(path string) <-chan string {
 	result := make(chan string, 1)
 	go func() {
@@ -94,14 +96,14 @@ func (f *fixture) get(path string) <-chan string {
 	return result
 }
 
-// await receives from c, or fails the test when that takes for ever.
+// await receives from c. It ends the test if nothing arrives.
 func await[T any](t *testing.T, c <-chan T, what string) T {
 	t.Helper()
 	select {
 	case v := <-c:
 		return v
 	case <-time.After(testkit.Patience):
-		t.Fatalf("waited in vain for %s", what)
+		t.Fatalf("timed out waiting for %s", what)
 		panic("unreachable")
 	}
 }
@@ -115,8 +117,8 @@ func eachProtocol(t *testing.T, test func(t *testing.T, protocol testkit.Protoco
 	}
 }
 
-// openStream registers the request with context ctx as an event stream of
-// which no write is slow.
+// openStream registers the request with context ctx as an event stream without
+// slow writes.
 func openStream(ctx context.Context) *shutdown.Stream { return shutdown.OpenStream(ctx, nil) }
 
 func ended() context.Context {
@@ -143,7 +145,7 @@ func TestIdleConnectionsDoNotFailADrainWithoutTime(t *testing.T) {
 		f := start(t, protocol, func(http.ResponseWriter, *http.Request) {})
 		await(t, f.get("/"), "a response")
 		await(t, f.idles, "the connection to become idle")
-		if protocol == testkit.HTTP2 { // idle before the first request and after it
+		if protocol == testkit.HTTP2 { // HTTP/2 is idle before and after the first request
 			await(t, f.idles, "the connection to become idle")
 		}
 		if err := f.reg.Drain(ended()); err != nil {
@@ -224,9 +226,9 @@ func TestStreamIsCancelledWhileASlowRequestFinishes(t *testing.T) {
 		f := start(t, protocol, func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
 			case "/stream":
-				// Deeper in the chain the context has been wrapped a few times.
+				// Middleware may have derived contexts.
 				ctx := context.WithValue(r.Context(), http.ServerContextKey, "other")
-				for range 2 { // the second time changes nothing
+				for range 2 { // the second call returns the same stream
 					if openStream(ctx) == nil {
 						t.Error("OpenStream found no registry")
 					}
@@ -279,7 +281,7 @@ func TestConnectionIsUsableAfterAStreamHasEndedByItself(t *testing.T) {
 			close(entered)
 			<-release
 			if err := r.Context().Err(); err != nil {
-				t.Errorf("the drain cancelled the stream's successor: %v", err)
+				t.Errorf("the drain canceled the stream's successor: %v", err)
 			}
 		})
 		await(t, f.get("/stream"), "the stream")
@@ -299,7 +301,7 @@ func TestConnectionIsUsableAfterAStreamHasEndedByItself(t *testing.T) {
 	})
 }
 
-// hijack takes the connection of a request over, like an upgrade.
+// hijack takes over the connection of a request, like an upgrade.
 func hijack(t *testing.T, w http.ResponseWriter) net.Conn {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -311,7 +313,7 @@ func hijack(t *testing.T, w http.ResponseWriter) net.Conn {
 
 const upgrade = "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\n\r\n"
 
-func TestExchangeIsToldToEndAndWaitedFor(t *testing.T) {
+func TestExchangeIsStoppedAndWaitedFor(t *testing.T) {
 	t.Parallel()
 	stopped, entered := make(chan int, 10), make(chan struct{})
 	f := start(t, testkit.HTTP1, func(w http.ResponseWriter, r *http.Request) {
@@ -343,7 +345,7 @@ func TestExchangeIsToldToEndAndWaitedFor(t *testing.T) {
 	}
 }
 
-func TestExchangeThatHasEndedIsNotTold(t *testing.T) {
+func TestExchangeThatHasEndedIsNotStopped(t *testing.T) {
 	t.Parallel()
 	f := start(t, testkit.HTTP1, func(w http.ResponseWriter, r *http.Request) {
 		shutdown.Add(r.Context(), shutdown.WebSocket, func(context.Context) { t.Error("stop was called") })()
@@ -385,7 +387,7 @@ func TestWhatDoesNotEndIsCutAndCounted(t *testing.T) {
 	t.Parallel()
 	entered := make(chan struct{}, 10)
 	release := make(chan struct{})
-	cancelled := make(chan string, 10)
+	canceled := make(chan string, 10)
 	f := start(t, testkit.HTTP1, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/websocket":
@@ -399,11 +401,11 @@ func TestWhatDoesNotEndIsCutAndCounted(t *testing.T) {
 		entered <- struct{}{}
 		if r.URL.Path != "/stream" {
 			<-r.Context().Done()
-			cancelled <- r.URL.Path
+			canceled <- r.URL.Path
 		}
 		<-release
 	})
-	t.Cleanup(func() { close(release) }) // before the server's own, which waits for handlers
+	t.Cleanup(func() { close(release) }) // runs before the cleanup of the server, which waits for handlers
 	var clients []*testkit.Conn
 	for _, path := range []string{"/websocket", "/hijack", "/stream", "/stream", "/slow"} {
 		conn := testkit.Dial(t, f.Addr())
@@ -421,7 +423,7 @@ func TestWhatDoesNotEndIsCutAndCounted(t *testing.T) {
 		t.Errorf("Drain returns %v, want %s", err, want)
 	}
 	for range 3 {
-		await(t, cancelled, "a request's context to end")
+		await(t, canceled, "a request's context to end")
 	}
 	for _, conn := range clients {
 		if got := conn.ReadAll(); got != "" {
@@ -448,7 +450,7 @@ func TestCutStreamsOfHTTP2AreCancelledAndCounted(t *testing.T) {
 	result := f.drain(ctx)
 	await(t, f.begun, "the shutdown")
 	cancel()
-	// The handlers return as soon as they are cancelled, which is after the count.
+	// The handlers return when their contexts are canceled, after the counting.
 	if err := await(t, result, "the drain"); err == nil || !strings.Contains(err.Error(), "2 requests") {
 		t.Errorf("Drain returns %v, want it to count 2 requests", err)
 	}
@@ -464,7 +466,7 @@ func TestTheFirstContextToEndCutsForAllCallers(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	f := start(t, testkit.HTTP1, func(w http.ResponseWriter, r *http.Request) {
 		close(entered)
-		<-release // whatever happens
+		<-release // ignores the context
 	})
 	t.Cleanup(func() { close(release) })
 	f.get("/")
@@ -478,8 +480,8 @@ func TestTheFirstContextToEndCutsForAllCallers(t *testing.T) {
 	}
 }
 
-// A stalledConn is like a TLS connection whose peer does not read: closing it
-// waits for as long as the connection underneath is open.
+// A stalledConn is like a TLS connection whose peer does not read: Close blocks
+// while the innermost connection is open.
 type stalledConn struct {
 	net.Conn
 	once   sync.Once
@@ -500,7 +502,7 @@ func (c underneath) Close() error {
 	return c.Conn.Close()
 }
 
-// A pipeListener accepts what is sent to it.
+// A pipeListener accepts the connections that are sent to it.
 type pipeListener chan net.Conn
 
 func (l pipeListener) Addr() net.Addr { return &net.UnixAddr{} }
@@ -545,11 +547,11 @@ func TestStalledPeersDoNotHoldUpTheDrain(t *testing.T) {
 	}
 }
 
-// The package comment promises that net/http starts no new request on HTTP/1.x
-// once functions of RegisterOnShutdown run, and that a Shutdown without time
-// still closes idle connections. The documentation of net/http promises
-// neither, so this test is to be run with each supported release of Go: 1.26 and
-// 1.27 do both.
+// The drain depends on two properties of net/http that its documentation does not
+// promise: it starts no new request on HTTP/1.x after it has called the functions
+// of RegisterOnShutdown, and it closes idle connections even if the context of
+// Shutdown has ended. This test must be run with each supported Go release; Go
+// 1.26 and 1.27 have both properties.
 func TestShutdownOrdersItsStepsAsTheDrainExpects(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -602,7 +604,7 @@ func TestShutdownOrdersItsStepsAsTheDrainExpects(t *testing.T) {
 	})
 }
 
-// A fakeConn is a connection of which only the closing matters.
+// A fakeConn records whether it was closed.
 type fakeConn struct {
 	net.Conn
 	end atomic.Bool
@@ -611,7 +613,7 @@ type fakeConn struct {
 func (c *fakeConn) Close() error { c.end.Store(true); return nil }
 func (c *fakeConn) closed() bool { return c.end.Load() }
 
-// A bench is a server without a network: the test itself calls its hooks.
+// A bench is a server without a network. The test calls its hooks.
 type bench struct {
 	t   *testing.T
 	hs  *http.Server
@@ -628,7 +630,7 @@ func newBench(t *testing.T) *bench {
 
 type handlerKey struct{}
 
-// connect opens a connection that goes through the states.
+// connect opens a connection and puts it into each of the states.
 func (b *bench) connect(states ...http.ConnState) (*fakeConn, context.Context) {
 	conn := new(fakeConn)
 	ctx := b.hs.ConnContext(b.t.Context(), conn)
@@ -638,14 +640,14 @@ func (b *bench) connect(states ...http.ConnState) (*fakeConn, context.Context) {
 	return conn, ctx
 }
 
-// serve has handler serve a request on the connection whose context is ctx.
+// serve calls handler with a request on the connection whose context is ctx.
 func (b *bench) serve(ctx context.Context, protoMajor int, handler func(*http.Request)) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.ProtoMajor = protoMajor
 	b.hs.Handler.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithValue(ctx, handlerKey{}, handler)))
 }
 
-// drain runs Drain in the background until it waits for something.
+// drain calls Drain in the background and returns when it blocks.
 func (b *bench) drain() <-chan error {
 	result := make(chan error, 1)
 	go func() { result <- b.reg.Drain(b.t.Context()) }()
@@ -674,13 +676,13 @@ func TestDrainWaitsForEverythingThatGoesOn(t *testing.T) {
 		}},
 		{"exchange whose handler has returned", func(b *bench) func() {
 			conn, ctx := b.connect(http.StateNew, http.StateActive)
-			told := make(chan struct{})
+			stopped := make(chan struct{})
 			var remove func()
 			b.serve(ctx, 1, func(r *http.Request) {
 				b.hs.ConnState(conn, http.StateHijacked)
-				remove = shutdown.Add(r.Context(), shutdown.WebSocket, func(context.Context) { close(told) })
+				remove = shutdown.Add(r.Context(), shutdown.WebSocket, func(context.Context) { close(stopped) })
 			})
-			return func() { <-told; remove() }
+			return func() { <-stopped; remove() }
 		}},
 		{"stop function", func(b *bench) func() {
 			conn, ctx := b.connect(http.StateNew, http.StateActive)
@@ -715,7 +717,7 @@ func TestDrainWaitsForEverythingThatGoesOn(t *testing.T) {
 	}
 }
 
-func TestWhatBeginsDuringTheDrainIsToldAtOnce(t *testing.T) {
+func TestExchangesThatBeginDuringTheDrainAreStoppedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, protoMajor := range []int{1, 2} {
 		t.Run(fmt.Sprint("HTTP/", protoMajor), func(t *testing.T) {
@@ -727,9 +729,9 @@ func TestWhatBeginsDuringTheDrainIsToldAtOnce(t *testing.T) {
 				b.serve(ctx, protoMajor, func(r *http.Request) {
 					openStream(r.Context())
 					<-r.Context().Done()
-					told := make(chan struct{})
-					defer shutdown.Add(r.Context(), shutdown.WebSocket, func(context.Context) { close(told) })()
-					<-told
+					stopped := make(chan struct{})
+					defer shutdown.Add(r.Context(), shutdown.WebSocket, func(context.Context) { close(stopped) })()
+					<-stopped
 				})
 				b.hs.ConnState(conn, http.StateClosed)
 				if err := <-result; err != nil {
@@ -784,7 +786,7 @@ func TestStopFunctionLosesItsContextWhenTheDrainIsCut(t *testing.T) {
 	})
 }
 
-func TestIdleConnectionThatWasNotToldIsClosedInTheEnd(t *testing.T) {
+func TestIdleConnectionIsClosedByForceInTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -878,8 +880,8 @@ func TestWithoutARegistryNothingHappens(t *testing.T) {
 	}
 }
 
-// net/http removes the temporary files of a form that it finds in the request
-// that it made; a copy must not hide the form from it.
+// net/http removes the temporary files of the form in its own request. The form
+// must not be in the copy only.
 func TestMultipartFormOfAnHTTP2RequestReachesTheServersOwnRequest(t *testing.T) {
 	t.Parallel()
 	var body bytes.Buffer
@@ -953,7 +955,7 @@ func TestDrainUnderLoadLosesNothingThatHasBegun(t *testing.T) {
 					case body == "whole":
 						answered.Add(1)
 					case strings.HasPrefix(body, "error: "):
-						return // the server takes no more
+						return // the server has closed its listener
 					default:
 						t.Errorf("a client got %q", body)
 						return
