@@ -44,7 +44,7 @@ test('deep links work, and survive a reload and the back button', async (t) => {
   await page.goto(`${demo.url}/no/such/page`);
   await page.getByRole('heading', { name: 'Page not found' }).waitFor();
   await page.goto(`${demo.url}/tasks/999`);
-  await page.getByText('There is no such task').waitFor();
+  await page.getByText('This task does not exist').waitFor();
 });
 
 test('what changes in one window appears in the other', async (t) => {
