@@ -5,27 +5,28 @@ import (
 	"strings"
 )
 
-// Hashed reports whether a file's name changes with its content, so that
-// caches may keep the file for good.
+// hashed reports whether a file's name contains a hash of its content, so that caches
+// can keep the file forever.
 //
-// Bundlers put a hash of the content behind the last - or . before the
-// extension, or behind the name that a chunk has:
+// Bundlers write the hash after the last - or . before the extension or, in a chunk,
+// before a suffix such as .chunk:
 //
-//	index-DDmkKxTU.js              Vite, Rollup: 8 of base64url
-//	vendor-react-BSP-73WU.js       the same, with a dash in it
-//	chunk-KXQHWZUA.js              esbuild, Angular: 8 of base32
+//	index-DDmkKxTU.js              Vite, Rollup: 8 characters of base64url
+//	vendor-react-BSP-73WU.js       the same, with a dash in the hash
+//	chunk-KXQHWZUA.js              esbuild, Angular: 8 characters of base32
 //	main.3f2a1b9c.chunk.js         webpack, Parcel: hexadecimal
-//	6ce24c58023cc2f8fd88.png       webpack: nothing but a hash, of 20 or more
-//	_next/static/css/9f0e1d2c.css  folders that hold nothing else
+//	6ce24c58023cc2f8fd88.png       webpack: only a hash of 20 or more digits
+//	_next/static/css/9f0e1d2c.css  folders that contain only hashed files
 //
-// What looks like words, numbers, dates, sizes or versions is no hash:
-// jquery-validate.js, page-UserCard.js, report-20240101.pdf, icon-1024x768.png.
-// Nor is a UUID, by which files are named that change.
-// If in doubt Hashed returns false. A browser then asks once more than it
-// needs to, while the opposite mistake would make it keep an old file.
-func Hashed(name string) bool {
+// Words, numbers, dates, sizes and versions are not hashes, for example in
+// jquery-validate.js, page-UserCard.js, report-20240101.pdf and icon-1024x768.png.
+// Neither are UUIDs, because the content of such files may change.
+//
+// The result is false in case of doubt. A browser then revalidates a file that has
+// not changed, whereas after the opposite mistake it would use an outdated file.
+func hashed(name string) bool {
 	if strings.HasPrefix(name, "_next/static/") || strings.HasPrefix(name, "_app/immutable/") {
-		return true // by convention of Next.js and SvelteKit
+		return true // a convention of Next.js and SvelteKit
 	}
 	base := path.Base(name)
 	ext := path.Ext(base)
@@ -40,7 +41,7 @@ func Hashed(name string) bool {
 	code := ext == ".js" || ext == ".mjs" || ext == ".css"
 	i := strings.LastIndexAny(stem, "-.")
 	if i < 0 {
-		return (strings.HasPrefix(name, "_nuxt/") || len(stem) >= 20 && isHex(stem)) && isHash(stem, code)
+		return (strings.HasPrefix(name, "_nuxt/") || len(stem) >= bareHash && isHex(stem)) && isHash(stem, code)
 	}
 	if i == 0 || isUUID(stem) {
 		return false
@@ -48,21 +49,25 @@ func Hashed(name string) bool {
 	if isHash(stem[i+1:], code) {
 		return true
 	}
-	// A hash in base64url may have a dash in it, or begin or end with one.
+	// A hash in base64url may contain a dash, also at the beginning or end.
 	i = len(stem) - rollupHash
 	return i > 1 && (stem[i-1] == '-' || stem[i-1] == '.') && strings.Contains(stem[i:], "-") && isHash(stem[i:], code)
 }
 
-// rollupHash is the length of the hashes that Rollup and esbuild write.
-const rollupHash = 8
+// Lengths of hashes.
+const (
+	// rollupHash is the default length in Rollup and esbuild.
+	rollupHash = 8
+	// longHash is the minimum length of longer hashes that are not hexadecimal.
+	// Rollup can be configured to write up to 21 characters.
+	longHash = 16
+	// bareHash is the minimum length of a hash that is the whole name.
+	bareHash = 20
+)
 
-// longHash is the length from which a text that is not hexadecimal may be a
-// hash although it is longer. Rollup writes up to 21 characters if it is asked to.
-const longHash = 16
-
-// isHash reports whether s is a hash rather than something that people write.
-// In the name of a script or a style sheet, code, shorter and plainer hashes
-// count.
+// isHash reports whether s looks like a hash and not like a name that people choose.
+// code reports whether the file is a script or a style sheet; for these, s may be
+// shorter and may look more like a word.
 func isHash(s string, code bool) bool {
 	if strings.Trim(s, base64url) != "" {
 		return false
@@ -81,19 +86,19 @@ func isHash(s string, code bool) bool {
 	if !code && s == strings.ToUpper(s) && strings.ContainsAny(s, "0189") {
 		return false // FY2024Q1, INV00042: not base32
 	}
-	// Bundlers write 8 characters, or many more. Names have any number.
+	// Bundlers write 8 characters or many more. Names can have any length.
 	if len(s) > rollupHash && len(s) < longHash {
 		return false
 	}
 	for part := range strings.FieldsFuncSeq(s, func(c rune) bool { return c == '-' || c == '_' }) {
-		if !isPlain(part) {
+		if !isOrdinary(part) {
 			return true
 		}
 	}
 	return false
 }
 
-// isHex reports whether s is hexadecimal, in lower case as hashes are written.
+// isHex reports whether s is hexadecimal in lower case, which hashes use.
 func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
 // isUUID reports whether s ends with a UUID.
@@ -111,9 +116,9 @@ func isUUID(s string) bool {
 
 const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// transitions counts how often s changes between letters and digits, and
-// reports whether it begins with a digit.
-func transitions(s string) (n int, digits bool) {
+// transitions returns the number of changes between letters and digits in s.
+// startsWithDigit reports whether s starts with a digit.
+func transitions(s string) (n int, startsWithDigit bool) {
 	for i := 1; i < len(s); i++ {
 		if isDigit(s[i]) != isDigit(s[i-1]) {
 			n++
@@ -126,9 +131,10 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
 
-// isPlain reports whether people write s, which has letters and digits only:
-// a number, a number with a unit or a word before it, a size, a time, words.
-func isPlain(s string) bool {
+// isOrdinary reports whether people would choose s, which consists of letters and
+// digits, as a part of a name: words, a number, a number with a unit or with a word
+// before it, a size, or a time.
+func isOrdinary(s string) bool {
 	changes, digits := transitions(s)
 	switch {
 	case changes == 0 && digits:
@@ -142,25 +148,26 @@ func isPlain(s string) bool {
 		return isWords(strings.TrimRight(s, "0123456789"))
 	case changes == 2 && digits: // 1024x768, 20240101T1200, 15Jan2024
 		between := strings.Trim(s, "0123456789")
-		return between == "x" || between == "T" || len(between) == 3 && isUpper(between[0]) && isSpeakable(strings.ToLower(between)) && between[1:] == strings.ToLower(between[1:])
+		return between == "x" || between == "T" || len(between) == 3 && isUpper(between[0]) && isPronounceable(strings.ToLower(between)) && between[1:] == strings.ToLower(between[1:])
 	case changes == 2: // D3Charts, css3anim
 		before, after := s[:strings.IndexAny(s, "0123456789")], s[strings.LastIndexAny(s, "0123456789")+1:]
-		if len(before)+1+len(after) < max(len(s), rollupHash) || !isSpeakable(strings.ToLower(after)) {
+		if len(before)+1+len(after) < max(len(s), rollupHash) || !isPronounceable(strings.ToLower(after)) {
 			return false
 		}
 		return s == strings.ToLower(s) || len(before) == 1 && isUpper(after[0]) && isWords(after)
 	}
 	for word := range strings.FieldsFuncSeq(s, func(c rune) bool { return '0' <= c && c <= '9' }) {
-		if len(word) < 3 || word != strings.ToLower(word) || !isSpeakable(word) {
+		if len(word) < 3 || word != strings.ToLower(word) || !isPronounceable(word) {
 			return false
 		}
 	}
 	return true // 1bedroom2bath
 }
 
-// isWords reports whether letters are words: all small or all large, or each
-// with a capital letter and one that can be spoken. Beside longer words there
-// may be one abbreviation in capitals, as in GraphQL and DesktopXL.
+// isWords reports whether s, which consists of letters, is one or more words. They
+// are all in lower case, all in capitals, or pronounceable with a capital at the
+// beginning of each. Among longer words, one may be an abbreviation in capitals, as
+// in GraphQL and DesktopXL.
 func isWords(s string) bool {
 	if s == strings.ToLower(s) || s == strings.ToUpper(s) {
 		return true
@@ -181,7 +188,7 @@ func isWords(s string) bool {
 			for n < len(s) && !isUpper(s[n]) {
 				n++
 			}
-			if !isSpeakable(strings.ToLower(s[:n])) {
+			if !isPronounceable(strings.ToLower(s[:n])) {
 				return false
 			}
 			shortest = min(shortest, n)
@@ -191,9 +198,9 @@ func isWords(s string) bool {
 	return abbreviations == 0 || abbreviations == 1 && shortest > 4
 }
 
-// isSpeakable reports whether a word has a vowel, no more consonants in a row
-// than English words have, and begins as one.
-func isSpeakable(word string) bool {
+// isPronounceable reports whether a word in lower case has a vowel, begins like an
+// English word, and has no more consecutive consonants than English words have.
+func isPronounceable(word string) bool {
 	vowel := strings.IndexAny(word, "aeiouy")
 	if vowel < 0 || vowel > 3 {
 		return false
@@ -209,11 +216,11 @@ func isSpeakable(word string) bool {
 	return true
 }
 
-// digraphs writes those pairs of letters that are one consonant as one.
+// digraphs replaces pairs of letters that are one consonant by one letter.
 var digraphs = strings.NewReplacer("ch", "c", "ck", "k", "gh", "g", "ph", "f", "sh", "s", "th", "t")
 
-// onsets are the pairs of consonants that English words begin with.
+// onsets are the pairs of consonants at the beginning of English words.
 const onsets = " bl br ch cl cr dr dw fl fr gh gl gn gr kn ph pl pr ps qu rh sc sh sk sl sm sn sp sq st sv sw th tr ts tw wh wr "
 
-// clusters are the longer runs of consonants that are common within words.
+// clusters are longer runs of consonants that are common inside words.
 const clusters = " bbl bstr chn cks ckl cts dds dgr ffl ffs ggl ghl ght lds lls lph lts mbl mbn mpl mpr mps mpt nch ncl ncr nct nds ndl ndr ndw ngl ngr ngs ngt ngth nkl nks nsf nsl nsp nst ntl ntr nts ppl ppr pps ptr pts rch rds rdw rgs rks rkd rkfl rkt rls rms rns rph rsh rst rtc rth rts scr sks sph spl spr ssw sts str tch tbl tdr thl tls tmp ttl tts wnl wns xpl xpr xtr "

@@ -1,4 +1,4 @@
-package static_test
+package static
 
 import (
 	"io/fs"
@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-
-	"github.com/stanza-go/framework/pkg/http/internal/static"
 )
 
 func TestAllowed(t *testing.T) {
@@ -19,14 +17,14 @@ func TestAllowed(t *testing.T) {
 		`a\b`: false, "a%2f..%2fb": false, "a%252f..": false, "%2e%2e/x": false, "%25252e%25252e/x": false, "a%5cb": false, "a%00": false, "%2fetc": false,
 		"100%": true, "100%25": true, "a%2fb": true, "ab%3Ac": true, "a\x00b": false, "C:": false, "c:/x": false, "a/C:x": false, "...": false,
 	} {
-		if got := static.Allowed(name); got != want {
-			t.Errorf("Allowed(%q) = %v, want %v", name, got, want)
+		if got := allowed(name); got != want {
+			t.Errorf("allowed(%q) = %v, want %v", name, got, want)
 		}
 	}
 }
 
-// The names in the first list were written by the tools that it names, those
-// in the second by people.
+// The names in the first list come from the named tools, those in the second from
+// people.
 func TestHashedTellsBundlersFromPeople(t *testing.T) {
 	t.Parallel()
 	bundlers := map[string][]string{
@@ -58,8 +56,8 @@ func TestHashedTellsBundlersFromPeople(t *testing.T) {
 	}
 	for tool, names := range bundlers {
 		for _, name := range names {
-			if !static.Hashed(name) {
-				t.Errorf("%s: Hashed(%q) = false", tool, name)
+			if !hashed(name) {
+				t.Errorf("%s: hashed(%q) = false", tool, name)
 			}
 		}
 	}
@@ -84,13 +82,13 @@ func TestHashedTellsBundlersFromPeople(t *testing.T) {
 		"my-_next/static-thing.js", "leaflet-markercluster.js", "Roboto-BoldItalic.ttf", "OpenSans-SemiBold.woff2", "Inter-ExtraLight.woff2",
 	}
 	for _, name := range people {
-		if static.Hashed(name) {
-			t.Errorf("Hashed(%q) = true", name)
+		if hashed(name) {
+			t.Errorf("hashed(%q) = true", name)
 		}
 	}
 }
 
-// Of random names of the form that Vite writes, nearly all are recognised.
+// Nearly all random names in the form of Vite are recognized.
 func TestHashedMissesFewRandomHashes(t *testing.T) {
 	t.Parallel()
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -101,7 +99,7 @@ func TestHashedMissesFewRandomHashes(t *testing.T) {
 		for i := range hash {
 			hash[i] = alphabet[random.IntN(len(alphabet))]
 		}
-		if !static.Hashed("assets/index-" + string(hash) + ".js") {
+		if !hashed("assets/index-" + string(hash) + ".js") {
 			missed++
 		}
 	}
@@ -110,7 +108,7 @@ func TestHashedMissesFewRandomHashes(t *testing.T) {
 	}
 }
 
-func TestRange(t *testing.T) {
+func TestValidRange(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		lines string // separated by |
@@ -135,8 +133,8 @@ func TestRange(t *testing.T) {
 		if tt.lines != "" {
 			lines = strings.Split(tt.lines, "|")
 		}
-		if got := static.Range(lines, tt.size); got != tt.want {
-			t.Errorf("Range(%q, %d) = %q, want %q", lines, tt.size, got, tt.want)
+		if got := validRange(lines, tt.size); got != tt.want {
+			t.Errorf("validRange(%q, %d) = %q, want %q", lines, tt.size, got, tt.want)
 		}
 	}
 }
@@ -150,21 +148,21 @@ func TestOpenFindsTheRoot(t *testing.T) {
 	}{
 		"at the top":       {fstest.MapFS{"index.html": file, "a/b.js": file}, "a/b.js"},
 		"two levels down":  {fstest.MapFS{"ui/dist/index.html": file, "ui/dist/a.js": file}, "a.js"},
-		"beside files":     {fstest.MapFS{"ui/index.html": file, "ui/a/b.js": file}, "a/b.js"},
+		"next to a folder": {fstest.MapFS{"ui/index.html": file, "ui/a/b.js": file}, "a/b.js"},
 		"without an index": {fstest.MapFS{"ui/a.js": file, "ui/b.js": file}, "a.js"},
 		"folder and file":  {fstest.MapFS{"README": file, "ui/index.html": file}, "ui/index.html"},
 	} {
-		s, err := static.Open(tt.files)
+		s, err := Open(tt.files)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Lookup(tt.found); err != nil {
+		if _, err := s.lookup(tt.found); err != nil {
 			t.Errorf("%s: %s: %v", name, tt.found, err)
 		}
 	}
 }
 
-// counting counts how often files are opened.
+// counting counts how often each file is opened.
 type counting struct {
 	fstest.MapFS
 	opened map[string]int
@@ -175,21 +173,21 @@ func (c counting) Open(name string) (fs.File, error) {
 	return c.MapFS.Open(name)
 }
 
-func TestTagIsComputedOnce(t *testing.T) {
+func TestETagIsComputedOnce(t *testing.T) {
 	t.Parallel()
 	files := counting{fstest.MapFS{"index.html": {Data: []byte("one")}, "b.txt": {Data: []byte("two")}}, map[string]int{}}
-	s, err := static.Open(files)
+	s, err := Open(files)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, _ := s.Lookup("index.html")
+	a, _ := s.lookup("index.html")
 	opened := files.opened["index.html"]
-	again, _ := s.Lookup("index.html")
+	again, _ := s.lookup("index.html")
 	if a != again || files.opened["index.html"] != opened {
-		t.Errorf("the second look at a file opened it again")
+		t.Errorf("the second lookup opened the file again")
 	}
-	b, _ := s.Lookup("b.txt")
-	if a.ETag == "" || a.ETag == b.ETag {
-		t.Errorf("tags %q and %q", a.ETag, b.ETag)
+	b, _ := s.lookup("b.txt")
+	if a.etag == "" || a.etag == b.etag {
+		t.Errorf("tags %q and %q", a.etag, b.etag)
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// typeOf returns the media type of a name by its extension, or "". The types
-// that web sites are made of come from the table below, so that they are the
-// same on every host; other extensions are looked up with
-// [mime.TypeByExtension], which an application can add to.
+// typeOf returns the media type for the extension of a name, or "" if it is unknown.
+// The types of common files on web sites come from a table, so they are the same on
+// every host. For other extensions, typeOf calls [mime.TypeByExtension], whose types
+// depend on the host and can be extended by the program.
 func typeOf(name string) string {
 	ext := strings.ToLower(path.Ext(name))
 	if t, ok := types[ext]; ok {
@@ -18,8 +18,8 @@ func typeOf(name string) string {
 	return mime.TypeByExtension(ext)
 }
 
-// types are media types as IANA registers them. Text types have the charset
-// that the HTML standard and build tools assume.
+// types has media types as registered with IANA. Text types have the charset that
+// the HTML standard and build tools assume.
 var types = map[string]string{
 	// Pages, style and code.
 	".html":        "text/html; charset=utf-8",
@@ -78,7 +78,7 @@ var types = map[string]string{
 	".bmp":  "image/bmp",
 	".tif":  "image/tiff",
 	".tiff": "image/tiff",
-	".ico":  "image/x-icon", // as browsers and DetectContentType have it
+	".ico":  "image/x-icon", // as in browsers and DetectContentType
 	".cur":  "image/x-icon",
 
 	// Fonts.
@@ -89,7 +89,7 @@ var types = map[string]string{
 	".ttc":   "font/collection",
 	".eot":   "application/vnd.ms-fontobject",
 
-	// Sound and film.
+	// Audio and video.
 	".mp3":  "audio/mpeg",
 	".m4a":  "audio/mp4",
 	".aac":  "audio/aac",
@@ -111,7 +111,7 @@ var types = map[string]string{
 	".avi":  "video/x-msvideo",
 	".mkv":  "video/matroska",
 	".3gp":  "video/3gpp",
-	".ts":   "video/mp2t", // of HLS; TypeScript is compiled before it is served
+	".ts":   "video/mp2t", // for HLS; TypeScript is compiled before it is served
 	".m3u8": "application/vnd.apple.mpegurl",
 	".mpd":  "application/dash+xml",
 
