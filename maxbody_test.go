@@ -190,7 +190,7 @@ func TestMaxBodyPanicsAtConstruction(t *testing.T) {
 		func() {
 			_, file, line, _ := runtime.Caller(0)
 			defer func() {
-				want := fmt.Sprintf("http: %s:%d: MaxBody: the limit is %d bytes, it must be positive", file, line+7, n)
+				want := fmt.Sprintf("http: %s:%d: MaxBody: the limit is %d bytes; it must be positive", file, line+7, n)
 				if got := fmt.Sprint(recover()); got != want {
 					t.Errorf("panic %q, want %q", got, want)
 				}

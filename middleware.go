@@ -25,32 +25,33 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/secureheaders"
 )
 
-// RequestIDConfig sets up [RequestID]. The zero value is ready to use.
+// RequestIDConfig configures [RequestID]. The zero value is ready to use.
 type RequestIDConfig struct {
-	// Header is the field that carries the id in requests and responses.
-	// Empty means X-Request-ID. It must be a valid field name.
+	// Header is the name of the header field that carries the ID in requests
+	// and responses. If empty, "X-Request-ID" is used.
 	Header string
 
-	// Generator makes a new id. Nil means a random UUID (version 4). It must
-	// be safe for concurrent use. What it returns must be 1 to 128 visible
-	// ASCII characters; anything else is replaced by a UUID.
+	// Generator returns a new ID, which must consist of 1 to 128 visible ASCII
+	// characters; RequestID replaces other results by a UUID. If nil, IDs are
+	// random UUIDs (version 4). Generator must be safe for concurrent use by
+	// multiple goroutines.
 	Generator func() string
 }
 
-// RequestID returns middleware that gives each request an id, sends it in the
-// response's header, and keeps it for [GetRequestID] and the logger.
+// RequestID returns middleware that gives each request an ID. The ID is sent in the
+// response header, returned by [GetRequestID], and added to each line of the
+// request's logger.
 //
-// An id that came with the request is kept, so that one id follows a request
-// through several services, but only if there is exactly one and it is 1 to
-// 128 visible ASCII characters. The id is untrusted: clients can send any
-// value.
+// If the request already has an ID, it is kept, so that one ID follows a request
+// through several services. It must consist of 1 to 128 visible ASCII characters,
+// and the header field must occur only once; otherwise RequestID generates a new
+// ID. The ID is untrusted: clients can send any value.
 //
-// If several RequestID apply to a request, for example on the router and on a
-// group, the id of the first stays, and the others send it too if their Header
-// is another.
+// If several RequestID apply to a request, for example one on the router and one on
+// a group, all use the ID of the first, and each sends it in its header field.
 //
-// It belongs first in the chain, so that all other middleware know the id. It
-// panics if config is not valid.
+// Add RequestID first in the chain, so that all other middleware can use the ID. It
+// panics if config is invalid.
 func RequestID(config RequestIDConfig) Middleware {
 	name := config.Header
 	if name == "" {
@@ -65,9 +66,9 @@ func RequestID(config RequestIDConfig) Middleware {
 	}
 }
 
-// A requestIDHandler is the handler that RequestID makes.
+// A requestIDHandler is the handler of [RequestID].
 type requestIDHandler struct {
-	field    string        // canonical name of the field that carries the id
+	field    string        // canonical name of the header field
 	generate func() string // may be nil
 	next     Handler
 }
@@ -85,7 +86,7 @@ func (h *requestIDHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	turn.Returned = true
 }
 
-// choose returns the id for a request that was sent with these ids.
+// choose returns the ID for a request that came with the given IDs.
 func (h *requestIDHandler) choose(sent []string) string {
 	if len(sent) == 1 && validRequestID(sent[0]) {
 		return sent[0]
@@ -98,8 +99,8 @@ func (h *requestIDHandler) choose(sent []string) string {
 	return reqstate.NewID()
 }
 
-// GetRequestID returns the id that [RequestID] gave the request, or "" where
-// that middleware is not in the chain.
+// GetRequestID returns the ID that [RequestID] gave the request, or "" if the chain
+// has no RequestID.
 func GetRequestID(r *Request) string {
 	if state := reqstate.Of(r.Context()); state != nil {
 		return state.ID()
@@ -107,20 +108,23 @@ func GetRequestID(r *Request) string {
 	return ""
 }
 
-// maxRequestID is the longest id that is accepted.
+// maxRequestID is the maximum length of an ID.
 const maxRequestID = 128
 
-// validRequestID reports whether id may be sent and logged.
+// validRequestID reports whether id is short and safe in headers and logs.
 func validRequestID(id string) bool {
 	return len(id) <= maxRequestID && header.IsVisible(id)
 }
 
-// A LogOption changes what [RequestLogger] writes.
+// A LogOption configures [RequestLogger].
 type LogOption func(*requestLog)
 
-// LogSkip omits the line of requests for which skip returns true, such as health
-// checks. RequestLogger calls skip after the handler has returned, when r.Pattern
-// is set. See [LogAttrs] for what r does not have.
+// LogSkip omits the lines of requests for which skip returns true, for example
+// health checks.
+//
+// RequestLogger calls skip after the handler has returned, when r.Pattern is set.
+// [LogAttrs] describes the limits of r. skip must be safe for concurrent use by
+// multiple goroutines. LogSkip panics if skip is nil.
 func LogSkip(skip func(r *Request) bool) LogOption {
 	if skip == nil {
 		callsite.Panicf("LogSkip: nil function")
@@ -128,17 +132,19 @@ func LogSkip(skip func(r *Request) bool) LogOption {
 	return func(l *requestLog) { l.skip = append(l.skip, skip) }
 }
 
-// LogAttrs adds the attributes that attrs returns to the end of each line.
-// RequestLogger calls attrs after the handler has returned, when r.Pattern is
-// set.
+// LogAttrs appends the attributes that attrs returns to each line.
 //
-// r is the request that RequestLogger passed on. If middleware or handlers
-// further in add values to the context, they do so in a copy of the request, so
-// attrs does not see those values. For example, to log a user that
-// authentication finds, add that middleware before RequestLogger.
+// RequestLogger calls attrs after the handler has returned, when r.Pattern is set.
+// attrs must be safe for concurrent use by multiple goroutines. LogAttrs panics if
+// attrs is nil.
 //
-// Query strings and header fields often contain secrets; choose what to log with
-// care.
+// r is the request that RequestLogger passed on. Middleware and handlers that come
+// later add values to the context of a copy of r, so attrs does not see those
+// values. For example, to log the user, add the authentication middleware before
+// RequestLogger.
+//
+// Query strings and header fields often contain secrets, so choose carefully what
+// to log.
 func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
 	if attrs == nil {
 		callsite.Panicf("LogAttrs: nil function")
@@ -146,22 +152,40 @@ func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
 	return func(l *requestLog) { l.attrs = append(l.attrs, attrs) }
 }
 
-// RequestLogger returns middleware that writes one line for each request when
-// its handler returns or panics: message "http request" with the attributes
-// method, path (without the query, which is never logged; percent-encoded if it
-// has characters that are not printable), status, duration (a
-// [time.Duration], which slog's JSON handler writes in nanoseconds), bytes (of
-// the body as sent), remote_ip (see [ClientIP]), request_id where there is one,
-// and pattern, the route that matched, where one did. The level is Error
-// for a status of 500 and more and for a panic, else Info. A hijacked
-// connection is logged with status 101 when its handler returns.
+// RequestLogger returns middleware that logs one line for each request when its
+// handler returns or panics.
 //
-// Handlers get a logger that names the request's id in each line from
-// [LoggerFromContext]; [WriteServerError] uses it. A nil logger means
-// [slog.Default], looked up for each request.
+// # Attributes
 //
-// It belongs after [RequestID] and [Metrics.Middleware] and before everything
-// else, so that status, bytes and duration are those the client saw.
+// The message is "http request", with these attributes:
+//
+//   - method
+//   - path, percent-encoded if it contains unprintable characters. The query is
+//     never logged.
+//   - status
+//   - duration, a [time.Duration], which [slog.JSONHandler] writes in nanoseconds
+//   - bytes, the length of the response body as sent
+//   - remote_ip, as returned by [ClientIP]
+//   - request_id, if the request has an ID
+//   - pattern, if a route matched
+//   - the attributes that [LogAttrs] adds
+//
+// The level is Error if the status is 500 or higher or the handler panicked, and
+// Info otherwise. A hijacked connection is logged when its handler returns, with
+// status 101.
+//
+// # Loggers
+//
+// If logger is nil, RequestLogger calls [slog.Default] for each request.
+//
+// Handlers get a logger for their request from [LoggerFromContext]. It adds the
+// request's ID to each line. [WriteServerError] uses it too.
+//
+// # Position in the chain
+//
+// Add RequestLogger after [RequestID] and [Metrics.Middleware] and before all other
+// middleware. Then status, bytes and duration are the ones that the client saw.
+// RequestLogger panics if an option is nil.
 func RequestLogger(logger *slog.Logger, options ...LogOption) Middleware {
 	l := &requestLog{logger: logger}
 	for _, option := range options {
@@ -175,14 +199,14 @@ func RequestLogger(logger *slog.Logger, options ...LogOption) Middleware {
 	}
 }
 
-// requestLog is what RequestLogger was given.
+// A requestLog holds the arguments of [RequestLogger].
 type requestLog struct {
 	logger *slog.Logger
 	skip   []func(*Request) bool
 	attrs  []func(*Request) []slog.Attr
 }
 
-// A requestLogHandler is the handler that RequestLogger makes.
+// A requestLogHandler is the handler of [RequestLogger].
 type requestLogHandler struct {
 	*requestLog
 	next Handler
@@ -201,7 +225,7 @@ func (h *requestLogHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	turn.Returned = true
 }
 
-// write writes the line of one request.
+// write logs the line of one request.
 func (l *requestLog) write(logger *slog.Logger, turn *response.Turn, start time.Time) {
 	cw, r := turn.Writer, turn.Request
 	status, level := turn.Status(), slog.LevelInfo
@@ -237,18 +261,18 @@ func (l *requestLog) write(logger *slog.Logger, turn *response.Turn, start time.
 	if pattern != "" {
 		line = append(line, slog.String("pattern", pattern))
 	}
-	// The call site would be this line, for every request; it is left out.
+	// The record has no source position, which would be here for every request.
 	record := slog.NewRecord(now, level, "http request", 0)
 	record.AddAttrs(line...)
 	for _, more := range l.attrs {
 		record.AddAttrs(more(r)...)
 	}
-	_ = logger.Handler().Handle(ctx, record) // as slog.Logger itself does: there is nowhere to report it
+	_ = logger.Handler().Handle(ctx, record) // slog.Logger drops it too: there is nowhere to report it
 }
 
-// withPattern returns r with the pattern of the route that matched. A router
-// has set it in r, unless it was given a copy; then r is not the handler's, and
-// is copied, because whoever passed the copy on may still read r.
+// withPattern returns r with the pattern of the route that matched. If the router
+// was called with a copy of r, r.Pattern is not set. Then withPattern sets it in
+// another copy, because the caller of RequestLogger may still be reading r.
 func withPattern(r *Request, pattern string) *Request {
 	if pattern == "" || r.Pattern == pattern {
 		return r
@@ -258,8 +282,8 @@ func withPattern(r *Request, pattern string) *Request {
 	return r
 }
 
-// printablePath returns the request's path for a log: decoded if all of it is
-// printable, and else percent-encoded, as it was sent. It is "" if the request
+// printablePath returns the path of the request for a log. It is decoded if all its
+// characters are printable, and percent-encoded otherwise. It is "" if the request
 // has no URL.
 func printablePath(r *Request) string {
 	switch {
@@ -271,8 +295,8 @@ func printablePath(r *Request) string {
 	return r.URL.EscapedPath()
 }
 
-// printable returns text from a client for a log: as it is if all of it is
-// printable, and else as a quoted Go string.
+// printable returns text from a client for a log. Text with unprintable characters
+// is quoted as a Go string.
 func printable(text string) string {
 	if isPrintable(text) {
 		return text
@@ -280,9 +304,9 @@ func printable(text string) string {
 	return strconv.Quote(text)
 }
 
-// isPrintable reports whether text holds nothing that a terminal or a reader
-// could take for more than text, such as a line break, an escape sequence, a
-// character that changes the direction of others, or bytes that are not UTF-8.
+// isPrintable reports whether text has only printable characters. For example, line
+// breaks, escape sequences, characters that change the direction of text, and
+// invalid UTF-8 are not printable, because they could forge or hide log lines.
 func isPrintable(text string) bool {
 	if header.IsVisible(text) {
 		return true
@@ -295,10 +319,10 @@ func isPrintable(text string) bool {
 	return true
 }
 
-// LoggerFromContext returns the logger of the request that ctx belongs to:
-// the one put there last by [RequestLogger], which names the request's id in
-// each line, or by [ContextWithLogger]. Where there is none it returns
-// [slog.Default]; it never returns nil. It is safe for concurrent use.
+// LoggerFromContext returns the logger that [RequestLogger] or [ContextWithLogger]
+// added to ctx last. The logger of RequestLogger adds the request's ID to each line.
+// If ctx has no logger, LoggerFromContext returns [slog.Default]; it never returns
+// nil. It is safe for concurrent use by multiple goroutines.
 func LoggerFromContext(ctx context.Context) *slog.Logger {
 	if l, ok := ctx.Value(reqstate.LoggerKey{}).(*slog.Logger); ok {
 		return l
@@ -306,8 +330,8 @@ func LoggerFromContext(ctx context.Context) *slog.Logger {
 	return slog.Default()
 }
 
-// ContextWithLogger returns a copy of ctx that carries logger, for
-// [LoggerFromContext] to find. A nil logger stands for [slog.Default].
+// ContextWithLogger returns a copy of ctx with a logger for [LoggerFromContext]. If
+// logger is nil, [slog.Default] is used.
 func ContextWithLogger(ctx context.Context, logger *slog.Logger) context.Context {
 	if logger == nil {
 		logger = slog.Default()
@@ -315,102 +339,127 @@ func ContextWithLogger(ctx context.Context, logger *slog.Logger) context.Context
 	return context.WithValue(ctx, reqstate.LoggerKey{}, logger)
 }
 
-// CompressConfig sets up [Compress]. The zero value is ready to use.
+// CompressConfig configures [Compress]. The zero value is ready to use.
 type CompressConfig struct {
-	// Level is gzip's compression level, from 1 (fastest) to 9 (smallest). 0 and
-	// -1 ([compress/gzip.DefaultCompression]) mean 6. Other values panic.
+	// Level is the compression level of gzip, from 1 (fastest) to 9 (smallest).
+	// If it is 0 or -1 ([compress/gzip.DefaultCompression]), 6 is used.
 	Level int
 
-	// MinSize is the length in bytes from which a body is compressed. 0 means
-	// 1024; use 1 to compress all.
+	// MinSize is the minimum length in bytes of a body that is compressed. If
+	// zero, 1024 is used. To compress all bodies, use 1.
 	MinSize int
 
-	// ContentTypes are the media types that are compressed, each the beginning
-	// of a type, for example "application/json". "text/" and "text/*" select
-	// all text types, and "+json" all types with that suffix. Other uses of *
-	// panic. If nil, text, JSON, JavaScript and XML are compressed, including
-	// all types with the suffix +json or +xml, such as
-	// application/problem+json and image/svg+xml. Event streams are never
-	// compressed.
+	// ContentTypes lists the media types that are compressed. An entry is
+	//
+	//   - the beginning of a media type, for example "application/json" or
+	//     "text/". A "*" is allowed only after the slash, so that "text/*" is the
+	//     same as "text/";
+	//   - or a suffix, for example "+json" for all types such as
+	//     application/problem+json.
+	//
+	// If nil, text, JSON, JavaScript and XML are compressed, including all types
+	// with the suffix +json or +xml, such as image/svg+xml. Event streams are
+	// never compressed.
 	ContentTypes []string
 
-	// Encoders are more content codings, in order of preference, all before
-	// the built-in gzip. One named "gzip" replaces it. Among the codings that
-	// a client likes best, the first in this order is used.
+	// Encoders lists additional content codings in order of preference. All of
+	// them are preferred to the built-in gzip. An encoder with the name "gzip"
+	// replaces it. If a client accepts several codings with the same weight,
+	// the first in this order is used.
 	Encoders []CompressEncoder
 }
 
 // A CompressEncoder is a content coding for [CompressConfig].
 type CompressEncoder struct {
-	// Name is the coding's registered name, such as "zstd" or "br".
+	// Name is the registered name of the coding, for example "zstd" or "br".
 	Name string
 
-	// New returns a new writer; Reset is called before its first use. It must
-	// be safe for concurrent use. The writer must write only while one of its
-	// methods runs: give zstd.NewWriter the option WithEncoderConcurrency(1).
+	// New returns a new writer. Compress calls the writer's Reset before its
+	// first use. New must be safe for concurrent use by multiple goroutines.
+	//
+	// The writer must write to its destination only while one of its methods is
+	// running. For example, zstd.NewWriter needs the option
+	// WithEncoderConcurrency(1).
 	New func() CompressWriter
 
-	// Reuse lets a writer serve one response after another, which saves much
-	// time if a new one is expensive, as those of zstd and brotli are. Set it
-	// only if nothing else uses the writers that New returns: a writer used
-	// from outside would write into whichever response it serves then. If it
-	// is not set, each response gets a new writer.
+	// Reuse allows a writer to be used for many responses, one after the other.
+	// That saves much time if new writers are expensive, as those for zstd and
+	// brotli are. If false, each response gets a new writer.
+	//
+	// Set Reuse only if New returns writers that nothing else refers to. A
+	// writer that is used elsewhere too would write into the responses of
+	// other clients.
 	Reuse bool
 }
 
-// A CompressWriter compresses what is written to it. Those of compress/gzip,
+// A CompressWriter compresses data. The writers of compress/gzip,
 // github.com/klauspost/compress/zstd and github.com/andybalholm/brotli are
-// CompressWriters. After a response that was cut short, Reset and Close are
-// called to release the writer.
+// CompressWriters. Its methods are never called concurrently.
+//
+// If a response is cut short, Compress calls Reset and then Close to release the
+// writer.
 type CompressWriter interface {
-	// Write compresses p; the output may come later.
+	// Write compresses p. It may buffer the output.
 	Write(p []byte) (int, error)
-	// Flush makes all that was written so far decodable.
+	// Flush writes enough output to decode everything written so far.
 	Flush() error
 	// Close ends the compressed stream.
 	Close() error
-	// Reset starts a new stream on w, without ending the current one.
+	// Reset discards the current stream and starts a new one on w.
 	Reset(w io.Writer)
 }
 
-// Compress returns middleware that compresses bodies for clients that accept
-// it, as their Accept-Encoding tells (RFC 9110 §12.5.3), with gzip or one of
-// [CompressConfig].Encoders.
+// Compress returns middleware that compresses response bodies with gzip, or with
+// one of [CompressConfig].Encoders, for clients that accept it in Accept-Encoding
+// (RFC 9110 §12.5.3).
 //
-// It holds a body back until MinSize bytes are there, or a flush or the end of
-// the handler, and then compresses it if it is large enough or flushed before
-// its end, and its type (sniffed if the handler set none) is among
-// ContentTypes. A smaller body is compressed only for a client that refuses
-// identity. An Accept-Encoding of more than 64 elements is ignored.
+// # Bodies
 //
-// A response that would be different for another Accept-Encoding gets Vary:
-// Accept-Encoding. This includes small bodies, and the statuses 206, 304, 412
-// and 416 of whatever could be compressed in a 200. An answer to HEAD has the
-// header of that to GET, but Content-Length is left out if only compressing
-// the body would give it.
+// Compress holds back a body until it has MinSize bytes, or until the handler
+// flushes it or returns. It compresses the body if it has at least MinSize bytes or
+// was flushed, and if its type is in ContentTypes. If the handler does not set
+// Content-Type, the type is sniffed. Smaller bodies are compressed only if the client
+// does not accept the coding "identity".
 //
-// Left alone are responses without a body, partial ones, event streams,
-// hijacked connections, and responses that have a Content-Encoding or
-// Cache-Control: no-transform. Set the latter if a response has both a secret
-// and text of the client's choosing, so that the secret cannot be guessed by
-// the compressed length (the BREACH attack).
+// An Accept-Encoding with more than 64 elements is ignored. These responses are
+// never compressed:
 //
-// If a compressed response has Accept-Ranges, that is dropped and a strong
-// ETag is made weak, since both speak of the bytes before.
+//   - responses without a body, partial responses and event streams;
+//   - responses with Content-Encoding or with Cache-Control: no-transform;
+//   - hijacked connections.
 //
-// It belongs before [ETag], so that tags are of the plain body, and after
-// [RequestLogger], so that the bytes logged are those sent. It panics if
-// config is not valid.
+// # Header
+//
+// A response that depends on Accept-Encoding gets Vary: Accept-Encoding. Bodies that
+// are too small do too, and so do responses with the status 206, 304, 412 or 416 if
+// the response with status 200 would. A compressed response loses Accept-Ranges, and
+// a strong ETag becomes weak, because both are about the uncompressed bytes.
+//
+// A response to HEAD has the same header as the response to GET, but no
+// Content-Length if its value is known only after compressing the body.
+//
+// # Secrets
+//
+// If a response contains both a secret and text chosen by the client, the length of
+// the compressed body can reveal the secret (the BREACH attack). Set Cache-Control:
+// no-transform on such responses.
+//
+// # Position in the chain
+//
+// Add Compress before [ETag], so that tags depend on the uncompressed body, and
+// after [RequestLogger], so that it logs the number of bytes sent. Compress panics
+// if config is invalid.
 func Compress(config CompressConfig) Middleware {
 	stage := newCompressStage(config)
 	return func(next Handler) Handler { return compress.NewHandler(stage, next) }
 }
 
-// compressedTypes is the default of CompressConfig.ContentTypes.
+// compressedTypes returns the default of CompressConfig.ContentTypes.
 func compressedTypes() []string {
 	return []string{"text/", "application/json", "application/javascript", "application/xml", "+json", "+xml"}
 }
 
+// newCompressStage checks config and applies the defaults.
 func newCompressStage(config CompressConfig) *compress.Stage {
 	config.check()
 	level := config.Level
@@ -439,7 +488,7 @@ func newCompressStage(config CompressConfig) *compress.Stage {
 	return stage
 }
 
-// check panics if a field is wrong.
+// check panics if the configuration is invalid.
 func (c *CompressConfig) check() {
 	var wrong callsite.FieldErrors
 	if c.Level < gzip.DefaultCompression || c.Level > gzip.BestCompression {
@@ -471,35 +520,40 @@ func (c *CompressConfig) check() {
 	wrong.PanicIfAny("CompressConfig")
 }
 
-// ETagConfig sets up [ETag]. The zero value is ready to use.
+// ETagConfig configures [ETag]. The zero value is ready to use.
 type ETagConfig struct {
-	// Weak makes the tags weak ones (W/"..."), which promise that two bodies
-	// mean the same and not that they are the same bytes.
+	// Weak makes the tags weak (W/"..."). Equal weak tags mean that two bodies
+	// are equivalent, but not that they are equal byte for byte.
 	Weak bool
 
-	// MaxSize is the size in bytes of the largest body that is tagged. Each
-	// response is held back in memory until it is complete or exceeds MaxSize;
-	// then it is streamed without a tag. Zero means 1 MiB. It must not be
-	// negative.
+	// MaxSize is the maximum length in bytes of a body that gets a tag. If zero,
+	// 1 MiB is used. Each body is held in memory until it is complete or longer
+	// than MaxSize; a longer body is then streamed without a tag.
 	MaxSize int
 }
 
-// ETag returns middleware that tags answers with a checksum of their body, and
-// answers 304 without a body to a client whose If-None-Match shows that it
-// has the same body already (RFC 9110 §8.8.3, §13.1.2; tags are compared
-// weakly, lists and * are understood).
+// ETag returns middleware that sets the ETag of a response to a checksum of its
+// body. If the If-None-Match of the request contains the tag, ETag responds with
+// status 304 and no body (RFC 9110 §8.8.3, §13.1.2). Tags are compared weakly, and
+// lists and "*" are supported.
 //
-// It applies to answers of 200 to GET and HEAD with a body of up to
-// [ETagConfig].MaxSize bytes, 1 MiB by default, that is not flushed before its
-// end. Other responses are left alone, and so are
-// those with an ETag or with Accept-Ranges: their handler, for example
-// [ServeContent], answers conditions and ranges itself and would not know the
-// tag. The handler runs in any case: only the transfer is saved. A 304 keeps
-// ETag, Vary, Cache-Control, Expires, Content-Location, Set-Cookie and the
-// like, and loses the fields that describe the body.
+// # Responses
 //
-// It belongs after [Compress], so that a tag does not depend on the coding. It
-// panics if config is not valid.
+// A response gets a tag if its status is 200, the method is GET or HEAD, and its
+// body is complete, not flushed before its end, and at most [ETagConfig].MaxSize
+// bytes long.
+//
+// Responses with ETag or Accept-Ranges are not changed. Their handlers, for example
+// [ServeContent], evaluate conditions and ranges themselves.
+//
+// A 304 keeps header fields such as ETag, Vary, Cache-Control, Expires,
+// Content-Location and Set-Cookie, and loses the fields that describe the body. The
+// handler runs in any case, so a 304 saves only the transfer.
+//
+// # Position in the chain
+//
+// Add ETag after [Compress], so that tags do not depend on the content coding. ETag
+// panics if config is invalid.
 func ETag(config ETagConfig) Middleware {
 	if config.MaxSize < 0 {
 		callsite.Panicf("ETagConfig.MaxSize: %d is negative", config.MaxSize)
@@ -508,62 +562,65 @@ func ETag(config ETagConfig) Middleware {
 	return func(next Handler) Handler { return etag.NewHandler(stage, next) }
 }
 
-// SecureHeadersConfig chooses the fields that [SecureHeaders] sends. Strings are
-// sent as they are; "-" leaves a field out, and the zero value means what is
-// said for each.
+// SecureHeadersConfig configures [SecureHeaders]. For each string field, an empty
+// string selects the default, and "-" omits the header field. The zero value is
+// ready to use.
 type SecureHeadersConfig struct {
-	// ContentTypeOptions is X-Content-Type-Options. The default and only other
-	// value than "-" is "nosniff": browsers believe the Content-Type.
+	// ContentTypeOptions is the value of X-Content-Type-Options. The default,
+	// "nosniff", makes browsers use the Content-Type instead of guessing it.
+	// Other values are invalid.
 	ContentTypeOptions string
 
-	// FrameOptions is X-Frame-Options: "DENY", the default, keeps all pages
-	// from framing this site's, "SAMEORIGIN" all but its own. To allow others,
-	// use "-" and frame-ancestors in ContentSecurityPolicy.
+	// FrameOptions is the value of X-Frame-Options. The default, "DENY", does
+	// not allow any page to show the response in a frame. "SAMEORIGIN" allows
+	// pages of the same origin. To allow others, use "-" and set frame-ancestors
+	// in ContentSecurityPolicy.
 	FrameOptions string
 
-	// ReferrerPolicy is Referrer-Policy. The default,
-	// "strict-origin-when-cross-origin", tells other sites the origin that a
-	// user came from and nothing more.
+	// ReferrerPolicy is the value of Referrer-Policy. With the default,
+	// "strict-origin-when-cross-origin", other sites learn only the origin of
+	// the page that a user came from.
 	ReferrerPolicy string
 
-	// XSSProtection is X-XSS-Protection. The default, "0", turns off a filter in
-	// old browsers that was itself a way to attack.
+	// XSSProtection is the value of X-XSS-Protection. The default, "0", turns
+	// off a filter in old browsers that attackers could exploit.
 	XSSProtection string
 
-	// PermissionsPolicy is Permissions-Policy. The default,
-	// "camera=(), microphone=(), geolocation=()", turns these off for the site
-	// and everything that it frames.
+	// PermissionsPolicy is the value of Permissions-Policy. The default,
+	// "camera=(), microphone=(), geolocation=()", turns these features off for
+	// the page and the frames in it.
 	PermissionsPolicy string
 
-	// ContentSecurityPolicy is Content-Security-Policy. It is left out by
-	// default, since which sources are right only the application knows.
+	// ContentSecurityPolicy is the value of Content-Security-Policy. By default
+	// it is omitted, because only the application knows its sources.
 	ContentSecurityPolicy string
 
-	// HSTSMaxAge is for how many seconds browsers that reach the site over
-	// HTTPS must not go back to plain HTTP (Strict-Transport-Security,
-	// RFC 6797). Zero, the default, leaves the field out. The field is sent
-	// over plain HTTP too, where browsers ignore it, because TLS often ends at
-	// a proxy.
+	// HSTSMaxAge is the time in seconds for which browsers must use HTTPS, after
+	// a response over HTTPS (Strict-Transport-Security, RFC 6797). If zero, the
+	// header field is omitted. It is also sent over plain HTTP, where browsers
+	// ignore it, because TLS often ends at a proxy.
 	HSTSMaxAge int
 
-	// HSTSIncludeSubdomains extends that to all subdomains. It needs HSTSMaxAge.
+	// HSTSIncludeSubdomains applies the rule to all subdomains. It requires
+	// HSTSMaxAge.
 	HSTSIncludeSubdomains bool
 
-	// HSTSPreload lets browser makers build the rule into their browsers, which
-	// takes months to undo. It needs HSTSIncludeSubdomains and an HSTSMaxAge of
-	// at least 31536000, a year.
+	// HSTSPreload permits browsers to ship with the rule, which takes months to
+	// undo. It requires HSTSIncludeSubdomains and an HSTSMaxAge of at least
+	// 31536000, a year.
 	HSTSPreload bool
 }
 
-// SecureHeaders returns middleware that sets the header fields that make
-// browsers careful, on every response. It panics if a value could not be sent
-// or browsers would not heed it.
+// SecureHeaders returns middleware that sets security headers on every response.
 //
-// The fields are set before the handler runs, so a handler that sets or deletes
-// one of them has the last word, and so has SecureHeaders on a group over
-// SecureHeaders on the router. Put it outside everything that may answer by
-// itself (CORS, rate limits, authentication), so that refusals have the fields
-// too. On which side of [Compress] and [ETag] it stands makes no difference.
+// The header fields are set before the handler runs, so a handler can change or
+// delete them. SecureHeaders on a group overrides SecureHeaders on the router in
+// the same way.
+//
+// Add it before all middleware that can respond to requests, for example CORS, rate
+// limits and authentication, so that these responses have the fields too. It can
+// come before or after [Compress] and [ETag]. SecureHeaders panics if config is
+// invalid, for example if browsers would ignore a value.
 func SecureHeaders(config SecureHeadersConfig) Middleware {
 	fields, wrong := secureheaders.Compile(secureheaders.Config(config))
 	wrong.PanicIfAny("SecureHeadersConfig")
@@ -572,204 +629,35 @@ func SecureHeaders(config SecureHeadersConfig) Middleware {
 	}
 }
 
-// CORSConfig says which pages of other origins may use an API, and for what.
-// [CORS] checks all of it when it is called.
-type CORSConfig struct {
-	// AllowOrigins lists the origins whose pages may call and read. The zero
-	// value lets none. An entry is one of
-	//
-	//   - an origin, such as "https://app.example.com" or
-	//     "http://localhost:5173": scheme, host and, unless it is the scheme's
-	//     default, port, with nothing behind them;
-	//   - a pattern such as "https://*.example.com", where "*." stands for one
-	//     label or more: https://a.example.com and https://a.b.example.com are
-	//     in it, https://example.com, other ports and other schemes are not.
-	//     Allow one only if nobody else can get a name under that domain,
-	//     which for *.github.io or *.co.uk is not so;
-	//   - "*" for all origins, which AllowCredentials forbids;
-	//   - "null" for pages without an origin of their own, which anyone can
-	//     make; AllowCredentials forbids it too.
-	AllowOrigins []string
-
-	// AllowMethods lists the methods that a preflight may ask for; HEAD comes
-	// with GET. The default is GET, POST, PUT, DELETE, PATCH and OPTIONS. Names
-	// are case-sensitive. "*" is any method, but not with AllowCredentials.
-	//
-	// Leaving out GET or POST does not keep pages from sending plain ones, for
-	// which browsers ask nobody.
-	AllowMethods []string
-
-	// AllowHeaders lists the request header fields that a preflight may ask
-	// for, in any case. The default is Origin, Content-Type, Accept and
-	// Authorization; a list of your own takes its place, so name what of it you
-	// still want. "*" is any field but Authorization, which has to be listed
-	// beside it, and has no place with AllowCredentials. A preflight for more
-	// than 64 fields is refused if "*" is listed, and otherwise one that names
-	// far more than are listed.
-	AllowHeaders []string
-
-	// ExposeHeaders lists response header fields that scripts may read beside
-	// the few that they always may, such as Content-Type. "*" is all of them,
-	// but not with AllowCredentials.
-	ExposeHeaders []string
-
-	// AllowCredentials lets requests from allowed origins carry cookies and
-	// other credentials of the user, and so act as the user.
-	AllowCredentials bool
-
-	// MaxAge is for how many seconds a browser may remember the answer to a
-	// preflight. Zero means 86400, a day, which some browsers cut to their own
-	// maximum; a negative value means not at all.
-	MaxAge int
-}
-
-// CORS returns middleware that lets pages of other origins use an API, by the
-// CORS protocol of the Fetch standard. It panics if the configuration has a
-// mistake in it or would be open to every site on the internet.
+// MaxBody returns middleware that limits request bodies to n bytes. If a handler
+// reads more, the read returns a [*MaxBytesError], and an HTTP/1 server closes the
+// connection after the response instead of reading the rest of the body.
+// [ReadJSON] returns [ErrBodyTooLarge] for such a body, and [BindJSON] responds with
+// status 400.
 //
-// A preflight, that is OPTIONS with the fields Origin and
-// Access-Control-Request-Method, is answered here with 204 and never reaches
-// the handler; other OPTIONS requests do. A refused preflight gets a 204 too,
-// without any of the fields that browsers look for. Requests that are no
-// preflight always reach the handler, since it is the browser that keeps the
-// answer from a page that may not read it: CORS is no protection against
-// forged requests (see [CrossOriginProtection] for that).
+// MaxBody does not check Content-Length, and it does not read the body itself. A
+// large body has no effect if the handler does not read it.
 //
-// Unless AllowOrigins has "*", every response gets Vary: Origin, refused and
-// same-origin ones too, so that caches keep the answers to different origins
-// apart. If all origins are allowed, all get the same answer, and caches may
-// share it. Answers to OPTIONS also vary on the two fields of a preflight.
-// Handlers should therefore add to Vary and not replace it.
+// # Multipart bodies
 //
-// CORS belongs on the router, not on a group: a preflight is for a path that
-// has no route for OPTIONS as a rule, and the middleware of a group runs only
-// for the routes in it. In the chain, put it behind whatever should see
-// preflights (logging, metrics, [SecureHeaders]) and before authentication,
-// because browsers send preflights without credentials.
-func CORS(config CORSConfig) Middleware {
-	policy, wrong := cors.New(cors.Config(config))
-	wrong.PanicIfAny("CORSConfig")
-	return func(next Handler) Handler {
-		return &cors.Handler{Policy: policy, Next: next}
-	}
-}
-
-// Recovery returns middleware that turns a panic of the handler into an
-// answer of 500 with the body {"error":"internal server error"}. The header
-// fields that described the lost answer are dropped (see [WriteError]).
+// Requests with a Content-Type of multipart/* are not limited, so that the limit on
+// the router can be small and upload handlers can set their own with
+// [MaxBytesReader]. Clients choose the Content-Type, so a handler that reads the
+// body without checking the type should limit it too. The JSON functions of this
+// package always do.
 //
-// If the header was sent already, the client must not take what it got for a
-// whole answer: the connection, or the HTTP/2 stream, is aborted. After a
-// hijacking the connection is closed. [ErrAbortHandler] is the handler's way
-// to ask for just that; it is passed on and onPanic does not see it.
+// # Position in the chain
 //
-// onPanic is told the value and the stack of every other panic, before the
-// answer is written; a panic of its own is logged and goes no further. Nil
-// means to recover silently: the panic is then not reported at all.
-//
-// It belongs last in the chain, next to the handlers, so that the other
-// middleware see the 500 like any other answer. Panics of middleware before
-// it are left to the server, which logs them and cuts the connection.
-func Recovery(onPanic func(recovered any, stack []byte)) Middleware {
-	return func(next Handler) Handler { return &recoveryHandler{onPanic: onPanic, next: next} }
-}
-
-// A recoveryHandler is the handler that Recovery makes.
-type recoveryHandler struct {
-	onPanic func(recovered any, stack []byte) // may be nil
-	next    Handler
-}
-
-// ServeHTTP implements [Handler].
-func (h *recoveryHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	g := panicGuard{turn: response.Observe(w, r), onPanic: h.onPanic}
-	defer g.end()
-	h.next.ServeHTTP(g.turn.Writer, g.turn.Request)
-	g.turn.Returned = true
-}
-
-// A panicGuard is around one call of a handler, whose panic it recovers from.
-type panicGuard struct {
-	turn    response.Turn
-	onPanic func(recovered any, stack []byte)
-}
-
-// end must be deferred.
-func (g *panicGuard) end() {
-	defer g.turn.End()
-	if g.turn.Returned {
-		return // without asking for a panic, which takes a walk over the stack
-	}
-	v := recover()
-	switch {
-	case v == nil: // the goroutine exits
-		return
-	case v == any(http.ErrAbortHandler):
-		g.turn.Writer.CloseHijacked()
-		panic(v)
-	}
-	reportPanic(g.turn.Request, g.onPanic, v)
-	answerPanic(g.turn.Writer)
-}
-
-// reportPanic calls onPanic, which must not make things worse.
-func reportPanic(r *Request, onPanic func(any, []byte), v any) {
-	if onPanic == nil {
-		return
-	}
-	defer logSecondPanic(r, v)
-	onPanic(v, debug.Stack())
-}
-
-// logSecondPanic recovers from a panic of onPanic, which was called with first.
-// It must be deferred.
-func logSecondPanic(r *Request, first any) {
-	if again := recover(); again != nil {
-		LoggerFromContext(r.Context()).Error("http: panic in the callback of Recovery",
-			slog.Any("panic", again), slog.Any("reported", first))
-	}
-}
-
-// answerPanic replaces the response by a 500 where that is still possible.
-func answerPanic(cw *response.Writer) {
-	switch {
-	case cw.Hijacked():
-		cw.CloseHijacked()
-	case cw.Ended():
-		// A middleware that ran the handler on a goroutine has not waited for
-		// it: nobody awaits an answer, nor would recover from a panic here.
-	case cw.Reset():
-		WriteError(cw, StatusInternalServerError, "internal server error")
-	default:
-		panic(http.ErrAbortHandler)
-	}
-}
-
-// MaxBody returns middleware that lets handlers read at most n bytes of a
-// request's body. Reading beyond them fails with a [MaxBytesError], which
-// [ReadJSON] turns into [ErrBodyTooLarge] and [BindJSON] into a 400, and the
-// server closes an HTTP/1 connection after the response rather than take in the
-// rest. MaxBody panics if n is not positive.
-//
-// Nothing is read ahead and Content-Length is not looked at: a handler that
-// does not read the body answers a large one as any other.
-//
-// Requests whose Content-Type is multipart/* are exempt, so that a tight limit
-// can stand on the router while upload handlers set their own with
-// [MaxBytesReader]. As it is the client that says what the type is, a handler
-// that reads a body without looking at the type should limit it too; the JSON
-// functions of this package always do. Of several MaxBody in one chain the
-// smallest counts.
-//
-// Put it inside [SecureHeaders] and before [CORS].
+// Add MaxBody after [SecureHeaders] and before [CORS]. If several MaxBody apply to a
+// request, the smallest limit counts. MaxBody panics if n is not positive.
 func MaxBody(n int64) Middleware {
 	if n <= 0 {
-		callsite.Panicf("MaxBody: the limit is %d bytes, it must be positive", n)
+		callsite.Panicf("MaxBody: the limit is %d bytes; it must be positive", n)
 	}
 	return func(next Handler) Handler { return &maxBodyHandler{limit: n, next: next} }
 }
 
-// A maxBodyHandler is the handler that MaxBody makes.
+// A maxBodyHandler is the handler of [MaxBody].
 type maxBodyHandler struct {
 	limit int64
 	next  Handler
@@ -791,9 +679,205 @@ func (h *maxBodyHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	turn.Returned = true
 }
 
-// isMultipart reports whether the body is said to be of a multipart type.
+// isMultipart reports whether the Content-Type of the request is multipart/*.
 func isMultipart(r *Request) bool {
 	const prefix = "multipart/"
 	contentType := strings.TrimLeft(r.Header.Get("Content-Type"), " \t")
 	return len(contentType) >= len(prefix) && header.EqualFold(contentType[:len(prefix)], prefix)
+}
+
+// CORSConfig configures [CORS]: which pages of other origins can use an API, and
+// how. The zero value allows no other origin.
+type CORSConfig struct {
+	// AllowOrigins lists the origins that are allowed. An entry is one of:
+	//
+	//   - An origin, for example "https://app.example.com" or
+	//     "http://localhost:5173". It consists of a scheme, a host and, if it is
+	//     not the default of the scheme, a port, with nothing after them.
+	//   - A pattern, for example "https://*.example.com". The "*" matches one or
+	//     more labels: https://a.example.com and https://a.b.example.com match,
+	//     but https://example.com, other ports and other schemes do not. Use a
+	//     pattern only if nobody else can register a name in the domain. For
+	//     example, never use *.github.io or *.co.uk.
+	//   - "*" for all origins. It cannot be combined with AllowCredentials.
+	//   - "null" for opaque origins, for example of sandboxed frames. Anyone can
+	//     make a page with this origin, so it cannot be combined with
+	//     AllowCredentials either.
+	AllowOrigins []string
+
+	// AllowMethods lists the methods that a preflight can request. Names are
+	// case-sensitive, and GET includes HEAD. If empty, GET, POST, PUT, DELETE,
+	// PATCH and OPTIONS are allowed. "*" allows any method; it cannot be combined
+	// with AllowCredentials.
+	//
+	// Omitting GET or POST does not prevent pages from sending simple requests
+	// with these methods, because browsers send no preflight for them.
+	AllowMethods []string
+
+	// AllowHeaders lists the request header fields that a preflight can request.
+	// Names are case-insensitive. If empty, Origin, Content-Type, Accept and
+	// Authorization are allowed. A list replaces this default, so include the
+	// names that you still need.
+	//
+	// "*" allows any field except Authorization, which must be listed too. It
+	// cannot be combined with AllowCredentials. With "*", a preflight for more
+	// than 64 fields is rejected. Without it, a preflight is rejected if its
+	// list is much longer than AllowHeaders.
+	AllowHeaders []string
+
+	// ExposeHeaders lists the response header fields that scripts can read, in
+	// addition to a few that they can always read, such as Content-Type. "*"
+	// exposes all fields; it cannot be combined with AllowCredentials.
+	ExposeHeaders []string
+
+	// AllowCredentials allows requests with cookies and other credentials, with
+	// which the page acts as the user.
+	AllowCredentials bool
+
+	// MaxAge is the time in seconds for which browsers can cache the response
+	// to a preflight. If zero, 86400 (a day) is used; some browsers limit it to
+	// less. If negative, the response is not cached.
+	MaxAge int
+}
+
+// CORS returns middleware that allows pages of other origins to use an API,
+// according to the CORS protocol of the Fetch standard.
+//
+// # Preflights
+//
+// A preflight is an OPTIONS request with Origin and Access-Control-Request-Method.
+// CORS responds to preflights with status 204; they do not reach the handler. If
+// the origin, the method or a header field is not allowed, the response has no CORS
+// header fields, and the browser does not send the request. OPTIONS requests
+// without these fields reach the handler.
+//
+// # Other requests
+//
+// All other requests reach the handler, even from origins that are not allowed. The
+// browser then keeps the response from the page. CORS therefore does not protect
+// against forged requests; see [CrossOriginProtection].
+//
+// # Caches
+//
+// Every response has Vary: Origin, even to requests without Origin, so that caches
+// keep the responses to different origins apart. If AllowOrigins contains "*", all origins get the same response,
+// and Vary does not list Origin. Responses to OPTIONS also vary with the fields of
+// a preflight. Handlers should add to Vary instead of replacing it.
+//
+// # Position in the chain
+//
+// Add CORS to the router, not to a group. The middleware of a group runs only for
+// the routes of the group, and there is usually no route for OPTIONS.
+//
+// Add it after middleware that should see preflights, for example logging, metrics
+// and [SecureHeaders], and before authentication, because browsers send preflights
+// without credentials. CORS panics if config is invalid or would let every site act
+// as the user.
+func CORS(config CORSConfig) Middleware {
+	policy, wrong := cors.New(cors.Config(config))
+	wrong.PanicIfAny("CORSConfig")
+	return func(next Handler) Handler {
+		return &cors.Handler{Policy: policy, Next: next}
+	}
+}
+
+// Recovery returns middleware that recovers from panics of handlers and responds
+// with status 500 and the body {"error":"internal server error"}. The header fields
+// that describe the lost response are removed; see [WriteError].
+//
+// # Responses that have started
+//
+// If the header has already been sent, Recovery aborts the connection or the HTTP/2
+// stream, so that the client does not mistake a part of the response for all of
+// it. If the handler has hijacked the connection, Recovery closes it.
+//
+// Handlers can panic with [ErrAbortHandler] to abort a response. Recovery passes
+// this panic on and does not report it.
+//
+// # Reports
+//
+// Recovery calls onPanic with the value and the stack of every other panic, before
+// it responds. onPanic must be safe for concurrent use by multiple goroutines. If
+// onPanic panics, that panic is logged, and the response is sent as usual. If
+// onPanic is nil, panics are not reported.
+//
+// # Position in the chain
+//
+// Add Recovery last, next to the handlers, so that all other middleware sees the
+// response with status 500. Panics of middleware before it reach the server, which
+// logs them and closes the connection.
+func Recovery(onPanic func(recovered any, stack []byte)) Middleware {
+	return func(next Handler) Handler { return &recoveryHandler{onPanic: onPanic, next: next} }
+}
+
+// A recoveryHandler is the handler of [Recovery].
+type recoveryHandler struct {
+	onPanic func(recovered any, stack []byte) // may be nil
+	next    Handler
+}
+
+// ServeHTTP implements [Handler].
+func (h *recoveryHandler) ServeHTTP(w ResponseWriter, r *Request) {
+	g := panicGuard{turn: response.Observe(w, r), onPanic: h.onPanic}
+	defer g.end()
+	h.next.ServeHTTP(g.turn.Writer, g.turn.Request)
+	g.turn.Returned = true
+}
+
+// A panicGuard recovers from a panic during one call of a handler.
+type panicGuard struct {
+	turn    response.Turn
+	onPanic func(recovered any, stack []byte)
+}
+
+// end ends the call. It must be deferred.
+func (g *panicGuard) end() {
+	defer g.turn.End()
+	if g.turn.Returned {
+		return // without calling recover, which is slow
+	}
+	v := recover()
+	switch {
+	case v == nil: // runtime.Goexit was called
+		return
+	case v == any(http.ErrAbortHandler):
+		g.turn.Writer.CloseHijacked()
+		panic(v)
+	}
+	reportPanic(g.turn.Request, g.onPanic, v)
+	respondToPanic(g.turn.Writer)
+}
+
+// reportPanic calls onPanic.
+func reportPanic(r *Request, onPanic func(any, []byte), v any) {
+	if onPanic == nil {
+		return
+	}
+	defer logSecondPanic(r, v)
+	onPanic(v, debug.Stack())
+}
+
+// logSecondPanic recovers from a panic of onPanic and logs it. first is the value of
+// the original panic. It must be deferred.
+func logSecondPanic(r *Request, first any) {
+	if again := recover(); again != nil {
+		LoggerFromContext(r.Context()).Error("http: panic in the callback of Recovery",
+			slog.Any("panic", again), slog.Any("reported", first))
+	}
+}
+
+// respondToPanic responds with status 500, if that is still possible.
+func respondToPanic(cw *response.Writer) {
+	switch {
+	case cw.Hijacked():
+		cw.CloseHijacked()
+	case cw.Ended():
+		// Other middleware ran the handler in a goroutine and did not wait for
+		// it. There is no response to send, and a panic here would end the
+		// process.
+	case cw.Reset():
+		WriteError(cw, StatusInternalServerError, "internal server error")
+	default:
+		panic(http.ErrAbortHandler)
+	}
 }
