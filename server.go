@@ -23,8 +23,8 @@ import (
 // already.
 var ErrServerStarted = errors.New("http: server already started")
 
-// A Server serves HTTP/1.1, and over TLS also HTTP/2, from [Server.Start] until
-// [Server.Stop]. A Server can be started once.
+// A Server serves HTTP/1.1 and, if it uses TLS, HTTP/2, from [Server.Start] until
+// [Server.Stop]. It can be started once.
 //
 // Start and Stop fit the hooks of a lifecycle manager. A main function without
 // one calls [Server.Run].
@@ -43,9 +43,9 @@ var ErrServerStarted = errors.New("http: server already started")
 //     them to end;
 //   - disconnects, in Stop, peers that do not respond.
 //
-// Use [WithHTTPServer] to change any other field of the [net/http.Server]. To
-// use a Server's handler without a Server, pass it to net/http directly: a
-// [Router] and all middleware work there too.
+// Use [WithHTTPServer] to change any other field of the [net/http.Server]. The
+// Server type is optional: a [Router] and all middleware also work in a plain
+// [net/http.Server].
 type Server struct {
 	hs           *http.Server
 	listener     net.Listener // from WithListener, or nil
@@ -126,7 +126,7 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 	return s
 }
 
-// problems returns what is wrong with the settings after all options have been
+// problems describes the mistakes in the settings, after all options have been
 // applied.
 func (s *Server) problems() []string {
 	var problems []string

@@ -53,7 +53,7 @@ type SSEWriter struct {
 }
 
 // NewSSEWriter starts an event stream as the response to a request. It sends the
-// header immediately, so the handler must set its own header fields before.
+// header immediately, so other header fields must be set before the call.
 //
 // # Header
 //

@@ -53,9 +53,9 @@ func TestExamplesRunInAShell(t *testing.T) {
 	t.Cleanup(server.Close)
 	statuses := map[string]string{
 		"create a task":      "201",
-		"meet a conflict":    "409",
-		"delete it":          "204",
-		"meet a bad request": "400",
+		"cause a conflict":   "409",
+		"delete a task":      "204",
+		"send a bad request": "400",
 		"revalidate a file":  "304",
 	}
 	dir := t.TempDir()

@@ -6,10 +6,10 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 )
 
-// A Handler is the outermost handler of a server. For each request, it tells
-// the Registry when the handler has returned, so that a drain can wait for it,
-// and provides the [Writer] that the middleware share. Through the Writer,
-// code that has only a ResponseWriter finds the request.
+// A Handler is the outermost handler of a server. It counts each request in the
+// Registry, so that a drain waits for it, and calls Next with the [Writer] that
+// all middleware share. Code that has only a ResponseWriter, such as an event
+// stream, finds the request through the Writer.
 //
 // It is safe for concurrent use by multiple goroutines.
 type Handler struct {

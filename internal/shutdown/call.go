@@ -56,9 +56,9 @@ func (c *Call) End() {
 }
 
 // leave cleans up the scope of a request whose handler has returned: it
-// removes the request's event stream, ends an HTTP/2 stream's own scope, and
-// forgets a hijacked connection, which belongs to the handler's code from now
-// on.
+// removes the request's event stream, ends the scope of an HTTP/2 stream, and
+// forgets a hijacked connection, for which only its exchange is waited for from
+// now on.
 func (r *Registry) leave(s *scope) {
 	r.mu.Lock()
 	stream := s.stream

@@ -12,7 +12,7 @@ const (
 	EventStream
 )
 
-// An exchange is a part of a connection's life that goes on until it is
+// An exchange is a WebSocket or an event stream, which continues until it is
 // stopped. It has ended when it is not in the Registry's exchanges any more.
 type exchange struct {
 	kind  Kind
@@ -24,8 +24,8 @@ type exchange struct {
 // with context ctx. [Registry.Drain] waits until remove is called, even if the
 // request's handler has returned.
 //
-// When the drain begins, stop is called once, in its own goroutine. If the
-// drain has begun already, stop is called immediately. It should ask the peer
+// When the drain begins, stop is called once, in a new goroutine. If the drain
+// has begun already, stop is called immediately. It should ask the peer
 // to end the exchange, and return when the exchange has ended or its context
 // is done, which is after [Grace] at the latest. If remove has not been called
 // by then, the drain closes the connection and no longer waits for the

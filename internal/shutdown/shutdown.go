@@ -69,6 +69,10 @@ const idleGrace = 2 * time.Second
 
 // A phase is how far the end of a server has come. It never goes back.
 //
+//	serving ──► closing ──► draining ────────► done
+//	               │            │               ▲
+//	               └────────────┴──► cutting ───┘
+//
 //	from      to        when
 //	serving   closing   Drain is called for the first time
 //	closing   draining  net/http starts no more requests on HTTP/1.x
@@ -82,7 +86,7 @@ const (
 	serving  phase = iota // Drain has not been called
 	closing               // net/http is closing its listeners; see step 1
 	draining              // exchanges have been asked to end; see steps 2 to 5
-	cutting               // what is left is being cut; see step 6
+	cutting               // everything left is being cut; see step 6
 	done                  // all calls of Drain return
 )
 
@@ -90,8 +94,8 @@ const (
 // server. It is safe for concurrent use by multiple goroutines.
 type Registry struct {
 	server          *http.Server
-	nextConnContext func(context.Context, net.Conn) context.Context // the server's own hook, or nil
-	nextConnState   func(net.Conn, http.ConnState)                  // likewise
+	nextConnContext func(context.Context, net.Conn) context.Context // set before Attach, or nil
+	nextConnState   func(net.Conn, http.ConnState)                  // set before Attach, or nil
 
 	scopes      sync.Map     // net.Conn to the *scope of that connection
 	connections atomic.Int64 // that net/http serves, which excludes hijacked ones
@@ -117,8 +121,7 @@ type Registry struct {
 // once for each server, before the server starts.
 //
 // The server's handler must call [Registry.Begin] for each request. The server
-// must be stopped by calling [Registry.Drain]; its own Shutdown and Close must
-// not be called.
+// must be stopped with [Registry.Drain], not with its Shutdown or Close method.
 func Attach(server *http.Server) *Registry {
 	r := &Registry{
 		server:          server,

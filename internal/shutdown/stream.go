@@ -28,7 +28,8 @@ const (
 	closed                      // setWriteDeadline must not be called
 )
 
-// A Stream is the response to a request, and goes on until the drain stops it.
+// A Stream is an event stream, the response to a request. It continues until its
+// handler returns, which the drain asks for by canceling the request's context.
 // It is safe for concurrent use by multiple goroutines. Calling a method of a
 // nil Stream does nothing.
 type Stream struct {
