@@ -21,7 +21,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// rawClient upgrades a connection by hand and returns it with the server's Conn.
+// rawClient performs a client's handshake by hand. It returns the network connection
+// and the server's Conn.
 func rawClient(t *testing.T, upgrader http.Upgrader) (*http.Conn, *testkit.Conn) {
 	t.Helper()
 	upgraded := make(chan *http.Conn, 1)
@@ -42,8 +43,8 @@ func rawClient(t *testing.T, upgrader http.Upgrader) (*http.Conn, *testkit.Conn)
 	return conn, raw
 }
 
-// rawServer accepts a Dial by hand and returns the client's Conn with the
-// network connection.
+// rawServer performs a server's handshake by hand. It returns the client's Conn and
+// the network connection.
 func rawServer(t *testing.T) (*http.Conn, *testkit.Conn) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -72,8 +73,8 @@ func rawServer(t *testing.T) (*http.Conn, *testkit.Conn) {
 	return conn, <-accepted
 }
 
-// masked returns a frame as a client sends it, with a key of zeros; plain as a
-// server does.
+// masked returns an encoded frame of a client, with a masking key of zeros. plain
+// returns one of a server.
 func masked(first byte, payload string) string {
 	return string([]byte{first, 0x80 | byte(len(payload)), 0, 0, 0, 0}) + payload
 }
@@ -82,8 +83,7 @@ func plain(first byte, payload string) string {
 	return string([]byte{first, byte(len(payload))}) + payload
 }
 
-// readClose reads frames from a raw connection until a close frame, and
-// returns its code and reason.
+// readClose reads frames up to a close frame, and returns its code and reason.
 func readClose(t *testing.T, conn *testkit.Conn) (code int, reason string) {
 	t.Helper()
 	for {
@@ -110,7 +110,7 @@ func readClose(t *testing.T, conn *testkit.Conn) (code int, reason string) {
 	}
 }
 
-// readingMethods read a message each in its own way.
+// readingMethods are all methods that read a message.
 var readingMethods = map[string]func(conn *http.Conn) error{
 	"ReadMessage": func(conn *http.Conn) error {
 		_, _, err := conn.ReadMessage()
@@ -129,16 +129,16 @@ var readingMethods = map[string]func(conn *http.Conn) error{
 	},
 }
 
-// Whatever fault of the peer ends the connection, the error holds the close
-// frame that was sent, beside what it was before, now and later.
+// For every violation of the peer, the error of the reading method and of later ones
+// wraps the violation and a CloseError with the close frame that was sent.
 func TestFaultsOfThePeerAreCloseErrors(t *testing.T) {
 	t.Parallel()
 	faults := []struct {
 		name   string
 		frames func(frame func(first byte, payload string) string) string
 		code   int
-		text   string // of the close frame
-		err    string // of the reading method
+		text   string // reason in the close frame
+		err    string // text of the reading method's error
 		is     error
 	}{
 		{"reserved bit", func(f func(byte, string) string) string { return f(0xC1, "x") }, 1002, "reserved bits set", "websocket: protocol violation: reserved bits set", nil},
@@ -188,7 +188,7 @@ func TestFaultsOfThePeerAreCloseErrors(t *testing.T) {
 	}
 }
 
-// The same for compressed messages.
+// This is the same test for compressed messages.
 func TestFaultsOfCompressedMessagesAreCloseErrors(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -235,7 +235,7 @@ func TestFaultsOfCompressedMessagesAreCloseErrors(t *testing.T) {
 	}
 }
 
-// deflated returns the payload of a compressed message.
+// deflated returns the compressed payload of a message.
 func deflated(t *testing.T, text string) string {
 	var b bytes.Buffer
 	w, err := flate.NewWriter(&b, flate.BestSpeed)
@@ -251,7 +251,7 @@ func deflated(t *testing.T, text string) string {
 	return strings.TrimSuffix(b.String(), "\x00\x00\xFF\xFF")
 }
 
-// A reader of NextReader reads its own message and nothing else.
+// A reader of NextReader reads only its message.
 func TestOldReadersFail(t *testing.T) {
 	t.Parallel()
 	for name, next := range map[string]func(conn *http.Conn) (string, error){
@@ -299,7 +299,7 @@ func TestOldReadersFail(t *testing.T) {
 	}
 }
 
-// An old reader does not disturb the message that another goroutine reads.
+// An old reader does not affect the message that another goroutine reads.
 func TestOldReaderBesideANewOne(t *testing.T) {
 	t.Parallel()
 	server, client := wsPair(t, &http.Upgrader{}, nil)
@@ -316,7 +316,7 @@ func TestOldReaderBesideANewOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i%2 == 0 {
-			old.Go(func() { io.Copy(io.Discard, r) }) // its message may be over at any time
+			old.Go(func() { io.Copy(io.Discard, r) }) // its message may end at any time
 			continue
 		}
 		if p, err := io.ReadAll(r); err != nil || string(p) != strings.Repeat(fmt.Sprint(i%10), 3000) {
@@ -356,8 +356,8 @@ func TestOldWritersFail(t *testing.T) {
 	closeBoth(server, client)
 }
 
-// What methods return as interfaces has no methods beside those of the
-// interface.
+// The readers and writers that methods return have no methods except those of the
+// interface type.
 func TestReadersAndWritersExposeNothing(t *testing.T) {
 	t.Parallel()
 	server, client := wsPair(t, &http.Upgrader{}, nil)
@@ -387,8 +387,8 @@ func TestReadersAndWritersExposeNothing(t *testing.T) {
 	closeBoth(server, client)
 }
 
-// The deadline passes somewhere in the frames, and again and again until all
-// has arrived.
+// The deadline passes in the middle of a frame, repeatedly, until all bytes have
+// arrived.
 func TestReadDeadlinesLoseNothing(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{1, 3, 7} {
@@ -416,7 +416,7 @@ func TestReadDeadlinesLoseNothing(t *testing.T) {
 	}
 }
 
-// A peer that closes only its sending side still gets our close frame.
+// A peer that has closed only its sending side still receives our close frame.
 func TestHalfClosedPeer(t *testing.T) {
 	t.Parallel()
 	conn, raw := rawClient(t, http.Upgrader{})
@@ -508,7 +508,7 @@ func TestCloseTimeoutOfASilentPeer(t *testing.T) {
 	for _, timeout := range []time.Duration{0, -time.Second} {
 		conn, raw := rawClient(t, http.Upgrader{})
 		conn.SetCloseTimeout(time.Nanosecond)
-		conn.SetCloseTimeout(timeout) // the default again
+		conn.SetCloseTimeout(timeout) // sets the default
 		raw.Send(masked(0x88, ""))
 		if err := conn.Close(); err != nil {
 			t.Errorf("Close with a timeout of %v: %v", timeout, err)

@@ -22,16 +22,16 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/wsscript"
 )
 
-// The largest payloads of data frames that a server and a client send.
+// The maximum payloads of data frames of a server and a client.
 const (
 	serverFragment = 128 << 10
 	clientFragment = 64<<10 - 14
 )
 
-// TestWebSocketConformance plays the scripts in testdata/websocket to a server
-// and to a client. Their groups are those of the Autobahn test suite, and a
-// few more. With -v it counts the cases of each group. It takes memory, so it
-// does not run beside tests that measure that.
+// TestWebSocketConformance plays the scripts in testdata/websocket against a server
+// and a client. They have the groups of the Autobahn test suite and a few more. With
+// -v, it prints the number of cases per group. The test is not parallel, because it
+// would disturb tests that measure memory.
 func TestWebSocketConformance(t *testing.T) {
 	tally := newTally()
 	t.Cleanup(func() { tally.log(t) })
@@ -73,7 +73,7 @@ func TestWebSocketConformance(t *testing.T) {
 	}
 }
 
-// echoAsAsked echoes with the options in the URL's query.
+// echoAsAsked echoes messages, with the options in the query of the URL.
 func echoAsAsked(w http.ResponseWriter, r *http.Request) {
 	upgrader := http.Upgrader{EnableCompression: true}
 	conn, err := upgrader.Upgrade(w, r)
@@ -84,7 +84,7 @@ func echoAsAsked(w http.ResponseWriter, r *http.Request) {
 	echoAll(conn, limit)
 }
 
-// echoAll sends every message back and closes the connection in the end.
+// echoAll echoes messages until an error occurs, and closes the connection.
 func echoAll(conn *http.Conn, limit int64) {
 	defer conn.Close()
 	conn.SetMaxMessageSize(limit)
@@ -149,7 +149,7 @@ func playToClient(t *testing.T, c *wsscript.Case) error {
 	return c.Run(wsscript.Peer{Conn: conn, Reader: br, FragmentSize: clientFragment})
 }
 
-// answerHandshake is the server's side of the handshake, by hand.
+// answerHandshake performs a server's handshake by hand.
 func answerHandshake(conn io.Writer, br *bufio.Reader, extensions string) error {
 	req, err := nethttp.ReadRequest(br)
 	if err != nil {
@@ -164,7 +164,7 @@ func answerHandshake(conn io.Writer, br *bufio.Reader, extensions string) error 
 	return err
 }
 
-// A tally counts the cases that passed.
+// A tally counts cases that have passed.
 type tally struct {
 	mu     sync.Mutex
 	passed map[string]map[string]int // by group and role

@@ -21,7 +21,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// startTLS starts a server that speaks HTTP/1.1 over TLS.
+// startTLS starts an HTTP/1.1 server with TLS.
 func startTLS(t *testing.T, handler http.Handler) *httptest.Server {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(handler)
@@ -53,7 +53,7 @@ func TestDialOverTLS(t *testing.T) {
 	srv := startTLS(t, echo(&http.Upgrader{}))
 	url := strings.Replace(srv.URL, "https", "wss", 1)
 	if _, _, err := http.Dial(t.Context(), url, nil); err == nil {
-		t.Error("a certificate of no one was trusted")
+		t.Error("an unknown certificate was trusted")
 	}
 	conn := dialWS(t, url, &http.DialOptions{TLSConfig: clientTLS(srv)})
 	for _, size := range []int{5, 4096, 100_000} {
@@ -116,8 +116,8 @@ func TestDialNamesEveryBadArgument(t *testing.T) {
 	}
 }
 
-// answering starts a server that answers every connection with text, in which
-// ACCEPT stands for the right answer to the key.
+// answering starts a server that sends text on every connection, and returns its URL.
+// In the text, ACCEPT is replaced by the right Sec-WebSocket-Accept.
 func answering(t *testing.T, text string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -239,7 +239,7 @@ func TestDialSendsWhatItWasGiven(t *testing.T) {
 
 func TestDialEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections but sends nothing
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func TestDialContextDoesNotBoundTheConnection(t *testing.T) {
 	wantMessage(t, conn, http.TextMessage, "x")
 }
 
-// proxyServer starts an HTTP proxy that knows CONNECT, and counts its uses.
+// proxyServer starts an HTTP proxy that supports CONNECT, and counts its uses.
 func proxyServer(t *testing.T, secure bool, auth string) (*url.URL, *atomic.Int32) {
 	t.Helper()
 	uses := new(atomic.Int32)
@@ -374,8 +374,8 @@ func TestDialThroughAProxyOverTLS(t *testing.T) {
 	}
 }
 
-// The proxy function sees the scheme that the environment's variables are
-// named after.
+// The Proxy function gets a URL with the scheme http or https, which selects HTTP_PROXY
+// or HTTPS_PROXY.
 func TestProxyIsAskedForHTTP(t *testing.T) {
 	t.Parallel()
 	for scheme, want := range map[string]string{"ws": "http", "wss": "https", "http": "http", "https": "https"} {
@@ -419,12 +419,12 @@ func TestServerSpeaksFirst(t *testing.T) {
 	wantMessage(t, conn, http.BinaryMessage, strings.Repeat("y", 4096))
 }
 
-// Nothing that a server or a proxy sends reaches a terminal by way of an error.
+// The error texts contain no control characters that a server or a proxy has sent.
 func TestDialErrorsArePrintable(t *testing.T) {
 	t.Parallel()
 	const evil = "\x1b]0;\u009b2J\u202e\a\x7f\xff"
 	const proper = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n"
-	const utf8 = "\u009b2J\u202e\xff" // of it, what a field may hold
+	const utf8 = "\u009b2J\u202e\xff" // the part that a header field may contain
 	tests := []struct{ name, answer, says string }{
 		{"status", "HTTP/1.1 403 " + evil + "\r\nContent-Length: 0\r\n\r\n", `the server answered 403 \x1b]0;\u009b2J\u202e\a\x7f\xff`},
 		{"status before a body", "HTTP/1.1 403 " + evil + "\r\nContent-Length: 2\r\n\r\nno", `\xff: "no"`},
@@ -525,8 +525,8 @@ func TestDialErrorsHoldNoPassword(t *testing.T) {
 	}
 }
 
-// A cancelingConn cancels a context when what it has read ends with a text and
-// more is asked for.
+// A cancelingConn cancels a context in the first Read after the bytes that it has read
+// end with a given text.
 type cancelingConn struct {
 	net.Conn
 	after  string
@@ -569,8 +569,8 @@ func TestDialKeepsTheResponseWhenItsContextEnds(t *testing.T) {
 	}
 }
 
-// An https proxy is spoken to with the TLS configuration, but under its own
-// name.
+// The TLS configuration is used for an https proxy too, but with the proxy's host as
+// the ServerName.
 func TestDialThroughAProxyWithTLSConfig(t *testing.T) {
 	t.Parallel()
 	names := make(chan string, 10)
@@ -591,7 +591,7 @@ func TestDialThroughAProxyWithTLSConfig(t *testing.T) {
 	}
 	plain, secure := testkit.StartServer(t, testkit.HTTP1, echo(&http.Upgrader{})), noted(echo(&http.Upgrader{}))
 	config := clientTLS(secure)
-	config.ServerName = "example.com" // in the certificate, and not the proxy's name
+	config.ServerName = "example.com" // is in the certificate, but is not the proxy's host
 	for target, want := range map[string][]string{wsURL(plain): {""}, strings.Replace(secure.URL, "https", "wss", 1): {"", "example.com"}} {
 		conn := dialWS(t, target, &http.DialOptions{Proxy: nethttp.ProxyURL(proxyURL), TLSConfig: config})
 		if err := conn.WriteMessage(http.TextMessage, []byte("x")); err != nil {
@@ -610,7 +610,7 @@ func TestDialThroughAProxyWithTLSConfig(t *testing.T) {
 	}
 }
 
-// A proxy, too, may say something before it connects.
+// A proxy may send informational responses too.
 func TestProxyMaySendInformationalResponses(t *testing.T) {
 	t.Parallel()
 	target := answering(t, "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n")
@@ -634,7 +634,7 @@ func TestCloseErrorsArePrintable(t *testing.T) {
 	}
 }
 
-// An undeadlinedConn refuses deadlines, as a connection through SSH does.
+// An undeadlinedConn does not support deadlines, like a channel of SSH.
 type undeadlinedConn struct{ net.Conn }
 
 var errNoDeadlines = errors.New("deadlines are not supported")
@@ -657,7 +657,7 @@ func TestDialEndsWithItsContextWithoutDeadlines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() // it accepts nothing, so that no answer comes
+	defer listener.Close() // accepts no connection, so that no response arrives
 	ctx, cancel := context.WithCancel(t.Context())
 	dialled := make(chan error, 1)
 	go func() {

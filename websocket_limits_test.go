@@ -17,8 +17,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// allocated returns how many bytes the process allocates while f runs. Tests
-// that call it must not run in parallel with others.
+// allocated returns the number of bytes that the process allocates while f runs.
+// Tests that call it must not run in parallel with others.
 func allocated(f func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -27,8 +27,8 @@ func allocated(f func()) int {
 	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
-// longLists returns values of the given size for a field that is a list and
-// has a meaning if it is element.
+// longLists returns long values, of the given size, for a field that is a list in which
+// element has a meaning.
 func longLists(size int, element string) map[string]string {
 	return map[string]string{
 		"elements":       strings.Repeat(element+",", size/(len(element)+1)),
@@ -45,15 +45,15 @@ func longLists(size int, element string) map[string]string {
 	}
 }
 
-// quiet keeps what a handler logs out of the test's output.
+// quiet discards the log of a handler.
 func quiet(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(http.ContextWithLogger(r.Context(), slog.New(slog.DiscardHandler))))
 	})
 }
 
-// A long list costs what net/http takes to read it, which is the same in any
-// other field, and next to nothing more.
+// Rejecting a long list allocates almost nothing in addition to net/http, which reads
+// the header.
 func TestUpgradeDoesNotGrowWithALongList(t *testing.T) {
 	srv := testkit.StartServer(t, testkit.HTTP1, quiet(echo(&http.Upgrader{EnableCompression: true, Subprotocols: []string{"chat", "chat.v2"}})))
 	cost := func(field, list string) (int, string) {
@@ -115,13 +115,13 @@ func compressedFrame(first byte, payload []byte, masked bool) string {
 	}
 	if masked {
 		head[1] |= 0x80
-		head = append(head, 0, 0, 0, 0) // a key that changes nothing
+		head = append(head, 0, 0, 0, 0) // the masking key: zeros leave the payload unchanged
 	}
 	return string(head) + string(payload)
 }
 
-// rawDeflate returns a connection on which compression was agreed on, and its
-// raw peer: the client's end if client is set.
+// rawDeflate returns a Conn with negotiated compression and the network connection of
+// its peer. The Conn is the client's end if client is set.
 func rawDeflate(t *testing.T, client bool, options string) (*http.Conn, *testkit.Conn) {
 	t.Helper()
 	if !client {
@@ -162,16 +162,15 @@ func rawDeflate(t *testing.T, client bool, options string) (*http.Conn, *testkit
 	return conn, testkit.Wrap(t, raw)
 }
 
-// A final block of the text "abc", and the end of a message in which a block has
-// a match of 3 bytes that goes 6 bytes back.
+// finalABC is a final block with the text "abc". threeAtSix is the end of a message, with
+// a match of 3 bytes at distance 6.
 const (
 	finalABC   = "\x4b\x4c\x4a\x06\x00"
 	threeAtSix = "\x02\x92\x00\x00"
 )
 
-// A message may have blocks after a final one. They are decoded against all the
-// text before them, of the message and of those before it (RFC 7692, section
-// 7.2.1).
+// A message may have blocks after a final block. They may refer to all text before
+// them, in the message and in earlier ones (RFC 7692, section 7.2.1).
 func TestBlocksAfterAFinalBlock(t *testing.T) {
 	t.Parallel()
 	for _, client := range []bool{false, true} {
@@ -201,8 +200,8 @@ func TestBlocksAfterAFinalBlock(t *testing.T) {
 	}
 }
 
-// emptyBlocks are blocks without text that end at a byte: stored ones, final
-// ones, and ones that describe codes.
+// emptyBlocks are blocks without text that end at a byte boundary: stored, final, and
+// with dynamic codes.
 var emptyBlocks = map[string]string{
 	"stored":        "\x00\x00\x00\xff\xff",
 	"final stored":  "\x01\x00\x00\xff\xff",
@@ -210,7 +209,7 @@ var emptyBlocks = map[string]string{
 	"final dynamic": "\x05\xc0\x81\x00\x00\x00\x00\x00\x90\xff\x6b\x00",
 }
 
-// Blocks without text are no message that goes on for ever.
+// A message of empty blocks is rejected when it exceeds a limit.
 func TestBlocksWithoutTextEndTheConnection(t *testing.T) {
 	t.Parallel()
 	for name, unit := range emptyBlocks {
@@ -247,17 +246,17 @@ func TestBlocksWithoutTextEndTheConnection(t *testing.T) {
 	}
 }
 
-// heap returns how many bytes are in use.
+// heap returns the number of bytes in use.
 func heap() int {
 	runtime.GC()
-	runtime.GC() // what pools held is gone
+	runtime.GC() // the second collection frees the memory of pools
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
 }
 
-// A message that is not whole takes a few times what has arrived of it, however
-// well it is compressed.
+// An incomplete message takes a small multiple of the bytes that have arrived, even if
+// it is highly compressed.
 func TestUnfinishedCompressedMessagesPinLittle(t *testing.T) {
 	bomb := []byte(deflated(t, strings.Repeat("a", 24<<20)))
 	for _, tt := range []struct {

@@ -14,23 +14,23 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// An opaqueWriter hides the writer that it wraps, as old middleware does.
+// An opaqueWriter has no Unwrap method, like the writers of old middleware.
 type opaqueWriter struct{ http.ResponseWriter }
 
-// A plainWriter lets the writer that it wraps be found.
+// A plainWriter has an Unwrap method.
 type plainWriter struct{ http.ResponseWriter }
 
 func (w plainWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-var errTaken = errors.New("somebody else has it")
+var errTaken = errors.New("already taken")
 
 // A refusingWriter has a Hijack method that fails.
 type refusingWriter struct{ plainWriter }
 
 func (refusingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, errTaken }
 
-// refusal sends a handshake to a server that upgrades behind the given
-// middleware. It returns the response, its body, the log as JSON, and the
+// refusal sends a request to a server that upgrades it with a ResponseWriter wrapped by
+// the function behind. It returns the response, its body, the log as JSON, and the
 // error of Upgrade.
 func refusal(t *testing.T, upgrader *http.Upgrader, request string, behind func(http.ResponseWriter) http.ResponseWriter) (*http.Response, string, string, error) {
 	t.Helper()
@@ -80,7 +80,7 @@ func TestUpgradeNamesTheWriterThatCannotBeHijacked(t *testing.T) {
 		},
 			"http_test.opaqueWriter has neither", http.ErrNotSupported},
 		{"refused by a wrapper", func(w http.ResponseWriter) http.ResponseWriter { return plainWriter{refusingWriter{plainWriter{w}}} },
-			"hijacking the ResponseWriter of type http_test.refusingWriter: somebody else has it", errTaken},
+			"hijacking the ResponseWriter of type http_test.refusingWriter: already taken", errTaken},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestUpgradeBehindTimeoutHandler(t *testing.T) {
 	}
 }
 
-// The client reads the reason; the error and the log have the values too.
+// The response contains the reason. The error and the log contain the values too.
 func TestRefusalsNameTheValues(t *testing.T) {
 	t.Parallel()
 	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -127,8 +127,8 @@ func TestRefusalsNameTheValues(t *testing.T) {
 		name   string
 		change [2]string
 		check  func(*http.Request) bool
-		client string // what the client reads
-		says   string // what the error and the log say after that
+		client string // error in the response
+		says   string // text that follows it in the error and the log
 	}{
 		{"method", [2]string{"GET", "POST"}, nil, "a WebSocket begins with GET", `the method is "POST"`},
 		{"HTTP/1.0", [2]string{"HTTP/1.1", "HTTP/1.0"}, nil, "a WebSocket needs HTTP/1.1, not HTTP/1.0", ""},

@@ -12,7 +12,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// The room is the example of [http.PreparedMessage].
+// The room is the one in the example of [http.PreparedMessage].
 func TestRoomIsNotHeldUpByAClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

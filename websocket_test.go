@@ -20,7 +20,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// echo upgrades and sends every message back.
+// echo upgrades requests and echoes messages.
 func echo(upgrader *http.Upgrader) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if conn, err := upgrader.Upgrade(w, r); err == nil {
@@ -32,7 +32,7 @@ func echo(upgrader *http.Upgrader) http.HandlerFunc {
 // wsURL returns the ws or wss URL of a test server.
 func wsURL(srv *testkit.Server) string { return strings.Replace(srv.URL, "http", "ws", 1) }
 
-// dialWS connects to a server; the connection closes with the test.
+// dialWS connects to a server. It closes the connection at the end of the test.
 func dialWS(t testing.TB, url string, options *http.DialOptions) *http.Conn {
 	t.Helper()
 	conn, _, err := http.Dial(context.Background(), url, options)
@@ -52,7 +52,7 @@ func wantMessage(t testing.TB, conn *http.Conn, messageType int, payload string)
 	}
 }
 
-// wsPair returns the two ends of a connection, the server's and the client's.
+// wsPair returns the server's and the client's end of a connection.
 func wsPair(t testing.TB, upgrader *http.Upgrader, options *http.DialOptions) (server, client *http.Conn) {
 	t.Helper()
 	upgraded := make(chan *http.Conn, 1)
@@ -69,7 +69,8 @@ func wsPair(t testing.TB, upgrader *http.Upgrader, options *http.DialOptions) (s
 	return server, client
 }
 
-// closeBoth closes both ends of a connection as peers that read do.
+// closeBoth closes both ends of a connection concurrently, so that each answers the
+// other.
 func closeBoth(a, b *http.Conn) {
 	var both sync.WaitGroup
 	both.Go(func() { a.Close() })
@@ -97,8 +98,7 @@ func TestEchoOfEverySize(t *testing.T) {
 	}
 }
 
-// handshake is the request of a proper handshake, to be changed by replacing
-// parts of it.
+// handshake is a valid handshake request. Tests replace parts of it.
 const handshake = "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
@@ -123,7 +123,7 @@ func TestUpgradeRefusesImproperHandshakes(t *testing.T) {
 		{"no key", key, "", 400, "Sec-WebSocket-Key must be 16 bytes in base64"},
 		{"two keys", key, key + key, 400, "Sec-WebSocket-Key must be 16 bytes in base64"},
 		{"key of 15 bytes", "dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j", 400, "Sec-WebSocket-Key must be 16 bytes in base64"},
-		{"key that is no base64", "dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZ?==", 400, "Sec-WebSocket-Key must be 16 bytes in base64"},
+		{"key that is not base64", "dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZ?==", 400, "Sec-WebSocket-Key must be 16 bytes in base64"},
 		{"body", "\r\n\r\n", "\r\nContent-Length: 1\r\n\r\nx", 400, "a WebSocket handshake has no body"},
 		{"malformed extensions", "\r\n\r\n", "\r\nSec-WebSocket-Extensions: ;\r\n\r\n", 400, "malformed Sec-WebSocket-Extensions header"},
 		{"other origin", "\r\n\r\n", "\r\nOrigin: https://evil.example\r\n\r\n", 403, "origin not allowed"},
@@ -193,7 +193,7 @@ func TestUpgradeSendsTheHeadersOfTheResponse(t *testing.T) {
 	if resp.StatusCode != 101 || fmt.Sprint(resp.Header) != fmt.Sprint(want) {
 		t.Errorf("answered %s %v, want %v", resp.Status, resp.Header, want)
 	}
-	// The message that was sent with the handshake is not lost.
+	// The message that was sent together with the handshake is not lost.
 	answer := make([]byte, 2)
 	if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "\x81\x00" {
 		t.Errorf("answer %x, %v", answer, err)
@@ -326,7 +326,7 @@ func TestUpgradeThroughTheChain(t *testing.T) {
 	if resp.Header.Get("X-Request-Id") == "" || resp.Header.Get("X-Content-Type-Options") != "nosniff" || resp.Header.Get("Content-Encoding") != "" {
 		t.Errorf("headers of the 101: %v", resp.Header)
 	}
-	large := strings.Repeat("x", 3<<20) // MaxBody is about bodies
+	large := strings.Repeat("x", 3<<20) // MaxBody does not apply to messages
 	if err := conn.WriteMessage(http.TextMessage, []byte(large)); err != nil {
 		t.Fatal(err)
 	}
@@ -334,7 +334,7 @@ func TestUpgradeThroughTheChain(t *testing.T) {
 	if err := conn.Close(); err != nil {
 		t.Error(err)
 	}
-	srv.Close() // waits for nothing hijacked, so the log is read until it is there
+	srv.Close() // does not wait for hijacked connections, so wait for the log below
 	for deadline := time.Now().Add(testkit.Patience); !strings.Contains(log.String(), `"status":101`); {
 		if time.Now().After(deadline) {
 			t.Fatalf("the log says %s", log.String())
@@ -342,7 +342,7 @@ func TestUpgradeThroughTheChain(t *testing.T) {
 	}
 }
 
-// A deadlineConn notes the deadlines that are set on it.
+// A deadlineConn records the deadlines that are set on it.
 type deadlineConn struct {
 	net.Conn
 	mu          sync.Mutex
@@ -402,7 +402,7 @@ func TestUpgradeClearsTheServersDeadlines(t *testing.T) {
 	if err := conn.WriteMessage(http.TextMessage, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	wantMessage(t, conn, http.TextMessage, "x") // the wrapped connection is no TCPConn, and works
+	wantMessage(t, conn, http.TextMessage, "x") // the wrapped connection works although it is not a TCPConn
 	dc := <-listener.conns
 	dc.mu.Lock()
 	defer dc.mu.Unlock()
@@ -492,7 +492,7 @@ func TestMessageTypesOfControlFrames(t *testing.T) {
 		t.Error("the constants are not the opcodes of RFC 6455, section 11.8")
 	}
 	var messageType http.MessageType = http.TextMessage
-	var _ int = messageType // an alias: no conversion
+	var _ int = messageType // compiles without a conversion because MessageType is an alias
 	_, client := wsPair(t, &http.Upgrader{}, nil)
 	for messageType, method := range map[http.MessageType]string{
 		http.CloseMessage: "CloseWithMessage", http.PingMessage: "WritePing", http.PongMessage: "WritePong",
@@ -503,8 +503,8 @@ func TestMessageTypesOfControlFrames(t *testing.T) {
 	}
 }
 
-// The types that the Upgrader of the original package has: a value in an
-// interface, in a field, or not kept at all.
+// Users of the original package keep an Upgrader in an interface or a field, or use a
+// composite literal.
 func TestUpgraderIsAValue(t *testing.T) {
 	t.Parallel()
 	var upgrader interface {
@@ -586,7 +586,7 @@ func TestMaxMessageSize(t *testing.T) {
 	}
 }
 
-// Not beside tests that measure memory.
+// This test is not parallel, because it would disturb tests that measure memory.
 func TestMaxMessageSizeOff(t *testing.T) {
 	server, client := wsPair(t, &http.Upgrader{}, nil)
 	server.SetMaxMessageSize(-1)
@@ -619,7 +619,7 @@ func TestDeathOfThePeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	io.WriteString(conn, handshake)
-	conn.(*net.TCPConn).SetLinger(0) // close with a reset
+	conn.(*net.TCPConn).SetLinger(0) // makes Close reset the connection
 	conn.Read(make([]byte, 1))
 	conn.Close()
 	var closed *http.CloseError
@@ -702,8 +702,8 @@ func TestBroadcast(t *testing.T) {
 	}
 }
 
-// Fifty goroutines write, ping and close at once; the peer sees nothing but
-// whole messages and a proper end.
+// Fifty goroutines write, ping and close concurrently. The peer receives only complete
+// messages and a close frame.
 func TestManyGoroutinesUseOneConnection(t *testing.T) {
 	t.Parallel()
 	server, client := wsPair(t, &http.Upgrader{EnableCompression: true}, &http.DialOptions{EnableCompression: true})
@@ -787,7 +787,7 @@ func TestCloseErrorText(t *testing.T) {
 	}
 }
 
-// Keys that are put into the header's map may have any spelling.
+// Names in the header map need not be canonical.
 func TestUpgradeLeavesOutFieldsInAnySpelling(t *testing.T) {
 	t.Parallel()
 	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -13,15 +13,15 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// allocated returns the bytes allocated so far.
+// allocated returns the number of bytes that the process has allocated.
 func allocated() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.TotalAlloc
 }
 
-// A loop is a network connection that reads the same bytes again and again,
-// and throws away what is written.
+// A loop is a network connection whose Read returns the same bytes repeatedly. It
+// discards writes.
 type loop struct {
 	net.Conn
 	data []byte

@@ -9,7 +9,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// check compares what came of a play with the model.
+// check compares the results of a play with the model.
 func (p *play) check() {
 	p.checkRead(<-p.reading)
 	p.checkFrames(<-p.received, <-p.written)
@@ -23,13 +23,13 @@ func (p *play) check() {
 	}
 }
 
-// checkRead checks that the messages of the peer were read, in order, and how
-// reading ended.
+// checkRead checks that the reader has read the messages of the peer in order, and
+// that reading ended with the right error.
 func (p *play) checkRead(got []string) {
 	for i, message := range got {
 		prefix, skipped := strings.CutSuffix(message, "...")
 		if i >= len(p.messages) {
-			// The reader may have begun the message that had a fault.
+			// The reader may have read the start of the invalid message.
 			if !skipped || i > len(p.messages) {
 				p.t.Errorf("read message %d, %.60q, which was not sent", i, message)
 			}
@@ -71,7 +71,7 @@ func (p *play) checkFrames(frames []frameAndPayload, outcomes []outcome) {
 				pings = pings[1:]
 			}
 			if len(pings) == 0 {
-				p.t.Errorf("pong %q answers no ping", f.payload)
+				p.t.Errorf("pong %q does not answer a ping", f.payload)
 				return
 			}
 			pings = pings[1:]
@@ -89,20 +89,20 @@ func (p *play) checkFrames(frames []frameAndPayload, outcomes []outcome) {
 		}
 	}
 	if last := len(frames) - 1; !p.lossy && (last < 0 || frames[last].Opcode != frame.Close) {
-		p.t.Errorf("the last of %d frames is no close frame", len(frames))
+		p.t.Errorf("the last of %d frames is not a close frame", len(frames))
 	}
 	p.checkWritten(messages, outcomes)
 }
 
-// checkWritten checks that exactly the messages of writes without an error have
-// arrived. Only the last before an error may have arrived in spite of it.
+// checkWritten checks that the messages that were written without an error have
+// arrived. A message whose write returned an error may have arrived too.
 func (p *play) checkWritten(messages []string, outcomes []outcome) {
 	for _, o := range outcomes {
 		switch {
 		case o.message == "" && o.err == nil && (len(messages) == 0 || messages[0] != ""):
-			// A ping.
+			// Pings have no message.
 		case o.err == nil && (len(messages) == 0 || messages[0] != o.message):
-			p.t.Errorf("%.40q was sent and did not arrive; %d did", o.message, len(messages))
+			p.t.Errorf("%.40q was sent but did not arrive; %d messages did", o.message, len(messages))
 			return
 		case len(messages) > 0 && messages[0] == o.message:
 			messages = messages[1:]
@@ -113,7 +113,7 @@ func (p *play) checkWritten(messages []string, outcomes []outcome) {
 	}
 }
 
-// inflate decompresses a message of the Conn.
+// inflate decompresses a message from the Conn.
 func (p *play) inflate(message, window []byte) []byte {
 	stream := io.MultiReader(strings.NewReader(string(message)), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff"))
 	out, err := io.ReadAll(flate.NewReaderDict(stream, window))

@@ -18,8 +18,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// within reports an error unless f takes exactly the time wanted on the fake
-// clock.
+// within reports an error unless f takes exactly the duration want on the fake clock.
 func within(t *testing.T, want time.Duration, what string, f func() error) error {
 	t.Helper()
 	start := time.Now()
@@ -32,7 +31,7 @@ func within(t *testing.T, want time.Duration, what string, f func() error) error
 
 func (c *Conn) closeNormally() error { return c.Close(context.Background(), 1000, "") }
 
-// closesNetwork checks that nothing of the network connection is left open.
+// closesNetwork checks that the network connection is closed.
 func closesNetwork(t *testing.T, c *Conn) {
 	t.Helper()
 	if _, err := c.conn.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) && !errors.Is(err, net.ErrClosed) {
@@ -40,8 +39,8 @@ func closesNetwork(t *testing.T, c *Conn) {
 	}
 }
 
-// readUntilError reads messages in a goroutine and hands over the error with
-// which reading ends.
+// readUntilError reads messages in a goroutine, and sends the error that ends reading
+// on the channel.
 func readUntilError(c *Conn) <-chan error {
 	ended := make(chan error, 1)
 	go func() {
@@ -101,7 +100,7 @@ func TestCloseDoesNotWaitAfterAFailedWrite(t *testing.T) {
 	}
 }
 
-// Close gives up after the time that was set, whatever holds it.
+// Close returns after its timeout, whatever blocks it.
 func TestCloseTimeout(t *testing.T) {
 	t.Parallel()
 	for name, hold := range map[string]func(c *Conn, peer *rawPeer){
@@ -137,7 +136,7 @@ func TestCloseTimeout(t *testing.T) {
 					c.SetCloseTimeout(timeout)
 					want := timeout
 					if name == "reader that sends a pong" || name == "reader that sends a close frame" {
-						want = min(want, CloseTimeout) // of that frame
+						want = min(want, CloseTimeout) // the limit for sending the frame
 					}
 					var second sync.WaitGroup
 					second.Go(func() { c.closeNormally() })
@@ -147,14 +146,14 @@ func TestCloseTimeout(t *testing.T) {
 					}
 					second.Wait()
 					closesNetwork(t, c)
-					synctest.Wait() // or a goroutine remains
+					synctest.Wait() // for all goroutines to end
 				})
 			})
 		}
 	}
 }
 
-// A deaf connection ignores deadlines.
+// A deaf network connection ignores deadlines.
 type deaf struct{ net.Conn }
 
 func (deaf) SetDeadline(time.Time) error      { return nil }
@@ -179,7 +178,7 @@ func TestALaterCloseMayHaveLessTime(t *testing.T) {
 	})
 }
 
-// An endless stream after the close frame holds Close no longer than silence.
+// A peer that keeps sending after our close frame does not delay Close.
 func TestCloseOfAPeerThatSendsForEver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -217,7 +216,7 @@ func TestCloseOfAPeerThatSendsForEver(t *testing.T) {
 	})
 }
 
-// endless returns the next bytes of one message without an end.
+// endless returns the next bytes of a message that never ends.
 func endless(peer *rawPeer, i int) []byte {
 	if i > 0 {
 		return make([]byte, 1000)
@@ -261,7 +260,7 @@ func TestCloseNow(t *testing.T) {
 			return later(c.closeNormally)
 		},
 		"Close that lingers": func(c *Conn, peer *rawPeer) <-chan error {
-			c.client = true // which lingers on a pipe, too
+			c.client = true // a client lingers even on a pipe
 			go io.Copy(io.Discard, peer.conn)
 			peer.mask = false
 			c.in.decoder.Masked = false
@@ -313,14 +312,14 @@ func TestCloseNow(t *testing.T) {
 	}
 }
 
-// later calls f in a goroutine and hands over its error.
+// later calls f in a goroutine, and sends its error on the channel.
 func later(f func() error) <-chan error {
 	ended := make(chan error, 1)
 	go func() { ended <- f() }()
 	return ended
 }
 
-// wantClosed checks that every method of a closed connection fails, at once.
+// wantClosed checks that every method of a closed connection fails immediately.
 func wantClosed(t *testing.T, c *Conn) {
 	t.Helper()
 	uses := map[string]func() error{
@@ -333,7 +332,7 @@ func wantClosed(t *testing.T, c *Conn) {
 		"WritePrepared": func() error { return c.WritePrepared(NewPrepared(frame.Text, nil)) },
 		"WriteControl":  func() error { return c.WriteControl(frame.Ping, nil) },
 	}
-	c.SetWriteDeadline(time.Now().Add(time.Second)) // for what waits for an open writer
+	c.SetWriteDeadline(time.Now().Add(time.Second)) // for methods that wait for an open writer
 	for name, use := range uses {
 		start := time.Now()
 		err := use()
@@ -356,7 +355,7 @@ func TestMessagesInTheBufferAreNotReadAfterCloseNow(t *testing.T) {
 	}
 }
 
-// A tlsPair returns a Conn over TLS, and the TLS connection of its peer.
+// tlsPair returns a Conn over TLS, and the TLS connection of its peer.
 func tlsPair(t *testing.T, isClient bool) (*Conn, *tls.Conn) {
 	t.Helper()
 	certFile, keyFile, pool := testkit.KeyPair(t)
@@ -366,7 +365,7 @@ func tlsPair(t *testing.T, isClient bool) (*Conn, *tls.Conn) {
 	}
 	a, b := net.Pipe()
 	t.Cleanup(func() { a.Close(); b.Close() })
-	// A ticket would have to be read before the handshake ends.
+	// Without tickets, the handshake ends before the client reads.
 	ours := tls.Server(a, &tls.Config{Certificates: []tls.Certificate{certificate}, SessionTicketsDisabled: true})
 	peer := tls.Client(b, &tls.Config{RootCAs: pool, ServerName: "localhost", Time: time.Now})
 	if isClient {
@@ -379,7 +378,7 @@ func tlsPair(t *testing.T, isClient bool) (*Conn, *tls.Conn) {
 	return New(Config{Conn: ours, Reader: bufio.NewReader(ours), Client: isClient, CloseError: newCloseError}), peer
 }
 
-// Closing a TLS connection sends an alert, which could take 5 seconds more.
+// Closing a TLS connection sends an alert, which could take another 5 seconds.
 func TestCloseOverTLSIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]func(c *Conn, peer *tls.Conn){
@@ -439,7 +438,7 @@ func TestCloseNowOverTLSDoesNotWait(t *testing.T) {
 	}
 }
 
-// pingTo and closeTo return the bytes of a frame for c.
+// pingTo and closeTo return an encoded frame for c.
 func pingTo(c *Conn) []byte  { return frameTo(c, frame.Ping) }
 func closeTo(c *Conn) []byte { return frameTo(c, frame.Close) }
 
@@ -447,8 +446,9 @@ func frameTo(c *Conn, op frame.Opcode) []byte {
 	return frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: op, Masked: !c.client})
 }
 
-// While a handler runs, Close does the whole handshake in the calling goroutine: it
-// returns nil only when the peer has answered and the connection is closed.
+// While a handler runs, Close performs the whole closing handshake in the calling
+// goroutine. It returns nil only after the peer has answered and the connection is
+// closed.
 func TestCloseWhileAHandlerRuns(t *testing.T) {
 	t.Parallel()
 	answer := func(peer *rawPeer) {
@@ -461,7 +461,7 @@ func TestCloseWhileAHandlerRuns(t *testing.T) {
 	silent := func(peer *rawPeer) { io.Copy(io.Discard, peer.conn) }
 	for name, tt := range map[string]struct {
 		op     frame.Opcode
-		before string // a fragment before the control frame
+		before string // fragment before the control frame
 		read   func(c *Conn) error
 		peer   func(peer *rawPeer)
 		took   time.Duration
@@ -535,13 +535,13 @@ func readStream(c *Conn) error {
 	return err
 }
 
-// What handlers do to their connection from within.
+// Handlers may call methods of their connection.
 func TestHandlersUseTheirConnection(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for name, tt := range map[string]struct {
 		handler func(c *Conn) error
-		check   func(t *testing.T, c *Conn, err error) // with the error of the reader
+		check   func(t *testing.T, c *Conn, err error) // gets the error of the reader
 	}{
 		"WriteMessage": {
 			func(c *Conn) error { return c.WriteMessage(frame.Text, []byte("hello")) },
@@ -615,7 +615,7 @@ func TestHandlersUseTheirConnection(t *testing.T) {
 	}
 }
 
-// recovered returns the error of f, or its panic as an error.
+// recovered calls f and returns its error. It returns a panic as an error.
 func recovered(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -625,7 +625,7 @@ func recovered(f func() error) (err error) {
 	return f()
 }
 
-// wantMessageAfter checks that the connection goes on.
+// wantMessageAfter checks that the connection is still usable.
 func wantMessageAfter(t *testing.T, c *Conn, err error) {
 	t.Helper()
 	if err != nil {
@@ -639,8 +639,8 @@ func wantMessageAfter(t *testing.T, c *Conn, err error) {
 	}
 }
 
-// A Write that races with Close never touches a buffer that is back in the
-// pool. The race detector watches.
+// A Write that races with Close never uses a buffer that has been returned to the
+// pool. The race detector would notice.
 func TestWriterUsedLate(t *testing.T) {
 	t.Parallel()
 	c, peer := pipe(t)
@@ -662,8 +662,8 @@ func TestWriterUsedLate(t *testing.T) {
 	}
 }
 
-// A handler's error ends reading wherever it comes, also if it is io.EOF, which
-// ends messages. The stream goes on for Close.
+// The error of a handler ends reading anywhere in the stream, even if it is io.EOF,
+// which also marks the end of a message. Close continues to read the stream.
 func TestErrorsOfHandlers(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
@@ -680,7 +680,7 @@ func TestErrorsOfHandlers(t *testing.T) {
 							if name == "plain" {
 								stream = append(peer.frame(frame.Text, false, "begin "), peer.frame(frame.Continuation, true, "end")...)
 							}
-							first := 6 + 10 // bytes of a whole frame
+							first := 6 + 10 // size of a whole frame
 							if name == "plain" {
 								first = 6 + len("begin ")
 							}
@@ -710,8 +710,8 @@ func TestErrorsOfHandlers(t *testing.T) {
 	}
 }
 
-// The error of a handler that closes the connection within a message is the
-// error of the reading method, then and later.
+// If a handler closes the connection in the middle of a message and returns an error,
+// the reading method and all later ones return that error.
 func TestErrorsOfHandlersThatClose(t *testing.T) {
 	t.Parallel()
 	for _, how := range readings {
@@ -720,7 +720,7 @@ func TestErrorsOfHandlersThatClose(t *testing.T) {
 				c, peer := pipe(t, change)
 				var want error
 				c.SetPingHandler(func([]byte) error {
-					want = c.closeNormally() // nobody answers
+					want = c.closeNormally() // times out: the peer does not answer
 					return want
 				})
 				go func() {

@@ -12,13 +12,13 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// compressing agrees on compression with context takeover.
+// compressing configures compression with context takeover.
 func compressing(cfg *Config) {
 	cfg.Compression = &deflate.Params{ServerMaxWindowBits: 15, ClientMaxWindowBits: 15}
 }
 
-// compressedFrames returns the frames of compressed messages, cut into pieces
-// of the given size.
+// compressedFrames returns the frames of compressed messages, in fragments of the
+// given size.
 func compressedFrames(peer *rawPeer, piece int, messages ...string) []byte {
 	c := deflate.NewCompressor(15, true)
 	var stream []byte
@@ -37,8 +37,8 @@ func compressedFrames(peer *rawPeer, piece int, messages ...string) []byte {
 	return stream
 }
 
-// A deadline that passes within a compressed message takes nothing away from it
-// or from the context of the next.
+// A deadline that passes in the middle of a compressed message loses no byte of it,
+// and does not change the context of the next message.
 func TestReadGoesOnAfterADeadlineInACompressedMessage(t *testing.T) {
 	t.Parallel()
 	messages := []string{strings.Repeat("one of many ", 20), "", "one of many that ends " + strings.Repeat("x", 600), "last of many"}
@@ -62,8 +62,8 @@ func TestReadGoesOnAfterADeadlineInACompressedMessage(t *testing.T) {
 	}
 }
 
-// While a compressed message is not whole, ReadMessage decompresses a few times
-// what has arrived of it. When it is whole, all of it is there.
+// Until a compressed message is complete, ReadMessage decompresses only a small
+// multiple of the bytes that have arrived. After that, it returns all of it.
 func TestCompressedMessagesWaitInCompressedForm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -97,7 +97,8 @@ func TestCompressedMessagesWaitInCompressedForm(t *testing.T) {
 	})
 }
 
-// Frames without payload do not go on for ever, in messages of either kind.
+// The number of frames without payload is limited, in messages with and without
+// compression.
 func TestEmptyFramesAreBounded(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]byte{"plain": 0x02, "compressed": 0x42} {

@@ -30,17 +30,17 @@ func (e *closeError) Unwrap() error { return e.cause }
 
 func newCloseError(code int, text string, cause error) error { return &closeError{code, text, cause} }
 
-// A rawPeer is the other end of a Conn, frame by frame.
+// A rawPeer is the other end of a Conn. It sends and receives single frames.
 type rawPeer struct {
 	t    testing.TB
 	conn net.Conn
 	br   *bufio.Reader
-	mask bool // it is the client
+	mask bool // the peer is a client
 	dec  frame.Decoder
 }
 
-// pipe returns a Conn and its peer. The network between them holds no bytes:
-// a write ends when it has been read.
+// pipe returns a Conn and its peer. The network between them has no buffer: a write
+// returns when its bytes have been read.
 func pipe(t testing.TB, change ...func(*Config)) (*Conn, *rawPeer) {
 	t.Helper()
 	a, b := net.Pipe()
@@ -57,7 +57,7 @@ func pipe(t testing.TB, change ...func(*Config)) (*Conn, *rawPeer) {
 
 func client(cfg *Config) { cfg.Client = true }
 
-// frame returns the bytes of a frame that the peer sends.
+// frame returns an encoded frame from the peer.
 func (p *rawPeer) frame(op frame.Opcode, fin bool, payload string) []byte {
 	h := frame.Header{Fin: fin, Opcode: op, Masked: p.mask, Length: int64(len(payload))}
 	if p.mask {
@@ -239,8 +239,8 @@ func TestSkippedMessages(t *testing.T) {
 	}
 }
 
-// A claim of 16 MB that is not followed by bytes costs next to nothing, and
-// one that is followed by some costs a multiple of these.
+// If a header announces 16 MB, the Conn allocates a multiple of the bytes that have
+// arrived, and almost nothing if no bytes have.
 func TestMemoryGrowsWithTheBytesReceived(t *testing.T) {
 	if size := grantedFor(t, 0, 16<<20); size > 0 {
 		t.Errorf("%d bytes granted to a header", size)
@@ -253,14 +253,14 @@ func TestMemoryGrowsWithTheBytesReceived(t *testing.T) {
 	}
 }
 
-// grantedFor returns how much memory is allocated for a message of a size of
-// which only some bytes arrive.
+// grantedFor returns the number of bytes that are allocated for a message with the
+// given size in its header, of which only the given number of bytes arrives.
 func grantedFor(t *testing.T, arrive int, size int64) (granted uint64) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := pipe(t)
 		h := frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.Binary, Masked: true, Length: size})
 		sent := append(h, make([]byte, arrive)...)
-		warm := func() { // pools and the buffers of the runtime
+		warm := func() { // fills pools and buffers of the runtime
 			b := newFrame()
 			b.B = append(b.B, make([]byte, chunkSize-frame.MaxHeader)...)
 		}
@@ -279,7 +279,7 @@ func grantedFor(t *testing.T, arrive int, size int64) (granted uint64) {
 		<-done
 		granted = after - before
 		if granted < 16<<10 {
-			granted = 0 // what the test and the goroutine take
+			granted = 0 // excludes the allocations of the test
 		}
 	})
 	return granted
@@ -316,7 +316,7 @@ func TestControlFramesDoNotWaitForALargeMessage(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		synctest.Wait() // the first fragment is stuck
+		synctest.Wait() // until the write of the first fragment blocks
 		writers.Go(func() {
 			if err := c.WriteControl(frame.Ping, []byte("soon")); err != nil {
 				t.Error(err)
@@ -338,8 +338,8 @@ func TestPongGoesBetweenFragments(t *testing.T) {
 		c, peer := pipe(t)
 		go c.ReadMessage()
 		go c.WriteMessage(frame.Binary, make([]byte, 2*maxFragment))
-		synctest.Wait() // the first fragment is stuck
-		// The reader does not wait for the writer: it takes all of these.
+		synctest.Wait() // until the write of the first fragment blocks
+		// The reader does not wait for the writer, and reads all of these.
 		for i := range 100 {
 			peer.send(frame.Ping, true, fmt.Sprint(i))
 		}
@@ -366,7 +366,7 @@ func TestPingFloodOfAPeerThatDoesNotRead(t *testing.T) {
 		if waited := time.Since(start); err == nil || waited != CloseTimeout {
 			t.Errorf("after %v: %v", waited, err)
 		}
-		// A reader that moves its deadline on and tries again must not do so for ever.
+		// A reader that sets a new deadline and tries again must not do so forever.
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("the end of reading looks like a read deadline: %v", err)
 		}
@@ -422,7 +422,7 @@ func TestCloseWhileAnotherGoroutineReads(t *testing.T) {
 			peer.send(frame.Text, true, "late")
 			peer.send(frame.Close, true, closePayload(1000, ""))
 		}()
-		synctest.Wait() // the reader reads
+		synctest.Wait() // until the reader reads
 		if err := c.Close(context.Background(), 1000, ""); err != nil {
 			t.Error(err)
 		}
@@ -451,7 +451,7 @@ func TestCloseIsBounded(t *testing.T) {
 						return
 					}
 					select {
-					case <-time.After(time.Millisecond): // or the clock would stand still
+					case <-time.After(time.Millisecond): // lets the fake clock advance
 					case <-c.closing.done:
 						return
 					}
@@ -488,7 +488,7 @@ func TestCloseEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct {
-			limit, timeout time.Duration // of the context, and of SetCloseTimeout
+			limit, timeout time.Duration // of the context and of SetCloseTimeout
 			want           time.Duration
 			err            error
 		}{
@@ -711,8 +711,8 @@ func TestPreparedMessages(t *testing.T) {
 	}
 }
 
-// Prepared messages, which are compressed without context, among others of a
-// connection with context takeover, and for every size of window.
+// Prepared messages are compressed without context. They can be mixed with other
+// messages of a connection with context takeover, for every window size.
 func TestPreparedMessagesBetweenCompressedOnes(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("message with context, ", 3000)

@@ -15,8 +15,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// ownFrames make a Conn send a frame without a call that writes, to a peer that
-// does not read.
+// ownFrames make a Conn send a frame without a call of a writing method. The peer does
+// not read.
 var ownFrames = map[string]func(c *Conn, peer *rawPeer) (ended <-chan error){
 	"pong": func(c *Conn, peer *rawPeer) <-chan error {
 		reader := readUntilError(c)
@@ -36,8 +36,8 @@ var ownFrames = map[string]func(c *Conn, peer *rawPeer) (ended <-chan error){
 	"close frame": func(c *Conn, peer *rawPeer) <-chan error { return later(c.closeNormally) },
 }
 
-// The limit of such a frame and the user's write deadline both hold, whenever
-// the deadline is set, and the earlier one counts.
+// The limit of such a frame and the user's write deadline both apply, whenever the
+// deadline is set. The earlier one ends the write.
 func TestOwnFramesAndTheWriteDeadline(t *testing.T) {
 	t.Parallel()
 	const s = time.Second
@@ -98,8 +98,8 @@ func TestOwnFramesAndTheWriteDeadline(t *testing.T) {
 	}
 }
 
-// A write deadline of an earlier message, which has passed, does not keep the
-// connection from answering pings and close frames; it fails messages.
+// If the write deadline of an earlier message has passed, messages fail, but pings and
+// close frames are still answered.
 func TestAPassedWriteDeadlineDoesNotStopAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -110,13 +110,13 @@ func TestAPassedWriteDeadlineDoesNotStopAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		synctest.Wait() // the peer has read
+		synctest.Wait() // until the peer has read
 		reader := readUntilError(c)
 		for range 3 {
 			peer.send(frame.Ping, true, "there?")
 			peer.want(frame.Pong, true, "there?")
 		}
-		synctest.Wait() // the pong is over
+		synctest.Wait() // until the pong has been sent
 		if err := c.WriteControl(frame.Ping, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("WriteControl: %v", err)
 		}
@@ -135,7 +135,7 @@ func TestAPassedWriteDeadlineDoesNotStopAnswers(t *testing.T) {
 	})
 }
 
-// What a pong does to the deadlines ends with it.
+// After a pong, the user's write deadline applies as before.
 func TestTheWriteDeadlineIsTheUsersAfterAPong(t *testing.T) {
 	t.Parallel()
 	for _, deadline := range []time.Duration{0, 30 * time.Second} {
@@ -166,7 +166,7 @@ func TestTheWriteDeadlineIsTheUsersAfterAPong(t *testing.T) {
 	}
 }
 
-// A pong that a writer sends for the reader is bounded too.
+// A pong that a writer sends for the reader has a limit too.
 func TestPongOfAWriterIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -192,8 +192,8 @@ func TestPongOfAWriterIsBounded(t *testing.T) {
 	})
 }
 
-// The user's read deadline is for reading methods: it neither shortens nor
-// prolongs the wait of Close.
+// The user's read deadline applies to reading methods only. It does not change how
+// long Close waits.
 func TestCloseAndTheReadDeadline(t *testing.T) {
 	t.Parallel()
 	const s = time.Second
@@ -238,7 +238,7 @@ func TestCloseAndTheReadDeadline(t *testing.T) {
 	}
 }
 
-// A reader keeps its deadline while Close waits.
+// The read deadline still applies to a reading method while Close waits for it.
 func TestReaderKeepsItsDeadlineDuringClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestLingeringIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, timeout := range []time.Duration{300 * time.Millisecond, 5 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			c, peer := pipe(t, client) // which lingers on a pipe, too
+			c, peer := pipe(t, client) // a client lingers even on a pipe
 			c.SetCloseTimeout(timeout)
 			go func() {
 				peer.want(frame.Close, true, closePayload(1000, ""))
@@ -284,7 +284,7 @@ func TestLingeringIsBounded(t *testing.T) {
 	}
 }
 
-// Writers that wait for another writer notice that their deadline is moved.
+// Writing methods that wait for another writer notice a new write deadline.
 func TestWaitingWritersFollowTheDeadline(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(c *Conn) error{
@@ -311,7 +311,7 @@ func TestWaitingWritersFollowTheDeadline(t *testing.T) {
 					t.Errorf("%s, deadlines %v: after %v: %v", name, moves, took, err)
 				}
 			}
-			// Nothing is lost: the writer that they waited for goes on.
+			// The writer that they waited for is not affected.
 			c.SetWriteDeadline(time.Time{})
 			waiting := later(func() error { return c.WriteMessage(frame.Text, []byte("last")) })
 			synctest.Wait()
@@ -325,12 +325,12 @@ func TestWaitingWritersFollowTheDeadline(t *testing.T) {
 	}
 }
 
-// A ping that waits for a frame that is stuck, under no deadline at first.
+// A ping waits for a blocked frame, at first without a deadline.
 func TestWaitingPingFollowsTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := pipe(t)
-		c.SetWriteDeadline(time.Now()) // passes before the pong, which is stuck
+		c.SetWriteDeadline(time.Now()) // passes before the pong, which blocks
 		readUntilError(c)
 		peer.send(frame.Ping, true, "")
 		synctest.Wait()
@@ -357,7 +357,7 @@ func TestCloseWithAnEndedContext(t *testing.T) {
 	})
 }
 
-// countingReader is a source of randomness that counts how often it is read.
+// A countingReader is a source of randomness that counts the calls of Read.
 type countingReader struct {
 	next  byte
 	reads int
@@ -374,7 +374,7 @@ func (r *countingReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Not parallel: it replaces the source of randomness.
+// This test cannot run in parallel: it replaces the source of randomness.
 func TestMaskingKeysAreReadFromTheSystemInBatches(t *testing.T) {
 	source, before := &countingReader{}, rand.Reader
 	rand.Reader = source
@@ -398,7 +398,7 @@ func TestMaskingKeysAreReadFromTheSystemInBatches(t *testing.T) {
 	}
 }
 
-// Keys do not repeat and use all their bits.
+// Keys do not repeat, and all bits are random.
 func TestMaskingKeysDiffer(t *testing.T) {
 	t.Parallel()
 	var a, b maskingKeys
@@ -407,7 +407,7 @@ func TestMaskingKeysDiffer(t *testing.T) {
 	for range 500 {
 		for _, k := range []uint32{a.next(), b.next()} {
 			if seen[k] {
-				// One in 8,600 runs would find one pair.
+				// One of 8,600 runs finds one pair by chance.
 				t.Logf("key %08x came twice", k)
 				continue
 			}
@@ -420,7 +420,7 @@ func TestMaskingKeysDiffer(t *testing.T) {
 	}
 }
 
-// written is a network connection that keeps what is written.
+// written is a network connection that records writes.
 type written struct {
 	net.Conn
 	*bytes.Buffer

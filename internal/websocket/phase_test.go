@@ -39,7 +39,7 @@ func TestPhasesOfClose(t *testing.T) {
 	}
 	want("before Close", phaseOpen)
 	closed := make(chan error, 1)
-	c.SetPingHandler(func([]byte) error { // holds readLock, and lets Close read
+	c.SetPingHandler(func([]byte) error { // runs with readLock held, while Close reads
 		go func() { closed <- c.closeNormally() }()
 		peer.want(frame.Close, true, closePayload(1000, ""))
 		peer.send(frame.Binary, true, "discarded") // returns when Close has read it

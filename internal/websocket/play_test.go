@@ -22,25 +22,25 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// FuzzConnection plays whole connections. The input is a program for the peer
-// and for those who use the Conn: see play. A model of the peer knows what must
-// be read and which close frame must be sent; the fake clock of the bubble finds
-// what hangs, and its end what is left behind.
+// FuzzConnection plays whole connections. The input is a program for the peer and for
+// the users of the Conn; see play. A model of the peer predicts the messages that must
+// be read and the close frame that must be sent. The synctest bubble detects calls
+// that hang and goroutines that remain.
 func FuzzConnection(f *testing.F) {
 	for options := range byte(56) {
 		for how := range byte(4) {
-			// Byte by byte, with deadlines that pass between them all.
+			// One byte at a time, with a deadline that passes after each.
 			program := []byte{options, 7, 3, 5, 7, 6, 9, 0, 1, 7, 3, 1, 5, 3, 0, 1, 2, 2, 0, 5, 7, 0, 1, 30, 8, 2}
 			f.Add(append(program, bytes.Repeat([]byte{how, 3}, 40)...))
 		}
 	}
 	for options := range byte(4) {
-		for form := range byte(2) { // the message before is whole, or open
+		for form := range byte(2) { // the previous message is complete or not
 			before := []byte{options, 7, 5, 5, 3, 0, 1, 30, 1, form, 11, 0}
 			for rule := range byte(15) {
 				f.Add(append(before[:len(before):len(before)], rule, 1, 1, 1, 0, 0))
 			}
-			for kind := range byte(4) { // of bad text
+			for kind := range byte(4) { // of invalid text
 				f.Add(append(before[:len(before):len(before)], 13, kind, 1, 1, 0, 0))
 			}
 		}
@@ -61,10 +61,10 @@ func FuzzConnection(f *testing.F) {
 	})
 }
 
-// A tape hands out the bytes of a program, and zeros after its end.
+// A tape returns the bytes of a program, and zeros after its end.
 type tape []byte
 
-// next returns a number below n.
+// next returns a number in [0, n).
 func (p *tape) next(n int) int {
 	if len(*p) == 0 {
 		return 0
@@ -75,14 +75,14 @@ func (p *tape) next(n int) int {
 }
 
 const (
-	playLimit   = 700 // of messages
+	playLimit   = 700 // maximum message size
 	playTimeout = 3 * time.Second
 	playGap     = 50 * time.Millisecond
 )
 
-// A play is one connection. Its actors are goroutines: the peer sends the bytes
-// that the script prepares and notes the frames that come; a reader and a
-// writer use the Conn, and further goroutines close it.
+// A play is one connection. Its actors are goroutines: the peer sends the bytes that
+// the program prepares and records the frames it receives, a reader and a writer use
+// the Conn, and other goroutines close it.
 type play struct {
 	t          *testing.T
 	script     tape
@@ -91,25 +91,25 @@ type play struct {
 	compressed bool
 	actors     sync.WaitGroup
 
-	// The model of what the peer has sent.
-	message  []byte       // the message that is open
-	opcode   frame.Opcode // its type; zero if none is open
-	packed   []byte       // what is left to send of it, if it is compressed
-	messages []string     // those that are whole, types included
+	// The model of the peer's stream.
+	message  []byte       // current message
+	opcode   frame.Opcode // its type; 0 between messages
+	packed   []byte       // its compressed bytes that are still to be sent
+	messages []string     // complete messages, with their types
 	pings    []string
-	end      int  // close code with which the Conn must end; 0 before the end
-	fault    bool // the end is a fault of the peer
-	lossy    bool // what the Conn's side does may end it earlier
+	end      int  // close code that the Conn must report; 0 before the end
+	fault    bool // the peer has violated the protocol
+	lossy    bool // an action on the Conn may end the stream earlier
 
-	queue    chan []byte // for the peer to send
-	split    int         // size of the pieces in which it is sent; 0 for all at once
-	gap      bool        // time passes between the pieces
-	paused   chan bool   // to the goroutine that reads as the peer
+	queue    chan []byte // bytes for the peer to send
+	split    int         // size of the pieces to send; 0 for no splitting
+	gap      bool        // wait between the pieces
+	paused   chan bool   // pauses the goroutine that reads as the peer
 	received chan []frameAndPayload
 
 	writes  chan func() (string, error)
 	written chan []outcome
-	reading chan []string // what the reader has read
+	reading chan []string // messages that the reader has read
 	readErr error
 }
 
@@ -118,7 +118,7 @@ type frameAndPayload struct {
 	payload string
 }
 
-// An outcome is that of a message that the writer has sent.
+// An outcome is the result of writing a message.
 type outcome struct {
 	message string
 	err     error
@@ -147,7 +147,7 @@ func newPlay(t *testing.T, program []byte) *play {
 	return p
 }
 
-// handlers sets what is called for pings.
+// handlers sets the ping handler.
 func (p *play) handlers(kind int) {
 	c := p.c
 	switch kind % 8 {
@@ -174,7 +174,7 @@ func (p *play) handlers(kind int) {
 	}
 }
 
-// run runs the program and checks what came of it.
+// run runs the program and checks the results.
 func (p *play) run() {
 	backwards := slices.Clone([]byte(p.script))
 	slices.Reverse(backwards)
@@ -191,15 +191,15 @@ func (p *play) run() {
 		p.end = 1000
 	}
 	close(p.queue)
-	time.Sleep(10 * time.Minute) // of the fake clock: whatever waits has ended
+	time.Sleep(10 * time.Minute) // on the fake clock: all timeouts have passed
 	close(p.writes)
-	_ = p.close(1000) // its error is that of the program's end
+	_ = p.close(1000) // may return the error of the program's end
 	p.peer.conn.Close()
 	p.actors.Wait()
 	p.check()
 }
 
-// step takes one step of the program.
+// step executes one step of the program.
 func (p *play) step() {
 	s := &p.script
 	switch s.next(16) {
@@ -237,7 +237,7 @@ func (p *play) step() {
 	}
 }
 
-// enqueue gives bytes to the peer to send.
+// enqueue queues bytes for the peer to send.
 func (p *play) enqueue(b []byte) {
 	for len(b) > 0 {
 		n := len(b)
@@ -257,8 +257,8 @@ func (p *play) frame(op frame.Opcode, fin bool, payload string) {
 	}
 }
 
-// sendData sends a data frame: it begins a message, or continues the open one.
-// The bits of form ask for the last frame and for compression.
+// sendData sends a data frame, which begins a message or continues the current one.
+// The bits of form select the last frame and compression.
 func (p *play) sendData(op frame.Opcode, size, form int) {
 	if p.end != 0 {
 		return
@@ -303,7 +303,7 @@ func (p *play) sendCompressed(op frame.Opcode, text string, fragments int) {
 	p.sent(true)
 }
 
-// sent takes note of a data frame.
+// sent records a data frame.
 func (p *play) sent(fin bool) {
 	if len(p.message) > playLimit {
 		p.end, p.fault = codeMessageTooBig, true
@@ -321,7 +321,7 @@ func (p *play) control(op frame.Opcode, size int) {
 	p.frame(op, true, payload)
 }
 
-// breakRules sends what a Conn must not accept.
+// breakRules sends a frame that a Conn must reject.
 func (p *play) breakRules(rule int) {
 	if p.end != 0 {
 		return
@@ -344,7 +344,7 @@ func (p *play) breakRules(rule int) {
 	case 6:
 		b[1] |= 126
 	case 7:
-		b[0] = 0x80 | byte(min(1, p.opcode)) // a message in a message, or what continues none
+		b[0] = 0x80 | byte(min(1, p.opcode)) // a new message inside a message, or a continuation without one
 	case 8:
 		b[0], b[1] = 0x80|byte(min(1, p.opcode)^1), b[1]|126
 		b = append(b[:2], 0, 125)
@@ -362,7 +362,7 @@ func (p *play) breakRules(rule int) {
 		p.badText(p.script.next(4))
 		return
 	case 14:
-		b = p.peer.frame(frame.Text, true, "\xFF\xFF\xFF") // no DEFLATE block
+		b = p.peer.frame(frame.Text, true, "\xFF\xFF\xFF") // an invalid DEFLATE block
 		if b[0] |= 0x40; p.opcode != 0 {
 			b[0] &= 0xF0
 		} else if p.compressed {
@@ -372,7 +372,7 @@ func (p *play) breakRules(rule int) {
 	p.enqueue(append(b, "and more"...))
 }
 
-// badText ends the open message and sends one that is not UTF-8.
+// badText ends the current message and sends one that is not UTF-8.
 func (p *play) badText(kind int) {
 	if p.opcode != 0 {
 		p.end, p.fault = 0, false
@@ -389,7 +389,7 @@ func (p *play) badText(kind int) {
 	p.end, p.fault = frame.CodeInvalidPayload, true
 }
 
-// send is the peer sending.
+// send is the peer's sending goroutine.
 func (p *play) send() {
 	for b := range p.queue {
 		if b == nil {
@@ -401,7 +401,7 @@ func (p *play) send() {
 	}
 }
 
-// receive is the peer reading: it takes note of the frames.
+// receive is the peer's reading goroutine. It records the frames.
 func (p *play) receive() {
 	var frames []frameAndPayload
 	defer func() { p.received <- frames }()
@@ -424,7 +424,7 @@ func (p *play) receive() {
 	}
 }
 
-// sendMessage has the writer send a message, or a ping, in one of four ways.
+// sendMessage makes the writer send a message or a ping, in one of four ways.
 func (p *play) sendMessage(how, size int) {
 	message := strings.Repeat("to the peer, ", size/13+1)[:size]
 	p.writes <- func() (string, error) {
@@ -441,13 +441,13 @@ func (p *play) sendMessage(how, size int) {
 			return message, err
 		}
 		for rest := message; rest != ""; rest = rest[min(99, len(rest)):] {
-			_, _ = io.WriteString(w, rest[:min(99, len(rest))]) // Close returns its error again
+			_, _ = io.WriteString(w, rest[:min(99, len(rest))]) // Close returns the same error
 		}
 		return message, w.Close()
 	}
 }
 
-// write is the user's writer.
+// write is the writing goroutine of the Conn's user.
 func (p *play) write() {
 	var outcomes []outcome
 	for write := range p.writes {
@@ -457,7 +457,7 @@ func (p *play) write() {
 	p.written <- outcomes
 }
 
-// closeLater has the Conn closed from another goroutine.
+// closeLater closes the Conn in another goroutine.
 func (p *play) closeLater(how int, after time.Duration) {
 	p.lossy = true
 	p.actors.Go(func() {
@@ -468,11 +468,11 @@ func (p *play) closeLater(how int, after time.Duration) {
 			}
 			return
 		}
-		_ = p.close(1000 + how) // it may fail, in time
+		_ = p.close(1000 + how) // may fail, but not hang
 	})
 }
 
-// close closes the Conn and checks that it does not take too long.
+// close closes the Conn, and checks that it takes no longer than its timeout.
 func (p *play) close(code int) error {
 	start := time.Now()
 	err := p.c.Close(context.Background(), code, "")
@@ -485,8 +485,8 @@ func (p *play) close(code int) error {
 	return err
 }
 
-// read is the user's reader. Its program says how each message is read, and
-// when deadlines pass.
+// read is the reading goroutine of the Conn's user. The program determines how each
+// message is read, and when deadlines pass.
 func (p *play) read(program tape) {
 	u := playReader{c: p.c, program: program}
 	for {
@@ -494,7 +494,7 @@ func (p *play) read(program tape) {
 		if wait := u.program.next(16); wait > 0 {
 			deadline = time.Now().Add(time.Duration(wait-2) * playGap / 2)
 		}
-		_ = p.c.SetReadDeadline(deadline) // it fails after the connection is closed
+		_ = p.c.SetReadDeadline(deadline) // fails after the connection is closed
 		err := recovered(u.step)
 		timeout := errors.Is(err, os.ErrDeadlineExceeded)
 		if err != nil && err.Error() != "panic: at the handler" && (!timeout || p.hasEnded(err)) {
@@ -514,15 +514,15 @@ func (p *play) read(program tape) {
 type playReader struct {
 	c       *Conn
 	program tape
-	message []byte    // what was read of the message
-	r       io.Reader // of the message, nil if it is read whole
-	last    io.Reader // of the message before
-	old     io.Reader // of one that is over
-	got     []string  // messages; those that were skipped end in "..."
+	message []byte    // bytes of the current message so far
+	r       io.Reader // of the current message; nil for ReadMessage
+	last    io.Reader // of the previous message
+	old     io.Reader // of an earlier message
+	got     []string  // messages; a skipped message ends in "..."
 }
 
-// step reads a message, or part of one. If it is called again after a timeout,
-// it goes on, perhaps in another way.
+// step reads a message, or part of one. After a timeout, the next call continues,
+// possibly with another method.
 func (u *playReader) step() error {
 	how := u.program.next(4)
 	if u.r != nil {
@@ -545,7 +545,7 @@ func (u *playReader) step() error {
 	return err
 }
 
-// readPart reads part of the message, and may skip the rest.
+// readPart reads a part of the message, and may skip the rest.
 func (u *playReader) readPart(skip bool) error {
 	b := make([]byte, 1+u.program.next(100))
 	n, err := u.r.Read(b)
@@ -562,9 +562,9 @@ func (u *playReader) readPart(skip bool) error {
 	return nil
 }
 
-// hasEnded reports whether a timeout is not one of the read deadline.
+// hasEnded reports whether reading has ended, and not only timed out.
 func (p *play) hasEnded(timeout error) bool {
-	_ = p.c.SetReadDeadline(time.Time{}) // it fails after the connection is closed
+	_ = p.c.SetReadDeadline(time.Time{}) // fails after the connection is closed
 	p.c.streamLock.lock()
 	defer p.c.streamLock.unlock()
 	return p.c.readable() == timeout

@@ -15,15 +15,14 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// A reading is a way to read the next message of a connection.
+// A reading reads the next message of a connection with a certain method.
 type reading struct {
 	name string
 	next func(c *Conn) func() ([]byte, error)
 }
 
-// readings are the ways to read messages. Each returns a function that reads
-// one message and, if a deadline passes meanwhile, goes on where it was when
-// it is called again.
+// readings are all methods of reading messages. Each returns a function that reads one
+// message. If a deadline passes, the next call continues with the same message.
 var readings = []reading{
 	{"ReadMessage", func(c *Conn) func() ([]byte, error) {
 		return func() ([]byte, error) {
@@ -88,8 +87,8 @@ var readings = []reading{
 	}},
 }
 
-// conversation returns the bytes of messages in every form, with control
-// frames before, within and after them whose payloads look like frames.
+// conversation returns messages in every form, with control frames before, inside and
+// after them. The payloads of the control frames look like frames.
 func conversation(peer *rawPeer) (stream []byte, messages []string) {
 	frames := [][]byte{
 		peer.frame(frame.Text, false, "κόσμ"),
@@ -105,8 +104,8 @@ func conversation(peer *rawPeer) (stream []byte, messages []string) {
 	return bytes.Join(frames, nil), []string{"κόσμε", strings.Repeat("b", 150), "", "last"}
 }
 
-// A deadline that passes at any byte of the stream takes nothing away from
-// what is read when it has been moved on.
+// If a deadline passes at any byte of the stream, reading continues after a new
+// deadline without losing a byte.
 func TestReadGoesOnAfterADeadlineAtEveryByte(t *testing.T) {
 	t.Parallel()
 	for _, how := range readings {
@@ -129,8 +128,8 @@ func TestReadGoesOnAfterADeadlineAtEveryByte(t *testing.T) {
 	}
 }
 
-// readWithTimeoutAt has the read deadline pass when the first bytes of the
-// stream have arrived, and compares the messages.
+// readWithTimeoutAt lets the read deadline pass after the first bytes of the stream
+// have arrived, and compares the messages.
 func readWithTimeoutAt(t *testing.T, c *Conn, peer *rawPeer, how reading, stream []byte, at int, want []string) {
 	t.Helper()
 	go func() {
@@ -154,8 +153,8 @@ func readWithTimeoutAt(t *testing.T, c *Conn, peer *rawPeer, how reading, stream
 	}
 }
 
-// A deadline that stays in the past keeps failing, and one that is moved on
-// again and again loses nothing.
+// While the deadline is in the past, reading fails. Reading with repeated deadlines
+// loses no byte.
 func TestReadGoesOnAfterManyDeadlines(t *testing.T) {
 	t.Parallel()
 	for _, how := range readings[:2] {
@@ -195,8 +194,8 @@ func TestReadGoesOnAfterManyDeadlines(t *testing.T) {
 	}
 }
 
-// Close waits for the peer's close frame from wherever a deadline has left the
-// stream. The deadline itself does not count for it.
+// Close reads up to the peer's close frame from the byte at which a deadline has
+// passed. The deadline does not apply to Close.
 func TestCloseAfterADeadlineAtEveryByte(t *testing.T) {
 	t.Parallel()
 	for _, how := range readings[:2] {
@@ -256,7 +255,7 @@ func closeWithTimeoutAt(t *testing.T, c *Conn, peer *rawPeer, how reading, strea
 	}
 }
 
-// An old reader fails at once while another goroutine waits for a message.
+// An old reader fails immediately, even while another goroutine waits for a message.
 func TestOldReaderFailsWhileTheNextMessageIsAwaited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

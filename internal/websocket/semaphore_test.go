@@ -10,7 +10,7 @@ import (
 func TestSemaphoreAdmitsOneAtATime(t *testing.T) {
 	t.Parallel()
 	s := newSemaphore()
-	counter, admitted := 0, 0 // the race detector watches them, too
+	counter, admitted := 0, 0 // the race detector checks them too
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
@@ -25,7 +25,7 @@ func TestSemaphoreAdmitsOneAtATime(t *testing.T) {
 						continue
 					}
 				default:
-					// Mostly ready to give up at once.
+					// In most cases, stop waiting immediately.
 					expired := make(chan time.Time, 1)
 					if n%3 > 0 {
 						expired <- time.Time{}
@@ -67,7 +67,7 @@ func TestSemaphoreHandedToOneWhoLeavesIsNotLost(t *testing.T) {
 				}
 			}()
 			synctest.Wait()
-			close(stop) // wakes the waiter, who mostly finds that it was handed the lock
+			close(stop) // in most cases, the waiting goroutine is being handed the lock
 			s.unlock()
 			<-done
 			if !s.isFree() {

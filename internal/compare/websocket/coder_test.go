@@ -8,7 +8,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// coderSession is a session of github.com/coder/websocket.
+// A coderSession is a session of github.com/coder/websocket.
 type coderSession struct {
 	conn   *websocket.Conn
 	agreed string
@@ -21,7 +21,7 @@ var coderImplementation = implementation{
 	accept: func(w nethttp.ResponseWriter, r *nethttp.Request, c compression, serve func(session)) {
 		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: coderMode(c)})
 		if err != nil {
-			return // the client has been told
+			return // the upgrade has sent an error response
 		}
 		defer conn.CloseNow()
 		serve(newCoderSession(conn))
@@ -79,7 +79,7 @@ func (s *coderSession) read() (int, []byte, error) {
 	return int(op), payload, err
 }
 
-// ping waits for the pong, which takes another goroutine that reads.
+// ping waits for the pong, so it needs another goroutine that reads.
 func (s *coderSession) ping() error {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -1,13 +1,13 @@
-// Package websocket holds the tests of WebSocket connections against other
-// people's implementations. It has no code of its own outside of tests; the
-// echo servers that are measured are in package echo.
+// Package websocket tests WebSocket connections against other implementations, and
+// compares their costs. It contains only tests; the echo servers to measure are in
+// package echo.
 //
-//	go test -v -run Interop                          who understands whom, as a table
-//	go test -v -run Idle                             what thousands of connections keep and a broadcast costs
-//	go test -v -race -run UnderLoad -load 30s        hundreds of connections that echo
-//	go test -v -run Speed -speed 9 [-heap 64]        what an echo costs, and masking
-//	go test ../stacks -run - -bench WebSocket        the same in short, with allocations
+//	go test -v -run Interop                     table of implementations that interoperate
+//	go test -v -run Idle                        memory of idle connections, and cost of a broadcast
+//	go test -v -race -run UnderLoad -load 30s   hundreds of connections that echo
+//	go test -v -run Speed -speed 9 [-heap 64]   cost of an echo, and of masking
+//	go test ../stacks -run - -bench WebSocket   short benchmarks of an echo, with allocations
 //
-// Node's ws must have been installed by npm ci in testdata/node, and Python's
+// Before the tests, install Node's ws with npm ci in testdata/node, and Python's
 // websockets as Debian's python3-websockets.
 package websocket

@@ -25,24 +25,24 @@ var pageHTML []byte
 //go:embed testdata/node/scenarios.mjs
 var scenariosJS []byte
 
-// An outcome is what an end in another process reports of a scenario.
+// An outcome is the report of a scenario from an end in another process.
 type outcome struct {
 	Name   string
-	Result string // "" if all is well
+	Result string // "" for success
 }
 
-// unsupportedResult is that of a scenario that the peer cannot play.
+// unsupportedResult is the result of a scenario that the peer does not support.
 const unsupportedResult = "unsupported"
 
-// playNodeClient plays the scenarios with Node's ws as client.
+// playNodeClient plays the scenarios with Node's ws as the client.
 func playNodeClient(t *testing.T, r *row, srv *server) {
 	node := requireNode(t)
 	args := append([]string{"testdata/node/client.mjs", "ws://" + srv.addr + "/"}, names()...)
 	playProgram(t, r, srv, exec.Command(node, args...))
 }
 
-// playPythonClient plays the scenarios with Debian's package of Python's
-// websockets as client.
+// playPythonClient plays the scenarios with Debian's package of Python's websockets as
+// the client.
 func playPythonClient(t *testing.T, r *row, srv *server) {
 	python := tools.Require(t, "/usr/bin/python3")
 	if output, err := exec.Command(python, "-c", "import websockets").CombinedOutput(); err != nil {
@@ -52,7 +52,7 @@ func playPythonClient(t *testing.T, r *row, srv *server) {
 	playProgram(t, r, srv, exec.Command(python, args...))
 }
 
-// playProgram plays the scenarios with a client that prints what came of each.
+// playProgram plays the scenarios with a client program that prints each outcome.
 func playProgram(t *testing.T, r *row, srv *server, cmd *exec.Cmd) {
 	t.Helper()
 	heard := hear(start(t, cmd))
@@ -63,8 +63,7 @@ func playProgram(t *testing.T, r *row, srv *server, cmd *exec.Cmd) {
 	}
 }
 
-// hear waits for what the client reports of a scenario, and for the server's
-// half.
+// hear waits for the outcomes of the client's and the server's half of each scenario.
 func (r *row) hear(t *testing.T, sc scenario, heard outcomes, srv *server) {
 	t.Helper()
 	err := heard.await(sc)
@@ -78,10 +77,10 @@ func (r *row) hear(t *testing.T, sc scenario, heard outcomes, srv *server) {
 	r.report(t, sc, srv.outcomes)
 }
 
-// playNodeServer plays the scenarios with Node's ws as server.
+// playNodeServer plays the scenarios with Node's ws as the server.
 func playNodeServer(t *testing.T, r *row) {
 	cmd := exec.Command(requireNode(t), "testdata/node/server.mjs")
-	if _, err := cmd.StdinPipe(); err != nil { // it ends when the test does
+	if _, err := cmd.StdinPipe(); err != nil { // the program ends when it is closed
 		t.Fatal(err)
 	}
 	output := start(t, cmd)
@@ -93,7 +92,7 @@ func playNodeServer(t *testing.T, r *row) {
 	playGo(t, r, stanzaImplementation, implementation{takeover: true}, srv)
 }
 
-// requireNode returns the path of Node, for which ws is installed.
+// requireNode returns the path of Node. It requires the package ws.
 func requireNode(t *testing.T) string {
 	t.Helper()
 	node := tools.Require(t, "node")
@@ -103,8 +102,8 @@ func requireNode(t *testing.T) string {
 	return node
 }
 
-// missing skips a test for want of a tool, or fails it where tools are
-// required, like tools.Require.
+// missing skips a test if a tool is missing, or fails it if tools are required, as
+// tools.Require does.
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("REQUIRE_TOOLS") != "" {
@@ -126,8 +125,8 @@ func start(t *testing.T, cmd *exec.Cmd) *bufio.Reader {
 	r, w := io.Pipe()
 	errors := new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = w, errors
-	cmd.WaitDelay = 5 * time.Second                       // for children that hold its output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to end its children with it
+	cmd.WaitDelay = 5 * time.Second                       // children may keep its output open
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to kill its children too
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -135,11 +134,11 @@ func start(t *testing.T, cmd *exec.Cmd) *bufio.Reader {
 	go func() {
 		defer close(ended)
 		err := cmd.Wait()
-		_ = w.CloseWithError(io.EOF) // never fails
-		_ = err                      // most are killed; those that fail print why
+		_ = w.CloseWithError(io.EOF) // never returns an error
+		_ = err                      // most programs are killed, and others print why they fail
 	}()
 	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // fails if it has ended
 		<-ended
 		if t.Failed() && errors.Len() > 0 {
 			t.Logf("%s printed:\n%s", filepath.Base(cmd.Path), errors)
@@ -148,7 +147,7 @@ func start(t *testing.T, cmd *exec.Cmd) *bufio.Reader {
 	return bufio.NewReader(r)
 }
 
-// hear collects outcomes, one a line.
+// hear collects outcomes, one per line.
 func hear(lines io.Reader) outcomes {
 	o := newOutcomes()
 	go func() {
@@ -159,7 +158,8 @@ func hear(lines io.Reader) outcomes {
 	return o
 }
 
-// add takes note of an outcome in JSON. What is none is ignored, and missed.
+// add records an outcome in JSON. It ignores other lines; the test then misses the
+// outcome.
 func (o outcomes) add(line []byte) {
 	var got outcome
 	if json.Unmarshal(line, &got) != nil || o[got.Name] == nil {
@@ -172,7 +172,7 @@ func (o outcomes) add(line []byte) {
 	o[got.Name] <- err
 }
 
-// A page is open in Chromium and plays the scenarios.
+// A page plays the scenarios in Chromium.
 type page struct {
 	*http.Router
 	t        *testing.T
@@ -201,12 +201,11 @@ func newPage(t *testing.T) *page {
 func send(contentType string, content []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
-		_, _ = w.Write(content) // if the browser is gone, the test notices
+		_, _ = w.Write(content) // if it fails, the test misses the outcomes
 	}
 }
 
-// play opens the page. The browser dies in the scenario that is about that,
-// which is why it is the last.
+// play opens the page. The last scenario kills the browser.
 func (p *page) play(r *row, srv *server) {
 	cmd := exec.Command(p.chromium,
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",

@@ -15,18 +15,18 @@ import (
 	"github.com/gobwas/ws/wsutil"
 )
 
-// gobwasSession is a session of github.com/gobwas/ws, which leaves the course
-// of a connection to its user.
+// A gobwasSession is a session of github.com/gobwas/ws, which leaves control frames
+// and the closing handshake to its user.
 type gobwasSession struct {
 	net.Conn
 	state      ws.State
 	compressed bool
-	closing    bool // a close frame was sent
+	closing    bool // a close frame has been sent
 	agreed     string
 	pongs      []string
 }
 
-// gobwasParameters are the only ones that it supports.
+// gobwasParameters are the only parameters that the package supports.
 var gobwasParameters = wsflate.Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}
 
 var gobwasImplementation = implementation{
@@ -39,7 +39,7 @@ var gobwasImplementation = implementation{
 		}
 		conn, _, _, err := u.Upgrade(r, w)
 		if err != nil {
-			return // the client has been told
+			return // the upgrade has sent an error response
 		}
 		defer conn.Close()
 		_, accepted := extension.Accepted()
@@ -65,7 +65,7 @@ var gobwasImplementation = implementation{
 	},
 }
 
-// bufferedConn is a connection of which a buffer holds the first bytes.
+// A bufferedConn is a connection whose first bytes are in a buffer.
 type bufferedConn struct {
 	net.Conn
 	r io.Reader

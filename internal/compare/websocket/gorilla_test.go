@@ -9,7 +9,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// gorillaSession is a session of github.com/gorilla/websocket.
+// A gorillaSession is a session of github.com/gorilla/websocket.
 type gorillaSession struct {
 	conn   *websocket.Conn
 	agreed string
@@ -22,7 +22,7 @@ var gorillaImplementation = implementation{
 		u := websocket.Upgrader{EnableCompression: c != noCompression}
 		conn, err := u.Upgrade(w, r, nil)
 		if err != nil {
-			return // the client has been told
+			return // the upgrade has sent an error response
 		}
 		defer conn.Close()
 		serve(newGorillaSession(conn))
@@ -84,7 +84,7 @@ func (s *gorillaSession) ponged() error {
 	return nil
 }
 
-// close leaves the waiting for the peer's close frame to the user.
+// close waits for the peer's close frame, because the package leaves that to its user.
 func (s *gorillaSession) close(code int, reason string) error {
 	frame := websocket.FormatCloseMessage(code, reason)
 	if err := s.conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(patience)); err != nil {

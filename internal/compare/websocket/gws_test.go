@@ -10,13 +10,13 @@ import (
 	"github.com/lxzan/gws"
 )
 
-// gwsSession is a session of github.com/lxzan/gws, which calls back with
-// events. It hands them on to whoever reads.
+// A gwsSession is a session of github.com/lxzan/gws. The package calls methods for
+// events, which the session passes to its reader.
 type gwsSession struct {
 	conn     *gws.Conn
 	agreed   string
 	messages chan gwsMessage
-	ended    chan struct{} // closed after err was set
+	ended    chan struct{} // closed after err is set
 	err      error
 
 	mu    sync.Mutex
@@ -40,14 +40,14 @@ var gwsImplementation = implementation{
 		u := gws.NewUpgrader(s, &gws.ServerOption{CheckUtf8Enabled: true, PermessageDeflate: gwsDeflate(c)})
 		conn, err := u.Upgrade(w, r)
 		if err != nil {
-			return // the client has been told
+			return // the upgrade has sent an error response
 		}
 		s.conn = conn
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			serve(s)
-			_ = conn.NetConn().Close() // the scenario has said what it has to
+			_ = conn.NetConn().Close() // the scenario has already reported its outcome
 		}()
 		conn.ReadLoop()
 		<-done
@@ -75,7 +75,7 @@ func gwsDeflate(c compression) gws.PermessageDeflate {
 // OnOpen is called before the first message.
 func (s *gwsSession) OnOpen(*gws.Conn) {}
 
-// OnClose is called in the end.
+// OnClose is called at the end of the connection.
 func (s *gwsSession) OnClose(_ *gws.Conn, err error) {
 	s.err = err
 	if e, ok := errors.AsType[*gws.CloseError](err); ok {
@@ -86,10 +86,10 @@ func (s *gwsSession) OnClose(_ *gws.Conn, err error) {
 
 // OnPing answers a ping.
 func (s *gwsSession) OnPing(c *gws.Conn, payload []byte) {
-	_ = c.WritePong(payload) // reading will tell
+	_ = c.WritePong(payload) // reading returns the error
 }
 
-// OnPong takes note of a pong.
+// OnPong records a pong.
 func (s *gwsSession) OnPong(_ *gws.Conn, payload []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,7 @@ func (s *gwsSession) OnPong(_ *gws.Conn, payload []byte) {
 	}
 }
 
-// OnMessage hands a message to read.
+// OnMessage passes a message to read.
 func (s *gwsSession) OnMessage(_ *gws.Conn, m *gws.Message) {
 	s.messages <- gwsMessage{int(m.Opcode), bytes.Clone(m.Bytes())}
 	_ = m.Close() // returns its buffer
@@ -110,7 +110,7 @@ func (s *gwsSession) write(op int, payload []byte) error {
 	return s.conn.WriteMessage(gws.Opcode(op), payload)
 }
 
-// writeFragments uses the only method that sends fragments, of 128 KiB.
+// writeFragments uses the only method that sends fragments. Their size is 128 KiB.
 func (s *gwsSession) writeFragments(op int, parts ...[]byte) error {
 	return s.conn.WriteFile(gws.Opcode(op), io.Reader(bytes.NewReader(bytes.Join(parts, nil))))
 }
@@ -140,7 +140,7 @@ func (s *gwsSession) ponged() error {
 	return nil
 }
 
-// close does not wait for the peer's close frame; the implementation cannot.
+// close does not wait for the peer's close frame, because the package cannot.
 func (s *gwsSession) close(code int, reason string) error {
 	return s.conn.WriteClose(uint16(code), []byte(reason))
 }

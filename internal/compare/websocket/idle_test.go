@@ -32,10 +32,10 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// A hub is a server of connections that say little: it reads and forgets what
-// they send, and sends the same message to all.
+// A hub is a server with many mostly idle connections. It discards the messages it
+// receives, and broadcasts messages to all connections.
 type hub struct {
-	// open upgrades a request and returns what reads until the end.
+	// open upgrades a request, and returns a function that reads until the end.
 	open func(w nethttp.ResponseWriter, r *nethttp.Request) (read func(), err error)
 
 	// broadcast sends a message to all connections.
@@ -44,7 +44,7 @@ type hub struct {
 	received atomic.Int64 // messages
 }
 
-// connections are those of a hub.
+// connections is the set of a hub's connections.
 type connections[C any] struct {
 	mu  sync.Mutex
 	all []C
@@ -67,8 +67,8 @@ func (s *connections[C]) each(f func(C) error) error {
 	return nil
 }
 
-// hubs are those of the implementations that are compared. They compress
-// messages if they are told to, with context takeover where they can.
+// hubs returns constructors of the hubs to compare. If deflate is set, they compress
+// messages, with context takeover if the implementation supports it.
 func hubs() map[string]func(deflate bool) *hub {
 	return map[string]func(bool) *hub{"stanza": stanzaHub, "gorilla": gorillaHub, "coder": coderHub, "gws": gwsHub}
 }
@@ -129,7 +129,7 @@ func gorillaHub(deflate bool) *hub {
 	return h
 }
 
-// coderHub has no prepared messages to send.
+// coderHub encodes each message per connection: coder has no prepared messages.
 func coderHub(deflate bool) *hub {
 	h, conns := new(hub), new(connections[*coder.Conn])
 	options := &coder.AcceptOptions{CompressionMode: coder.CompressionDisabled}
@@ -180,7 +180,7 @@ func gwsHub(deflate bool) *hub {
 	return h
 }
 
-// gwsCounter handles the events of all connections.
+// A gwsCounter handles the events of all connections.
 type gwsCounter struct {
 	gws.BuiltinEventHandler
 	h *hub
@@ -192,12 +192,12 @@ func (c gwsCounter) OnMessage(_ *gws.Conn, m *gws.Message) {
 	_ = m.Close() // returns its buffer
 }
 
-// Environment variables that make the test's program a hub, one that
-// compresses messages if the second is not empty.
+// Environment variables that turn the test binary into a hub. If the second is not
+// empty, the hub compresses messages.
 const (
 	hubEnvironment     = "WEBSOCKET_HUB"
 	deflateEnvironment = "WEBSOCKET_DEFLATE"
-	heapEnvironment    = "WEBSOCKET_HEAP" // megabytes that it holds
+	heapEnvironment    = "WEBSOCKET_HEAP" // megabytes to allocate
 )
 
 func TestMain(m *testing.M) {
@@ -211,9 +211,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serveHub serves until the standard input ends.
+// serveHub serves until the end of standard input.
 func serveHub(h *hub) error {
-	megabytes, _ := strconv.Atoi(os.Getenv(heapEnvironment)) // mostly there is none
+	megabytes, _ := strconv.Atoi(os.Getenv(heapEnvironment)) // if unset, 0
 	heap := make([]byte, megabytes<<20)
 	defer runtime.KeepAlive(heap)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -247,7 +247,7 @@ func serveHub(h *hub) error {
 	}
 	fmt.Println(l.Addr())
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // until it ends
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the end of standard input
 		os.Exit(0)
 	}()
 	return nethttp.Serve(l, mux)
@@ -258,12 +258,12 @@ func reply(w nethttp.ResponseWriter, v any, err error) {
 		nethttp.Error(w, err.Error(), nethttp.StatusInternalServerError)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(v) // the test notices
+	_ = json.NewEncoder(w).Encode(v) // if it fails, the test fails too
 }
 
 // A footprint is the memory of a process, in bytes.
 type footprint struct {
-	Heap     uint64 // in use, after a collection
+	Heap     uint64 // in use after a collection
 	Stacks   uint64
 	RSS      uint64
 	Received int64 // messages
@@ -271,7 +271,7 @@ type footprint struct {
 
 func newFootprint() (footprint, error) {
 	runtime.GC()
-	runtime.GC() // what pools hold is freed by the second
+	runtime.GC() // the second collection frees the memory of pools
 	debug.FreeOSMemory()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -289,9 +289,8 @@ const (
 	broadcastSize   = 1000 // bytes
 )
 
-// TestIdleConnections has thousands of connections open to a server in a
-// process of its own, sends one message to all of them, and with -v prints
-// what that takes beside other implementations.
+// TestIdleConnections opens thousands of connections to a server in another process,
+// and broadcasts a message. With -v, it prints the costs for all implementations.
 func TestIdleConnections(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d connections, bytes for each: heap + stacks (resident set)\n%-8s %-10s %20s %20s  broadcast of %d bytes: server's CPU, all have it",
@@ -302,7 +301,7 @@ func TestIdleConnections(t *testing.T) {
 				r := idle(t, name, style)
 				limit := int64(16 << 10)
 				if style == deflated {
-					limit = 40 << 10 // of which two windows are 24 KB
+					limit = 40 << 10 // includes two windows of 24 KB together
 				}
 				if name == "stanza" && max(r.connected.heap, r.used.heap) > limit {
 					t.Errorf("a connection that is idle keeps %v bytes, and %v after a message", r.connected, r.used)
@@ -315,7 +314,7 @@ func TestIdleConnections(t *testing.T) {
 	t.Log(b.String())
 }
 
-// deflated is a goroutine whose messages are compressed.
+// deflated is the style "goroutine" with compressed messages.
 const deflated = "deflate"
 
 type idleResult struct {
@@ -364,7 +363,7 @@ func idle(t *testing.T, name, style string) (r idleResult) {
 	return r
 }
 
-// startHub runs this program again, as a hub.
+// startHub starts the test binary as a hub.
 func startHub(t *testing.T, name string, environment ...string) (addr string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -379,7 +378,7 @@ func startHub(t *testing.T, name string, environment ...string) (addr string) {
 	return strings.TrimSpace(line)
 }
 
-// ask asks a hub for something.
+// ask requests a path of a hub and decodes the JSON response.
 func ask[T any](t *testing.T, addr, what string) (v T) {
 	t.Helper()
 	resp, err := nethttp.Get("http://" + addr + "/" + what)
@@ -393,7 +392,7 @@ func ask[T any](t *testing.T, addr, what string) (v T) {
 	return v
 }
 
-// A share is what one connection has of a footprint's growth.
+// A share is the growth of a footprint per connection.
 type share struct{ heap, stacks, rss int64 }
 
 func perConnection(before, after footprint) share {
@@ -404,7 +403,7 @@ func perConnection(before, after footprint) share {
 // String returns the bytes.
 func (s share) String() string { return fmt.Sprintf("%d+%d (%d)", s.heap, s.stacks, s.rss) }
 
-// connectAll opens the connections, which cost this process as little as can be.
+// connectAll opens the connections, at the lowest possible cost for this process.
 func connectAll(t *testing.T, addr, path string) []net.Conn {
 	t.Helper()
 	clients := make([]net.Conn, idleConnections)
@@ -414,17 +413,17 @@ func connectAll(t *testing.T, addr, path string) []net.Conn {
 	return clients
 }
 
-// connect opens a connection until the test ends.
+// connect opens a connection, and closes it at the end of the test.
 func connect(t *testing.T, addr, path string) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Close() }) // it may be closed already
+	t.Cleanup(func() { _ = c.Close() }) // fails if it is already closed
 	request := "GET /" + path + " HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n" // as browsers do
+		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n" // like browsers
 	if _, err := io.WriteString(c, request); err != nil {
 		t.Fatal(err)
 	}
@@ -436,7 +435,7 @@ func connect(t *testing.T, addr, path string) net.Conn {
 	return c
 }
 
-// deflatedFrame returns a compressed frame of a client.
+// deflatedFrame returns an encoded frame of a client with a compressed message.
 func deflatedFrame(t *testing.T, size int) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -457,7 +456,7 @@ func deflatedFrame(t *testing.T, size int) []byte {
 	return append(f, payload...)
 }
 
-// skipFrame reads a short frame, whatever is in it.
+// skipFrame reads and discards a short frame.
 func skipFrame(t *testing.T, c net.Conn) {
 	t.Helper()
 	var frame [2 + 125]byte
@@ -470,7 +469,7 @@ func skipFrame(t *testing.T, c net.Conn) {
 	}
 }
 
-// readBroadcast checks a frame byte by byte.
+// readBroadcast reads a frame and compares all its bytes.
 func readBroadcast(t *testing.T, c net.Conn) {
 	t.Helper()
 	var frame [4 + broadcastSize]byte

@@ -15,8 +15,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// TestInterop plays every scenario with every peer, and with -v prints the
-// matrix of results.
+// TestInterop plays every scenario with every peer. With -v, it prints the results as
+// a matrix.
 func TestInterop(t *testing.T) {
 	m := newMatrix()
 	t.Cleanup(func() { t.Log("\n" + m.String()) })
@@ -51,8 +51,7 @@ func TestInterop(t *testing.T) {
 	})
 }
 
-// A server plays the server's half of the scenarios at the paths of their
-// names.
+// A server plays the server's half of each scenario at the path of its name.
 type server struct {
 	addr     string
 	outcomes outcomes
@@ -60,7 +59,7 @@ type server struct {
 
 func (s *server) url(sc scenario) string { return "ws://" + s.addr + "/" + sc.name }
 
-// outcomes are what the halves of an end came to, by scenario.
+// outcomes are the outcomes of one end's halves, by scenario.
 type outcomes map[string]chan error
 
 func newOutcomes() outcomes {
@@ -81,7 +80,7 @@ func (o outcomes) await(sc scenario) error {
 	}
 }
 
-// handler answers each scenario's path with implementation impl.
+// handler serves the paths of all scenarios with the implementation impl.
 func handler(impl implementation, o outcomes) nethttp.Handler {
 	mux := nethttp.NewServeMux()
 	for _, sc := range scenarios() {
@@ -92,8 +91,8 @@ func handler(impl implementation, o outcomes) nethttp.Handler {
 	return mux
 }
 
-// serveStanza serves the scenarios behind a full chain of middleware. What is
-// not one of them goes to rest, if there is one.
+// serveStanza serves the scenarios with a full chain of middleware. If rest is not
+// nil, it serves all other paths.
 func serveStanza(t *testing.T, rest http.Handler) *server {
 	t.Helper()
 	o := newOutcomes()
@@ -142,8 +141,8 @@ func serveImplementation(t *testing.T, impl implementation) *server {
 	return &server{srv.Listener.Addr().String(), o}
 }
 
-// playGo plays the scenarios with a client in this process. The peer is the
-// one of the two ends that is not the package under test.
+// playGo plays the scenarios with a client in this process. The peer is the end that is
+// not the package under test.
 func playGo(t *testing.T, row *row, client, peer implementation, srv *server) {
 	for _, sc := range scenarios() {
 		if sc.compression == takeover && !peer.takeover {
@@ -171,12 +170,12 @@ func playClient(client implementation, url string, sc scenario) error {
 	}
 	err = sc.half(false)(s)
 	if sc.ending != nil || sc.byServer {
-		_ = s.kill() // of what the scenario may have left open
+		_ = s.kill() // the scenario may have left it open
 	}
 	return err
 }
 
-// checkAgreement checks that what a scenario is about was agreed on.
+// checkAgreement checks that the compression of a scenario was negotiated.
 func checkAgreement(extensions string, c compression) error {
 	name, parameters, _ := strings.Cut(extensions, ";")
 	independent := strings.Contains(parameters, "server_no_context_takeover")
@@ -189,7 +188,7 @@ func checkAgreement(extensions string, c compression) error {
 	return nil
 }
 
-// within runs f, which is given up after some time.
+// within runs f, and returns an error if f takes too long.
 func within(d time.Duration, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -216,7 +215,7 @@ type row struct {
 const (
 	passed      = "ok"
 	failed      = "FAIL"
-	unsupported = "-" // by the peer
+	unsupported = "-" // the peer does not support the scenario
 )
 
 func newMatrix() *matrix { return new(matrix) }
@@ -231,8 +230,8 @@ func (m *matrix) row(peer string) *row {
 
 func (r *row) set(sc scenario, result string) { r.cells[sc.name] = result }
 
-// report waits for what the server's half came to and takes note of the result
-// of the test.
+// report waits for the outcome of the server's half, and records the result of the
+// test.
 func (r *row) report(t *testing.T, sc scenario, o outcomes) {
 	t.Helper()
 	if err := o.await(sc); err != nil {

@@ -22,14 +22,14 @@ var loadTime = flag.Duration("load", time.Second/2, "how long TestEchoUnderLoad 
 
 const loadedConnections = 200
 
-// TestEchoUnderLoad has many connections echo messages of random sizes, more of
-// them on the way at once than one, compressed and not, while pings go both
-// ways. No message may be lost, change, or come out of order, and afterwards
-// nothing is left of it all. Give it half a minute:
-// go test -race -run EchoUnderLoad -load 30s.
+// TestEchoUnderLoad sends messages of random sizes on many connections, several at a
+// time, compressed or not, while both ends send pings. No message may be lost, changed
+// or reordered. Afterwards, no goroutine or memory may remain. For a longer test, run
+//
+//	go test -race -run EchoUnderLoad -load 30s
 func TestEchoUnderLoad(t *testing.T) {
-	block()                   // which is kept for good, as are tables of the packages that
-	load(t, time.Millisecond) // are made on first use
+	block()                   // allocates permanent memory
+	load(t, time.Millisecond) // fills tables that packages make on first use
 	before := settle()
 	result := load(t, *loadTime)
 	after := settle()
@@ -44,7 +44,7 @@ func TestEchoUnderLoad(t *testing.T) {
 	}
 }
 
-// load has clients send messages for some time, and says how many.
+// load runs clients for the given duration, and returns a summary of their messages.
 func load(t *testing.T, d time.Duration) string {
 	var served sync.WaitGroup
 	var pongs, messages, size atomic.Int64
@@ -71,13 +71,13 @@ func load(t *testing.T, d time.Duration) string {
 	return fmt.Sprintf("%d messages, %d MB each way, %d pongs", messages.Load(), size.Load()>>20, pongs.Load())
 }
 
-// level is what must be as before in the end.
+// A level is the use of resources, which must not grow from the start to the end.
 type level struct {
 	goroutines int
 	heap       uint64
 }
 
-// settle waits until goroutines that are about to end have ended.
+// settle waits for goroutines that are about to end, and returns the level.
 func settle() level {
 	var l level
 	for last := -1; l.goroutines != last; {
@@ -94,7 +94,7 @@ func settle() level {
 	return l
 }
 
-// startEcho starts a server that echoes, and pings now and then.
+// startEcho starts a server that echoes messages and sometimes sends pings.
 func startEcho(t *testing.T, served *sync.WaitGroup, pongs *atomic.Int64) *http.Server {
 	t.Helper()
 	upgrader := &http.Upgrader{EnableCompression: true}
@@ -136,7 +136,7 @@ func startEcho(t *testing.T, served *sync.WaitGroup, pongs *atomic.Int64) *http.
 	return srv
 }
 
-// converse sends messages until a time, checks all answers, and closes.
+// converse sends messages until the given time, checks the replies, and closes.
 func converse(addr string, id uint64, end time.Time) (messages, size int64, err error) {
 	c, _, err := http.Dial(context.Background(), "ws://"+addr+"/", &http.DialOptions{EnableCompression: id%4 == 0})
 	if err != nil {
@@ -145,7 +145,7 @@ func converse(addr string, id uint64, end time.Time) (messages, size int64, err 
 	defer c.Close()
 	var sent atomic.Int64
 	writing := make(chan error, 1)
-	credit := make(chan struct{}, 8) // messages on the way
+	credit := make(chan struct{}, 8) // limits the messages without a reply
 	stop := make(chan struct{})
 	go func() { writing <- sendMessages(c, id, end, credit, stop, &sent) }()
 
@@ -160,7 +160,7 @@ func converse(addr string, id uint64, end time.Time) (messages, size int64, err 
 	return messages, size, err
 }
 
-// lastMessage tells the receiver that no more follow.
+// lastMessage signals to the receiver that no more messages follow.
 const lastMessage = "that is all"
 
 func sendMessages(c *http.Conn, id uint64, end time.Time, credit chan<- struct{}, stop <-chan struct{}, sent *atomic.Int64) error {
@@ -183,7 +183,7 @@ func sendMessages(c *http.Conn, id uint64, end time.Time, credit chan<- struct{}
 	return c.WriteMessage(http.TextMessage, []byte(lastMessage))
 }
 
-// send1 sends a message whole or, now and then, piece by piece.
+// send1 sends a message: usually at once, sometimes in pieces.
 func send1(c *http.Conn, id, number uint64) error {
 	payload := numbered(id, number)
 	if number%4 != 0 {
@@ -219,8 +219,8 @@ func receiveMessages(c *http.Conn, id uint64, credit <-chan struct{}, messages, 
 	}
 }
 
-// numbered returns a message that is like no other: of random size, mostly
-// small, with its numbers in front of a random piece of the block.
+// numbered returns a unique message of a random size, usually small: its numbers,
+// followed by a random piece of the block.
 func numbered(id, number uint64) []byte {
 	r := rand.New(rand.NewPCG(id, number))
 	size := r.IntN(1 << (4 + r.IntN(13)))
@@ -235,7 +235,7 @@ func numbered(id, number uint64) []byte {
 
 const blockSize = 1 << 20
 
-// block returns bytes that can be compressed to less than half.
+// block returns bytes that compress to less than half their size.
 var block = sync.OnceValue(func() []byte {
 	r := rand.New(rand.NewPCG(1, 2))
 	p := make([]byte, blockSize)

@@ -12,8 +12,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// maskWords is the usual way to mask: eight bytes at a time, then the rest.
-// It is called, as a function of another package is.
+// maskWords is the usual implementation of masking: eight bytes at a time, then the
+// rest. It must not be inlined, like a function of another package.
 //
 //go:noinline
 func maskWords(b []byte, key uint32) {
@@ -26,7 +26,7 @@ func maskWords(b []byte, key uint32) {
 	}
 }
 
-// TestMaskSpeed prints what masking costs, if it is asked to by -speed.
+// TestMaskSpeed prints the cost of masking if the flag -speed is set.
 func TestMaskSpeed(t *testing.T) {
 	if *speedRounds == 0 {
 		t.Skip("a measurement, run with -speed")

@@ -8,19 +8,18 @@ import (
 	"time"
 )
 
-// patience is how long anything of a scenario may take.
+// patience is the time limit of each step of a scenario.
 const patience = 30 * time.Second
 
-// A scenario is what two ends of a connection do together. The active one
-// begins; the other answers every message with itself, and checks how the
-// connection ends.
+// A scenario is a conversation between two ends of a connection. The active end starts.
+// The passive end echoes every message, and checks how the connection ends.
 type scenario struct {
-	name        string // also the path of its URL
+	name        string // also the path of the URL
 	compression compression
 	byServer    bool // the server is the active end
 	active      func(session) error
-	fragments   bool  // the passive end answers in fragments
-	ending      error // what the passive end sees, nil for no close frame at all
+	fragments   bool  // the passive end echoes in fragments
+	ending      error // error of the passive end; nil if there is no close frame
 }
 
 var (
@@ -29,7 +28,7 @@ var (
 	serverBye = closed{4001, "server says bye: жаль"}
 )
 
-// scenarios are the columns of the matrix.
+// scenarios returns the columns of the matrix.
 func scenarios() []scenario {
 	return []scenario{
 		{name: "text", active: exchange(textMessage, words()), ending: finished},
@@ -48,7 +47,7 @@ func scenarios() []scenario {
 	}
 }
 
-// half returns what one end does.
+// half returns the function that plays one end.
 func (sc scenario) half(server bool) func(session) error {
 	if server == sc.byServer {
 		return sc.active
@@ -56,7 +55,7 @@ func (sc scenario) half(server bool) func(session) error {
 	return sc.passive
 }
 
-// passive answers messages until the connection ends.
+// passive echoes messages until the connection ends.
 func (sc scenario) passive(s session) error {
 	for {
 		op, payload, err := s.read()
@@ -74,7 +73,7 @@ func (sc scenario) passive(s session) error {
 	}
 }
 
-// judge says whether a passive end's connection ended as it should.
+// judge checks how the connection of a passive end has ended.
 func (sc scenario) judge(err error) error {
 	c, closedByFrame := errors.AsType[closed](err)
 	switch {
@@ -86,7 +85,7 @@ func (sc scenario) judge(err error) error {
 	return nil
 }
 
-// exchange sends messages, each after the answer to the one before, and closes.
+// exchange sends messages, each after the reply to the previous one, and closes.
 func exchange(op int, messages [][]byte) func(session) error {
 	return func(s session) error {
 		for _, message := range messages {
@@ -101,7 +100,7 @@ func exchange(op int, messages [][]byte) func(session) error {
 	}
 }
 
-// expect reads the answer to a message.
+// expect reads the reply to a message.
 func expect(s session, op int, message []byte) error {
 	gotOp, got, err := s.read()
 	if err != nil {
@@ -123,7 +122,7 @@ func exchangeEmpty(s session) error {
 }
 
 func exchangeFragments(s session) error {
-	// Cut at odd places, so that characters are split over frames.
+	// Cut in the middle of characters.
 	message := []byte(strings.Repeat("дом 世界 ", 30000))
 	if err := s.writeFragments(textMessage, cut(message)...); err != nil {
 		return err
@@ -134,7 +133,7 @@ func exchangeFragments(s session) error {
 	return s.close(finished.code, finished.reason)
 }
 
-// ping asks for a pong between two messages.
+// ping sends a ping between two messages, and waits for the pong.
 func ping(s session) error {
 	for range 3 {
 		if err := s.ping(); err != nil {
@@ -160,7 +159,7 @@ func say(bye closed) func(session) error {
 	}
 }
 
-// die exchanges a message and is gone.
+// die exchanges a message and kills the connection.
 func die(s session) error {
 	if err := errors.Join(s.write(textMessage, []byte("hello")), expect(s, textMessage, []byte("hello"))); err != nil {
 		return err
@@ -168,8 +167,8 @@ func die(s session) error {
 	return s.kill()
 }
 
-// awaitClose reads the answer to a close frame, for implementations that leave
-// this to their users.
+// awaitClose reads the reply to a close frame, for implementations that leave that to
+// their users.
 func awaitClose(s session, code int) error {
 	_, _, err := s.read()
 	if c, ok := errors.AsType[closed](err); !ok || c.code != code {
@@ -178,12 +177,12 @@ func awaitClose(s session, code int) error {
 	return nil
 }
 
-// words are texts.
+// words returns text messages.
 func words() [][]byte {
 	return [][]byte{[]byte("a"), []byte("Grüße, 世界 🌍"), []byte(strings.Repeat("дом ", 20000))}
 }
 
-// blobs are around the sizes at which the header changes.
+// blobs returns messages of sizes around those at which the frame header grows.
 func blobs() (all [][]byte) {
 	for _, size := range []int{1, 125, 126, 127, 4095, 4096, 65535, 65536, 200000} {
 		all = append(all, pattern(size))
@@ -191,7 +190,7 @@ func blobs() (all [][]byte) {
 	return all
 }
 
-// chat is what is worth being compressed, with some that is not.
+// chat returns messages that compress well, and some that do not.
 func chat() (all [][]byte) {
 	for i := range 30 {
 		all = append(all, []byte(strings.Repeat(fmt.Sprintf(`{"type":"message","number":%d},`, i), i*i)))

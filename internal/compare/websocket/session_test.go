@@ -12,37 +12,37 @@ const (
 	binaryMessage = 2
 )
 
-// A session is a connection of any implementation, at either end. Except for
-// ping, only one goroutine uses it.
+// A session is either end of a connection of any implementation. Except for ping, its
+// methods are not safe for concurrent use.
 type session interface {
-	// extensions are those agreed on, as in the header, where the
-	// implementation tells: to clients.
+	// extensions returns the negotiated extensions, in the form of the header
+	// field. Implementations report them to clients only.
 	extensions() string
 
 	write(op int, payload []byte) error
 
-	// writeFragments sends the parts as one message of several frames, at
-	// least one for each part.
+	// writeFragments sends the parts as one message, with at least one frame per
+	// part.
 	writeFragments(op int, parts ...[]byte) error
 
-	// read returns the next message. Its error is a closed if the peer has
-	// sent a close frame.
+	// read returns the next message. If the peer has sent a close frame, the
+	// error is a closed.
 	read() (op int, payload []byte, err error)
 
-	// ping sends a ping. Its pong is known to have come from ponged, once a
-	// message that the peer sent later was read.
+	// ping sends a ping. When a message that the peer sent after the pong has
+	// been read, ponged reports the pong.
 	ping() error
 	ponged() error
 
-	// close ends the connection with the closing handshake, as far as the
-	// implementation has one.
+	// close closes the connection, with as much of the closing handshake as the
+	// implementation supports.
 	close(code int, reason string) error
 
-	// kill ends the network connection.
+	// kill closes the network connection.
 	kill() error
 }
 
-// closed is the error of reading after the peer's close frame.
+// A closed is the error of read after the peer's close frame.
 type closed struct {
 	code   int
 	reason string
@@ -54,22 +54,22 @@ func (c closed) Error() string {
 
 var errNoPong = errors.New("no pong has come")
 
-// compression is what a scenario wants of permessage-deflate.
+// compression is the compression that a scenario requires.
 type compression int
 
 const (
 	noCompression compression = iota
-	noTakeover                // each message by itself
-	takeover                  // messages share their context
+	noTakeover                // messages are compressed separately
+	takeover                  // messages share a context
 )
 
-// An implementation makes sessions.
+// An implementation creates sessions.
 type implementation struct {
 	name     string
-	takeover bool // it can do compression with context takeover
+	takeover bool // supports compression with context takeover
 
-	// accept answers a request by becoming a WebSocket, and calls serve. The
-	// connection ends when serve returns.
+	// accept upgrades a request and calls serve. When serve returns, the
+	// connection is closed.
 	accept func(w nethttp.ResponseWriter, r *nethttp.Request, c compression, serve func(session))
 
 	// dial opens a connection.

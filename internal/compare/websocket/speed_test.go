@@ -20,15 +20,16 @@ var speedHeap = flag.Int("heap", 0, "megabytes of memory that TestEchoSpeed hold
 
 var speedRounds = flag.Int("speed", 0, "rounds of TestEchoSpeed, of which it prints the medians; 0 skips it")
 
-// TestEchoSpeed measures what an echo costs servers, without a network: frames
-// are read from memory, one message at a time, and the answers thrown away.
-// Rounds alternate between the contestants, so that all meet the same noise.
-// Run it alone: go test -run EchoSpeed -v -speed 9.
+// TestEchoSpeed measures the cost of an echo for servers, without a network: frames are
+// read from memory, one message at a time, and the replies are discarded. Rounds
+// alternate between the contestants, so that noise affects all of them. Run it alone:
+//
+//	go test -run EchoSpeed -v -speed 9
 func TestEchoSpeed(t *testing.T) {
 	if *speedRounds == 0 {
 		t.Skip("a measurement, run with -speed")
 	}
-	heap := make([]byte, *speedHeap<<20) // the collector runs the less often, the more there is
+	heap := make([]byte, *speedHeap<<20) // with a larger heap, the collector runs less often
 	compareEchoes(t, func(c echo.Server, op frame.Opcode, size, messages int) (cpu, wall time.Duration) {
 		return measure(func() {
 			if err := echo.Run(c, op, size, echo.Times(messages), io.Discard); err != nil {
@@ -39,13 +40,13 @@ func TestEchoSpeed(t *testing.T) {
 	runtime.KeepAlive(heap)
 }
 
-// TestEchoSpeedOverTCP is TestEchoSpeed with a client in another process. The
-// CPU time is that of the server alone, that of the system for it included.
+// TestEchoSpeedOverTCP is TestEchoSpeed with a client in another process. It measures
+// the CPU time of the server only, including system time.
 func TestEchoSpeedOverTCP(t *testing.T) {
 	if *speedRounds == 0 {
 		t.Skip("a measurement, run with -speed")
 	}
-	addr := startHub(t, "stanza", fmt.Sprintf("%s=%d", heapEnvironment, *speedHeap)) // which has the others' echoes, too
+	addr := startHub(t, "stanza", fmt.Sprintf("%s=%d", heapEnvironment, *speedHeap)) // it serves the echoes of all implementations
 	compareEchoes(t, func(c echo.Server, op frame.Opcode, size, messages int) (cpu, wall time.Duration) {
 		conn := connect(t, addr, "echo/"+c.Name)
 		defer conn.Close()
@@ -53,13 +54,13 @@ func TestEchoSpeedOverTCP(t *testing.T) {
 		before, start := ask[time.Duration](t, addr, "cpu"), time.Now()
 		n := max(messages/20, min(messages, 400))
 		for range n {
-			go conn.Write(frame) // reading tells
+			go conn.Write(frame) // reading returns the error
 			for left := size; left > 0; {
 				n, err := conn.Read(buf)
 				if err != nil {
 					t.Fatal(err)
 				}
-				left -= n // of the payload and its header, which is a few bytes more
+				left -= n // includes the few bytes of the header
 			}
 		}
 		wall, cpu = time.Since(start), ask[time.Duration](t, addr, "cpu")-before
@@ -68,7 +69,7 @@ func TestEchoSpeedOverTCP(t *testing.T) {
 	})
 }
 
-// compareEchoes prints what run says of each server and kind of message.
+// compareEchoes prints the results of run for each server and kind of message.
 func compareEchoes(t *testing.T, run func(c echo.Server, op frame.Opcode, size, messages int) (cpu, wall time.Duration)) {
 	contestants := speedContestants()
 	var b strings.Builder
@@ -96,8 +97,8 @@ func compareEchoes(t *testing.T, run func(c echo.Server, op frame.Opcode, size, 
 	t.Log(b.String())
 }
 
-// speedContestants are the servers, of which most hand out payloads that are
-// the caller's to keep, and those that read into memory that is used again.
+// speedContestants returns the servers to compare: first those whose payloads belong to
+// the caller, then those that reuse the memory of payloads.
 func speedContestants() []echo.Server {
 	contestants := echo.Kept()
 	for _, s := range echo.Lent() {
@@ -106,8 +107,7 @@ func speedContestants() []echo.Server {
 	return contestants
 }
 
-// measure returns the CPU time that the process spent while f ran, and the
-// time that passed.
+// measure runs f and returns the CPU time of the process and the elapsed time.
 func measure(f func()) (cpu, elapsed time.Duration) {
 	before, start := cpuTime(), time.Now()
 	f()
@@ -116,7 +116,7 @@ func measure(f func()) (cpu, elapsed time.Duration) {
 
 func cpuTime() time.Duration {
 	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // fails for bad arguments only
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // fails for invalid arguments only
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// stanzaSession is a session of the package under test.
+// A stanzaSession is a session of the package under test.
 type stanzaSession struct {
 	conn   *http.Conn
 	raw    net.Conn
@@ -24,12 +24,12 @@ var stanzaImplementation = implementation{
 		u := http.Upgrader{EnableCompression: c != noCompression, NoContextTakeover: c == noTakeover}
 		conn, err := u.Upgrade(w, r)
 		if err != nil {
-			return // the client has been told
+			return // the upgrade has sent an error response
 		}
 		s := newStanzaSession(conn)
 		s.raw = r.Context().Value(rawConn{}).(net.Conn)
 		serve(s)
-		_ = conn.Close() // the scenario has said what it has to
+		_ = conn.Close() // the scenario has already reported its outcome
 	},
 	dial: func(url string, c compression) (session, error) {
 		var raw net.Conn
@@ -50,7 +50,7 @@ var stanzaImplementation = implementation{
 	},
 }
 
-// rawConn is the key of a request's network connection in its context.
+// rawConn is the context key of a request's network connection.
 type rawConn struct{}
 
 func newStanzaSession(conn *http.Conn) *stanzaSession {
@@ -102,8 +102,8 @@ func (s *stanzaSession) close(code int, reason string) error {
 
 func (s *stanzaSession) kill() error { return kill(s.raw) }
 
-// kill ends a network connection as the death of its process would, with data
-// on the way: by a reset.
+// kill resets a network connection, as the operating system does when a process dies
+// with unread data.
 func kill(conn net.Conn) error {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		if err := tcp.SetLinger(0); err != nil {

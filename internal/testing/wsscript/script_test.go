@@ -48,8 +48,8 @@ func TestParseExpandsEach(t *testing.T) {
 	}
 }
 
-// A script meets an end that says something in answer to anything. It must
-// notice whatever is not exactly right.
+// The other end sends fixed bytes, whatever the script sends. The script must detect
+// every difference from the expected bytes.
 func TestRunComparesEveryByte(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

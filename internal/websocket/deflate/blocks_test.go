@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// blocks builds a stream bit by bit.
+// blocks writes a DEFLATE stream bit by bit.
 type blocks struct {
 	out bitWriter
 	p   []byte
@@ -22,7 +22,7 @@ func (b *blocks) bits(v uint64, n uint) *blocks {
 	return b
 }
 
-// header begins a block of the given type.
+// header starts a block of the given type.
 func (b *blocks) header(final bool, kind uint64) *blocks {
 	if final {
 		return b.bits(1|kind<<1, 3)
@@ -30,7 +30,7 @@ func (b *blocks) header(final bool, kind uint64) *blocks {
 	return b.bits(kind<<1, 3)
 }
 
-// align ends at a byte, as a final block does.
+// align pads to a byte boundary, as after a final block.
 func (b *blocks) align() *blocks {
 	b.p = b.out.align(b.p)
 	return b
@@ -46,7 +46,7 @@ func (b *blocks) stored(final bool, text string) *blocks {
 	return b
 }
 
-// fixed adds a block of the fixed code: text, and a match unless length is 0.
+// fixed adds a block with fixed codes: the text and, unless length is 0, a match.
 func (b *blocks) fixed(final bool, text string, length, distance int) *blocks {
 	b.header(final, 1)
 	for _, c := range []byte(text) {
@@ -65,7 +65,7 @@ func (b *blocks) fixed(final bool, text string, length, distance int) *blocks {
 	return b
 }
 
-// emptyDynamic adds the shortest block that describes its codes.
+// emptyDynamic adds the shortest block with dynamic codes.
 func (b *blocks) emptyDynamic(final bool) *blocks {
 	b.header(final, 2).bits(0, 5).bits(0, 5).bits(14, 4)
 	for _, symbol := range lengthOrder[:18] {
@@ -84,18 +84,18 @@ func (b *blocks) emptyDynamic(final bool) *blocks {
 	return b
 }
 
-// end ends a message.
+// end ends the message.
 func (b *blocks) end() []byte { return b.header(false, 0).align().p }
 
-// Blocks after a final one are decoded against the whole text before them (RFC
-// 7692, sections 7.2.1 and 7.2.3.4).
+// Blocks after a final block may refer to all text before them (RFC 7692, sections
+// 7.2.1 and 7.2.3.4).
 func TestBlocksAfterAFinalOne(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name       string
 		compressed []byte
 		fresh      string // without context takeover; "" is an error
-		after      string // behind a message "xyz"
+		after      string // after a message "xyz"
 	}{
 		{"match into the final block", new(blocks).fixed(true, "abc", 0, 0).fixed(false, "", 3, 3).end(), "abcabc", "abcabc"},
 		{"match into the message before", new(blocks).fixed(true, "abc", 0, 0).fixed(false, "", 3, 6).end(), "", "abcxyz"},
@@ -126,8 +126,8 @@ func TestBlocksAfterAFinalOne(t *testing.T) {
 	}
 }
 
-// A match may go back as far as the agreed window, within a message and across
-// several, and no further.
+// The maximum distance of a match is the negotiated window, within a message and
+// across messages.
 func TestMatchesStayInTheWindow(t *testing.T) {
 	t.Parallel()
 	for bits := minWindowBits; bits <= maxWindowBits; bits++ {
@@ -151,10 +151,10 @@ func TestMatchesStayInTheWindow(t *testing.T) {
 		}
 		for _, tt := range tests {
 			if tt.distance > maxWindow {
-				continue // there is no such distance
+				continue // DEFLATE has no such distance
 			}
 			message := match(tt.message, tt.distance)
-			for _, n := range []int{100, 1 << 20} { // bytes a read
+			for _, n := range []int{100, 1 << 20} { // bytes per read
 				d := NewDecompressor(bits, true)
 				if _, err := decompress(d, new(blocks).stored(false, tt.before).end(), 1000, 1<<20); err != nil {
 					t.Fatal(err)
@@ -182,7 +182,7 @@ func readAll(r io.Reader, n int) ([]byte, error) {
 	}
 }
 
-// An endless source repeats some blocks for ever.
+// An endless source repeats some blocks forever.
 type endless struct {
 	unit   []byte
 	served int
@@ -196,7 +196,7 @@ func (s *endless) Next() ([]byte, error) {
 
 func (s *endless) Ended() bool { return false }
 
-// repeated returns what add makes, repeated until it ends at a byte.
+// repeated repeats the blocks of add until they end at a byte boundary.
 func repeated(add func(b *blocks)) []byte {
 	b := new(blocks)
 	for add(b); b.out.n%8 != 0; {
@@ -268,7 +268,7 @@ func TestFetchedBytesAreBoundedByTheLimit(t *testing.T) {
 	}
 }
 
-// Senders that flush their compressor after each byte need 11 bytes for one.
+// Senders that flush their compressor after each byte send up to 11 bytes for it.
 func TestMostWastefulSendersAreRead(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(5, 5))
@@ -294,7 +294,7 @@ func TestMostWastefulSendersAreRead(t *testing.T) {
 	}
 }
 
-// What was decompressed is returned before more input is waited for.
+// Read returns decompressed bytes before it waits for more input.
 func TestReadDoesNotWaitWithOutputAtHand(t *testing.T) {
 	t.Parallel()
 	for name, compressed := range map[string][]byte{
@@ -317,8 +317,8 @@ func TestReadDoesNotWaitWithOutputAtHand(t *testing.T) {
 	}
 }
 
-// A waiting source has pieces, and then an error that says that it would have
-// had to wait.
+// A waiting source returns its pieces, and then an error that reports that it would
+// have to wait.
 type waiting struct {
 	pieces
 	err error
@@ -335,7 +335,7 @@ func (s *waiting) Next() ([]byte, error) {
 
 func (s *waiting) Ended() bool { return false }
 
-// A faulty source fails before each piece, and does not say when it ends.
+// A faulty source returns an error before each piece, and does not report its end.
 type faulty struct {
 	pieces
 	failed bool
@@ -352,7 +352,7 @@ func (s *faulty) Next() ([]byte, error) {
 
 func (s *faulty) Ended() bool { return false }
 
-// A source may fail anywhere, because of a deadline, and reading goes on.
+// A source may fail anywhere because of a deadline. Reading then continues.
 func TestReadingGoesOnAfterErrorsOfTheSource(t *testing.T) {
 	t.Parallel()
 	texts := texts()
@@ -425,8 +425,8 @@ func TestInvalidBlocks(t *testing.T) {
 	}
 }
 
-// The rarest symbols of a Fibonacci distribution would have codes of more than
-// 15 bits. The code that is made for them is read back.
+// The rarest symbols of a Fibonacci distribution would have codes of more than 15
+// bits. The limited code must decode to the same symbols.
 func TestLongestCodes(t *testing.T) {
 	t.Parallel()
 	freq := make([]uint32, literalSize)
@@ -450,7 +450,7 @@ func TestLongestCodes(t *testing.T) {
 	}
 }
 
-// Reading anything allocates what the text needs, and a little.
+// Reading any input allocates little more than the text.
 func TestDecompressingAllocatesLittle(t *testing.T) {
 	d := NewDecompressor(15, false)
 	compressed := new(blocks).fixed(false, "abc", 200, 3).emptyDynamic(false).end()
@@ -464,7 +464,7 @@ func TestDecompressingAllocatesLittle(t *testing.T) {
 			}
 		}
 	})
-	if n > 1 { // a reader, now and then
+	if n > 1 { // the pool may allocate a Reader
 		t.Errorf("%v allocations", n)
 	}
 }

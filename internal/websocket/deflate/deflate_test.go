@@ -13,7 +13,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// inflate decompresses a message with nothing but compress/flate.
+// inflate decompresses a message with compress/flate only.
 func inflate(t testing.TB, compressed, earlier []byte) []byte {
 	t.Helper()
 	r := flate.NewReaderDict(io.MultiReader(bytes.NewReader(compressed), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff")), earlier)
@@ -45,7 +45,7 @@ func decompress(d *Decompressor, compressed []byte, piece int, limit int64) ([]b
 	return io.ReadAll(d.Open(&pieces{compressed, piece}, limit))
 }
 
-// texts are inputs of every kind that an encoder treats differently.
+// texts has an input for each case that the encoder distinguishes.
 func texts() map[string][]byte {
 	random := make([]byte, 40_000)
 	r := rand.NewChaCha8([32]byte{1})
@@ -53,7 +53,7 @@ func texts() map[string][]byte {
 	var words, skewed bytes.Buffer
 	for i := range 12_000 {
 		fmt.Fprintf(&words, "%s %d, ", []string{"alpha", "beta", "gamma", "delta"}[random[i]%4], random[i+1])
-		// Symbols of Fibonacci-like rarity ask for codes longer than allowed.
+		// Fibonacci frequencies require codes that are longer than allowed.
 		skewed.WriteByte(byte(20 * min(11, leadingOnes(random[i:i+2]))))
 		skewed.WriteByte(random[i] & random[i+1] & random[i+2] & random[i+3])
 	}
@@ -99,8 +99,8 @@ func TestEmptyMessageIsOneByte(t *testing.T) {
 	}
 }
 
-// TestContextTakeover sends many messages through one compressor and reads
-// each with no more of the earlier ones than the window holds.
+// TestContextTakeover compresses many messages with one compressor, and decompresses
+// each with only as much of the earlier messages as the window holds.
 func TestContextTakeover(t *testing.T) {
 	t.Parallel()
 	words := texts()["words"]
@@ -181,7 +181,7 @@ func TestSizeIsThatOfFlateLevelOne(t *testing.T) {
 		w.Write(text)
 		w.Flush()
 		got := len(NewCompressor(15, false).Append(nil, text))
-		// A few bytes a block for texts that are nothing but repetition.
+		// Completely repetitive texts still take a few bytes per block.
 		if most := reference.Len()*105/100 + len(text)/1000 + 64; got > most {
 			t.Errorf("%s: %d bytes, level 1 makes %d", name, got, reference.Len())
 		}
@@ -332,8 +332,8 @@ func FuzzCompress(f *testing.F) {
 	})
 }
 
-// FuzzDecompress reads anything: the output never passes the limit, however
-// the input is cut, and the cuts make no difference.
+// FuzzDecompress decompresses any input. The output never exceeds the limit, and does
+// not depend on how the input is split.
 func FuzzDecompress(f *testing.F) {
 	f.Add([]byte("\xf2\x48\xcd\xc9\xc9\x07\x00"), 3)
 	f.Add([]byte("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), 3)

@@ -96,7 +96,7 @@ func TestMalformedHeaders(t *testing.T) {
 	}
 }
 
-// Not parallel: it counts allocations.
+// This test cannot run in parallel: it counts allocations.
 func TestLongHeadersAreRefused(t *testing.T) {
 	most := header.MaxElements
 	tests := []struct {
@@ -183,9 +183,9 @@ func TestOfferIsAccepted(t *testing.T) {
 	}
 }
 
-// FuzzAccept holds the two sides to one another: whatever a client offers,
-// the server's answer is well formed, says what the server took it to say,
-// and claims nothing that the offer left out.
+// FuzzAccept compares the two sides: for any offer, the server's response is valid,
+// the client derives the same parameters from it, and it contains no parameter that
+// requires one in the offer.
 func FuzzAccept(f *testing.F) {
 	f.Add(Name, false, 15)
 	f.Add(Name+"; client_max_window_bits; server_max_window_bits=10", true, 9)
@@ -220,7 +220,7 @@ func FuzzParseExtensions(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// Written out plainly, it reads the same.
+		// Formatted canonically, it parses to the same result.
 		var plain strings.Builder
 		for _, e := range list {
 			plain.WriteString(e.name)

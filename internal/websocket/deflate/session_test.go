@@ -12,16 +12,16 @@ import (
 	"testing"
 )
 
-// reference decompresses a message with compress/flate, which ends its stream
-// with a final block: it begins a new one then, with the text before as the
-// dictionary. It returns what it made of the message until an error.
+// reference decompresses a message with compress/flate. Because that ends a stream
+// after a final block, reference then starts a new stream, with the text so far as the
+// dictionary. It returns the text up to an error.
 func reference(compressed, earlier []byte) ([]byte, error) {
 	text, err := referenceBefore("\x01\x00\x00\xff\xff", compressed, earlier)
 	if err != nil {
 		return text, err
 	}
-	// An end in the middle of a block can look like one between blocks, but not
-	// before two different last blocks.
+	// The end of a truncated block can look like the end of a complete one, but
+	// not before two different last blocks.
 	marked, err := referenceBefore("\x01\x01\x00\xfe\xffA", compressed, earlier)
 	if err != nil || string(marked) != string(text)+"A" {
 		return text, io.ErrUnexpectedEOF
@@ -29,7 +29,7 @@ func reference(compressed, earlier []byte) ([]byte, error) {
 	return text, nil
 }
 
-// referenceBefore decompresses a message that goes on with a last block.
+// referenceBefore decompresses a message that is followed by a last block.
 func referenceBefore(last string, compressed, earlier []byte) ([]byte, error) {
 	in := strings.NewReader(string(compressed) + "\x00\x00\xff\xff" + last)
 	all := bytes.Clone(earlier)
@@ -43,8 +43,8 @@ func referenceBefore(last string, compressed, earlier []byte) ([]byte, error) {
 	return all[len(earlier):], nil
 }
 
-// A chunked source hands out a message in pieces of random sizes, which it
-// overwrites when the next is asked for, as a connection's buffer is.
+// A chunked source returns a message in pieces of random sizes. Like the buffer of a
+// connection, it overwrites a piece in the next call.
 type chunkedSource struct {
 	random *rand.Rand
 	rest   []byte
@@ -66,8 +66,8 @@ func (s *chunkedSource) Next() ([]byte, error) {
 
 func (s *chunkedSource) Ended() bool { return len(s.rest) == 0 }
 
-// decompressRandomly reads a message in pieces of random sizes, into buffers of
-// random sizes, and fetches some input ahead.
+// decompressRandomly decompresses a message from pieces of random sizes into buffers
+// of random sizes, and sometimes calls Fetch.
 func decompressRandomly(random *rand.Rand, d *Decompressor, compressed []byte, limit int64) ([]byte, error) {
 	source := &chunkedSource{random: random, rest: compressed}
 	r := d.Open(source, limit)
@@ -89,8 +89,8 @@ func decompressRandomly(random *rand.Rand, d *Decompressor, compressed []byte, l
 	}
 }
 
-// randomText returns a message of one of the kinds that an encoder treats
-// differently. Messages of a session share words.
+// randomText returns a message for one of the cases that an encoder distinguishes.
+// The messages of a session share words.
 func randomText(random *rand.Rand) []byte {
 	size := random.IntN(1 << random.IntN(14))
 	if random.IntN(50) == 0 {
@@ -98,7 +98,7 @@ func randomText(random *rand.Rand) []byte {
 	}
 	text := make([]byte, 0, size+20)
 	switch random.IntN(6) {
-	case 0: // nothing
+	case 0: // empty
 	case 1: // incompressible
 		for range size {
 			text = append(text, byte(random.Uint32()))
@@ -108,7 +108,7 @@ func randomText(random *rand.Rand) []byte {
 		for len(text) < size {
 			text = append(text, unit...)
 		}
-	case 3: // few symbols, of very different frequency
+	case 3: // few symbols with very different frequencies
 		for range size {
 			text = append(text, byte(min(20, random.ExpFloat64()*4)))
 		}
@@ -132,9 +132,9 @@ func eachWindow(t *testing.T, test func(t *testing.T, bits int, takeover bool)) 
 	}
 }
 
-// encodeSession compresses messages and reads each twice: with compress/flate,
-// given no more of the earlier text than the window, and with a Decompressor,
-// which refuses any distance beyond the window.
+// encodeSession compresses messages and decompresses each twice: with compress/flate
+// and only the part of the earlier text that is in the window, and with a
+// Decompressor, which rejects distances beyond the window.
 func encodeSession(t testing.TB, random *rand.Rand, bits int, takeover bool, messages int) {
 	t.Helper()
 	c, d := NewCompressor(bits, takeover), NewDecompressor(bits, takeover)
@@ -168,12 +168,12 @@ func TestSessionsOfTheCompressor(t *testing.T) {
 	})
 }
 
-// A flateSession compresses messages with compress/flate as other programs do.
+// A flateSession compresses messages with compress/flate, as other programs do.
 type flateSession struct {
 	random  *rand.Rand
 	w       *flate.Writer
 	out     bytes.Buffer
-	earlier []byte // text that may be referred to
+	earlier []byte // text that matches may refer to
 }
 
 func newFlateSession(t testing.TB, random *rand.Rand, level int) *flateSession {
@@ -185,8 +185,7 @@ func newFlateSession(t testing.TB, random *rand.Rand, level int) *flateSession {
 	return &flateSession{random: random, w: w}
 }
 
-// message compresses a message in up to five segments, some of which end with a
-// final block.
+// message compresses a message in up to five segments. Some end with a final block.
 func (s *flateSession) message(text []byte) []byte {
 	var compressed []byte
 	earlier := s.earlier
@@ -200,8 +199,8 @@ func (s *flateSession) message(text []byte) []byte {
 	return bytes.TrimSuffix(compressed, []byte("\x00\x00\xff\xff"))
 }
 
-// segment compresses text with a stream that has compressed earlier before. (A
-// writer of [flate.NewWriterDict] puts its dictionary into stored blocks.)
+// segment compresses text with a stream that has already compressed earlier. It does
+// not use [flate.NewWriterDict], whose writer stores the dictionary in the output.
 func (s *flateSession) segment(text, earlier []byte, final bool) []byte {
 	s.w.Reset(&s.out)
 	s.w.Write(earlier[max(0, len(earlier)-maxWindow):])
@@ -216,8 +215,8 @@ func (s *flateSession) segment(text, earlier []byte, final bool) []byte {
 	return s.out.Bytes()
 }
 
-// flateMessages reads messages of compress/flate, at one level, each made by a
-// writer of its own that knows the text before.
+// flateMessages decompresses messages of compress/flate at one level. Each is made by
+// a new writer that has the earlier text.
 func flateMessages(t testing.TB, random *rand.Rand, level int, takeover bool, messages int) {
 	t.Helper()
 	s := newFlateSession(t, random, level)
@@ -250,8 +249,8 @@ func TestSessionsOfFlate(t *testing.T) {
 	}
 }
 
-// One flate.Writer, flushed after each message, is how most programs in Go do
-// context takeover.
+// Most programs in Go implement context takeover with one flate.Writer that is flushed
+// after each message.
 func TestSessionsOfOneFlateWriter(t *testing.T) {
 	t.Parallel()
 	for level := flate.HuffmanOnly; level <= flate.BestCompression; level++ {
@@ -275,8 +274,8 @@ func TestSessionsOfOneFlateWriter(t *testing.T) {
 	}
 }
 
-// compareCorrupt holds the Decompressor to compress/flate on any bytes: it reads
-// the same text or fails too, after text that agrees as far as it goes.
+// compareCorrupt compares the Decompressor with compress/flate on any input. Either
+// both return the same text, or both fail after the same text.
 func compareCorrupt(t testing.TB, random *rand.Rand, compressed, earlier []byte, bits int) {
 	t.Helper()
 	want, wantErr := reference(compressed, earlier)
@@ -318,7 +317,7 @@ func TestCorruptSessions(t *testing.T) {
 	}
 }
 
-// damage flips a bit of p, or takes out some of it.
+// damage flips a bit of p, or removes some bytes.
 func damage(random *rand.Rand, p []byte) []byte {
 	i := random.IntN(len(p) + 1)
 	if i < len(p) && random.IntN(3) > 0 {
@@ -328,8 +327,8 @@ func damage(random *rand.Rand, p []byte) []byte {
 	return append(p[:i], p[i+random.IntN(len(p)-i+1):]...)
 }
 
-// FuzzSession runs a session of the Compressor, one of compress/flate, and one
-// of whatever the fuzzer makes up.
+// FuzzSession runs a session of the Compressor, a session of compress/flate, and one
+// with damaged or arbitrary bytes.
 func FuzzSession(f *testing.F) {
 	f.Add(uint64(1), 8, true, 1, []byte("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"))
 	f.Add(uint64(2), 15, false, 9, []byte("\xf2\x00\x11\x00\x00"))

@@ -15,7 +15,7 @@ func TestParseClose(t *testing.T) {
 		payload string
 		code    int
 		reason  string
-		fail    int // close code of the violation, 0 for none
+		fail    int // close code of the violation; 0 if there is none
 	}{
 		{"", 1005, "", 0},
 		{"\x03", 0, "", 1002},

@@ -65,8 +65,8 @@ func TestDecoderAsksForMissingBytes(t *testing.T) {
 	}
 }
 
-// The violations that a header shows, each after the frames that lead to it.
-// Only the first two bytes are given where these prove the violation.
+// All violations that a header can contain, after the frames that lead to them. If the
+// first two bytes prove the violation, only those are passed.
 func TestDecoderRefusesViolations(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -164,7 +164,7 @@ func FuzzHeaderEncodeThenDecode(f *testing.F) {
 		d := frame.Decoder{Masked: masked, Compression: true}
 		got, size, err := d.Next(append(wire, 0xFF))
 		if err != nil {
-			return // a violation that was encoded on purpose
+			return // the header was invalid before it was encoded
 		}
 		if got != h || size != len(wire) {
 			t.Errorf("%+v came back as %+v, size %d of %d", h, got, size, len(wire))
@@ -172,9 +172,9 @@ func FuzzHeaderEncodeThenDecode(f *testing.F) {
 	})
 }
 
-// FuzzDecoderChunking holds the decoder to itself: bytes that arrive one by
-// one give the frames and the error that the same bytes give at once, and
-// never an error later than with all bytes at hand.
+// FuzzDecoderChunking checks that bytes that arrive one at a time are decoded to the
+// same frames and the same error as all bytes together, and that the error is not
+// returned later.
 func FuzzDecoderChunking(f *testing.F) {
 	f.Add([]byte("\x81\x85\x01\x02\x03\x04hello\x89\x80\x01\x02\x03\x04"), true, false)
 	f.Add([]byte("\x01\x03abc\x89\x00\x80\x02de\x88\x02\x03\xe8"), false, false)

@@ -11,7 +11,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// maskNaive is RFC 6455, section 5.3, word for word.
+// maskNaive implements RFC 6455, section 5.3, literally.
 func maskNaive(b []byte, key uint32) uint32 {
 	k := binary.LittleEndian.AppendUint32(nil, key)
 	for i := range b {
@@ -46,8 +46,8 @@ func TestMaskAgreesWithTheDefinition(t *testing.T) {
 	const key = 0x44332211
 	for length := range 301 {
 		for offset := range 8 {
-			// The key as it stands after offset bytes, and a slice that is
-			// not aligned to words.
+			// The key after offset bytes, and a slice that is not aligned to
+			// words.
 			turned := bits.RotateLeft32(key, -8*offset)
 			want, got := make([]byte, offset+length), make([]byte, offset+length)
 			for i := range want {

@@ -8,9 +8,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// extendable reports whether some text that starts with p is valid UTF-8. It
-// tries every way to finish a last character, and shares nothing with the
-// package under test.
+// extendable reports whether p is the start of some valid UTF-8. It tries all
+// completions of the last character, and shares no code with the package under test.
 func extendable(p []byte) bool {
 	for len(p) > 0 {
 		r, size := utf8.DecodeRune(p)
@@ -33,8 +32,8 @@ func extendable(p []byte) bool {
 		if len(p) == utf8.UTFMax {
 			return false
 		}
-		// The bounds of continuation bytes that appear in the tables; every
-		// character that can be finished can be finished with one of these.
+		// The bounds of continuation bytes in the tables. Every incomplete
+		// character can be completed with one of these.
 		for _, c := range []byte{0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF} {
 			if finish(append(p[:len(p):len(p)], c)) {
 				return true
@@ -45,8 +44,8 @@ func extendable(p []byte) bool {
 	return finish(p)
 }
 
-// checkUTF8 feeds p in pieces and reports what it must: nothing before the
-// byte that proves p invalid, and a failure with the piece that holds it.
+// checkUTF8 checks p in pieces. Check must fail for the piece with the byte that proves
+// p invalid, and not before.
 func checkUTF8(t *testing.T, p []byte, piece int) {
 	t.Helper()
 	var u frame.UTF8

@@ -61,8 +61,8 @@ func TestRedactedErrorsAreFound(t *testing.T) {
 	}
 }
 
-// FuzzTexts holds that a text is printable and short afterwards, and that a
-// password is not in it, wherever the URL is broken.
+// FuzzTexts checks that error texts are printable and short, and that they contain no
+// password, wherever the URL is malformed.
 func FuzzTexts(f *testing.F) {
 	f.Add("exa mple.com:port/%zz", "user")
 	f.Add("\x1b\u202e\xff", "a\"b")

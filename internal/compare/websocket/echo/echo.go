@@ -1,6 +1,5 @@
-// Package echo has WebSocket servers that answer every message with itself,
-// of this package and of its peers, and runs them without a network, to measure
-// what an echo costs.
+// Package echo has WebSocket echo servers of this package and its peers, and runs them
+// without a network to measure the cost of an echo.
 package echo
 
 import (
@@ -18,15 +17,16 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// A Server answers every message with itself until the connection ends, in the
-// way that the documentation of its implementation shows.
+// A Server echoes messages until the connection ends, as in the documentation of its
+// implementation.
 type Server struct {
 	Name  string
 	Serve nethttp.HandlerFunc
 }
 
-// Kept returns the servers in which the payload of a message is the caller's to
-// keep. Gorilla's and coder's do not check that text is UTF-8, and so do less.
+// Kept returns the servers in which the caller may keep the payload of a message. The
+// servers of Gorilla and coder do less than the others: they do not check that text is
+// UTF-8.
 func Kept() []Server {
 	return []Server{
 		{"stanza", serveStanza},
@@ -37,8 +37,7 @@ func Kept() []Server {
 	}
 }
 
-// Lent returns the servers that read every message into memory that is used
-// again.
+// Lent returns the servers that reuse the memory of a payload for the next message.
 func Lent() []Server {
 	return []Server{{"stanza", serveStanzaLent}, {"gws", newGWS(false)}}
 }
@@ -46,7 +45,7 @@ func Lent() []Server {
 func serveStanza(w nethttp.ResponseWriter, r *nethttp.Request) {
 	c, err := new(http.Upgrader).Upgrade(w, r)
 	if err != nil {
-		return // the client has been told
+		return // the upgrade has sent an error response
 	}
 	defer c.Close()
 	for {
@@ -60,11 +59,11 @@ func serveStanza(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 }
 
-// serveStanzaLent reads every message into the same buffer.
+// serveStanzaLent reads all messages into the same buffer.
 func serveStanzaLent(w nethttp.ResponseWriter, r *nethttp.Request) {
 	c, err := new(http.Upgrader).Upgrade(w, r)
 	if err != nil {
-		return // the client has been told
+		return // the upgrade has sent an error response
 	}
 	defer c.Close()
 	buf := make([]byte, 1<<20)
@@ -91,7 +90,7 @@ func serveStanzaLent(w nethttp.ResponseWriter, r *nethttp.Request) {
 func serveGorilla(w nethttp.ResponseWriter, r *nethttp.Request) {
 	c, err := new(gorilla.Upgrader).Upgrade(w, r, nil)
 	if err != nil {
-		return // the client has been told
+		return // the upgrade has sent an error response
 	}
 	defer c.Close()
 	for {
@@ -108,7 +107,7 @@ func serveGorilla(w nethttp.ResponseWriter, r *nethttp.Request) {
 func serveCoder(w nethttp.ResponseWriter, r *nethttp.Request) {
 	c, err := coder.Accept(w, r, nil)
 	if err != nil {
-		return // the client has been told
+		return // the upgrade has sent an error response
 	}
 	defer c.CloseNow()
 	c.SetReadLimit(16 << 20)
@@ -126,7 +125,7 @@ func serveCoder(w nethttp.ResponseWriter, r *nethttp.Request) {
 func serveGobwas(w nethttp.ResponseWriter, r *nethttp.Request) {
 	c, _, _, err := ws.UpgradeHTTP(r, w)
 	if err != nil {
-		return // the client has been told
+		return // the upgrade has sent an error response
 	}
 	defer c.Close()
 	for {
@@ -140,25 +139,26 @@ func serveGobwas(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 }
 
-// gwsHandler handles the events of all connections.
+// A gwsHandler handles the events of all connections.
 type gwsHandler struct {
 	gws.BuiltinEventHandler
 	keeps bool
 }
 
-// OnMessage answers a message.
+// OnMessage echoes a message.
 func (e gwsHandler) OnMessage(c *gws.Conn, m *gws.Message) {
 	defer m.Close()
 	payload := m.Bytes()
 	if e.keeps {
 		payload = bytes.Clone(payload)
 	}
-	_ = c.WriteMessage(m.Opcode, payload) // an error ends the loop of reading
+	_ = c.WriteMessage(m.Opcode, payload) // if it fails, reading ends too
 }
 
-// newGWS lends payloads to its handler, who copies what it keeps.
+// newGWS returns a server that reuses the memory of payloads. Its handler copies the
+// payloads that it keeps.
 func newGWS(keeps bool) nethttp.HandlerFunc {
-	// The check of text, which this package and gobwas have, is off by default.
+	// The UTF-8 check is off by default, unlike in this package and gobwas.
 	u := gws.NewUpgrader(gwsHandler{keeps: keeps}, &gws.ServerOption{CheckUtf8Enabled: true})
 	return func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if c, err := u.Upgrade(w, r); err == nil {

@@ -13,18 +13,18 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// A Kind is a type of messages, of which text has to be checked.
+// A Kind is a type of message. Text must be checked.
 type Kind struct {
 	Name   string
 	Opcode frame.Opcode
 }
 
-// Kinds returns both.
+// Kinds returns both kinds.
 func Kinds() []Kind { return []Kind{{"text", frame.Text}, {"binary", frame.Binary}} }
 
-// Run has a server answer equal messages of the given size, each read from
-// memory when the one before was answered, as long as more says so. What it
-// answers, the handshake included, goes to answers.
+// Run runs a server with equal messages of the given size while more returns true. The
+// server reads a message from memory after it has replied to the previous one. Its
+// output, including the response of the handshake, is written to answers.
 func Run(s Server, op frame.Opcode, size int, more func() bool, answers io.Writer) error {
 	conn := &feed{frame: Frame(op, size), more: more, answers: answers}
 	s.Serve(&hijackable{httptest.NewRecorder(), conn}, upgradeRequest())
@@ -34,7 +34,7 @@ func Run(s Server, op frame.Opcode, size int, more func() bool, answers io.Write
 	return nil
 }
 
-// Times returns a function that says n times that there is more.
+// Times returns a function that returns true n times, and then false.
 func Times(n int) (more func() bool) {
 	return func() bool {
 		n--
@@ -42,12 +42,12 @@ func Times(n int) (more func() bool) {
 	}
 }
 
-// Payload returns the text that is sent.
+// Payload returns the text of a message.
 func Payload(size int) string {
 	return strings.Repeat("All happy families are alike; ev", size/32+1)[:size]
 }
 
-// Frame returns the frame in which a client sends a message of some text.
+// Frame returns an encoded frame of a client with the text.
 func Frame(op frame.Opcode, size int) []byte {
 	const key = 0x3d21fa37
 	f := frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: op, Masked: true, Key: key, Length: int64(size)})
@@ -66,32 +66,32 @@ func upgradeRequest() *nethttp.Request {
 	return r
 }
 
-// hijackable is a ResponseWriter over a feed.
+// A hijackable is a ResponseWriter whose connection is a feed.
 type hijackable struct {
 	*httptest.ResponseRecorder
 	conn net.Conn
 }
 
-// Hijack hands out the connection with buffers as those of net/http.
+// Hijack returns the connection, with buffers of net/http's sizes.
 func (h *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return h.conn, bufio.NewReadWriter(bufio.NewReaderSize(h.conn, 4096), bufio.NewWriterSize(h.conn, 4096)), nil
 }
 
-// A feed is a connection of which one end is a client that sends the same
-// message again and again, each when the one before was answered.
+// A feed is a connection to a simulated client that sends the same message repeatedly,
+// each after the reply to the previous one.
 type feed struct {
-	net.Conn // nil: what is not needed
+	net.Conn // nil; its methods are not called
 	frame    []byte
-	offset   int // in frame, of what was read
+	offset   int // bytes of frame that have been read
 	more     func() bool
-	ended    bool // more has said no
+	ended    bool // more has returned false
 
 	sent     int // messages
 	answered int // bytes
 	answers  io.Writer
 }
 
-// Read returns bytes of no more than one message.
+// Read returns bytes of at most one message.
 func (f *feed) Read(p []byte) (int, error) {
 	if f.ended || f.offset == 0 && !f.more() {
 		f.ended = true
@@ -105,18 +105,18 @@ func (f *feed) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write counts bytes, those of the handshake's response too.
+// Write counts bytes, including the response of the handshake.
 func (f *feed) Write(p []byte) (int, error) {
 	f.answered += len(p)
 	return f.answers.Write(p)
 }
 
-// Close does nothing, as do the setters of deadlines.
+// Close does nothing. Neither do the methods that set deadlines.
 func (f *feed) Close() error                     { return nil }
 func (f *feed) SetDeadline(time.Time) error      { return nil }
 func (f *feed) SetReadDeadline(time.Time) error  { return nil }
 func (f *feed) SetWriteDeadline(time.Time) error { return nil }
 
-// LocalAddr and RemoteAddr are of no network.
+// LocalAddr and RemoteAddr return an address of no network.
 func (f *feed) LocalAddr() net.Addr  { return &net.UnixAddr{Name: "feed", Net: "unix"} }
 func (f *feed) RemoteAddr() net.Addr { return f.LocalAddr() }
