@@ -18,6 +18,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/compare/tools"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 //go:embed page.html
@@ -301,7 +302,7 @@ func startBrowser(t *testing.T, chromium, url string) (output func() string) {
 		"--no-proxy-server", "--disable-extensions", "--disable-sync", "--disable-background-networking",
 		"--disable-component-update", "--disable-default-apps", "--metrics-recording-only",
 		"--remote-debugging-port=0", "--user-data-dir="+tools.Profile(t), url)
-	printed := new(tail)
+	printed := new(testkit.Log)
 	cmd.Stdout, cmd.Stderr = printed, printed
 	cmd.WaitDelay = 5 * time.Second                       // its child processes may keep its output open
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that its child processes can be killed too
@@ -315,26 +316,6 @@ func startBrowser(t *testing.T, chromium, url string) (output func() string) {
 		_ = cmd.Wait() // reports only that it was killed
 	})
 	return printed.String
-}
-
-// A tail is a writer that keeps the last part of the text written to it.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (w *tail) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.text = append(w.text, p...)
-	w.text = w.text[max(0, len(w.text)-4096):]
-	return len(p), nil
-}
-
-func (w *tail) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return string(w.text)
 }
 
 // listen listens on a free port of the loopback interface.

@@ -4,13 +4,11 @@ package clients_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -200,30 +198,12 @@ func TestGoReadsTheSameBodies(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	for _, q := range questions() {
 		for _, accept := range []string{"", "gzip"} {
-			r, err := http.NewRequest("GET", s.url+q.path(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			var fields []string
 			if accept != "" {
-				r.Header.Set("Accept-Encoding", accept)
+				fields = []string{"Accept-Encoding: " + accept}
 			}
-			resp, err := client.Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var body io.Reader = resp.Body
-			coding := resp.Header.Get("Content-Encoding")
-			if coding == "gzip" {
-				if body, err = gzip.NewReader(resp.Body); err != nil {
-					t.Fatal(err)
-				}
-			}
-			plain, err := io.ReadAll(body)
-			if err != nil {
-				t.Error(err)
-			}
-			resp.Body.Close()
-			q.check(t, answer{resp.StatusCode, coding, digest(plain)}, accept != "")
+			res := testkit.Get(t, client, s.url+q.path(), fields...)
+			q.check(t, answer{res.StatusCode, res.Header.Get("Content-Encoding"), digest([]byte(res.Plain(t)))}, accept != "")
 		}
 	}
 }

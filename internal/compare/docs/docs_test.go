@@ -70,26 +70,16 @@ func converse(t *testing.T, address string, requests ...request) {
 			t.Fatal(err)
 		}
 	}
-	client := &http.Client{Timeout: testkit.Patience}
 	for _, r := range requests {
 		method, path, _ := strings.Cut(r.line, " ")
-		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+path, strings.NewReader(r.body))
-		if err != nil {
-			t.Fatal(err)
+		fields := []string{"Content-Type: application/json"}
+		if r.header != "" {
+			fields = append(fields, r.header)
 		}
-		req.Header.Set("Content-Type", "application/json")
-		if name, value, ok := strings.Cut(r.header, ": "); ok {
-			req.Header.Set(name, value)
-		}
-		res, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(res.Body)
-		res.Body.Close()
-		got := strings.TrimSpace(string(body))
-		if err != nil || res.StatusCode != r.status || got != r.want && r.want != "..." {
-			t.Errorf("%s: got %d %s, %v, want %d %s", r.line, res.StatusCode, got, err, r.status, r.want)
+		res := testkit.Do(t, http.DefaultClient, testkit.NewRequest(method, "http://"+address+path, r.body, fields...))
+		got := strings.TrimSpace(res.Body)
+		if res.StatusCode != r.status || got != r.want && r.want != "..." {
+			t.Errorf("%s: got %d %s, want %d %s", r.line, res.StatusCode, got, r.status, r.want)
 		}
 	}
 }

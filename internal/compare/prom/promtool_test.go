@@ -18,13 +18,13 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/compare/tools"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // page returns the metrics page as a client receives it.
 func page(metrics []http.PrometheusMetric) []byte {
-	rec := httptest.NewRecorder()
-	http.PrometheusHandler(func() []http.PrometheusMetric { return metrics })(rec, httptest.NewRequest("GET", "/metrics", nil))
-	return rec.Body.Bytes()
+	handler := http.PrometheusHandler(func() []http.PrometheusMetric { return metrics })
+	return []byte(testkit.Record(handler, testkit.NewRequest("GET", "/metrics", "")).Body)
 }
 
 // checkMetrics runs promtool check metrics on a page and returns its output and

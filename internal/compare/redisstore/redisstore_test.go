@@ -114,20 +114,13 @@ func instance(t *testing.T, config http.RateLimitConfig) *testkit.Server {
 	return srv
 }
 
-// get sends a request to an instance and returns the response's status and
-// header.
-func get(srv *testkit.Server, key string) (int, http.Header, error) {
-	res, err := srv.Client().Get(srv.URL + "/?key=" + key)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer res.Body.Close()
-	_, err = io.Copy(io.Discard, res.Body)
-	return res.StatusCode, res.Header, err
+// get sends a request with a key to an instance.
+func get(srv *testkit.Server, key string) (*testkit.Response, error) {
+	return testkit.Send(srv.Client(), testkit.NewRequest("GET", srv.URL+"/?key="+key, ""))
 }
 
-// burst sends n concurrent requests, distributed over the instances, and
-// returns the number of responses by status. Errors count as status 0.
+// burst sends n concurrent requests, distributed over the instances, and returns
+// the number of responses by status.
 func burst(t *testing.T, n int, key string, instances ...*testkit.Server) map[int]int {
 	t.Helper()
 	var mu sync.Mutex
@@ -135,12 +128,13 @@ func burst(t *testing.T, n int, key string, instances ...*testkit.Server) map[in
 	statuses := map[int]int{}
 	for i := range n {
 		wg.Go(func() {
-			status, _, err := get(instances[i%len(instances)], key)
+			res, err := get(instances[i%len(instances)], key)
 			if err != nil {
 				t.Error(err)
+				return
 			}
 			mu.Lock()
-			statuses[status]++
+			statuses[res.StatusCode]++
 			mu.Unlock()
 		})
 	}
@@ -173,10 +167,10 @@ func TestTwoInstancesShareOneLimitExactly(t *testing.T) {
 			t.Errorf("statuses %v, want 40 times 200 and 160 times 429", got)
 		}
 	}
-	status, header, err := get(b, "key0")
-	retry, _ := strconv.Atoi(header.Get("Retry-After"))
-	if err != nil || status != 429 || retry < 3000 || retry > 3600 || header.Get("X-RateLimit-Remaining") != "0" {
-		t.Errorf("%v, status %d, header %v; want 429 for an hour", err, status, header)
+	res := b.Get(t, "/?key=key0")
+	retry, _ := strconv.Atoi(res.Header.Get("Retry-After"))
+	if res.StatusCode != 429 || retry < 3000 || retry > 3600 || res.Header.Get("X-RateLimit-Remaining") != "0" {
+		t.Errorf("got %v, want 429 for an hour", res)
 	}
 }
 
@@ -185,8 +179,8 @@ func TestPrefixesKeepLimitsApart(t *testing.T) {
 	a := instance(t, http.RateLimitConfig{Limit: 1, Store: redis.store("a:"), StoreTimeout: testkit.Patience})
 	b := instance(t, http.RateLimitConfig{Limit: 1, Store: redis.store("b:"), StoreTimeout: testkit.Patience})
 	for i, want := range []int{200, 200, 429, 429} {
-		if status, _, err := get([]*testkit.Server{a, b}[i%2], "k"); status != want {
-			t.Errorf("request %d: status %d (%v), want %d", i, status, err, want)
+		if got := []*testkit.Server{a, b}[i%2].Get(t, "/?key=k").StatusCode; got != want {
+			t.Errorf("request %d: status %d, want %d", i, got, want)
 		}
 	}
 }
@@ -196,21 +190,18 @@ func TestWaitingRetryAfterSucceeds(t *testing.T) {
 	srv := instance(t, http.RateLimitConfig{Limit: 1, Window: 300 * time.Millisecond, Store: redis.store("a:"), StoreTimeout: testkit.Patience})
 	waited := 0
 	for waited < 1 {
-		status, header, err := get(srv, "k")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if status == 200 {
+		res := srv.Get(t, "/?key=k")
+		if res.StatusCode == 200 {
 			continue
 		}
-		seconds, _ := strconv.Atoi(header.Get("Retry-After"))
+		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
 		if seconds != 1 {
-			t.Fatalf("Retry-After %q, want 1", header.Get("Retry-After"))
+			t.Fatalf("Retry-After %q, want 1", res.Header.Get("Retry-After"))
 		}
 		// Waiting is necessary, because Retry-After is tested.
 		time.Sleep(time.Duration(seconds) * time.Second)
-		if status, _, _ = get(srv, "k"); status != 200 {
-			t.Errorf("status %d after the wait", status)
+		if got := srv.Get(t, "/?key=k").StatusCode; got != 200 {
+			t.Errorf("status %d after the wait", got)
 		}
 		waited++
 	}
@@ -220,9 +211,9 @@ func TestWaitingRetryAfterSucceeds(t *testing.T) {
 // while Redis is killed and restarted.
 func TestRedisKilledAndRestartedLosesNoRequest(t *testing.T) {
 	redis := startRedis(t)
-	var failures failureLog
+	var log testkit.Log
 	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&failures, nil)))
+	slog.SetDefault(log.Text())
 	t.Cleanup(func() { slog.SetDefault(before) })
 	var longest atomic.Int64
 	config := func() http.RateLimitConfig {
@@ -248,10 +239,10 @@ func TestRedisKilledAndRestartedLosesNoRequest(t *testing.T) {
 					return
 				default:
 				}
-				status, _, err := get(instances[(i+n)%2], "during")
-				if err != nil || status != 200 && status != 429 {
+				res, err := get(instances[(i+n)%2], "during")
+				if err != nil || res.StatusCode != 200 && res.StatusCode != 429 {
 					lost.Add(1)
-					t.Errorf("status %d, %v", status, err)
+					t.Errorf("got %v, %v", res, err)
 				}
 				answered.Add(1)
 			}
@@ -270,11 +261,7 @@ func TestRedisKilledAndRestartedLosesNoRequest(t *testing.T) {
 	// After failures, a client tries to connect only once per second.
 	for i := range instances {
 		for counted := false; !counted; {
-			_, header, err := get(instances[i], "probe")
-			if err != nil {
-				t.Fatal(err)
-			}
-			counted = header.Get("X-RateLimit-Limit") != ""
+			counted = instances[i].Get(t, "/?key=probe").Header.Get("X-RateLimit-Limit") != ""
 		}
 	}
 	until(200)
@@ -285,7 +272,7 @@ func TestRedisKilledAndRestartedLosesNoRequest(t *testing.T) {
 	if away[200] != 30 {
 		t.Errorf("while Redis was away: %v, want all to pass", away)
 	}
-	if n := failures.count.Load(); n < 30 {
+	if n := strings.Count(log.String(), "rate limit store failed"); n < 30 {
 		t.Errorf("%d failures logged, want one for each request meanwhile", n)
 	}
 
@@ -350,14 +337,4 @@ func (s timed) Increment(ctx context.Context, key string, window time.Duration) 
 		}
 	}()
 	return s.RateLimitStore.Increment(ctx, key, window)
-}
-
-// A failureLog counts the log lines about failed increments.
-type failureLog struct{ count atomic.Int64 }
-
-func (l *failureLog) Write(p []byte) (int, error) {
-	if strings.Contains(string(p), "rate limit store failed") {
-		l.count.Add(1)
-	}
-	return len(p), nil
 }

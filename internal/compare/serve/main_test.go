@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
 	"io"
-	nethttp "net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http/internal/compare/stacks"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 func TestEveryContestantIsFound(t *testing.T) {
@@ -40,41 +38,14 @@ func TestCompressedAnswerIsTheSame(t *testing.T) {
 	compressed := httptest.NewServer(compress(stacks.Bare(stacks.NewItem(10 << 10))))
 	defer compressed.Close()
 
-	want, header := get(t, plain.URL+path, "gzip")
-	if coding := header.Get("Content-Encoding"); coding != "" {
-		t.Errorf("the bare answer has the coding %q", coding)
-	}
+	want := testkit.Get(t, plain.Client(), plain.URL+path, "Accept-Encoding: gzip")
+	want.WantHeader(t, "Content-Encoding", "")
 	for range 3 { // reuses the compressor
-		body, header := get(t, compressed.URL+path, "gzip")
-		zr, err := gzip.NewReader(bytes.NewReader(body))
-		if err != nil || header.Get("Content-Encoding") != "gzip" {
-			t.Fatalf("header %v, %v", header, err)
-		}
-		if got, err := io.ReadAll(zr); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%d bytes, %v, want %d", len(got), err, len(want))
+		res := testkit.Get(t, compressed.Client(), compressed.URL+path, "Accept-Encoding: gzip")
+		res.WantHeader(t, "Content-Encoding", "gzip")
+		if got := res.Plain(t); got != want.Body {
+			t.Errorf("%d bytes, want %d", len(got), len(want.Body))
 		}
 	}
-	if got, _ := get(t, compressed.URL+path, "identity"); !bytes.Equal(got, want) {
-		t.Errorf("%d bytes without gzip, want %d", len(got), len(want))
-	}
-}
-
-// get returns a response's body as sent, and its header.
-func get(t *testing.T, url, encoding string) ([]byte, nethttp.Header) {
-	t.Helper()
-	request, err := nethttp.NewRequestWithContext(t.Context(), nethttp.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Accept-Encoding", encoding)
-	response, err := nethttp.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body, response.Header
+	testkit.Get(t, compressed.Client(), compressed.URL+path, "Accept-Encoding: identity").Want(t, 200, want.Body)
 }

@@ -29,6 +29,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/compare/websocket/echo"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
@@ -381,12 +382,8 @@ func startHub(t *testing.T, name string, environment ...string) (addr string) {
 // ask requests a path of a hub and decodes the JSON response.
 func ask[T any](t *testing.T, addr, what string) (v T) {
 	t.Helper()
-	resp, err := nethttp.Get("http://" + addr + "/" + what)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(&v); err != nil {
+	res := testkit.Get(t, nethttp.DefaultClient, "http://"+addr+"/"+what)
+	if err := json.Unmarshal([]byte(res.Body), &v); err != nil {
 		t.Fatal(err)
 	}
 	return v

@@ -8,10 +8,10 @@ import (
 	"net"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // says returns a handler that responds with name and the values of the given
@@ -84,9 +84,8 @@ func (m *memory) Find(ctx context.Context, id int64) (User, error) {
 
 // A console replaces package fmt or log, and records the output.
 type console struct {
-	t    *testing.T
-	mu   sync.Mutex
-	text strings.Builder
+	t *testing.T
+	testkit.Log
 }
 
 // Println records a line.
@@ -96,29 +95,12 @@ func (c *console) Println(a ...any) { c.Printf("%s", fmt.Sprintln(a...)) }
 func (c *console) Print(a ...any) { c.Println(a...) }
 
 // Printf records text.
-func (c *console) Printf(format string, a ...any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	fmt.Fprintf(&c.text, format, a...)
-}
-
-// Write records text.
-func (c *console) Write(p []byte) (int, error) {
-	c.Printf("%s", p)
-	return len(p), nil
-}
+func (c *console) Printf(format string, a ...any) { fmt.Fprintf(c, format, a...) }
 
 // Fatal fails the test and ends the goroutine.
 func (c *console) Fatal(a ...any) {
 	c.t.Error(a...)
 	runtime.Goexit()
-}
-
-// String returns the output.
-func (c *console) String() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.text.String()
 }
 
 // logger returns a logger that writes to the console, without attributes that

@@ -6,12 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stanza-go/framework/pkg/http" //snippet:begin README.md
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
-
-//snippet:begin README.md
-
-import "github.com/stanza-go/framework/pkg/http"
 
 //snippet:end
 
