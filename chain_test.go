@@ -284,28 +284,30 @@ func TestChainInsideAChainWithAnotherRequest(t *testing.T) {
 			http.LoggerFromContext(r.Context()).Info("inside")
 			io.WriteString(w, "inner")
 		}))
-	for name, request := range map[string]func(*nethttp.Request) *nethttp.Request{
-		"made anew": func(*nethttp.Request) *nethttp.Request {
-			return httptest.NewRequest("POST", "/", strings.NewReader("x"))
-		},
-		"no context":  func(r *nethttp.Request) *nethttp.Request { return r.WithContext(context.Background()) },
-		"its context": func(r *nethttp.Request) *nethttp.Request { return r.Clone(r.Context()) },
+	for _, tt := range []struct {
+		name    string
+		request func(*nethttp.Request) *nethttp.Request
+		sameID  bool
+	}{
+		{"new request", func(*nethttp.Request) *nethttp.Request { return testkit.NewRequest("POST", "/", "x") }, false},
+		{"another context", func(r *nethttp.Request) *nethttp.Request { return r.WithContext(context.Background()) }, false},
+		{"the same context", func(r *nethttp.Request) *nethttp.Request { return r.Clone(r.Context()) }, true},
 	} {
 		outerID := ""
 		outer := http.Chain(http.RequestID(http.RequestIDConfig{}), http.RequestLogger(logger), http.Compress(http.CompressConfig{}),
 			http.Recovery(nil))(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
-			inner.ServeHTTP(w, request(r))
+			inner.ServeHTTP(w, tt.request(r))
 			outerID = http.GetRequestID(r)
 		}))
 		rec := testkit.Record(outer, testkit.NewRequest("GET", "/", ""))
 		if rec.StatusCode != 200 || rec.Body != "inner" {
-			t.Errorf("%s: got %d %q", name, rec.StatusCode, rec.Body)
+			t.Errorf("%s: got %v", tt.name, rec)
 		}
-		if same := outerID == innerID; outerID == "" || innerID == "" || same != (name == "its context") {
-			t.Errorf("%s: the ids are %q outside and %q inside", name, outerID, innerID)
+		if same := outerID == innerID; outerID == "" || innerID == "" || same != tt.sameID {
+			t.Errorf("%s: the ids are %q outside and %q inside", tt.name, outerID, innerID)
 		}
 		if got := out.String(); strings.Count(got, innerID) < 2 || strings.Count(got, outerID) < 1 {
-			t.Errorf("%s: the ids %q outside and %q inside are not in\n%s", name, outerID, innerID, got)
+			t.Errorf("%s: the ids %q outside and %q inside are not in\n%s", tt.name, outerID, innerID, got)
 		}
 	}
 }

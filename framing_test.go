@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -295,13 +294,7 @@ type framingChain struct {
 }
 
 func newFramingChain(c *choices) *framingChain {
-	w := &watch{metrics: http.NewMetrics()}
-	links := everything(w)
-	for i, l := range links {
-		if l.name == "RequestLogger" {
-			links[i].wrap = http.RequestLogger(slog.New(slog.DiscardHandler))
-		}
-	}
+	links := everything(&watch{metrics: http.NewMetrics(), quiet: true})
 	chain := &framingChain{}
 	for len(links) > 0 {
 		i := c.n(len(links))

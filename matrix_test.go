@@ -56,8 +56,8 @@ func matrixChains() []matrixChain {
 			staged(testStage{limit: 1 << 20}), observing)},
 
 		{name: "RequestID", wrap: http.RequestID(http.RequestIDConfig{}), settle: withoutRequestID},
-		watched("Metrics", func(w *watch) []link { return []link{{"Metrics", w.metrics.Middleware()}} }, true, nil),
-		watched("RequestLogger", func(w *watch) []link { return []link{{"RequestLogger", http.RequestLogger(w.logger())}} }, true, nil),
+		watched("Metrics", func(w *watch) []link { return []link{w.metricsLink()} }, true, nil),
+		watched("RequestLogger", func(w *watch) []link { return []link{w.loggerLink()} }, true, nil),
 		{name: "Compress", wrap: http.Compress(http.CompressConfig{}), settle: decompressed},
 		{name: "ETag", wrap: http.ETag(http.ETagConfig{}), settle: withoutETag},
 		{name: "SecureHeaders", wrap: http.SecureHeaders(http.SecureHeadersConfig{}), settle: withoutSecureHeaders},
@@ -85,29 +85,35 @@ func matrixChains() []matrixChain {
 
 // A link is one middleware of a chain.
 type link struct {
-	name string
-	wrap func(nethttp.Handler) nethttp.Handler
+	name  string
+	wrap  func(nethttp.Handler) nethttp.Handler
+	check func(t *testing.T, c matrixCase, got *outcome, exact bool) // of what it counted or logged, if not nil
 }
 
 // documented is the chain of the documentation, in its order.
 func documented(w *watch) []link {
 	return []link{
-		{"RequestID", http.RequestID(http.RequestIDConfig{})},
-		{"Metrics", w.metrics.Middleware()},
-		{"RequestLogger", http.RequestLogger(w.logger())},
-		{"Compress", http.Compress(http.CompressConfig{})},
-		{"ETag", http.ETag(http.ETagConfig{})},
-		{"SecureHeaders", http.SecureHeaders(http.SecureHeadersConfig{})},
-		{"MaxBody", http.MaxBody(1 << 20)},
-		{"CORS", http.CORS(http.CORSConfig{AllowOrigins: []string{matrixOrigin}})},
-		{"Recovery", http.Recovery(nil)},
+		{name: "RequestID", wrap: http.RequestID(http.RequestIDConfig{})},
+		w.metricsLink(),
+		w.loggerLink(),
+		{name: "Compress", wrap: http.Compress(http.CompressConfig{})},
+		{name: "ETag", wrap: http.ETag(http.ETagConfig{})},
+		{name: "SecureHeaders", wrap: http.SecureHeaders(http.SecureHeadersConfig{})},
+		{name: "MaxBody", wrap: http.MaxBody(1 << 20)},
+		{name: "CORS", wrap: http.CORS(http.CORSConfig{AllowOrigins: []string{matrixOrigin}})},
+		{name: "Recovery", wrap: http.Recovery(nil)},
 	}
 }
 
 // documentedChain is the documented chain in one piece.
 func documentedChain() func(nethttp.Handler) nethttp.Handler {
+	return wrapped(documented(&watch{metrics: http.NewMetrics()}))
+}
+
+// wrapped composes links, the first outermost.
+func wrapped(links []link) func(nethttp.Handler) nethttp.Handler {
 	var wraps []func(nethttp.Handler) nethttp.Handler
-	for _, l := range documented(&watch{metrics: http.NewMetrics()}) {
+	for _, l := range links {
 		wraps = append(wraps, l.wrap)
 	}
 	return stack(wraps...)
@@ -115,8 +121,8 @@ func documentedChain() func(nethttp.Handler) nethttp.Handler {
 
 // everything is the documented chain with the rest of the middleware.
 func everything(w *watch) []link {
-	return slices.Concat([]link{{"TrustedProxies", http.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))}},
-		documented(w), []link{{"RateLimit", rateLimit()}})
+	return slices.Concat([]link{{name: "TrustedProxies", wrap: http.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))}},
+		documented(w), []link{{name: "RateLimit", wrap: rateLimit()}})
 }
 
 // shuffled is all middleware in some order, the same for the same seed. Not
@@ -136,32 +142,37 @@ func shuffled(seed uint64) matrixChain {
 type watch struct {
 	metrics *http.Metrics
 	log     testkit.Log
+	quiet   bool // nothing is logged
 }
 
-func (w *watch) logger() *slog.Logger { return w.log.Text() }
+func (w *watch) metricsLink() link {
+	return link{"Metrics", w.metrics.Middleware(), w.checkMetrics}
+}
+
+func (w *watch) loggerLink() link {
+	logger := w.log.Text()
+	if w.quiet {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return link{"RequestLogger", http.RequestLogger(logger), w.checkLog}
+}
 
 // watched is a column whose metrics and log are checked, where it has them;
 // exactly, if they are outside of all that changes the response.
 func watched(name string, links func(*watch) []link, exact bool, settle func(*testing.T, matrixCase, *outcome, *outcome)) matrixChain {
-	var w *watch
-	var names []string
+	var chain []link
 	return matrixChain{
 		name: name,
 		wrap: func(h nethttp.Handler) nethttp.Handler {
-			w, names = &watch{metrics: http.NewMetrics()}, nil
-			var wraps []func(nethttp.Handler) nethttp.Handler
-			for _, l := range links(w) {
-				wraps, names = append(wraps, l.wrap), append(names, l.name)
-			}
-			return stack(wraps...)(h)
+			chain = links(&watch{metrics: http.NewMetrics()})
+			return wrapped(chain)(h)
 		},
 		settle: func(t *testing.T, c matrixCase, want, got *outcome) {
-			t.Logf("chain: %s", strings.Join(names, ", "))
-			if slices.Contains(names, "Metrics") {
-				w.checkMetrics(t, c, got, exact)
-			}
-			if slices.Contains(names, "RequestLogger") {
-				w.checkLog(t, c, got, exact)
+			for _, l := range chain {
+				t.Logf("through %s", l.name)
+				if l.check != nil {
+					l.check(t, c, got, exact)
+				}
 			}
 			if settle != nil {
 				settle(t, c, want, got)

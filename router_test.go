@@ -238,37 +238,41 @@ func TestMiddlewareThatReturnsNilIsNamedAtEachRequest(t *testing.T) {
 	t.Parallel()
 	nothing := func(http.Handler) http.Handler { return nil }
 	nilFunc := func(http.Handler) http.Handler { return http.HandlerFunc(nil) }
-	for name, use := range map[string]func(router *http.Router, group *http.Group) (line string){
-		"router": func(router *http.Router, _ *http.Group) string {
+	for _, tt := range []struct {
+		name string
+		use  func(router *http.Router, group *http.Group) (line string)
+		late bool // a handler that is added to the group later panics too
+	}{
+		{"router", func(router *http.Router, _ *http.Group) string {
 			router.Use(trace("fine"))
 			line := nextLine()
 			router.Use(nothing)
 			return line
-		},
-		"group": func(_ *http.Router, group *http.Group) string {
+		}, false},
+		{"group", func(_ *http.Router, group *http.Group) string {
 			line := nextLine()
 			group.Use(nilFunc)
 			return line
-		},
-		"chain": func(router *http.Router, _ *http.Group) string {
+		}, true},
+		{"chain", func(router *http.Router, _ *http.Group) string {
 			line := nextLine()
 			chain := http.Chain(trace("fine"), nothing)
 			router.Use(chain)
 			return line
-		},
+		}, false},
 	} {
 		router := http.NewRouter()
 		group := router.Group("/g")
 		group.HandleFunc("GET /", reply("g"))
-		want := "http: " + use(router, group) + ": the middleware added here returned a nil handler"
+		want := "http: " + tt.use(router, group) + ": the middleware added here returned a nil handler"
 		for range 2 {
 			if got := panicText(func() { serveOnce(router) }); got != want {
-				t.Errorf("%s: panic %q, want %q", name, got, want)
+				t.Errorf("%s: panic %q, want %q", tt.name, got, want)
 			}
 		}
-		if name == "group" {
+		if tt.late {
 			if got := panicText(func() { group.HandleFunc("GET /late", reply("late")) }); got != want {
-				t.Errorf("late handler: panic %q, want %q", got, want)
+				t.Errorf("%s, late handler: panic %q, want %q", tt.name, got, want)
 			}
 		}
 	}

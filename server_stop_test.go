@@ -87,22 +87,26 @@ func overPlainAndTLS(t *testing.T, test func(t *testing.T, secure bool)) {
 }
 
 // socketHandlers are different uses of a WebSocket.
-var socketHandlers = map[string]func(conn *http.Conn, r *http.Request){
-	"reads": func(conn *http.Conn, r *http.Request) {
+var socketHandlers = map[string]struct {
+	serve func(conn *http.Conn, r *http.Request)
+	pings bool // the peer sends a ping
+	open  bool // the connection is not closed
+}{
+	"reads": {serve: func(conn *http.Conn, r *http.Request) {
 		for {
 			if _, _, err := conn.ReadMessage(); err != nil {
 				return
 			}
 		}
-	},
-	"writes": func(conn *http.Conn, r *http.Request) {
+	}},
+	"writes": {serve: func(conn *http.Conn, r *http.Request) {
 		for {
 			if err := conn.WriteMessage(http.TextMessage, []byte("x")); err != nil {
 				return
 			}
 		}
-	},
-	"reads and writes": func(conn *http.Conn, r *http.Request) {
+	}},
+	"reads and writes": {serve: func(conn *http.Conn, r *http.Request) {
 		left := make(chan struct{})
 		go func() {
 			defer close(left)
@@ -116,21 +120,21 @@ var socketHandlers = map[string]func(conn *http.Conn, r *http.Request){
 				conn.WriteMessage(http.BinaryMessage, make([]byte, 1<<20))
 			}
 		}
-	},
-	"waits for the context": func(conn *http.Conn, r *http.Request) {
+	}},
+	"waits for the context": {serve: func(conn *http.Conn, r *http.Request) {
 		<-r.Context().Done()
-	},
-	"waits for the context in a ping handler": func(conn *http.Conn, r *http.Request) {
+	}},
+	"waits for the context in a ping handler": {serve: func(conn *http.Conn, r *http.Request) {
 		conn.SetPingHandler(func([]byte) error {
 			<-r.Context().Done()
 			return nil
 		})
 		conn.ReadMessage()
-	},
-	"has returned": func(conn *http.Conn, r *http.Request) {},
-	"closes": func(conn *http.Conn, r *http.Request) {
+	}, pings: true},
+	"has returned": {serve: func(conn *http.Conn, r *http.Request) {}, open: true},
+	"closes": {serve: func(conn *http.Conn, r *http.Request) {
 		conn.CloseWithMessage(http.ClosePolicyViolation, "no")
-	},
+	}},
 }
 
 func TestStopDropsWebSocketPeersThatDoNotAnswer(t *testing.T) {
@@ -142,16 +146,16 @@ func TestStopDropsWebSocketPeersThatDoNotAnswer(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			name := r.URL.Query().Get("does")
-			if name != "has returned" {
+			handler := socketHandlers[r.URL.Query().Get("does")]
+			if !handler.open {
 				defer conn.Close()
 			}
-			socketHandlers[name](conn, r)
+			handler.serve(conn, r)
 		})
-		for name := range socketHandlers {
+		for name, handler := range socketHandlers {
 			for range 3 {
 				c := srv.upgrade(t, "/?does="+strings.ReplaceAll(name, " ", "+"))
-				if strings.Contains(name, "ping") {
+				if handler.pings {
 					c.Send("\x89\x80\x00\x00\x00\x00") // an empty ping, masked
 				}
 			}
