@@ -103,40 +103,43 @@ func TestCloseDoesNotWaitAfterAFailedWrite(t *testing.T) {
 // Close returns after its timeout, whatever blocks it.
 func TestCloseTimeout(t *testing.T) {
 	t.Parallel()
-	for name, hold := range map[string]func(c *Conn, peer *rawPeer){
-		"silent peer":              func(c *Conn, peer *rawPeer) { go io.Copy(io.Discard, peer.conn) },
-		"peer that does not read":  func(*Conn, *rawPeer) {},
-		"stuck writer":             func(c *Conn, _ *rawPeer) { go c.WriteMessage(frame.Text, []byte("x")) },
-		"stuck ping":               func(c *Conn, _ *rawPeer) { go c.WriteControl(frame.Ping, nil) },
-		"open writer":              func(c *Conn, _ *rawPeer) { c.NextWriter(frame.Text) },
-		"reader":                   func(c *Conn, peer *rawPeer) { go io.Copy(io.Discard, peer.conn); readUntilError(c) },
-		"reader that sends a pong": func(c *Conn, peer *rawPeer) { readUntilError(c); peer.send(frame.Ping, true, "") },
-		"reader that sends a close frame": func(c *Conn, peer *rawPeer) {
+	for name, tt := range map[string]struct {
+		hold    func(c *Conn, peer *rawPeer)
+		control bool // CloseTimeout limits the time for sending a control frame
+	}{
+		"silent peer":              {hold: func(c *Conn, peer *rawPeer) { go io.Copy(io.Discard, peer.conn) }},
+		"peer that does not read":  {hold: func(*Conn, *rawPeer) {}},
+		"stuck writer":             {hold: func(c *Conn, _ *rawPeer) { go c.WriteMessage(frame.Text, []byte("x")) }},
+		"stuck ping":               {hold: func(c *Conn, _ *rawPeer) { go c.WriteControl(frame.Ping, nil) }},
+		"open writer":              {hold: func(c *Conn, _ *rawPeer) { c.NextWriter(frame.Text) }},
+		"reader":                   {hold: func(c *Conn, peer *rawPeer) { go io.Copy(io.Discard, peer.conn); readUntilError(c) }},
+		"reader that sends a pong": {hold: func(c *Conn, peer *rawPeer) { readUntilError(c); peer.send(frame.Ping, true, "") }, control: true},
+		"reader that sends a close frame": {hold: func(c *Conn, peer *rawPeer) {
 			readUntilError(c)
 			peer.conn.Write([]byte{0xFF, 0xFF})
-		},
-		"handler that does not return": func(c *Conn, peer *rawPeer) {
+		}, control: true},
+		"handler that does not return": {hold: func(c *Conn, peer *rawPeer) {
 			c.SetPingHandler(func([]byte) error { <-c.closing.done; return nil })
 			readUntilError(c)
 			peer.send(frame.Ping, true, "")
 			go io.Copy(io.Discard, peer.conn)
-		},
-		"connection that ignores deadlines": func(c *Conn, _ *rawPeer) {
+		}},
+		"connection that ignores deadlines": {hold: func(c *Conn, _ *rawPeer) {
 			c.conn = deaf{c.conn}
 			c.deadlines.conn = c.conn
-		},
+		}},
 	} {
 		for _, timeout := range []time.Duration{time.Millisecond, 2 * time.Second, time.Minute} {
 			t.Run(fmt.Sprint(name, " for ", timeout), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					c, peer := pipe(t)
-					hold(c, peer)
+					tt.hold(c, peer)
 					synctest.Wait()
 					c.SetCloseTimeout(timeout)
 					want := timeout
-					if name == "reader that sends a pong" || name == "reader that sends a close frame" {
-						want = min(want, CloseTimeout) // the limit for sending the frame
+					if tt.control {
+						want = min(want, CloseTimeout)
 					}
 					var second sync.WaitGroup
 					second.Go(func() { c.closeNormally() })
@@ -182,14 +185,17 @@ func TestALaterCloseMayHaveLessTime(t *testing.T) {
 func TestCloseOfAPeerThatSendsForEver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		for name, next := range map[string]func(peer *rawPeer, i int) []byte{
-			"messages":    func(peer *rawPeer, i int) []byte { return peer.frame(frame.Text, true, "x") },
-			"fragments":   func(peer *rawPeer, i int) []byte { return peer.frame(frame.Opcode(min(i, 1)^1), false, "x") },
-			"pings":       func(peer *rawPeer, i int) []byte { return peer.frame(frame.Ping, true, "x") },
-			"one message": func(peer *rawPeer, i int) []byte { return endless(peer, i) },
-			"after its close frame": func(peer *rawPeer, i int) []byte {
+		for name, tt := range map[string]struct {
+			next   func(peer *rawPeer, i int) []byte
+			closes bool // the peer sends a close frame
+		}{
+			"messages":    {next: func(peer *rawPeer, i int) []byte { return peer.frame(frame.Text, true, "x") }},
+			"fragments":   {next: func(peer *rawPeer, i int) []byte { return peer.frame(frame.Opcode(min(i, 1)^1), false, "x") }},
+			"pings":       {next: func(peer *rawPeer, i int) []byte { return peer.frame(frame.Ping, true, "x") }},
+			"one message": {next: endless},
+			"after its close frame": {closes: true, next: func(peer *rawPeer, i int) []byte {
 				return append(peer.frame(frame.Close, true, ""), make([]byte, 1000)...)
-			},
+			}},
 		} {
 			for _, reads := range []bool{false, true} {
 				c, peer := pipe(t)
@@ -200,14 +206,14 @@ func TestCloseOfAPeerThatSendsForEver(t *testing.T) {
 				var sender sync.WaitGroup
 				sender.Go(func() {
 					for i := 0; !c.closing.reached(phaseClosed); i++ {
-						peer.conn.Write(next(peer, i))
+						peer.conn.Write(tt.next(peer, i))
 						time.Sleep(100 * time.Millisecond)
 					}
 				})
 				synctest.Wait()
 				start := time.Now()
 				err := c.closeNormally()
-				if took := time.Since(start); took > CloseTimeout || (err == nil) != (name == "after its close frame") {
+				if took := time.Since(start); took > CloseTimeout || (err == nil) != tt.closes {
 					t.Errorf("%s, with a reader: %v: Close took %v: %v", name, reads, took, err)
 				}
 				sender.Wait()
@@ -381,30 +387,33 @@ func tlsPair(t *testing.T, isClient bool) (*Conn, *tls.Conn) {
 // Closing a TLS connection sends an alert, which could take another 5 seconds.
 func TestCloseOverTLSIsBounded(t *testing.T) {
 	t.Parallel()
-	for name, begin := range map[string]func(c *Conn, peer *tls.Conn){
-		"peer does not read":    func(*Conn, *tls.Conn) {},
-		"peer does not answer":  func(c *Conn, peer *tls.Conn) { go io.Copy(io.Discard, peer) },
-		"peer reads one frame":  func(c *Conn, peer *tls.Conn) { go peer.Read(make([]byte, 100)) },
-		"a writer is stuck":     func(c *Conn, _ *tls.Conn) { go c.WriteMessage(frame.Text, []byte("x")) },
-		"a reader sends a pong": func(c *Conn, peer *tls.Conn) { readUntilError(c); peer.Write(pingTo(c)) },
-		"peer answers and does not read the end": func(c *Conn, peer *tls.Conn) {
+	for name, tt := range map[string]struct {
+		begin   func(c *Conn, peer *tls.Conn)
+		answers bool // the peer answers the close frame
+	}{
+		"peer does not read":    {begin: func(*Conn, *tls.Conn) {}},
+		"peer does not answer":  {begin: func(c *Conn, peer *tls.Conn) { go io.Copy(io.Discard, peer) }},
+		"peer reads one frame":  {begin: func(c *Conn, peer *tls.Conn) { go peer.Read(make([]byte, 100)) }},
+		"a writer is stuck":     {begin: func(c *Conn, _ *tls.Conn) { go c.WriteMessage(frame.Text, []byte("x")) }},
+		"a reader sends a pong": {begin: func(c *Conn, peer *tls.Conn) { readUntilError(c); peer.Write(pingTo(c)) }},
+		"peer answers and does not read the end": {answers: true, begin: func(c *Conn, peer *tls.Conn) {
 			go func() {
 				peer.Read(make([]byte, 100))
 				peer.Write(closeTo(c))
 			}()
-		},
+		}},
 	} {
 		for _, isClient := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, ", client: ", isClient), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					c, peer := tlsPair(t, isClient)
-					begin(c, peer)
+					tt.begin(c, peer)
 					synctest.Wait()
 					start := time.Now()
 					err := c.closeNormally()
 					took := time.Since(start)
-					if name == "peer answers and does not read the end" {
+					if tt.answers {
 						if err != nil || took > CloseTimeout {
 							t.Errorf("Close took %v: %v", took, err)
 						}
@@ -662,6 +671,22 @@ func TestWriterUsedLate(t *testing.T) {
 	}
 }
 
+// framings are ways to send a message in more than one frame. message returns
+// the first frame and the rest.
+var framings = map[string]struct {
+	configure func(*Config)
+	message   func(peer *rawPeer) (first, rest []byte)
+}{
+	"plain": {func(*Config) {}, func(peer *rawPeer) (first, rest []byte) {
+		return peer.frame(frame.Text, false, "begin "), peer.frame(frame.Continuation, true, "end")
+	}},
+	"compressed": {compressing, func(peer *rawPeer) (first, rest []byte) {
+		stream := compressedFrames(peer, 10, "a message in pieces")
+		const length = 6 + 10 // of the first frame
+		return stream[:length:length], stream[length:]
+	}},
+}
+
 // The error of a handler ends reading anywhere in the stream, even if it is io.EOF,
 // which also marks the end of a message. Close continues to read the stream.
 func TestErrorsOfHandlers(t *testing.T) {
@@ -669,25 +694,18 @@ func TestErrorsOfHandlers(t *testing.T) {
 	broken := errors.New("broken")
 	for _, how := range readings {
 		for _, want := range []error{broken, io.EOF, os.ErrDeadlineExceeded} {
-			for name, change := range map[string]func(*Config){"plain": func(*Config) {}, "compressed": compressing} {
+			for name, frames := range framings {
 				t.Run(fmt.Sprintf("%s, %s, %v", how.name, name, want), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
-						c, peer := pipe(t, change)
+						c, peer := pipe(t, frames.configure)
 						c.SetPingHandler(func([]byte) error { return want })
 						go func() {
-							stream := compressedFrames(peer, 10, "a message in pieces")
-							if name == "plain" {
-								stream = append(peer.frame(frame.Text, false, "begin "), peer.frame(frame.Continuation, true, "end")...)
-							}
-							first := 6 + 10 // size of a whole frame
-							if name == "plain" {
-								first = 6 + len("begin ")
-							}
-							peer.conn.Write(stream[:first])
+							first, rest := frames.message(peer)
+							peer.conn.Write(first)
 							peer.send(frame.Ping, true, "")
 							peer.want(frame.Close, true, closePayload(1000, ""))
-							peer.conn.Write(stream[first:])
+							peer.conn.Write(rest)
 							time.Sleep(time.Second)
 							peer.send(frame.Close, true, "")
 						}()
@@ -715,20 +733,17 @@ func TestErrorsOfHandlers(t *testing.T) {
 func TestErrorsOfHandlersThatClose(t *testing.T) {
 	t.Parallel()
 	for _, how := range readings {
-		for name, change := range map[string]func(*Config){"plain": func(*Config) {}, "compressed": compressing} {
+		for name, frames := range framings {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := pipe(t, change)
+				c, peer := pipe(t, frames.configure)
 				var want error
 				c.SetPingHandler(func([]byte) error {
 					want = c.closeNormally() // times out: the peer does not answer
 					return want
 				})
 				go func() {
-					b := peer.frame(frame.Text, false, "begin")
-					if name == "compressed" {
-						b = compressedFrames(peer, 10, "a message in pieces")[:6+10]
-					}
-					peer.conn.Write(append(b, peer.frame(frame.Ping, true, "")...))
+					first, _ := frames.message(peer)
+					peer.conn.Write(append(first, peer.frame(frame.Ping, true, "")...))
 					io.Copy(io.Discard, peer.conn)
 				}()
 				next := how.next(c)
