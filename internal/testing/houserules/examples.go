@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// WithoutExample returns a finding for every exported function, type and
-// method of the package that no example with checked output belongs to, apart
-// from what the files named in except declare. An example belongs to what it
-// is named after: ExampleRouter_Use, or ExampleRouter_Use_late, to the method
-// Use of Router. Output that is expected to be empty checks nothing.
+// WithoutExample returns a finding for every exported function, type and method
+// without an example with checked output, except for declarations in the files
+// named in except. For example, ExampleRouter_Use and ExampleRouter_Use_late are
+// examples of the method Use of Router. An example with empty output does not
+// count.
 func (p *Package) WithoutExample(except ...string) []Finding {
 	checked := make(map[string]bool)
 	for _, example := range doc.Examples(p.Tests...) {
@@ -22,7 +22,7 @@ func (p *Package) WithoutExample(except ...string) []Finding {
 	}
 	var findings []Finding
 	want := func(obj types.Object, kind, name string) {
-		if p.exportedIn(obj, except) && !checked[strings.ReplaceAll(name, ".", "_")] {
+		if p.exportedOutside(obj, except) && !checked[strings.ReplaceAll(name, ".", "_")] {
 			findings = append(findings, Finding{p.Fset.Position(obj.Pos()), "example",
 				kind + " " + name + " has no example with checked output"})
 		}
@@ -46,8 +46,8 @@ func (p *Package) WithoutExample(except ...string) []Finding {
 	return findings
 }
 
-// subject returns what an example is about, given its name without "Example":
-// what is left without a suffix, which starts with a small letter.
+// subject returns the name of the symbol that an example is about, given its name
+// without "Example". It removes a suffix, which starts with a lowercase letter.
 func subject(name string) string {
 	if i := strings.LastIndexByte(name, '_'); i >= 0 {
 		if first, _ := utf8.DecodeRuneInString(name[i+1:]); unicode.IsLower(first) {

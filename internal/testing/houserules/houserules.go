@@ -1,32 +1,22 @@
-// Package houserules holds this module's source text to the rules that it is
-// written by, as far as a program can tell, and lists what it exports. Only
+// Package houserules checks this module's source against rules that vet,
+// staticcheck, revive and errcheck do not know, and lists its exported API. Only
 // tests import it.
 //
-// The rules, by the names under which findings report them:
+// The rules, by the names in findings:
 //
-//	doc        packages and exported symbols have doc comments, which start
-//	           with the symbol's name; in the root package fields have one too
-//	example    exported functions, types and methods of a package have an
-//	           example with checked output
-//	example    godoc shows every declaration that an example uses
-//	length     functions fit a screen: at most 60 lines
+//	field      exported fields of the root package's types have comments
+//	example    exported functions, types and methods have an example with
+//	           checked output, and godoc shows everything that it uses
 //	init       there are no init functions
-//	state      package variables are not changed once they are initialised
+//	state      package variables do not change after initialization
 //	assertion  only internal/response asserts the type of a ResponseWriter
-//	dropped    an error is dropped with "_ =" and the reason on that line
+//	header     slices that outlive a response are not put into its header
+//	dropped    an assignment to _ has a comment with the reason on its line
 //	sleep      nothing sleeps, except on the fake clock of testing/synctest
-//	banner     comments have no rules drawn around them
+//	banner     comments contain no rules or boxes
 //	import     internal packages do not import the root package
 //
-// All but example and banner can be lifted where keeping them would make the
-// code worse, by a comment that says why:
-//
-//	//house:allow length the loop is unrolled, which pays for itself twice
-//
-// In the doc comment of a declaration it holds for all of it, elsewhere for
-// its own line and the next. One that lifts nothing is a finding itself.
-//
-// Test files are held to sleep and banner only.
+// Only sleep and banner apply to test files.
 package houserules
 
 import (
@@ -38,20 +28,21 @@ import (
 	"strings"
 )
 
-// A Finding is one place that breaks a rule.
+// A Finding is a violation of a rule.
 type Finding struct {
 	Pos     token.Position // where
 	Rule    string         // the rule's name
-	Message string         // what is wrong, and what it is wrong with
+	Message string         // what is wrong
 }
 
-// String returns the finding in the form that editors follow to its place.
+// String returns the finding in the form of a compiler error.
 func (f Finding) String() string {
 	return fmt.Sprintf("%s:%d: %s: %s", f.Pos.Filename, f.Pos.Line, f.Rule, f.Message)
 }
 
-// Check returns what breaks a rule anywhere in the packages, in the order of
-// files and lines. It leaves out examples, which not every package needs.
+// Check returns the violations in the packages, sorted by file and line. It does
+// not check the example rule; see [Package.WithoutExample] and
+// [Package.HiddenFromExamples].
 func Check(packages []*Package) []Finding {
 	var findings []Finding
 	for _, p := range packages {
@@ -66,98 +57,86 @@ func Check(packages []*Package) []Finding {
 // check applies the rules to one package.
 func (p *Package) check() []Finding {
 	c := &checker{Package: p}
-	c.packageComment()
 	for _, file := range p.Files {
-		c.allowed = append(c.allowed, allowances(p.Fset, file)...)
 		c.imports(file)
 		c.declarations(file)
 		c.statements(file)
+	}
+	for _, file := range slices.Concat(p.Files, p.Tests) {
 		c.sleeps(file)
 		c.banners(file)
 	}
-	for _, file := range p.Tests {
-		c.allowed = append(c.allowed, allowances(p.Fset, file)...)
-		c.sleeps(file)
-		c.banners(file)
-	}
-	return c.conclude()
+	return c.findings
 }
 
-// A checker collects the findings of one package.
+// A checker collects the findings in one package.
 type checker struct {
 	*Package
 	findings []Finding
-	allowed  []*allowance
 }
 
 func (c *checker) report(at token.Pos, rule, format string, args ...any) {
 	c.findings = append(c.findings, Finding{c.Fset.Position(at), rule, fmt.Sprintf(format, args...)})
 }
 
-// conclude returns the findings without those that are allowed, and a finding
-// for each allowance that is of no use.
-func (c *checker) conclude() []Finding {
-	kept := slices.DeleteFunc(c.findings, func(f Finding) bool {
-		allowed := false
-		for _, a := range c.allowed {
-			if a.covers(f) {
-				a.used, allowed = true, true
-			}
-		}
-		return allowed
-	})
-	for _, a := range c.allowed {
-		switch {
-		case a.reason == "":
-			kept = append(kept, Finding{a.pos, "allow", "no reason is given"})
-		case !a.used:
-			kept = append(kept, Finding{a.pos, "allow", "nothing here breaks the rule " + a.rule})
-		}
-	}
-	return kept
+// root reports whether the package is the root package.
+func (c *checker) root() bool { return c.Path == module }
+
+// within reports whether the package is in a folder of the module, such as
+// "internal/demo", or below it.
+func (c *checker) within(folder string) bool {
+	rest, ok := strings.CutPrefix(c.Path, module+"/"+folder)
+	return ok && (rest == "" || rest[0] == '/')
 }
 
-// An allowance is a comment that lifts a rule over some lines of a file.
-type allowance struct {
-	pos          token.Position
-	first, last  int // the lines it holds for
-	rule, reason string
-	used         bool
-}
-
-func (a *allowance) covers(f Finding) bool {
-	return a.rule == f.Rule && a.pos.Filename == f.Pos.Filename && a.first <= f.Pos.Line && f.Pos.Line <= a.last
-}
-
-// directive starts the comments that lift a rule.
-const directive = "//house:allow "
-
-// allowances returns those of a file.
-func allowances(fset *token.FileSet, file *ast.File) []*allowance {
-	documented := make(map[*ast.CommentGroup]ast.Decl)
+// declarations checks the declarations of a file.
+func (c *checker) declarations(file *ast.File) {
 	for _, decl := range file.Decls {
 		switch decl := decl.(type) {
 		case *ast.FuncDecl:
-			documented[decl.Doc] = decl
+			if decl.Name.Name == "init" && decl.Recv == nil {
+				c.report(decl.Pos(), "init", "initialize where the value is used instead of in an init function")
+			}
 		case *ast.GenDecl:
-			documented[decl.Doc] = decl
+			for _, spec := range decl.Specs {
+				if spec, ok := spec.(*ast.TypeSpec); ok && c.root() && spec.Name.IsExported() {
+					c.fields(spec)
+				}
+			}
 		}
 	}
-	var found []*allowance
-	for _, group := range file.Comments {
-		for _, comment := range group.List {
-			text, ok := strings.CutPrefix(comment.Text, directive)
-			if !ok {
-				continue
+}
+
+// fields reports exported fields, and methods of interfaces, without a comment
+// above or beside them.
+func (c *checker) fields(spec *ast.TypeSpec) {
+	var list *ast.FieldList
+	switch t := spec.Type.(type) {
+	case *ast.StructType:
+		list = t.Fields
+	case *ast.InterfaceType:
+		list = t.Methods
+	default:
+		return
+	}
+	for _, field := range list.List {
+		for _, name := range field.Names {
+			if name.IsExported() && field.Doc == nil && field.Comment == nil {
+				c.report(name.Pos(), "field", "%s.%s has no comment", spec.Name.Name, name.Name)
 			}
-			a := &allowance{pos: fset.Position(comment.Pos())}
-			a.rule, a.reason, _ = strings.Cut(text, " ")
-			a.first, a.last = a.pos.Line, a.pos.Line+1
-			if decl := documented[group]; decl != nil {
-				a.last = fset.Position(decl.End()).Line
-			}
-			found = append(found, a)
 		}
 	}
-	return found
+}
+
+// imports reports internal packages that import the root package, which is built
+// from them. The demo is a program that uses the root package.
+func (c *checker) imports(file *ast.File) {
+	if !c.within("internal") || c.within("internal/demo") {
+		return
+	}
+	for _, spec := range file.Imports {
+		if spec.Path.Value == `"`+module+`"` {
+			c.report(spec.Pos(), "import", "an internal package imports the root package")
+		}
+	}
 }

@@ -11,113 +11,59 @@ import (
 	"testing"
 )
 
-// fixture makes a package of one file, under the import path given, and of one
-// test file, which may be empty.
-func fixture(t *testing.T, path, source, testSource string) *Package {
-	t.Helper()
-	fset := token.NewFileSet()
-	parse := func(name, source string) *ast.File {
-		file, err := parser.ParseFile(fset, name, source, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
-	p := &Package{Path: path, Fset: fset, Files: []*ast.File{parse("p.go", source)}}
-	if testSource != "" {
-		p.Tests = []*ast.File{parse("p_test.go", testSource)}
-	}
-	if err := p.typeCheck(withRoot{importer.ForCompiler(fset, "gc", nil)}); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// withRoot is an importer that knows an empty root package.
-type withRoot struct{ types.Importer }
-
-func (w withRoot) Import(path string) (*types.Package, error) {
-	if path == module {
-		root := types.NewPackage(module, "http")
-		root.MarkComplete()
-		return root, nil
-	}
-	return w.Importer.Import(path)
-}
-
-// head starts the source of a fixture.
+// head is the beginning of a fixture.
 const head = "// Package p is a fixture.\npackage p\n\n"
 
-func TestCheckFindsWhatBreaksARule(t *testing.T) {
+func TestCheckFindsViolations(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("\tprintln()\n", 59)
+	const (
+		asserted = "type assertion on a ResponseWriter; use http.ResponseController, which finds wrapped writers"
+		shared   = " can be shared by responses; copy it"
+		handler  = head + "import \"net/http\"\n\nvar v, m = []string{``}, map[string][]string{}\n\nfunc f(w http.ResponseWriter, s struct{ x []string }) {\n\t"
+	)
 	for _, test := range []struct {
 		name   string
 		source string
-		want   string // the only finding, or nothing
+		want   string // the only finding, or empty
 	}{
-		{"no package comment", "package p\n", `p.go:1: doc: no file has a comment that starts with "Package p"`},
-		{"command", "// Command p runs.\npackage main\n\nfunc main() {}\n", ""},
+		{"field without comment", head + "type T struct {\n\tA int\n\tb int\n}\n", "p.go:5: field: T.A has no comment"},
+		{"field with a comment beside it", head + "type T struct {\n\tA int // one\n}\n", ""},
+		{"field of an unexported type", head + "type t struct{ A int }\n", ""},
+		{"method of an interface without comment", head + "type T interface {\n\tM()\n}\n", "p.go:5: field: T.M has no comment"},
 
-		{"function without comment", head + "func F() {}\n", "p.go:4: doc: F has no doc comment"},
-		{"comment on something else", head + "// Does it.\nfunc F() {}\n", "p.go:5: doc: the doc comment of F does not start with its name"},
-		{"comment on a longer name", head + "// Far is F.\nfunc F() {}\n", "p.go:5: doc: the doc comment of F does not start with its name"},
-		{"only a directive", head + "//go:noinline\nfunc F() {}\n", "p.go:5: doc: F has no doc comment"},
-		{"method without comment", head + "// T is one.\ntype T int\n\nfunc (*T) M() {}\n", "p.go:7: doc: M has no doc comment"},
-		{"method of a generic type", head + "// T is one.\ntype T[A, B any] int\n\nfunc (T[A, B]) M() {}\n", "p.go:7: doc: M has no doc comment"},
-		{"method of an unexported type", head + "type t int\n\nfunc (*t) M() {}\n", ""},
-		{"type with an article", head + "// A T is one.\ntype T int\n", ""},
-		{"type in a block", head + "// Types.\ntype (\n\tT int\n)\n", "p.go:6: doc: T has no doc comment"},
-		{"field without comment", head + "// T is one.\ntype T struct {\n\tA int\n\tb int\n}\n", "p.go:6: doc: field T.A has no comment"},
-		{"field with a comment beside it", head + "// T is one.\ntype T struct {\n\tA int // one\n}\n", ""},
-		{"method of an interface without comment", head + "// T is one.\ntype T interface {\n\tM()\n}\n", "p.go:6: doc: method T.M has no comment"},
-		{"constant without comment", head + "const C = 1\n", "p.go:4: doc: C has no doc comment"},
-		{"table of constants", head + "// The table.\nconst (\n\tC = 1 // one\n)\n", ""},
-		{"table without heading", head + "const (\n\tC = 1 // one\n)\n", "p.go:5: doc: C has no doc comment"},
-		{"constants with a heading only", head + "// The table.\nconst (\n\tC = 1\n)\n", "p.go:6: doc: C has no doc comment"},
-		{"variable without comment", head + "var V = 1\n", "p.go:4: doc: V has no doc comment"},
-
-		{"function of 60 lines", head + "func f() {\n" + long[11:] + "}\n", ""},
-		{"function of 61 lines", head + "func f() {\n" + long + "}\n", "p.go:4: length: f has 61 lines, more than 60"},
-		{"long function with a reason", head + "// f is long.\n//\n//house:allow length it is unrolled\nfunc f() {\n" + long + "}\n", ""},
-		{"long function without a reason", head + "// f is long.\n//\n//house:allow length\nfunc f() {\n" + long + "}\n", "p.go:6: allow: no reason is given"},
-		{"short function with a reason", head + "// f is short.\n//\n//house:allow length it is unrolled\nfunc f() {}\n", "p.go:6: allow: nothing here breaks the rule length"},
-
-		{"init", head + "func init() {}\n", "p.go:4: init: an init function runs behind the reader's back"},
+		{"init", head + "func init() {}\n", "p.go:4: init: initialize where the value is used instead of in an init function"},
 		{"method named init", head + "type t int\n\nfunc (t) init() {}\n", ""},
 
-		{"variable assigned", head + "var v int\n\nfunc f() { v = 1 }\n", "p.go:6: state: the package variable v is changed"},
-		{"variable counted up", head + "var v [2]struct{ n int }\n\nfunc f() { (v[1]).n++ }\n", "p.go:6: state: the package variable v is changed"},
-		{"entry deleted", head + "var v = map[int]int{}\n\nfunc f() { delete(v, 1) }\n", "p.go:6: state: the package variable v is changed"},
-		{"variable of another package", head + "import \"net/http\"\n\nfunc f() { http.DefaultClient.Timeout = 1 }\n", "p.go:6: state: the package variable DefaultClient is changed"},
+		{"variable assigned", head + "var v int\n\nfunc f() { v = 1 }\n", "p.go:6: state: assignment to the package variable v"},
+		{"variable incremented", head + "var v [2]struct{ n int }\n\nfunc f() { (v[1]).n++ }\n", "p.go:6: state: assignment to the package variable v"},
+		{"entry deleted", head + "var v = map[int]int{}\n\nfunc f() { delete(v, 1) }\n", "p.go:6: state: assignment to the package variable v"},
+		{"entry deleted later", head + "var v = map[int]int{}\n\nfunc f() { defer delete(v, 1) }\n", "p.go:6: state: assignment to the package variable v"},
+		{"variable of another package", head + "import \"net/http\"\n\nfunc f() { http.DefaultClient.Timeout = 1 }\n", "p.go:6: state: assignment to the package variable DefaultClient"},
 		{"local variable", head + "var v int\n\nfunc f() {\n\tv := v\n\tv++\n\tprintln(v)\n}\n", ""},
-		{"mutex", head + "import \"sync\"\n\nvar v sync.Mutex\n", "p.go:6: state: the package variable v is a sync.Mutex"},
-		{"atomic", head + "import \"sync/atomic\"\n\nvar v atomic.Pointer[int]\n", "p.go:6: state: the package variable v is a atomic.Pointer"},
+		{"mutex", head + "import \"sync\"\n\nvar v sync.Mutex\n", "p.go:6: state: the package variable v has the type sync.Mutex"},
+		{"atomic", head + "import \"sync/atomic\"\n\nvar v atomic.Pointer[int]\n", "p.go:6: state: the package variable v has the type atomic.Pointer"},
 		{"pool", head + "import \"sync\"\n\nvar v sync.Pool\n", ""},
 
-		{"writer asserted", head + "import \"net/http\"\n\nfunc f(w http.ResponseWriter) { w.(http.Flusher).Flush() }\n",
-			"p.go:6: assertion: the type of a ResponseWriter is asserted; http.ResponseController sees through wrappers"},
-		{"writer switched", head + "import \"net/http\"\n\nfunc f(w struct{ http.ResponseWriter }) {\n\tswitch w.ResponseWriter.(type) {\n\t}\n}\n",
-			"p.go:7: assertion: the type of a ResponseWriter is asserted; http.ResponseController sees through wrappers"},
-		{"assertion with a reason", head + "import \"net/http\"\n\nfunc f(w http.ResponseWriter) bool {\n\t//house:allow assertion it only asks\n\t_, ok := w.(http.Flusher)\n\treturn ok\n}\n", ""},
+		{"writer asserted", head + "import \"net/http\"\n\nfunc f(w http.ResponseWriter) { w.(http.Flusher).Flush() }\n", "p.go:6: assertion: " + asserted},
+		{"writer switched", head + "import \"net/http\"\n\nfunc f(w struct{ http.ResponseWriter }) {\n\tswitch w.ResponseWriter.(type) {\n\t}\n}\n", "p.go:7: assertion: " + asserted},
 		{"handler asserted", head + "import \"net/http\"\n\nfunc f(h http.Handler) bool {\n\t_, ok := h.(*http.ServeMux)\n\treturn ok\n}\n", ""},
 
-		{"error dropped", head + "func g() error { return nil }\n\nfunc f() { _ = g() }\n", "p.go:6: dropped: a value is dropped without a reason on the line"},
-		{"error dropped for a reason", head + "func g() error { return nil }\n\nfunc f() {\n\t_ = g() // g cannot fail\n}\n", ""},
-		{"error let fall", head + "func g() error { return nil }\n\nfunc f() { g() }\n", "p.go:6: dropped: the error of g is dropped without a word"},
-		{"no error", head + "func g() int { return 0 }\n\nfunc f() { g() }\n", ""},
-		{"print", head + "import \"fmt\"\n\nfunc f() { fmt.Println() }\n", ""},
-		{"print to memory", head + "import (\n\t\"fmt\"\n\t\"strings\"\n)\n\nfunc f(b *strings.Builder) {\n\tfmt.Fprint(b)\n\tb.WriteString(``)\n}\n", ""},
-		{"print to a writer", head + "import (\n\t\"fmt\"\n\t\"io\"\n)\n\nfunc f(w io.Writer) { fmt.Fprint(w) }\n", "p.go:9: dropped: the error of fmt.Fprint is dropped without a word"},
+		{"package variable in a header", handler + "w.Header()[``] = v\n}\n", "p.go:9: header: v" + shared},
+		{"field in a header", handler + "w.Header()[``] = s.x\n}\n", "p.go:9: header: s.x" + shared},
+		{"new slice in a header", handler + "w.Header()[``] = []string{v[0]}\n}\n", ""},
+		{"field in another map", handler + "m := map[string][]string{}\n\tm[``] = s.x\n}\n", ""},
 
-		{"sleep", head + "import \"time\"\n\nfunc f() { time.Sleep(1) }\n", "p.go:6: sleep: sleeping neither orders nor awaits anything"},
-		{"sleep under another name", head + "import clock \"time\"\n\nfunc f() { clock.Sleep(1) }\n", "p.go:6: sleep: sleeping neither orders nor awaits anything"},
+		{"error dropped", head + "func g() error { return nil }\n\nfunc f() { _ = g() }\n", "p.go:6: dropped: assignment to _ without a comment on the line"},
+		{"error dropped for a reason", head + "func g() error { return nil }\n\nfunc f() {\n\t_ = g() // g cannot fail\n}\n", ""},
+
+		{"sleep", head + "import \"time\"\n\nfunc f() { time.Sleep(1) }\n", "p.go:6: sleep: wait for an event instead of sleeping"},
+		{"sleep under another name", head + "import clock \"time\"\n\nfunc f() { clock.Sleep(1) }\n", "p.go:6: sleep: wait for an event instead of sleeping"},
 		{"sleep on the fake clock", head + "import (\n\t\"time\"\n\n\t_ \"testing/synctest\"\n)\n\nfunc f() { time.Sleep(1) }\n", ""},
 
-		{"banner", head + "// ---- Helpers ----\n", `p.go:4: banner: a comment is drawn: "// ---- Helpers ----"`},
-		{"rule", head + "//========\n", `p.go:4: banner: a comment is drawn: "//========"`},
-		{"box", head + "/******\n * hello\n ******/\n", `p.go:4: banner: a comment is drawn: "/******"`},
-		{"slashes", head + "////////\n", `p.go:4: banner: a comment is drawn: "////////"`},
+		{"banner", head + "// ---- Helpers ----\n", `p.go:4: banner: comment with a rule: "// ---- Helpers ----"`},
+		{"rule", head + "//========\n", `p.go:4: banner: comment with a rule: "//========"`},
+		{"box", head + "/******\n * hello\n ******/\n", `p.go:4: banner: comment with a rule: "/******"`},
+		{"slashes", head + "////////\n", `p.go:4: banner: comment with a rule: "////////"`},
 		{"diagram", head + "//\t+---+---+\n//\t| a | b |\n", ""},
 		{"dash", head + "// -- so to speak -- it is\n", ""},
 	} {
@@ -134,40 +80,34 @@ func TestCheckFindsWhatBreaksARule(t *testing.T) {
 	}
 }
 
-func TestCheckIsMilderInside(t *testing.T) {
+func TestRulesDependOnThePackage(t *testing.T) {
 	t.Parallel()
-	const source = head + "// T is one.\ntype T struct{ A int }\n\n// Sizes.\nconst (\n\tC = 1\n\tD = 2\n)\n"
-	if got := Check([]*Package{fixture(t, module+"/internal/p", source, "")}); len(got) != 0 {
-		t.Errorf("findings %v, want none", got)
-	}
-	if got := Check([]*Package{fixture(t, module, source, "")}); len(got) != 3 {
-		t.Errorf("findings in the root package %v, want 3", got)
+	const (
+		field     = head + "type T struct{ A int }\n"
+		assertion = head + "import \"net/http\"\n\nfunc f(w http.ResponseWriter) { w.(http.Flusher).Flush() }\n"
+		header    = head + "import \"net/http\"\n\nvar v []string\n\nfunc f(h http.Header) { h[``] = v }\n"
+		imports   = head + "import _ \"" + module + "\"\n"
+	)
+	for _, test := range []struct {
+		path, source string
+		want         int // findings
+	}{
+		{module, field, 1},
+		{module + "/internal/p", field, 0},
+		{module + "/internal/response", assertion, 0},
+		{module + "/internal/responses", assertion, 1},
+		{module + "/internal/response", header, 0},
+		{module + "/internal/other", header, 1},
+		{module + "/internal/demo/pages", imports, 0},
+		{module + "/internal/other", imports, 1},
+	} {
+		if got := Check([]*Package{fixture(t, test.path, test.source, "")}); len(got) != test.want {
+			t.Errorf("%s: findings %v, want %d of\n%s", test.path, got, test.want, test.source)
+		}
 	}
 }
 
-func TestOnlyCaptureAssertsWriters(t *testing.T) {
-	t.Parallel()
-	const source = head + "import \"net/http\"\n\nfunc f(w http.ResponseWriter) { w.(http.Flusher).Flush() }\n"
-	if got := Check([]*Package{fixture(t, module+"/internal/response", source, "")}); len(got) != 0 {
-		t.Errorf("findings in capture %v, want none", got)
-	}
-	if got := Check([]*Package{fixture(t, module+"/internal/other", source, "")}); len(got) != 1 {
-		t.Errorf("findings elsewhere %v, want 1", got)
-	}
-}
-
-func TestOnlyTheDemoImportsTheRootPackage(t *testing.T) {
-	t.Parallel()
-	const source = head + "import _ \"" + module + "\"\n"
-	if got := Check([]*Package{fixture(t, module+"/internal/demo/pages", source, "")}); len(got) != 0 {
-		t.Errorf("findings in the demo %v, want none", got)
-	}
-	if got := Check([]*Package{fixture(t, module+"/internal/other", source, "")}); len(got) != 1 || got[0].Rule != "import" {
-		t.Errorf("findings elsewhere %v, want one of import", got)
-	}
-}
-
-func TestTestFilesMayDoMore(t *testing.T) {
+func TestTwoRulesApplyToTestFiles(t *testing.T) {
 	t.Parallel()
 	const testSource = `package p
 
@@ -396,4 +336,38 @@ func TestLoadNamesFilesFromTheRoot(t *testing.T) {
 		return
 	}
 	t.Error("this package was not found")
+}
+
+// fixture returns a package with one file and, if testSource is not empty, one
+// test file.
+func fixture(t *testing.T, path, source, testSource string) *Package {
+	t.Helper()
+	fset := token.NewFileSet()
+	parse := func(name, source string) *ast.File {
+		file, err := parser.ParseFile(fset, name, source, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	p := &Package{Path: path, Fset: fset, Files: []*ast.File{parse("p.go", source)}}
+	if testSource != "" {
+		p.Tests = []*ast.File{parse("p_test.go", testSource)}
+	}
+	if err := p.typeCheck(withRoot{importer.ForCompiler(fset, "gc", nil)}); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// withRoot is an importer with an empty root package.
+type withRoot struct{ types.Importer }
+
+func (w withRoot) Import(path string) (*types.Package, error) {
+	if path == module {
+		root := types.NewPackage(module, "http")
+		root.MarkComplete()
+		return root, nil
+	}
+	return w.Importer.Import(path)
 }

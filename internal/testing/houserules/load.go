@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
@@ -16,7 +17,7 @@ import (
 // module is the import path of the root package.
 const module = "github.com/stanza-go/framework/pkg/http"
 
-// A Package is one package of the module, parsed and type-checked.
+// A Package is a parsed and type-checked package of the module.
 type Package struct {
 	Path  string         // import path
 	Fset  *token.FileSet // positions of all files, relative to the module's root
@@ -26,9 +27,9 @@ type Package struct {
 	Info  *types.Info    // of Files
 }
 
-// Load returns the packages of the module whose root is the directory root,
-// as the go command selects them: without nested modules, testdata, and files
-// for other systems. It needs the go command, and the packages must compile.
+// Load returns the packages of the module in the directory root, as the go
+// command selects them: without nested modules, testdata, and files for other
+// systems. It returns an error if a package does not compile.
 func Load(root string) ([]*Package, error) {
 	listed, err := testkit.ListPackages(root, "-export", "-deps", "./...")
 	if err != nil {
@@ -63,7 +64,8 @@ func Load(root string) ([]*Package, error) {
 	return packages, nil
 }
 
-// parse reads files of a directory and names them by their path from root.
+// parse parses files of a directory. Their names in positions are relative to
+// root.
 func parse(fset *token.FileSet, root, dir string, names []string) ([]*ast.File, error) {
 	absolute, err := filepath.Abs(root)
 	if err != nil {
@@ -100,17 +102,12 @@ func (p *Package) typeCheck(imports types.Importer) error {
 	return err
 }
 
-// exportedIn reports whether an object is exported and declared at the top of
-// one of the package's files, other than those named.
-func (p *Package) exportedIn(obj types.Object, except []string) bool {
+// exportedOutside reports whether an object is exported and declared in a file
+// that is not in except.
+func (p *Package) exportedOutside(obj types.Object, except []string) bool {
 	if !obj.Exported() {
 		return false
 	}
 	file := p.Fset.Position(obj.Pos()).Filename
-	for _, name := range except {
-		if file == name {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(except, file)
 }

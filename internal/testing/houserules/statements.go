@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// statements applies the rules about what code does.
+// statements checks the statements and variables of a file.
 func (c *checker) statements(file *ast.File) {
 	writer := c.responseWriter()
 	for node := range ast.Preorder(file) {
@@ -20,17 +20,15 @@ func (c *checker) statements(file *ast.File) {
 			c.assignment(file, node)
 		case *ast.IncDecStmt:
 			c.change(node.X)
-		case *ast.ExprStmt:
-			if call, ok := node.X.(*ast.CallExpr); ok {
-				c.call(call)
-			}
+		case *ast.CallExpr:
+			c.call(node)
 		case *ast.ValueSpec:
 			c.stateful(node)
 		}
 	}
 }
 
-// responseWriter returns net/http's interface, or nil if the package does not
+// responseWriter returns http.ResponseWriter, or nil if the package does not
 // import net/http.
 func (c *checker) responseWriter() *types.Interface {
 	for _, imported := range c.Types.Imports() {
@@ -41,15 +39,15 @@ func (c *checker) responseWriter() *types.Interface {
 	return nil
 }
 
-// assertion finds assertions and type switches on any interface that includes
-// ResponseWriter.
+// assertion reports type assertions and type switches on http.ResponseWriter and
+// on interfaces that include it.
 func (c *checker) assertion(expr *ast.TypeAssertExpr, writer *types.Interface) {
-	if writer == nil || c.Path == module+"/internal/response" {
+	if writer == nil || c.within("internal/response") {
 		return
 	}
 	operand := c.Info.TypeOf(expr.X)
 	if types.IsInterface(operand) && types.Implements(operand, writer) {
-		c.report(expr.Pos(), "assertion", "the type of a ResponseWriter is asserted; http.ResponseController sees through wrappers")
+		c.report(expr.Pos(), "assertion", "type assertion on a ResponseWriter; use http.ResponseController, which finds wrapped writers")
 	}
 }
 
@@ -58,18 +56,20 @@ func (c *checker) assignment(file *ast.File, stmt *ast.AssignStmt) {
 		return
 	}
 	blank := true
-	for _, left := range stmt.Lhs {
+	for i, left := range stmt.Lhs {
 		c.change(left)
+		if len(stmt.Lhs) == len(stmt.Rhs) {
+			c.headerValue(left, stmt.Rhs[i])
+		}
 		ident, ok := left.(*ast.Ident)
 		blank = blank && ok && ident.Name == "_"
 	}
 	if blank && !c.hasLineComment(file, stmt) {
-		c.report(stmt.Pos(), "dropped", "a value is dropped without a reason on the line")
+		c.report(stmt.Pos(), "dropped", "assignment to _ without a comment on the line")
 	}
 }
 
-// hasLineComment reports whether a comment ends the line on which a statement
-// ends.
+// hasLineComment reports whether a comment follows a statement on its last line.
 func (c *checker) hasLineComment(file *ast.File, stmt ast.Stmt) bool {
 	line := c.Fset.Position(stmt.End()).Line
 	return slices.ContainsFunc(file.Comments, func(group *ast.CommentGroup) bool {
@@ -77,15 +77,35 @@ func (c *checker) hasLineComment(file *ast.File, stmt ast.Stmt) bool {
 	})
 }
 
-// change finds assignments to package variables or to parts of them.
+// headerValue reports an assignment of a package variable or a field to an element
+// of an http.Header. The next response would get the same slice, and with it what
+// handlers change in it.
+func (c *checker) headerValue(element, value ast.Expr) {
+	index, ok := element.(*ast.IndexExpr)
+	if !ok || c.within("internal/response") || types.TypeString(c.Info.TypeOf(index.X), nil) != "net/http.Header" {
+		return
+	}
+	switch value := ast.Unparen(value).(type) {
+	case *ast.SelectorExpr:
+	case *ast.Ident:
+		if c.packageVariable(value) == nil {
+			return
+		}
+	default:
+		return
+	}
+	c.report(value.Pos(), "header", "%s can be shared by responses; copy it", types.ExprString(value))
+}
+
+// change reports an assignment to a package variable or to a part of one.
 func (c *checker) change(target ast.Expr) {
 	if v := c.packageVariable(target); v != nil {
-		c.report(target.Pos(), "state", "the package variable %s is changed", v.Name())
+		c.report(target.Pos(), "state", "assignment to the package variable %s", v.Name())
 	}
 }
 
-// packageVariable returns the package variable that an expression is or is a
-// part of, if any.
+// packageVariable returns the package variable of which an expression is all or
+// part, or nil.
 func (c *checker) packageVariable(expr ast.Expr) *types.Var {
 	for {
 		switch e := expr.(type) {
@@ -112,7 +132,7 @@ func (c *checker) packageVariable(expr ast.Expr) *types.Var {
 	}
 }
 
-// stateful finds package variables that exist to be changed.
+// stateful reports package variables of types that exist to be changed.
 func (c *checker) stateful(spec *ast.ValueSpec) {
 	for _, name := range spec.Names {
 		v, ok := c.Info.Defs[name].(*types.Var)
@@ -125,62 +145,31 @@ func (c *checker) stateful(spec *ast.ValueSpec) {
 		}
 		path, kind := named.Obj().Pkg().Path(), named.Obj().Name()
 		if path == "sync/atomic" || path == "sync" && kind != "Pool" {
-			c.report(name.Pos(), "state", "the package variable %s is a %s.%s", name.Name, named.Obj().Pkg().Name(), kind)
+			c.report(name.Pos(), "state", "the package variable %s has the type %s.%s", name.Name, named.Obj().Pkg().Name(), kind)
 		}
 	}
 }
 
-// call finds statements that let an error fall to the ground, and those that
-// take entries out of a package variable.
+// call reports calls of delete and clear with a package variable.
 func (c *checker) call(call *ast.CallExpr) {
-	callee := ast.Unparen(call.Fun)
-	if ident, ok := callee.(*ast.Ident); ok {
-		if builtin, ok := c.Info.Uses[ident].(*types.Builtin); ok && (builtin.Name() == "delete" || builtin.Name() == "clear") {
-			c.change(call.Args[0])
-		}
-	}
-	if returnsError(c.Info.TypeOf(call.Fun)) && !c.cannotFail(call, callee) {
-		c.report(call.Pos(), "dropped", "the error of %s is dropped without a word", types.ExprString(call.Fun))
-	}
-}
-
-// returnsError reports whether the last result of a function is an error.
-func returnsError(t types.Type) bool {
-	sig, ok := t.(*types.Signature)
-	if !ok || sig.Results().Len() == 0 {
-		return false
-	}
-	last := sig.Results().At(sig.Results().Len() - 1).Type()
-	return types.Identical(last, types.Universe.Lookup("error").Type())
-}
-
-// cannotFail knows the calls whose error is always nil, or whose error nobody
-// could act on: writes to memory, and prints to the terminal.
-func (c *checker) cannotFail(call *ast.CallExpr, callee ast.Expr) bool {
-	selector, ok := callee.(*ast.SelectorExpr)
+	ident, ok := ast.Unparen(call.Fun).(*ast.Ident)
 	if !ok {
-		return false
+		return
 	}
-	name := selector.Sel.Name
-	if fn, ok := c.Info.Uses[selector.Sel].(*types.Func); ok && fn.Pkg() != nil && fn.Pkg().Path() == "fmt" {
-		return strings.HasPrefix(name, "Print") ||
-			strings.HasPrefix(name, "Fprint") && inMemory(c.Info.TypeOf(call.Args[0]))
+	if builtin, ok := c.Info.Uses[ident].(*types.Builtin); ok && (builtin.Name() == "delete" || builtin.Name() == "clear") {
+		c.change(call.Args[0])
 	}
-	return strings.HasPrefix(name, "Write") && inMemory(c.Info.TypeOf(selector.X))
 }
 
-// inMemory reports whether writing to a type cannot fail.
-func inMemory(t types.Type) bool {
-	switch strings.TrimPrefix(types.TypeString(t, nil), "*") {
-	case "bytes.Buffer", "strings.Builder", module + "/internal/bufpool.Buffer",
-		"hash.Hash", "hash.Hash32", "hash.Hash64", "hash/maphash.Hash":
-		return true
-	}
-	return false
-}
+// sleeper is the only file that may sleep: nothing announces that a goroutine has
+// ended.
+const sleeper = "internal/testing/testkit/leak.go"
 
-// sleeps finds calls that wait for a clock, in files where it is the real one.
+// sleeps reports calls of time.Sleep in files that do not use the fake clock.
 func (c *checker) sleeps(file *ast.File) {
+	if c.Fset.Position(file.Pos()).Filename == sleeper {
+		return
+	}
 	local := ""
 	for _, spec := range file.Imports {
 		switch spec.Path.Value {
@@ -199,17 +188,17 @@ func (c *checker) sleeps(file *ast.File) {
 			continue
 		}
 		if pkg, ok := selector.X.(*ast.Ident); ok && pkg.Name == local {
-			c.report(selector.Pos(), "sleep", "sleeping neither orders nor awaits anything")
+			c.report(selector.Pos(), "sleep", "wait for an event instead of sleeping")
 		}
 	}
 }
 
-// drawn matches a line of a comment that is drawn rather than written: nothing
-// but a rule, or words between two rules or after a long one. Indented lines
-// are diagrams and tables.
+// drawn matches a line of a comment that is a rule, or that has words between two
+// rules or after a long one. It does not match indented lines, which are diagrams
+// and tables.
 var drawn = regexp.MustCompile(`^(//|/\*)? ?([-=*#~_+/]{3,}[-=*#~_+/ ]*|[-=*#~_+/]{3,} .* [-=*#~_+/]{3,}|[-=*#~_+/]{4,} .*)$`)
 
-// banners finds such lines, except in the output of an example.
+// banners reports such lines, except in the output of an example.
 func (c *checker) banners(file *ast.File) {
 	for _, group := range file.Comments {
 		if strings.Contains(strings.ToLower(group.Text()), "output:") {
@@ -218,7 +207,7 @@ func (c *checker) banners(file *ast.File) {
 		for _, comment := range group.List {
 			for line := range strings.Lines(comment.Text) {
 				if line = strings.TrimRight(line, "\r\n"); drawn.MatchString(line) {
-					c.report(comment.Pos(), "banner", "a comment is drawn: %q", line)
+					c.report(comment.Pos(), "banner", "comment with a rule: %q", line)
 					break
 				}
 			}

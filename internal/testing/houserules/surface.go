@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// Surface lists what the package exports, apart from what the files named in
-// except declare: one line for each constant with its value, function, type,
-// field, method and variable. The lines are sorted by kind and name, with the
-// fields and methods after their type.
+// Surface lists the exported API of the package, except for declarations in the
+// files named in except. It has one line for each constant with its value,
+// function, type, field, method and variable. The lines are sorted by kind and
+// name; fields and methods follow their type.
 func (p *Package) Surface(except ...string) []string {
 	var constants, functions, typeLines, variables []string
 	scope := p.Types.Scope()
 	for _, name := range scope.Names() {
 		obj := scope.Lookup(name)
-		if !p.exportedIn(obj, except) {
+		if !p.exportedOutside(obj, except) {
 			continue
 		}
 		switch obj := obj.(type) {
@@ -33,8 +33,8 @@ func (p *Package) Surface(except ...string) []string {
 	return slices.Concat(constants, functions, typeLines, variables)
 }
 
-// typeSurface returns the lines of a type: itself, its exported fields in
-// their order, and its exported methods by name.
+// typeSurface returns the lines of a type: the type, its exported fields in order,
+// and its exported methods by name.
 func (p *Package) typeSurface(obj *types.TypeName) []string {
 	name := obj.Name()
 	if obj.IsAlias() {
@@ -57,8 +57,8 @@ func (p *Package) typeSurface(obj *types.TypeName) []string {
 	return append(lines, p.methods(obj.Type(), name)...)
 }
 
-// methods returns a line for each exported method of a type and of a pointer
-// to it, promoted ones included.
+// methods returns a line for each exported method of a type and of a pointer to
+// it, including promoted methods.
 func (p *Package) methods(t types.Type, name string) []string {
 	var lines []string
 	own, all := types.NewMethodSet(t), types.NewMethodSet(types.NewPointer(t))
@@ -84,7 +84,7 @@ func (p *Package) signature(fn *types.Func) string {
 	return strings.TrimPrefix(p.text(fn.Type()), "func")
 }
 
-// text writes a type as the package's own source does.
+// text returns a type as it is written in the package's source.
 func (p *Package) text(t types.Type) string {
 	return types.TypeString(t, func(other *types.Package) string {
 		if other == p.Types {

@@ -30,7 +30,6 @@ func CheckLeaks(tb testing.TB) {
 				tb.Errorf("%d goroutines still run:\n\n%s", len(leaked), strings.Join(leaked, "\n\n"))
 				return
 			}
-			//house:allow sleep nothing announces that a goroutine has ended
 			time.Sleep(time.Millisecond)
 		}
 	})
