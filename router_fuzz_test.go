@@ -106,8 +106,8 @@ func (d *dice) pattern(table []written) (p written) {
 }
 
 // spelling writes a path in another way, which may or may not mean the same.
-func (d *dice) spelling(path string) string {
-	segments := strings.Split(path, "/")
+func (d *dice) spelling(p string) string {
+	segments := strings.Split(p, "/")
 	for i, segment := range segments[1:] {
 		last := i+2 == len(segments)
 		switch {
@@ -136,9 +136,9 @@ func (d *dice) request(table []written) *http.Request {
 		return readRequest(method, host, d.pick("example.com:443", "localhost:80", "[::1]:80", "EXAMPLE.COM.:443"))
 	}
 	if len(table) > 0 && d.below(2) == 0 {
-		path := d.spelling(table[d.below(len(table))].path)
-		path = strings.NewReplacer("{x}", d.pick("b", "%2F", "", "x"), "{y}", "c", "{$}", d.pick("", "%2F"), "...", "").Replace(path)
-		return readRequest(method, host, target+path)
+		p := d.spelling(table[d.below(len(table))].path)
+		p = strings.NewReplacer("{x}", d.pick("b", "%2F", "", "x"), "{y}", "c", "{$}", d.pick("", "%2F"), "...", "").Replace(p)
+		return readRequest(method, host, target+p)
 	}
 	for range d.below(5) {
 		target += "/" + d.pick("a", "b", "c", "a", "b", "x", "a%2Fb", "%61", "%2F", "%2f..", "é", "%C3%A9", "", ".", "..", "%20", `\`, "%zz", "{x}", ".b%20c")
@@ -296,14 +296,14 @@ func showMatch(w http.ResponseWriter, r *http.Request) {
 
 // fits reports whether a pattern matches an escaped path, and its wildcards have
 // these values, if value is not nil.
-func fits(pattern, path string, value func(name string) string) bool {
+func fits(pattern, escaped string, value func(name string) string) bool {
 	unescape := func(s string) string {
 		if unescaped, err := url.PathUnescape(s); err == nil {
 			return unescaped
 		}
 		return s
 	}
-	segments, sent := strings.Split(pattern[strings.IndexByte(pattern, '/'):], "/")[1:], strings.Split(path, "/")[1:]
+	segments, sent := strings.Split(pattern[strings.IndexByte(pattern, '/'):], "/")[1:], strings.Split(escaped, "/")[1:]
 	for i, segment := range segments {
 		if len(sent) <= i {
 			return false

@@ -325,7 +325,7 @@ type DialOptions struct {
 // be closed.
 //
 // The text of an error is printable and contains no password of a URL.
-func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Response, error) {
+func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Response, error) { //revive:disable-line:import-shadowing
 	o := DialOptions{}
 	if options != nil {
 		o = *options

@@ -51,11 +51,11 @@ func dialTLS(t *testing.T, srv *httptest.Server) *testkit.Conn {
 func TestDialOverTLS(t *testing.T) {
 	t.Parallel()
 	srv := startTLS(t, echo(&http.Upgrader{}))
-	url := strings.Replace(srv.URL, "https", "wss", 1)
-	if _, _, err := http.Dial(t.Context(), url, nil); err == nil {
+	address := strings.Replace(srv.URL, "https", "wss", 1)
+	if _, _, err := http.Dial(t.Context(), address, nil); err == nil {
 		t.Error("an unknown certificate was trusted")
 	}
-	conn := dialWS(t, url, &http.DialOptions{TLSConfig: clientTLS(srv)})
+	conn := dialWS(t, address, &http.DialOptions{TLSConfig: clientTLS(srv)})
 	for _, size := range []int{5, 4096, 100_000} {
 		text := strings.Repeat("x", size)
 		if err := conn.WriteMessage(http.TextMessage, []byte(text)); err != nil {
@@ -412,9 +412,9 @@ func TestDialContextIsUsed(t *testing.T) {
 
 func TestServerSpeaksFirst(t *testing.T) {
 	t.Parallel()
-	url := answering(t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n"+
+	address := answering(t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n"+
 		"\x81\x05first\x82\x7e\x10\x00"+strings.Repeat("y", 4096))
-	conn := dialWS(t, url, nil)
+	conn := dialWS(t, address, nil)
 	wantMessage(t, conn, http.TextMessage, "first")
 	wantMessage(t, conn, http.BinaryMessage, strings.Repeat("y", 4096))
 }

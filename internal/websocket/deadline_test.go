@@ -70,8 +70,8 @@ func TestOwnFramesAndTheWriteDeadline(t *testing.T) {
 			}
 		}, want: 1900 * time.Millisecond},
 	} {
-		for frame, begin := range ownFrames {
-			t.Run(frame+", deadline "+name, func(t *testing.T) {
+		for kind, begin := range ownFrames {
+			t.Run(kind+", deadline "+name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					c, peer := pipe(t)

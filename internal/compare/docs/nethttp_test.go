@@ -2,11 +2,14 @@ package docs
 
 import (
 	"encoding/json"
-	"net/http" //snippet:begin docs/migrating.md
 	"strconv"
 	"testing"
 	"time"
 )
+
+//snippet:begin docs/migrating.md
+
+import "net/http"
 
 //snippet:end
 

@@ -123,17 +123,17 @@ func TestMiddlewareAnswersAlike(t *testing.T) {
 		answerAlike(t, row, &log)
 		for _, c := range row.Contestants {
 			a := ask(t, row, c, &log)
-			status, bytes := nethttp.StatusOK, 200
+			status, size := nethttp.StatusOK, 200
 			switch {
 			case strings.HasSuffix(row.Name, "-10KB"):
-				bytes = 10 << 10
+				size = 10 << 10
 			case strings.HasSuffix(row.Name, "-preflight"):
-				status, bytes = nethttp.StatusNoContent, 0
+				status, size = nethttp.StatusNoContent, 0
 			}
-			if d := len(a.body) - bytes; a.status != status || d < -20 || d > 20 {
+			if d := len(a.body) - size; a.status != status || d < -20 || d > 20 {
 				t.Errorf("%s: %s answers with status %d and %d bytes", row.Name, c.Name, a.status, len(a.body))
 			}
-			if coded := strings.HasPrefix(row.Name, "Compress") && bytes > 1024; coded != (a.coding == "gzip") {
+			if coded := strings.HasPrefix(row.Name, "Compress") && size > 1024; coded != (a.coding == "gzip") {
 				t.Errorf("%s: %s answers with coding %q", row.Name, c.Name, a.coding)
 			}
 			if logs := strings.HasPrefix(row.Name, "RequestLogger"); logs != (a.logged != "") {

@@ -49,11 +49,11 @@ func stanzaRouter(routes []Route) nethttp.Handler {
 }
 
 func serveMux(routes []Route) nethttp.Handler {
-	mux := nethttp.NewServeMux()
+	m := nethttp.NewServeMux()
 	for _, r := range routes {
-		mux.HandleFunc(r.Method+" "+r.Path, std(r.Params))
+		m.HandleFunc(r.Method+" "+r.Path, std(r.Params))
 	}
-	return mux
+	return m
 }
 
 func chiRouter(routes []Route) nethttp.Handler {

@@ -456,28 +456,28 @@ func deflatedFrame(t *testing.T, size int) []byte {
 // skipFrame reads and discards a short frame.
 func skipFrame(t *testing.T, c net.Conn) {
 	t.Helper()
-	var frame [2 + 125]byte
-	_, err := io.ReadFull(c, frame[:2])
+	var raw [2 + 125]byte
+	_, err := io.ReadFull(c, raw[:2])
 	if err == nil {
-		_, err = io.ReadFull(c, frame[2:2+int(frame[1])])
+		_, err = io.ReadFull(c, raw[2:2+int(raw[1])])
 	}
-	if err != nil || frame[0] != 0xc1 {
-		t.Fatalf("not a compressed text: % x, %v", frame[:2], err)
+	if err != nil || raw[0] != 0xc1 {
+		t.Fatalf("not a compressed text: % x, %v", raw[:2], err)
 	}
 }
 
 // readBroadcast reads a frame and compares all its bytes.
 func readBroadcast(t *testing.T, c net.Conn) {
 	t.Helper()
-	var frame [4 + broadcastSize]byte
+	var raw [4 + broadcastSize]byte
 	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadFull(c, frame[:]); err != nil {
+	if _, err := io.ReadFull(c, raw[:]); err != nil {
 		t.Fatal(err)
 	}
-	if frame[0] != 0x81 || frame[1] != 126 || binary.BigEndian.Uint16(frame[2:]) != broadcastSize ||
-		string(frame[4:]) != strings.Repeat("m", broadcastSize) {
-		t.Fatalf("not the message that was broadcast: %q", frame[:])
+	if raw[0] != 0x81 || raw[1] != 126 || binary.BigEndian.Uint16(raw[2:]) != broadcastSize ||
+		string(raw[4:]) != strings.Repeat("m", broadcastSize) {
+		t.Fatalf("not the message that was broadcast: %q", raw[:])
 	}
 }

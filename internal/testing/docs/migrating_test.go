@@ -9,9 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stanza-go/framework/pkg/http" //snippet:begin docs/migrating.md
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
+
+//snippet:begin docs/migrating.md
+
+import "github.com/stanza-go/framework/pkg/http"
 
 //snippet:end
 

@@ -6,9 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stanza-go/framework/pkg/http" //snippet:begin README.md
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
+
+//snippet:begin README.md
+
+import "github.com/stanza-go/framework/pkg/http"
 
 //snippet:end
 

@@ -343,8 +343,7 @@ func (f *inflater) run(p []byte, n int) (_ int, err error) {
 		if used > 0 && symbol < endOfBlock {
 			p[n] = byte(symbol)
 			n++
-			acc >>= used
-			bits -= used
+			acc, bits = acc>>used, bits-used
 			// Often, enough bits remain for another token.
 			if symbol, used = literals.at(acc).split(); bits < maxToken {
 				continue

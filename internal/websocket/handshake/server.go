@@ -92,11 +92,11 @@ func negotiate(r *http.Request, o ServerOptions) (result Established, extensions
 }
 
 // send writes the response and clears the deadlines that net/http has set.
-func send(conn net.Conn, response []byte) error {
+func send(conn net.Conn, head []byte) error {
 	if err := conn.SetDeadline(time.Now().Add(responseTimeout)); err != nil {
 		return err
 	}
-	if _, err := conn.Write(response); err != nil {
+	if _, err := conn.Write(head); err != nil {
 		return err
 	}
 	return conn.SetDeadline(time.Time{})
