@@ -10,10 +10,10 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// packages loads the module once for all tests of this file.
+// packages loads the module once for all tests in this file.
 var packages = sync.OnceValues(func() ([]*houserules.Package, error) { return houserules.Load(".") })
 
-// load returns all packages of the module, and the root package.
+// load returns all packages of the module and the root package.
 func load(t *testing.T) (all []*houserules.Package, root *houserules.Package) {
 	t.Helper()
 	all, err := packages()
@@ -29,9 +29,8 @@ func load(t *testing.T) (all []*houserules.Package, root *houserules.Package) {
 	return nil, nil
 }
 
-// What the package adds to net/http is listed in testdata/api.txt, so that no
-// change of it goes unseen. What it takes over from net/http is not: there the
-// list is nethttp.go itself.
+// The file testdata/api.txt lists everything that the package adds to net/http, so
+// that every change is visible. It does not list the names in nethttp.go.
 func TestAPIIsTheOneInTheGoldenFile(t *testing.T) {
 	t.Parallel()
 	_, root := load(t)

@@ -19,7 +19,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// answer200 answers with 200 bytes of JSON, as one small object of an API.
+// answer200 returns a handler that responds with 200 bytes of JSON.
 func answer200() nethttp.Handler {
 	value := struct {
 		Text string `json:"text"`
@@ -27,17 +27,17 @@ func answer200() nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { http.WriteJSON(w, nethttp.StatusOK, &value) })
 }
 
-// served returns a function that has h answer one request to a writer that
-// forgets the response, and its allocations.
+// served returns a function that serves one request with h and discards the
+// response.
 func served(h nethttp.Handler) func() {
-	r, w := browserRequest(), &nullWriter{header: nethttp.Header{}}
+	r, w := browserRequest(), new(nullWriter)
 	return func() {
 		clear(w.header)
 		h.ServeHTTP(w, r)
 	}
 }
 
-// servedFresh is served with a new header map for each response.
+// servedFresh is like served, but each response has a new header map.
 func servedFresh(h nethttp.Handler) func() {
 	r, w := browserRequest(), new(nullWriter)
 	return func() {
@@ -46,7 +46,8 @@ func servedFresh(h nethttp.Handler) func() {
 	}
 }
 
-// browserRequest returns a request of a page of another origin.
+// browserRequest returns a request that a browser sends for a page of another
+// origin.
 func browserRequest() *nethttp.Request {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.RemoteAddr = "192.0.2.1:1234"
@@ -55,8 +56,8 @@ func browserRequest() *nethttp.Request {
 	return r
 }
 
-// What each middleware costs a small answer, alone and all in a row, beside
-// what the handler does itself.
+// This test bounds the allocations of each middleware, and of the whole chain, for
+// a small response, in addition to those of the handler.
 func TestChainAllocations(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates")
@@ -103,7 +104,7 @@ func TestChainAllocations(t *testing.T) {
 		if row > 6 {
 			t.Errorf("the documented chain allocates %v times, want 6 at most", row)
 		}
-		// A server makes the header map anew for each response.
+		// A server makes a new header map for each response.
 		if fresh := testing.AllocsPerRun(200, servedFresh(chain(answer200()))); fresh > 12 {
 			t.Errorf("the documented chain allocates %v times with a fresh header map, want 12 at most", fresh)
 		}
@@ -111,7 +112,7 @@ func TestChainAllocations(t *testing.T) {
 	t.Logf("allocations of a 200-byte answer, %v in all:\n%s", before, table.String())
 }
 
-// slogAllocations returns what slog itself allocates for such a line.
+// slogAllocations returns the number of allocations in slog for such a line.
 func slogAllocations(logger *slog.Logger) float64 {
 	attrs := []slog.Attr{
 		slog.String("method", "GET"), slog.String("path", "/"), slog.Int("status", 200), slog.Duration("duration", 1),
@@ -130,8 +131,8 @@ func BenchmarkDocumentedChain(b *testing.B) {
 	}
 }
 
-// misplacedLimit returns a RateLimit by address. The panic of a chain in which it
-// comes before TrustedProxies names the line here.
+// misplacedLimit returns a RateLimit by address. If it comes before TrustedProxies
+// in a chain, the panic names the line in this function.
 func misplacedLimit() http.Middleware { return http.RateLimit(http.RateLimitConfig{}) }
 
 const misplacedLimitPanic = `^http: .*chain_test.go:\d+: RateLimit comes before TrustedProxies`
@@ -157,7 +158,7 @@ func TestRateLimitBeforeTrustedProxiesPanicsWhenTheChainIsBuilt(t *testing.T) {
 		"unchanged handler between":        func() { chain(limit, unchanged, trust)(answer200()) },
 		"the second of two limits":         func() { chain(trust, limit, trust)(answer200()) },
 	} {
-		t.Run(name, func(t *testing.T) { mustPanic(t, misplacedLimitPanic, build) })
+		t.Run(name, func(t *testing.T) { wantPanicMatch(t, misplacedLimitPanic, build) })
 	}
 
 	byUser := http.RateLimit(http.RateLimitConfig{KeyFunc: func(r *nethttp.Request) string { return r.Header.Get("X-User") }})
@@ -209,7 +210,7 @@ func TestRateLimitBeforeTrustedProxiesPanicsAtStartUp(t *testing.T) {
 			}
 			defer l.Close()
 			srv := http.NewServer(router, http.WithListener(l))
-			mustPanic(t, misplacedLimitPanic, func() { srv.Start(context.Background()) })
+			wantPanicMatch(t, misplacedLimitPanic, func() { srv.Start(context.Background()) })
 		})
 	}
 
@@ -221,8 +222,8 @@ func TestRateLimitBeforeTrustedProxiesPanicsAtStartUp(t *testing.T) {
 	serveOnce(router)
 }
 
-// Of several clients, of whom some break off and some panic, each gets the
-// body, the id and the tag that are its own.
+// When several clients send requests concurrently, and some of the handlers abort
+// or panic, each client gets its own body, ID and tag.
 func TestConcurrentResponsesOfTheChainDoNotMix(t *testing.T) {
 	t.Parallel()
 	handler := documentedChain()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -270,8 +271,8 @@ func TestConcurrentResponsesOfTheChainDoNotMix(t *testing.T) {
 	})
 }
 
-// A handler may pass on a request of its own making, as for one of a batch, or
-// one that has lost its context.
+// A handler may call another with a new request, for example for each request of a
+// batch, or with a request that has another context.
 func TestChainInsideAChainWithAnotherRequest(t *testing.T) {
 	t.Parallel()
 	var out testkit.Log
@@ -312,8 +313,8 @@ func TestChainInsideAChainWithAnotherRequest(t *testing.T) {
 	}
 }
 
-// A panic after a hijacking has nothing to answer on: the connection is closed,
-// and the request is counted and logged once.
+// After a panic of a handler that has hijacked the connection, the connection is
+// closed, and the request is counted and logged once.
 func TestPanicAfterAHijackingInTheChain(t *testing.T) {
 	t.Parallel()
 	var out testkit.Log
@@ -346,7 +347,7 @@ func TestPanicAfterAHijackingInTheChain(t *testing.T) {
 	}
 }
 
-// readerFrom notes how a body came.
+// readerFrom records whether a body was written with ReadFrom.
 type readerFrom struct {
 	nullWriter
 	copied int64
@@ -358,8 +359,8 @@ func (w *readerFrom) ReadFrom(src io.Reader) (n int64, err error) {
 	return n, err
 }
 
-// Files reach sendfile, which is behind the server's own ReadFrom, through all
-// middleware that does not rewrite the body.
+// Middleware that does not change the body passes files to the server's ReadFrom,
+// which uses sendfile.
 func TestReadFromReachesTheServer(t *testing.T) {
 	t.Parallel()
 	const size = 2 << 20
@@ -372,7 +373,7 @@ func TestReadFromReachesTheServer(t *testing.T) {
 	})
 	w := new(readerFrom)
 	documentedChain()(handler).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-	// The first of it is looked at before it is known that nothing is rewritten.
+	// Compress reads the first bytes to decide whether to compress the body.
 	if w.copied < size-64<<10 {
 		t.Errorf("%d bytes of %d came through ReadFrom, want all but the first", w.copied, size)
 	}
@@ -382,9 +383,9 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// randomHandler returns a handler that does the same random things at each
-// request: fields, 1xx responses, a status, writes of all kinds and sizes,
-// flushes.
+// randomHandler returns a handler that does the same random things for each
+// request: it sets fields, sends 1xx responses and a status code, writes in
+// different ways and sizes, and flushes.
 func randomHandler(seed uint64) matrixCase {
 	random := rand.New(rand.NewPCG(seed, 7))
 	type action func(w nethttp.ResponseWriter, note func(string, error))
@@ -396,7 +397,7 @@ func randomHandler(seed uint64) matrixCase {
 	}
 	statuses := []int{200, 200, 200, 200, 201, 204, 206, 304, 404, 500}
 	sizes := []int{0, 1, 10, 511, 512, 513, 1023, 1024, 1025, 5000, 70000}
-	if random.IntN(10) == 0 { // which take their time to compress
+	if random.IntN(10) == 0 { // rarely, since they take long to compress
 		sizes = append(sizes, 1<<20-1, 1<<20, 1<<20+1)
 	}
 	flushes := false

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,25 +16,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// sampleText is the text that sample returns the beginning of.
-var sampleText struct {
-	sync.Mutex
-	strings.Builder
-	lines int
-}
-
-// sample returns n bytes of text that compresses like text.
-func sample(n int) string {
-	text := &sampleText
-	text.Lock()
-	defer text.Unlock()
-	for ; text.Len() < n; text.lines++ {
-		fmt.Fprintf(text, "line %d of the sample, %x\n", text.lines, text.lines*text.lines)
-	}
-	return text.String()[:n]
-}
-
-// bodyWriters are the ways in which a handler may write a body.
+// bodyWriters are ways to write a body.
 var bodyWriters = map[string]func(w nethttp.ResponseWriter, body string){
 	"one write": func(w nethttp.ResponseWriter, body string) { io.WriteString(w, body) },
 	"many writes": func(w nethttp.ResponseWriter, body string) {
@@ -62,16 +43,16 @@ var bodyWriters = map[string]func(w nethttp.ResponseWriter, body string){
 	},
 }
 
-// A bodyCase is a body that TestCompressedBodiesDecodeToThePlainOnes asks for.
+// A bodyCase is a body in TestCompressedBodiesDecodeToThePlainOnes.
 type bodyCase struct {
 	by          string // one of bodyWriters
 	size        int
 	contentType string
-	compress    bool // whether it is worth it if it is large enough
+	compress    bool // the type is compressed if the body is large enough
 }
 
-// bodyCases returns every way of writing with every size, and with every type
-// once below MinSize and once above. One body is larger than all buffers.
+// bodyCases returns each way of writing with each size and, for each type, a body
+// below and a body above MinSize. One body is larger than all buffers.
 func bodyCases() []bodyCase {
 	largest := 10 << 20
 	if testkit.Race {
@@ -112,7 +93,7 @@ func TestCompressedBodiesDecodeToThePlainOnes(t *testing.T) {
 			name := fmt.Sprintf("%s, %d bytes of %q", c.by, c.size, c.contentType)
 			streamed := c.by == "flush in between" && c.size > 1
 			checkCompressed(t, name, resp, sample(c.size), c.compress && (c.size >= 1024 || streamed))
-			// A small body would be encoded for a client that refuses others.
+			// A small body would be compressed for a client that rejects identity.
 			varies := c.compress && c.size > 0 && (c.by != "flush in between" || streamed)
 			if vary := resp.Header.Get("Vary"); (vary == "Accept-Encoding") != varies {
 				t.Errorf("%s: Vary is %q, want it to be there: %v", name, vary, varies)
@@ -299,7 +280,7 @@ func TestFlushBeforeTheThresholdReachesTheClient(t *testing.T) {
 			io.WriteString(w, "second")
 		}))
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
-		resp, err := srv.Client().Get(srv.URL) // decodes by itself
+		resp, err := srv.Client().Get(srv.URL) // the transport decompresses the body
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -371,11 +352,11 @@ func TestCompressConfigMistakesPanic(t *testing.T) {
 		{http.CompressConfig{Encoders: []http.CompressEncoder{{Name: "br", New: open}, {Name: "BR", New: open}}}, `Encoders\[1\].Name: "BR" is listed twice`},
 	}
 	for _, tt := range tests {
-		mustPanic(t, `^http: .*compress_test.go:\d+: .*`+tt.want, func() { http.Compress(tt.config) })
+		wantPanicMatch(t, `^http: .*compress_test.go:\d+: .*`+tt.want, func() { http.Compress(tt.config) })
 	}
 }
 
-// upper is a stand-in for another coding: it turns letters to upper case.
+// upper is a simple encoding: it converts letters to upper case.
 type upper struct{ w io.Writer }
 
 func (u *upper) Write(p []byte) (int, error) { return u.w.Write(bytes.ToUpper(p)) }
@@ -403,7 +384,7 @@ func TestEncodersComeInOrderOfPreference(t *testing.T) {
 	}
 }
 
-// endless gives n zeros without keeping them.
+// endless is a reader of n zeros.
 type endless struct{ n int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -416,11 +397,11 @@ func (e *endless) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// TestLargeBodiesStream watches the heap, so it runs beside no other test.
+// TestLargeBodiesStream measures the heap, so it is not parallel.
 func TestLargeBodiesStream(t *testing.T) {
 	size := int64(1 << 30)
 	if testing.Short() || testkit.Race {
-		size = 64 << 20 // a gigabyte takes the race detector half a minute
+		size = 64 << 20 // a gigabyte takes half a minute with the race detector
 	}
 	handler := stack(http.Compress(http.CompressConfig{Level: 1}), http.ETag(http.ETagConfig{}))(
 		nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
@@ -451,10 +432,10 @@ func TestCompressAllocations(t *testing.T) {
 	h := http.Compress(http.CompressConfig{})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.Write(body) }))
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Accept-Encoding", "gzip")
-	w := &nullWriter{header: nethttp.Header{}}
+	w := new(nullWriter)
 	if n := testing.AllocsPerRun(100, func() {
-		clear(w.header)
-		w.header["Content-Type"] = []string{"text/plain"}
+		clear(w.Header())
+		w.Header()["Content-Type"] = []string{"text/plain"}
 		h.ServeHTTP(w, r)
 	}); n > 4 { // Content-Type above, Content-Encoding, Vary and the wrapper
 		t.Errorf("a compressed response allocates %v times", n)
@@ -477,10 +458,10 @@ func BenchmarkCompress(b *testing.B) {
 		h := http.Compress(http.CompressConfig{})(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.Write(body) }))
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Accept-Encoding", "gzip")
-		w := &nullWriter{header: nethttp.Header{}}
+		w := new(nullWriter)
 		for b.Loop() {
-			clear(w.header)
-			w.header["Content-Type"] = []string{"text/plain"}
+			clear(w.Header())
+			w.Header()["Content-Type"] = []string{"text/plain"}
 			h.ServeHTTP(w, r)
 		}
 	})

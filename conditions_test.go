@@ -189,7 +189,7 @@ func (c content) checkVary(t *testing.T, srv *testkit.Server, name, coding, vary
 		}
 		for _, method := range []string{"GET", "HEAD"} {
 			resp := srv.Do(t, method, "/", "", field, "Accept-Encoding: "+coding, "X-Handler: "+name)
-			// A 304, 412 or 416 of the handler does not tell the type of the content.
+			// A 304, 412 or 416 from the handler does not have the type of the content.
 			unknown := resp.StatusCode != 200 && resp.StatusCode != 206 && c.conditional ||
 				strings.HasPrefix(resp.Header.Get("Content-Type"), "multipart/")
 			if got := resp.Header.Get("Vary"); got != vary && !(unknown && got == "Accept-Encoding") {
@@ -259,7 +259,7 @@ func (c content) compareHead(t *testing.T, name string, get, head *testkit.Respo
 		h.Del("Date")
 		h.Del("Content-Length")
 		if c.bodiless {
-			h.Del("Etag") // which may be that of the body
+			h.Del("Etag") // may depend on the body
 		}
 		if c.bodiless && c.sniffed {
 			h.Del("Content-Type")

@@ -359,7 +359,7 @@ func TestCORSAllocatesOnceAtMost(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates")
 	}
-	handler, w := corsHandler(), &discard{header: http.Header{}}
+	handler, w := corsHandler(), new(nullWriter)
 	for name, r := range corsRequests() {
 		allocations := testing.AllocsPerRun(100, func() {
 			clear(w.header)
@@ -398,7 +398,7 @@ func TestCORSSharesNoHeaderValues(t *testing.T) {
 }
 
 func BenchmarkCORS(b *testing.B) {
-	handler, w := corsHandler(), &discard{header: http.Header{}}
+	handler, w := corsHandler(), new(nullWriter)
 	for name, r := range corsRequests() {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

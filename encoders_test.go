@@ -15,13 +15,13 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// keptEncoders makes gzip writers and keeps them all.
+// keptEncoders creates gzip writers and keeps all of them.
 type keptEncoders struct {
 	mu   sync.Mutex
 	made []*keptEncoder
 }
 
-// A keptEncoder counts how it is used.
+// A keptEncoder counts calls of its methods.
 type keptEncoder struct {
 	*gzip.Writer
 	resets, closes int
@@ -41,8 +41,8 @@ func (k *keptEncoders) middleware(reuse bool) http.Middleware {
 	return http.Compress(http.CompressConfig{Encoders: []http.CompressEncoder{{Name: "gzip", New: k.New, Reuse: reuse}}})
 }
 
-// An application keeps the encoder of one response, and writes to it while the
-// next is at work.
+// If an application keeps the encoder of a response and writes to it later, the
+// next response does not change.
 func TestEncoderThatTheApplicationKeepsReachesNoOtherResponse(t *testing.T) {
 	t.Parallel()
 	kept := new(keptEncoders)
@@ -115,7 +115,7 @@ func TestEncoderIsReusedOnlyAfterAResponseThatWentWell(t *testing.T) {
 					h.ServeHTTP(tt.writer(), r)
 				}()
 			}
-			// A sync.Pool may drop what is in it, and does so under the race detector.
+			// A sync.Pool may drop encoders, and does so with the race detector.
 			if made := len(kept.made); tt.reused && made == rounds && !testkit.Race || !tt.reused && made != rounds {
 				t.Errorf("%d encoders were made for %d responses", made, rounds)
 			}
@@ -128,7 +128,8 @@ func TestEncoderIsReusedOnlyAfterAResponseThatWentWell(t *testing.T) {
 	}
 }
 
-// A leavingClient is that of a client which leaves after the first bytes.
+// A leavingClient is the ResponseWriter for a client that disconnects after the
+// first bytes.
 type leavingClient struct{ *httptest.ResponseRecorder }
 
 func (w *leavingClient) Write(p []byte) (int, error) {
@@ -139,7 +140,8 @@ func (w *leavingClient) Write(p []byte) (int, error) {
 }
 func (w *leavingClient) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
 
-// A probe is the network: it looks around when the first bytes get there.
+// A probe is a ResponseWriter that calls a function when the first bytes are
+// written.
 type probe struct {
 	nethttp.ResponseWriter
 	look func()
@@ -155,8 +157,8 @@ func (p *probe) Write(b []byte) (int, error) {
 	return p.ResponseWriter.Write(b)
 }
 
-// While the network is waited for, neither the plain body nor its encoder is
-// held. The test is not parallel, since it measures the heap.
+// While a response waits for the network, it holds neither the plain body nor the
+// encoder. The test is not parallel because it measures the heap.
 func TestPlainBodyAndEncoderAreGivenBackBeforeTheNetworkIsWaitedFor(t *testing.T) {
 	const size = 4 << 20
 	piece := sample(4096)
@@ -169,7 +171,7 @@ func TestPlainBodyAndEncoderAreGivenBackBeforeTheNetworkIsWaitedFor(t *testing.T
 	heap := func() int64 {
 		var m runtime.MemStats
 		runtime.GC()
-		runtime.GC() // empties pools
+		runtime.GC() // so that pools are empty
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
@@ -201,8 +203,8 @@ func TestPlainBodyAndEncoderAreGivenBackBeforeTheNetworkIsWaitedFor(t *testing.T
 	}
 }
 
-// A body that the handler writes in one piece is whole as soon as its declared
-// length is there. A large one is not encoded into memory for that.
+// A body is complete when the handler has written as many bytes as it declared.
+// It is then encoded into memory, unless it is large.
 func TestBodyInOnePieceIsEncodedIntoMemoryIfItIsNotLarge(t *testing.T) {
 	t.Parallel()
 	for size, whole := range map[int]bool{2000: true, 1 << 20: true, 1<<20 + 1: false} {

@@ -26,9 +26,9 @@ type framingProgram struct {
 	total   int // length of all writes
 
 	lateTrailer bool // a trailer is set that was not declared
-	output      bool // a step so far writes, flushes or chooses the status
+	output      bool // an earlier step writes, flushes or sets the status
 	helped      bool // a step so far calls a helper that responds
-	closes      bool // the connection may be closed after the response
+	closes      bool // the server may close the connection after the response
 	mislabeled  bool // Content-Length may be wrong
 	readsFrom   bool // a part of the body is copied from a reader
 	lateHijack  bool // the connection may be hijacked after some output
@@ -210,7 +210,7 @@ func framingKind(err error) string {
 	}
 }
 
-// field sets or deletes a field.
+// field adds a step that sets or deletes a field.
 func (p *framingProgram) field(c *choices) framingStep {
 	f := choose(c,
 		[2]string{"X-Field", "1"}, [2]string{"Content-Type", "text/plain"}, [2]string{"Content-Type", "image/png"},
@@ -321,7 +321,7 @@ func (x *framingRun) hijack(rc *http.ResponseController) {
 	x.done = true
 }
 
-// end returns early or panics.
+// end adds a step that returns early or panics.
 func (p *framingProgram) end(c *choices) framingStep {
 	switch c.n(3) {
 	case 1:

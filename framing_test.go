@@ -28,19 +28,18 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// The framing differential runs random handlers on a server of net/http alone
-// and, behind a random chain, on a Server of this package. The client, the
-// request that is pipelined behind, and the handler must see the same, except
-// for the changes that are the purpose of the middleware in the chain. HTTP/1
-// is spoken over a raw connection.
+// The framing tests run random handlers on a bare server of net/http and, inside a
+// random chain, on a [http.Server]. The client, a second request on the same
+// connection, and the handler must see the same, except for the intended changes of
+// the middleware in the chain. HTTP/1 requests use raw connections.
 
-// A framingServer serves the handlers of framing exchanges.
+// A framingServer is a server whose handler depends on the request.
 type framingServer struct {
 	proto  testkit.Protocol
 	addr   string
 	client *nethttp.Client // for HTTP/2
 	log    superfluous
-	chosen sync.Map // handlers by the value of exchangeField
+	chosen sync.Map // from the value of exchangeField to the handler
 	count  int
 }
 
@@ -49,7 +48,7 @@ func (s *framingServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.(http.Handler).ServeHTTP(w, r)
 }
 
-// superfluous counts net/http's complaints about second calls of WriteHeader.
+// superfluous returns the number of superfluous WriteHeader calls in the log.
 type superfluous struct{ n atomic.Int64 }
 
 func (s *superfluous) Write(line []byte) (int, error) {
@@ -59,7 +58,7 @@ func (s *superfluous) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// framingServers starts a bare server and one of this package.
+// framingServers starts a bare server and a [http.Server].
 func framingServers(tb testing.TB, proto testkit.Protocol) (bare, ours *framingServer) {
 	tb.Helper()
 	bare, ours = &framingServer{proto: proto}, &framingServer{proto: proto}
@@ -80,25 +79,25 @@ func framingServers(tb testing.TB, proto testkit.Protocol) (bare, ours *framingS
 	if err := own.Start(context.Background()); err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { _ = own.Stop(noTime()) }) // connections may be open
+	tb.Cleanup(func() { _ = own.Stop(noTime()) }) // fails if connections are open
 	ours.addr = own.Addr()
 	return bare, ours
 }
 
-// A framingResult is what was seen of one exchange.
+// A framingResult is what the client and the handler saw of one exchange.
 type framingResult struct {
 	Infos       []string
 	Status      int
 	Header      nethttp.Header
 	Trailer     nethttp.Header
 	Body        string
-	Failed      string // how the response broke off
-	Second      string // what became of the request behind
+	Failed      string // how the response ended, if it is incomplete
+	Second      string // the result of the second request
 	Notes       []string
-	Superfluous int64 // complaints about WriteHeader
+	Superfluous int64 // WriteHeader calls
 }
 
-// exchange runs p behind wrap and asks for it.
+// exchange runs p inside wrap for a request and returns the result.
 func (s *framingServer) exchange(tb testing.TB, p *framingProgram, wrap func(http.Handler) http.Handler) *framingResult {
 	tb.Helper()
 	var notes []string
@@ -135,7 +134,7 @@ func (s *framingServer) exchange(tb testing.TB, p *framingProgram, wrap func(htt
 	return result
 }
 
-// speakHTTP1 sends the request and one behind it and reads both answers.
+// speakHTTP1 sends two requests and reads both responses.
 func (s *framingServer) speakHTTP1(tb testing.TB, p *framingProgram, name string) *framingResult {
 	tb.Helper()
 	conn, err := net.Dial("tcp", s.addr)
@@ -145,13 +144,13 @@ func (s *framingServer) speakHTTP1(tb testing.TB, p *framingProgram, name string
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(testkit.Patience)) // a connection takes deadlines
+	_ = conn.SetDeadline(time.Now().Add(testkit.Patience)) // TCP connections support deadlines
 	request, behind := p.wire(name)
 	if !p.closes {
 		request = append(request, behind...)
 	}
 	sending.Go(func() {
-		_, _ = conn.Write(request) // a server that has closed it answers nothing
+		_, _ = conn.Write(request) // if the server has closed the connection, reading fails too
 	})
 	br, result := bufio.NewReader(conn), &framingResult{}
 	for {
@@ -179,7 +178,7 @@ func (s *framingServer) speakHTTP1(tb testing.TB, p *framingProgram, name string
 	return result
 }
 
-// readSecond reads the answer to the request behind the first.
+// readSecond reads the response to the second request.
 func readSecond(tb testing.TB, p *framingProgram, br *bufio.Reader, want string) string {
 	tb.Helper()
 	if _, err := br.Peek(1); err != nil {
@@ -197,7 +196,7 @@ func readSecond(tb testing.TB, p *framingProgram, br *bufio.Reader, want string)
 	return "answered"
 }
 
-// checkPatience fails the test if a server has left its client waiting.
+// checkPatience reports an error if err is a timeout of the client.
 func checkPatience(tb testing.TB, p *framingProgram, err error) {
 	tb.Helper()
 	if ne, ok := err.(net.Error); ok && ne.Timeout() {
@@ -213,7 +212,7 @@ func (f *framingResult) take(resp *nethttp.Response) error {
 	return err
 }
 
-// wire returns the bytes of the request and of one more behind it.
+// wire returns the bytes of both requests.
 func (p *framingProgram) wire(name string) (request, behind []byte) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s / HTTP/%s\r\nHost: x\r\n%s: %s\r\n", p.method, p.version, exchangeField, name)
@@ -239,7 +238,7 @@ func (p *framingProgram) wire(name string) (request, behind []byte) {
 	return b.Bytes(), fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: x\r\n%s: %s behind\r\nConnection: close\r\n\r\n", exchangeField, name)
 }
 
-// speakHTTP2 sends the request and then another on the same connection.
+// speakHTTP2 sends the two requests, the second when the first has ended.
 func (s *framingServer) speakHTTP2(tb testing.TB, p *framingProgram, name string) *framingResult {
 	tb.Helper()
 	result := &framingResult{}
@@ -257,7 +256,7 @@ func (s *framingServer) speakHTTP2(tb testing.TB, p *framingProgram, name string
 	}
 	r.Header.Del("Connection")
 	if p.body >= 0 {
-		n := min(p.body, 5000) // the connection's window does not get back unread bytes
+		n := min(p.body, 5000) // unread bytes would reduce the connection's window
 		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(strings.Repeat("b", n))), int64(n)
 		if p.chunked {
 			r.ContentLength = -1
@@ -287,7 +286,7 @@ func (s *framingServer) speakHTTP2(tb testing.TB, p *framingProgram, name string
 	return result
 }
 
-// A framingChain is a random choice of middleware in random order.
+// A framingChain is a random selection of middleware in random order.
 type framingChain struct {
 	names []string
 	wraps []func(http.Handler) http.Handler
@@ -309,7 +308,7 @@ func newFramingChain(c *choices) *framingChain {
 func (f *framingChain) has(name string) bool             { return slices.Contains(f.names, name) }
 func (f *framingChain) wrap(h http.Handler) http.Handler { return stack(f.wraps...)(h) }
 
-// A framingDifference is one that no middleware explains.
+// A framingDifference is a difference that no middleware explains.
 type framingDifference struct{ kind, text string }
 
 // A framingComparison compares the results of one program.
@@ -319,25 +318,25 @@ type framingComparison struct {
 	proto     testkit.Protocol
 	want, got *framingResult
 	declared  string // Content-Length of the bare server's response
-	encoded   bool   // the response is encoded and the bare server's is not
+	encoded   bool   // only our response is encoded
 	found     []framingDifference
 }
 
-// differences compares the two results after taking back the intended changes
-// of the chain.
+// differences returns the differences between the results that are not intended
+// changes of the chain.
 func (f *framingChain) differences(p *framingProgram, proto testkit.Protocol, want, got *framingResult) []framingDifference {
 	c := &framingComparison{framingProgram: p, chain: f, proto: proto, want: want, got: got}
 	c.declared = want.Header.Get("Content-Length")
 	c.encoded = len(want.Header["Content-Encoding"]) == 0 && got.Header.Get("Content-Encoding") == "gzip"
 	switch err := f.undo(p, want, got); {
 	case err != nil && c.old():
-		got.Failed = "broken off" // which only the decoder can see
+		got.Failed = "broken off" // which only decompressing shows
 	case err != nil:
 		c.compare("coding", nil, err)
 	}
 	c.compareHandler()
 	if p.lateHijack && proto == testkit.HTTP1 {
-		return c.found // the handler has written two responses
+		return c.found // the handler wrote two responses
 	}
 	c.compare("infos", want.Infos, got.Infos)
 	if c.compareEnd() {
@@ -355,24 +354,24 @@ func (c *framingComparison) compare(kind string, want, got any) {
 // old reports whether the protocol is HTTP/1.0.
 func (c *framingComparison) old() bool { return c.proto == testkit.HTTP1 && c.version == "1.0" }
 
-// compareHandler compares the results of the handler's calls, and the server's
-// complaints about them.
+// compareHandler compares the results of the handler's calls and the lines that the
+// server logged about them.
 func (c *framingComparison) compareHandler() {
 	switch {
 	case c.mislabeled && (c.readsFrom || c.proto == testkit.HTTP2):
-		// How much is taken of too long a body depends on the server.
+		// How much of a body that is too long is accepted depends on the server.
 	case c.proto == testkit.HTTP2 && (c.method == "HEAD" || endedEarly(c.want.Notes) || endedEarly(c.got.Notes)):
-		// Whether a call finds the stream ended depends on the client's next frame.
+		// Whether a call returns an error depends on the client's next frame.
 	default:
 		c.compare("handler", c.want.Notes, c.got.Notes)
 	}
-	if !c.panics && c.proto == testkit.HTTP1 { // HTTP/2's own writer says nothing
+	if !c.panics && c.proto == testkit.HTTP1 { // the HTTP/2 writer logs nothing
 		c.compare("superfluous", c.want.Superfluous, c.got.Superfluous)
 	}
 }
 
-// compareEnd compares how the exchange ended, and reports whether the
-// responses are to be compared.
+// compareEnd compares how the exchanges ended and reports whether the responses can
+// be compared.
 func (c *framingComparison) compareEnd() bool {
 	want, got := c.want, c.got
 	answered := c.chain.has("Recovery") && got.Status == 500 && (got.Body == `{"error":"internal server error"}` || c.method == "HEAD")
@@ -380,21 +379,21 @@ func (c *framingComparison) compareEnd() bool {
 	case c.panics && (answered || got.Failed != ""):
 		return false
 	case c.panics && want.Failed == "broken off" && len(got.Header["Content-Length"]) > 0:
-		return false // the last bytes of a whole body may have left before the panic, or not
+		return false // the last bytes may have been sent before the panic
 	case c.mislabeled && c.encoded && got.Failed == "" && (c.declared == strconv.Itoa(len(got.Body)) || c.method == "HEAD"):
-		// The body is whole. A server would see to it that nothing comes after
-		// too long a body; the encoded one has no such end.
+		// The body is complete. A server closes the connection after a body that is
+		// too long, but not after its encoded form.
 		return want.Failed == ""
 	case c.mislabeled && c.readsFrom && got.Failed != "":
-		return false // it may have been refused some of too long a body
+		return false // some of a body that is too long may have been rejected
 	case (want.Failed == "") != (got.Failed == ""):
 		c.compare("failed", want.Failed, got.Failed)
 		return false
 	}
-	if !c.old() { // where keeping the connection depends on whether the length is known
+	if !c.old() { // with HTTP/1.0, the connection is kept only if the length is known
 		c.compare("second", want.Second, got.Second)
 	}
-	return got.Failed == "" // how much of it arrived depends on buffers
+	return got.Failed == "" // how much of an incomplete body arrives depends on buffers
 }
 
 func (c *framingComparison) compareResponse() {
@@ -415,9 +414,9 @@ func (c *framingComparison) compareResponse() {
 	}
 }
 
-// endedEarly reports whether a call of the handler's found its stream ended.
-// In HTTP/2 it depends on the peer's next frame whether one does, if the
-// response has no more body to come.
+// endedEarly reports whether a call of the handler failed because its stream had
+// ended. In HTTP/2, if the response has no body, this depends on the client's next
+// frame.
 func endedEarly(notes []string) bool {
 	return slices.ContainsFunc(notes, func(note string) bool { return strings.Contains(note, "handler exiting") })
 }
@@ -431,8 +430,8 @@ func merge(a, b nethttp.Header) nethttp.Header {
 	return all
 }
 
-// undo takes back the intended changes of the chain in got, or makes them in
-// want. It returns an error if one of them is wrong.
+// undo reverts the intended changes of the chain in got, or applies them to want. It
+// returns an error if a change is wrong.
 func (f *framingChain) undo(p *framingProgram, want, got *framingResult) error {
 	if got.Header == nil {
 		return nil
@@ -441,7 +440,7 @@ func (f *framingChain) undo(p *framingProgram, want, got *framingResult) error {
 		want.Header = nethttp.Header{}
 	}
 	if p.expect && len(want.Infos) == 0 {
-		// A held status leaves the handler free to ask for the body.
+		// If a stage holds the status, the handler can still read the request's body.
 		got.Infos = slices.DeleteFunc(got.Infos, func(info string) bool { return info == "100 []" })
 	}
 	added := secureDefaults()
@@ -472,16 +471,16 @@ func (f *framingChain) undo(p *framingProgram, want, got *framingResult) error {
 		}
 	}
 	if n := got.Header.Get("Content-Length"); len(want.Header["Content-Length"]) == 0 && (n == strconv.Itoa(len(got.Body)) || p.method == "HEAD") {
-		delete(got.Header, "Content-Length") // known where the bare server sent chunks
+		delete(got.Header, "Content-Length") // a held body has a length
 	}
 	if p.method == "HEAD" && varies && len(got.Header["Content-Length"]) == 0 {
-		delete(want.Header, "Content-Length") // only compressing a body would give it
+		delete(want.Header, "Content-Length") // the compressed length of no body is unknown
 	}
 	return err
 }
 
-// undoTrailers takes back that a held body leaves time for trailers that come
-// too late on a bare server, which states the length of a short body.
+// undoTrailers reverts trailers that are too late on a bare server, because it sends
+// the length of a short body, but not too late for a body that is held.
 func (f *framingChain) undoTrailers(p *framingProgram, want, got *framingResult) {
 	if !p.lateTrailer || !f.has("Compress") && !f.has("ETag") {
 		return
@@ -494,7 +493,7 @@ func (f *framingChain) undoTrailers(p *framingProgram, want, got *framingResult)
 	}
 }
 
-// undoEncoding decodes the body and relabels it.
+// undoEncoding decompresses the body and restores its fields.
 func undoEncoding(p *framingProgram, want, got *framingResult) error {
 	for _, name := range []string{"Content-Encoding", "Content-Length"} {
 		delete(want.Header, name)
@@ -518,19 +517,19 @@ func undoEncoding(p *framingProgram, want, got *framingResult) error {
 	if got.Failed == "" {
 		return err
 	}
-	if err == nil && !p.mislabeled { // which breaks off after a whole body
+	if err == nil && !p.mislabeled { // a wrong length ends a complete body early
 		return fmt.Errorf("a response that broke off decodes to the end")
 	}
 	return nil
 }
 
-// framingCase makes a program and a chain from data.
+// framingCase returns the program and the chain that data encodes.
 func framingCase(data []byte) (*framingProgram, *framingChain) {
 	c := &choices{data}
 	return newFramingProgram(c), newFramingChain(c)
 }
 
-// framingSeed is the data of a random case.
+// framingSeed returns data for a random case.
 func framingSeed(seed uint64) []byte {
 	random := rand.New(rand.NewPCG(seed, 27))
 	data := make([]byte, 96)
@@ -540,8 +539,9 @@ func framingSeed(seed uint64) []byte {
 	return data
 }
 
-// framingPrograms returns how many programs TestFramingIsThatOfNetHTTP runs in
-// each protocol: 300, or the value of the environment variable FRAMING_PROGRAMS.
+// framingPrograms returns the number of programs that TestFramingIsThatOfNetHTTP
+// runs with each protocol. It is 300, or the value of the environment variable
+// FRAMING_PROGRAMS.
 func framingPrograms(t *testing.T) uint64 {
 	value := os.Getenv("FRAMING_PROGRAMS")
 	if value == "" {

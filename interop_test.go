@@ -10,7 +10,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// The shapes in which other routers and generated code take middleware.
+// The types of middleware in other routers and in generated code.
 type (
 	gorillaMiddleware   func(nethttp.Handler) nethttp.Handler
 	generatedMiddleware func(nethttp.Handler) nethttp.Handler
@@ -30,13 +30,13 @@ func (c *chiRouter) Use(mw ...func(nethttp.Handler) nethttp.Handler) {
 	c.middleware = append(c.middleware, mw...)
 }
 
-// generatedMux is what generated servers register their routes on.
+// generatedMux is the interface with which generated servers register routes.
 type generatedMux interface {
 	HandleFunc(pattern string, handler func(nethttp.ResponseWriter, *nethttp.Request))
 	ServeHTTP(nethttp.ResponseWriter, *nethttp.Request)
 }
 
-// What follows compiles, or does not.
+// These assignments only need to compile.
 var (
 	_ generatedMux                                                    = (*http.Group)(nil)
 	_ generatedMux                                                    = (*http.Router)(nil)
@@ -51,8 +51,8 @@ var (
 	_ func(http.CompressConfig) func(nethttp.Handler) nethttp.Handler = http.Compress
 )
 
-// serveGenerated registers routes as generated code does, with the middleware
-// of its options around each.
+// serveGenerated registers routes as generated code does, and wraps each in the
+// middleware of the options.
 func serveGenerated(options strictOptions) nethttp.Handler {
 	for _, pattern := range []string{"GET /pets", "GET /pets/{id}"} {
 		var handler nethttp.Handler = nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {

@@ -2,7 +2,6 @@ package http_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +19,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// eachServer runs test against a Server of this package in HTTP/1.1 and in
-// HTTP/2, whose handler is in no middleware, and in the documented chain.
+// eachServer runs test with a [http.Server] for each protocol, once with only the
+// handler and once with the documented chain.
 func eachServer(t *testing.T, handler nethttp.Handler, test func(t *testing.T, url string, client *nethttp.Client)) {
 	t.Helper()
 	for name, wrap := range map[string]func(nethttp.Handler) nethttp.Handler{
@@ -38,25 +37,7 @@ func eachServer(t *testing.T, handler nethttp.Handler, test func(t *testing.T, u
 	}
 }
 
-// serveOwn starts a Server of this package that speaks a protocol, and returns
-// its URL and a client for it.
-func serveOwn(t *testing.T, protocol testkit.Protocol, handler nethttp.Handler, opts ...http.ServerOption) (url string, client *nethttp.Client) {
-	t.Helper()
-	transport := &nethttp.Transport{}
-	scheme := "http://"
-	if protocol == testkit.HTTP2 {
-		certFile, keyFile, pool := testkit.KeyPair(t)
-		opts = append(opts, http.WithTLS(certFile, keyFile))
-		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
-		transport.ForceAttemptHTTP2 = true
-		scheme = "https://"
-	}
-	srv := startServer(t, handler.ServeHTTP, opts...)
-	t.Cleanup(transport.CloseIdleConnections)
-	return scheme + srv.Addr(), &nethttp.Client{Transport: transport, Timeout: testkit.Patience}
-}
-
-// awaitEnd waits until the response that w answers is finished with.
+// awaitEnd waits until the server has finished the response of w.
 func awaitEnd(w nethttp.ResponseWriter) {
 	for {
 		if _, err := w.Write(nil); err != nil {
@@ -66,8 +47,8 @@ func awaitEnd(w nethttp.ResponseWriter) {
 	}
 }
 
-// uses are all the ways to use a response writer. Each returns an error if the
-// method has one to return.
+// uses returns all ways to use a ResponseWriter. Each function returns the error of
+// the method that it calls, if the method returns one.
 func uses(file string) map[string]func(w nethttp.ResponseWriter) error {
 	const foreign = "FOREIGN"
 	return map[string]func(w nethttp.ResponseWriter) error{
@@ -158,15 +139,15 @@ func uses(file string) map[string]func(w nethttp.ResponseWriter) error {
 	}
 }
 
-// A goroutine that a handler has left behind uses its response writer while
-// the handlers of other requests are at work.
+// A goroutine that outlives its handler uses the ResponseWriter while handlers of
+// other requests run.
 func TestLateUseReachesNoOtherResponse(t *testing.T) {
 	t.Parallel()
 	file := t.TempDir() + "/file"
 	if err := os.WriteFile(file, []byte(strings.Repeat("FOREIGN", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	kept, lateUse := make(chan nethttp.ResponseWriter, 1), sync.Map{} // of func(), by the path that calls it
+	kept, lateUse := make(chan nethttp.ResponseWriter, 1), sync.Map{} // from path to func()
 	handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if r.URL.Path == "/keep" {
 			io.WriteString(w, "kept")
@@ -187,7 +168,7 @@ func TestLateUseReachesNoOtherResponse(t *testing.T) {
 		io.WriteString(w, "two")
 		use()
 	})
-	var mu sync.Mutex // one request at a time is kept
+	var mu sync.Mutex // held while a test uses kept
 	eachServer(t, handler, func(t *testing.T, url string, client *nethttp.Client) {
 		for name, use := range uses(file) {
 			mu.Lock()
@@ -218,9 +199,9 @@ func TestLateUseReachesNoOtherResponse(t *testing.T) {
 
 type startedKey struct{}
 
-// naiveTimeout answers 503 for a handler that takes too long, and leaves it
-// running with the response writer. Here, too long is until the handler says
-// so on the channel in its context.
+// naiveTimeout is middleware that responds with 503 if a handler takes too long, and
+// lets the handler continue to use the ResponseWriter. In these tests, the handler
+// takes too long if it closes the channel in its context.
 func naiveTimeout(next nethttp.Handler) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		started, done := make(chan struct{}), make(chan struct{})
@@ -237,8 +218,8 @@ func naiveTimeout(next nethttp.Handler) nethttp.Handler {
 	})
 }
 
-// Under load, the handlers that a naive timeout has left behind go on as soon
-// as their requests are over.
+// With many concurrent requests, the handlers that a naive timeout has abandoned
+// continue as soon as their requests end.
 func TestHandlersLeftByANaiveTimeoutReachNoOtherResponse(t *testing.T) {
 	t.Parallel()
 	file := t.TempDir() + "/file"
@@ -246,7 +227,7 @@ func TestHandlersLeftByANaiveTimeoutReachNoOtherResponse(t *testing.T) {
 		t.Fatal(err)
 	}
 	late := uses(file)
-	delete(late, "unwrapped") // what Unwrap returned before the end is the server's own
+	delete(late, "unwrapped") // uses the server's own writer, if Unwrap was called before the end
 	names := slices.Sorted(func(yield func(string) bool) {
 		for name := range late {
 			if !yield(name) {
@@ -265,9 +246,9 @@ func TestHandlersLeftByANaiveTimeoutReachNoOtherResponse(t *testing.T) {
 		left.Add(1)
 		defer left.Done()
 		close(r.Context().Value(startedKey{}).(chan struct{}))
-		<-r.Context().Done() // which ends when the server is done with the request
+		<-r.Context().Done() // when the server has finished the request
 		for _, name := range names {
-			_ = late[name](w) // the one test more is whether this harms anybody
+			_ = late[name](w) // must not affect other requests
 		}
 	})
 	for _, tt := range []struct {
@@ -325,8 +306,8 @@ func TestHandlersLeftByANaiveTimeoutReachNoOtherResponse(t *testing.T) {
 	t.Cleanup(left.Wait)
 }
 
-// A handler that a naive timeout has left behind fails. Nobody waits for its
-// response, or would recover from a panic, which would end the process.
+// If a handler that a naive timeout has abandoned fails, nothing recovers from its
+// panic, so it must not panic because of the ResponseWriter.
 func TestFailuresOfHandlersLeftByANaiveTimeoutEndNothing(t *testing.T) {
 	t.Parallel()
 	var left sync.WaitGroup
@@ -368,8 +349,8 @@ func TestFailuresOfHandlersLeftByANaiveTimeoutEndNothing(t *testing.T) {
 	left.Wait()
 }
 
-// A goroutine that is still writing when its handler returns writes to its own
-// response or to none.
+// If a goroutine still writes when its handler returns, the bytes are part of the
+// handler's own response or are not sent.
 func TestWritesThatOverlapTheReturnReachNoOtherResponse(t *testing.T) {
 	t.Parallel()
 	var left sync.WaitGroup
@@ -417,7 +398,7 @@ func TestWritesThatOverlapTheReturnReachNoOtherResponse(t *testing.T) {
 	t.Cleanup(left.Wait)
 }
 
-// A late write leaves nothing behind by which the next response goes wrong.
+// A late write does not affect the next response.
 func TestLateUseLeavesTheNextResponseAsItShouldBe(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
@@ -449,7 +430,7 @@ func TestLateUseLeavesTheNextResponseAsItShouldBe(t *testing.T) {
 	}
 }
 
-// A goroutine that a handler has left behind reads its request.
+// A goroutine that outlives its handler reads the request.
 func TestRequestIsNotWrittenToAfterItsHandlerReturned(t *testing.T) {
 	t.Parallel()
 	var left sync.WaitGroup
@@ -488,8 +469,8 @@ func TestRequestIsNotWrittenToAfterItsHandlerReturned(t *testing.T) {
 	left.Wait()
 }
 
-// An observer outside of everything, as OpenTelemetry's, reads the pattern of
-// the request that it has passed on.
+// Middleware outside of the router, such as OpenTelemetry's, reads the pattern of
+// the request that it passed to the router.
 func TestOutermostObserverSeesThePattern(t *testing.T) {
 	t.Parallel()
 	copies := func(next nethttp.Handler) nethttp.Handler {

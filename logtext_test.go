@@ -14,7 +14,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// loggingRouter logs every request, and errors and refusals of some paths.
+// loggingRouter returns a router that logs every request, and that logs errors and
+// rejected requests of some paths.
 func loggingRouter(logger *slog.Logger) *http.Router {
 	router := http.NewRouter()
 	router.Use(http.RequestLogger(logger))
@@ -30,7 +31,7 @@ func loggingRouter(logger *slog.Logger) *http.Router {
 	return router
 }
 
-// eachLogger runs test with a JSON and a text logger.
+// eachLogger runs test with a logger that writes JSON and with one that writes text.
 func eachLogger(t *testing.T, test func(t *testing.T, logger *slog.Logger, out *testkit.Log)) {
 	t.Helper()
 	for name, handler := range map[string]func(io.Writer) slog.Handler{
@@ -44,8 +45,8 @@ func eachLogger(t *testing.T, test func(t *testing.T, logger *slog.Logger, out *
 	}
 }
 
-// checkPrintable reports characters that could deceive who reads the log, and
-// a log that has not the expected number of lines.
+// checkPrintable reports an error if the log has characters that could mislead a
+// reader, or has another number of lines.
 func checkPrintable(t *testing.T, log string, lines int) {
 	t.Helper()
 	for _, c := range log {
@@ -59,9 +60,9 @@ func checkPrintable(t *testing.T, log string, lines int) {
 	}
 }
 
-// TestPathsInEveryLogLineAreEscaped sends paths over a raw connection with
-// control characters of ASCII and Latin-1, controls of the writing direction,
-// line separators, characters without a width, and bytes that are not UTF-8.
+// TestPathsInEveryLogLineAreEscaped sends paths over a raw connection. They contain
+// control characters of ASCII and Latin-1, bidirectional controls, line separators,
+// zero-width characters, and invalid UTF-8.
 func TestPathsInEveryLogLineAreEscaped(t *testing.T) {
 	t.Parallel()
 	eachLogger(t, func(t *testing.T, logger *slog.Logger, out *testkit.Log) {
@@ -99,7 +100,7 @@ func TestPathsInEveryLogLineAreEscaped(t *testing.T) {
 	})
 }
 
-// TestMethodsInEveryLogLineAreEscaped uses HTTP/2, where the server takes
+// TestMethodsInEveryLogLineAreEscaped uses HTTP/2, because that server accepts
 // methods that HTTP/1.1 does not allow.
 func TestMethodsInEveryLogLineAreEscaped(t *testing.T) {
 	t.Parallel()
@@ -107,15 +108,15 @@ func TestMethodsInEveryLogLineAreEscaped(t *testing.T) {
 		srv := testkit.StartServer(t, testkit.HTTP2, loggingRouter(logger))
 		for _, text := range []string{"GET\u202e", "\u009b31m", "\xff"} {
 			sendHTTP2(t, srv, text, "/error/x")
-			sendHTTP2(t, srv, "GET", "/error/"+text) // as it is, where others would percent-encode it
+			sendHTTP2(t, srv, "GET", "/error/"+text) // without percent-encoding
 		}
 		sendHTTP2(t, srv, "A\tB", "/error/x")
 		checkPrintable(t, out.String(), 14)
 	})
 }
 
-// sendHTTP2 sends one request without a body, in frames that no client would
-// write, and waits for the response.
+// sendHTTP2 sends a request without a body, which an HTTP client could not send, and
+// waits for the response.
 func sendHTTP2(t *testing.T, srv *testkit.Server, method, path string) {
 	t.Helper()
 	config := srv.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
@@ -128,7 +129,7 @@ func sendHTTP2(t *testing.T, srv *testkit.Server, method, path string) {
 	conn := testkit.Wrap(t, tlsConn)
 	var fields []byte
 	for _, field := range [][2]string{{":method", method}, {":scheme", "https"}, {":path", path}, {":authority", "example.com"}} {
-		fields = append(fields, 0) // a literal with a literal name, not indexed (RFC 7541 §6.2.2)
+		fields = append(fields, 0) // a literal field with a literal name, not indexed (RFC 7541 §6.2.2)
 		for _, s := range field {
 			fields = append(append(fields, byte(len(s))), s...)
 		}
@@ -144,7 +145,7 @@ func sendHTTP2(t *testing.T, srv *testkit.Server, method, path string) {
 			t.Fatal(err)
 		}
 		if binary.BigEndian.Uint32(head[5:]) != 1 {
-			continue // about the connection
+			continue // a frame about the connection
 		}
 		if head[3] != 1 {
 			t.Fatalf("method %q, path %q: a frame of type %d in place of a header", method, path, head[3])
@@ -153,7 +154,7 @@ func sendHTTP2(t *testing.T, srv *testkit.Server, method, path string) {
 	}
 }
 
-// frame returns a frame of HTTP/2 (RFC 9113 §4.1).
+// frame returns an HTTP/2 frame (RFC 9113 §4.1).
 func frame(kind, flags byte, stream uint32, payload []byte) string {
 	n := len(payload)
 	head := binary.BigEndian.AppendUint32([]byte{byte(n >> 16), byte(n >> 8), byte(n), kind, flags}, stream)

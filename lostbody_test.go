@@ -14,7 +14,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// lostFields describe a body that a handler was about to write.
+// lostFields describe the body that a handler did not write.
 var lostFields = map[string]string{
 	"Content-Disposition": `attachment; filename="a.csv"`, "Content-Range": "bytes 0-9/100", "Content-Language": "de",
 	"Content-Location": "/a", "Content-Encoding": "br", "Content-Md5": "Q2hlY2s=", "Content-Digest": "sha-256=:AA==:",
@@ -25,7 +25,7 @@ var lostFields = map[string]string{
 	"X-Accel-Buffering": "no", "X-Sendfile": "/a",
 }
 
-// keptFields are about the resource, the client or the connection.
+// keptFields describe the resource, the client or the connection.
 var keptFields = map[string]string{
 	"Set-Cookie": "a=b", "Vary": "Cookie", "Allow": "GET", "Retry-After": "9", "Www-Authenticate": "Basic", "X-Request-Id": "1",
 	"Content-Security-Policy": "default-src 'none'", "Access-Control-Allow-Origin": "https://a.example", "Strict-Transport-Security": "max-age=1",
@@ -56,7 +56,7 @@ func TestErrorAnswersDropWhatDescribedTheLostBody(t *testing.T) {
 		})),
 		"a panic after a held write": chain(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			prepare(w)
-			w.Header().Del("Content-Encoding") // a coded body is not held back
+			w.Header().Del("Content-Encoding") // ETag does not hold an encoded body
 			w.Header().Del("Content-Range")
 			w.Header().Del("Etag")
 			w.Header().Del("Accept-Ranges")
@@ -120,7 +120,7 @@ func TestWriteErrorKeepsWhatItsStatusNeeds(t *testing.T) {
 	}
 }
 
-// plainGzip is the gzip middleware that many programs have of their own.
+// plainGzip is gzip middleware as many programs write it.
 func plainGzip(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -137,8 +137,8 @@ type plainGzipWriter struct {
 
 func (w plainGzipWriter) Write(p []byte) (int, error) { return w.zw.Write(p) }
 
-// A gorillaWriter behaves like the writer of gorilla's CompressHandler: it
-// encodes, flushes, and can be unwrapped.
+// A gorillaWriter behaves like the writer of gorilla's CompressHandler, which
+// compresses, flushes and has an Unwrap method.
 type gorillaWriter struct {
 	http.ResponseWriter
 	zw *gzip.Writer
@@ -168,7 +168,7 @@ func gorillaGzip(next http.Handler) http.Handler {
 	})
 }
 
-// failingRouter returns a router of which each route fails in its way.
+// failingRouter returns a router whose routes fail in different ways.
 func failingRouter(mw ...http.Middleware) http.Handler {
 	router := http.NewRouter()
 	router.Use(mw...)
@@ -212,8 +212,8 @@ func TestErrorAnswersInsideAForeignEncoder(t *testing.T) {
 	}
 }
 
-// checkEncodedErrors asks url for every answer of failingRouter, which must arrive
-// decodable.
+// checkEncodedErrors requests every route of failingRouter and checks that the
+// response can be decompressed.
 func checkEncodedErrors(t *testing.T, client *nethttp.Client, url string) {
 	t.Helper()
 	for path, status := range map[string]int{
@@ -229,8 +229,8 @@ func checkEncodedErrors(t *testing.T, client *nethttp.Client, url string) {
 	}
 }
 
-// A coding that the handler itself set for the lost body is dropped although
-// the writer is a wrapper, if it can be known that it is the handler's.
+// If the handler itself set Content-Encoding for the body that it did not write,
+// the field is removed, even if the ResponseWriter is wrapped.
 func TestErrorAnswersDropTheHandlersOwnCoding(t *testing.T) {
 	t.Parallel()
 	lost := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -262,7 +262,7 @@ func TestErrorAnswersDropTheHandlersOwnCoding(t *testing.T) {
 	}
 }
 
-// foreignWrapper is a middleware that wraps the writer and can be unwrapped.
+// foreignWrapper is middleware whose ResponseWriter has an Unwrap method.
 func foreignWrapper(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(struct{ unwrappable }{unwrappable{w}}, r)
@@ -273,8 +273,8 @@ type unwrappable struct{ http.ResponseWriter }
 
 func (w unwrappable) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// late has the panic come after a body that Compress has begun to encode and
-// ETag still holds.
+// late makes the handler panic after it has written a body that Compress has begun
+// to encode and ETag still holds.
 func late(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/panic" {

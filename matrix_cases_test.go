@@ -10,32 +10,32 @@ import (
 	"time"
 )
 
-// A matrixCase is one row: a handler and the request that is sent to it.
+// A matrixCase is a row of the matrix: a handler and a request.
 type matrixCase struct {
 	name    string
-	proto   string // the only one it is for, if any
+	proto   string // if not empty, the only protocol of the case
 	method  string // GET if empty
 	header  nethttp.Header
 	handler func(w nethttp.ResponseWriter, r *nethttp.Request, note func(string, error))
 
-	// What is expected of the case, apart from what a bare server does.
-	takesOver  bool // the handler sends a response of its own on a connection of HTTP/1
-	flushes    bool // part of the body is sent before its end
-	panics     bool // with something that Recovery answers, if it still can
-	wrote      bool // before it panics: only a held body can be taken back
-	lostStatus int  // the status that is logged if the client gets none; 0 means 200
-	refused    bool // the server may refuse some of the body, or only seem to take it
-	noHead     bool // an answer to HEAD cannot be compared, or shows nothing else
+	// What else to expect.
+	takesOver  bool // with HTTP/1, the handler hijacks the connection
+	flushes    bool // the handler flushes before the end of the body
+	panics     bool // the handler panics, but not with ErrAbortHandler
+	wrote      bool // the handler writes before it panics; only a held body can be discarded
+	lostStatus int  // the logged status if the client gets no response; 0 means 200
+	refused    bool // the server may reject or ignore part of the body
+	noHead     bool // do not add a case for HEAD
 
-	headOf string // of a case of HEAD, the name of the case of GET
+	headOf string // for HEAD, the name of the case for GET
 
-	// late is called with the writer when the handler has returned and the
-	// response has arrived, while the server answers another request. It is
-	// not called with the server's own writer.
+	// late, if not nil, is called with the ResponseWriter after the handler has
+	// returned and the response has arrived, while the server handles another
+	// request. It is not called with the server's own writer.
 	late func(t *testing.T, w nethttp.ResponseWriter)
 }
 
-// withHead adds a case of HEAD to those of GET.
+// withHead adds a case for HEAD to each case for GET.
 func withHead(cases []matrixCase) []matrixCase {
 	for _, c := range cases {
 		if c.method == "" && !c.noHead {
@@ -178,7 +178,7 @@ func matrixCases(file string) []matrixCase {
 		{name: "whole file", handler: func(w nethttp.ResponseWriter, r *nethttp.Request, _ note) {
 			nethttp.ServeFile(w, r, file)
 		}},
-		// HTTP/2's own writer breaks the response off.
+		// The HTTP/2 writer aborts the response.
 		{name: "body longer than its length", proto: "HTTP/1.1", handler: func(w nethttp.ResponseWriter, _ *nethttp.Request, note note) {
 			w.Header().Set("Content-Length", "6")
 			write(w, "abc", note)
@@ -200,7 +200,7 @@ func matrixCases(file string) []matrixCase {
 		{name: "copies that are longer than the length together", refused: true, handler: func(w nethttp.ResponseWriter, _ *nethttp.Request, note note) {
 			w.Header().Set("Content-Length", "100000")
 			w.Header().Set("Content-Type", "text/plain")
-			io.Copy(w, struct{ io.Reader }{strings.NewReader(strings.Repeat("0123456789", 20000))}) // see below
+			io.Copy(w, struct{ io.Reader }{strings.NewReader(strings.Repeat("0123456789", 20000))}) // whether it returns an error depends on the Go release
 		}},
 		{name: "body shorter than its length", handler: func(w nethttp.ResponseWriter, _ *nethttp.Request, note note) {
 			w.Header().Set("Content-Length", "20")
@@ -220,7 +220,7 @@ func matrixCases(file string) []matrixCase {
 			w.Header().Set(nethttp.TrailerPrefix+"X-More", "5")
 		}},
 		{name: "unannounced trailers", handler: func(w nethttp.ResponseWriter, _ *nethttp.Request, note note) {
-			// Too much for a server's buffer, however well it is compressed.
+			// The body must not fit into the server's buffer after compression.
 			write(w, incompressible(64<<10), note)
 			w.Header().Set(nethttp.TrailerPrefix+"X-More", "5")
 		}},
@@ -239,7 +239,7 @@ func matrixCases(file string) []matrixCase {
 		{name: "writer kept after a return without a response", late: usedLate, handler: func(nethttp.ResponseWriter, *nethttp.Request, note) {}},
 		{name: "reader longer than Content-Length", refused: true, handler: func(w nethttp.ResponseWriter, _ *nethttp.Request, note note) {
 			w.Header().Set("Content-Length", "600")
-			// Whether it returns an error depends on the server's release.
+			// Whether it returns an error depends on the Go release.
 			io.Copy(w, struct{ io.Reader }{strings.NewReader(strings.Repeat("r", 1200))})
 		}},
 		{name: "If-Match with the tag", header: nethttp.Header{"If-Match": {`"v1"`}}, handler: serveTagged},
@@ -254,22 +254,22 @@ func matrixCases(file string) []matrixCase {
 	}
 }
 
-// dated is when the content of serveDated was changed.
+// dated is the modification time of the content of serveDated.
 var dated = time.Unix(1e9, 0).UTC()
 
-// serveTagged serves content that has a tag, and takes ranges and conditions.
+// serveTagged serves content with an ETag.
 func serveTagged(w nethttp.ResponseWriter, r *nethttp.Request, _ func(string, error)) {
 	w.Header().Set("ETag", `"v1"`)
 	nethttp.ServeContent(w, r, "f.txt", time.Time{}, strings.NewReader(strings.Repeat("0123456789", 500)))
 }
 
-// serveDated serves content that has a time and no tag.
+// serveDated serves content with a modification time and without an ETag.
 func serveDated(w nethttp.ResponseWriter, r *nethttp.Request, _ func(string, error)) {
 	nethttp.ServeContent(w, r, "f.txt", dated, strings.NewReader(strings.Repeat("0123456789", 500)))
 }
 
-// serveParts answers as ServeContent does to several ranges, whose boundary is
-// random, with a fixed one.
+// serveParts responds as ServeContent does to a request for several ranges, but
+// with a fixed boundary instead of a random one.
 func serveParts(w nethttp.ResponseWriter, _ *nethttp.Request, note func(string, error)) {
 	w.Header().Set("Content-Type", "multipart/byteranges; boundary=b")
 	w.WriteHeader(nethttp.StatusPartialContent)
@@ -277,7 +277,7 @@ func serveParts(w nethttp.ResponseWriter, _ *nethttp.Request, note func(string, 
 	note("write", err)
 }
 
-// usedLate uses a writer whose handler has returned.
+// usedLate uses the ResponseWriter after its handler has returned.
 func usedLate(t *testing.T, w nethttp.ResponseWriter) {
 	w.Header().Set("X-Late", "1")
 	w.WriteHeader(nethttp.StatusTeapot)

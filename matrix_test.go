@@ -29,18 +29,18 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// The matrix runs every case of matrixCases through every middleware of
-// matrixChains, over HTTP/1.1 and HTTP/2, and compares what the client and
-// the handler saw with what they see of a bare net/http server. A middleware
-// joins by one line in matrixChains; where it is meant to change something,
-// its settle function takes that change back, after checking it.
+// The matrix runs every case of matrixCases through every chain of matrixChains with
+// HTTP/1.1 and HTTP/2. It compares what the client and the handler see with what they
+// see without middleware. To add middleware, add a line to matrixChains. If the
+// middleware changes something on purpose, its settle function checks the change and
+// reverts it.
 
 // A matrixChain is one column of the matrix.
 type matrixChain struct {
 	name string
 	wrap func(nethttp.Handler) nethttp.Handler
-	// settle removes from got the differences that are the middleware's
-	// purpose. want is the bare server's outcome. Nil allows none.
+	// settle checks and reverts the intended changes in got. want is the outcome
+	// with a bare server. If settle is nil, no change is allowed.
 	settle func(t *testing.T, c matrixCase, want, got *outcome)
 }
 
@@ -87,10 +87,10 @@ func matrixChains() []matrixChain {
 type link struct {
 	name  string
 	wrap  func(nethttp.Handler) nethttp.Handler
-	check func(t *testing.T, c matrixCase, got *outcome, exact bool) // of what it counted or logged, if not nil
+	check func(t *testing.T, c matrixCase, got *outcome, exact bool) // if not nil, checks what was counted or logged
 }
 
-// documented is the chain of the documentation, in its order.
+// documented returns the documented chain.
 func documented(w *watch) []link {
 	return []link{
 		{name: "RequestID", wrap: http.RequestID(http.RequestIDConfig{})},
@@ -105,7 +105,7 @@ func documented(w *watch) []link {
 	}
 }
 
-// documentedChain is the documented chain in one piece.
+// documentedChain returns the documented chain as one middleware.
 func documentedChain() func(nethttp.Handler) nethttp.Handler {
 	return wrapped(documented(&watch{metrics: http.NewMetrics()}))
 }
@@ -119,14 +119,14 @@ func wrapped(links []link) func(nethttp.Handler) nethttp.Handler {
 	return stack(wraps...)
 }
 
-// everything is the documented chain with the rest of the middleware.
+// everything returns the documented chain and all other middleware.
 func everything(w *watch) []link {
 	return slices.Concat([]link{{name: "TrustedProxies", wrap: http.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))}},
 		documented(w), []link{{name: "RateLimit", wrap: rateLimit()}})
 }
 
-// shuffled is all middleware in some order, the same for the same seed. Not
-// every order is wise, but none may break a response.
+// shuffled returns all middleware in an order that depends on seed. Some orders are
+// not useful, but none may break a response.
 func shuffled(seed uint64) matrixChain {
 	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(everything(&watch{metrics: http.NewMetrics()})))
 	return watched(fmt.Sprintf("random order %d", seed), func(w *watch) []link {
@@ -138,11 +138,11 @@ func shuffled(seed uint64) matrixChain {
 	}, false, settleAll)
 }
 
-// A watch is what the metrics and the logger of one exchange saw.
+// A watch has the metrics and the log of one exchange.
 type watch struct {
 	metrics *http.Metrics
 	log     testkit.Log
-	quiet   bool // nothing is logged
+	quiet   bool // discards the log
 }
 
 func (w *watch) metricsLink() link {
@@ -157,8 +157,8 @@ func (w *watch) loggerLink() link {
 	return link{"RequestLogger", http.RequestLogger(logger), w.checkLog}
 }
 
-// watched is a column whose metrics and log are checked, where it has them;
-// exactly, if they are outside of all that changes the response.
+// watched returns a column whose metrics and log are checked. The check is exact if
+// they are outside of all middleware that changes the response.
 func watched(name string, links func(*watch) []link, exact bool, settle func(*testing.T, matrixCase, *outcome, *outcome)) matrixChain {
 	var chain []link
 	return matrixChain{
@@ -181,8 +181,8 @@ func watched(name string, links func(*watch) []link, exact bool, settle func(*te
 	}
 }
 
-// expect returns the status that a middleware outside of all others must have
-// seen of the exchange, and the bytes, or -1 if they depend on buffers.
+// expect returns the status and the number of bytes that the outermost middleware
+// must have seen. The number is -1 if it depends on buffers.
 func (o *outcome) expect(c matrixCase) (status, bytes int) {
 	switch {
 	case o.takenOver(c):
@@ -195,10 +195,10 @@ func (o *outcome) expect(c matrixCase) (status, bytes int) {
 	return o.Status, len(o.Body)
 }
 
-// takenOver reports whether the handler of c has sent its own response.
+// takenOver reports whether the handler of c hijacked the connection.
 func (o *outcome) takenOver(c matrixCase) bool { return c.takesOver && !o.http2() }
 
-// bare reports whether nothing of the middleware's has been sent.
+// bare reports whether the response was sent without the middleware's fields.
 func (o *outcome) bare(c matrixCase) bool { return o.Status == 0 || o.takenOver(c) }
 
 func (w *watch) checkMetrics(t *testing.T, c matrixCase, got *outcome, exact bool) {
@@ -236,13 +236,13 @@ func (w *watch) checkLog(t *testing.T, c matrixCase, got *outcome, exact bool) {
 	}
 }
 
-// settleAll takes back what all middleware together are meant to change.
+// settleAll reverts the intended changes of all middleware.
 func settleAll(t *testing.T, c matrixCase, want, got *outcome) {
 	settleDocumented(t, c, want, got)
 	withoutRateLimit(t, c, want, got)
 }
 
-// settleDocumented takes back what the documented chain is meant to change.
+// settleDocumented reverts the intended changes of the documented chain.
 func settleDocumented(t *testing.T, c matrixCase, want, got *outcome) {
 	recovered(t, c, want, got)
 	withoutRequestID(t, c, want, got)
@@ -252,8 +252,8 @@ func settleDocumented(t *testing.T, c matrixCase, want, got *outcome) {
 	withoutETag(t, c, want, got)
 }
 
-// rateLimit allows more than the matrix asks for. With a key of its own it may
-// come before TrustedProxies.
+// rateLimit returns a RateLimit that allows all requests of the matrix. It has a
+// KeyFunc, so it may come before TrustedProxies.
 func rateLimit() func(nethttp.Handler) nethttp.Handler {
 	one := func(*nethttp.Request) string { return "one" }
 	return http.RateLimit(http.RateLimitConfig{Limit: 1000, Window: time.Hour, KeyFunc: one})
@@ -291,7 +291,7 @@ func withoutSecureHeaders(t *testing.T, c matrixCase, want, got *outcome) {
 		if !slices.Equal(got.Header[name], value) {
 			t.Errorf("%s is %q, want %q", name, got.Header[name], value)
 		}
-		copyFields(got.Header, want.Header, name) // net/http's own errors have one of them
+		copyFields(got.Header, want.Header, name) // http.Error sets one of them
 	}
 }
 
@@ -316,7 +316,7 @@ func withoutCORS(t *testing.T, c matrixCase, want, got *outcome) {
 	}
 }
 
-// decompressed undoes gzip, which must be there just when it helps.
+// decompressed checks and reverts compression.
 func decompressed(t *testing.T, c matrixCase, want, got *outcome) {
 	vary := got.Header.Get("Vary")
 	if vary != "" && vary != "Accept-Encoding" {
@@ -324,7 +324,7 @@ func decompressed(t *testing.T, c matrixCase, want, got *outcome) {
 	}
 	got.Header.Del("Vary")
 	if c.method == nethttp.MethodHead && vary != "" && got.Length < 0 {
-		// Only compressing a body would give its length.
+		// The length of a compressed body is unknown for HEAD.
 		got.Length = want.Length
 		copyFields(got.Header, want.Header, "Content-Length")
 	}
@@ -353,7 +353,7 @@ func decompressed(t *testing.T, c matrixCase, want, got *outcome) {
 	got.Length = want.Length
 }
 
-// copyFields makes fields of h those of from.
+// copyFields replaces fields of h by those of from.
 func copyFields(h, from nethttp.Header, names ...string) {
 	for _, name := range names {
 		delete(h, name)
@@ -363,7 +363,7 @@ func copyFields(h, from nethttp.Header, names ...string) {
 	}
 }
 
-// withoutETag checks and removes the tag that ETag adds to a plain 200.
+// withoutETag checks and removes the tag that ETag adds to a 200.
 func withoutETag(t *testing.T, c matrixCase, want, got *outcome) {
 	tag := got.Header.Get("Etag")
 	if tag == "" || tag == want.Header.Get("Etag") {
@@ -375,8 +375,8 @@ func withoutETag(t *testing.T, c matrixCase, want, got *outcome) {
 	got.Header.Del("Etag")
 }
 
-// recovered makes of want what Recovery makes of a panic before the response
-// has left.
+// recovered changes want to the response of Recovery, if the handler panics before
+// the response is sent.
 func recovered(t *testing.T, c matrixCase, want, got *outcome) {
 	if !c.panics || c.flushes || c.wrote && got.Status != nethttp.StatusInternalServerError {
 		return
@@ -387,16 +387,6 @@ func recovered(t *testing.T, c matrixCase, want, got *outcome) {
 	if c.method == nethttp.MethodHead {
 		want.Body = ""
 	}
-}
-
-// incompressible returns n characters of noise, the same each time.
-func incompressible(n int) string {
-	noise := rand.New(rand.NewPCG(1, 2))
-	text := make([]byte, n)
-	for i := range text {
-		text[i] = ' ' + byte(noise.IntN(95))
-	}
-	return string(text)
 }
 
 func hijacks(w nethttp.ResponseWriter, r *nethttp.Request, note func(string, error)) {
@@ -420,17 +410,17 @@ type outcome struct {
 	Trailer nethttp.Header
 	Length  int64
 	Body    string
-	Failed  bool     // no response, or a body that broke off
+	Failed  bool     // there is no response, or its body is incomplete
 	Notes   []string // results of calls in the handler
 	Proto   string
 
-	Complaints []string // of the server's about the handler's calls
-	get        *outcome // what a bare server answered to GET, in an outcome of HEAD
+	Complaints []string // lines that the server logged about the handler's calls
+	get        *outcome // for HEAD, the outcome of GET with a bare server
 }
 
 func (o *outcome) http2() bool { return o.Proto == "HTTP/2" }
 
-// bodyLength returns the length of the body, or of the one that GET gets.
+// bodyLength returns the length of the body or, for HEAD, of the body for GET.
 func (o *outcome) bodyLength() int64 {
 	if o.get != nil {
 		return int64(len(o.get.Body))
@@ -438,7 +428,7 @@ func (o *outcome) bodyLength() int64 {
 	return int64(len(o.Body))
 }
 
-// clone copies what a comparison may change.
+// clone returns a copy that a comparison may change.
 func (o *outcome) clone() *outcome {
 	c := *o
 	c.Header, c.Trailer = o.Header.Clone(), o.Trailer.Clone()
@@ -464,7 +454,7 @@ func TestMatrix(t *testing.T) {
 					t.Parallel()
 					srv := srv
 					if proto == testkit.HTTP1 {
-						srv = startMatrixServer(t, proto) // with a log of its own
+						srv = startMatrixServer(t, proto) // with its own log
 					}
 					for _, c := range cases {
 						t.Run(c.name, func(t *testing.T) {
@@ -482,16 +472,16 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// A matrixServer is a real server whose handler is chosen by the exchange.
+// A matrixServer is a server whose handler depends on the request.
 type matrixServer struct {
 	*testkit.Server
 	proto  string
 	client *nethttp.Client
-	chosen sync.Map // by the value of exchangeField
+	chosen sync.Map // from the value of exchangeField to the handler
 	count  atomic.Int64
 }
 
-// exchangeField is the field of a request that names its exchange.
+// exchangeField is the request field that identifies the exchange.
 const exchangeField = "X-Exchange"
 
 func startMatrixServer(t *testing.T, proto testkit.Protocol) *matrixServer {
@@ -508,13 +498,13 @@ func startMatrixServer(t *testing.T, proto testkit.Protocol) *matrixServer {
 	}))
 	s.client = s.Client()
 	s.client.CheckRedirect = func(*nethttp.Request, []*nethttp.Request) error { return nethttp.ErrUseLastResponse }
-	// A broken exchange is not repeated: the handler would run again. A client
-	// of HTTP/2 repeats what the server has refused unseen and nothing else.
+	// The client must not repeat a request, because the handler would run again. An
+	// HTTP/2 client repeats only requests that the server did not process.
 	s.client.Transport.(*nethttp.Transport).DisableKeepAlives = proto == testkit.HTTP1
 	return s
 }
 
-// exchange serves one request of c behind wrap.
+// exchange sends the request of c to its handler inside wrap.
 func (s *matrixServer) exchange(t *testing.T, c matrixCase, wrap func(nethttp.Handler) nethttp.Handler) *outcome {
 	t.Helper()
 	out, logged := &outcome{Proto: s.proto}, len(s.Logged())
@@ -571,7 +561,7 @@ func (s *matrixServer) exchange(t *testing.T, c matrixCase, wrap func(nethttp.Ha
 	return out
 }
 
-// checkBehind checks that a request is answered properly while f runs.
+// checkBehind checks that another request succeeds while f runs.
 func (s *matrixServer) checkBehind(t *testing.T, f func()) {
 	t.Helper()
 	var running sync.WaitGroup
@@ -584,8 +574,8 @@ func (s *matrixServer) checkBehind(t *testing.T, f func()) {
 	}
 }
 
-// complaints returns the lines of a server's log that are about a handler's
-// calls. HTTP/2's own writer has none.
+// complaints returns the lines of a server's log about a handler's calls. The HTTP/2
+// writer logs none.
 func complaints(log string) []string {
 	var found []string
 	for line := range strings.Lines(log) {
@@ -596,14 +586,14 @@ func complaints(log string) []string {
 	return found
 }
 
-// kind names an error by what a caller can tell of it.
+// kind returns the text of an error without what depends on the protocol.
 func kind(err error) string {
 	for _, known := range []error{nethttp.ErrBodyNotAllowed, nethttp.ErrHijacked, nethttp.ErrNotSupported, nethttp.ErrContentLength} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}
 	}
-	if err != nil && strings.Contains(err.Error(), "declared Content-Length") { // as HTTP/2's own writer says it
+	if err != nil && strings.Contains(err.Error(), "declared Content-Length") { // from the HTTP/2 writer
 		return nethttp.ErrContentLength.Error()
 	}
 	return fmt.Sprint(err)
@@ -613,24 +603,24 @@ func compareOutcomes(t *testing.T, want, got *outcome) {
 	t.Helper()
 	for _, o := range []*outcome{want, got} {
 		delete(o.Header, "Date")
-		// How much of a broken response arrives depends on buffers on the way.
+		// How much of an incomplete response arrives depends on buffers.
 		if o.Failed {
 			o.Body, o.Length = "", 0
 		}
 	}
 	if want.Failed && got.Failed {
-		// Whether the header got out before the break does too.
+		// Whether its header arrives does too.
 		got.Status, got.Header, got.Trailer = want.Status, want.Header, want.Trailer
 	}
 	if got.Length != want.Length && want.Length == -1 && got.Length == got.bodyLength() {
-		// A held body has a length where the bare server's was chunked.
+		// A held body has a length, where the bare server sends chunks.
 		got.Length = -1
 		delete(got.Header, "Content-Length")
 	}
 	if want.http2() {
 		got.Complaints = want.Complaints
 		if want.get != nil {
-			// Whether a call finds the stream ended depends on the client's next frame.
+			// Whether a call returns an error depends on the client's next frame.
 			got.Notes = want.Notes
 		}
 	}
@@ -647,17 +637,7 @@ func compareOutcomes(t *testing.T, want, got *outcome) {
 	}
 }
 
-// stack composes wrappers, the first outermost.
-func stack(wraps ...func(nethttp.Handler) nethttp.Handler) func(nethttp.Handler) nethttp.Handler {
-	return func(h nethttp.Handler) nethttp.Handler {
-		for _, wrap := range slices.Backward(wraps) {
-			h = wrap(h)
-		}
-		return h
-	}
-}
-
-// observing is the least that a middleware on a shared Writer can be.
+// observing is minimal middleware that uses the shared Writer.
 func observing(next nethttp.Handler) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		turn := response.Enter(w, r)
@@ -675,7 +655,7 @@ func staged(s testStage) func(nethttp.Handler) nethttp.Handler {
 	}
 }
 
-// testStage holds up to limit bytes and then passes or encodes them.
+// A testStage holds up to limit bytes and then passes or encodes them.
 type testStage struct {
 	pass, encode bool
 	limit        int
@@ -697,7 +677,7 @@ func (s testStage) Release(w *response.Writer, h nethttp.Header, body []byte, wh
 	return w.Status(), body, rotEncoder{w.Sink()}
 }
 
-// rotEncoder flips the low bit of each byte and ends with a mark.
+// A rotEncoder flips the low bit of each byte and writes a mark at the end.
 type rotEncoder struct{ w io.Writer }
 
 func (e rotEncoder) Write(p []byte) (int, error) {
@@ -719,7 +699,7 @@ func flip(p []byte) []byte {
 	return out
 }
 
-// rot decodes what rotEncoder wrote.
+// rot decodes the output of rotEncoder.
 func rot(t *testing.T, c matrixCase, want, got *outcome) {
 	if got.Header.Get("X-Encoded") == "" {
 		return
@@ -736,7 +716,7 @@ func rot(t *testing.T, c matrixCase, want, got *outcome) {
 		t.Errorf("a whole response of %d bytes does not end with the encoder's mark", len(got.Body))
 	}
 	got.Body = string(flip([]byte(body)))
-	// The encoded length differs from the bare one, and so does the framing.
+	// Encoding changes the length and the framing.
 	got.Header.Del("Content-Length")
 	if n := want.Header.Get("Content-Length"); n != "" {
 		got.Header.Set("Content-Length", n)

@@ -203,7 +203,7 @@ func TestMaxBodyPanicsAtConstruction(t *testing.T) {
 
 func BenchmarkMaxBody(b *testing.B) {
 	handler := http.MaxBody(10)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	w, r := &discard{header: http.Header{}}, httptest.NewRequest("POST", "/", nil)
+	w, r := new(nullWriter), httptest.NewRequest("POST", "/", nil)
 	for _, bench := range []struct {
 		name string
 		body io.ReadCloser

@@ -322,18 +322,6 @@ func TestMetricsAllocateTheSharedStateAtMost(t *testing.T) {
 	}
 }
 
-// A nullWriter costs nothing to write to.
-type nullWriter struct{ header http.Header }
-
-func (w *nullWriter) Header() http.Header {
-	if w.header == nil {
-		w.header = make(http.Header)
-	}
-	return w.header
-}
-func (w *nullWriter) WriteHeader(int)             {}
-func (w *nullWriter) Write(p []byte) (int, error) { return len(p), nil }
-
 func BenchmarkMetrics(b *testing.B) {
 	m := http.NewMetrics()
 	router := http.NewRouter()

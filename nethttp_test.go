@@ -29,8 +29,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// newer reports whether the toolchain is of a newer Go release than the one in
-// go.mod, which nethttp.go is made for.
+// newer reports whether the Go release is newer than the one in go.mod, for which
+// nethttp.go is generated.
 func newer(t *testing.T) bool {
 	t.Helper()
 	text, err := os.ReadFile("go.mod")
@@ -41,11 +41,11 @@ func newer(t *testing.T) bool {
 	if asked == nil {
 		t.Fatal("go.mod does not say which Go it is for")
 	}
-	running := version.Lang(runtime.Version()) // "" for one under development
+	running := version.Lang(runtime.Version()) // "" for a development version
 	return running == "" || version.Compare(running, "go"+string(asked[1])) > 0
 }
 
-// source returns the text of nethttp.go.
+// source returns the content of nethttp.go.
 func source(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("nethttp.go")
@@ -55,8 +55,8 @@ func source(t *testing.T) string {
 	return string(text)
 }
 
-// On a newer release the generator must still work, and write all that is in
-// nethttp.go, perhaps among more.
+// With a newer Go release, the generator must still work. Its output must contain
+// everything in nethttp.go and may contain more.
 func TestNetHTTPFileIsUpToDate(t *testing.T) {
 	t.Parallel()
 	text, err := gen.Source()
@@ -81,7 +81,7 @@ func TestNetHTTPFileIsUpToDate(t *testing.T) {
 	}
 }
 
-// declared returns the names of the top-level declarations in a file.
+// declared returns the names of a file's top-level declarations.
 func declared(t *testing.T, source string) (names []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.SkipObjectResolution)
@@ -106,8 +106,8 @@ func declared(t *testing.T, source string) (names []string) {
 	return names
 }
 
-// All names of the release that go.mod asks for are there. Of a newer one, all
-// that are there are still the same as in net/http.
+// All names of the Go release in go.mod are re-exported. With a newer release, the
+// re-exported names are still the same as in net/http.
 func TestEveryNameOfNetHTTPIsReexported(t *testing.T) {
 	t.Parallel()
 	for _, problem := range reexportProblems(t, source(t), gen.LeftOut) {
@@ -122,8 +122,8 @@ func TestReexportCheckFindsMistakes(t *testing.T) {
 		name     string
 		old, new string
 		want     string
-		// sameRelease is true if only the check against the release in go.mod can
-		// find it.
+		// sameRelease is true if the mistake can be found only with the Go release
+		// in go.mod.
 		sameRelease bool
 	}{
 		{"name missing", "type (\n", "type (\n\tRoundTripper2 = http.RoundTripper\n", "RoundTripper2: not a name of net/http", false},
@@ -166,9 +166,9 @@ func TestReexportCheckFindsMistakes(t *testing.T) {
 	}
 }
 
-// reexportProblems compares the declarations of nethttp.go, given as source,
-// with the toolchain's net/http. If that is newer than the one that the file is
-// made for, it may have more names, and other names for parameters.
+// reexportProblems compares the declarations in source, which has the form of
+// nethttp.go, with net/http. If the Go release is newer than the one in go.mod,
+// net/http may have more names, and parameters may have other names.
 func reexportProblems(t *testing.T, source string, leftOut map[string]string) []string {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -181,7 +181,7 @@ func reexportProblems(t *testing.T, source string, leftOut map[string]string) []
 	if err != nil {
 		t.Fatal(err)
 	}
-	// An import may be left unused by a test's change; that is no problem here.
+	// A test's change may leave an import unused, which does not matter.
 	config := types.Config{Importer: imports, Error: func(error) {}}
 	ours, _ := config.Check("http", fset, []*ast.File{file}, nil)
 
@@ -219,8 +219,8 @@ func reexportProblems(t *testing.T, source string, leftOut map[string]string) []
 	return problems
 }
 
-// difference says in what way mine is not the same thing as net/http's, or
-// returns nothing. Names of parameters count if named is true.
+// difference describes how mine differs from theirs in net/http, or returns "". If
+// named is true, names of parameters must be equal too.
 func difference(file *ast.File, mine, theirs types.Object, named bool) string {
 	name := theirs.Name()
 	switch theirs := theirs.(type) {
@@ -249,8 +249,8 @@ func difference(file *ast.File, mine, theirs types.Object, named bool) string {
 	return ""
 }
 
-// names lists the names of a function's parameters and results. Export data may
-// have placeholders for those without a name, which are no identifiers.
+// names returns the names of a function's parameters and results. It omits
+// placeholders in export data, which are not identifiers.
 func names(t types.Type) string {
 	var names []string
 	signature := t.(*types.Signature)
@@ -266,8 +266,8 @@ func names(t types.Type) string {
 	return strings.Join(names, ",")
 }
 
-// isInitialised reports whether the file declares a variable of that name and
-// initialises it with net/http's.
+// isInitialised reports whether the file declares a variable that is initialized
+// with the variable of the same name in net/http.
 func isInitialised(file *ast.File, name string) bool {
 	for decl := range ast.Preorder(file) {
 		spec, ok := decl.(*ast.ValueSpec)
@@ -278,8 +278,8 @@ func isInitialised(file *ast.File, name string) bool {
 	return false
 }
 
-// isForwarded reports whether the file declares a function of that name whose
-// only statement calls net/http's with the parameters in their order.
+// isForwarded reports whether the file declares a function whose only statement
+// calls the function of the same name in net/http with the same parameters.
 func isForwarded(file *ast.File, name string) bool {
 	for _, decl := range file.Decls {
 		fn, ok := decl.(*ast.FuncDecl)
@@ -329,8 +329,8 @@ func TestDeprecatedNamesAreMarkedAsInNetHTTP(t *testing.T) {
 	}
 }
 
-// noteDeprecated collects the functions, types, variables and constants of a
-// file whose doc comments call them deprecated.
+// noteDeprecated adds to names the deprecated functions, types, variables and
+// constants of a file.
 func noteDeprecated(t *testing.T, path string, names map[string]bool) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.SkipObjectResolution)
@@ -394,8 +394,8 @@ func TestConflictOnDefaultServeMuxNamesTheCallersLines(t *testing.T) {
 	t.Error("the conflicting pattern was accepted")
 }
 
-// Each program under testdata/nethttp is written against net/http. With
-// nothing changed but the import path it has to compile and to do the same.
+// The programs in testdata/nethttp use net/http. If only the import path is changed,
+// they must compile and print the same.
 func TestProgramsRunAfterChangingOnlyTheImportPath(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -425,8 +425,8 @@ func TestProgramsRunAfterChangingOnlyTheImportPath(t *testing.T) {
 	}
 }
 
-// rewriteImports writes a changed copy of every file and returns the name of
-// an overlay, in which the go command sees the copies in place of the files.
+// rewriteImports writes a changed copy of each file and returns the name of an
+// overlay file that replaces the files by the copies.
 func rewriteImports(t *testing.T, files []string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -461,8 +461,7 @@ func rewriteImports(t *testing.T, files []string) string {
 	return path
 }
 
-// buildPrograms compiles the programs into dir, under the names of their
-// folders.
+// buildPrograms compiles programs into dir. Each has the name of its folder.
 func buildPrograms(t *testing.T, dir string, mains []string, overlay string) {
 	t.Helper()
 	args := []string{"build", "-o", dir + string(filepath.Separator), "-ldflags=-s -w", "-overlay=" + overlay}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log"
 	nethttp "net/http"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,27 +12,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
-
-// peakHeap is a writer that watches how far the heap grows.
-type peakHeap struct {
-	writes       int
-	start, grown uint64
-}
-
-func (p *peakHeap) Write(b []byte) (int, error) {
-	if p.writes%1000 == 0 {
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		if p.writes == 0 {
-			p.start = m.HeapAlloc
-		}
-		if m.HeapAlloc > p.start {
-			p.grown = max(p.grown, m.HeapAlloc-p.start)
-		}
-	}
-	p.writes++
-	return len(b), nil
-}
 
 func TestRecovery(t *testing.T) {
 	t.Parallel()
@@ -175,7 +153,7 @@ func TestRecoveryAllocations(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	h := http.Recovery(nil)(nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) {}))
-	w, r := &nullWriter{header: nethttp.Header{}}, &nethttp.Request{Method: "GET", Header: nethttp.Header{}}
+	w, r := new(nullWriter), &nethttp.Request{Method: "GET", Header: nethttp.Header{}}
 	if n := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }); n > 1 {
 		t.Errorf("Recovery allocates %v times a request", n)
 	}

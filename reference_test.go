@@ -20,18 +20,18 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// The tests of this file use the package in the ways that its reference
-// documentation shows, section by section, and hold it to what that says. Other
-// tests go deeper; these fail if what is documented no longer compiles or works.
+// The tests in this file use the package as its reference documentation shows,
+// section by section. They fail if a documented use no longer compiles or works;
+// other tests check the details.
 
-// account is what the reference calls a user.
+// An account is the user of the reference documentation.
 type account struct {
 	ID    int64  `json:"id"`
 	Name  string `json:"name"`
 	Email string `json:"email"`
 }
 
-// say returns a handler function that answers with a text.
+// say returns a handler function that writes text.
 func say(text string) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text) }
 }
@@ -427,7 +427,7 @@ func TestReferenceStatic(t *testing.T) {
 	}
 }
 
-// A hook has the shape of a lifecycle's start and stop functions.
+// A hook has the start and stop functions of a lifecycle.
 type hook struct{ OnStart, OnStop func(context.Context) error }
 
 func TestReferenceServer(t *testing.T) {

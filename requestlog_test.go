@@ -145,22 +145,9 @@ func TestRequestIDConfig(t *testing.T) {
 	if got := h.Get("X-Request-ID"); len(got) != 36 {
 		t.Errorf("X-Request-ID is %q, want a UUID in place of what cannot be sent", got)
 	}
-	mustPanic(t, `requestlog_test.go:\d+: RequestIDConfig.Header: "X Trace" is not a field name`, func() {
+	wantPanicMatch(t, `requestlog_test.go:\d+: RequestIDConfig.Header: "X Trace" is not a field name`, func() {
 		http.RequestID(http.RequestIDConfig{Header: "X Trace"})
 	})
-}
-
-// mustPanic checks that f panics with a message that matches pattern.
-func mustPanic(t *testing.T, pattern string, f func()) {
-	t.Helper()
-	defer func() {
-		t.Helper()
-		v, _ := recover().(string)
-		if !regexp.MustCompile(pattern).MatchString(v) {
-			t.Errorf("panic %q, want one that matches %q", v, pattern)
-		}
-	}()
-	f()
 }
 
 func TestGetRequestIDWithoutTheMiddlewareIsEmpty(t *testing.T) {
@@ -256,9 +243,9 @@ func TestRequestLoggerOptions(t *testing.T) {
 
 func TestRequestLoggerRefusesNil(t *testing.T) {
 	t.Parallel()
-	mustPanic(t, `requestlog_test.go:\d+: LogSkip: nil function`, func() { http.LogSkip(nil) })
-	mustPanic(t, `requestlog_test.go:\d+: LogAttrs: nil function`, func() { http.LogAttrs(nil) })
-	mustPanic(t, `requestlog_test.go:\d+: RequestLogger: nil option`, func() { http.RequestLogger(nil, nil) })
+	wantPanicMatch(t, `requestlog_test.go:\d+: LogSkip: nil function`, func() { http.LogSkip(nil) })
+	wantPanicMatch(t, `requestlog_test.go:\d+: LogAttrs: nil function`, func() { http.LogAttrs(nil) })
+	wantPanicMatch(t, `requestlog_test.go:\d+: RequestLogger: nil option`, func() { http.RequestLogger(nil, nil) })
 }
 
 func TestNilLoggerIsTheDefaultOfTheMoment(t *testing.T) {

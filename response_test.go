@@ -483,7 +483,7 @@ func TestResponseAllocations(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates")
 	}
-	w := &discard{header: http.Header{}}
+	w := new(nullWriter)
 	encoder := json.NewEncoder(io.Discard)
 	for _, tt := range []struct {
 		name  string
@@ -511,7 +511,7 @@ var (
 )
 
 func BenchmarkWriteJSON(b *testing.B) {
-	w := &discard{header: http.Header{}}
+	w := new(nullWriter)
 	b.Run("WriteJSON", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -544,7 +544,7 @@ func BenchmarkWriteJSON(b *testing.B) {
 }
 
 func BenchmarkWriteError(b *testing.B) {
-	w := &discard{header: http.Header{}}
+	w := new(nullWriter)
 	b.Run("WriteError", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -560,7 +560,7 @@ func BenchmarkWriteError(b *testing.B) {
 }
 
 func BenchmarkWriteCSV(b *testing.B) {
-	w := &discard{header: http.Header{}}
+	w := new(nullWriter)
 	row := []string{"1", "ada@example.com", "Ada Lovelace"}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -7,18 +7,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// discard is a response writer that costs nothing, so that a benchmark or an
-// allocation count shows the routing alone.
-type discard struct {
-	header http.Header
-	status int
-}
-
-func (d *discard) Header() http.Header               { return d.header }
-func (d *discard) WriteHeader(status int)            { d.status = status }
-func (d *discard) Write(p []byte) (int, error)       { return len(p), nil }
-func (d *discard) WriteString(s string) (int, error) { return len(s), nil }
-
 // routingCases are requests to the table of [registerAPI].
 var routingCases = []struct {
 	name, method, target string
@@ -71,7 +59,7 @@ func TestRoutingAllocatesNoMoreThanServeMux(t *testing.T) {
 	for _, tt := range routingCases {
 		var allocs [2]float64
 		for i, rt := range routers() {
-			w := &discard{header: make(http.Header)}
+			w := new(nullWriter)
 			r, _ := http.NewRequest(tt.method, tt.target, nil)
 			allocs[i] = testing.AllocsPerRun(200, func() {
 				clear(w.header)
@@ -106,7 +94,7 @@ func BenchmarkRouting(b *testing.B) {
 	for _, tt := range routingCases {
 		for _, rt := range routers() {
 			b.Run(tt.name+"/"+rt.name, func(b *testing.B) {
-				w := &discard{header: make(http.Header)}
+				w := new(nullWriter)
 				r, _ := http.NewRequest(tt.method, tt.target, nil)
 				b.ReportAllocs()
 				for b.Loop() {

@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -21,48 +20,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
-
-// reply returns a handler that answers with text, the matched pattern and the
-// named path values.
-func reply(text string, names ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%s [%s]", text, r.Pattern)
-		for _, name := range names {
-			fmt.Fprintf(w, " %s=%s", name, r.PathValue(name))
-		}
-	}
-}
-
-// trace returns a middleware that notes its name when a request passes.
-func trace(name string) http.Middleware {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Add("Trace", name)
-			next.ServeHTTP(w, r)
-		})
-	}
-}
-
-// panicText calls f and returns what it panicked with, or "".
-func panicText(f func()) (text string) {
-	defer func() {
-		if v := recover(); v != nil {
-			text = fmt.Sprint(v)
-		}
-	}()
-	f()
-	return ""
-}
-
-// nextLine returns "file:line" of the line after the caller's.
-func nextLine() string {
-	_, file, n, _ := runtime.Caller(1)
-	return fmt.Sprintf("%s:%d", file, n+1)
-}
-
-func serveOnce(h http.Handler) {
-	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
-}
 
 // The program in the package comment must compile, since it is the first that
 // anyone will copy.

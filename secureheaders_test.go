@@ -170,7 +170,7 @@ func TestSecureHeadersAllocateOnceAtMost(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates")
 	}
-	handler, w, r := secureHandler(), &discard{header: http.Header{}}, httptest.NewRequest("GET", "/", nil)
+	handler, w, r := secureHandler(), new(nullWriter), httptest.NewRequest("GET", "/", nil)
 	allocations := testing.AllocsPerRun(100, func() {
 		clear(w.header)
 		handler.ServeHTTP(w, r)
@@ -202,7 +202,7 @@ func TestSecureHeadersShareNoHeaderValues(t *testing.T) {
 }
 
 func BenchmarkSecureHeaders(b *testing.B) {
-	handler, w, r := secureHandler(), &discard{header: http.Header{}}, httptest.NewRequest("GET", "/", nil)
+	handler, w, r := secureHandler(), new(nullWriter), httptest.NewRequest("GET", "/", nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		clear(w.header)

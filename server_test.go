@@ -8,13 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log"
 	"net"
 	nethttp "net/http"
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -26,66 +24,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
-
-// onLoopback makes a server bind a free port of the loopback interface.
-func onLoopback() http.ServerOption { return http.WithAddr("127.0.0.1:0") }
-
-// quietly discards the messages that net/http logs about bad clients.
-func quietly() http.ServerOption {
-	return http.WithHTTPServer(func(hs *nethttp.Server) { hs.ErrorLog = log.New(io.Discard, "", 0) })
-}
-
-// startServer starts a server and stops it when the test ends.
-func startServer(t *testing.T, handler http.HandlerFunc, opts ...http.ServerOption) *http.Server {
-	t.Helper()
-	srv := http.NewServer(handler, append([]http.ServerOption{onLoopback(), quietly()}, opts...)...)
-	if err := srv.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := srv.Stop(noTime()); err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("Stop: %v", err)
-		}
-	})
-	return srv
-}
-
-// noTime returns a context that is already canceled.
-func noTime() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}
-
-// receive receives from c. It ends the test if nothing arrives.
-func receive[T any](t *testing.T, c <-chan T, what string) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(testkit.Patience):
-		t.Fatalf("timed out waiting for %s", what)
-		panic("unreachable")
-	}
-}
-
-// stopLater calls Stop in the background. The channel receives the result.
-func stopLater(srv *http.Server, ctx context.Context) <-chan error {
-	result := make(chan error, 1)
-	go func() { result <- srv.Stop(ctx) }()
-	return result
-}
-
-// refusesConnections reports whether connections to addr are refused.
-func refusesConnections(addr string) bool {
-	conn, err := net.Dial("tcp", addr)
-	if err == nil {
-		conn.Close()
-	}
-	return errors.Is(err, syscall.ECONNREFUSED)
-}
-
-func echoPath(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }
 
 func TestServerServesFromStartToStop(t *testing.T) {
 	testkit.CheckLeaks(t)
@@ -834,19 +772,4 @@ func TestAServerWithoutNewServerPanicsInEveryMethod(t *testing.T) {
 			})
 		}
 	}
-}
-
-// wantPanic fails the test unless f panics with the message, and with a line of
-// the caller's file as its location.
-func wantPanic(t *testing.T, message string, f func()) {
-	t.Helper()
-	_, file, _, _ := runtime.Caller(1)
-	want := regexp.MustCompile(`^http: ` + regexp.QuoteMeta(file) + `:\d+: ` + regexp.QuoteMeta(message) + `$`)
-	defer func() {
-		t.Helper()
-		if got := fmt.Sprint(recover()); !want.MatchString(got) {
-			t.Errorf("panic %q, want %s", got, want)
-		}
-	}()
-	f()
 }

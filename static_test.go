@@ -420,8 +420,8 @@ func TestStaticCacheControlSetBeforeWins(t *testing.T) {
 
 func TestStaticMistakesPanic(t *testing.T) {
 	t.Parallel()
-	mustPanic(t, `^http: .*static_test.go:\d+: Static: nil file system`, func() { http.Static(nil) })
-	mustPanic(t, `^http: .*static_test.go:\d+: Static: the root of the file system cannot be read: .*no such file`, func() { http.Static(os.DirFS(filepath.Join(t.TempDir(), "missing"))) })
+	wantPanicMatch(t, `^http: .*static_test.go:\d+: Static: nil file system`, func() { http.Static(nil) })
+	wantPanicMatch(t, `^http: .*static_test.go:\d+: Static: the root of the file system cannot be read: .*no such file`, func() { http.Static(os.DirFS(filepath.Join(t.TempDir(), "missing"))) })
 }
 
 // diskSite writes a site whose links lead to where they must not.
@@ -566,7 +566,7 @@ func BenchmarkStatic(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			r := httptest.NewRequest("GET", "/assets/app-1a2b3c4d.js", nil)
-			w := &nullWriter{header: nethttp.Header{}}
+			w := new(nullWriter)
 			for b.Loop() {
 				clear(w.header)
 				h.ServeHTTP(w, r)

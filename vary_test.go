@@ -9,8 +9,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// If the answers of a random handler differ by Accept-Encoding, all of them must
-// have it in Vary, since a cache may store any of them first; and only then.
+// If the responses of a random handler depend on Accept-Encoding, all of them must
+// have it in Vary, since a cache may store any of them first. Otherwise none may.
 func TestVaryIsThereIfAcceptEncodingDecides(t *testing.T) {
 	t.Parallel()
 	compress, etag := http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{})
@@ -43,7 +43,7 @@ func TestVaryIsThereIfAcceptEncodingDecides(t *testing.T) {
 		}
 		for accept, got := range answers {
 			varies := slices.Contains(got.Header["Vary"], "Accept-Encoding")
-			// The 200 in the place of these answers may be encoded.
+			// A 200 for the same request may be encoded.
 			about200 := slices.Contains([]int{206, 304, 412, 416}, got.Status)
 			if varies != differ && !(varies && about200) {
 				t.Errorf("program %d: the answers differ: %v, but that to Accept-Encoding %q has Vary %q\n\t%v", seed, differ, accept, got.Header["Vary"], p)
@@ -58,7 +58,7 @@ func TestVaryIsThereIfAcceptEncodingDecides(t *testing.T) {
 	}
 }
 
-// describe returns what a client sees of an answer, without Vary.
+// describe returns a response as the client sees it, without Vary.
 func describe(f *framingResult) string {
 	h := f.Header.Clone()
 	delete(h, "Vary")

@@ -9,23 +9,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
-
-// allocated returns the number of bytes that the process allocates while f runs.
-// Tests that call it must not run in parallel with others.
-func allocated(f func()) int {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int(after.TotalAlloc - before.TotalAlloc)
-}
 
 // longLists returns long values, of the given size, for a field that is a list in which
 // element has a meaning.
@@ -244,15 +233,6 @@ func TestBlocksWithoutTextEndTheConnection(t *testing.T) {
 			})
 		}
 	}
-}
-
-// heap returns the number of bytes in use.
-func heap() int {
-	runtime.GC()
-	runtime.GC() // the second collection frees the memory of pools
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
 }
 
 // An incomplete message takes a small multiple of the bytes that have arrived, even if

@@ -165,7 +165,7 @@ func TestUpgradeWithoutHijacker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &nullWriter{header: http.Header{}}
+	w := new(nullWriter)
 	if _, err := new(http.Upgrader).Upgrade(w, r); !errors.Is(err, http.ErrNotSupported) {
 		t.Errorf("Upgrade: %v", err)
 	}

@@ -21,8 +21,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// lateReaders are handlers outside of this package's that read the header of
-// the response after the handler returned.
+// lateReaders returns middleware that reads the header of the response after the
+// handler has returned.
 func lateReaders() map[string]func(nethttp.Handler) nethttp.Handler {
 	buffer := func(next nethttp.Handler) nethttp.Handler {
 		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -37,7 +37,7 @@ func lateReaders() map[string]func(nethttp.Handler) nethttp.Handler {
 		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			rec := httptest.NewRecorder()
 			next.ServeHTTP(rec, r)
-			maps.Copy(w.Header(), rec.Header()) // the live map, which Result does not return
+			maps.Copy(w.Header(), rec.Header()) // the map that the handler used, not the copy in Result
 			w.WriteHeader(rec.Code)
 			w.Write(rec.Body.Bytes())
 		})
@@ -50,7 +50,7 @@ func lateReaders() map[string]func(nethttp.Handler) nethttp.Handler {
 	}
 }
 
-// A bufferedWriter keeps a response for later.
+// A bufferedWriter buffers a whole response.
 type bufferedWriter struct {
 	header nethttp.Header
 	status int
@@ -61,8 +61,8 @@ func (w *bufferedWriter) Header() nethttp.Header      { return w.header }
 func (w *bufferedWriter) WriteHeader(status int)      { w.status = status }
 func (w *bufferedWriter) Write(p []byte) (int, error) { return w.body.Write(p) }
 
-// Handlers and middleware may ask for the header after the body was written, to
-// log it for example, or change it too late.
+// Handlers and middleware may use the header after the body was written, for
+// example to log it, or may change it too late.
 func TestHeaderAskedForAfterTheBodyStaysAsTheStagesMadeIt(t *testing.T) {
 	t.Parallel()
 	body := sample(5000)
@@ -131,13 +131,13 @@ func TestHeaderAskedForAfterTheBodyStaysAsTheStagesMadeIt(t *testing.T) {
 	}
 }
 
-// Trailers reach the client, whenever the handler sets them.
+// Trailers reach the client regardless of when the handler sets them.
 func TestTrailersAreSentWithAHeldOrEncodedBody(t *testing.T) {
 	t.Parallel()
 	const name = nethttp.TrailerPrefix + "X-Sum"
 	handlers := map[string]struct {
 		serve     func(w nethttp.ResponseWriter, write func())
-		afterBody bool // without a flush, so that net/http has set the length of a short body
+		afterBody bool // without a flush, so net/http sends a short body with its length
 	}{
 		"before the body": {serve: func(w nethttp.ResponseWriter, write func()) {
 			w.Header().Set(name, "s")
@@ -223,7 +223,7 @@ func TestTrailersAreSentWithAHeldOrEncodedBody(t *testing.T) {
 	}
 }
 
-// A field with an empty list of values keeps net/http from sending it.
+// If a field has an empty list of values, net/http does not send it.
 func TestFieldsRuledOutByTheHandlerAreNotAdded(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{10, 1500, 5000, 100_000} {
@@ -260,8 +260,8 @@ func TestFieldsRuledOutByTheHandlerAreNotAdded(t *testing.T) {
 	}
 }
 
-// The type of a body is sniffed from as much of it as a server looks at,
-// however small the pieces are that it is written in.
+// The type of a body is detected from its first 512 bytes, even if the handler
+// writes them in small pieces.
 func TestTypeIsSniffedFromSmallPieces(t *testing.T) {
 	t.Parallel()
 	bodies := map[string]string{
@@ -292,7 +292,7 @@ func TestTypeIsSniffedFromSmallPieces(t *testing.T) {
 					}
 					want := nethttp.DetectContentType([]byte(body))
 					got, plain := sniffed(http.Compress(http.CompressConfig{MinSize: minSize})(handler))
-					// A recorder sniffs the first piece alone if the body goes there as it is.
+					// A recorder detects the type from the first write, so compare only bodies that were changed.
 					if compressible := strings.HasPrefix(want, "text/") && (flush || len(body) >= minSize); compressible && got != want || plain != body {
 						t.Errorf("MinSize %d, %s in pieces of %d, flush %v: type %q, want %q; %d bytes", minSize, name, pieces, flush, got, want, len(plain))
 					}
@@ -302,19 +302,19 @@ func TestTypeIsSniffedFromSmallPieces(t *testing.T) {
 	}
 }
 
-// rawExchange sends a request on a new connection, and returns all that comes
-// back until the server closes it, but for the header fields that middleware
-// of a stage may add and the time.
+// rawExchange sends a request on a new connection and returns everything that the
+// server sends, without the date and the fields that the middleware under test may
+// add.
 func rawExchange(t *testing.T, srv *testkit.Server) string {
 	t.Helper()
 	conn := testkit.Dial(t, srv.Addr())
 	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\nGET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-	all, _ := io.ReadAll(bufio.NewReader(conn)) // how it ends does not matter
+	all, _ := io.ReadAll(bufio.NewReader(conn)) // the server may reset the connection
 	return regexp.MustCompile(`(?m)^(Date|Vary|X-[A-Za-z-]*|Referrer-Policy|Permissions-Policy|Access-Control-[A-Za-z-]*): .*\r\n`).ReplaceAllString(string(all), "")
 }
 
-// What does not fit its Content-Length is refused by net/http, in a way that
-// depends on its release. The client gets the same bytes through the stages.
+// If a body does not match its Content-Length, the behavior of net/http depends on
+// the Go release. The client must get the same bytes through the middleware.
 func TestBodiesThatDoNotFitTheirLengthAreLeftToTheServer(t *testing.T) {
 	t.Parallel()
 	type note = func(n int64, err error)
@@ -332,7 +332,7 @@ func TestBodiesThatDoNotFitTheirLengthAreLeftToTheServer(t *testing.T) {
 		name   string
 		length int
 		do     func(w nethttp.ResponseWriter, note note)
-		fits   bool // in the end, so that ETag adds a tag
+		fits   bool // the body matches its length, so ETag adds a tag
 	}{
 		{"refused write, then one that fits", 3, func(w nethttp.ResponseWriter, note note) { write(w, note, 15, 3) }, false},
 		{"write that fits, then too much", 10, func(w nethttp.ResponseWriter, note note) { write(w, note, 7, 4, 3) }, false},
@@ -366,7 +366,7 @@ func TestBodiesThatDoNotFitTheirLengthAreLeftToTheServer(t *testing.T) {
 	serve := func(t *testing.T, wrap func(nethttp.Handler) nethttp.Handler, i int) (raw, notes string) {
 		returned := make(chan struct{})
 		inner := wrap(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
-			w.Header().Set("Content-Type", "image/png") // which Compress leaves alone
+			w.Header().Set("Content-Type", "image/png") // which Compress does not compress
 			w.Header().Set("Content-Length", fmt.Sprint(tests[i].length))
 			tests[i].do(w, func(n int64, err error) { notes += fmt.Sprintln(n, errors.Is(err, nethttp.ErrContentLength)) })
 		}))
@@ -401,11 +401,11 @@ func TestBodiesThatDoNotFitTheirLengthAreLeftToTheServer(t *testing.T) {
 	}
 }
 
-// A compressed body that is not whole must not look whole.
+// An incomplete compressed body must not look complete.
 func TestCompressedBodiesThatDoNotFitTheirLengthFail(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		flushed bool // first, so that the encoder is at work
+		flushed bool // before the body, so that the encoder has started
 		sizes   []int
 	}{
 		"refused write, then one that fits": {true, []int{15_000, 5000}},
@@ -434,7 +434,7 @@ func TestCompressedBodiesThatDoNotFitTheirLengthFail(t *testing.T) {
 	}
 }
 
-// failingEncoder fails once, and then goes on as if nothing had happened.
+// A failingEncoder returns an error once and then works again.
 type failingEncoder struct {
 	*gzip.Writer
 	method string
@@ -520,10 +520,10 @@ func TestResponseFailsAfterAnErrorOfTheEncoder(t *testing.T) {
 	}
 }
 
-// net/http logs the line from which WriteHeader was called in vain.
+// net/http logs the line of a superfluous call of WriteHeader.
 func TestSuperfluousWriteHeaderIsLoggedWithTheHandlersLine(t *testing.T) {
 	t.Parallel()
-	second := func(w nethttp.ResponseWriter) { w.WriteHeader(nethttp.StatusTeapot) } // the line that is to be named
+	second := func(w nethttp.ResponseWriter) { w.WriteHeader(nethttp.StatusTeapot) } // this line
 	line := strings.TrimPrefix(regexp.MustCompile(`wrapper_test\.go:\d+`).FindString(callerOf(second)), "wrapper_test.go:")
 	for name, first := range map[string]func(w nethttp.ResponseWriter){
 		"after a status": func(w nethttp.ResponseWriter) { w.WriteHeader(nethttp.StatusAccepted) },
@@ -563,8 +563,8 @@ func TestSuperfluousWriteHeaderIsLoggedWithTheHandlersLine(t *testing.T) {
 	}
 }
 
-// callerOf returns the text that net/http itself logs for call, if it is a
-// second WriteHeader.
+// callerOf returns the line that net/http logs if call calls WriteHeader a second
+// time.
 func callerOf(call func(nethttp.ResponseWriter)) string {
 	var out testkit.Log
 	srv := httptest.NewUnstartedServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
@@ -580,7 +580,7 @@ func callerOf(call func(nethttp.ResponseWriter)) string {
 	return out.String()
 }
 
-// Frameworks older than contexts ask for a CloseNotifier, gin among them.
+// Some frameworks, such as gin, need a CloseNotifier.
 func TestCloseNotifyWorksThroughTheWrapper(t *testing.T) {
 	t.Parallel()
 	// plain hides the optional methods of the writer.
