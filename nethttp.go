@@ -2,7 +2,7 @@
 
 package http
 
-//lint:file-ignore SA1019 Deprecated names are passed on too, marked as deprecated.
+//lint:file-ignore SA1019 Deprecated names are re-exported too, marked as deprecated.
 
 //go:generate go run ./internal/gen/nethttp
 
@@ -17,75 +17,74 @@ import (
 	"time"
 )
 
-// The types are those of net/http under a second name, so that values pass
-// freely between the packages.
+// The types are aliases, so values can be passed between this package and net/http.
 type (
 	// Client sends requests, follows redirects and keeps cookies; see [net/http.Client].
 	Client = http.Client
 	// ClientConn is a single connection to a server, used without a pool; see [net/http.ClientConn].
 	ClientConn = http.ClientConn
-	// CloseNotifier is a ResponseWriter that can say that its client is gone; see [net/http.CloseNotifier].
+	// CloseNotifier is a ResponseWriter that reports when its client disconnects; see [net/http.CloseNotifier].
 	//
-	// Deprecated: the request's context ends when the client is gone.
+	// Deprecated: use the request's context, which ends when the client disconnects.
 	CloseNotifier = http.CloseNotifier
-	// ConnState is a stage in the life of a server's connection; see [net/http.ConnState].
+	// ConnState is a state in the life of a server's connection; see [net/http.ConnState].
 	ConnState = http.ConnState
-	// Cookie is a cookie, as Cookie and Set-Cookie fields carry it; see [net/http.Cookie].
+	// Cookie is an HTTP cookie, as sent in Cookie and Set-Cookie headers; see [net/http.Cookie].
 	Cookie = http.Cookie
-	// CookieJar keeps the cookies of a Client and picks those for a URL; see [net/http.CookieJar].
+	// CookieJar stores cookies for a Client and returns those to send to a URL; see [net/http.CookieJar].
 	CookieJar = http.CookieJar
-	// CrossOriginProtection refuses unsafe cross-origin requests of browsers (CSRF); see [net/http.CrossOriginProtection].
+	// CrossOriginProtection rejects unsafe cross-origin browser requests (CSRF); see [net/http.CrossOriginProtection].
 	CrossOriginProtection = http.CrossOriginProtection
-	// Dir is a FileSystem over a directory on disk; see [net/http.Dir].
+	// Dir is a FileSystem for a directory on disk; see [net/http.Dir].
 	Dir = http.Dir
-	// File is what a FileSystem opens; see [net/http.File].
+	// File is a file opened by a FileSystem; see [net/http.File].
 	File = http.File
 	// FileSystem opens files by slash-separated names for FileServer; see [net/http.FileSystem].
 	FileSystem = http.FileSystem
-	// Flusher is a ResponseWriter that can send what it holds back; see [net/http.Flusher].
+	// Flusher is a ResponseWriter that can send buffered data; see [net/http.Flusher].
 	Flusher = http.Flusher
 	// HTTP2Config holds the HTTP/2 settings of a server or Transport; see [net/http.HTTP2Config].
 	HTTP2Config = http.HTTP2Config
-	// Handler answers requests; see [net/http.Handler].
+	// Handler responds to requests; see [net/http.Handler].
 	Handler = http.Handler
-	// HandlerFunc makes a Handler of a function; see [net/http.HandlerFunc].
+	// HandlerFunc is a function that implements Handler; see [net/http.HandlerFunc].
 	HandlerFunc = http.HandlerFunc
-	// Header holds header fields under their canonical names; see [net/http.Header].
+	// Header holds header fields by their canonical names; see [net/http.Header].
 	Header = http.Header
 	// Hijacker is a ResponseWriter that can hand over its connection; see [net/http.Hijacker].
 	Hijacker = http.Hijacker
-	// MaxBytesError tells that a body went over the limit of MaxBytesReader; see [net/http.MaxBytesError].
+	// MaxBytesError is returned by the reader of MaxBytesReader if the limit is exceeded; see [net/http.MaxBytesError].
 	MaxBytesError = http.MaxBytesError
-	// ProtocolError is the type of some of the errors; see [net/http.ProtocolError].
+	// ProtocolError is the type of some error variables; see [net/http.ProtocolError].
 	//
-	// Deprecated: errors are compared with the variables of that type.
+	// Deprecated: compare errors with the variables of this type.
 	ProtocolError = http.ProtocolError
 	// Protocols is a set of HTTP versions; see [net/http.Protocols].
 	Protocols = http.Protocols
-	// PushOptions holds the method and header of a push; see [net/http.PushOptions].
+	// PushOptions has the method and header of a push; see [net/http.PushOptions].
 	PushOptions = http.PushOptions
 	// Pusher is a ResponseWriter that can push resources over HTTP/2; see [net/http.Pusher].
 	Pusher = http.Pusher
 	// Request is a request, received by a server or sent by a client; see [net/http.Request].
 	Request = http.Request
-	// Response is the answer to a client's request; see [net/http.Response].
+	// Response is the response to a client's request; see [net/http.Response].
 	Response = http.Response
-	// ResponseController reaches what a ResponseWriter can do beyond its interface; see [net/http.ResponseController].
+	// ResponseController controls what a ResponseWriter supports beyond its interface; see [net/http.ResponseController].
 	ResponseController = http.ResponseController
-	// ResponseWriter is where a Handler puts its response; see [net/http.ResponseWriter].
+	// ResponseWriter is used by a Handler to write its response; see [net/http.ResponseWriter].
 	ResponseWriter = http.ResponseWriter
-	// RoundTripper carries out a single request; see [net/http.RoundTripper].
+	// RoundTripper executes a single request; see [net/http.RoundTripper].
 	RoundTripper = http.RoundTripper
-	// SameSite says with which cross-site requests a cookie goes along; see [net/http.SameSite].
+	// SameSite determines with which cross-site requests a cookie is sent; see [net/http.SameSite].
 	SameSite = http.SameSite
-	// ServeMux hands requests to handlers by method, host and path; see [net/http.ServeMux].
+	// ServeMux matches requests to handlers by method, host and path; see [net/http.ServeMux].
 	ServeMux = http.ServeMux
-	// Transport is a RoundTripper that keeps connections for reuse; see [net/http.Transport].
+	// Transport is a RoundTripper that reuses connections; see [net/http.Transport].
 	Transport = http.Transport
 )
 
-// Request methods. A safe one only reads; an idempotent one has the same effect
-// once and many times (RFC 9110 section 9.2).
+// Request methods. Safe methods only read. Idempotent methods have the same effect
+// whether they are sent once or several times (RFC 9110, section 9.2).
 const (
 	MethodGet     = http.MethodGet     // GET: safe, idempotent
 	MethodHead    = http.MethodHead    // HEAD: safe, idempotent
@@ -166,136 +165,136 @@ const (
 
 // Values of [SameSite].
 const (
-	// SameSiteDefaultMode leaves the attribute out, so the browser decides; see [net/http.SameSiteDefaultMode].
+	// SameSiteDefaultMode omits the attribute, so the browser decides; see [net/http.SameSiteDefaultMode].
 	SameSiteDefaultMode = http.SameSiteDefaultMode
 	// SameSiteLaxMode sends the cookie cross-site only with top-level GET navigation; see [net/http.SameSiteLaxMode].
 	SameSiteLaxMode = http.SameSiteLaxMode
 	// SameSiteStrictMode never sends the cookie cross-site; see [net/http.SameSiteStrictMode].
 	SameSiteStrictMode = http.SameSiteStrictMode
-	// SameSiteNoneMode always sends the cookie, which then has to be Secure; see [net/http.SameSiteNoneMode].
+	// SameSiteNoneMode always sends the cookie, which must be Secure; see [net/http.SameSiteNoneMode].
 	SameSiteNoneMode = http.SameSiteNoneMode
 )
 
-// Values of [ConnState], in the order in which a connection can meet them.
+// Values of [ConnState], in the order in which a connection reaches them.
 const (
-	// StateNew is the state of a connection that has sent nothing yet; see [net/http.StateNew].
+	// StateNew is the state of a connection that has not sent anything yet; see [net/http.StateNew].
 	StateNew = http.StateNew
-	// StateActive is the state while a request is read or answered; see [net/http.StateActive].
+	// StateActive is the state while a request is read or handled; see [net/http.StateActive].
 	StateActive = http.StateActive
 	// StateIdle is the state between two requests; see [net/http.StateIdle].
 	StateIdle = http.StateIdle
-	// StateHijacked is the final state of a connection that a handler took over; see [net/http.StateHijacked].
+	// StateHijacked is the final state of a connection that a handler has taken over; see [net/http.StateHijacked].
 	StateHijacked = http.StateHijacked
-	// StateClosed is the final state of every other connection; see [net/http.StateClosed].
+	// StateClosed is the final state of all other connections; see [net/http.StateClosed].
 	StateClosed = http.StateClosed
 )
 
 // Limits and formats.
 const (
-	// DefaultMaxHeaderBytes is how many bytes of request header a server accepts by default; see [net/http.DefaultMaxHeaderBytes].
+	// DefaultMaxHeaderBytes is the default limit of a request's header in bytes; see [net/http.DefaultMaxHeaderBytes].
 	DefaultMaxHeaderBytes = http.DefaultMaxHeaderBytes
-	// DefaultMaxIdleConnsPerHost is how many idle connections a Transport keeps for a host by default; see [net/http.DefaultMaxIdleConnsPerHost].
+	// DefaultMaxIdleConnsPerHost is the default number of idle connections per host in a Transport; see [net/http.DefaultMaxIdleConnsPerHost].
 	DefaultMaxIdleConnsPerHost = http.DefaultMaxIdleConnsPerHost
-	// TimeFormat is the time layout of header fields, for times in UTC; see [net/http.TimeFormat].
+	// TimeFormat is the layout of times in header fields, which are in UTC; see [net/http.TimeFormat].
 	TimeFormat = http.TimeFormat
-	// TrailerPrefix marks a header key as a trailer that was not announced; see [net/http.TrailerPrefix].
+	// TrailerPrefix is the prefix of a header key for a trailer that was not announced; see [net/http.TrailerPrefix].
 	TrailerPrefix = http.TrailerPrefix
 )
 
-// The errors are the very values of net/http, so that == and errors.Is match them.
+// The errors are the same values as in net/http, so == and errors.Is match them.
 var (
-	// ErrAbortHandler is what a handler panics with to cut its response off quietly; see [net/http.ErrAbortHandler].
+	// ErrAbortHandler is the value with which a handler panics to abort its response without a log entry; see [net/http.ErrAbortHandler].
 	ErrAbortHandler = http.ErrAbortHandler
-	// ErrBodyNotAllowed is returned by Write where the method or status has no body; see [net/http.ErrBodyNotAllowed].
+	// ErrBodyNotAllowed is returned by Write if the method or status does not allow a body; see [net/http.ErrBodyNotAllowed].
 	ErrBodyNotAllowed = http.ErrBodyNotAllowed
-	// ErrBodyReadAfterClose is returned by reads of a body after its Close; see [net/http.ErrBodyReadAfterClose].
+	// ErrBodyReadAfterClose is returned by reads of a body after Close; see [net/http.ErrBodyReadAfterClose].
 	ErrBodyReadAfterClose = http.ErrBodyReadAfterClose
-	// ErrContentLength is returned by Write past the declared Content-Length; see [net/http.ErrContentLength].
+	// ErrContentLength is returned by Write if it exceeds the declared Content-Length; see [net/http.ErrContentLength].
 	ErrContentLength = http.ErrContentLength
-	// ErrHandlerTimeout is returned by Write after TimeoutHandler has answered; see [net/http.ErrHandlerTimeout].
+	// ErrHandlerTimeout is returned by Write after TimeoutHandler has responded; see [net/http.ErrHandlerTimeout].
 	ErrHandlerTimeout = http.ErrHandlerTimeout
-	// ErrHeaderTooLong is an error of early releases; see [net/http.ErrHeaderTooLong].
+	// ErrHeaderTooLong is not used; see [net/http.ErrHeaderTooLong].
 	//
 	// Deprecated: nothing returns it.
 	ErrHeaderTooLong = http.ErrHeaderTooLong
-	// ErrHijacked is returned by a ResponseWriter whose connection was taken over; see [net/http.ErrHijacked].
+	// ErrHijacked is returned by a ResponseWriter whose connection was hijacked; see [net/http.ErrHijacked].
 	ErrHijacked = http.ErrHijacked
-	// ErrLineTooLong is returned for a chunked body with an overlong line; see [net/http.ErrLineTooLong].
+	// ErrLineTooLong is returned for a chunked body with a line that is too long; see [net/http.ErrLineTooLong].
 	ErrLineTooLong = http.ErrLineTooLong
-	// ErrMissingBoundary is returned for a multipart type without its boundary; see [net/http.ErrMissingBoundary].
+	// ErrMissingBoundary is returned for a multipart Content-Type without a boundary; see [net/http.ErrMissingBoundary].
 	ErrMissingBoundary = http.ErrMissingBoundary
-	// ErrMissingContentLength is an error of early releases; see [net/http.ErrMissingContentLength].
+	// ErrMissingContentLength is not used; see [net/http.ErrMissingContentLength].
 	//
 	// Deprecated: nothing returns it.
 	ErrMissingContentLength = http.ErrMissingContentLength
-	// ErrMissingFile is returned by Request.FormFile when the form has no such file; see [net/http.ErrMissingFile].
+	// ErrMissingFile is returned by Request.FormFile if the form has no such file; see [net/http.ErrMissingFile].
 	ErrMissingFile = http.ErrMissingFile
-	// ErrNoCookie is returned by Request.Cookie when there is none of that name; see [net/http.ErrNoCookie].
+	// ErrNoCookie is returned by Request.Cookie if there is no such cookie; see [net/http.ErrNoCookie].
 	ErrNoCookie = http.ErrNoCookie
-	// ErrNoLocation is returned by Response.Location when the field is missing; see [net/http.ErrNoLocation].
+	// ErrNoLocation is returned by Response.Location if there is no Location header; see [net/http.ErrNoLocation].
 	ErrNoLocation = http.ErrNoLocation
-	// ErrNotMultipart is returned by Request.MultipartReader for any other type of body; see [net/http.ErrNotMultipart].
+	// ErrNotMultipart is returned by Request.MultipartReader if the body is not multipart; see [net/http.ErrNotMultipart].
 	ErrNotMultipart = http.ErrNotMultipart
-	// ErrNotSupported is returned for an ability that the connection or writer lacks; see [net/http.ErrNotSupported].
+	// ErrNotSupported is returned for a feature that the connection or writer does not support; see [net/http.ErrNotSupported].
 	ErrNotSupported = http.ErrNotSupported
-	// ErrSchemeMismatch is returned when a server answers HTTPS in plain HTTP; see [net/http.ErrSchemeMismatch].
+	// ErrSchemeMismatch is returned if a server responds to HTTPS with plain HTTP; see [net/http.ErrSchemeMismatch].
 	ErrSchemeMismatch = http.ErrSchemeMismatch
 	// ErrServerClosed is returned by a server's Serve methods after a shutdown; see [net/http.ErrServerClosed].
 	ErrServerClosed = http.ErrServerClosed
-	// ErrShortBody is an error of early releases; see [net/http.ErrShortBody].
+	// ErrShortBody is not used; see [net/http.ErrShortBody].
 	//
 	// Deprecated: nothing returns it.
 	ErrShortBody = http.ErrShortBody
 	// ErrSkipAltProtocol is returned by an alternate protocol to decline a request; see [net/http.ErrSkipAltProtocol].
 	ErrSkipAltProtocol = http.ErrSkipAltProtocol
-	// ErrUnexpectedTrailer is an error of early releases; see [net/http.ErrUnexpectedTrailer].
+	// ErrUnexpectedTrailer is not used; see [net/http.ErrUnexpectedTrailer].
 	//
 	// Deprecated: nothing returns it.
 	ErrUnexpectedTrailer = http.ErrUnexpectedTrailer
 	// ErrUseLastResponse is returned by Client.CheckRedirect to stop at a redirect; see [net/http.ErrUseLastResponse].
 	ErrUseLastResponse = http.ErrUseLastResponse
-	// ErrWriteAfterFlush is an error of early releases; see [net/http.ErrWriteAfterFlush].
+	// ErrWriteAfterFlush is not used; see [net/http.ErrWriteAfterFlush].
 	//
 	// Deprecated: nothing returns it.
 	ErrWriteAfterFlush = http.ErrWriteAfterFlush
 )
 
-// The variables start out with the values of net/http. Assigning to one changes
-// it here only: net/http goes on with its own.
+// The variables are initialized with the values of net/http. Assigning to one does
+// not change the variable in net/http, which net/http itself uses.
 var (
-	// DefaultClient is the Client behind Get, Head, Post and PostForm; see [net/http.DefaultClient].
+	// DefaultClient is the Client used by Get, Head, Post and PostForm; see [net/http.DefaultClient].
 	DefaultClient = http.DefaultClient
-	// DefaultServeMux is the ServeMux behind Handle and HandleFunc; see [net/http.DefaultServeMux].
+	// DefaultServeMux is the ServeMux used by Handle and HandleFunc; see [net/http.DefaultServeMux].
 	DefaultServeMux = http.DefaultServeMux
-	// DefaultTransport is the RoundTripper of a Client that names none; see [net/http.DefaultTransport].
+	// DefaultTransport is the RoundTripper of a Client without one; see [net/http.DefaultTransport].
 	DefaultTransport = http.DefaultTransport
-	// LocalAddrContextKey is the context key of the net.Addr that a request came in on; see [net/http.LocalAddrContextKey].
+	// LocalAddrContextKey is the context key for the local net.Addr of a request's connection; see [net/http.LocalAddrContextKey].
 	LocalAddrContextKey = http.LocalAddrContextKey
-	// NoBody is a request body without bytes; see [net/http.NoBody].
+	// NoBody is an empty request body; see [net/http.NoBody].
 	NoBody = http.NoBody
-	// ServerContextKey is the context key of the *net/http.Server, which is not this package's Server; see [net/http.ServerContextKey].
+	// ServerContextKey is the context key for the *net/http.Server, which is not this package's Server; see [net/http.ServerContextKey].
 	ServerContextKey = http.ServerContextKey
 )
 
-// AllowQuerySemicolons wraps h to take unescaped semicolons in a query for ampersands; see [net/http.AllowQuerySemicolons].
+// AllowQuerySemicolons returns a handler that treats unescaped semicolons in queries as ampersands; see [net/http.AllowQuerySemicolons].
 func AllowQuerySemicolons(h Handler) Handler { return http.AllowQuerySemicolons(h) }
 
-// CanonicalHeaderKey returns a field name in the case that Header uses; see [net/http.CanonicalHeaderKey].
+// CanonicalHeaderKey returns the canonical form of a field name; see [net/http.CanonicalHeaderKey].
 func CanonicalHeaderKey(s string) string { return http.CanonicalHeaderKey(s) }
 
-// DetectContentType guesses a media type from up to 512 bytes of content; see [net/http.DetectContentType].
+// DetectContentType returns the media type of content, from its first 512 bytes; see [net/http.DetectContentType].
 func DetectContentType(data []byte) string { return http.DetectContentType(data) }
 
-// Error answers with a plain text message; see [net/http.Error].
+// Error responds with a plain text message; see [net/http.Error].
 func Error(w ResponseWriter, error string, code int) { http.Error(w, error, code) }
 
-// FS makes a FileSystem of an fs.FS; see [net/http.FS].
+// FS returns a FileSystem for an fs.FS; see [net/http.FS].
 func FS(fsys fs.FS) FileSystem { return http.FS(fsys) }
 
-// FileServer serves the files and directory listings under root; see [net/http.FileServer].
+// FileServer returns a handler that serves the files and directory listings of root; see [net/http.FileServer].
 func FileServer(root FileSystem) Handler { return http.FileServer(root) }
 
-// FileServerFS serves the files and directory listings of an fs.FS; see [net/http.FileServerFS].
+// FileServerFS returns a handler that serves the files and directory listings of an fs.FS; see [net/http.FileServerFS].
 func FileServerFS(root fs.FS) Handler { return http.FileServerFS(root) }
 
 // Get sends a GET request with net/http's DefaultClient; see [net/http.Get].
@@ -318,34 +317,34 @@ func ListenAndServeTLS(addr, certFile, keyFile string, handler Handler) error {
 	return http.ListenAndServeTLS(addr, certFile, keyFile, handler)
 }
 
-// MaxBytesHandler wraps h to limit the bytes it can read of a body; see [net/http.MaxBytesHandler].
+// MaxBytesHandler returns a handler that limits the request bodies that h reads; see [net/http.MaxBytesHandler].
 func MaxBytesHandler(h Handler, n int64) Handler { return http.MaxBytesHandler(h, n) }
 
-// MaxBytesReader limits the bytes that can be read of a request's body; see [net/http.MaxBytesReader].
+// MaxBytesReader returns a reader that limits a request's body; see [net/http.MaxBytesReader].
 func MaxBytesReader(w ResponseWriter, r io.ReadCloser, n int64) io.ReadCloser {
 	return http.MaxBytesReader(w, r, n)
 }
 
-// NewCrossOriginProtection returns a protection that trusts no other origin; see [net/http.NewCrossOriginProtection].
+// NewCrossOriginProtection returns a CrossOriginProtection without trusted origins; see [net/http.NewCrossOriginProtection].
 func NewCrossOriginProtection() *CrossOriginProtection { return http.NewCrossOriginProtection() }
 
-// NewFileTransport returns a RoundTripper that answers with files; see [net/http.NewFileTransport].
+// NewFileTransport returns a RoundTripper that serves files; see [net/http.NewFileTransport].
 func NewFileTransport(fs FileSystem) RoundTripper { return http.NewFileTransport(fs) }
 
-// NewFileTransportFS returns a RoundTripper that answers with files of an fs.FS; see [net/http.NewFileTransportFS].
+// NewFileTransportFS returns a RoundTripper that serves the files of an fs.FS; see [net/http.NewFileTransportFS].
 func NewFileTransportFS(fsys fs.FS) RoundTripper { return http.NewFileTransportFS(fsys) }
 
-// NewRequest returns a client's request with the background context; see [net/http.NewRequest].
+// NewRequest returns a client request with the background context; see [net/http.NewRequest].
 func NewRequest(method, url string, body io.Reader) (*Request, error) {
 	return http.NewRequest(method, url, body)
 }
 
-// NewRequestWithContext returns a client's request with a context; see [net/http.NewRequestWithContext].
+// NewRequestWithContext returns a client request with a context; see [net/http.NewRequestWithContext].
 func NewRequestWithContext(ctx context.Context, method, url string, body io.Reader) (*Request, error) {
 	return http.NewRequestWithContext(ctx, method, url, body)
 }
 
-// NewResponseController returns the controller of one request's writer; see [net/http.NewResponseController].
+// NewResponseController returns the controller for a request's ResponseWriter; see [net/http.NewResponseController].
 func NewResponseController(rw ResponseWriter) *ResponseController {
 	return http.NewResponseController(rw)
 }
@@ -353,22 +352,22 @@ func NewResponseController(rw ResponseWriter) *ResponseController {
 // NewServeMux returns a ServeMux without patterns; see [net/http.NewServeMux].
 func NewServeMux() *ServeMux { return http.NewServeMux() }
 
-// NotFound answers 404 in plain text, not in JSON as a Router does; see [net/http.NotFound].
+// NotFound responds with status 404 in plain text, not in JSON like a Router; see [net/http.NotFound].
 func NotFound(w ResponseWriter, r *Request) { http.NotFound(w, r) }
 
-// NotFoundHandler returns a handler that answers 404 in plain text, not in JSON as a Router does; see [net/http.NotFoundHandler].
+// NotFoundHandler returns a handler that responds with status 404 in plain text, not in JSON like a Router; see [net/http.NotFoundHandler].
 func NotFoundHandler() Handler { return http.NotFoundHandler() }
 
-// ParseCookie reads the value of a Cookie field; see [net/http.ParseCookie].
+// ParseCookie parses the value of a Cookie header; see [net/http.ParseCookie].
 func ParseCookie(line string) ([]*Cookie, error) { return http.ParseCookie(line) }
 
-// ParseHTTPVersion reads a version such as HTTP/1.1; see [net/http.ParseHTTPVersion].
+// ParseHTTPVersion parses a version, for example HTTP/1.1; see [net/http.ParseHTTPVersion].
 func ParseHTTPVersion(vers string) (major, minor int, ok bool) { return http.ParseHTTPVersion(vers) }
 
-// ParseSetCookie reads the value of a Set-Cookie field; see [net/http.ParseSetCookie].
+// ParseSetCookie parses the value of a Set-Cookie header; see [net/http.ParseSetCookie].
 func ParseSetCookie(line string) (*Cookie, error) { return http.ParseSetCookie(line) }
 
-// ParseTime reads a time in any of the three forms that HTTP allows; see [net/http.ParseTime].
+// ParseTime parses a time in any of the three formats that HTTP allows; see [net/http.ParseTime].
 func ParseTime(text string) (t time.Time, err error) { return http.ParseTime(text) }
 
 // Post sends a POST request with net/http's DefaultClient; see [net/http.Post].
@@ -381,10 +380,10 @@ func PostForm(url string, data url.Values) (resp *Response, err error) {
 	return http.PostForm(url, data)
 }
 
-// ProxyFromEnvironment picks a proxy by HTTP_PROXY, HTTPS_PROXY and NO_PROXY; see [net/http.ProxyFromEnvironment].
+// ProxyFromEnvironment returns the proxy for a request from HTTP_PROXY, HTTPS_PROXY and NO_PROXY; see [net/http.ProxyFromEnvironment].
 func ProxyFromEnvironment(req *Request) (*url.URL, error) { return http.ProxyFromEnvironment(req) }
 
-// ProxyURL returns a function that always picks the same proxy; see [net/http.ProxyURL].
+// ProxyURL returns a function that always returns the same proxy; see [net/http.ProxyURL].
 func ProxyURL(fixedURL *url.URL) func(*Request) (*url.URL, error) { return http.ProxyURL(fixedURL) }
 
 // ReadRequest reads a request as a server receives it; see [net/http.ReadRequest].
@@ -393,24 +392,24 @@ func ReadRequest(b *bufio.Reader) (*Request, error) { return http.ReadRequest(b)
 // ReadResponse reads the response to req; see [net/http.ReadResponse].
 func ReadResponse(r *bufio.Reader, req *Request) (*Response, error) { return http.ReadResponse(r, req) }
 
-// Redirect answers with a redirect to url, which may be relative; see [net/http.Redirect].
+// Redirect responds with a redirect to url, which may be relative; see [net/http.Redirect].
 func Redirect(w ResponseWriter, r *Request, url string, code int) { http.Redirect(w, r, url, code) }
 
-// RedirectHandler returns a handler that always redirects to url; see [net/http.RedirectHandler].
+// RedirectHandler returns a handler that redirects all requests to url; see [net/http.RedirectHandler].
 func RedirectHandler(url string, code int) Handler { return http.RedirectHandler(url, code) }
 
 // Serve serves plain HTTP on a listener until it fails; see [net/http.Serve].
 func Serve(l net.Listener, handler Handler) error { return http.Serve(l, handler) }
 
-// ServeContent answers with content, minding ranges and conditions; see [net/http.ServeContent].
+// ServeContent responds with content and supports ranges and conditional requests; see [net/http.ServeContent].
 func ServeContent(w ResponseWriter, req *Request, name string, modtime time.Time, content io.ReadSeeker) {
 	http.ServeContent(w, req, name, modtime, content)
 }
 
-// ServeFile answers with a file or directory listing; see [net/http.ServeFile].
+// ServeFile responds with a file or directory listing; see [net/http.ServeFile].
 func ServeFile(w ResponseWriter, r *Request, name string) { http.ServeFile(w, r, name) }
 
-// ServeFileFS answers with a file or directory listing of an fs.FS; see [net/http.ServeFileFS].
+// ServeFileFS responds with a file or directory listing of an fs.FS; see [net/http.ServeFileFS].
 func ServeFileFS(w ResponseWriter, r *Request, fsys fs.FS, name string) {
 	http.ServeFileFS(w, r, fsys, name)
 }
@@ -423,13 +422,13 @@ func ServeTLS(l net.Listener, handler Handler, certFile, keyFile string) error {
 // SetCookie adds a Set-Cookie field to the response; see [net/http.SetCookie].
 func SetCookie(w ResponseWriter, cookie *Cookie) { http.SetCookie(w, cookie) }
 
-// StatusText returns the reason phrase of a status code, or nothing; see [net/http.StatusText].
+// StatusText returns the reason phrase of a status code, or an empty string; see [net/http.StatusText].
 func StatusText(code int) string { return http.StatusText(code) }
 
-// StripPrefix wraps h to see paths without prefix and answers 404 to others; see [net/http.StripPrefix].
+// StripPrefix returns a handler that removes prefix from paths and responds with 404 to others; see [net/http.StripPrefix].
 func StripPrefix(prefix string, h Handler) Handler { return http.StripPrefix(prefix, h) }
 
-// TimeoutHandler wraps h to answer 503 when it takes longer than dt; see [net/http.TimeoutHandler].
+// TimeoutHandler returns a handler that responds with 503 if h takes longer than dt; see [net/http.TimeoutHandler].
 func TimeoutHandler(h Handler, dt time.Duration, msg string) Handler {
 	return http.TimeoutHandler(h, dt, msg)
 }

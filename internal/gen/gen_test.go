@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestSourceIsTheSameEveryTime(t *testing.T) {
+func TestSourceIsDeterministic(t *testing.T) {
 	t.Parallel()
 	first, err := Source()
 	if err != nil {
@@ -20,12 +20,12 @@ func TestSourceIsTheSameEveryTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(first, again) {
-			t.Fatal("two runs gave different text")
+			t.Fatal("two calls returned different text")
 		}
 	}
 }
 
-func TestTablesHoldOnlyNamesOfNetHTTP(t *testing.T) {
+func TestTablesHaveOnlyNamesOfNetHTTP(t *testing.T) {
 	t.Parallel()
 	pkg, err := importer.ForCompiler(token.NewFileSet(), "gc", nil).Import("net/http")
 	if err != nil {
@@ -41,7 +41,7 @@ func TestTablesHoldOnlyNamesOfNetHTTP(t *testing.T) {
 	}
 	for name := range direct {
 		if pkg.Scope().Lookup(name) == nil {
-			t.Errorf("%s is to be a variable, but net/http does not have it", name)
+			t.Errorf("%s is listed in direct, but net/http does not export it", name)
 		}
 	}
 	for family := range familyHeadings {

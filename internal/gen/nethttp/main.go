@@ -1,5 +1,5 @@
-// Command nethttp regenerates nethttp.go in the working directory. It runs
-// through "go generate" at the module's root.
+// Command nethttp generates nethttp.go in the working directory. "go generate" in the
+// root of the module runs it.
 package main
 
 import (
