@@ -187,7 +187,7 @@ func sendJSON(w ResponseWriter, status int, body *bufpool.Buffer) {
 // has a Content-Encoding, a middleware will encode the body and change its length,
 // so setContent removes Content-Length.
 func setContent(w ResponseWriter, contentType string, length int) {
-	if h := w.Header(); len(h["Content-Encoding"]) > 0 {
+	if h := response.BorrowHeader(w); len(h["Content-Encoding"]) > 0 {
 		response.SetHeader(w, "Content-Type", contentType)
 		delete(h, "Content-Length")
 		return

@@ -160,7 +160,7 @@ const maxFields = 6
 // allow the origin.
 func (p *Policy) setHeaders(w http.ResponseWriter, r *http.Request, allowOrigin string, further []response.Field) {
 	fields := make([]response.Field, 0, maxFields)
-	if vary := p.vary(w.Header(), r); vary != "" {
+	if vary := p.vary(response.BorrowHeader(w), r); vary != "" {
 		fields = append(fields, response.Field{Name: "Vary", Value: vary})
 	}
 	if allowOrigin != "" {

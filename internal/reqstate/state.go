@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/clientip"
 )
@@ -26,8 +27,6 @@ import (
 // and End: a handler that runs under [http.TimeoutHandler] may still be running
 // when outer middleware reads the State.
 type State struct {
-	context.Context // of the original request
-
 	original *http.Request
 	request  http.Request // the copy that carries the State
 
@@ -43,8 +42,9 @@ type State struct {
 	values     [maxValues]string
 }
 
-// maxValues is the number of header values that have room in a State, enough for
-// the documented chain.
+// maxValues is the number of header values that have room in a State. It is enough
+// for the documented chain, and makes an exchange of internal/response fill a size
+// class of the allocator.
 const maxValues = 18
 
 type stateKey struct{}
@@ -62,7 +62,7 @@ func Of(ctx context.Context) *State {
 // context is s. The copy is in the State's own memory. The caller must call End
 // when the handler has returned.
 func (s *State) Begin(r *http.Request) *http.Request {
-	s.Context, s.original = r.Context(), r
+	s.original = r
 	s.request = *r.WithContext(s)
 	return &s.request
 }
@@ -102,8 +102,17 @@ func (s *State) Value(key any) any {
 			return l
 		}
 	}
-	return s.Context.Value(key)
+	return s.original.Context().Value(key)
 }
+
+// Deadline implements [context.Context].
+func (s *State) Deadline() (deadline time.Time, ok bool) { return s.original.Context().Deadline() }
+
+// Done implements [context.Context].
+func (s *State) Done() <-chan struct{} { return s.original.Context().Done() }
+
+// Err implements [context.Context].
+func (s *State) Err() error { return s.original.Context().Err() }
 
 // ID returns the request's id, or "" if it has none.
 func (s *State) ID() string { return load(&s.id) }

@@ -74,7 +74,7 @@ func (w *Writer) writeNext(p []byte) (n int, err error) {
 		n, err = w.next.Write(p)
 		err = cmp.Or(err, w.stream.End())
 	}
-	if err != nil {
+	if err != nil && w.holding != nil {
 		w.downstreamFailed = true
 	}
 	w.count(int64(n))

@@ -38,9 +38,9 @@ func dropCoding(w http.ResponseWriter, h http.Header) {
 	now := h["Content-Encoding"]
 	switch cw, ok := w.(*Writer); {
 	case len(now) == 0: // nothing was begun, or the handler has switched it off
-	case ok && len(cw.outerCoding) > 0:
-		if !slices.Equal(now, cw.outerCoding) {
-			h["Content-Encoding"] = slices.Clone(cw.outerCoding)
+	case ok && cw.outerCoding != nil:
+		if !slices.Equal(now, *cw.outerCoding) {
+			h["Content-Encoding"] = slices.Clone(*cw.outerCoding)
 		}
 	case ok, isServers(w):
 		delete(h, "Content-Encoding")

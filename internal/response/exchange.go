@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 
 	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 )
@@ -21,23 +20,22 @@ import (
 //	RequestID  Enter     takes state, shares writer
 //	Metrics    Enter     shares both
 type exchange struct {
-	writer     Writer
-	state      reqstate.State
-	stateTaken atomic.Bool
+	writer Writer
+	state  reqstate.State
 }
 
-// newExchange returns a new exchange.
-func newExchange() *exchange {
+// newExchange returns the Writer of a new exchange.
+func newExchange() *Writer {
 	e := new(exchange)
-	e.writer.exchange = e
-	return e
+	e.writer.spareState.Store(&e.state)
+	return &e.writer
 }
 
-// takeState returns the State of the exchange to the first caller, and a new one to all
-// others. e may be nil.
-func (e *exchange) takeState() *reqstate.State {
-	if e != nil && e.stateTaken.CompareAndSwap(false, true) {
-		return &e.state
+// takeState returns the State that was allocated together with the Writer, or a new one
+// if that has been taken.
+func (w *Writer) takeState() *reqstate.State {
+	if s := w.spareState.Swap(nil); s != nil {
+		return s
 	}
 	return new(reqstate.State)
 }
@@ -77,7 +75,7 @@ type Turn struct {
 func Enter(w http.ResponseWriter, r *http.Request) Turn {
 	t := Observe(w, r)
 	if t.State == nil {
-		t.State, t.newState = t.Writer.exchange.takeState(), true
+		t.State, t.newState = t.Writer.takeState(), true
 		t.Request = t.State.Begin(r)
 		t.Writer.state.CompareAndSwap(nil, t.State)
 		if t.newWriter {
@@ -104,7 +102,7 @@ func Observe(w http.ResponseWriter, r *http.Request) Turn {
 	case t.State != nil:
 		t.Writer = new(Writer)
 	default:
-		t.Writer = &newExchange().writer
+		t.Writer = newExchange()
 	}
 	t.Writer.start(w, r, t.State)
 	return t

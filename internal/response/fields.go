@@ -49,8 +49,8 @@ func (w *Writer) AddField(h http.Header, name, value string) {
 func valuesFor(w http.ResponseWriter, n int) []string {
 	cw, _ := w.(*Writer)
 	state := cw.State()
-	if state == nil && cw != nil && cw.exchange != nil {
-		state = &cw.exchange.state // its memory can be used before the State is
+	if state == nil && cw != nil {
+		state = cw.spareState.Load() // its memory can be used before the State is
 	}
 	return state.Values(n)
 }

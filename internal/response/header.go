@@ -104,13 +104,31 @@ func (w *Writer) complain(mistake string) {
 	logf("%s from %s (%s:%d)", mistake, caller.Function, path.Base(caller.File), caller.Line)
 }
 
-// commit sets the status and asks the stage whether to hold the body. The caller holds
-// mu.
+// commit commits a response whose status the handler has chosen. The caller holds mu.
 func (w *Writer) commit(status int) {
 	if status < 100 || status > 999 {
 		// The panic of net/http, but now rather than when the body is released.
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
 	}
+	if passes := w.choose(status); passes {
+		w.next.WriteHeader(status)
+	}
+}
+
+// commitImplied commits a response whose body is written before a status was chosen. The
+// next writer will imply the same status when the body reaches it.
+func (w *Writer) commitImplied() {
+	if w.at() != pending {
+		return
+	}
+	if passes := w.choose(http.StatusOK); !passes {
+		w.statusImplied = true
+	}
+}
+
+// choose sets the status and asks the stage, if there is one, whether to hold the body. If
+// not, the response passes.
+func (w *Writer) choose(status int) (passes bool) {
 	w.status.Store(int32(status))
 	w.takeStream()
 	if w.holding != nil {
@@ -121,21 +139,11 @@ func (w *Writer) commit(status int) {
 		// handler must not get a copy of it.
 		if ok && bodyAllowed(status) && len(h["Trailer"]) == 0 {
 			w.hold(limit)
-			return
+			return false
 		}
 	}
 	w.enterPhase(passed)
-	if !w.statusImplied {
-		w.next.WriteHeader(status)
-	}
-}
-
-// commitImplied commits a response whose body is written before a status was chosen.
-func (w *Writer) commitImplied() {
-	if w.at() == pending {
-		w.statusImplied = true
-		w.commit(http.StatusOK)
-	}
+	return true
 }
 
 // sendHeader sends the header of a held response. If the handler implied the status by
@@ -157,7 +165,7 @@ func (w *Writer) sendHeader(bodyFollows bool) {
 // because the length means something else in a response to HEAD. An outer encoder
 // changes the length, so none is set.
 func (w *Writer) setContentLength(h http.Header, n int) {
-	if _, stated := h["Content-Length"]; stated || n == 0 || len(w.outerCoding) > 0 || len(h["Transfer-Encoding"]) > 0 {
+	if _, stated := h["Content-Length"]; stated || n == 0 || w.outerCoding != nil || len(h["Transfer-Encoding"]) > 0 {
 		return
 	}
 	if known := w.committed.noTrailers && w.late.copy == nil; !known && hasTrailer(h) {
@@ -186,7 +194,7 @@ func bodyAllowed(status int) bool {
 // the response.
 type lateHeader struct {
 	copy     http.Header // nil until the handler asks for it
-	size     int         // length of copy when it was last searched for trailers
+	size     int32       // length of copy when it was last searched for trailers
 	trailers bool        // copy had trailers then
 }
 
@@ -195,7 +203,7 @@ func (l *lateHeader) view(h http.Header) http.Header {
 	if l.copy == nil {
 		l.copy = h.Clone()
 	}
-	if n := len(l.copy); n != l.size {
+	if n := int32(len(l.copy)); n != l.size {
 		l.size, l.trailers = n, hasTrailer(l.copy)
 	}
 	return l.copy
@@ -205,7 +213,7 @@ func (l *lateHeader) view(h http.Header) http.Header {
 // over a copy that cannot have got trailers: if a goroutine that the handler has left
 // running writes to the copy at the same time, that would crash the process.
 func (l *lateHeader) addTrailers(h http.Header) {
-	if l.copy == nil || !l.trailers && len(l.copy) == l.size {
+	if l.copy == nil || !l.trailers && int32(len(l.copy)) == l.size {
 		return
 	}
 	for name := range h {

@@ -3,6 +3,7 @@ package response
 import (
 	"errors"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 )
@@ -20,9 +21,9 @@ var errShort = errors.New("http: body shorter than its Content-Length")
 
 // holding is the part of a Writer that has a stage. It is guarded by the Writer's mutex.
 type holding struct {
-	stage Stage
-	pair  *stagedPair // whose first is this Writer, or nil
-	notes notes
+	stage      Stage
+	spareInner atomic.Pointer[staged] // of the same pair; nil once it is taken, or without a pair
+	notes      notes
 	attempt
 }
 
@@ -32,10 +33,13 @@ type attempt struct {
 	declared int64           // Content-Length when the status was chosen, or -1
 	body     *bufpool.Buffer // while held
 
+	statusImplied    bool // the handler wrote the body without choosing a status
+	exceeded         bool // a write beyond the declared length was rejected
+	downstreamFailed bool // the next writer has returned an error
+
 	enc          Encoder // nil if the body is not encoded, or the encoder was given up
 	encodedBytes int64   // how many bytes the encoder has accepted, including those of responses to HEAD
 	encodeErr    error   // returned by the encoder; the body cannot be completed
-	exceeded     bool    // a write beyond the declared length was rejected
 	output       output  // of the encoder: the complete body or its end
 
 	committed committedHeader // while held or encoded
@@ -318,7 +322,6 @@ func (w *Writer) Reset() bool {
 	w.enterPhase(pending)
 	w.status.Store(0)
 	w.bytes.Store(0)
-	w.statusImplied = false
 	if w.holding != nil {
 		w.attempt = attempt{declared: -1}
 	}

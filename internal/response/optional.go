@@ -84,7 +84,7 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	w.drop()
-	w.hijackedConn = conn
+	w.closeHijacked = conn.Close
 	w.enterPhase(hijacked)
 	w.status.CompareAndSwap(0, http.StatusSwitchingProtocols)
 	return conn, rw, nil
@@ -95,8 +95,8 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (w *Writer) CloseHijacked() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.hijackedConn != nil {
-		_ = w.hijackedConn.Close() // it is given up; an error changes nothing
+	if w.closeHijacked != nil {
+		_ = w.closeHijacked() // it is given up; an error changes nothing
 	}
 }
 

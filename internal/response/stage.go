@@ -3,7 +3,6 @@ package response
 import (
 	"io"
 	"net/http"
-	"sync/atomic"
 
 	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 )
@@ -55,6 +54,12 @@ type Encoder interface {
 	Abandon()
 }
 
+// A StageHandler is a handler whose ServeHTTP calls [Serve] with its own Stage.
+type StageHandler interface {
+	http.Handler
+	Stage() Stage
+}
+
 // Serve calls next with a Writer that holds its response for stage, and ends the
 // response when next returns.
 //
@@ -70,7 +75,8 @@ func Serve(next http.Handler, w http.ResponseWriter, r *http.Request, stage Stag
 	if state == nil {
 		state = reqstate.Of(r.Context())
 	}
-	cw := newStaged(outer, stage)
+	_, innerFollows := next.(StageHandler)
+	cw := newStaged(outer, stage, innerFollows)
 	cw.start(w, r, state)
 	returned := false
 	defer cw.cancelUnless(&returned)
@@ -87,28 +93,31 @@ type staged struct {
 	holding
 }
 
-// A stagedPair is a Writer with a stage and room for another one inside it, because
-// Compress and ETag are usually used together. The second is taken by the first call
-// of [Serve] with the first Writer, and never given back.
-type stagedPair struct {
-	first, second staged
-	secondTaken   atomic.Bool
-}
+// A stagedPair is the memory of two stages in a row, usually Compress and ETag. The outer
+// one allocates it. The inner one is taken by the first call of [Serve] with the outer
+// Writer, and never given back.
+type stagedPair struct{ outer, inner staged }
 
-// newStaged returns a Writer for stage: the second of the pair whose first is outer,
-// if it has not been taken, or the first of a new pair.
-func newStaged(outer *Writer, stage Stage) *Writer {
-	if outer != nil && outer.holding != nil && outer.pair != nil && outer.pair.secondTaken.CompareAndSwap(false, true) {
-		return outer.pair.second.prepare(stage, nil)
+// newStaged returns a Writer for stage: the one that was allocated together with outer, if
+// it has not been taken, or a new one. If an inner stage follows, the new one is the outer
+// one of a pair.
+func newStaged(outer *Writer, stage Stage, innerFollows bool) *Writer {
+	if outer != nil && outer.holding != nil {
+		if s := outer.spareInner.Swap(nil); s != nil {
+			return s.prepare(stage)
+		}
+	}
+	if !innerFollows {
+		return new(staged).prepare(stage)
 	}
 	pair := new(stagedPair)
-	return pair.first.prepare(stage, pair)
+	pair.outer.spareInner.Store(&pair.inner)
+	return pair.outer.prepare(stage)
 }
 
-// prepare returns the Writer, with its stage. pair is the pair whose first it is, or
-// nil.
-func (s *staged) prepare(stage Stage, pair *stagedPair) *Writer {
-	s.stage, s.pair, s.declared = stage, pair, -1
+// prepare returns the Writer, with its stage.
+func (s *staged) prepare(stage Stage) *Writer {
+	s.stage, s.declared = stage, -1
 	s.Writer.holding = &s.holding
 	return &s.Writer
 }

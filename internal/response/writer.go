@@ -34,7 +34,6 @@ package response
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -45,12 +44,13 @@ import (
 // A Writer is the [http.ResponseWriter] that middleware puts around another one. Its
 // methods are safe for concurrent use by multiple goroutines.
 type Writer struct {
-	next     http.ResponseWriter
-	req      *http.Request
-	state    atomic.Pointer[reqstate.State] // nil until Enter was called
-	exchange *exchange                      // that the Writer is a part of, or nil
+	next http.ResponseWriter
+	req  *http.Request
 
-	outerCoding []string    // Content-Encoding when the Writer was made, set by an outer encoder
+	state      atomic.Pointer[reqstate.State] // of req; nil until Enter was called
+	spareState atomic.Pointer[reqstate.State] // of the same exchange; nil once it is taken
+
+	outerCoding *[]string   // Content-Encoding that an outer encoder had set when the Writer was made, or nil
 	headerGiven atomic.Bool // Header has returned the map of the next writer
 
 	ended  atomic.Bool // the handler has returned or panicked, and calls are refused
@@ -59,11 +59,9 @@ type Writer struct {
 	bytes  atomic.Int64 // of the body, as accepted by the next writer or the encoder
 	onDone atomic.Pointer[doneFunc]
 
-	mu               sync.Mutex // guards the fields below
-	statusImplied    bool       // the handler wrote without choosing a status; the next writer will imply the same
-	downstreamFailed bool       // the next writer has returned an error
-	hijackedConn     net.Conn   // nil unless hijacked
-	stream           *Stream    // an event stream that a wrapper hides from its handler, or nil
+	mu            sync.Mutex   // guards the fields below
+	closeHijacked func() error // nil unless hijacked
+	stream        *Stream      // an event stream that a wrapper hides from its handler, or nil
 
 	*holding // nil if the Writer has no stage
 }
@@ -73,7 +71,10 @@ func (w *Writer) start(next http.ResponseWriter, r *http.Request, state *reqstat
 	if state != nil {
 		w.state.Store(state)
 	}
-	w.outerCoding = BorrowHeader(next)["Content-Encoding"]
+	if coding := BorrowHeader(next)["Content-Encoding"]; len(coding) > 0 {
+		w.outerCoding = new([]string)
+		*w.outerCoding = coding
+	}
 }
 
 // end ends the response of a Writer without a stage after its handler has returned or,

@@ -28,6 +28,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	response.Serve(h.next, w, r, h.stage)
 }
 
+// Stage implements [response.StageHandler].
+func (h *Handler) Stage() response.Stage { return h.stage }
+
 // A Stage encodes responses whose type is in Types and whose body has at least MinSize
 // bytes.
 type Stage struct {

@@ -26,6 +26,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	response.Serve(h.next, w, r, h.stage)
 }
 
+// Stage implements [response.StageHandler].
+func (h *Handler) Stage() response.Stage { return h.stage }
+
 // A Stage adds a tag to each response to GET or HEAD with status 200 whose body has at
 // most MaxSize bytes and is not flushed before its end. The tag is a checksum of the body.
 //
