@@ -216,7 +216,7 @@ func (u Upgrader) Upgrade(w ResponseWriter, r *Request) (*Conn, error) {
 
 // closeOnStop makes Server.Stop close the connection and wait for that.
 func (c *Conn) closeOnStop(ctx context.Context) {
-	remove := shutdown.Add(ctx, shutdown.WebSocket, func(ctx context.Context) {
+	remove := shutdown.AddWebSocket(ctx, func(ctx context.Context) {
 		_ = c.conn.Close(ctx, CloseGoingAway, "server shutting down") // AfterClose gets the error, and Drain cuts the rest
 	})
 	c.conn.AfterClose(func(error) { remove() })

@@ -43,9 +43,9 @@ func (r *Registry) left() string {
 	})
 	for e := range r.exchanges {
 		switch e.kind {
-		case WebSocket:
+		case webSocket:
 			webSockets++
-		case EventStream:
+		case eventStream:
 			streams++
 			requests--
 		}

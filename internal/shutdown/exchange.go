@@ -2,55 +2,51 @@ package shutdown
 
 import "context"
 
-// A Kind is a kind of long-lived exchange. The error of a drain that was cut
-// counts each kind separately.
-type Kind int
+// A kind is a kind of exchange. The error of a drain that was cut counts each kind
+// separately.
+type kind int
 
-// The kinds of exchanges.
 const (
-	WebSocket Kind = iota
-	EventStream
+	webSocket kind = iota
+	eventStream
 )
 
 // An exchange is a WebSocket or an event stream, which continues until it is
 // stopped. It has ended when it is not in the Registry's exchanges any more.
 type exchange struct {
-	kind  Kind
+	kind  kind
 	scope *scope // of the request that started it
 	stop  func(context.Context)
 }
 
-// Add registers an exchange that has taken over the connection of the request
-// with context ctx. [Registry.Drain] waits until remove is called, even if the
-// request's handler has returned.
+// AddWebSocket registers a WebSocket that has taken over the connection of the
+// request with context ctx. [Registry.Drain] waits until remove is called, even if
+// the request's handler has returned.
 //
-// When the drain begins, stop is called once, in a new goroutine. If the drain
-// has begun already, stop is called immediately. It should ask the peer
-// to end the exchange, and return when the exchange has ended or its context
-// is done, which is after [Grace] at the latest. If remove has not been called
-// by then, the drain closes the connection and no longer waits for the
-// exchange.
+// When the drain begins, stop is called once, in a new goroutine. If the drain has
+// begun already, stop is called immediately. It should ask the peer to close the
+// WebSocket, and return when it is closed or when its context is done, which is
+// after [Grace] at the latest. If remove has not been called by then, the drain
+// closes the connection and no longer waits for the WebSocket.
 //
 // remove may be called more than once and by multiple goroutines, including by
 // stop. If the server has no [Registry], stop is never called and remove does
 // nothing.
-func Add(ctx context.Context, kind Kind, stop func(ctx context.Context)) (remove func()) {
+func AddWebSocket(ctx context.Context, stop func(ctx context.Context)) (remove func()) {
 	s := scopeOf(ctx)
 	if s == nil {
 		return func() {}
 	}
-	e := &exchange{kind: kind, scope: s, stop: stop}
+	e := &exchange{kind: webSocket, scope: s, stop: stop}
 	s.registry.add(e)
 	return func() { s.registry.remove(e) }
 }
 
-// add adds e to the exchanges, and stops it if the drain has begun.
+// add adds e, a WebSocket, to the exchanges, and stops it if the drain has begun.
 func (r *Registry) add(e *exchange) {
 	r.mu.Lock()
 	r.exchanges[e] = struct{}{}
-	if e.kind == WebSocket {
-		e.scope.socket = e
-	}
+	e.scope.socket = e
 	late := r.reached(draining)
 	r.mu.Unlock()
 	if late {
@@ -68,7 +64,7 @@ func (r *Registry) remove(e *exchange) {
 
 // stop asks e to end. It does not wait for that.
 func (r *Registry) stop(e *exchange) {
-	if e.kind == WebSocket {
+	if e.kind == webSocket {
 		r.after(Grace, func() { r.drop(e) })
 	}
 	r.start(func() {

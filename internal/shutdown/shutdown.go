@@ -21,8 +21,8 @@
 //  6. If the context ends first, cut everything that is left, and return an
 //     error that lists it.
 //
-// Code that starts a long-lived exchange calls [Add] or [OpenStream] with the
-// request's context. Both do nothing if the server has no Registry.
+// Code that starts a long-lived exchange calls [AddWebSocket] or [OpenStream] with
+// the request's context. Both do nothing if the server has no Registry.
 //
 // # Unresponsive peers
 //
@@ -30,9 +30,9 @@
 // its context ends. Each such peer is dropped after [Grace], all of them at
 // the same time, and without an error:
 //
-//   - If an exchange of [Add] has not ended, its connection is closed.
-//   - If a connection was hijacked without a call of Add, it is closed:
-//     nothing is known about its protocol.
+//   - If a WebSocket has not been closed, its connection is closed.
+//   - If a connection was hijacked without a call of AddWebSocket, it is
+//     closed: nothing is known about its protocol.
 //   - If a write to an event stream has not returned, the stream is reset or
 //     its connection is closed. Each write that returns shows that the peer is
 //     alive, and the next write gets a new Grace. For example, a client that
@@ -42,6 +42,16 @@
 //
 // The drain still waits for the handlers. If one does not return although its
 // peer was dropped and its context has ended, the error of step 6 counts it.
+//
+// # Terms
+//
+// Each step has one word:
+//
+//   - A server is drained: all of the above.
+//   - An exchange is stopped: it is asked to end.
+//   - A peer is dropped: its stream or connection is closed without an error.
+//   - Everything that is left is cut: it is closed, and the error counts it.
+//   - The drain finishes: all calls of Drain return.
 package shutdown
 
 import (

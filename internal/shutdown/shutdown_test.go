@@ -319,7 +319,7 @@ func TestExchangeIsStoppedAndWaitedFor(t *testing.T) {
 	f := start(t, testkit.HTTP1, func(w http.ResponseWriter, r *http.Request) {
 		conn := hijack(t, w)
 		defer conn.Close()
-		remove := shutdown.Add(r.Context(), shutdown.WebSocket, func(ctx context.Context) {
+		remove := shutdown.AddWebSocket(r.Context(), func(ctx context.Context) {
 			stopped <- 1
 			io.WriteString(conn, "going away")
 		})
@@ -348,7 +348,7 @@ func TestExchangeIsStoppedAndWaitedFor(t *testing.T) {
 func TestExchangeThatHasEndedIsNotStopped(t *testing.T) {
 	t.Parallel()
 	f := start(t, testkit.HTTP1, func(w http.ResponseWriter, r *http.Request) {
-		shutdown.Add(r.Context(), shutdown.WebSocket, func(context.Context) { t.Error("stop was called") })()
+		shutdown.AddWebSocket(r.Context(), func(context.Context) { t.Error("stop was called") })()
 	})
 	await(t, f.get("/"), "the response")
 	if err := await(t, f.drain(t.Context()), "the drain"); err != nil {
@@ -392,7 +392,7 @@ func TestWhatDoesNotEndIsCutAndCounted(t *testing.T) {
 		switch r.URL.Path {
 		case "/websocket":
 			hijack(t, w)
-			shutdown.Add(r.Context(), shutdown.WebSocket, func(context.Context) {})
+			shutdown.AddWebSocket(r.Context(), func(context.Context) {})
 		case "/hijack":
 			hijack(t, w)
 		case "/stream":
@@ -680,7 +680,7 @@ func TestDrainWaitsForEverythingThatGoesOn(t *testing.T) {
 			var remove func()
 			b.serve(ctx, 1, func(r *http.Request) {
 				b.hs.ConnState(conn, http.StateHijacked)
-				remove = shutdown.Add(r.Context(), shutdown.WebSocket, func(context.Context) { close(stopped) })
+				remove = shutdown.AddWebSocket(r.Context(), func(context.Context) { close(stopped) })
 			})
 			return func() { <-stopped; remove() }
 		}},
@@ -690,7 +690,7 @@ func TestDrainWaitsForEverythingThatGoesOn(t *testing.T) {
 			b.serve(ctx, 1, func(r *http.Request) {
 				b.hs.ConnState(conn, http.StateHijacked)
 				var remove func()
-				remove = shutdown.Add(r.Context(), shutdown.WebSocket, func(context.Context) { remove(); <-release })
+				remove = shutdown.AddWebSocket(r.Context(), func(context.Context) { remove(); <-release })
 			})
 			return func() { close(release) }
 		}},
@@ -730,7 +730,7 @@ func TestExchangesThatBeginDuringTheDrainAreStoppedAtOnce(t *testing.T) {
 					openStream(r.Context())
 					<-r.Context().Done()
 					stopped := make(chan struct{})
-					defer shutdown.Add(r.Context(), shutdown.WebSocket, func(context.Context) { close(stopped) })()
+					defer shutdown.AddWebSocket(r.Context(), func(context.Context) { close(stopped) })()
 					<-stopped
 				})
 				b.hs.ConnState(conn, http.StateClosed)
@@ -770,7 +770,7 @@ func TestStopFunctionLosesItsContextWhenTheDrainIsCut(t *testing.T) {
 		b.serve(ctx, 1, func(r *http.Request) {
 			b.hs.ConnState(conn, http.StateHijacked)
 			var remove func()
-			remove = shutdown.Add(r.Context(), shutdown.WebSocket, func(ctx context.Context) {
+			remove = shutdown.AddWebSocket(r.Context(), func(ctx context.Context) {
 				<-ctx.Done()
 				remove()
 			})
@@ -873,7 +873,7 @@ func TestHooksThatWereSetAreCalled(t *testing.T) {
 
 func TestWithoutARegistryNothingHappens(t *testing.T) {
 	t.Parallel()
-	remove := shutdown.Add(t.Context(), shutdown.WebSocket, func(context.Context) { t.Error("stop was called") })
+	remove := shutdown.AddWebSocket(t.Context(), func(context.Context) { t.Error("stop was called") })
 	remove()
 	if openStream(t.Context()) != nil {
 		t.Error("OpenStream found a registry")

@@ -24,7 +24,7 @@ type streamPhase int
 
 const (
 	open     streamPhase = iota // writes may take any time
-	stopping                    // the request's context is canceled; a write that takes longer than Grace is cut
+	stopping                    // the request's context is canceled; if a write takes longer than Grace, the peer is dropped
 	closed                      // setWriteDeadline must not be called
 )
 
@@ -51,7 +51,7 @@ type Stream struct {
 //
 // The caller must call [Stream.BeginWrite] before and [Stream.EndWrite] after
 // every write to the response, so that the drain notices a peer that does not
-// read. On HTTP/2, the drain cuts such a write by calling setWriteDeadline,
+// read. On HTTP/2, the drain ends such a write by calling setWriteDeadline,
 // which must set the response's write deadline. setWriteDeadline must be safe
 // to call from another goroutine while the response is written to. If it must
 // no longer be called, the caller must call [Stream.Close].
@@ -62,29 +62,31 @@ func OpenStream(ctx context.Context, setWriteDeadline func(time.Time) error) *St
 	if s == nil {
 		return nil
 	}
-	stream, added := s.registry.streamOf(s)
+	stream, late := s.registry.addStream(s)
 	stream.mu.Lock()
 	stream.setWriteDeadline = setWriteDeadline
 	stream.mu.Unlock()
-	if added {
-		s.registry.add(&stream.exchange)
+	if late {
+		s.registry.stop(&stream.exchange)
 	}
 	return stream
 }
 
-// streamOf returns the Stream of s, and whether it had to be made.
-func (r *Registry) streamOf(s *scope) (stream *Stream, added bool) {
+// addStream returns the Stream of s. If s has none, addStream adds one, and
+// reports whether the drain has begun already, so that the caller has to stop it.
+func (r *Registry) addStream(s *scope) (stream *Stream, late bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.stream != nil {
 		return s.stream, false
 	}
 	stream = new(Stream)
-	stream.exchange = exchange{kind: EventStream, scope: s, stop: stream.stop}
+	stream.exchange = exchange{kind: eventStream, scope: s, stop: stream.stop}
 	s.stream = stream
 	s.connection().hadStream.Store(true)
+	r.exchanges[&stream.exchange] = struct{}{}
 	r.longLived.Add(1)
-	return stream, true
+	return stream, r.reached(draining)
 }
 
 // removeStream removes the Stream of s. The caller must hold r.mu.
@@ -154,7 +156,7 @@ func (s *Stream) stop(context.Context) {
 	s.watch()
 }
 
-// watch restarts the timer that cuts a stalled write. It must be called after
+// watch restarts the timer that drops a peer that does not read. It must be called after
 // every change of phase and writes. The caller must hold s.mu.
 func (s *Stream) watch() {
 	if s.cancelTimer != nil {
@@ -163,7 +165,7 @@ func (s *Stream) watch() {
 	}
 	s.generation++
 	if s.phase == stopping && s.writes > 0 {
-		s.after(Grace, s.cutWrite)
+		s.after(Grace, s.dropPeer)
 	}
 }
 
@@ -180,8 +182,8 @@ func (s *Stream) after(d time.Duration, f func()) {
 	})
 }
 
-// cutWrite ends a write that has taken too long. The caller must hold s.mu.
-func (s *Stream) cutWrite() {
+// dropPeer ends a write that has taken too long. The caller must hold s.mu.
+func (s *Stream) dropPeer() {
 	connection := s.scope.connection()
 	if connection == s.scope {
 		connection.drop()
