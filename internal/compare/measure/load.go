@@ -40,7 +40,7 @@ func runWrk(url string, header nethttp.Header, connections int, d time.Duration)
 // 1.
 func seconds(d time.Duration) int64 { return max(1, int64(d.Round(time.Second)/time.Second)) }
 
-// parseWrk reads what wrk --latency prints:
+// parseWrk parses the output of wrk --latency:
 //
 //	Latency Distribution
 //	   50%    2.98ms

@@ -19,7 +19,7 @@
 //	benchstat -row /row -col /by new.txt
 //
 // The topics are Router, Middleware, Chain, Helpers, Prometheus, RateLimit,
-// WebSocket and SSE. This package is by=stanza, and comes first in each row.
+// WebSocket, and SSE. This package is by=stanza, and comes first in each row.
 package stacks
 
 import (
