@@ -475,7 +475,7 @@ func (c *Conn) ReadJSON(v any) error {
 		return err
 	}
 	if err := json.Unmarshal(payload, v); err != nil {
-		return fmt.Errorf("websocket: message is not the JSON expected: %w", err)
+		return fmt.Errorf("websocket: decoding a message as JSON: %w", err)
 	}
 	return nil
 }
@@ -581,7 +581,7 @@ func (c *Conn) WritePong(data []byte) error { return c.writeControl(frame.Pong, 
 func (c *Conn) writeControl(op frame.Opcode, data []byte) error {
 	conn := c.established()
 	if len(data) > frame.MaxControl {
-		return fmt.Errorf("websocket: %d bytes in a control frame, at most %d fit", len(data), frame.MaxControl)
+		return fmt.Errorf("websocket: control frame with %d bytes of data, more than the maximum of %d", len(data), frame.MaxControl)
 	}
 	return conn.WriteControl(op, data)
 }
@@ -659,7 +659,7 @@ func (c *Conn) Close() error { return c.CloseWithMessage(CloseNormalClosure, "")
 func (c *Conn) CloseWithMessage(code int, text string) error {
 	conn := c.established()
 	if !frame.ValidCode(code) {
-		return fmt.Errorf("websocket: close code %d must not be sent", code)
+		return fmt.Errorf("websocket: invalid close code %d; use 1000 to 1003, 1007 to 1014 or 3000 to 4999", code)
 	}
 	return conn.Close(context.Background(), code, text)
 }

@@ -96,7 +96,7 @@ func Offer(noContextTakeover bool) string {
 
 var (
 	errNotOffered = errors.New("the server chose an extension that was not offered")
-	errBadAnswer  = fmt.Errorf("the server answered %s with bad parameters", Name)
+	errBadParams  = fmt.Errorf("the server chose invalid parameters of %s", Name)
 )
 
 // Confirm returns the parameters that a server has chosen in response to [Offer],
@@ -112,7 +112,7 @@ func Confirm(lines []string, noContextTakeover bool) (p Params, ok bool, err err
 	}
 	got, ok := parseParams(chosen[0], false)
 	if !ok {
-		return Params{}, false, errBadAnswer
+		return Params{}, false, errBadParams
 	}
 	return Params{
 		ServerNoContextTakeover: got.serverNoContextTakeover,

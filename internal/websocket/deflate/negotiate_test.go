@@ -150,9 +150,9 @@ func TestConfirm(t *testing.T) {
 			Params{true, true, 8, 9}, true, nil},
 		{"another extension", []string{"foo"}, Params{}, false, errNotOffered},
 		{"two", []string{Name + ", " + Name}, Params{}, false, errNotOffered},
-		{"client window without a value", []string{Name + "; client_max_window_bits"}, Params{}, false, errBadAnswer},
-		{"unknown parameter", []string{Name + "; foo"}, Params{}, false, errBadAnswer},
-		{"duplicate parameter", []string{Name + "; server_no_context_takeover; server_no_context_takeover"}, Params{}, false, errBadAnswer},
+		{"client window without a value", []string{Name + "; client_max_window_bits"}, Params{}, false, errBadParams},
+		{"unknown parameter", []string{Name + "; foo"}, Params{}, false, errBadParams},
+		{"duplicate parameter", []string{Name + "; server_no_context_takeover; server_no_context_takeover"}, Params{}, false, errBadParams},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

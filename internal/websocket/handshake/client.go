@@ -205,7 +205,7 @@ func handshake(ctx context.Context, conn net.Conn, req *http.Request, o Options)
 	refusal := checkResponse(resp, req, o.Protocols)
 	switch {
 	case refusal != nil && err != nil:
-		return nil, resp, fmt.Errorf("%w (reading all of it: %w)", refusal, err)
+		return nil, resp, fmt.Errorf("%w (reading the body: %w)", refusal, err)
 	case refusal != nil || err != nil:
 		return nil, resp, cmp.Or(refusal, err)
 	}
@@ -227,14 +227,14 @@ func checkResponse(resp *http.Response, req *http.Request, protocols []string) e
 	sent := map[string][]string(req.Header) // wireKey is not canonical, so Header.Get cannot find it
 	switch accept := h[fieldAccept]; {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400 && h.Get("Location") != "":
-		return fmt.Errorf("the server redirects to %s (%s), which is not followed", quote(redactLocation(h.Get("Location"))), printable(resp.Status, maxQuoted))
+		return fmt.Errorf("the server redirects to %s (%s); Dial does not follow redirects", quote(redactLocation(h.Get("Location"))), printable(resp.Status, maxQuoted))
 	case resp.StatusCode != http.StatusSwitchingProtocols:
 		return refusedError(resp)
 	case !isUpgrade(h):
-		return fmt.Errorf("the server switched to something else than a WebSocket: Upgrade is %s, Connection is %s",
+		return fmt.Errorf("the server switched to a protocol other than WebSocket: Upgrade is %s, Connection is %s",
 			quoteLines(h["Upgrade"]), quoteLines(h["Connection"]))
 	case len(accept) != 1 || accept[0] != acceptKey(sent[wireKey][0]):
-		return fmt.Errorf("the server answered another handshake: Sec-WebSocket-Accept is wrong: %s", quoteLines(accept))
+		return fmt.Errorf("Sec-WebSocket-Accept does not match the key of the request: it is %s", quoteLines(accept))
 	}
 	if chosen := h[fieldProtocol]; len(chosen) > 1 || len(chosen) == 1 && !slices.Contains(protocols, chosen[0]) {
 		return fmt.Errorf("the server chose a subprotocol that was not offered: %s", quoteLines(chosen))

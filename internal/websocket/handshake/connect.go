@@ -129,9 +129,9 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 	case err != nil:
 		return err
 	case resp.StatusCode != http.StatusOK:
-		return errors.New("refused to connect: " + printable(resp.Status, maxQuoted))
+		return errors.New("CONNECT failed: " + printable(resp.Status, maxQuoted))
 	case br.Buffered() > 0:
-		return errors.New("sent data before the server could")
+		return errors.New("sent data before it was connected to the server")
 	}
 	return nil
 }
