@@ -24,18 +24,6 @@ import (
 // section by section. They fail if a documented use no longer compiles or works;
 // other tests check the details.
 
-// An account is the user of the reference documentation.
-type account struct {
-	ID    int64  `json:"id"`
-	Name  string `json:"name"`
-	Email string `json:"email"`
-}
-
-// say returns a handler function that writes text.
-func say(text string) func(http.ResponseWriter, *http.Request) {
-	return func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text) }
-}
-
 func TestReferenceRouter(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
@@ -198,25 +186,15 @@ func TestReferenceBulkIDs(t *testing.T) {
 	}
 }
 
-// tag returns middleware that adds a word to the header Order.
-func tag(word string) http.Middleware {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Add("Order", word)
-			next.ServeHTTP(w, r)
-		})
-	}
-}
-
 func TestReferenceGroupsAndRoutes(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
-	router.Use(tag("router"))
+	router.Use(trace("router"))
 	api := router.Group("/api")
 	api.HandleFunc("GET /health", say("healthy"))
 	admin := api.Group("/admin")
-	admin.Use(tag("auth"))
-	admin.Use(tag("scope"))
+	admin.Use(trace("auth"))
+	admin.Use(trace("scope"))
 	admin.HandleFunc("GET /dashboard", say("dashboard"))
 	admin.HandleFunc("GET /routes", func(w http.ResponseWriter, r *http.Request) {
 		type entry struct {
@@ -231,7 +209,7 @@ func TestReferenceGroupsAndRoutes(t *testing.T) {
 		http.WriteJSON(w, http.StatusOK, out)
 	})
 	user := api.Group("/user")
-	user.Use(tag("auth"))
+	user.Use(trace("auth"))
 	user.HandleFunc("GET /profile", say("profile"))
 
 	for path, order := range map[string][]string{
@@ -239,8 +217,8 @@ func TestReferenceGroupsAndRoutes(t *testing.T) {
 		"/api/admin/dashboard": {"router", "auth", "scope"},
 		"/api/user/profile":    {"router", "auth"},
 	} {
-		if r := testkit.Serve(t, router, "GET", path, ""); r.StatusCode != 200 || !slices.Equal(r.Header["Order"], order) {
-			t.Errorf("%s: got %d, order %q, want %q", path, r.StatusCode, r.Header["Order"], order)
+		if r := testkit.Serve(t, router, "GET", path, ""); r.StatusCode != 200 || !slices.Equal(r.Header["Trace"], order) {
+			t.Errorf("%s: got %d, order %q, want %q", path, r.StatusCode, r.Header["Trace"], order)
 		}
 	}
 	testkit.Serve(t, router, "GET", "/api/admin/routes", "").Want(t, 200, `[{"method":"GET","path":"/api/admin/dashboard"},`+
@@ -426,9 +404,6 @@ func TestReferenceStatic(t *testing.T) {
 		t.Errorf("a missing file with an extension gave %d", r.StatusCode)
 	}
 }
-
-// A hook has the start and stop functions of a lifecycle.
-type hook struct{ OnStart, OnStop func(context.Context) error }
 
 func TestReferenceServer(t *testing.T) {
 	t.Parallel()
@@ -639,4 +614,19 @@ func TestReferenceCloseCodes(t *testing.T) {
 			t.Errorf("%d, want %d", got, want)
 		}
 	}
+}
+
+// An account is the user of the reference documentation.
+type account struct {
+	ID    int64  `json:"id"`
+	Name  string `json:"name"`
+	Email string `json:"email"`
+}
+
+// A hook has the start and stop functions of a lifecycle.
+type hook struct{ OnStart, OnStop func(context.Context) error }
+
+// say returns a handler function that writes text.
+func say(text string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text) }
 }

@@ -6,11 +6,13 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 func TestChi(t *testing.T) {
 	t.Parallel()
-	port8080 := freeAddress(t)
+	port8080 := testkit.FreeAddress(t)
 	go func() {
 		//snippet:begin docs/migrating.md
 		r := chi.NewRouter()

@@ -34,19 +34,6 @@ func TestEveryExampleOfAnotherPackageIsRun(t *testing.T) {
 	}
 }
 
-// freeAddress returns an address that was free a moment ago. The examples open
-// their port themselves, and run until the tests end, because they cannot be
-// stopped.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // A request contains a request and the expected response.
 type request struct {
 	line   string // method and path

@@ -9,6 +9,8 @@ import (
 
 	"github.com/labstack/echo/v5"
 	"github.com/labstack/echo/v5/middleware"
+
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // A User is a user of the examples.
@@ -38,7 +40,7 @@ func TestEcho(t *testing.T) {
 		}
 	}
 	stats := func(c *echo.Context) error { return c.String(http.StatusOK, "stats") }
-	port8080 := freeAddress(t)
+	port8080 := testkit.FreeAddress(t)
 	go func() {
 		//snippet:begin docs/migrating.md
 		e := echo.New()

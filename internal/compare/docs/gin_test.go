@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 func TestGin(t *testing.T) {
@@ -16,7 +18,7 @@ func TestGin(t *testing.T) {
 		}
 	}
 	stats := func(c *gin.Context) { c.String(http.StatusOK, "stats") }
-	port8080 := freeAddress(t)
+	port8080 := testkit.FreeAddress(t)
 	go func() {
 		//snippet:begin docs/migrating.md
 		r := gin.New()

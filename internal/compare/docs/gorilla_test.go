@@ -12,6 +12,8 @@ import (
 	"github.com/gorilla/handlers"
 	"github.com/gorilla/mux"
 	"github.com/gorilla/websocket"
+
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 func TestGorilla(t *testing.T) {
@@ -20,7 +22,7 @@ func TestGorilla(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(dir)
-	port8080 := freeAddress(t)
+	port8080 := testkit.FreeAddress(t)
 	go func() {
 		//snippet:begin docs/migrating.md
 		r := mux.NewRouter()

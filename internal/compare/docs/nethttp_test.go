@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 //snippet:begin docs/migrating.md
@@ -21,7 +23,7 @@ func (f fatal) Fatal(a ...any) { f.t.Error(a...) }
 
 func TestNetHTTP(t *testing.T) {
 	t.Parallel()
-	port8080, log := freeAddress(t), fatal{t}
+	port8080, log := testkit.FreeAddress(t), fatal{t}
 	logged := func(next http.Handler) http.Handler { return next }
 	go func() {
 		//snippet:begin docs/migrating.md

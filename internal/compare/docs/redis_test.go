@@ -1,12 +1,9 @@
 package docs
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"net"
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +11,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/compare/tools"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 //snippet:begin docs/production.md
@@ -50,31 +48,14 @@ func (s *Store) Increment(ctx context.Context, key string, window time.Duration)
 // startRedis runs a Redis server until the test ends, and returns its address.
 func startRedis(t *testing.T) string {
 	t.Helper()
-	tools.Require(t, "redis-server")
-	address := freeAddress(t)
+	address := testkit.FreeAddress(t)
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // fails only if it has ended already
-		_ = cmd.Wait()         // reports the kill
-	})
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.Contains(lines.Text(), "eady to accept connections") {
-			return address
-		}
-	}
-	t.Fatal("redis-server ended without accepting connections")
-	return ""
+	cmd := tools.StartRedis(t, t.TempDir(), "--port", port, "--bind", "127.0.0.1")
+	t.Cleanup(func() { tools.StopRedis(cmd) })
+	return address
 }
 
 func TestRedisStore(t *testing.T) {

@@ -1,7 +1,6 @@
 package redisstore_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +36,6 @@ type server struct {
 // startRedis starts a server, which runs until the test ends.
 func startRedis(t *testing.T) *server {
 	t.Helper()
-	tools.Require(t, "redis-server")
 	dir, err := os.MkdirTemp("", "redis") // the path of t.TempDir may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -52,39 +50,11 @@ func startRedis(t *testing.T) *server {
 // start starts the server and waits until it accepts connections.
 func (s *server) start() {
 	s.t.Helper()
-	s.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no",
-		"--dir", filepath.Dir(s.socket))
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	ready := make(chan bool, 1)
-	go func() {
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			if strings.Contains(lines.Text(), "now ready to accept connections") {
-				ready <- true
-			}
-		}
-		ready <- false
-	}()
-	select {
-	case ok := <-ready:
-		if !ok {
-			s.t.Fatal("redis-server ended at once")
-		}
-	case <-time.After(testkit.Patience):
-		s.t.Fatal("redis-server does not get ready")
-	}
+	s.cmd = tools.StartRedis(s.t, filepath.Dir(s.socket), "--port", "0", "--unixsocket", s.socket)
 }
 
 // kill ends the server like a crash.
-func (s *server) kill() {
-	_ = s.cmd.Process.Kill() // fails only if it has ended already
-	_ = s.cmd.Wait()         // reports the kill
-}
+func (s *server) kill() { tools.StopRedis(s.cmd) }
 
 // store returns a store with a new client, like that of a separate process.
 func (s *server) store(prefix string) *redisstore.Store {

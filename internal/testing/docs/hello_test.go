@@ -25,7 +25,7 @@ func TestFirstServer(t *testing.T) {
 	}
 	dir := makeModule(t)
 	for {
-		address := freeAddress(t)
+		address := testkit.FreeAddress(t)
 		build(t, dir, strings.ReplaceAll(block(t, "README.md", "package main"), "127.0.0.1:8080", address))
 		if p := startProgram(t, dir, address); p != nil {
 			converse(t, strings.ReplaceAll(block(t, "README.md", "$ go build && ./hello &"), "localhost:8080", address))
@@ -50,17 +50,6 @@ func makeModule(t *testing.T) string {
 		testkit.Run(t, dir, strings.Fields(command)...)
 	}
 	return dir
-}
-
-// freeAddress returns an address that was free a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // build builds a program from source.

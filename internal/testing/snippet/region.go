@@ -12,23 +12,23 @@ import (
 	"strings"
 )
 
-// A Region is a part of a test file that a document shows.
+// A Region is part of a test file that a document shows.
 type Region struct {
 	Path     string // of the test file
-	Line     int    // of the comment that begins the region
-	End      int    // of the comment that ends it
-	Document string // the path, relative to the module's root
+	Line     int    // of the comment before the region
+	End      int    // of the comment after the region
+	Document string // path from the module's root
 	Code     string // without indentation
 }
 
-// The comments around a region.
+// The comments before and after a region.
 const (
 	begin = "//snippet:begin "
 	end   = "//snippet:end"
 )
 
-// standIns are functions and values that tests use in place of those that
-// documents show, because a test must not use a fixed port or the internet.
+// standIns are functions and values that replace those in documents, because a test
+// must not use a fixed port or the internet.
 var standIns = []struct {
 	used  *regexp.Regexp
 	shown string
@@ -39,9 +39,9 @@ var standIns = []struct {
 	{regexp.MustCompile(`\bredisAddress\b`), `"localhost:6379"`},
 }
 
-// ReadRegions returns the regions of the test files in a directory. It reports
-// an error if a region is not run: it must be in the body of a test function,
-// or declare something that is used outside of all regions.
+// ReadRegions returns the regions in the test files of a directory. It returns an
+// error if a region does not run: a region must be in a test function, or declare
+// something that is used outside of regions.
 func ReadRegions(dir string) ([]Region, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 	if err != nil {
@@ -49,8 +49,8 @@ func ReadRegions(dir string) ([]Region, error) {
 	}
 	var (
 		all      []Region
-		declared = make(map[Region][]string) // names, of regions outside of functions
-		used     = make(map[string]bool)     // names, outside of regions
+		declared = make(map[Region][]string) // names declared in regions outside of functions
+		used     = make(map[string]bool)     // names used outside of regions
 	)
 	for _, path := range paths {
 		source, err := os.ReadFile(path)
@@ -80,7 +80,7 @@ func ReadRegions(dir string) ([]Region, error) {
 	return all, nil
 }
 
-// Regions returns the regions of a test file.
+// Regions returns the regions in the source of a test file.
 func Regions(path, source string) ([]Region, error) {
 	var (
 		found  []Region
@@ -113,7 +113,7 @@ func Regions(path, source string) ([]Region, error) {
 	return found, nil
 }
 
-// shown returns the code of a region as the document shows it.
+// shown returns the code of a region as documents show it.
 func shown(code string) string {
 	for _, s := range standIns {
 		code = s.used.ReplaceAllString(code, s.shown)
@@ -121,9 +121,9 @@ func shown(code string) string {
 	return strings.Trim(code, "\n") + "\n"
 }
 
-// inspect adds the names that regions of the file declare, and those that the
-// file uses outside of regions. Regions in a function that is not a test are an
-// error.
+// inspect adds the names that the file's regions declare to declared, and the names
+// that the file uses outside of regions to used. It returns an error if a region is
+// in a function that is not a test.
 func inspect(fset *token.FileSet, file *ast.File, regions []Region, declared map[Region][]string, used map[string]bool) error {
 	around := func(pos token.Pos) *Region {
 		line := fset.Position(pos).Line
@@ -157,8 +157,8 @@ func inspect(fset *token.FileSet, file *ast.File, regions []Region, declared map
 	return nil
 }
 
-// names returns the names that a declaration adds to the package. Imports add
-// none: the compiler reports those that are not used.
+// names returns the names that a declaration adds to the package. It ignores imports,
+// because the compiler reports unused ones.
 func names(decl ast.Decl) []string {
 	var found []string
 	switch decl := decl.(type) {

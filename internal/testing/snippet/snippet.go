@@ -1,16 +1,15 @@
-// Package snippet holds the code in Markdown documents to the tests that run
-// it. Only tests import it.
+// Package snippet checks that the code in Markdown documents is run by tests. Only
+// test files import it.
 //
-// Go code in a document is a copy of a region in a test file, which has two
-// comments around it:
+// Go code in a document is a copy of a region in a test file, which is between two
+// comments:
 //
 //	//snippet:begin README.md
 //	name := http.QueryParam(r, "name")
 //	//snippet:end
 //
-// The test runs the region and checks what a reader of the document expects of
-// it. [Compare] finds blocks that no test runs and regions that no document
-// shows.
+// The test runs the region and checks what readers of the document expect. [Compare]
+// finds blocks that no test runs and regions that no document shows.
 package snippet
 
 import (
@@ -21,16 +20,16 @@ import (
 	"strings"
 )
 
-// A Block is a fenced code block of a document.
+// A Block is a fenced code block in a document.
 type Block struct {
-	Document string // the path, relative to the module's root
+	Document string // path from the module's root
 	Line     int    // of the first line of code, counted from 1
 	Language string // the first word of the opening fence, or ""
 	Label    string // the rest of the opening fence, or ""
 	Code     string
 }
 
-// ReadDocuments returns the blocks of README.md and docs/*.md below root.
+// ReadDocuments returns the blocks in README.md and docs/*.md of the directory root.
 func ReadDocuments(root string) ([]Block, error) {
 	paths, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil {
@@ -51,14 +50,14 @@ func ReadDocuments(root string) ([]Block, error) {
 	return blocks, nil
 }
 
-// Blocks returns the code blocks of a document. A label sets code apart that is
-// not this module's: renderers take the first word of a fence for the language
-// and skip the rest.
+// Blocks returns the code blocks in a document. A label marks code that does not use
+// this module. Renderers use the first word of a fence as the language and ignore the
+// rest.
 func Blocks(document, text string) []Block {
 	var (
 		found  []Block
 		inside bool
-		fence  string // closes the current block
+		fence  string // ends the current block
 		number int
 	)
 	for line := range strings.Lines(text) {
@@ -79,9 +78,9 @@ func Blocks(document, text string) []Block {
 	return found
 }
 
-// Compare returns an error for each block that is not the text of a region, and
-// for each region that is not the text of a block of its document. A region
-// serves for one block only.
+// Compare returns an error for each block that is not equal to a region, and for
+// each region that is not equal to a block in its document. Each region matches only
+// one block.
 func Compare(blocks []Block, regions []Region) []error {
 	var problems []error
 	left := slices.Clone(regions)
