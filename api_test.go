@@ -10,25 +10,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// packages loads the module once for all tests in this file.
-var packages = sync.OnceValues(func() ([]*houserules.Package, error) { return houserules.Load(".") })
-
-// load returns all packages of the module and the root package.
-func load(t *testing.T) (all []*houserules.Package, root *houserules.Package) {
-	t.Helper()
-	all, err := packages()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range all {
-		if p.Path == "github.com/stanza-go/framework/pkg/http" {
-			return all, p
-		}
-	}
-	t.Fatal("the root package was not found")
-	return nil, nil
-}
-
 // The file testdata/api.txt lists everything that the package adds to net/http, so
 // that every change is visible. It does not list the names in nethttp.go.
 func TestAPIIsTheOneInTheGoldenFile(t *testing.T) {
@@ -73,4 +54,23 @@ func TestModuleRequiresNothing(t *testing.T) {
 			t.Errorf("go.mod has a requirement: %s", line)
 		}
 	}
+}
+
+// packages loads the module once for all tests in this file.
+var packages = sync.OnceValues(func() ([]*houserules.Package, error) { return houserules.Load(".") })
+
+// load returns all packages of the module and the root package.
+func load(t *testing.T) (all []*houserules.Package, root *houserules.Package) {
+	t.Helper()
+	all, err := packages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		if p.Path == "github.com/stanza-go/framework/pkg/http" {
+			return all, p
+		}
+	}
+	t.Fatal("the root package was not found")
+	return nil, nil
 }

@@ -19,43 +19,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// answer200 returns a handler that responds with 200 bytes of JSON.
-func answer200() nethttp.Handler {
-	value := struct {
-		Text string `json:"text"`
-	}{strings.Repeat("x", 200-len(`{"text":""}`))}
-	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { http.WriteJSON(w, nethttp.StatusOK, &value) })
-}
-
-// served returns a function that serves one request with h and discards the
-// response.
-func served(h nethttp.Handler) func() {
-	r, w := browserRequest(), new(nullWriter)
-	return func() {
-		clear(w.header)
-		h.ServeHTTP(w, r)
-	}
-}
-
-// servedFresh is like served, but each response has a new header map.
-func servedFresh(h nethttp.Handler) func() {
-	r, w := browserRequest(), new(nullWriter)
-	return func() {
-		w.header = nethttp.Header{}
-		h.ServeHTTP(w, r)
-	}
-}
-
-// browserRequest returns a request that a browser sends for a page of another
-// origin.
-func browserRequest() *nethttp.Request {
-	r := httptest.NewRequest("GET", "/", nil)
-	r.RemoteAddr = "192.0.2.1:1234"
-	r.Header.Set("Accept-Encoding", "gzip")
-	r.Header.Set("Origin", "https://app.example")
-	return r
-}
-
 // This test bounds the allocations of each middleware, and of the whole chain, for
 // a small response, in addition to those of the handler.
 func TestChainAllocations(t *testing.T) {
@@ -112,17 +75,6 @@ func TestChainAllocations(t *testing.T) {
 	t.Logf("allocations of a 200-byte answer, %v in all:\n%s", before, table.String())
 }
 
-// slogAllocations returns the number of allocations in slog for such a line.
-func slogAllocations(logger *slog.Logger) float64 {
-	attrs := []slog.Attr{
-		slog.String("method", "GET"), slog.String("path", "/"), slog.Int("status", 200), slog.Duration("duration", 1),
-		slog.Int("bytes", 200), slog.String("remote_ip", "192.0.2.1"), slog.String("request_id", "abc"),
-	}
-	return testing.AllocsPerRun(200, func() {
-		logger.LogAttrs(context.Background(), slog.LevelInfo, "http request", attrs...)
-	})
-}
-
 func BenchmarkDocumentedChain(b *testing.B) {
 	once := served(documentedChain()(answer200()))
 	b.ReportAllocs()
@@ -130,12 +82,6 @@ func BenchmarkDocumentedChain(b *testing.B) {
 		once()
 	}
 }
-
-// misplacedLimit returns a RateLimit by address. If it comes before TrustedProxies
-// in a chain, the panic names the line in this function.
-func misplacedLimit() http.Middleware { return http.RateLimit(http.RateLimitConfig{}) }
-
-const misplacedLimitPanic = `^http: .*chain_test.go:\d+: RateLimit comes before TrustedProxies`
 
 func TestRateLimitBeforeTrustedProxiesPanicsWhenTheChainIsBuilt(t *testing.T) {
 	t.Parallel()
@@ -347,18 +293,6 @@ func TestPanicAfterAHijackingInTheChain(t *testing.T) {
 	}
 }
 
-// readerFrom records whether a body was written with ReadFrom.
-type readerFrom struct {
-	nullWriter
-	copied int64
-}
-
-func (w *readerFrom) ReadFrom(src io.Reader) (n int64, err error) {
-	n, err = io.Copy(io.Discard, src)
-	w.copied += n
-	return n, err
-}
-
 // Middleware that does not change the body passes files to the server's ReadFrom,
 // which uses sendfile.
 func TestReadFromReachesTheServer(t *testing.T) {
@@ -377,6 +311,90 @@ func TestReadFromReachesTheServer(t *testing.T) {
 	if w.copied < size-64<<10 {
 		t.Errorf("%d bytes of %d came through ReadFrom, want all but the first", w.copied, size)
 	}
+}
+
+func TestRandomHandlersInTheChain(t *testing.T) {
+	t.Parallel()
+	for _, proto := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+		srv := startMatrixServer(t, proto)
+		for seed := range uint64(60) {
+			c := randomHandler(seed)
+			bare := srv.exchange(t, c, func(h nethttp.Handler) nethttp.Handler { return h })
+			for _, chain := range []matrixChain{watched("documented", documented, true, settleDocumented), shuffled(seed)} {
+				t.Run(fmt.Sprintf("%s/handler %d/%s", proto, seed, chain.name), func(t *testing.T) {
+					want, got := bare.clone(), srv.exchange(t, c, chain.wrap)
+					chain.settle(t, c, want, got)
+					compareOutcomes(t, want, got)
+				})
+			}
+		}
+	}
+}
+
+// answer200 returns a handler that responds with 200 bytes of JSON.
+func answer200() nethttp.Handler {
+	value := struct {
+		Text string `json:"text"`
+	}{strings.Repeat("x", 200-len(`{"text":""}`))}
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { http.WriteJSON(w, nethttp.StatusOK, &value) })
+}
+
+// served returns a function that serves one request with h and discards the
+// response.
+func served(h nethttp.Handler) func() {
+	r, w := browserRequest(), new(nullWriter)
+	return func() {
+		clear(w.header)
+		h.ServeHTTP(w, r)
+	}
+}
+
+// servedFresh is like served, but each response has a new header map.
+func servedFresh(h nethttp.Handler) func() {
+	r, w := browserRequest(), new(nullWriter)
+	return func() {
+		w.header = nethttp.Header{}
+		h.ServeHTTP(w, r)
+	}
+}
+
+// browserRequest returns a request that a browser sends for a page of another
+// origin.
+func browserRequest() *nethttp.Request {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.RemoteAddr = "192.0.2.1:1234"
+	r.Header.Set("Accept-Encoding", "gzip")
+	r.Header.Set("Origin", "https://app.example")
+	return r
+}
+
+// slogAllocations returns the number of allocations in slog for such a line.
+func slogAllocations(logger *slog.Logger) float64 {
+	attrs := []slog.Attr{
+		slog.String("method", "GET"), slog.String("path", "/"), slog.Int("status", 200), slog.Duration("duration", 1),
+		slog.Int("bytes", 200), slog.String("remote_ip", "192.0.2.1"), slog.String("request_id", "abc"),
+	}
+	return testing.AllocsPerRun(200, func() {
+		logger.LogAttrs(context.Background(), slog.LevelInfo, "http request", attrs...)
+	})
+}
+
+// misplacedLimit returns a RateLimit by address. If it comes before TrustedProxies
+// in a chain, the panic names the line in this function.
+func misplacedLimit() http.Middleware { return http.RateLimit(http.RateLimitConfig{}) }
+
+const misplacedLimitPanic = `^http: .*chain_test.go:\d+: RateLimit comes before TrustedProxies`
+
+// readerFrom records whether a body was written with ReadFrom.
+type readerFrom struct {
+	nullWriter
+	copied int64
+}
+
+func (w *readerFrom) ReadFrom(src io.Reader) (n int64, err error) {
+	n, err = io.Copy(io.Discard, src)
+	w.copied += n
+	return n, err
 }
 
 type zeros struct{}
@@ -442,22 +460,4 @@ func randomHandler(seed uint64) matrixCase {
 			a(w, note)
 		}
 	}}
-}
-
-func TestRandomHandlersInTheChain(t *testing.T) {
-	t.Parallel()
-	for _, proto := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
-		srv := startMatrixServer(t, proto)
-		for seed := range uint64(60) {
-			c := randomHandler(seed)
-			bare := srv.exchange(t, c, func(h nethttp.Handler) nethttp.Handler { return h })
-			for _, chain := range []matrixChain{watched("documented", documented, true, settleDocumented), shuffled(seed)} {
-				t.Run(fmt.Sprintf("%s/handler %d/%s", proto, seed, chain.name), func(t *testing.T) {
-					want, got := bare.clone(), srv.exchange(t, c, chain.wrap)
-					chain.settle(t, c, want, got)
-					compareOutcomes(t, want, got)
-				})
-			}
-		}
-	}
 }

@@ -16,63 +16,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// bodyWriters are ways to write a body.
-var bodyWriters = map[string]func(w nethttp.ResponseWriter, body string){
-	"one write": func(w nethttp.ResponseWriter, body string) { io.WriteString(w, body) },
-	"many writes": func(w nethttp.ResponseWriter, body string) {
-		for len(body) > 0 {
-			n := min(len(body), 700)
-			w.Write([]byte(body[:n]))
-			body = body[n:]
-		}
-	},
-	"one byte at a time": func(w nethttp.ResponseWriter, body string) {
-		n := min(len(body), 2<<10)
-		for i := range n {
-			w.Write([]byte{body[i]})
-		}
-		io.WriteString(w, body[n:])
-	},
-	"ReadFrom": func(w nethttp.ResponseWriter, body string) {
-		w.(io.ReaderFrom).ReadFrom(struct{ io.Reader }{strings.NewReader(body)})
-	},
-	"flush in between": func(w nethttp.ResponseWriter, body string) {
-		io.WriteString(w, body[:len(body)/2])
-		w.(nethttp.Flusher).Flush()
-		io.WriteString(w, body[len(body)/2:])
-	},
-}
-
-// A bodyCase is a body in TestCompressedBodiesDecodeToThePlainOnes.
-type bodyCase struct {
-	by          string // one of bodyWriters
-	size        int
-	contentType string
-	compress    bool // the type is compressed if the body is large enough
-}
-
-// bodyCases returns each way of writing with each size and, for each type, a body
-// below and a body above MinSize. One body is larger than all buffers.
-func bodyCases() []bodyCase {
-	largest := 10 << 20
-	if testkit.Race {
-		largest = 1 << 20 // compressing is slow with the race detector
-	}
-	cases := []bodyCase{{"one write", largest, "text/plain", true}}
-	for by := range bodyWriters {
-		for _, size := range []int{0, 1, 1023, 1024, 1025, 64 << 10} {
-			cases = append(cases, bodyCase{by, size, "text/plain", true}, bodyCase{by, size, "image/png", false})
-		}
-	}
-	for _, contentType := range []string{
-		"", "text/html; charset=utf-8", "application/json", "application/javascript", "application/xml",
-		"application/xhtml+xml", "image/svg+xml", "IMAGE/SVG+XML",
-	} {
-		cases = append(cases, bodyCase{"many writes", 1000, contentType, true}, bodyCase{"many writes", 2000, contentType, true})
-	}
-	return append(cases, bodyCase{"many writes", 2000, "application/octet-stream", false})
-}
-
 func TestCompressedBodiesDecodeToThePlainOnes(t *testing.T) {
 	t.Parallel()
 	cases := bodyCases()
@@ -100,20 +43,6 @@ func TestCompressedBodiesDecodeToThePlainOnes(t *testing.T) {
 			}
 		}
 	})
-}
-
-func checkCompressed(t *testing.T, name string, resp *testkit.Response, want string, compressed bool) {
-	t.Helper()
-	coding := resp.Header.Get("Content-Encoding")
-	if got := resp.Plain(t); got != want {
-		t.Errorf("%s: the body decodes to %d bytes that differ", name, len(got))
-	}
-	if (coding == "gzip") != compressed {
-		t.Errorf("%s: Content-Encoding %q, want it compressed: %v", name, coding, compressed)
-	}
-	if compressed && resp.ContentLength == int64(len(want)) {
-		t.Errorf("%s: Content-Length is that of the plain body", name)
-	}
 }
 
 func TestAcceptEncodingDecides(t *testing.T) {
@@ -356,14 +285,6 @@ func TestCompressConfigMistakesPanic(t *testing.T) {
 	}
 }
 
-// upper is a simple encoding: it converts letters to upper case.
-type upper struct{ w io.Writer }
-
-func (u *upper) Write(p []byte) (int, error) { return u.w.Write(bytes.ToUpper(p)) }
-func (u *upper) Flush() error                { return nil }
-func (u *upper) Close() error                { return nil }
-func (u *upper) Reset(w io.Writer)           { u.w = w }
-
 func TestEncodersComeInOrderOfPreference(t *testing.T) {
 	t.Parallel()
 	h := http.Compress(http.CompressConfig{Encoders: []http.CompressEncoder{
@@ -382,19 +303,6 @@ func TestEncodersComeInOrderOfPreference(t *testing.T) {
 			t.Error("the encoder's output is not what the client got")
 		}
 	}
-}
-
-// endless is a reader of n zeros.
-type endless struct{ n int64 }
-
-func (e *endless) Read(p []byte) (int, error) {
-	if e.n == 0 {
-		return 0, io.EOF
-	}
-	n := min(int64(len(p)), e.n)
-	clear(p[:n])
-	e.n -= n
-	return int(n), nil
 }
 
 // TestLargeBodiesStream measures the heap, so it is not parallel.
@@ -465,4 +373,99 @@ func BenchmarkCompress(b *testing.B) {
 			h.ServeHTTP(w, r)
 		}
 	})
+}
+
+// bodyWriters are ways to write a body.
+var bodyWriters = map[string]func(w nethttp.ResponseWriter, body string){
+	"one write": func(w nethttp.ResponseWriter, body string) { io.WriteString(w, body) },
+	"many writes": func(w nethttp.ResponseWriter, body string) {
+		for len(body) > 0 {
+			n := min(len(body), 700)
+			w.Write([]byte(body[:n]))
+			body = body[n:]
+		}
+	},
+	"one byte at a time": func(w nethttp.ResponseWriter, body string) {
+		n := min(len(body), 2<<10)
+		for i := range n {
+			w.Write([]byte{body[i]})
+		}
+		io.WriteString(w, body[n:])
+	},
+	"ReadFrom": func(w nethttp.ResponseWriter, body string) {
+		w.(io.ReaderFrom).ReadFrom(struct{ io.Reader }{strings.NewReader(body)})
+	},
+	"flush in between": func(w nethttp.ResponseWriter, body string) {
+		io.WriteString(w, body[:len(body)/2])
+		w.(nethttp.Flusher).Flush()
+		io.WriteString(w, body[len(body)/2:])
+	},
+}
+
+// A bodyCase is a body in TestCompressedBodiesDecodeToThePlainOnes.
+type bodyCase struct {
+	by          string // one of bodyWriters
+	size        int
+	contentType string
+	compress    bool // the type is compressed if the body is large enough
+}
+
+// bodyCases returns each way of writing with each size and, for each type, a body
+// below and a body above MinSize. One body is larger than all buffers.
+func bodyCases() []bodyCase {
+	largest := 10 << 20
+	if testkit.Race {
+		largest = 1 << 20 // compressing is slow with the race detector
+	}
+	cases := []bodyCase{{"one write", largest, "text/plain", true}}
+	for by := range bodyWriters {
+		for _, size := range []int{0, 1, 1023, 1024, 1025, 64 << 10} {
+			cases = append(cases, bodyCase{by, size, "text/plain", true}, bodyCase{by, size, "image/png", false})
+		}
+	}
+	for _, contentType := range []string{
+		"", "text/html; charset=utf-8", "application/json", "application/javascript", "application/xml",
+		"application/xhtml+xml", "image/svg+xml", "IMAGE/SVG+XML",
+	} {
+		cases = append(cases, bodyCase{"many writes", 1000, contentType, true}, bodyCase{"many writes", 2000, contentType, true})
+	}
+	return append(cases, bodyCase{"many writes", 2000, "application/octet-stream", false})
+}
+
+func checkCompressed(t *testing.T, name string, resp *testkit.Response, want string, compressed bool) {
+	t.Helper()
+	coding := resp.Header.Get("Content-Encoding")
+	if got := resp.Plain(t); got != want {
+		t.Errorf("%s: the body decodes to %d bytes that differ", name, len(got))
+	}
+	if (coding == "gzip") != compressed {
+		t.Errorf("%s: Content-Encoding %q, want it compressed: %v", name, coding, compressed)
+	}
+	if compressed && resp.ContentLength == int64(len(want)) {
+		t.Errorf("%s: Content-Length is that of the plain body", name)
+	}
+}
+
+// upper is a simple encoding: it converts letters to upper case.
+type upper struct{ w io.Writer }
+
+func (u *upper) Write(p []byte) (int, error) { return u.w.Write(bytes.ToUpper(p)) }
+
+func (u *upper) Flush() error { return nil }
+
+func (u *upper) Close() error { return nil }
+
+func (u *upper) Reset(w io.Writer) { u.w = w }
+
+// endless is a reader of n zeros.
+type endless struct{ n int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.n == 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), e.n)
+	clear(p[:n])
+	e.n -= n
+	return int(n), nil
 }

@@ -14,6 +14,106 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
+// Through the middleware, If-Match, If-None-Match and If-Range work with the tag
+// that the client received, and ranges of two codings are never combined.
+func TestConditionsAndRangesWorkThroughTheStages(t *testing.T) {
+	t.Parallel()
+	body := sample(8000)
+	handlers := contents("text/plain; charset=utf-8", body)
+	stages, weak := bodyStages(), http.ETag(http.ETagConfig{Weak: true})
+	stages["weak ETag"], stages["Compress, weak ETag"] = weak, stack(http.Compress(http.CompressConfig{}), weak)
+	for stageName, stage := range stages {
+		t.Run(stageName, func(t *testing.T) {
+			t.Parallel()
+			testkit.EachProtocol(t, stage(byName(handlers)), func(t *testing.T, srv *testkit.Server) {
+				for name, c := range handlers {
+					for _, coding := range []string{"identity", "gzip"} {
+						c.checkConditions(t, srv, coding, name, body)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A cache must find all responses for a resource under the same key (RFC 9110
+// §15.3.7, §15.4.5).
+func TestAnswersToConditionsVaryAsThe200(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		contentType, body string
+		vary              string
+	}{
+		"large text":    {"text/plain; charset=utf-8", sample(8000), "Accept-Encoding"},
+		"small text":    {"text/plain; charset=utf-8", sample(100), "Accept-Encoding"},
+		"problem":       {"application/problem+json", sample(2000), "Accept-Encoding"},
+		"sniffed text":  {"", sample(2000), "Accept-Encoding"},
+		"image":         {"image/png", sample(8000), ""},
+		"sniffed image": {"", "\x89PNG\x0d\x0a\x1a\x0a" + sample(8000), ""},
+	}
+	chain := stack(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}))
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			handlers := contents(tt.contentType, tt.body)
+			testkit.EachProtocol(t, chain(byName(handlers)), func(t *testing.T, srv *testkit.Server) {
+				for name, c := range handlers {
+					for _, coding := range []string{"identity", "gzip", "gzip, identity;q=0", "br"} {
+						c.checkVary(t, srv, name, coding, tt.vary)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestHeadHasTheHeaderOfGet compares responses to HEAD and to GET, for handlers
+// that write a body for both and for handlers that do not. A response to HEAD may
+// lack fields that depend on the body (RFC 9110 §9.3.2).
+func TestHeadHasTheHeaderOfGet(t *testing.T) {
+	t.Parallel()
+	text := sample(8000)
+	handlers := contents("text/plain; charset=utf-8", text)
+	add := func(name string, handler http.HandlerFunc) { handlers[name] = content{Handler: handler} }
+	for by, write := range bodyWriters {
+		for _, size := range []int{0, 10, 2000} {
+			add(fmt.Sprintf("%s of %d", by, size), func(w http.ResponseWriter, _ *http.Request) { write(w, sample(size)) })
+			add(fmt.Sprintf("%s of %d announced", by, size), func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", fmt.Sprint(size))
+				if write(w, sample(size)); size == 0 {
+					w.WriteHeader(200)
+				}
+			})
+		}
+	}
+	handlers["a length and no body"] = content{bodiless: true, sniffed: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "8000")
+		if r.Method == "HEAD" {
+			w.WriteHeader(200)
+			return
+		}
+		io.WriteString(w, text)
+	})}
+	handlers["an image"] = contents("image/png", text)["a tag"]
+	add("JSON", func(w http.ResponseWriter, _ *http.Request) { http.WriteJSON(w, 200, text) })
+	add("an error", func(w http.ResponseWriter, _ *http.Request) { http.WriteError(w, 404, "no") })
+	add("a large body", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, sample(70000)) })
+	for stageName, stage := range bodyStages() {
+		t.Run(stageName, func(t *testing.T) {
+			t.Parallel()
+			testkit.EachProtocol(t, stage(byName(handlers)), func(t *testing.T, srv *testkit.Server) {
+				for name, c := range handlers {
+					for _, coding := range []string{"identity", "gzip, identity;q=0"} {
+						get := srv.Get(t, "/", "Accept-Encoding: "+coding, "X-Handler: "+name)
+						head := srv.Do(t, "HEAD", "/", "", "Accept-Encoding: "+coding, "X-Handler: "+name)
+						c.compareHead(t, name+", "+coding, get, head)
+					}
+				}
+			})
+		})
+	}
+}
+
 // bodyStages returns the middleware that depends on bodies, alone and in both
 // orders.
 func bodyStages() map[string]func(http.Handler) http.Handler {
@@ -68,28 +168,6 @@ func byName(handlers map[string]content) http.Handler {
 	})
 }
 
-// Through the middleware, If-Match, If-None-Match and If-Range work with the tag
-// that the client received, and ranges of two codings are never combined.
-func TestConditionsAndRangesWorkThroughTheStages(t *testing.T) {
-	t.Parallel()
-	body := sample(8000)
-	handlers := contents("text/plain; charset=utf-8", body)
-	stages, weak := bodyStages(), http.ETag(http.ETagConfig{Weak: true})
-	stages["weak ETag"], stages["Compress, weak ETag"] = weak, stack(http.Compress(http.CompressConfig{}), weak)
-	for stageName, stage := range stages {
-		t.Run(stageName, func(t *testing.T) {
-			t.Parallel()
-			testkit.EachProtocol(t, stage(byName(handlers)), func(t *testing.T, srv *testkit.Server) {
-				for name, c := range handlers {
-					for _, coding := range []string{"identity", "gzip"} {
-						c.checkConditions(t, srv, coding, name, body)
-					}
-				}
-			})
-		})
-	}
-}
-
 func (c content) checkConditions(t *testing.T, srv *testkit.Server, coding, name, body string) {
 	t.Helper()
 	get := func(fields ...string) *testkit.Response {
@@ -142,37 +220,6 @@ func (c content) checkConditions(t *testing.T, srv *testkit.Server, coding, name
 	}
 }
 
-// A cache must find all responses for a resource under the same key (RFC 9110
-// §15.3.7, §15.4.5).
-func TestAnswersToConditionsVaryAsThe200(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		contentType, body string
-		vary              string
-	}{
-		"large text":    {"text/plain; charset=utf-8", sample(8000), "Accept-Encoding"},
-		"small text":    {"text/plain; charset=utf-8", sample(100), "Accept-Encoding"},
-		"problem":       {"application/problem+json", sample(2000), "Accept-Encoding"},
-		"sniffed text":  {"", sample(2000), "Accept-Encoding"},
-		"image":         {"image/png", sample(8000), ""},
-		"sniffed image": {"", "\x89PNG\x0d\x0a\x1a\x0a" + sample(8000), ""},
-	}
-	chain := stack(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}))
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			handlers := contents(tt.contentType, tt.body)
-			testkit.EachProtocol(t, chain(byName(handlers)), func(t *testing.T, srv *testkit.Server) {
-				for name, c := range handlers {
-					for _, coding := range []string{"identity", "gzip", "gzip, identity;q=0", "br"} {
-						c.checkVary(t, srv, name, coding, tt.vary)
-					}
-				}
-			})
-		})
-	}
-}
-
 func (c content) checkVary(t *testing.T, srv *testkit.Server, name, coding, vary string) {
 	t.Helper()
 	whole := srv.Get(t, "/", "Accept-Encoding: "+coding, "X-Handler: "+name)
@@ -196,53 +243,6 @@ func (c content) checkVary(t *testing.T, srv *testkit.Server, name, coding, vary
 				t.Errorf("%s, %s: %s with %q: %s has Vary %q, want %q", name, coding, method, field, resp.Status, got, vary)
 			}
 		}
-	}
-}
-
-// TestHeadHasTheHeaderOfGet compares responses to HEAD and to GET, for handlers
-// that write a body for both and for handlers that do not. A response to HEAD may
-// lack fields that depend on the body (RFC 9110 §9.3.2).
-func TestHeadHasTheHeaderOfGet(t *testing.T) {
-	t.Parallel()
-	text := sample(8000)
-	handlers := contents("text/plain; charset=utf-8", text)
-	add := func(name string, handler http.HandlerFunc) { handlers[name] = content{Handler: handler} }
-	for by, write := range bodyWriters {
-		for _, size := range []int{0, 10, 2000} {
-			add(fmt.Sprintf("%s of %d", by, size), func(w http.ResponseWriter, _ *http.Request) { write(w, sample(size)) })
-			add(fmt.Sprintf("%s of %d announced", by, size), func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Content-Length", fmt.Sprint(size))
-				if write(w, sample(size)); size == 0 {
-					w.WriteHeader(200)
-				}
-			})
-		}
-	}
-	handlers["a length and no body"] = content{bodiless: true, sniffed: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", "8000")
-		if r.Method == "HEAD" {
-			w.WriteHeader(200)
-			return
-		}
-		io.WriteString(w, text)
-	})}
-	handlers["an image"] = contents("image/png", text)["a tag"]
-	add("JSON", func(w http.ResponseWriter, _ *http.Request) { http.WriteJSON(w, 200, text) })
-	add("an error", func(w http.ResponseWriter, _ *http.Request) { http.WriteError(w, 404, "no") })
-	add("a large body", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, sample(70000)) })
-	for stageName, stage := range bodyStages() {
-		t.Run(stageName, func(t *testing.T) {
-			t.Parallel()
-			testkit.EachProtocol(t, stage(byName(handlers)), func(t *testing.T, srv *testkit.Server) {
-				for name, c := range handlers {
-					for _, coding := range []string{"identity", "gzip, identity;q=0"} {
-						get := srv.Get(t, "/", "Accept-Encoding: "+coding, "X-Handler: "+name)
-						head := srv.Do(t, "HEAD", "/", "", "Accept-Encoding: "+coding, "X-Handler: "+name)
-						c.compareHead(t, name+", "+coding, get, head)
-					}
-				}
-			})
-		})
 	}
 }
 

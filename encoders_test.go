@@ -15,32 +15,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// keptEncoders creates gzip writers and keeps all of them.
-type keptEncoders struct {
-	mu   sync.Mutex
-	made []*keptEncoder
-}
-
-// A keptEncoder counts calls of its methods.
-type keptEncoder struct {
-	*gzip.Writer
-	resets, closes int
-}
-
-func (e *keptEncoder) Reset(w io.Writer) { e.resets++; e.Writer.Reset(w) }
-func (e *keptEncoder) Close() error      { e.closes++; return e.Writer.Close() }
-
-func (k *keptEncoders) New() http.CompressWriter {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.made = append(k.made, &keptEncoder{Writer: gzip.NewWriter(io.Discard)})
-	return k.made[len(k.made)-1]
-}
-
-func (k *keptEncoders) middleware(reuse bool) http.Middleware {
-	return http.Compress(http.CompressConfig{Encoders: []http.CompressEncoder{{Name: "gzip", New: k.New, Reuse: reuse}}})
-}
-
 // If an application keeps the encoder of a response and writes to it later, the
 // next response does not change.
 func TestEncoderThatTheApplicationKeepsReachesNoOtherResponse(t *testing.T) {
@@ -128,35 +102,6 @@ func TestEncoderIsReusedOnlyAfterAResponseThatWentWell(t *testing.T) {
 	}
 }
 
-// A leavingClient is the ResponseWriter for a client that disconnects after the
-// first bytes.
-type leavingClient struct{ *httptest.ResponseRecorder }
-
-func (w *leavingClient) Write(p []byte) (int, error) {
-	if w.Body.Len() > 0 {
-		return 0, io.ErrClosedPipe
-	}
-	return w.ResponseRecorder.Write(p)
-}
-func (w *leavingClient) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
-
-// A probe is a ResponseWriter that calls a function when the first bytes are
-// written.
-type probe struct {
-	nethttp.ResponseWriter
-	look func()
-}
-
-func (p *probe) Unwrap() nethttp.ResponseWriter { return p.ResponseWriter }
-
-func (p *probe) Write(b []byte) (int, error) {
-	if p.look != nil {
-		p.look()
-		p.look = nil
-	}
-	return p.ResponseWriter.Write(b)
-}
-
 // While a response waits for the network, it holds neither the plain body nor the
 // encoder. The test is not parallel because it measures the heap.
 func TestPlainBodyAndEncoderAreGivenBackBeforeTheNetworkIsWaitedFor(t *testing.T) {
@@ -233,4 +178,61 @@ func TestBodyInOnePieceIsEncodedIntoMemoryIfItIsNotLarge(t *testing.T) {
 			t.Errorf("Content-Length is %q, the body has %d bytes", length, rec.Body.Len())
 		}
 	}
+}
+
+// keptEncoders creates gzip writers and keeps all of them.
+type keptEncoders struct {
+	mu   sync.Mutex
+	made []*keptEncoder
+}
+
+// A keptEncoder counts calls of its methods.
+type keptEncoder struct {
+	*gzip.Writer
+	resets, closes int
+}
+
+func (e *keptEncoder) Reset(w io.Writer) { e.resets++; e.Writer.Reset(w) }
+
+func (e *keptEncoder) Close() error { e.closes++; return e.Writer.Close() }
+
+func (k *keptEncoders) New() http.CompressWriter {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.made = append(k.made, &keptEncoder{Writer: gzip.NewWriter(io.Discard)})
+	return k.made[len(k.made)-1]
+}
+
+func (k *keptEncoders) middleware(reuse bool) http.Middleware {
+	return http.Compress(http.CompressConfig{Encoders: []http.CompressEncoder{{Name: "gzip", New: k.New, Reuse: reuse}}})
+}
+
+// A leavingClient is the ResponseWriter for a client that disconnects after the
+// first bytes.
+type leavingClient struct{ *httptest.ResponseRecorder }
+
+func (w *leavingClient) Write(p []byte) (int, error) {
+	if w.Body.Len() > 0 {
+		return 0, io.ErrClosedPipe
+	}
+	return w.ResponseRecorder.Write(p)
+}
+
+func (w *leavingClient) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
+
+// A probe is a ResponseWriter that calls a function when the first bytes are
+// written.
+type probe struct {
+	nethttp.ResponseWriter
+	look func()
+}
+
+func (p *probe) Unwrap() nethttp.ResponseWriter { return p.ResponseWriter }
+
+func (p *probe) Write(b []byte) (int, error) {
+	if p.look != nil {
+		p.look()
+		p.look = nil
+	}
+	return p.ResponseWriter.Write(b)
 }

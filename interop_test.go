@@ -10,6 +10,56 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
+func TestMiddlewareOfOtherRoutersAndOursAreInterchangeable(t *testing.T) {
+	t.Parallel()
+	foreign := []func(nethttp.Handler) nethttp.Handler{trace("a"), trace("b")}
+	router := http.NewRouter()
+	router.Use(foreign...)
+	router.Use(http.Chain(foreign...), gorillaMiddleware(trace("c")))
+	router.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "handler") })
+
+	var gorilla gorillaRouter
+	gorilla.Use(trace("g"), http.RequestID(http.RequestIDConfig{}))
+	gorilla.Use(http.Compress(http.CompressConfig{MinSize: 1}))
+	var chi chiRouter
+	chi.Use(trace("x"), http.SecureHeaders(http.SecureHeadersConfig{}))
+	var outer nethttp.Handler = router
+	for _, mw := range gorilla.middleware {
+		outer = mw(outer)
+	}
+	for _, mw := range chi.middleware {
+		outer = mw(outer)
+	}
+	srv := testkit.StartServer(t, testkit.HTTP1, outer)
+	res := srv.Get(t, "/")
+	if got, want := strings.Join(res.Header["Trace"], " ")+" "+res.Body, "x g a b a b c handler"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if res.Header.Get("X-Request-ID") == "" || res.Header.Get("X-Frame-Options") != "DENY" {
+		t.Errorf("header %v", res.Header)
+	}
+}
+
+func TestGeneratedCodeRegistersItsRoutesOnAGroup(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	group := router.Group("/api").Group("/v1")
+	group.Use(trace("group"))
+	handler := serveGenerated(strictOptions{Mux: group, Middlewares: []generatedMiddleware{trace("generated"), http.MaxBody(1 << 20)}})
+	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
+		for path, want := range map[string]string{
+			"/api/v1/pets":   "group generated: GET /api/v1/pets ",
+			"/api/v1/pets/7": "group generated: GET /api/v1/pets/{id} 7",
+			"/pets":          `: {"error":"not found"}`,
+		} {
+			res := srv.Get(t, path)
+			if got := strings.Join(res.Header["Trace"], " ") + ": " + res.Body; got != want {
+				t.Errorf("%s: %q, want %q", path, got, want)
+			}
+		}
+	})
+}
+
 // The types of middleware in other routers and in generated code.
 type (
 	gorillaMiddleware   func(nethttp.Handler) nethttp.Handler
@@ -64,54 +114,4 @@ func serveGenerated(options strictOptions) nethttp.Handler {
 		options.Mux.HandleFunc(pattern, handler.ServeHTTP)
 	}
 	return options.Mux
-}
-
-func TestMiddlewareOfOtherRoutersAndOursAreInterchangeable(t *testing.T) {
-	t.Parallel()
-	foreign := []func(nethttp.Handler) nethttp.Handler{trace("a"), trace("b")}
-	router := http.NewRouter()
-	router.Use(foreign...)
-	router.Use(http.Chain(foreign...), gorillaMiddleware(trace("c")))
-	router.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "handler") })
-
-	var gorilla gorillaRouter
-	gorilla.Use(trace("g"), http.RequestID(http.RequestIDConfig{}))
-	gorilla.Use(http.Compress(http.CompressConfig{MinSize: 1}))
-	var chi chiRouter
-	chi.Use(trace("x"), http.SecureHeaders(http.SecureHeadersConfig{}))
-	var outer nethttp.Handler = router
-	for _, mw := range gorilla.middleware {
-		outer = mw(outer)
-	}
-	for _, mw := range chi.middleware {
-		outer = mw(outer)
-	}
-	srv := testkit.StartServer(t, testkit.HTTP1, outer)
-	res := srv.Get(t, "/")
-	if got, want := strings.Join(res.Header["Trace"], " ")+" "+res.Body, "x g a b a b c handler"; got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
-	if res.Header.Get("X-Request-ID") == "" || res.Header.Get("X-Frame-Options") != "DENY" {
-		t.Errorf("header %v", res.Header)
-	}
-}
-
-func TestGeneratedCodeRegistersItsRoutesOnAGroup(t *testing.T) {
-	t.Parallel()
-	router := http.NewRouter()
-	group := router.Group("/api").Group("/v1")
-	group.Use(trace("group"))
-	handler := serveGenerated(strictOptions{Mux: group, Middlewares: []generatedMiddleware{trace("generated"), http.MaxBody(1 << 20)}})
-	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
-		for path, want := range map[string]string{
-			"/api/v1/pets":   "group generated: GET /api/v1/pets ",
-			"/api/v1/pets/7": "group generated: GET /api/v1/pets/{id} 7",
-			"/pets":          `: {"error":"not found"}`,
-		} {
-			res := srv.Get(t, path)
-			if got := strings.Join(res.Header["Trace"], " ") + ": " + res.Body; got != want {
-				t.Errorf("%s: %q, want %q", path, got, want)
-			}
-		}
-	})
 }

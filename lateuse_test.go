@@ -19,126 +19,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// eachServer runs test with a [http.Server] for each protocol, once with only the
-// handler and once with the documented chain.
-func eachServer(t *testing.T, handler nethttp.Handler, test func(t *testing.T, url string, client *nethttp.Client)) {
-	t.Helper()
-	for name, wrap := range map[string]func(nethttp.Handler) nethttp.Handler{
-		"bare":             func(h nethttp.Handler) nethttp.Handler { return h },
-		"documented chain": documentedChain(),
-	} {
-		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
-			t.Run(name+" "+string(protocol), func(t *testing.T) {
-				t.Parallel()
-				url, client := serveOwn(t, protocol, wrap(handler))
-				test(t, url, client)
-			})
-		}
-	}
-}
-
-// awaitEnd waits until the server has finished the response of w.
-func awaitEnd(w nethttp.ResponseWriter) {
-	for {
-		if _, err := w.Write(nil); err != nil {
-			return
-		}
-		runtime.Gosched()
-	}
-}
-
-// uses returns all ways to use a ResponseWriter. Each function returns the error of
-// the method that it calls, if the method returns one.
-func uses(file string) map[string]func(w nethttp.ResponseWriter) error {
-	const foreign = "FOREIGN"
-	return map[string]func(w nethttp.ResponseWriter) error{
-		"Header": func(w nethttp.ResponseWriter) error {
-			w.Header().Set("X-Foreign", foreign)
-			w.Header().Del("X-Own")
-			return errors.ErrUnsupported
-		},
-		"WriteHeader": func(w nethttp.ResponseWriter) error {
-			w.WriteHeader(nethttp.StatusTeapot)
-			return errors.ErrUnsupported
-		},
-		"Write": func(w nethttp.ResponseWriter) error {
-			_, err := w.Write([]byte(foreign))
-			return err
-		},
-		"large Write": func(w nethttp.ResponseWriter) error {
-			_, err := w.Write([]byte(strings.Repeat(foreign, 10_000)))
-			return err
-		},
-		"WriteString": func(w nethttp.ResponseWriter) error {
-			_, err := io.WriteString(w, foreign)
-			return err
-		},
-		"ReadFrom": func(w nethttp.ResponseWriter) error {
-			_, err := w.(io.ReaderFrom).ReadFrom(strings.NewReader(foreign))
-			return err
-		},
-		"ReadFrom a file": func(w nethttp.ResponseWriter) error {
-			f, err := os.Open(file)
-			if err != nil {
-				return nil
-			}
-			defer f.Close()
-			_, err = w.(io.ReaderFrom).ReadFrom(f)
-			return err
-		},
-		"Flush": func(w nethttp.ResponseWriter) error {
-			w.(nethttp.Flusher).Flush()
-			return nethttp.NewResponseController(w).Flush()
-		},
-		"Hijack": func(w nethttp.ResponseWriter) error {
-			_, _, err := w.(nethttp.Hijacker).Hijack()
-			return err
-		},
-		"Push": func(w nethttp.ResponseWriter) error { return w.(nethttp.Pusher).Push("/x", nil) },
-		"write deadline": func(w nethttp.ResponseWriter) error {
-			return nethttp.NewResponseController(w).SetWriteDeadline(time.Now())
-		},
-		"read deadline": func(w nethttp.ResponseWriter) error {
-			return nethttp.NewResponseController(w).SetReadDeadline(time.Now())
-		},
-		"full duplex": func(w nethttp.ResponseWriter) error { return nethttp.NewResponseController(w).EnableFullDuplex() },
-		"CloseNotify": func(w nethttp.ResponseWriter) error {
-			select {
-			case <-w.(interface{ CloseNotify() <-chan bool }).CloseNotify():
-				return nil
-			default:
-				return errors.ErrUnsupported
-			}
-		},
-		"WriteJSON": func(w nethttp.ResponseWriter) error {
-			http.WriteJSON(w, nethttp.StatusOK, foreign)
-			return errors.ErrUnsupported
-		},
-		"WriteError": func(w nethttp.ResponseWriter) error {
-			http.WriteError(w, nethttp.StatusTeapot, foreign)
-			return errors.ErrUnsupported
-		},
-		"Error": func(w nethttp.ResponseWriter) error {
-			nethttp.Error(w, foreign, nethttp.StatusTeapot)
-			return errors.ErrUnsupported
-		},
-		"NewSSEWriter": func(w nethttp.ResponseWriter) error { return http.NewSSEWriter(w).Data(foreign) },
-		"unwrapped": func(w nethttp.ResponseWriter) error {
-			for {
-				u, ok := w.(interface{ Unwrap() nethttp.ResponseWriter })
-				if !ok {
-					break
-				}
-				w = u.Unwrap()
-			}
-			w.Header().Set("X-Foreign", foreign)
-			w.WriteHeader(nethttp.StatusTeapot)
-			_, err := w.Write([]byte(foreign))
-			return err
-		},
-	}
-}
-
 // A goroutine that outlives its handler uses the ResponseWriter while handlers of
 // other requests run.
 func TestLateUseReachesNoOtherResponse(t *testing.T) {
@@ -193,27 +73,6 @@ func TestLateUseReachesNoOtherResponse(t *testing.T) {
 					t.Fatalf("after %s the client got %s, %v, %.80q", name, resp.Status, resp.Header, resp.Body)
 				}
 			}
-		}
-	})
-}
-
-type startedKey struct{}
-
-// naiveTimeout is middleware that responds with 503 if a handler takes too long, and
-// lets the handler continue to use the ResponseWriter. In these tests, the handler
-// takes too long if it closes the channel in its context.
-func naiveTimeout(next nethttp.Handler) nethttp.Handler {
-	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
-		started, done := make(chan struct{}), make(chan struct{})
-		inner := r.WithContext(context.WithValue(r.Context(), startedKey{}, started))
-		go func() {
-			defer close(done)
-			next.ServeHTTP(w, inner)
-		}()
-		select {
-		case <-done:
-		case <-started:
-			nethttp.Error(w, "too late", nethttp.StatusServiceUnavailable)
 		}
 	})
 }
@@ -519,20 +378,6 @@ func TestOutermostObserverSeesThePattern(t *testing.T) {
 	}
 }
 
-// A refuser is a writer that fails, and continues to read the bytes of the
-// failed Write. The HTTP/2 server of net/http does when the client resets a stream.
-type refuser struct {
-	header nethttp.Header
-	given  [][]byte
-}
-
-func (w *refuser) Header() nethttp.Header { return w.header }
-func (w *refuser) WriteHeader(int)        {}
-func (w *refuser) Write(p []byte) (int, error) {
-	w.given = append(w.given, p)
-	return 0, io.ErrClosedPipe
-}
-
 func TestMemoryOfARefusedWriteIsNotUsedAgain(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("mine ", 1000)
@@ -595,4 +440,161 @@ func TestMemoryOfARefusedWriteIsNotUsedAgain(t *testing.T) {
 			}
 		}
 	}
+}
+
+// eachServer runs test with a [http.Server] for each protocol, once with only the
+// handler and once with the documented chain.
+func eachServer(t *testing.T, handler nethttp.Handler, test func(t *testing.T, url string, client *nethttp.Client)) {
+	t.Helper()
+	for name, wrap := range map[string]func(nethttp.Handler) nethttp.Handler{
+		"bare":             func(h nethttp.Handler) nethttp.Handler { return h },
+		"documented chain": documentedChain(),
+	} {
+		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+			t.Run(name+" "+string(protocol), func(t *testing.T) {
+				t.Parallel()
+				url, client := serveOwn(t, protocol, wrap(handler))
+				test(t, url, client)
+			})
+		}
+	}
+}
+
+// awaitEnd waits until the server has finished the response of w.
+func awaitEnd(w nethttp.ResponseWriter) {
+	for {
+		if _, err := w.Write(nil); err != nil {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// uses returns all ways to use a ResponseWriter. Each function returns the error of
+// the method that it calls, if the method returns one.
+func uses(file string) map[string]func(w nethttp.ResponseWriter) error {
+	const foreign = "FOREIGN"
+	return map[string]func(w nethttp.ResponseWriter) error{
+		"Header": func(w nethttp.ResponseWriter) error {
+			w.Header().Set("X-Foreign", foreign)
+			w.Header().Del("X-Own")
+			return errors.ErrUnsupported
+		},
+		"WriteHeader": func(w nethttp.ResponseWriter) error {
+			w.WriteHeader(nethttp.StatusTeapot)
+			return errors.ErrUnsupported
+		},
+		"Write": func(w nethttp.ResponseWriter) error {
+			_, err := w.Write([]byte(foreign))
+			return err
+		},
+		"large Write": func(w nethttp.ResponseWriter) error {
+			_, err := w.Write([]byte(strings.Repeat(foreign, 10_000)))
+			return err
+		},
+		"WriteString": func(w nethttp.ResponseWriter) error {
+			_, err := io.WriteString(w, foreign)
+			return err
+		},
+		"ReadFrom": func(w nethttp.ResponseWriter) error {
+			_, err := w.(io.ReaderFrom).ReadFrom(strings.NewReader(foreign))
+			return err
+		},
+		"ReadFrom a file": func(w nethttp.ResponseWriter) error {
+			f, err := os.Open(file)
+			if err != nil {
+				return nil
+			}
+			defer f.Close()
+			_, err = w.(io.ReaderFrom).ReadFrom(f)
+			return err
+		},
+		"Flush": func(w nethttp.ResponseWriter) error {
+			w.(nethttp.Flusher).Flush()
+			return nethttp.NewResponseController(w).Flush()
+		},
+		"Hijack": func(w nethttp.ResponseWriter) error {
+			_, _, err := w.(nethttp.Hijacker).Hijack()
+			return err
+		},
+		"Push": func(w nethttp.ResponseWriter) error { return w.(nethttp.Pusher).Push("/x", nil) },
+		"write deadline": func(w nethttp.ResponseWriter) error {
+			return nethttp.NewResponseController(w).SetWriteDeadline(time.Now())
+		},
+		"read deadline": func(w nethttp.ResponseWriter) error {
+			return nethttp.NewResponseController(w).SetReadDeadline(time.Now())
+		},
+		"full duplex": func(w nethttp.ResponseWriter) error { return nethttp.NewResponseController(w).EnableFullDuplex() },
+		"CloseNotify": func(w nethttp.ResponseWriter) error {
+			select {
+			case <-w.(interface{ CloseNotify() <-chan bool }).CloseNotify():
+				return nil
+			default:
+				return errors.ErrUnsupported
+			}
+		},
+		"WriteJSON": func(w nethttp.ResponseWriter) error {
+			http.WriteJSON(w, nethttp.StatusOK, foreign)
+			return errors.ErrUnsupported
+		},
+		"WriteError": func(w nethttp.ResponseWriter) error {
+			http.WriteError(w, nethttp.StatusTeapot, foreign)
+			return errors.ErrUnsupported
+		},
+		"Error": func(w nethttp.ResponseWriter) error {
+			nethttp.Error(w, foreign, nethttp.StatusTeapot)
+			return errors.ErrUnsupported
+		},
+		"NewSSEWriter": func(w nethttp.ResponseWriter) error { return http.NewSSEWriter(w).Data(foreign) },
+		"unwrapped": func(w nethttp.ResponseWriter) error {
+			for {
+				u, ok := w.(interface{ Unwrap() nethttp.ResponseWriter })
+				if !ok {
+					break
+				}
+				w = u.Unwrap()
+			}
+			w.Header().Set("X-Foreign", foreign)
+			w.WriteHeader(nethttp.StatusTeapot)
+			_, err := w.Write([]byte(foreign))
+			return err
+		},
+	}
+}
+
+type startedKey struct{}
+
+// naiveTimeout is middleware that responds with 503 if a handler takes too long, and
+// lets the handler continue to use the ResponseWriter. In these tests, the handler
+// takes too long if it closes the channel in its context.
+func naiveTimeout(next nethttp.Handler) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		started, done := make(chan struct{}), make(chan struct{})
+		inner := r.WithContext(context.WithValue(r.Context(), startedKey{}, started))
+		go func() {
+			defer close(done)
+			next.ServeHTTP(w, inner)
+		}()
+		select {
+		case <-done:
+		case <-started:
+			nethttp.Error(w, "too late", nethttp.StatusServiceUnavailable)
+		}
+	})
+}
+
+// A refuser is a writer that fails, and continues to read the bytes of the
+// failed Write. The HTTP/2 server of net/http does when the client resets a stream.
+type refuser struct {
+	header nethttp.Header
+	given  [][]byte
+}
+
+func (w *refuser) Header() nethttp.Header { return w.header }
+
+func (w *refuser) WriteHeader(int) {}
+
+func (w *refuser) Write(p []byte) (int, error) {
+	w.given = append(w.given, p)
+	return 0, io.ErrClosedPipe
 }

@@ -14,52 +14,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// loggingRouter returns a router that logs every request, and that logs errors and
-// rejected requests of some paths.
-func loggingRouter(logger *slog.Logger) *http.Router {
-	router := http.NewRouter()
-	router.Use(http.RequestLogger(logger))
-	router.HandleFunc("/error/{rest...}", func(w http.ResponseWriter, r *http.Request) {
-		http.WriteServerError(w, r, "failed", errors.New("disk full"))
-	})
-	router.HandleFunc("/ws/{rest...}", func(w http.ResponseWriter, r *http.Request) {
-		_, err := http.Upgrader{}.Upgrade(w, r)
-		if err == nil {
-			panic("upgraded")
-		}
-	})
-	return router
-}
-
-// eachLogger runs test with a logger that writes JSON and with one that writes text.
-func eachLogger(t *testing.T, test func(t *testing.T, logger *slog.Logger, out *testkit.Log)) {
-	t.Helper()
-	for name, handler := range map[string]func(io.Writer) slog.Handler{
-		"JSON": func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) },
-		"text": func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			out := new(testkit.Log)
-			test(t, slog.New(handler(out)), out)
-		})
-	}
-}
-
-// checkPrintable reports an error if the log has characters that could mislead a
-// reader, or has another number of lines.
-func checkPrintable(t *testing.T, log string, lines int) {
-	t.Helper()
-	for _, c := range log {
-		if c != '\n' && (c == unicode.ReplacementChar || !unicode.IsPrint(c)) {
-			t.Errorf("%U in the log: %q", c, log)
-			return
-		}
-	}
-	if got := strings.Count(log, "\n"); got != lines {
-		t.Errorf("%d lines, want %d: %q", got, lines, log)
-	}
-}
-
 // TestPathsInEveryLogLineAreEscaped sends paths over a raw connection. They contain
 // control characters of ASCII and Latin-1, bidirectional controls, line separators,
 // zero-width characters, and invalid UTF-8.
@@ -113,6 +67,52 @@ func TestMethodsInEveryLogLineAreEscaped(t *testing.T) {
 		sendHTTP2(t, srv, "A\tB", "/error/x")
 		checkPrintable(t, out.String(), 14)
 	})
+}
+
+// loggingRouter returns a router that logs every request, and that logs errors and
+// rejected requests of some paths.
+func loggingRouter(logger *slog.Logger) *http.Router {
+	router := http.NewRouter()
+	router.Use(http.RequestLogger(logger))
+	router.HandleFunc("/error/{rest...}", func(w http.ResponseWriter, r *http.Request) {
+		http.WriteServerError(w, r, "failed", errors.New("disk full"))
+	})
+	router.HandleFunc("/ws/{rest...}", func(w http.ResponseWriter, r *http.Request) {
+		_, err := http.Upgrader{}.Upgrade(w, r)
+		if err == nil {
+			panic("upgraded")
+		}
+	})
+	return router
+}
+
+// eachLogger runs test with a logger that writes JSON and with one that writes text.
+func eachLogger(t *testing.T, test func(t *testing.T, logger *slog.Logger, out *testkit.Log)) {
+	t.Helper()
+	for name, handler := range map[string]func(io.Writer) slog.Handler{
+		"JSON": func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) },
+		"text": func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := new(testkit.Log)
+			test(t, slog.New(handler(out)), out)
+		})
+	}
+}
+
+// checkPrintable reports an error if the log has characters that could mislead a
+// reader, or has another number of lines.
+func checkPrintable(t *testing.T, log string, lines int) {
+	t.Helper()
+	for _, c := range log {
+		if c != '\n' && (c == unicode.ReplacementChar || !unicode.IsPrint(c)) {
+			t.Errorf("%U in the log: %q", c, log)
+			return
+		}
+	}
+	if got := strings.Count(log, "\n"); got != lines {
+		t.Errorf("%d lines, want %d: %q", got, lines, log)
+	}
 }
 
 // sendHTTP2 sends a request without a body, which an HTTP client could not send, and

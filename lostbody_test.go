@@ -14,24 +14,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// lostFields describe the body that a handler did not write.
-var lostFields = map[string]string{
-	"Content-Disposition": `attachment; filename="a.csv"`, "Content-Range": "bytes 0-9/100", "Content-Language": "de",
-	"Content-Location": "/a", "Content-Encoding": "br", "Content-Md5": "Q2hlY2s=", "Content-Digest": "sha-256=:AA==:",
-	"Repr-Digest": "sha-256=:AA==:", "Digest": "sha-256=AA==", "Content-Transfer-Encoding": "binary", "Content-Description": "a file",
-	"Accept-Ranges": "bytes", "Etag": `"x"`, "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT", "Expires": "Thu, 01 Jan 2099 00:00:00 GMT",
-	"Cache-Control": "public, max-age=31536000", "Cdn-Cache-Control": "max-age=9", "Pragma": "cache", "Age": "7", "Location": "/b",
-	"Refresh": "1; url=/b", "Trailer": "X-Sum", "X-Sum": "1", http.TrailerPrefix + "X-More": "2", "X-Accel-Redirect": "/internal/a",
-	"X-Accel-Buffering": "no", "X-Sendfile": "/a",
-}
-
-// keptFields describe the resource, the client or the connection.
-var keptFields = map[string]string{
-	"Set-Cookie": "a=b", "Vary": "Cookie", "Allow": "GET", "Retry-After": "9", "Www-Authenticate": "Basic", "X-Request-Id": "1",
-	"Content-Security-Policy": "default-src 'none'", "Access-Control-Allow-Origin": "https://a.example", "Strict-Transport-Security": "max-age=1",
-	"Link": `</style.css>; rel="preload"`,
-}
-
 func TestErrorAnswersDropWhatDescribedTheLostBody(t *testing.T) {
 	t.Parallel()
 	prepare := func(w http.ResponseWriter) {
@@ -120,72 +102,6 @@ func TestWriteErrorKeepsWhatItsStatusNeeds(t *testing.T) {
 	}
 }
 
-// plainGzip is gzip middleware as many programs write it.
-func plainGzip(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Encoding", "gzip")
-		zw := gzip.NewWriter(w)
-		next.ServeHTTP(plainGzipWriter{w, zw}, r)
-		zw.Close()
-	})
-}
-
-type plainGzipWriter struct {
-	http.ResponseWriter
-	zw io.Writer
-}
-
-func (w plainGzipWriter) Write(p []byte) (int, error) { return w.zw.Write(p) }
-
-// A gorillaWriter behaves like the writer of gorilla's CompressHandler, which
-// compresses, flushes and has an Unwrap method.
-type gorillaWriter struct {
-	http.ResponseWriter
-	zw *gzip.Writer
-}
-
-func (w *gorillaWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-func (w *gorillaWriter) WriteHeader(status int) {
-	w.Header().Del("Content-Length")
-	w.ResponseWriter.WriteHeader(status)
-}
-func (w *gorillaWriter) Write(p []byte) (int, error) {
-	w.Header().Del("Content-Length")
-	return w.zw.Write(p)
-}
-func (w *gorillaWriter) Flush() {
-	w.zw.Flush()
-	http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-func gorillaGzip(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Encoding", "gzip")
-		w.Header().Add("Vary", "Accept-Encoding")
-		zw := gzip.NewWriter(w)
-		defer zw.Close()
-		next.ServeHTTP(&gorillaWriter{w, zw}, r)
-	})
-}
-
-// failingRouter returns a router whose routes fail in different ways.
-func failingRouter(mw ...http.Middleware) http.Handler {
-	router := http.NewRouter()
-	router.Use(mw...)
-	router.HandleFunc("GET /error", func(w http.ResponseWriter, _ *http.Request) { http.WriteError(w, 500, "sorry") })
-	router.HandleFunc("GET /json", func(w http.ResponseWriter, _ *http.Request) {
-		http.WriteJSON(w, 200, map[string]string{"error": "sorry"})
-	})
-	router.HandleFunc("GET /unencodable", func(w http.ResponseWriter, _ *http.Request) { http.WriteJSON(w, 200, make(chan int)) })
-	router.HandleFunc("GET /number/{n}", func(w http.ResponseWriter, r *http.Request) { http.PathParamInt64(w, r, "n") })
-	router.HandleFunc("GET /net", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"error":"sorry"}`, 500) })
-	router.Handle("GET /panic", http.Recovery(nil)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Encoding", "br")
-		panic("oops")
-	})))
-	return router
-}
-
 func TestErrorAnswersInsideAForeignEncoder(t *testing.T) {
 	t.Parallel()
 	everything := http.Chain(http.RequestID(http.RequestIDConfig{}), http.NewMetrics().Middleware(), http.RequestLogger(slog.New(slog.DiscardHandler)),
@@ -209,23 +125,6 @@ func TestErrorAnswersInsideAForeignEncoder(t *testing.T) {
 					"http://"+startServer(t, handler.ServeHTTP).Addr())
 			})
 		})
-	}
-}
-
-// checkEncodedErrors requests every route of failingRouter and checks that the
-// response can be decompressed.
-func checkEncodedErrors(t *testing.T, client *nethttp.Client, url string) {
-	t.Helper()
-	for path, status := range map[string]int{
-		"GET /error": 500, "GET /json": 200, "GET /unencodable": 500, "GET /number/x": 400, "GET /net": 500, "GET /panic": 500,
-		"GET /nowhere": 404, "POST /error": 405,
-	} {
-		method, path, _ := strings.Cut(path, " ")
-		resp := testkit.Do(t, client, testkit.NewRequest(method, url+path, "", "Accept-Encoding: gzip"))
-		resp.WantHeader(t, "Content-Encoding", "gzip")
-		if plain := resp.Plain(t); resp.StatusCode != status || !strings.HasPrefix(plain, `{"error":"`) {
-			t.Errorf("%s %s: %s, %q", method, path, resp.Status, plain)
-		}
 	}
 }
 
@@ -259,6 +158,110 @@ func TestErrorAnswersDropTheHandlersOwnCoding(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// lostFields describe the body that a handler did not write.
+var lostFields = map[string]string{
+	"Content-Disposition": `attachment; filename="a.csv"`, "Content-Range": "bytes 0-9/100", "Content-Language": "de",
+	"Content-Location": "/a", "Content-Encoding": "br", "Content-Md5": "Q2hlY2s=", "Content-Digest": "sha-256=:AA==:",
+	"Repr-Digest": "sha-256=:AA==:", "Digest": "sha-256=AA==", "Content-Transfer-Encoding": "binary", "Content-Description": "a file",
+	"Accept-Ranges": "bytes", "Etag": `"x"`, "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT", "Expires": "Thu, 01 Jan 2099 00:00:00 GMT",
+	"Cache-Control": "public, max-age=31536000", "Cdn-Cache-Control": "max-age=9", "Pragma": "cache", "Age": "7", "Location": "/b",
+	"Refresh": "1; url=/b", "Trailer": "X-Sum", "X-Sum": "1", http.TrailerPrefix + "X-More": "2", "X-Accel-Redirect": "/internal/a",
+	"X-Accel-Buffering": "no", "X-Sendfile": "/a",
+}
+
+// keptFields describe the resource, the client or the connection.
+var keptFields = map[string]string{
+	"Set-Cookie": "a=b", "Vary": "Cookie", "Allow": "GET", "Retry-After": "9", "Www-Authenticate": "Basic", "X-Request-Id": "1",
+	"Content-Security-Policy": "default-src 'none'", "Access-Control-Allow-Origin": "https://a.example", "Strict-Transport-Security": "max-age=1",
+	"Link": `</style.css>; rel="preload"`,
+}
+
+// plainGzip is gzip middleware as many programs write it.
+func plainGzip(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		zw := gzip.NewWriter(w)
+		next.ServeHTTP(plainGzipWriter{w, zw}, r)
+		zw.Close()
+	})
+}
+
+type plainGzipWriter struct {
+	http.ResponseWriter
+	zw io.Writer
+}
+
+func (w plainGzipWriter) Write(p []byte) (int, error) { return w.zw.Write(p) }
+
+// A gorillaWriter behaves like the writer of gorilla's CompressHandler, which
+// compresses, flushes and has an Unwrap method.
+type gorillaWriter struct {
+	http.ResponseWriter
+	zw *gzip.Writer
+}
+
+func (w *gorillaWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *gorillaWriter) WriteHeader(status int) {
+	w.Header().Del("Content-Length")
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *gorillaWriter) Write(p []byte) (int, error) {
+	w.Header().Del("Content-Length")
+	return w.zw.Write(p)
+}
+
+func (w *gorillaWriter) Flush() {
+	w.zw.Flush()
+	http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func gorillaGzip(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Add("Vary", "Accept-Encoding")
+		zw := gzip.NewWriter(w)
+		defer zw.Close()
+		next.ServeHTTP(&gorillaWriter{w, zw}, r)
+	})
+}
+
+// failingRouter returns a router whose routes fail in different ways.
+func failingRouter(mw ...http.Middleware) http.Handler {
+	router := http.NewRouter()
+	router.Use(mw...)
+	router.HandleFunc("GET /error", func(w http.ResponseWriter, _ *http.Request) { http.WriteError(w, 500, "sorry") })
+	router.HandleFunc("GET /json", func(w http.ResponseWriter, _ *http.Request) {
+		http.WriteJSON(w, 200, map[string]string{"error": "sorry"})
+	})
+	router.HandleFunc("GET /unencodable", func(w http.ResponseWriter, _ *http.Request) { http.WriteJSON(w, 200, make(chan int)) })
+	router.HandleFunc("GET /number/{n}", func(w http.ResponseWriter, r *http.Request) { http.PathParamInt64(w, r, "n") })
+	router.HandleFunc("GET /net", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"error":"sorry"}`, 500) })
+	router.Handle("GET /panic", http.Recovery(nil)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "br")
+		panic("oops")
+	})))
+	return router
+}
+
+// checkEncodedErrors requests every route of failingRouter and checks that the
+// response can be decompressed.
+func checkEncodedErrors(t *testing.T, client *nethttp.Client, url string) {
+	t.Helper()
+	for path, status := range map[string]int{
+		"GET /error": 500, "GET /json": 200, "GET /unencodable": 500, "GET /number/x": 400, "GET /net": 500, "GET /panic": 500,
+		"GET /nowhere": 404, "POST /error": 405,
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		resp := testkit.Do(t, client, testkit.NewRequest(method, url+path, "", "Accept-Encoding: gzip"))
+		resp.WantHeader(t, "Content-Encoding", "gzip")
+		if plain := resp.Plain(t); resp.StatusCode != status || !strings.HasPrefix(plain, `{"error":"`) {
+			t.Errorf("%s %s: %s, %q", method, path, resp.Status, plain)
+		}
 	}
 }
 

@@ -21,46 +21,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// lateReaders returns middleware that reads the header of the response after the
-// handler has returned.
-func lateReaders() map[string]func(nethttp.Handler) nethttp.Handler {
-	buffer := func(next nethttp.Handler) nethttp.Handler {
-		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
-			rec := &bufferedWriter{header: nethttp.Header{}, status: 200}
-			next.ServeHTTP(rec, r)
-			maps.Copy(w.Header(), rec.header)
-			w.WriteHeader(rec.status)
-			w.Write(rec.body.Bytes())
-		})
-	}
-	recorder := func(next nethttp.Handler) nethttp.Handler {
-		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
-			rec := httptest.NewRecorder()
-			next.ServeHTTP(rec, r)
-			maps.Copy(w.Header(), rec.Header()) // the map that the handler used, not the copy in Result
-			w.WriteHeader(rec.Code)
-			w.Write(rec.Body.Bytes())
-		})
-	}
-	return map[string]func(nethttp.Handler) nethttp.Handler{
-		"nothing":        func(h nethttp.Handler) nethttp.Handler { return h },
-		"TimeoutHandler": func(h nethttp.Handler) nethttp.Handler { return nethttp.TimeoutHandler(h, time.Hour, "") },
-		"buffer":         buffer,
-		"recorder":       recorder,
-	}
-}
-
-// A bufferedWriter buffers a whole response.
-type bufferedWriter struct {
-	header nethttp.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (w *bufferedWriter) Header() nethttp.Header      { return w.header }
-func (w *bufferedWriter) WriteHeader(status int)      { w.status = status }
-func (w *bufferedWriter) Write(p []byte) (int, error) { return w.body.Write(p) }
-
 // Handlers and middleware may use the header after the body was written, for
 // example to log it, or may change it too late.
 func TestHeaderAskedForAfterTheBodyStaysAsTheStagesMadeIt(t *testing.T) {
@@ -302,17 +262,6 @@ func TestTypeIsSniffedFromSmallPieces(t *testing.T) {
 	}
 }
 
-// rawExchange sends a request on a new connection and returns everything that the
-// server sends, without the date and the fields that the middleware under test may
-// add.
-func rawExchange(t *testing.T, srv *testkit.Server) string {
-	t.Helper()
-	conn := testkit.Dial(t, srv.Addr())
-	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\nGET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-	all, _ := io.ReadAll(bufio.NewReader(conn)) // the server may reset the connection
-	return regexp.MustCompile(`(?m)^(Date|Vary|X-[A-Za-z-]*|Referrer-Policy|Permissions-Policy|Access-Control-[A-Za-z-]*): .*\r\n`).ReplaceAllString(string(all), "")
-}
-
 // If a body does not match its Content-Length, the behavior of net/http depends on
 // the Go release. The client must get the same bytes through the middleware.
 func TestBodiesThatDoNotFitTheirLengthAreLeftToTheServer(t *testing.T) {
@@ -434,44 +383,6 @@ func TestCompressedBodiesThatDoNotFitTheirLengthFail(t *testing.T) {
 	}
 }
 
-// A failingEncoder returns an error once and then works again.
-type failingEncoder struct {
-	*gzip.Writer
-	method string
-	failed bool
-}
-
-var errEncoder = errors.New("encoder failed")
-
-func (e *failingEncoder) fails(method string) bool {
-	if e.failed || method != e.method {
-		return false
-	}
-	e.failed = true
-	return true
-}
-
-func (e *failingEncoder) Write(p []byte) (int, error) {
-	if e.fails("Write") {
-		return 0, errEncoder
-	}
-	return e.Writer.Write(p)
-}
-
-func (e *failingEncoder) Flush() error {
-	if e.fails("Flush") {
-		return errEncoder
-	}
-	return e.Writer.Flush()
-}
-
-func (e *failingEncoder) Close() error {
-	if e.fails("Close") {
-		return errEncoder
-	}
-	return e.Writer.Close()
-}
-
 func TestResponseFailsAfterAnErrorOfTheEncoder(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"Write", "Flush", "Close"} {
@@ -563,23 +474,6 @@ func TestSuperfluousWriteHeaderIsLoggedWithTheHandlersLine(t *testing.T) {
 	}
 }
 
-// callerOf returns the line that net/http logs if call calls WriteHeader a second
-// time.
-func callerOf(call func(nethttp.ResponseWriter)) string {
-	var out testkit.Log
-	srv := httptest.NewUnstartedServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
-		w.WriteHeader(nethttp.StatusOK)
-		call(w)
-	}))
-	srv.Config.ErrorLog = log.New(&out, "", 0)
-	srv.Start()
-	defer srv.Close()
-	if resp, err := nethttp.Get(srv.URL); err == nil {
-		resp.Body.Close()
-	}
-	return out.String()
-}
-
 // Some frameworks, such as gin, need a CloseNotifier.
 func TestCloseNotifyWorksThroughTheWrapper(t *testing.T) {
 	t.Parallel()
@@ -625,4 +519,112 @@ func TestCloseNotifyWorksThroughTheWrapper(t *testing.T) {
 			})
 		}
 	}
+}
+
+// lateReaders returns middleware that reads the header of the response after the
+// handler has returned.
+func lateReaders() map[string]func(nethttp.Handler) nethttp.Handler {
+	buffer := func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			rec := &bufferedWriter{header: nethttp.Header{}, status: 200}
+			next.ServeHTTP(rec, r)
+			maps.Copy(w.Header(), rec.header)
+			w.WriteHeader(rec.status)
+			w.Write(rec.body.Bytes())
+		})
+	}
+	recorder := func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			rec := httptest.NewRecorder()
+			next.ServeHTTP(rec, r)
+			maps.Copy(w.Header(), rec.Header()) // the map that the handler used, not the copy in Result
+			w.WriteHeader(rec.Code)
+			w.Write(rec.Body.Bytes())
+		})
+	}
+	return map[string]func(nethttp.Handler) nethttp.Handler{
+		"nothing":        func(h nethttp.Handler) nethttp.Handler { return h },
+		"TimeoutHandler": func(h nethttp.Handler) nethttp.Handler { return nethttp.TimeoutHandler(h, time.Hour, "") },
+		"buffer":         buffer,
+		"recorder":       recorder,
+	}
+}
+
+// A bufferedWriter buffers a whole response.
+type bufferedWriter struct {
+	header nethttp.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *bufferedWriter) Header() nethttp.Header { return w.header }
+
+func (w *bufferedWriter) WriteHeader(status int) { w.status = status }
+
+func (w *bufferedWriter) Write(p []byte) (int, error) { return w.body.Write(p) }
+
+// rawExchange sends a request on a new connection and returns everything that the
+// server sends, without the date and the fields that the middleware under test may
+// add.
+func rawExchange(t *testing.T, srv *testkit.Server) string {
+	t.Helper()
+	conn := testkit.Dial(t, srv.Addr())
+	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\nGET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	all, _ := io.ReadAll(bufio.NewReader(conn)) // the server may reset the connection
+	return regexp.MustCompile(`(?m)^(Date|Vary|X-[A-Za-z-]*|Referrer-Policy|Permissions-Policy|Access-Control-[A-Za-z-]*): .*\r\n`).ReplaceAllString(string(all), "")
+}
+
+// A failingEncoder returns an error once and then works again.
+type failingEncoder struct {
+	*gzip.Writer
+	method string
+	failed bool
+}
+
+var errEncoder = errors.New("encoder failed")
+
+func (e *failingEncoder) fails(method string) bool {
+	if e.failed || method != e.method {
+		return false
+	}
+	e.failed = true
+	return true
+}
+
+func (e *failingEncoder) Write(p []byte) (int, error) {
+	if e.fails("Write") {
+		return 0, errEncoder
+	}
+	return e.Writer.Write(p)
+}
+
+func (e *failingEncoder) Flush() error {
+	if e.fails("Flush") {
+		return errEncoder
+	}
+	return e.Writer.Flush()
+}
+
+func (e *failingEncoder) Close() error {
+	if e.fails("Close") {
+		return errEncoder
+	}
+	return e.Writer.Close()
+}
+
+// callerOf returns the line that net/http logs if call calls WriteHeader a second
+// time.
+func callerOf(call func(nethttp.ResponseWriter)) string {
+	var out testkit.Log
+	srv := httptest.NewUnstartedServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+		w.WriteHeader(nethttp.StatusOK)
+		call(w)
+	}))
+	srv.Config.ErrorLog = log.New(&out, "", 0)
+	srv.Start()
+	defer srv.Close()
+	if resp, err := nethttp.Get(srv.URL); err == nil {
+		resp.Body.Close()
+	}
+	return out.String()
 }
