@@ -22,7 +22,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
@@ -81,48 +80,6 @@ func matrixChains() []matrixChain {
 		chains = append(chains, shuffled(seed))
 	}
 	return chains
-}
-
-// A link is one middleware of a chain.
-type link struct {
-	name  string
-	wrap  func(nethttp.Handler) nethttp.Handler
-	check func(t *testing.T, c matrixCase, got *outcome, exact bool) // if not nil, checks what was counted or logged
-}
-
-// documented returns the documented chain.
-func documented(w *watch) []link {
-	return []link{
-		{name: "RequestID", wrap: http.RequestID(http.RequestIDConfig{})},
-		w.metricsLink(),
-		w.loggerLink(),
-		{name: "Compress", wrap: http.Compress(http.CompressConfig{})},
-		{name: "ETag", wrap: http.ETag(http.ETagConfig{})},
-		{name: "SecureHeaders", wrap: http.SecureHeaders(http.SecureHeadersConfig{})},
-		{name: "MaxBody", wrap: http.MaxBody(1 << 20)},
-		{name: "CORS", wrap: http.CORS(http.CORSConfig{AllowOrigins: []string{matrixOrigin}})},
-		{name: "Recovery", wrap: http.Recovery(nil)},
-	}
-}
-
-// documentedChain returns the documented chain as one middleware.
-func documentedChain() func(nethttp.Handler) nethttp.Handler {
-	return wrapped(documented(&watch{metrics: http.NewMetrics()}))
-}
-
-// wrapped composes links, the first outermost.
-func wrapped(links []link) func(nethttp.Handler) nethttp.Handler {
-	var wraps []func(nethttp.Handler) nethttp.Handler
-	for _, l := range links {
-		wraps = append(wraps, l.wrap)
-	}
-	return stack(wraps...)
-}
-
-// everything returns the documented chain and all other middleware.
-func everything(w *watch) []link {
-	return slices.Concat([]link{{name: "TrustedProxies", wrap: http.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))}},
-		documented(w), []link{{name: "RateLimit", wrap: rateLimit()}})
 }
 
 // shuffled returns all middleware in an order that depends on seed. Some orders are
@@ -250,13 +207,6 @@ func settleDocumented(t *testing.T, c matrixCase, want, got *outcome) {
 	withoutCORS(t, c, want, got)
 	decompressed(t, c, want, got)
 	withoutETag(t, c, want, got)
-}
-
-// rateLimit returns a RateLimit that allows all requests of the matrix. It has a
-// KeyFunc, so it may come before TrustedProxies.
-func rateLimit() func(nethttp.Handler) nethttp.Handler {
-	one := func(*nethttp.Request) string { return "one" }
-	return http.RateLimit(http.RateLimitConfig{Limit: 1000, Window: time.Hour, KeyFunc: one})
 }
 
 func withoutRateLimit(t *testing.T, c matrixCase, want, got *outcome) {

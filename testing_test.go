@@ -11,6 +11,7 @@ import (
 	"net"
 	nethttp "net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"runtime"
 	"slices"
@@ -87,6 +88,55 @@ func refusesConnections(addr string) bool {
 		conn.Close()
 	}
 	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// A link is one middleware of a chain.
+type link struct {
+	name  string
+	wrap  func(nethttp.Handler) nethttp.Handler
+	check func(t *testing.T, c matrixCase, got *outcome, exact bool) // if not nil, checks what was counted or logged
+}
+
+// documented returns the documented chain.
+func documented(w *watch) []link {
+	return []link{
+		{name: "RequestID", wrap: http.RequestID(http.RequestIDConfig{})},
+		w.metricsLink(),
+		w.loggerLink(),
+		{name: "Compress", wrap: http.Compress(http.CompressConfig{})},
+		{name: "ETag", wrap: http.ETag(http.ETagConfig{})},
+		{name: "SecureHeaders", wrap: http.SecureHeaders(http.SecureHeadersConfig{})},
+		{name: "MaxBody", wrap: http.MaxBody(1 << 20)},
+		{name: "CORS", wrap: http.CORS(http.CORSConfig{AllowOrigins: []string{matrixOrigin}})},
+		{name: "Recovery", wrap: http.Recovery(nil)},
+	}
+}
+
+// documentedChain returns the documented chain as one middleware.
+func documentedChain() func(nethttp.Handler) nethttp.Handler {
+	return wrapped(documented(&watch{metrics: http.NewMetrics()}))
+}
+
+// everything returns the documented chain and all other middleware.
+func everything(w *watch) []link {
+	return slices.Concat([]link{{name: "TrustedProxies", wrap: http.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))}},
+		documented(w), []link{{name: "RateLimit", wrap: rateLimit()}})
+}
+
+// wrapped composes links, the first outermost.
+func wrapped(links []link) func(nethttp.Handler) nethttp.Handler {
+	var wraps []func(nethttp.Handler) nethttp.Handler
+	for _, l := range links {
+		wraps = append(wraps, l.wrap)
+	}
+	return stack(wraps...)
+}
+
+// rateLimit returns a RateLimit that allows all requests of the matrix. It has a
+// KeyFunc, so it may come before TrustedProxies.
+func rateLimit() func(nethttp.Handler) nethttp.Handler {
+	one := func(*nethttp.Request) string { return "one" }
+	return http.RateLimit(http.RateLimitConfig{Limit: 1000, Window: time.Hour, KeyFunc: one})
 }
 
 // stack composes middleware, the first outermost. Unlike [http.Chain], it does not

@@ -1,11 +1,7 @@
 package http_test
 
 import (
-	"bufio"
-	"bytes"
-	"compress/flate"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -20,95 +16,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
-
-// rawClient performs a client's handshake by hand. It returns the network connection
-// and the server's Conn.
-func rawClient(t *testing.T, upgrader http.Upgrader) (*http.Conn, *testkit.Conn) {
-	t.Helper()
-	upgraded := make(chan *http.Conn, 1)
-	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, err := upgrader.Upgrade(w, r)
-		if err != nil {
-			t.Error(err)
-		}
-		upgraded <- conn
-	}))
-	raw := testkit.Dial(t, srv.Addr())
-	raw.Send(handshake)
-	if resp := raw.ReadResponse("GET"); resp.StatusCode != 101 {
-		t.Fatal(resp.Status)
-	}
-	conn := <-upgraded
-	t.Cleanup(func() { conn.CloseNow() })
-	return conn, raw
-}
-
-// rawServer performs a server's handshake by hand. It returns the client's Conn and
-// the network connection.
-func rawServer(t *testing.T) (*http.Conn, *testkit.Conn) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	accepted := make(chan *testkit.Conn, 1)
-	go func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		t.Cleanup(func() { conn.Close() })
-		if err := answerHandshake(conn, bufio.NewReader(conn), ""); err != nil {
-			t.Error(err)
-		}
-		accepted <- testkit.Wrap(t, conn)
-	}()
-	conn, _, err := http.Dial(t.Context(), "ws://"+listener.Addr().String(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.CloseNow() })
-	return conn, <-accepted
-}
-
-// masked returns an encoded frame of a client, with a masking key of zeros. plain
-// returns one of a server.
-func masked(first byte, payload string) string {
-	return string([]byte{first, 0x80 | byte(len(payload)), 0, 0, 0, 0}) + payload
-}
-
-func plain(first byte, payload string) string {
-	return string([]byte{first, byte(len(payload))}) + payload
-}
-
-// readClose reads frames up to a close frame, and returns its code and reason.
-func readClose(t *testing.T, conn *testkit.Conn) (code int, reason string) {
-	t.Helper()
-	for {
-		head := make([]byte, 2)
-		if _, err := io.ReadFull(conn, head); err != nil {
-			t.Fatal(err)
-		}
-		key := make([]byte, 4)
-		if head[1]&0x80 != 0 {
-			if _, err := io.ReadFull(conn, key); err != nil {
-				t.Fatal(err)
-			}
-		}
-		payload := make([]byte, head[1]&0x7F)
-		if _, err := io.ReadFull(conn, payload); err != nil {
-			t.Fatal(err)
-		}
-		for i := range payload {
-			payload[i] ^= key[i%4]
-		}
-		if head[0] == 0x88 {
-			return int(binary.BigEndian.Uint16(payload)), string(payload[2:])
-		}
-	}
-}
 
 // readingMethods are all methods that read a message.
 var readingMethods = map[string]func(conn *http.Conn) error{
@@ -233,22 +140,6 @@ func TestFaultsOfCompressedMessagesAreCloseErrors(t *testing.T) {
 			conn.CloseNow()
 		}
 	}
-}
-
-// deflated returns the compressed payload of a message.
-func deflated(t *testing.T, text string) string {
-	var b bytes.Buffer
-	w, err := flate.NewWriter(&b, flate.BestSpeed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(w, text); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSuffix(b.String(), "\x00\x00\xFF\xFF")
 }
 
 // A reader of NextReader reads only its message.

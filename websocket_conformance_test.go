@@ -3,10 +3,7 @@ package http_test
 import (
 	"bufio"
 	"context"
-	"crypto/sha1"
-	"encoding/base64"
 	"fmt"
-	"io"
 	"net"
 	nethttp "net/http"
 	"os"
@@ -84,18 +81,6 @@ func echoAsAsked(w http.ResponseWriter, r *http.Request) {
 	echoAll(conn, limit)
 }
 
-// echoAll echoes messages until an error occurs, and closes the connection.
-func echoAll(conn *http.Conn, limit int64) {
-	defer conn.Close()
-	conn.SetMaxMessageSize(limit)
-	for {
-		messageType, payload, err := conn.ReadMessage()
-		if err != nil || conn.WriteMessage(messageType, payload) != nil {
-			return
-		}
-	}
-}
-
 const sampleKey = "dGhlIHNhbXBsZSBub25jZQ=="
 
 func playToServer(t *testing.T, addr string, c *wsscript.Case) error {
@@ -147,21 +132,6 @@ func playToClient(t *testing.T, c *wsscript.Case) error {
 		return err
 	}
 	return c.Run(wsscript.Peer{Conn: conn, Reader: br, FragmentSize: clientFragment})
-}
-
-// answerHandshake performs a server's handshake by hand.
-func answerHandshake(conn io.Writer, br *bufio.Reader, extensions string) error {
-	req, err := nethttp.ReadRequest(br)
-	if err != nil {
-		return err
-	}
-	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	if extensions != "" {
-		extensions = "Sec-WebSocket-Extensions: " + extensions + "\r\n"
-	}
-	_, err = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Accept: %s\r\n%s\r\n", base64.StdEncoding.EncodeToString(sum[:]), extensions)
-	return err
 }
 
 // A tally counts cases that have passed.

@@ -1,7 +1,6 @@
 package http_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,33 +19,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
-
-// startTLS starts an HTTP/1.1 server with TLS.
-func startTLS(t *testing.T, handler http.Handler) *httptest.Server {
-	t.Helper()
-	srv := httptest.NewUnstartedServer(handler)
-	srv.StartTLS()
-	t.Cleanup(func() {
-		srv.CloseClientConnections()
-		srv.Close()
-	})
-	return srv
-}
-
-func clientTLS(srv *httptest.Server) *tls.Config {
-	return srv.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
-}
-
-// dialTLS opens a raw connection to a server.
-func dialTLS(t *testing.T, srv *httptest.Server) *testkit.Conn {
-	t.Helper()
-	conn, err := tls.Dial("tcp", srv.Listener.Addr().String(), clientTLS(srv))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return testkit.Wrap(t, conn)
-}
 
 func TestDialOverTLS(t *testing.T) {
 	t.Parallel()
@@ -114,32 +86,6 @@ func TestDialNamesEveryBadArgument(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Errorf("Dial: %v\nwant  %s", err, want)
 	}
-}
-
-// answering starts a server that sends text on every connection, and returns its URL.
-// In the text, ACCEPT is replaced by the right Sec-WebSocket-Accept.
-func answering(t *testing.T, text string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			var answer strings.Builder
-			if answerHandshake(&answer, bufio.NewReader(conn), "") == nil {
-				_, accept, _ := strings.Cut(answer.String(), "Accept: ")
-				io.WriteString(conn, strings.Replace(text, "ACCEPT", strings.TrimSpace(accept), 1))
-			}
-			conn.Close()
-		}
-	}()
-	return "ws://" + listener.Addr().String()
 }
 
 func TestDialChecksTheResponse(t *testing.T) {

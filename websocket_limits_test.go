@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -32,13 +31,6 @@ func longLists(size int, element string) map[string]string {
 		"never closed":   element + `;a="` + strings.Repeat("b", size),
 		"white space":    strings.Repeat(" ", size) + element,
 	}
-}
-
-// quiet discards the log of a handler.
-func quiet(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(http.ContextWithLogger(r.Context(), slog.New(slog.DiscardHandler))))
-	})
 }
 
 // Rejecting a long list allocates almost nothing in addition to net/http, which reads
@@ -94,19 +86,6 @@ func TestDialDoesNotGrowWithALongList(t *testing.T) {
 			}
 		}
 	}
-}
-
-// compressedFrame returns a frame of a compressed message, masked for a server.
-func compressedFrame(first byte, payload []byte, masked bool) string {
-	head := []byte{first, byte(len(payload))}
-	if len(payload) > 125 {
-		head = []byte{first, 126, byte(len(payload) >> 8), byte(len(payload))}
-	}
-	if masked {
-		head[1] |= 0x80
-		head = append(head, 0, 0, 0, 0) // the masking key: zeros leave the payload unchanged
-	}
-	return string(head) + string(payload)
 }
 
 // rawDeflate returns a Conn with negotiated compression and the network connection of

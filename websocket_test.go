@@ -20,64 +20,6 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// echo upgrades requests and echoes messages.
-func echo(upgrader *http.Upgrader) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if conn, err := upgrader.Upgrade(w, r); err == nil {
-			echoAll(conn, 0)
-		}
-	}
-}
-
-// wsURL returns the ws or wss URL of a test server.
-func wsURL(srv *testkit.Server) string { return strings.Replace(srv.URL, "http", "ws", 1) }
-
-// dialWS connects to a server. It closes the connection at the end of the test.
-func dialWS(t testing.TB, url string, options *http.DialOptions) *http.Conn {
-	t.Helper()
-	conn, _, err := http.Dial(context.Background(), url, options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
-}
-
-// wantMessage reads a message and compares it.
-func wantMessage(t testing.TB, conn *http.Conn, messageType int, payload string) {
-	t.Helper()
-	gotType, got, err := conn.ReadMessage()
-	if err != nil || gotType != messageType || string(got) != payload {
-		t.Fatalf("read type %d, %.60q (%d bytes), %v; want type %d, %.60q", gotType, got, len(got), err, messageType, payload)
-	}
-}
-
-// wsPair returns the server's and the client's end of a connection.
-func wsPair(t testing.TB, upgrader *http.Upgrader, options *http.DialOptions) (server, client *http.Conn) {
-	t.Helper()
-	upgraded := make(chan *http.Conn, 1)
-	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, err := upgrader.Upgrade(w, r)
-		if err != nil {
-			t.Error(err)
-		}
-		upgraded <- conn
-	}))
-	client = dialWS(t, wsURL(srv), options)
-	server = <-upgraded
-	t.Cleanup(func() { closeBoth(server, client) })
-	return server, client
-}
-
-// closeBoth closes both ends of a connection concurrently, so that each answers the
-// other.
-func closeBoth(a, b *http.Conn) {
-	var both sync.WaitGroup
-	both.Go(func() { a.Close() })
-	both.Go(func() { b.Close() })
-	both.Wait()
-}
-
 func TestEchoOfEverySize(t *testing.T) {
 	t.Parallel()
 	sizes := []int{0, 1, 125, 126, 128, 4000, 4082, 4096, 5000, 65535, 65536, 128 << 10, 128<<10 + 1, 300_000, 1 << 20}
