@@ -55,7 +55,7 @@ func Chains(out io.Writer) []Row {
 			},
 		},
 		{
-			Name: "10KB", Request: chainRequest(), Fields: chainFields(),
+			Name: "10KB", Request: chainRequest(), Fields: chainFields(), Coding: "gzip",
 			Contestants: append(chains(large, out, ginGzip()),
 				Contestant{"stanza-klauspost", Stanza(large, out, klauspost, false)}),
 			Beside: []Contestant{

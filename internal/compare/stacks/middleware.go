@@ -36,7 +36,7 @@ func Middleware(out io.Writer) []Row {
 			panic(err)
 		}
 		for _, row := range (answer{body}).rows(out) {
-			row.Name += "-" + size.name
+			row.Name, row.Size = row.Name+"-"+size.name, size.bytes
 			rows = append(rows, row)
 		}
 	}
@@ -163,7 +163,7 @@ func (a answer) requestID() Row {
 // requestLogger compares log lines with seven attributes. There is no request
 // ID.
 func (a answer) requestLogger(out io.Writer) Row {
-	return Row{Name: "RequestLogger", Request: get(), Contestants: []Contestant{
+	return Row{Name: "RequestLogger", Request: get(), Logs: true, Contestants: []Contestant{
 		{"stanza", a.onStanza(http.RequestLogger(newLogger(out)))},
 		{"chi", a.onChi(chiLogger(out), logChiPattern)},
 		{"echo", a.onEcho(echoLogger(out))},
@@ -193,7 +193,7 @@ func (a answer) compress() Row {
 		{"echo", a.onEcho(echoGzip())},
 	}}
 	if a.large() {
-		row.Fields = []string{"Vary"}
+		row.Fields, row.Coding = []string{"Vary"}, "gzip"
 		row.Contestants = append(row.Contestants,
 			Contestant{"chi", a.onChi(chimw.Compress(gzipLevel, "application/json"))},
 			Contestant{"gin", a.onGin(ginGzip())})
@@ -206,7 +206,7 @@ func (a answer) compress() Row {
 func (a answer) compressKlauspost() Row {
 	config := http.CompressConfig{Encoders: []http.CompressEncoder{klauspostEncoder()}}
 	return Row{
-		Name: "Compress-klauspost", Request: get("Accept-Encoding", "gzip"), Fields: []string{"Vary"},
+		Name: "Compress-klauspost", Request: get("Accept-Encoding", "gzip"), Fields: []string{"Vary"}, Coding: "gzip",
 		Contestants: []Contestant{
 			{"stanza", a.onStanza(http.Compress(config))},
 			{"gzhttp", a.onChi(klauspostGzip())},
@@ -294,7 +294,7 @@ func (a answer) preflight() Row {
 	r := get("Origin", Origin, "Access-Control-Request-Method", "PUT", "Access-Control-Request-Headers", "content-type")
 	r.Method = nethttp.MethodOptions
 	return Row{Name: "CORS-preflight", Request: r, Fields: []string{"Access-Control-Allow-Origin", "Access-Control-Max-Age"},
-		Contestants: a.corsContestants()}
+		Status: nethttp.StatusNoContent, Contestants: a.corsContestants()}
 }
 
 func (a answer) corsContestants() []Contestant {

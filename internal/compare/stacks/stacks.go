@@ -45,6 +45,12 @@ type Row struct {
 	Contestants []Contestant
 	Fields      []string
 
+	// The tests check what the contestants do.
+	Status int    // of the response; 0 means 200
+	Size   int    // approximate size of the body, decompressed
+	Coding string // content coding
+	Logs   bool   // each request is logged
+
 	// Beside are handlers that are measured for comparison, although they do
 	// more or less work than the contestants.
 	Beside []Contestant
