@@ -13,15 +13,15 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// A corsCase is a request to an API behind CORS, and what must come of it.
+// A corsCase is a request to an API with CORS, and the expected response.
 type corsCase struct {
 	name    string
 	config  http.CORSConfig
 	method  string // GET if empty
 	header  http.Header
-	refused bool              // a preflight that never reaches the handler, or
-	allowed bool              // one that does not either; otherwise the handler answers
-	want    map[string]string // all of the response's CORS fields
+	refused bool              // the request is a preflight that is rejected
+	allowed bool              // the request is a preflight that is allowed
+	want    map[string]string // all CORS fields of the response, without Access-Control-
 }
 
 // preflight returns the header of a preflight.
@@ -130,7 +130,7 @@ func corsCases() []corsCase {
 			header: preflight("https://app.example.com", "GET", strings.Repeat(",", 900<<10)), refused: true},
 		{name: "preflight with too many names", config: plain, method: "OPTIONS",
 			header: preflight("https://app.example.com", "GET", strings.Repeat("accept,", 50<<10)), refused: true},
-		// Go 1.27 itself refuses a request with more than 500 field lines.
+		// Go 1.27 rejects requests with more than 500 field lines.
 		{name: "preflight with too many lines", config: plain, method: "OPTIONS",
 			header: preflight("https://app.example.com", "GET", slices.Repeat([]string{"accept"}, 300)...), refused: true},
 
@@ -159,7 +159,7 @@ func numbered(n int) []string {
 	return names
 }
 
-// with returns a copy of fields with others set.
+// with returns a copy of fields in which others are set too.
 func with(fields map[string]string, pairs ...string) map[string]string {
 	fields = maps.Clone(fields)
 	for pair := range slices.Chunk(pairs, 2) {
@@ -215,7 +215,7 @@ func (c corsCase) check(t *testing.T, srv *testkit.Server, url string) {
 	}
 }
 
-// corsFields returns the fields of the protocol without their common prefix.
+// corsFields returns the CORS fields without their prefix Access-Control-.
 func corsFields(h http.Header) map[string]string {
 	fields := map[string]string{}
 	for name, values := range h {
@@ -328,7 +328,7 @@ func TestCORSPanicsAtConstruction(t *testing.T) {
 	}
 }
 
-// corsRequests are the requests of the alloc test and the benchmark.
+// corsRequests are the requests of the allocation test and the benchmark.
 func corsRequests() map[string]*http.Request {
 	requests := map[string]*http.Request{}
 	for name, header := range map[string]http.Header{
@@ -380,7 +380,7 @@ func TestCORSSharesNoHeaderValues(t *testing.T) {
 		handler.ServeHTTP(two, r)
 		want := two.Header().Clone()
 		for field, values := range one.Header() {
-			_ = append(values, "more") // which must not land in another field either
+			_ = append(values, "more") // must not change another field
 			values[0] = "changed " + field
 		}
 		for field, values := range one.Header() {

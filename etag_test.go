@@ -60,7 +60,7 @@ func TestETagPassesWhatIsNoPlain200(t *testing.T) {
 		name    string
 		method  string
 		handler nethttp.HandlerFunc
-		tag     string // the one that comes out
+		tag     string // the resulting tag
 	}{
 		{"POST", "POST", hello, ""},
 		{"an error", "GET", func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.WriteHeader(404); io.WriteString(w, "x") }, ""},
@@ -93,7 +93,7 @@ func TestETagPassesWhatIsNoPlain200(t *testing.T) {
 			t.Parallel()
 			want := httptest.NewRecorder()
 			tt.handler(want, httptest.NewRequest(tt.method, "/", nil))
-			// The wildcard would turn any of them into a 304.
+			// The wildcard matches every tag and would cause a 304.
 			match := []string{"*"}
 			if tt.tag != "" && tt.tag != `"own"` {
 				match = nil

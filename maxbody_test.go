@@ -14,7 +14,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// reading is a handler that reads the whole body and says how that went.
+// reading is a handler that reads the whole body and reports the result.
 var reading = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
@@ -78,7 +78,7 @@ func TestMaxBodyClosesTheConnectionThroughWrappers(t *testing.T) {
 				closed bool
 			}{
 				{strings.Repeat("x", 10), false},
-				// Little enough is left that the server would skip it.
+				// The rest is small enough that the server would read it.
 				{strings.Repeat("x", 30), true},
 			} {
 				conn := testkit.Dial(t, srv.Addr())
@@ -105,7 +105,7 @@ func TestMaxBodyClosesTheConnectionThroughWrappers(t *testing.T) {
 	}
 }
 
-// unwrapping is a middleware of somebody else's with a wrapper of its own.
+// unwrapping is middleware of another package that wraps the writer.
 func unwrapping(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(foreignWriter{w}, r)
@@ -116,9 +116,9 @@ type foreignWriter struct{ http.ResponseWriter }
 
 func (w foreignWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// A server that is asked for 100 Continue looks at the body of its own request
-// to see whether it has been read. Had it been replaced, the server would tell
-// the client to go on, only to throw the body away.
+// If a client expects 100 Continue, the server checks the body of its own request
+// to see whether it has been read. If MaxBody replaced that body, the server would
+// ask the client for the body and then discard it.
 func TestMaxBodyKeepsExpectContinueWorking(t *testing.T) {
 	t.Parallel()
 	unread := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
@@ -172,7 +172,7 @@ func TestMaxBodyOfTheSmallestLimitCounts(t *testing.T) {
 	}
 }
 
-// A request that a client made, or a test, may have no body at all.
+// The body of a client's or a test's request may be nil.
 func TestMaxBodyTakesRequestsWithoutABody(t *testing.T) {
 	t.Parallel()
 	handler := http.MaxBody(10)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -759,10 +759,11 @@ type CORSConfig struct {
 //
 // # Caches
 //
-// Every response has Vary: Origin, even to requests without Origin, so that caches
-// keep the responses to different origins apart. If AllowOrigins contains "*", all origins get the same response,
-// and Vary does not list Origin. Responses to OPTIONS also vary with the fields of
-// a preflight. Handlers should add to Vary instead of replacing it.
+// Unless AllowOrigins contains "*", every response has Vary: Origin, even to requests
+// without Origin, so that caches keep the responses to different origins apart. With
+// "*", all origins get the same response, and caches can share it. Responses to
+// OPTIONS also vary with the fields of a preflight. Handlers should add to Vary
+// instead of replacing it.
 //
 // # Position in the chain
 //

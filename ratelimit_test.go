@@ -15,7 +15,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// proxies is TrustedProxies for prefixes in their text form.
+// proxies calls TrustedProxies with prefixes in text form.
 func proxies(t testing.TB, prefixes ...string) http.Middleware {
 	t.Helper()
 	parsed := make([]netip.Prefix, len(prefixes))
@@ -25,7 +25,7 @@ func proxies(t testing.TB, prefixes ...string) http.Middleware {
 	return http.TrustedProxies(parsed...)
 }
 
-// forwarded makes a request from a peer with X-Forwarded-For lines.
+// forwarded returns a request from a peer with X-Forwarded-For lines.
 func forwarded(peer string, lines ...string) *http.Request {
 	r := testkit.NewRequest("GET", "/", "")
 	r.RemoteAddr = peer
@@ -187,7 +187,7 @@ func TestClientIPOnRealConnections(t *testing.T) {
 }
 
 // TestRateLimitCountsTheIPv4ClientBehindATranslator covers clients that share
-// a /64 but not an IPv4 address, and one that has many /64 of its own.
+// a /64 but not an IPv4 address, and a client with many /64 prefixes.
 func TestRateLimitCountsTheIPv4ClientBehindATranslator(t *testing.T) {
 	t.Parallel()
 	limit := http.RateLimit(http.RateLimitConfig{Limit: 1})(answer200())

@@ -21,17 +21,17 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// passed answers requests that get past a limit.
+// passed responds to requests that a limit allows.
 var passed = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "passed") })
 
-// from serves a request that comes from an address and returns the answer.
+// from serves a request from an address and returns the response.
 func from(handler http.Handler, remoteAddr string) *testkit.Response {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.RemoteAddr = remoteAddr
 	return testkit.Record(handler, r)
 }
 
-// limitHeader returns the fields that RateLimit sets, in one line.
+// limitHeader returns the fields that RateLimit sets as one line.
 func limitHeader(res *testkit.Response) string {
 	h := res.Header
 	return fmt.Sprintf("%d limit=%s remaining=%s reset=%s retry=%s", res.StatusCode, h.Get("X-RateLimit-Limit"),
@@ -329,7 +329,7 @@ func TestInstancesShareAStore(t *testing.T) {
 	}
 }
 
-// A database may round what is left of a window down to nothing.
+// A database may round the time left in a window down to zero.
 func TestRetryAfterIsASecondAtLeast(t *testing.T) {
 	t.Parallel()
 	handler := http.RateLimit(http.RateLimitConfig{Limit: 1, Store: lastMoment{}})(passed)
@@ -444,7 +444,7 @@ func TestRateLimitAllocations(t *testing.T) {
 	}{
 		{"alone, IPv4", limit(empty), "203.0.113.9:1234", 2},
 		{"alone, IPv6", limit(empty), "[2001:db8::1]:1234", 3},
-		// The state costs one; the header values come out of it.
+		// The state is one allocation and has room for the header values.
 		{"in a chain, IPv4", http.NewMetrics().Middleware()(limit(empty)), "203.0.113.9:1234", 1 + 1},
 	} {
 		w, r := new(nullWriter), httptest.NewRequest("GET", "/", nil)

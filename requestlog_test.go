@@ -59,7 +59,7 @@ func TestRequestIDIsMadeOrKept(t *testing.T) {
 func TestTheFirstRequestIDStays(t *testing.T) {
 	t.Parallel()
 	var out testkit.Log
-	var seen []string // by the middleware between, before and after, and by the handler
+	var seen []string // by see, before and after the inner handlers, and by the handler
 	see := func(next nethttp.Handler) nethttp.Handler {
 		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			seen = append(seen, http.GetRequestID(r))
@@ -185,13 +185,13 @@ func TestRequestLoggerWritesTheseLines(t *testing.T) {
 			conn.Close()
 		}
 	})
-	// A line may be written after the client has its answer.
+	// The line may be written after the client has received the response.
 	logged := make(chan bool, 1)
 	srv := testkit.StartServer(t, testkit.HTTP1, nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		defer func() { logged <- true }()
 		router.ServeHTTP(w, r)
 	}))
-	// A fresh connection for each, so that a broken one is not tried again.
+	// Each request uses a new connection, so the client does not retry it.
 	transport := &nethttp.Transport{DisableKeepAlives: true}
 	for _, request := range []string{
 		"GET /users/7?token=secret", "HEAD /users/7", "POST /fail", "GET /panic", "GET /abort", "GET /early", "GET /hijack",
@@ -219,7 +219,7 @@ func TestRequestLoggerOptions(t *testing.T) {
 		http.LogSkip(func(r *nethttp.Request) bool { return r.Pattern == "GET /health" }),
 		http.LogAttrs(func(r *nethttp.Request) []slog.Attr { return []slog.Attr{slog.String("route", r.Pattern)} }),
 	))
-	// A copy of the request between the logger and the route.
+	// The request is copied between the logger and the route.
 	router.Use(func(next nethttp.Handler) nethttp.Handler {
 		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), struct{ int }{1}, 1)))
@@ -287,8 +287,8 @@ func TestInnermostLoggerWins(t *testing.T) {
 	}
 }
 
-// TestLoggerSurvivesTheRequest holds a context beyond its request, as work in
-// the background does, while other requests come and go.
+// TestLoggerSurvivesTheRequest uses a context after its request has ended, as
+// background work does, while other requests are served.
 func TestLoggerSurvivesTheRequest(t *testing.T) {
 	t.Parallel()
 	var out testkit.Log

@@ -14,7 +14,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// secureDefaults are the fields of SecureHeaders without a configuration.
+// secureDefaults are the fields that SecureHeaders sets by default.
 func secureDefaults() http.Header {
 	return http.Header{
 		"X-Content-Type-Options": {"nosniff"},
@@ -188,7 +188,7 @@ func TestSecureHeadersShareNoHeaderValues(t *testing.T) {
 	handler.ServeHTTP(two, r)
 	want := two.Header().Clone()
 	for name, values := range one.Header() {
-		_ = append(values, "more") // which must not land in another field either
+		_ = append(values, "more") // must not change another field
 		values[0] = "changed " + name
 	}
 	for name, values := range one.Header() {

@@ -92,7 +92,7 @@ func TestRoutesAreBounded(t *testing.T) {
 	t.Parallel()
 	table := New()
 	first := map[string]*route{}
-	for i := range maxRoutes - 1 { // copying the map so often would take minutes
+	for i := range maxRoutes - 1 { // adding them one by one would take minutes
 		r := table.route(fmt.Sprint("/known/", i))
 		first["/known/"+fmt.Sprint(i)] = r
 	}
