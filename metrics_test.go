@@ -19,8 +19,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// announcing tells on the channel when next is through with a request,
-// everything it deferred included.
+// announcing sends on done when next has returned, after its deferred calls.
 func announcing(next http.Handler, done chan<- struct{}) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() { done <- struct{}{} }()
@@ -28,7 +27,7 @@ func announcing(next http.Handler, done chan<- struct{}) http.Handler {
 	})
 }
 
-// collected returns the metrics of one name, each as "method route status value".
+// collected returns the metrics with a name, each as "method route status value".
 func collected(m *http.Metrics, name string) []string {
 	var out []string
 	for _, metric := range m.Collect() {
@@ -143,8 +142,7 @@ func TestMetricsHaveNoLabelOfTheClientsMaking(t *testing.T) {
 	}
 }
 
-// ServeMux writes the path of a CONNECT request that it redirects into the
-// request's pattern.
+// ServeMux sets the pattern of a CONNECT request that it redirects to the path.
 func TestMetricsDoNotTakeAPathForAPattern(t *testing.T) {
 	t.Parallel()
 	m := http.NewMetrics()
@@ -315,7 +313,7 @@ func TestMetricsAllocateTheSharedStateAtMost(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() { alone.ServeHTTP(w, r) }); n > 1 {
 		t.Errorf("%v allocations alone, want at most 1", n)
 	}
-	// A second one finds the state and the wrapper of the first.
+	// A second middleware shares the state and the writer of the first.
 	twice := m.Middleware()(alone)
 	if n := testing.AllocsPerRun(1000, func() { twice.ServeHTTP(w, r) }); n > 1 {
 		t.Errorf("%v allocations within other middleware, want none more", n)

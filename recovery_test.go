@@ -18,7 +18,7 @@ func TestRecovery(t *testing.T) {
 	tests := []struct {
 		name    string
 		handler nethttp.HandlerFunc
-		status  int  // 0: the client sees a failure
+		status  int  // 0 if the client gets an error
 		told    bool // onPanic is called
 	}{
 		{"no panic", func(w nethttp.ResponseWriter, _ *nethttp.Request) { io.WriteString(w, "fine") }, 200, false},
@@ -127,8 +127,8 @@ func TestPanicOfTheCallbackIsLogged(t *testing.T) {
 	}
 }
 
-// TestPanicsInsideOtherMiddleware puts Recovery first: it answers for the
-// chain behind it, and none of that leaves anything behind.
+// TestPanicsInsideOtherMiddleware adds Recovery first. It then responds to panics
+// of the whole chain, and the chain releases all its resources.
 func TestPanicsInsideOtherMiddleware(t *testing.T) {
 	t.Parallel()
 	var out testkit.Log
@@ -159,8 +159,8 @@ func TestRecoveryAllocations(t *testing.T) {
 	}
 }
 
-// A panic trace is read by someone who has not read this package: every frame
-// of it has a name, and each middleware the name it was added by.
+// Readers of a panic trace do not know this package. Every frame must have a name,
+// and each middleware must be recognizable.
 func TestPanicTraceNamesEveryMiddleware(t *testing.T) {
 	t.Parallel()
 	const module = "github.com/stanza-go/framework/pkg/http"
