@@ -168,6 +168,7 @@ func TestPanicTraceNamesEveryMiddleware(t *testing.T) {
 		module + ".(*trustedProxiesHandler).ServeHTTP", module + ".(*requestIDHandler).ServeHTTP",
 		module + ".(*metricsHandler).ServeHTTP", module + ".(*requestLogHandler).ServeHTTP",
 		module + "/internal/secureheaders.(*Handler).ServeHTTP", module + ".(*maxBodyHandler).ServeHTTP",
+		module + "/internal/response/compress.(*Handler).ServeHTTP", module + "/internal/response/etag.(*Handler).ServeHTTP",
 		module + "/internal/cors.(*Handler).ServeHTTP", module + ".(*rateLimitHandler).ServeHTTP",
 		module + "/internal/response/compress.(*Handler).ServeHTTP", module + "/internal/response/etag.(*Handler).ServeHTTP",
 		module + ".(*Router).ServeHTTP",

@@ -1,15 +1,14 @@
-// Package clientip works out which address a request comes from when there may
-// be proxies in between.
+// Package clientip determines the IP address of the client that sent a request, possibly
+// through proxies.
 //
-// A proxy tells whom it speaks for in a header that any client can send as
-// well. So the header counts only if the machine at the other end of the
-// connection is trusted, and of the list in it only as much as trusted
-// machines have written: each proxy appends the address it was called from,
-// so the list is read from its end, and the first address that is not trusted
-// is the client. What stands before it was there when the client sent it.
+// A proxy reports its client's address in a header field that any client can send, too. So
+// the field is used only if the peer of the connection is trusted, and only the part of its
+// list that trusted machines have written. Each proxy appends the address of its peer, so
+// the list is read from its end, and the first address that is not trusted is the client's.
+// The client may have sent the entries before it.
 //
-// Trusted is an address that cannot be a client on the internet, since it is
-// not routed there, and any that the program has named.
+// An address is trusted if it is not routed on the internet, because then it cannot belong
+// to a client there, or if the program has named it.
 package clientip
 
 import (
@@ -19,21 +18,21 @@ import (
 	"strings"
 )
 
-// An Address is an IP address without port or zone; IPv4 in IPv6 counts as
-// IPv4. The zero Address stands for an unknown one.
+// An Address is an IP address without port and zone. An IPv4 address mapped into IPv6 is an
+// IPv4 address. The zero Address is unknown.
 type Address struct {
 	ip   netip.Addr
-	text string // as it was written, which may not be the canonical spelling
+	text string // as it was written, which may differ from the canonical form
 }
 
-// String returns the canonical spelling (RFC 5952), or "" for the zero
-// Address. It does not allocate if that is how the address was written.
+// String returns the canonical form (RFC 5952), or "" for the zero Address. If the address
+// was written in that form, String does not allocate.
 func (a Address) String() string {
 	switch {
 	case !a.ip.IsValid():
 		return ""
 	case a.ip.Is4() && !strings.Contains(a.text, ":"):
-		return a.text // netip takes no other spelling of IPv4
+		return a.text // netip accepts no other form of IPv4
 	}
 	var buf [len("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")]byte
 	if canonical := a.ip.AppendTo(buf[:0]); string(canonical) != a.text {
@@ -42,16 +41,16 @@ func (a Address) String() string {
 	return a.text
 }
 
-// Key returns the key of the client for counting requests: an IPv4 address
-// itself, and the /64 prefix of an IPv6 address, since that is the least that a
-// single customer is given. It is "" for the zero Address.
+// Key returns the key under which requests of the client are counted. It is an IPv4 address
+// itself, and the /64 prefix of an IPv6 address, because a customer gets at least a /64. It
+// is "" for the zero Address.
 //
-// Some IPv6 prefixes are shared by unrelated IPv4 clients, each with an IPv4
-// address inside their own, and some give one IPv4 client many /64 prefixes.
-// Addresses of the well-known translation prefix 64:ff9b::/96 (RFC 6052), of
-// 6to4 (RFC 3056) and of Teredo (RFC 4380) therefore have the key of the IPv4
-// address inside them. In 64:ff9b:1::/48 (RFC 8215) its position depends on the
-// network, so the whole address is the key; the translator makes all of it.
+// Some IPv6 prefixes are shared by unrelated IPv4 clients, whose IPv4 addresses are embedded
+// in their IPv6 addresses, and some give one IPv4 client many /64 prefixes. Therefore an
+// address of the well-known translation prefix 64:ff9b::/96 (RFC 6052), of 6to4 (RFC 3056)
+// or of Teredo (RFC 4380) has the key of the embedded IPv4 address. In 64:ff9b:1::/48
+// (RFC 8215) the position of that address depends on the network, so the key is the whole
+// address. The translator, not the client, chooses all of it.
 func (a Address) Key() string {
 	if !a.ip.Is6() {
 		return a.String()
@@ -70,7 +69,7 @@ func (a Address) Key() string {
 	return string(network.AppendTo(buf[:0]))
 }
 
-// The prefixes of IPv6 addresses that are made from the client's IPv4 address.
+// The prefixes of IPv6 addresses that contain the client's IPv4 address.
 var (
 	translation      = netip.MustParsePrefix("64:ff9b::/96")
 	localTranslation = netip.MustParsePrefix("64:ff9b:1::/48")
@@ -78,7 +77,7 @@ var (
 	teredo           = netip.MustParsePrefix("2001::/32")
 )
 
-// embedded returns the IPv4 address of the client inside an IPv6 address.
+// embedded returns the IPv4 address of the client that an IPv6 address contains.
 func embedded(ip netip.Addr) (inside netip.Addr, ok bool) {
 	b := ip.As16()
 	switch {
@@ -92,17 +91,18 @@ func embedded(ip netip.Addr) (inside netip.Addr, ok bool) {
 	return netip.Addr{}, false
 }
 
-// Of returns the address that a request comes from, given the peer's address
-// as a server writes it to [http.Request.RemoteAddr]. If the peer is trusted,
-// the forwarding headers are consulted:
+// Of returns the address of the client that sent a request. remoteAddr is the address of the
+// peer as a server sets it in [http.Request.RemoteAddr]. If the peer is trusted, Of uses
+// the forwarding headers:
 //
-//   - If X-Forwarded-For is present, even empty, it alone counts. All its lines
-//     are one list, which is read from its end: the first address that is not
-//     trusted is the client's, or else the last one read. The search ends at an
-//     entry that is no address, and after 64 entries; empty ones are skipped.
-//   - If not, X-Real-IP counts, the last line if there are several.
+//   - If X-Forwarded-For is present, even empty, only that is used. All its lines are one
+//     list, which is read from its end. The client's address is the first one that is not
+//     trusted or, if the search ends before, the last one that was read. The search ends at
+//     an entry that is not an address, for example "unknown", and after 64 entries. Empty
+//     entries are skipped.
+//   - Otherwise the last line of X-Real-IP is used.
 //
-// If neither gives an address, Of returns the peer's own. trusted may be nil.
+// If neither yields an address, Of returns the peer's. trusted may be nil.
 func Of(remoteAddr string, header http.Header, trusted *Set) Address {
 	peer, ok := Parse(remoteAddr)
 	if ok && !trusted.trusts(peer.ip) || !ok && !isUnixSocket(remoteAddr) {
@@ -122,16 +122,16 @@ func Of(remoteAddr string, header http.Header, trusted *Set) Address {
 	return peer
 }
 
-// Forwarded reports whether a request has a header that [Of] may look at.
+// Forwarded reports whether a request has a header that [Of] may use.
 func Forwarded(header http.Header) bool {
 	return len(header["X-Forwarded-For"]) > 0 || len(header["X-Real-Ip"]) > 0
 }
 
-// maxEntries bounds how much of X-Forwarded-For is read.
+// maxEntries is the number of entries of X-Forwarded-For that are read.
 const maxEntries = 64
 
-// walk follows a list of addresses from its end for as long as they are
-// trusted, and returns where it got to.
+// walk reads a list of addresses from its end up to the first one that is not trusted. It
+// returns the last address that it has read.
 func walk(lines []string, trusted *Set) (reached Address) {
 	read := 0
 	for _, line := range slices.Backward(lines) {
@@ -158,17 +158,17 @@ func walk(lines []string, trusted *Set) (reached Address) {
 	return reached
 }
 
-// isUnixSocket reports whether a remote address is that of a peer on a Unix
-// socket: a path, an abstract name, "@" or nothing if it has no name at all.
-// The address of a network connection is never one of these.
+// isUnixSocket reports whether a remote address belongs to a peer on a Unix socket. Such an
+// address is a path, an abstract name or, if the socket has no name, "@" or "". The address
+// of a network connection has none of these forms.
 func isUnixSocket(remoteAddr string) bool {
 	return remoteAddr == "" || remoteAddr[0] == '@' || remoteAddr[0] == '/'
 }
 
-// Parse reads an address in any form that proxies and servers write: bare,
-// with a port, in brackets with or without a port, each in double quotes or
-// not and with a zone, which is dropped. Anything else, such as the "unknown"
-// and "_name" of RFC 7239, is no address.
+// Parse parses an address in any form that proxies and servers write: bare, with a port, or
+// in brackets with or without a port. Each may be in double quotes and have a zone, which is
+// dropped. For anything else, for example "unknown" and "_name" of RFC 7239, it returns
+// false.
 func Parse(s string) (Address, bool) {
 	s = strings.Trim(s, " \t")
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
@@ -191,11 +191,11 @@ func Parse(s string) (Address, bool) {
 	return Address{ip.Unmap(), host}, true
 }
 
-// splitPort takes the port and the brackets off an address. only6 is set if
-// the form is for IPv6 only.
+// splitPort removes the port and the brackets from an address. If the form is only valid for
+// IPv6, only6 is true.
 func splitPort(s string) (host string, only6, ok bool) {
 	if strings.HasPrefix(s, "[") {
-		// The last bracket closes: a zone may have one.
+		// The last bracket is the closing one, because a zone may contain others.
 		end := strings.LastIndexByte(s, ']')
 		if end < 0 {
 			return "", true, false

@@ -10,7 +10,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/clientip"
 )
 
-// addresses are the forms of Parse; "" stands for no address.
+// addresses are the forms of Parse; "" means that Parse returns false.
 var addresses = []struct{ in, want string }{
 	{"1.2.3.4", "1.2.3.4"},
 	{"1.2.3.4:567", "1.2.3.4"},
@@ -238,7 +238,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		address, ok := clientip.Parse(s)
 		if !ok {
-			// Nothing that the standard library takes is refused.
+			// Parse accepts every address that the standard library accepts.
 			if _, err := netip.ParseAddr(s); err == nil {
 				t.Errorf("Parse refuses the address %q", s)
 			}
@@ -276,7 +276,7 @@ func FuzzWalk(f *testing.F) {
 		if want := slowWalk("127.0.0.1", line1+","+line2); got != want {
 			t.Errorf("lines %q, %q give %q, want %q", line1, line2, got, want)
 		}
-		// What a trusted proxy appends settles it, whatever came before.
+		// An address that a trusted proxy appends decides, whatever precedes it.
 		header["X-Forwarded-For"][1] += ", 1.2.3.4"
 		if got := clientip.Of("127.0.0.1:1", header, nil).String(); got != "1.2.3.4" {
 			t.Errorf("a client that sent %q, %q passes for %q", line1, line2, got)
@@ -284,7 +284,7 @@ func FuzzWalk(f *testing.F) {
 	})
 }
 
-// slowWalk is the rule for the list, word for word.
+// slowWalk implements the rule for the list literally.
 func slowWalk(peer, list string) string {
 	for _, entry := range slices.Backward(strings.Split(list, ",")) {
 		entry = strings.Trim(entry, " \t")

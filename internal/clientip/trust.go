@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// A Set is the proxies that a program trusts by name, in addition to all
-// addresses that are not routed on the internet. A nil Set names none. Sets do
-// not change and may be used by several goroutines.
+// A Set is a set of proxies that a program trusts, in addition to all addresses that are not
+// routed on the internet. A nil Set is empty. A Set does not change. It is safe for
+// concurrent use by multiple goroutines.
 type Set struct{ prefixes []netip.Prefix }
 
-// NewSet returns the set of all addresses with one of the given prefixes. A
-// prefix of IPv4 in IPv6 stands for the IPv4 one. The error names the prefix
-// that is not valid.
+// NewSet returns the set of all addresses with one of the given prefixes. A prefix of
+// IPv4-mapped IPv6 addresses is treated as the IPv4 prefix. If a prefix is invalid, the error
+// names it.
 func NewSet(prefixes []netip.Prefix) (*Set, error) {
 	set := &Set{make([]netip.Prefix, len(prefixes))}
 	for i, prefix := range prefixes {
@@ -22,7 +22,7 @@ func NewSet(prefixes []netip.Prefix) (*Set, error) {
 		}
 		if address := prefix.Addr(); address.Is4In6() {
 			if prefix.Bits() < 96 {
-				return nil, fmt.Errorf("prefix %s is cut off before its IPv4 address begins", prefix)
+				return nil, fmt.Errorf("prefix %s covers more than the IPv4-mapped addresses: it must have at least 96 bits", prefix)
 			}
 			prefix = netip.PrefixFrom(address.Unmap(), prefix.Bits()-96)
 		}
@@ -31,7 +31,7 @@ func NewSet(prefixes []netip.Prefix) (*Set, error) {
 	return set, nil
 }
 
-// And returns the set of what is in s or in t. Either may be nil.
+// And returns the union of s and t. Either may be nil.
 func (s *Set) And(t *Set) *Set {
 	switch {
 	case s == nil || s == t:
@@ -42,8 +42,8 @@ func (s *Set) And(t *Set) *Set {
 	return &Set{slices.Concat(s.prefixes, t.prefixes)}
 }
 
-// trusts reports whether what a machine with this address says of its own
-// peer is believed.
+// trusts reports whether a machine with this address is trusted to report the address of its
+// peer.
 func (s *Set) trusts(address netip.Addr) bool {
 	if !Routable(address) {
 		return true
@@ -51,10 +51,10 @@ func (s *Set) trusts(address netip.Addr) bool {
 	return s != nil && slices.ContainsFunc(s.prefixes, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
-// Routable reports whether packets from an address may reach a server over the
-// internet. Where the registries of RFC 6890 leave doubt it returns true, and so
-// it does for the addresses that translators and tunnels make for IPv4 clients
-// of the internet, 64:ff9b:1::/48 (RFC 8215) included.
+// Routable reports whether packets from an address may reach a server over the internet. If
+// the registries of RFC 6890 are ambiguous, it returns true. It also returns true for the
+// addresses that translators and tunnels create for IPv4 clients on the internet, including
+// 64:ff9b:1::/48 (RFC 8215).
 func Routable(address netip.Addr) bool {
 	if address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast() || address.IsUnspecified() {
 		return false
@@ -71,8 +71,8 @@ func Routable(address netip.Addr) bool {
 	return true
 }
 
-// special4 and special6 are the ranges that are not routed on the internet and
-// that netip.Addr has no method for.
+// special4 and special6 are the ranges that are not routed on the internet, except those for
+// which netip.Addr has a method.
 var (
 	special4 = [...]netip.Prefix{
 		netip.MustParsePrefix("0.0.0.0/8"),       // this network, RFC 791

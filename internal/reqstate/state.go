@@ -114,11 +114,11 @@ func (s *State) Done() <-chan struct{} { return s.original.Context().Done() }
 // Err implements [context.Context].
 func (s *State) Err() error { return s.original.Context().Err() }
 
-// ID returns the request's id, or "" if it has none.
+// ID returns the request's id, or "" if it is not set.
 func (s *State) ID() string { return load(&s.id) }
 
-// SetID sets the request's id if it has none yet, and returns the id that it has
-// then.
+// SetID sets the request's id unless it is already set. It returns the id that the
+// request has then.
 func (s *State) SetID(id string) string {
 	kept := s.Values(1)
 	kept[0] = id

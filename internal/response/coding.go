@@ -9,15 +9,15 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
-// DropBody removes from the header of w what described a body that w will not
-// get, because it gets an error of the given status in its place.
+// DropBody removes the fields from the header of w that describe a body which is replaced
+// by an error with the given status.
 func DropBody(w http.ResponseWriter, status int) {
 	h := BorrowHeader(w)
 	ranges := h["Content-Range"]
 	header.DropRepresentation(h)
 	dropCoding(w, h)
 	if status == http.StatusRequestedRangeNotSatisfiable && len(ranges) == 1 && strings.Contains(ranges[0], "*/") {
-		h["Content-Range"] = ranges // which says how long the body would be (RFC 9110 §14.4)
+		h["Content-Range"] = ranges // has the length of the whole body (RFC 9110 §14.4)
 	}
 	if status >= 400 {
 		delete(h, "Location")
@@ -25,19 +25,18 @@ func DropBody(w http.ResponseWriter, status int) {
 	}
 }
 
-// dropCoding removes Content-Encoding from h, the header of w, unless an
-// encoder outside of the handler has begun already. Such an encoder may set
-// the field before it calls the handler, and encodes whatever the handler
-// writes; without the field a client would read the encoded bytes as they are.
+// dropCoding removes Content-Encoding from h, the header of w, unless an outer encoder has
+// set it. Such an encoder may set the field before it calls the handler, and encodes
+// everything that the handler writes. Without the field, a client could not decode it.
 //
-// If w is a Writer, the encoder's field is the one that was there when the
-// Writer was made. If w is the server's own, or that of a test, there is no
-// encoder. Any other w is the wrapper of some middleware, which may be one, and
-// the field stays, as it does in [http.Error].
+// If w is a Writer, the outer encoder's field is the one that existed when the Writer was
+// made. If w is the writer of a server or a test, there is no outer encoder. Any other w is
+// a wrapper of other middleware, which may be an encoder, so the field stays, as in
+// [http.Error].
 func dropCoding(w http.ResponseWriter, h http.Header) {
 	now := h["Content-Encoding"]
 	switch cw, ok := w.(*Writer); {
-	case len(now) == 0: // nothing was begun, or the handler has switched it off
+	case len(now) == 0:
 	case ok && cw.outerCoding != nil:
 		if !slices.Equal(now, *cw.outerCoding) {
 			h["Content-Encoding"] = slices.Clone(*cw.outerCoding)
@@ -47,10 +46,10 @@ func dropCoding(w http.ResponseWriter, h http.Header) {
 	}
 }
 
-// isServers reports whether w is the writer of a server, or the recorder of a
-// test, and not a wrapper. Such a writer has no Unwrap method. It has the
-// methods that [http.ResponseController] asks of a server's writer, or the one
-// that returns a recorder's response.
+// isServers reports whether w is the writer of a server or the recorder of a test, and not
+// a wrapper. Such a writer has no Unwrap method. It has the SetWriteDeadline method that
+// [http.ResponseController] expects of a server's writer, or the Result method of a
+// recorder.
 func isServers(w http.ResponseWriter) bool {
 	switch w.(type) {
 	case unwrapper:

@@ -12,8 +12,8 @@ import (
 // and the copy of the request that go with it. Handlers can keep each of them, so an
 // exchange is never reused.
 //
-// [Observe] and [Enter] allocate an exchange for a request that has none, and use its
-// Writer. The State is taken by the first call of Enter that needs one. With a Router in
+// [Observe] and [Enter] allocate an exchange for a request that has no Writer, and use
+// its Writer. The State is taken by the first call of Enter that needs one. With a Router in
 // a Server, for example, the Server's handler observes, and RequestID enters:
 //
 //	Server     Observe   allocates the exchange, uses writer

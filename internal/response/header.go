@@ -162,8 +162,8 @@ func (w *Writer) sendHeader(bodyFollows bool) {
 
 // setContentLength sets the length of a complete body, as net/http does for short ones,
 // unless the handler has set or suppressed it. It leaves an empty body to net/http,
-// because the length means something else in a response to HEAD. An outer encoder
-// changes the length, so none is set.
+// because the length means something else in a response to HEAD. If an
+// outer encoder changes the length, it sets nothing.
 func (w *Writer) setContentLength(h http.Header, n int) {
 	if _, stated := h["Content-Length"]; stated || n == 0 || w.outerCoding != nil || len(h["Transfer-Encoding"]) > 0 {
 		return

@@ -92,7 +92,7 @@ func (w *Writer) decide(body []byte, why Cause) []byte {
 	length, ok := h["Content-Length"]
 	status, send, enc := w.stage.Release(w, h, body, why)
 	if ok && len(length) == 0 {
-		h["Content-Length"] = nil // the handler wants none, so the server must not add one
+		h["Content-Length"] = nil // the handler has suppressed the field, so the server must not add it
 	}
 	w.status.Store(int32(status))
 	w.enc = enc

@@ -51,7 +51,7 @@ func (w *Writer) SetUnmodified(contentType string) {
 }
 
 // Unmodified returns the last argument of SetUnmodified by an inner Writer's stage. If
-// there was none, ok is false.
+// it was not called, ok is false.
 func (w *Writer) Unmodified() (contentType string, ok bool) {
 	if t := w.notes.unmodified.Load(); t != nil {
 		return *t, true

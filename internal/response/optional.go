@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// Unwrap lets [http.ResponseController] find the writers behind this one.
+// Unwrap returns the next writer, for [http.ResponseController].
 func (w *Writer) Unwrap() http.ResponseWriter {
 	if w.ended.Load() {
-		return gone{}
+		return endedWriter{}
 	}
 	return w.next
 }
 
-// Flush is FlushError for callers that know only [http.Flusher].
+// Flush implements [http.Flusher]. It drops the error of FlushError.
 func (w *Writer) Flush() {
 	_ = w.FlushError() // the interface has no room for the error
 }
 
-// FlushError sends the bytes written so far to the client. A held response is
-// released. The error matches [http.ErrNotSupported] if the server's writer
-// cannot flush.
+// FlushError sends the bytes written so far to the client, including those of a held
+// response. If the server's writer cannot flush, the error matches
+// [http.ErrNotSupported].
 func (w *Writer) FlushError() error {
 	if err := w.lock(); err != nil {
 		return err
@@ -34,7 +34,11 @@ func (w *Writer) FlushError() error {
 	if w.at() == hijacked {
 		return http.ErrHijacked
 	}
-	if w.at() == pending && w.holding != nil {
+	switch {
+	case w.at() != pending:
+	case w.holding == nil:
+		w.takeStream()
+	default:
 		w.commit(http.StatusOK)
 	}
 	if err := w.releaseFlush(); err != nil {
@@ -43,19 +47,7 @@ func (w *Writer) FlushError() error {
 	if err := w.flushEncoder(); err != nil {
 		return err
 	}
-	if w.at() == pending {
-		w.takeStream()
-	}
-	if err := w.stream.Begin(); err != nil {
-		return err
-	}
-	err := http.NewResponseController(w.next).Flush()
-	err = cmp.Or(err, w.stream.End())
-	if w.at() == pending && !errors.Is(err, http.ErrNotSupported) {
-		w.enterPhase(passed)
-		w.status.Store(http.StatusOK)
-	}
-	return err
+	return w.flushNext()
 }
 
 // flushEncoder makes everything that the encoder has accepted decodable by the client.
@@ -69,8 +61,23 @@ func (w *Writer) flushEncoder() error {
 	return w.encodeErr
 }
 
-// Hijack takes over the connection, as [http.Hijacker]. A held response is
-// released first, because the server's own writer sends earlier writes, too.
+// flushNext flushes the next writer. Unless that cannot flush, it commits a pending
+// response with status 200.
+func (w *Writer) flushNext() error {
+	if err := w.stream.Begin(); err != nil {
+		return err
+	}
+	err := http.NewResponseController(w.next).Flush()
+	err = cmp.Or(err, w.stream.End())
+	if w.at() == pending && !errors.Is(err, http.ErrNotSupported) {
+		w.enterPhase(passed)
+		w.status.Store(http.StatusOK)
+	}
+	return err
+}
+
+// Hijack implements [http.Hijacker]. It sends a held response first, because a server's own
+// writer sends earlier writes, too.
 func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err := w.lock(); err != nil {
 		return nil, nil, err
@@ -90,18 +97,18 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, nil
 }
 
-// CloseHijacked closes the connection that the handler took over, if it did:
-// after a panic nobody else will.
+// CloseHijacked closes the connection if the handler has taken it over. It must be called
+// after a panic, because the handler can no longer close the connection.
 func (w *Writer) CloseHijacked() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closeHijacked != nil {
-		_ = w.closeHijacked() // it is given up; an error changes nothing
+		_ = w.closeHijacked() // the connection is given up; an error changes nothing
 	}
 }
 
-// Push starts an HTTP/2 server push, as [http.Pusher]. The error is
-// [http.ErrNotSupported] if the server's writer cannot push.
+// Push implements [http.Pusher]. If the server's writer cannot push, it returns
+// [http.ErrNotSupported].
 func (w *Writer) Push(target string, opts *http.PushOptions) error {
 	if w.ended.Load() {
 		return errEnded
@@ -113,24 +120,24 @@ func (w *Writer) Push(target string, opts *http.PushOptions) error {
 	return pusher.Push(target, opts)
 }
 
-// CloseNotify implements [http.CloseNotifier], which frameworks older than
-// contexts rely on. Once the handler has returned, the channel stays silent.
+// CloseNotify implements [http.CloseNotifier], which frameworks from before package context
+// use. After the handler has returned, nothing is sent on the channel.
 func (w *Writer) CloseNotify() <-chan bool {
-	gone := make(chan bool, 1)
+	disconnected := make(chan bool, 1)
 	if w.ended.Load() {
-		return gone
+		return disconnected
 	}
-	//lint:ignore SA1019 whoever calls this method wants the server's own channel
+	//lint:ignore SA1019 callers of this method expect the server's own channel
 	if notifier, ok := find[http.CloseNotifier](w.next); ok {
 		return notifier.CloseNotify()
 	}
-	stop := context.AfterFunc(w.req.Context(), func() { gone <- true })
+	stop := context.AfterFunc(w.req.Context(), func() { disconnected <- true })
 	w.OnDone(func() { stop() })
-	return gone
+	return disconnected
 }
 
-// Innermost follows Unwrap methods to the writer that has none: the server's
-// own, unless some wrapper hides it.
+// Innermost follows Unwrap methods to the first writer without one. It is the server's own
+// writer, unless a wrapper hides it.
 func Innermost(w http.ResponseWriter) http.ResponseWriter {
 	for {
 		u, ok := w.(unwrapper)
@@ -141,9 +148,8 @@ func Innermost(w http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
-// HijackedFrom returns the writer that decides whether Hijack succeeds: behind
-// w the first one with a Hijack method that is not a [Writer], or else the
-// innermost.
+// HijackedFrom returns the writer that decides whether Hijack succeeds: the first of w and
+// the writers inside it that has a Hijack method and is not a [Writer], or the innermost.
 func HijackedFrom(w http.ResponseWriter) http.ResponseWriter {
 	for {
 		if _, ok := w.(http.Hijacker); ok {
@@ -159,8 +165,8 @@ func HijackedFrom(w http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
-// Hijackable reports whether the innermost writer can give up its connection,
-// which net/http's writers of HTTP/1 can and those of HTTP/2 cannot.
+// Hijackable reports whether the innermost writer implements [http.Hijacker]. In net/http,
+// the writers of HTTP/1 do and those of HTTP/2 do not.
 func Hijackable(w http.ResponseWriter) bool {
 	_, ok := Innermost(w).(http.Hijacker)
 	return ok
@@ -183,7 +189,7 @@ func (w *Writer) outer(yield func(*Writer) bool) {
 
 type unwrapper interface{ Unwrap() http.ResponseWriter }
 
-// find returns the first of w and the writers behind it that is a T.
+// find returns the first of w and the writers inside it that is a T.
 func find[T any](w http.ResponseWriter) (T, bool) {
 	for {
 		if t, ok := w.(T); ok {
@@ -191,22 +197,22 @@ func find[T any](w http.ResponseWriter) (T, bool) {
 		}
 		u, ok := w.(unwrapper)
 		if !ok {
-			var none T
-			return none, false
+			var zero T
+			return zero, false
 		}
 		w = u.Unwrap()
 	}
 }
 
-// gone is the writer behind a Writer whose handler has returned.
-type gone struct{}
+// An endedWriter is what Unwrap returns after the handler has returned.
+type endedWriter struct{}
 
 var errEnded = errors.New("http: response used after its handler returned")
 
-func (gone) Header() http.Header              { return http.Header{} }
-func (gone) WriteHeader(int)                  {}
-func (gone) Write([]byte) (int, error)        { return 0, errEnded }
-func (gone) FlushError() error                { return errEnded }
-func (gone) SetReadDeadline(time.Time) error  { return errEnded }
-func (gone) SetWriteDeadline(time.Time) error { return errEnded }
-func (gone) EnableFullDuplex() error          { return errEnded }
+func (endedWriter) Header() http.Header              { return http.Header{} }
+func (endedWriter) WriteHeader(int)                  {}
+func (endedWriter) Write([]byte) (int, error)        { return 0, errEnded }
+func (endedWriter) FlushError() error                { return errEnded }
+func (endedWriter) SetReadDeadline(time.Time) error  { return errEnded }
+func (endedWriter) SetWriteDeadline(time.Time) error { return errEnded }
+func (endedWriter) EnableFullDuplex() error          { return errEnded }

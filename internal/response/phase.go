@@ -2,26 +2,26 @@ package response
 
 // A phase is how far a response has got.
 //
-//	pending ──► passed
-//	   │
-//	   └──► held ──────────────► sent
-//	          ├──► encoded ───────▲
-//	          └──► encoding ──► ending
+//	pending ─┬─► passed
+//	         └─► held ─┬───────────────────────► sent
+//	                   ├─► encoded ────────────► sent
+//	                   └─► encoding ─► ending ─► sent
 //
 //	from      to        when
-//	pending   passed    the status is chosen; there is no stage, or its Hold returned false
-//	pending   held      the status is chosen; Hold returned true
+//	pending   passed    the status is chosen or implied; there is no stage, or Hold returned false
+//	pending   held      the status is chosen or implied; Hold returned true
 //	held      sent      Release returned no encoder, or the body does not have its declared length
 //	held      encoding  Release returned an encoder for a body of which more may follow
 //	held      encoded   Release returned an encoder for a body that is complete
 //	encoded   sent      the handler flushed, hijacked or returned
 //	encoding  ending    the handler returned
-//	ending    sent      the encoder is closed, and its last output was sent
+//	ending    sent      the encoder was closed; its last output is sent next
+//	passed    pending   the response was committed for a file, and the file was empty
 //	any       hijacked  the handler took over the connection
 //	any       pending   Reset, if nothing has reached the client
 //
-// Release is called when the body exceeds the limit that Hold returned and when the
-// handler flushes, hijacks or returns.
+// The stage's Release is called when the body exceeds the limit that Hold returned, and
+// when the handler flushes, hijacks or returns.
 //
 // A phase changes only while the Writer's mutex is held. Whether the handler has
 // returned is not a phase, because a response moves on after that: see Writer.ended.

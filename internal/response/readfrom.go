@@ -138,7 +138,7 @@ func (w *Writer) nextReaderFrom() io.ReaderFrom {
 }
 
 // forward calls ReadFrom of the next writer. Like that method, it commits the response
-// when the first bytes arrive, and does not commit it if src has none.
+// when the first bytes arrive, and does not commit it if src is empty.
 func (w *Writer) forward(next io.ReaderFrom, src io.Reader) (n int64, err error) {
 	if isRegularFile(src) {
 		n, err = w.forwardFile(next, src)

@@ -169,7 +169,8 @@ func (w *Writer) lock() error {
 // Request returns the request that the Writer answers.
 func (w *Writer) Request() *http.Request { return w.req }
 
-// State returns the state of the request, or nil if it has none or w is nil.
+// State returns the state of the request. It is nil if no turn began with Enter, or if w is
+// nil.
 func (w *Writer) State() *reqstate.State {
 	if w == nil {
 		return nil
@@ -187,7 +188,7 @@ func (w *Writer) Status() int {
 }
 
 // Declared returns the Content-Length at the time when the handler chose the status, or
-// -1 if there was none. It is for stages.
+// -1 if it was missing or invalid. It is for stages.
 func (w *Writer) Declared() int64 { return w.declared }
 
 // Bytes returns how many bytes of the body the next writer or the encoder has accepted.

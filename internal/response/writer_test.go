@@ -19,11 +19,11 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// stage is a capture.Stage that records what became of it.
+// A stage is a response.Stage that records its calls.
 type stage struct {
 	limit   int
 	hold    bool
-	status  int // to answer with instead, if not 0
+	status  int // returned by Release, if not 0
 	enc     *encoder
 	held    int
 	release []string
@@ -48,7 +48,7 @@ func (s *stage) Release(w *response.Writer, _ http.Header, body []byte, why resp
 	return w.Status(), body, nil
 }
 
-// encoder passes bytes on and counts how it ends.
+// An encoder passes bytes on and counts the other calls.
 type encoder struct {
 	w                         io.Writer
 	flushes, closes, abandons int
@@ -175,10 +175,10 @@ func TestEncoderEndsOnce(t *testing.T) {
 	}
 }
 
-// gone is a client's connection that has broken.
-type gone struct{ http.ResponseWriter }
+// A disconnected is the writer of a client that has disconnected.
+type disconnected struct{ http.ResponseWriter }
 
-func (gone) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+func (disconnected) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestClientThatLeavesAbortsNothing(t *testing.T) {
 	t.Parallel()
@@ -187,7 +187,7 @@ func TestClientThatLeavesAbortsNothing(t *testing.T) {
 	} {
 		response.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "0123456789")
-		}), gone{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil), s)
+		}), disconnected{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil), s)
 		if s.enc != nil && s.enc.abandons+s.enc.closes != 1 {
 			t.Errorf("%s: the encoder was closed %d times and abandoned %d times", name, s.enc.closes, s.enc.abandons)
 		}
@@ -233,7 +233,7 @@ func TestObserverReportsStatusAndBytes(t *testing.T) {
 	}
 }
 
-// noFlush is a writer that can do nothing but write.
+// A noFlush is a writer without optional methods.
 type noFlush struct{ rec *httptest.ResponseRecorder }
 
 func (w noFlush) Header() http.Header         { return w.rec.Header() }
@@ -268,7 +268,7 @@ func TestResetTakesBackWhatHasNotLeft(t *testing.T) {
 	nothing := func(http.ResponseWriter) {}
 	tests := []struct {
 		name  string
-		outer *stage // around the observer under test; nil for none
+		outer *stage // around the observer under test, or nil
 		do    func(w http.ResponseWriter)
 		want  bool
 	}{
@@ -380,7 +380,7 @@ func TestEndHandsTheFormBackToTheServer(t *testing.T) {
 	}
 	resp.Body.Close()
 	<-returned
-	srv.Close() // waits until the request is finished with
+	srv.Close() // waits for the end of the request
 	if _, err := os.Stat(file); file == "" || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the upload's file %q is left behind: %v", file, err)
 	}
@@ -460,7 +460,7 @@ func TestAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		s.release, s.causes = s.release[:0], s.causes[:0]
 		response.Serve(h, rec, r, s)
-	}); n > 2 { // one is the string that stage records
+	}); n > 2 { // one of them is the string that stage records
 		t.Errorf("holding a response allocates %v times", n)
 	}
 }
@@ -482,14 +482,14 @@ var _ interface {
 	Unwrap() http.ResponseWriter
 } = (*response.Writer)(nil)
 
-// A lateWriter does not return from Write before the handler has returned, and
-// then gives what OnDone was given time to run.
+// A lateWriter does not return from Write before the handler has returned. Then it gives
+// the function passed to OnDone time to run.
 type lateWriter struct {
 	http.ResponseWriter
 	cw      *response.Writer
 	entered chan struct{}
-	early   bool         // OnDone did not wait
-	done    *atomic.Bool // set by the function that OnDone was given
+	early   bool         // the function ran before Write returned
+	done    *atomic.Bool // set by the function passed to OnDone
 }
 
 func (w *lateWriter) Write(p []byte) (int, error) {

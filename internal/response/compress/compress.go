@@ -161,7 +161,7 @@ func (s *Stage) prepare(w *response.Writer, h http.Header, body []byte, why resp
 	return coding
 }
 
-// bodyType returns the Content-Type in h or, if there is none, the type that a server
+// bodyType returns the Content-Type in h or, if it is missing, the type that a server
 // would sniff from the body. It is "" if the handler has suppressed the field.
 func bodyType(h http.Header, body []byte) (contentType string, known bool) {
 	types, known := h["Content-Type"]
@@ -291,8 +291,8 @@ func (s *Stage) retag(w *response.Writer, h http.Header) {
 
 // ParseType parses a media type as users write it, and returns its form for Stage.Types.
 // It accepts the beginning of a type, for example "text/" or "application/json", all types
-// of a top-level type, for example "text/*", and a suffix, for example "+json". If t is
-// none of these, ok is false.
+// of a top-level type, for example "text/*", and a suffix, for example "+json". For any
+// other t, ok is false.
 func ParseType(t string) (_ string, ok bool) {
 	if suffix, is := strings.CutPrefix(t, "+"); is {
 		return t, header.IsToken(suffix) && !strings.ContainsAny(suffix, "*+")
