@@ -71,6 +71,9 @@ type Server struct {
 
 // A phase is a part of a server's life.
 //
+//	created ──► started ──► stopped
+//	   └───────────────────────▲
+//
 //	from     to       when
 //	created  started  Start succeeds
 //	created  stopped  Stop is called first
@@ -403,8 +406,9 @@ func WithDrainTimeout(d time.Duration) ServerOption {
 // Protocols. NewServer calls f once, after it has applied all other options,
 // so the fields that f sets take precedence.
 //
-// The Server needs Handler, ConnContext and ConnState itself. If f sets them,
-// they are called in addition. f must not start or stop the [net/http.Server].
+// After f has returned, NewServer wraps Handler, ConnContext and ConnState, so
+// the functions that f sets there are still called. f must not start or stop the
+// [net/http.Server].
 //
 // WithHTTPServer panics if f is nil.
 func WithHTTPServer(f func(*http.Server)) ServerOption {

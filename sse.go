@@ -30,7 +30,8 @@ var errStreamEnded = errors.New("http: event stream used after its handler retur
 //
 // An SSEWriter is safe for concurrent use by multiple goroutines until the
 // handler returns. Concurrent events are sent one after the other, never mixed.
-// After the handler has returned, all methods return an error.
+// An SSEWriter must not be used after the handler has returned. In a [Server],
+// its methods return an error then.
 //
 // # Delivery
 //

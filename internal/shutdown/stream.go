@@ -16,6 +16,9 @@ var past = time.Unix(1, 0)
 
 // A streamPhase is a part of the life of a Stream.
 //
+//	open ──► stopping ──► closed
+//	  └──────────────────────▲
+//
 //	from      to        when
 //	open      stopping  the drain begins
 //	open      closed    the handler has returned
