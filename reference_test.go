@@ -20,9 +20,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// The tests in this file use the package as its reference documentation shows,
-// section by section. They fail if a documented use no longer compiles or works;
-// other tests check the details.
+// The tests in this file use the package as in each section of its reference
+// documentation. They fail if a documented use does not compile or work; other tests
+// check the details.
 
 func TestReferenceRouter(t *testing.T) {
 	t.Parallel()

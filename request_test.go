@@ -27,7 +27,7 @@ func errorOf(t *testing.T, body string) string {
 	t.Helper()
 	var v struct{ Error *string }
 	if err := json.Unmarshal([]byte(body), &v); err != nil || v.Error == nil {
-		t.Fatalf("the body %q is no JSON error: %v", body, err)
+		t.Fatalf("the body %q is not a JSON error: %v", body, err)
 	}
 	return *v.Error
 }
@@ -123,7 +123,7 @@ func TestQueryParamSortReturnsOnlyWhatTheProgramListed(t *testing.T) {
 	}
 }
 
-func TestQueryParamSortRefusesAnUnknownDefaultDirection(t *testing.T) {
+func TestQueryParamSortPanicsForAnUnknownDefaultDirection(t *testing.T) {
 	t.Parallel()
 	got := panicText(func() { http.QueryParamSort(testkit.NewRequest("GET", "/?order=asc", ""), nil, "id", "down") })
 	if !strings.Contains(got, "request_test.go:") || !strings.Contains(got, `"down"`) {
@@ -131,7 +131,7 @@ func TestQueryParamSortRefusesAnUnknownDefaultDirection(t *testing.T) {
 	}
 }
 
-func TestParsePaginationClamps(t *testing.T) {
+func TestParsePaginationLimitsItsResults(t *testing.T) {
 	t.Parallel()
 	const most = math.MaxInt
 	tests := []struct {
@@ -214,7 +214,7 @@ func TestBindJSONAnswersBadBodiesWith400(t *testing.T) {
 				t.Errorf("answered %d %v", rec.Code, rec.Header())
 			}
 			if got := errorOf(t, rec.Body.String()); got != tt.want {
-				t.Errorf("told the client %q, want %q", got, tt.want)
+				t.Errorf("the client got %q, want %q", got, tt.want)
 			}
 		})
 	}
@@ -281,7 +281,7 @@ type iotest struct{ r io.Reader }
 
 func (o iotest) Read(p []byte) (int, error) { return o.r.Read(p[:min(1, len(p))]) }
 
-func TestReadJSONTakesTheLimitOfAMaxBytesReader(t *testing.T) {
+func TestReadJSONReportsTheLimitOfAMaxBytesReader(t *testing.T) {
 	t.Parallel()
 	for name, wrap := range map[string]func(io.ReadCloser) io.ReadCloser{
 		"bare":          func(r io.ReadCloser) io.ReadCloser { return r },
@@ -332,7 +332,7 @@ func TestReadJSONOfARequestWithoutABody(t *testing.T) {
 	}
 }
 
-func TestReadJSONKeepsTheErrorUnderneath(t *testing.T) {
+func TestReadJSONKeepsTheUnderlyingError(t *testing.T) {
 	t.Parallel()
 	var dst struct{ A int }
 	err := http.ReadJSON(testkit.NewRequest("POST", "/", `{"A":"x"}`), &dst)
@@ -345,13 +345,12 @@ func TestReadJSONKeepsTheErrorUnderneath(t *testing.T) {
 	}
 }
 
-// keeper keeps the slice that it is given, which a type's UnmarshalJSON should
-// not do, but might.
+// keeper retains the argument of UnmarshalJSON, which a type should not do, but might.
 type keeper []byte
 
 func (k *keeper) UnmarshalJSON(b []byte) error { *k = b; return nil }
 
-func TestReadJSONGivesEachBodyMemoryOfItsOwn(t *testing.T) {
+func TestReadJSONDoesNotReuseTheMemoryOfABody(t *testing.T) {
 	t.Parallel()
 	bodies := []string{`{"A":"first"}`, `{"A":"other"}`, `{"A":"` + strings.Repeat("x", 10_000) + `"}`, `[`, `{"A":1}x`}
 	kept := make([]struct{ A keeper }, len(bodies))
@@ -365,10 +364,9 @@ func TestReadJSONGivesEachBodyMemoryOfItsOwn(t *testing.T) {
 	}
 }
 
-// Reading takes as much memory again as the body, and no more than that in
-// addition to what json.Unmarshal takes. The test is not parallel, since others
-// allocate too.
-func TestReadJSONOfABadBodyTakesLittleMemory(t *testing.T) {
+// Reading allocates no more than the size of the body in addition to json.Unmarshal.
+// The test is not parallel, because other tests allocate too.
+func TestReadJSONOfABadBodyAllocatesLittle(t *testing.T) {
 	if testkit.Race {
 		t.Skip("slow, and there is nothing to race here")
 	}
@@ -403,7 +401,7 @@ func TestReadJSONOfABadBodyTakesLittleMemory(t *testing.T) {
 	}
 }
 
-func TestReadJSONPanicsForATargetThatIsNoPointer(t *testing.T) {
+func TestReadJSONPanicsForADestinationThatIsNotAPointer(t *testing.T) {
 	t.Parallel()
 	for _, dst := range []any{nil, struct{}{}, map[string]int{}, (*int)(nil)} {
 		for name, f := range map[string]func(){
@@ -417,11 +415,10 @@ func TestReadJSONPanicsForATargetThatIsNoPointer(t *testing.T) {
 	}
 }
 
-// TestOversizedBodyClosesTheConnection sends a body over the limit, and
-// another request behind it, through all sorts of middleware. The client must
-// get the whole answer, then the end of the connection. If nothing but net/http
-// knows the connection, it may go on to the other request instead, but never
-// take the body for one.
+// TestOversizedBodyClosesTheConnection sends a body over the limit, followed by another
+// request, through different middleware. The client must get the whole response and
+// then the end of the connection. If only net/http knows the connection, the server may
+// respond to the other request instead, but must not read the body as a request.
 func TestOversizedBodyClosesTheConnection(t *testing.T) {
 	t.Parallel()
 	const limit = 1 << 20
@@ -484,7 +481,7 @@ func TestOversizedBodyClosesTheConnection(t *testing.T) {
 	}
 }
 
-// sendOversized sends a JSON string of a size that the server refuses.
+// sendOversized sends a JSON string that is longer than the limit.
 func sendOversized(t *testing.T, srv *testkit.Server, size int, chunked, mayKeep bool) {
 	conn := testkit.Dial(t, srv.Addr())
 	body := `"` + strings.Repeat("x", size-2) + `"`
@@ -503,18 +500,18 @@ func sendOversized(t *testing.T, srv *testkit.Server, size int, chunked, mayKeep
 		t.Errorf("answered %d %q, %v", res.StatusCode, answer, err)
 	}
 	if !res.Close && !mayKeep {
-		t.Errorf("the answer does not say that the connection closes: %v", res.Header)
+		t.Errorf("the response does not announce that the connection closes: %v", res.Header)
 	}
-	rest := conn.ReadAll() // the second answer is for a request without a body
+	rest := conn.ReadAll() // the second response is to a request without a body
 	if kept := mayKeep && !res.Close; kept && !strings.Contains(rest, "body is empty") || !kept && rest != "" {
-		t.Errorf("the connection went on: %q", rest)
+		t.Errorf("the connection was used again: %q", rest)
 	}
 	conn.Close()
 	<-sent
 }
 
-// A handler that goes on after http.TimeoutHandler has answered for it must not
-// reach into a response that another goroutine has sent, nor into the next one.
+// A handler that continues after http.TimeoutHandler has responded must not change the
+// response, which another goroutine has sent, or the next one.
 func TestLateOversizedReadJSONLeavesTheConnectionAlone(t *testing.T) {
 	t.Parallel()
 	answered, done := make(chan struct{}), make(chan struct{})

@@ -21,7 +21,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// logged gives f a request whose logger writes JSON lines, and returns those.
+// logged calls f with a request whose logger writes JSON lines, and returns the lines.
 func logged(f func(r *http.Request)) string {
 	var out testkit.Log
 	r := testkit.NewRequest("GET", "/a/b?secret=1", "")
@@ -59,7 +59,7 @@ func TestWriteJSON(t *testing.T) {
 	}
 }
 
-func TestWriteJSONHasALengthHoweverLargeTheBody(t *testing.T) {
+func TestWriteJSONSetsTheLengthOfALargeBody(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("x", 1<<20)
 	testkit.EachProtocol(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -74,7 +74,7 @@ func TestWriteJSONHasALengthHoweverLargeTheBody(t *testing.T) {
 	})
 }
 
-func TestStatusesWithoutABodySendNone(t *testing.T) {
+func TestStatusesThatAllowNoBodySendNoBody(t *testing.T) {
 	t.Parallel()
 	write := map[string]func(w http.ResponseWriter, status int){
 		"/json":  func(w http.ResponseWriter, status int) { http.WriteJSON(w, status, make(chan int)) },
@@ -90,7 +90,7 @@ func TestStatusesWithoutABodySendNone(t *testing.T) {
 				res := srv.Get(t, path+"?"+strconv.Itoa(status))
 				want := status
 				if status < 200 {
-					want = 200 // the final response, which the handler did not write
+					want = 200 // the final response, which the handler did not send
 				}
 				if res.StatusCode != want || res.Body != "" || res.Header.Get("Content-Type") != "" {
 					t.Errorf("%s %d: got %v", path, status, res)
@@ -98,7 +98,7 @@ func TestStatusesWithoutABodySendNone(t *testing.T) {
 			}
 		}
 		if log := srv.Logged(); log != "" {
-			t.Errorf("the server complains: %s", log)
+			t.Errorf("the server logged an error: %s", log)
 		}
 	})
 }
@@ -107,7 +107,7 @@ type badJSON struct{}
 
 func (badJSON) MarshalJSON() ([]byte, error) { return nil, errors.New("no password for db.internal") }
 
-func TestWriteJSONAnswersAnEncodingErrorWithAWhole500(t *testing.T) {
+func TestWriteJSONRespondsToAnEncodingErrorWithA500(t *testing.T) {
 	// Not parallel: the error goes to the default logger.
 	var log testkit.Log
 	before := slog.Default()
@@ -163,7 +163,7 @@ func TestResponsesShareNoHeaderSlices(t *testing.T) {
 	}
 }
 
-func TestWriteErrorDropsWhatDescribedAnotherBody(t *testing.T) {
+func TestWriteErrorRemovesHeadersOfAnotherBody(t *testing.T) {
 	t.Parallel()
 	rec := httptest.NewRecorder()
 	for _, name := range []string{"Content-Encoding", "ETag", "Last-Modified", "Cache-Control", "Content-Length", "X-Kept"} {
@@ -233,7 +233,7 @@ func TestPaginatedResponse(t *testing.T) {
 	}
 }
 
-func TestPaginatedResponseRefusesTheKeyTotal(t *testing.T) {
+func TestPaginatedResponsePanicsForTheKeyTotal(t *testing.T) {
 	t.Parallel()
 	rec := httptest.NewRecorder()
 	got := panicText(func() { http.PaginatedResponse(rec, "total", []int{1}, 1) })
@@ -242,7 +242,7 @@ func TestPaginatedResponseRefusesTheKeyTotal(t *testing.T) {
 	}
 }
 
-// rowsOf returns the rows one after the other.
+// rowsOf returns a function that returns one row after the other.
 func rowsOf(rows ...[]string) func() []string {
 	return func() []string {
 		if len(rows) == 0 {
@@ -286,7 +286,7 @@ func TestWriteCSV(t *testing.T) {
 	}
 }
 
-func TestWriteCSVRowsAreReadBackAsTheyWere(t *testing.T) {
+func TestWriteCSVRowsCanBeReadBack(t *testing.T) {
 	t.Parallel()
 	rows := [][]string{{"note"}, {""}, {"#1"}, {" "}, {"\t"}, {`\.`}, {`"`}, {"two\nlines"}, {"\n"}, {"\r"}, {","}, {"\u00a0"}, {""}}
 	testkit.EachProtocol(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -304,7 +304,7 @@ func TestWriteCSVRowsAreReadBackAsTheyWere(t *testing.T) {
 }
 
 func TestWriteCSVNamesTheFileAfterTheDayInUTC(t *testing.T) {
-	// Not parallel: the zone is the whole program's.
+	// Not parallel: the time zone is global.
 	local := time.Local
 	time.Local = time.FixedZone("far east", 14*60*60)
 	t.Cleanup(func() { time.Local = local })
@@ -378,7 +378,7 @@ func TestWriteCSVStreamsInBoundedMemory(t *testing.T) {
 	})
 }
 
-// boundedWrites fails the test if much is written at once.
+// boundedWrites fails the test for large writes.
 type boundedWrites struct {
 	http.ResponseWriter
 	t *testing.T
@@ -410,7 +410,7 @@ func TestWriteCSVFlushesSlowRows(t *testing.T) {
 	})
 }
 
-func TestWriteCSVStopsWhenTheClientIsGone(t *testing.T) {
+func TestWriteCSVStopsWhenTheClientDisconnects(t *testing.T) {
 	t.Parallel()
 	n := 0
 	http.WriteCSV(brokenWriter{http.Header{}}, "x", nil, func() []string {
@@ -447,7 +447,7 @@ func TestWriteCSVThatPanicsDoesNotLookComplete(t *testing.T) {
 		}
 		defer res.Body.Close()
 		if _, err := io.Copy(io.Discard, res.Body); err == nil {
-			t.Error("the client takes the file for a whole one")
+			t.Error("the client considers the file complete")
 		}
 	})
 }
@@ -487,8 +487,8 @@ func TestResponseAllocations(t *testing.T) {
 	encoder := json.NewEncoder(io.Discard)
 	for _, tt := range []struct {
 		name  string
-		most  float64 // the header values, and the length as text from 100 on
-		value any     // what encoding/json allocates for it comes on top
+		most  float64 // for the header values and, from 100 on, the length as text
+		value any     // encoding/json may allocate for it in addition
 		f     func()
 	}{
 		{"WriteJSON, short", 1, ada, func() { http.WriteJSON(w, 200, ada) }},
@@ -574,8 +574,8 @@ func BenchmarkWriteCSV(b *testing.B) {
 	}
 }
 
-// A keepingWriter refuses its body and goes on reading it, as the HTTP/2 server
-// does for a moment after a stream was cancelled.
+// A keepingWriter returns an error from Write and continues to read the body, as the
+// HTTP/2 server may do for a moment after a stream is cancelled.
 type keepingWriter struct {
 	brokenWriter
 	kept []byte
@@ -586,7 +586,7 @@ func (w *keepingWriter) Write(p []byte) (int, error) {
 	return 0, errors.New("the stream was cancelled")
 }
 
-func TestRefusedBodiesAreNotUsedForOtherResponses(t *testing.T) {
+func TestBuffersOfFailedWritesAreNotReused(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest("GET", "/", nil)
 	for name, respond := range map[string]func(w http.ResponseWriter, text string){
@@ -600,7 +600,7 @@ func TestRefusedBodiesAreNotUsedForOtherResponses(t *testing.T) {
 			})(w, r)
 		},
 	} {
-		for range 20 { // the pool does not always return what it was given last
+		for range 20 { // the pool does not always return the last buffer
 			first := &keepingWriter{brokenWriter: brokenWriter{http.Header{}}}
 			respond(first, "first")
 			want := string(first.kept)

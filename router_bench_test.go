@@ -7,7 +7,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// routingCases are requests to the table of [registerAPI].
+// routingCases are requests to the routes of [registerAPI].
 var routingCases = []struct {
 	name, method, target string
 	status               int
@@ -20,7 +20,7 @@ var routingCases = []struct {
 	{"redirect", "GET", "/api/files", 307},
 }
 
-// registerAPI registers a small table of routes that all do the same.
+// registerAPI registers some routes with the same handler.
 func registerAPI(handle func(pattern string, handler func(http.ResponseWriter, *http.Request))) {
 	for _, pattern := range []string{
 		"GET /api/health",
@@ -37,7 +37,7 @@ func registerAPI(handle func(pattern string, handler func(http.ResponseWriter, *
 	}
 }
 
-// routers are the router, directly and through groups, and the yardstick.
+// routers returns a ServeMux, a router, and a router with groups.
 func routers() []struct {
 	name    string
 	handler http.Handler
@@ -77,8 +77,8 @@ func TestRoutingAllocatesNoMoreThanServeMux(t *testing.T) {
 				t.Errorf("%s: ServeMux allocates %v times, the router %v times: not half as often", tt.name, mux, router)
 			}
 		case http.StatusTemporaryRedirect:
-			// ServeMux notes a segment while it looks at the router's pattern
-			// for everything; nothing else may come on top.
+			// ServeMux records a segment while it compares the router's pattern
+			// for all requests. Nothing else may be added.
 			if router > mux+1 {
 				t.Errorf("%s: ServeMux allocates %v times, the router %v times", tt.name, mux, router)
 			}
@@ -99,7 +99,7 @@ func BenchmarkRouting(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					clear(w.header)
-					r.Pattern = "" // as a server hands it out
+					r.Pattern = "" // as in a request from a server
 					rt.handler.ServeHTTP(w, r)
 				}
 			})

@@ -16,15 +16,16 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// FuzzRouterAgreesWithServeMux makes a route table out of bytes, registers it
-// with a bare ServeMux, with a router, and with a router through groups, and
-// holds the three to the same answer for generated requests and for the one
-// whose method, host and target the fuzzer writes itself.
+// FuzzRouterAgreesWithServeMux generates a table of routes from bytes and registers it
+// with a ServeMux, a router, and a router with groups. All three must give the same
+// response to generated requests, and to one request whose method, host and target
+// come from the fuzzer.
 //
-// There are three exceptions, where the router is meant to differ. ServeMux is
-// given hosts in lower case and without a dot at their end. Patterns with an
-// empty segment are refused. And CONNECT with an empty segment in its path is
-// checked without ServeMux.
+// The router is meant to differ in three cases:
+//
+//   - ServeMux gets hosts in lower case and without a dot at the end.
+//   - Patterns with an empty segment are rejected.
+//   - CONNECT with an empty segment in its path is checked without ServeMux.
 func FuzzRouterAgreesWithServeMux(f *testing.F) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, request := range [][3]string{
@@ -55,14 +56,14 @@ func TestRouterAgreesWithServeMuxOnRandomTables(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	tables := 400
 	if testkit.Race {
-		tables = 50 // ten times slower, and there is nothing to race here
+		tables = 50 // the race detector is ten times slower, and nothing runs concurrently
 	}
 	for range tables {
 		compareWithServeMux(t, &dice{randomBytes(random, 300)}, nil)
 	}
 }
 
-// dice turns bytes into choices. When they run out it chooses the first.
+// dice makes choices from bytes. Without bytes left, it makes the first choice.
 type dice struct{ bytes []byte }
 
 func (d *dice) below(n int) int {
@@ -76,12 +77,12 @@ func (d *dice) below(n int) int {
 
 func (d *dice) pick(from ...string) string { return from[d.below(len(from))] }
 
-// A written pattern in its three parts. The method has its white space.
+// A written is a pattern in three parts. The method includes the white space after it.
 type written struct{ method, host, path string }
 
 func (p written) String() string { return p.method + p.host + p.path }
 
-// pattern makes a pattern, often one that is close to one of a table.
+// pattern returns a pattern, which often is similar to one of the table.
 func (d *dice) pattern(table []written) (p written) {
 	p.method = d.pick("", "GET", "GET", "POST", "HEAD", "CONNECT", "DELETE", "X-Y")
 	if p.method != "" {
@@ -105,7 +106,7 @@ func (d *dice) pattern(table []written) (p written) {
 	return p
 }
 
-// spelling writes a path in another way, which may or may not mean the same.
+// spelling returns another spelling of a path, which may mean another path.
 func (d *dice) spelling(p string) string {
 	segments := strings.Split(p, "/")
 	for i, segment := range segments[1:] {
@@ -125,8 +126,8 @@ func (d *dice) spelling(p string) string {
 	return strings.Join(segments, "/")
 }
 
-// request makes a request such as a server would read it, often for one of the
-// patterns of a table, or nil.
+// request returns a request in the form in which a server reads it, often for one of
+// the patterns of a table. It may return nil.
 func (d *dice) request(table []written) *http.Request {
 	method := d.pick("GET", "GET", "POST", "HEAD", "CONNECT", "OPTIONS", "DELETE", "X-Y", "get")
 	host := d.pick("example.com", "example.com:80", "localhost", "[::1]", "[::1]:8080", "other", "", "example.com:443",
@@ -146,7 +147,7 @@ func (d *dice) request(table []written) *http.Request {
 	return readRequest(method, host, target+d.pick("/a", "/", "", "/b", "?q=//e", "/a?q=1", "/%2F", "/%2f/"))
 }
 
-// readRequest reads a request as a server does. It returns nil if that fails.
+// readRequest parses a request as a server does. It returns nil if that fails.
 func readRequest(method, host, target string) *http.Request {
 	text := method + " " + target + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n"
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
@@ -164,8 +165,8 @@ func randomBytes(random *rand.Rand, n int) []byte {
 	return b
 }
 
-// compareWithServeMux registers and requests whatever the dice say, in turns,
-// so that some routes are registered while the routers serve.
+// compareWithServeMux alternates between registrations and requests that the dice
+// choose, so that some routes are registered while the routers serve.
 func compareWithServeMux(t *testing.T, d *dice, extra *http.Request) {
 	t.Helper()
 	mux, router, grouped := model{http.NewServeMux(), map[string]string{}}, http.NewRouter(), http.NewRouter()
@@ -198,14 +199,14 @@ func compareWithServeMux(t *testing.T, d *dice, extra *http.Request) {
 	}
 }
 
-// A model is a ServeMux that sees hosts in lower case only and without a dot at
-// their end.
+// A model is a ServeMux that gets all hosts in lower case and without a dot at the
+// end.
 type model struct {
 	*http.ServeMux
-	registered map[string]string // patterns as they were registered, by the one ServeMux knows
+	registered map[string]string // patterns as registered, by the pattern that ServeMux has
 }
 
-// lowerHost is the form of a host that a model knows.
+// lowerHost returns the form of a host in a model.
 func lowerHost(host string) string {
 	name, port := host, ""
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.Contains(host[i:], "]") {
@@ -216,7 +217,7 @@ func lowerHost(host string) string {
 
 func (m model) register(p written) {
 	if strings.Contains(p.path, "//") {
-		panic("ServeMux would match the empty segment with any, and shift the values")
+		panic("ServeMux would match the empty segment with any wildcard, and shift the values")
 	}
 	registered, known := p.String(), p.method+lowerHost(p.host)+p.path
 	m.HandleFunc(known, func(w http.ResponseWriter, r *http.Request) {
@@ -226,7 +227,7 @@ func (m model) register(p written) {
 	m.registered[strings.Join(strings.Fields(known), " ")] = strings.Join(strings.Fields(registered), " ")
 }
 
-// observe is the function for a model.
+// observe is the function observe for a model.
 func (m model) observe(r *http.Request) observation {
 	r = r.Clone(r.Context())
 	r.Host, r.URL.Host = lowerHost(r.Host), lowerHost(r.URL.Host)
@@ -237,14 +238,14 @@ func (m model) observe(r *http.Request) observation {
 	return o
 }
 
-// hasEmptySegment reports whether r is a CONNECT whose path has an empty
-// segment, which ServeMux matches with wildcards.
+// hasEmptySegment reports whether r is a CONNECT request with an empty segment in its
+// path, which ServeMux matches with wildcards.
 func hasEmptySegment(r *http.Request) bool {
 	return r.Method == http.MethodConnect && strings.Contains(r.URL.EscapedPath(), "//")
 }
 
-// checkRefusal compares what the router panicked with at a registration to
-// what ServeMux did. The message names this file and not the package's.
+// checkRefusal compares the panics of the router and of ServeMux at a registration.
+// The router's message must name this file and not one of the package.
 func checkRefusal(t *testing.T, pattern, want, got string) {
 	t.Helper()
 	if (got == "") != (want == "") {
@@ -255,8 +256,8 @@ func checkRefusal(t *testing.T, pattern, want, got string) {
 	}
 }
 
-// throughGroups registers method+host+path cut into the prefixes of groups and
-// the rest at some of its slashes.
+// throughGroups registers method+host+path with groups. It splits the path at some of
+// its slashes into the prefixes of groups and the rest.
 func throughGroups(d *dice, router *http.Router, method, host, p string) {
 	var group interface {
 		Group(string) *http.Group
@@ -264,7 +265,7 @@ func throughGroups(d *dice, router *http.Router, method, host, p string) {
 	} = router
 	for range d.below(3) {
 		cuts := []int{0}
-		for i := 2; i < len(p); i++ { // a prefix of "/" is none
+		for i := 2; i < len(p); i++ { // the prefix "/" means no prefix
 			if p[i] == '/' && path.Clean(p[:i]) == p[:i] && !strings.Contains(p[:i], " ") {
 				cuts = append(cuts, i)
 			}
@@ -285,8 +286,8 @@ func throughGroups(d *dice, router *http.Router, method, host, p string) {
 	group.HandleFunc(method+host+p, showMatch)
 }
 
-// showMatch answers with the pattern and the path values of its request. A field
-// says if the values are not those of the path.
+// showMatch responds with the pattern and the path values of its request. It sets a
+// header field if the values do not come from the path.
 func showMatch(w http.ResponseWriter, r *http.Request) {
 	if !fits(r.Pattern, r.URL.EscapedPath(), r.PathValue) {
 		w.Header().Set("Shifted", r.Pattern+" "+r.URL.EscapedPath())
@@ -294,8 +295,8 @@ func showMatch(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%q x=%q y=%q rest=%q", strings.Fields(r.Pattern), r.PathValue("x"), r.PathValue("y"), r.PathValue("rest"))
 }
 
-// fits reports whether a pattern matches an escaped path, and its wildcards have
-// these values, if value is not nil.
+// fits reports whether a pattern matches an escaped path and, if value is not nil,
+// whether the wildcards have these values.
 func fits(pattern, escaped string, value func(name string) string) bool {
 	unescape := func(s string) string {
 		if unescaped, err := url.PathUnescape(s); err == nil {
@@ -328,12 +329,12 @@ func fits(pattern, escaped string, value func(name string) string) bool {
 	return len(sent) == len(segments)
 }
 
-// observation is what the outside sees of a request to a mux or router.
+// An observation has the visible effects of a request to a mux or router.
 type observation struct {
 	status         int
 	allow, pattern string
-	header         http.Header // unless the request was refused
-	body           string      // unless the request was refused
+	header         http.Header // unless no route matched
+	body           string      // unless no route matched
 	panicked       string
 }
 
@@ -350,9 +351,12 @@ func observe(h http.Handler, r *http.Request) (o observation) {
 	return o
 }
 
-// checkAnswer checks what must hold without a look at ServeMux: a refusal is
-// JSON, a redirect stays on the host that it was asked of, the path values are
-// those of the path, and a CONNECT that some pattern fits is not refused.
+// checkAnswer checks properties of a response that do not depend on ServeMux:
+//
+//   - An error is JSON.
+//   - A redirect stays on the requested host.
+//   - The path values come from the path.
+//   - A CONNECT request that matches a pattern is served.
 func checkAnswer(t *testing.T, h http.Handler, table []written, r *http.Request) {
 	t.Helper()
 	w := httptest.NewRecorder()

@@ -10,7 +10,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// askTarget sends a request line and a Host field as they are.
+// askTarget sends a request line and a Host field without changes.
 func askTarget(t *testing.T, srv *testkit.Server, method, host, target string) *testkit.Response {
 	t.Helper()
 	conn := testkit.Dial(t, srv.Addr())
@@ -57,7 +57,7 @@ func TestHostsAreComparedWithoutCaseAndTrailingDot(t *testing.T) {
 		{"dotted.example.com.", "/panel/7", "GET dotted.example.com./panel/{id}"},
 		{"[2001:db8::1]", "/panel/7", "[2001:DB8::1]/panel/{id}"},
 		{"[2001:DB8::1]", "/panel/7", "[2001:DB8::1]/panel/{id}"},
-		{"[2001:DB8::1]:8080", "/panel/7", "GET 2001:db8::1/panel/{id}"}, // as in ServeMux, no brackets beside a port
+		{"[2001:DB8::1]:8080", "/panel/7", "GET 2001:db8::1/panel/{id}"}, // as in ServeMux, which removes the brackets together with the port
 		{"other", "http://ADMIN.example.com/panel/7", "GET admin.example.com/panel/{id}"},
 		{"other", "http://admin.EXAMPLE.com.:80/panel/7", "GET admin.example.com/panel/{id}"},
 		{"admin.example.com..", "/panel/7", "/panel/{id}"},
@@ -73,23 +73,23 @@ func TestHostsAreComparedWithoutCaseAndTrailingDot(t *testing.T) {
 		if _, id, _ = strings.Cut(tt.target, "/panel/"); id == "a%2Fb" {
 			id = "a/b"
 		}
-		want := tt.pattern + " " + id + " " + host // with the host as it was sent
+		want := tt.pattern + " " + id + " " + host // the host as sent
 		guard := len(got.Header["Trace"]) == 1
 		if got.StatusCode != 200 || got.Body != want || guard != !strings.HasPrefix(tt.pattern, "/") {
 			t.Errorf("Host %q, %s: %+v, want %q", tt.host, tt.target, got, want)
 		}
 	}
 	if log := out.String(); !strings.Contains(log, `"pattern":"SHOP.Example.com/panel/{id}"`) {
-		t.Errorf("a pattern is not logged as it was registered:\n%s", log)
+		t.Errorf("a pattern is not logged as registered:\n%s", log)
 	}
 	for _, m := range metrics.Collect() {
 		if route := m.Labels["route"]; strings.HasPrefix(strings.ToLower(route), "shop") && route != "SHOP.Example.com/panel/{id}" {
-			t.Errorf("the route %q is not counted as it was registered", route)
+			t.Errorf("the route %q is not counted as registered", route)
 		}
 	}
 }
 
-func TestHostsAreComparedWithoutCaseInRedirectsAndRefusals(t *testing.T) {
+func TestHostsAreComparedWithoutCaseInRedirectsAndErrors(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
 	router.HandleFunc("GET admin.example.com/dir/", reply("dir"))
@@ -159,8 +159,8 @@ func TestHostsInHTTP2AreComparedWithoutCase(t *testing.T) {
 	}
 }
 
-// TestConnectKeepsTheValuesOfWildcards asks for paths that ServeMux does not
-// clean. An empty segment is no value of a wildcard.
+// TestConnectKeepsTheValuesOfWildcards requests paths that ServeMux does not clean. An
+// empty segment must not match a wildcard.
 func TestConnectKeepsTheValuesOfWildcards(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
@@ -216,8 +216,8 @@ func TestConnectKeepsTheValuesOfWildcards(t *testing.T) {
 	}
 }
 
-// TestEscapedSlashesMatchAsInServeMux has routes for which ServeMux takes an
-// escaped slash and the end of a path for the same.
+// TestEscapedSlashesMatchAsInServeMux has routes for which ServeMux treats an escaped
+// slash like the end of a path.
 func TestEscapedSlashesMatchAsInServeMux(t *testing.T) {
 	t.Parallel()
 	for _, patterns := range [][]string{
@@ -261,8 +261,8 @@ func TestEscapedSlashesMatchAsInServeMux(t *testing.T) {
 	}
 }
 
-// TestALongTableOfRoutesAnswersUncleanConnect has every route match the path,
-// each for a method of its own.
+// TestALongTableOfRoutesAnswersUncleanConnect has many routes that match the path, each
+// for another method.
 func TestALongTableOfRoutesAnswersUncleanConnect(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()

@@ -21,8 +21,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// The program in the package comment must compile, since it is the first that
-// anyone will copy.
+// The program in the package comment must compile, because users copy it first.
 func TestProgramInThePackageCommentCompiles(t *testing.T) {
 	t.Parallel()
 	file, err := parser.ParseFile(token.NewFileSet(), "router.go", nil, parser.ParseComments|parser.PackageClauseOnly)
@@ -144,7 +143,7 @@ func TestUseAfterTheFirstRequestPanicsAndHandleWorks(t *testing.T) {
 		}
 	}
 	if got := srv.Do(t, "PUT", "/x", "").Body; got != "all [/]" {
-		t.Errorf("the late route for everything answers %q", got)
+		t.Errorf("the late route for all requests answers %q", got)
 	}
 }
 
@@ -198,7 +197,7 @@ func TestMiddlewareThatReturnsNilIsNamedAtEachRequest(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		use  func(router *http.Router, group *http.Group) (line string)
-		late bool // a handler that is added to the group later panics too
+		late bool // also registers a handler in the group later, which panics too
 	}{
 		{"router", func(router *http.Router, _ *http.Group) string {
 			router.Use(trace("fine"))
@@ -235,7 +234,7 @@ func TestMiddlewareThatReturnsNilIsNamedAtEachRequest(t *testing.T) {
 	}
 }
 
-func TestChainOfNothingChangesNothing(t *testing.T) {
+func TestChainWithoutMiddlewareReturnsTheHandler(t *testing.T) {
 	t.Parallel()
 	w := testkit.Record(http.Chain()(reply("bare")), testkit.NewRequest("GET", "/", ""))
 	if got := w.Body; got != "bare []" {
@@ -366,7 +365,7 @@ func TestMistakesPanicWithTheLineAndTheWholePattern(t *testing.T) {
 	}
 }
 
-func TestPatternsThatOnlyLookForeignAreServed(t *testing.T) {
+func TestPatternsThatOnlyLookLikeOtherSyntaxAreServed(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
 	requests := map[string][3]string{ // method, host and target by pattern
@@ -418,7 +417,7 @@ only pattern "GET /api/a/{x}" matches "GET /api/a/x"`
 	}
 }
 
-func TestRefusalsAreJSON(t *testing.T) {
+func TestUnmatchedRequestsGetJSONErrors(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
 	router.HandleFunc("GET /users", reply("users"))
@@ -455,7 +454,7 @@ func TestRefusalsAreJSON(t *testing.T) {
 	})
 }
 
-func TestHandlersOwnRefusalsAreTheirs(t *testing.T) {
+func TestErrorResponsesOfHandlersAreUnchanged(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
 	router.Handle("GET /missing", http.NotFoundHandler())
@@ -470,7 +469,7 @@ func TestHandlersOwnRefusalsAreTheirs(t *testing.T) {
 	}
 }
 
-func TestHooksReplaceTheRefusals(t *testing.T) {
+func TestHooksReplaceTheDefaultErrors(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
 	router.Use(trace("router"))
@@ -505,7 +504,7 @@ func TestHooksReplaceTheRefusals(t *testing.T) {
 	}
 }
 
-func TestRefusalHeadersAreNotShared(t *testing.T) {
+func TestHeadersOfErrorsAreNotShared(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
 	router.HandleFunc("GET /a", reply("a"))
@@ -527,8 +526,8 @@ func TestRefusalHeadersAreNotShared(t *testing.T) {
 	}
 }
 
-// copying returns an outermost middleware whose inner one copies the request,
-// and tells which pattern it knows afterwards.
+// copying returns middleware that reports the pattern of its request afterwards, and
+// an inner one that copies the request.
 func copying(matched func(pattern string)) http.Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -23,7 +23,7 @@ import (
 //go:embed testdata/site/ui/dist
 var embedded embed.FS
 
-// secretFile is content that must never be sent.
+// secretFile is the content of files that must never be sent.
 const secretFile = "TOP SECRET"
 
 func siteFS() fstest.MapFS {
@@ -111,7 +111,7 @@ func TestStaticServes(t *testing.T) {
 	}
 }
 
-func TestStaticRedirectsToAFolderBesideItself(t *testing.T) {
+func TestStaticRedirectsToAFolderWithARelativeLocation(t *testing.T) {
 	t.Parallel()
 	h := nethttp.StripPrefix("/app", http.Static(siteFS()))
 	srv := testkit.StartServer(t, testkit.HTTP1, h)
@@ -122,7 +122,7 @@ func TestStaticRedirectsToAFolderBesideItself(t *testing.T) {
 	srv.Get(t, to.RequestURI()).Want(t, 200, "<!doctype html>docs")
 }
 
-func TestStaticTakesAnEmbedFSWhole(t *testing.T) {
+func TestStaticServesAWholeEmbedFS(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
 	router.Handle("GET /ui/{path...}", http.Static(embedded))
@@ -187,7 +187,7 @@ func TestStaticPrecompressed(t *testing.T) {
 		}
 	}
 	for header, value := range map[string]string{"If-Match": `"other"`, "If-Unmodified-Since": "Mon, 02 Jan 2006 15:04:05 GMT"} {
-		want := nethttp.StatusOK // no time, no condition on it
+		want := nethttp.StatusOK // without a time, the condition does not apply
 		if header == "If-Match" {
 			want = nethttp.StatusPreconditionFailed
 		}
@@ -248,7 +248,7 @@ func TestStaticRanges(t *testing.T) {
 			for _, method := range []string{"GET", "HEAD"} {
 				resp := srv.Do(t, method, tt.path, "", "Range: "+tt.ranges, "Accept-Encoding: gzip")
 				body := resp.Body
-				if method == "HEAD" { // which has no ranges (RFC 9110 §14.2)
+				if method == "HEAD" { // HEAD has no ranges (RFC 9110, section 14.2)
 					if resp.StatusCode != 200 || resp.Header.Get("Content-Range") != "" {
 						t.Errorf("HEAD %s, Range %.60q: %s", tt.path, tt.ranges, resp.Status)
 					}
@@ -266,7 +266,7 @@ func TestStaticRanges(t *testing.T) {
 	})
 }
 
-func TestStaticFailedConditionSaysNothingOfTheFile(t *testing.T) {
+func TestStaticFailedConditionHasNoHeadersOfTheFile(t *testing.T) {
 	t.Parallel()
 	files := siteFS()
 	files["dist/dated.css"] = &fstest.MapFile{Data: []byte("a{}"), ModTime: time.Unix(1e9, 0)}
@@ -399,7 +399,7 @@ func TestStaticUnderCompressAndETag(t *testing.T) {
 	}
 }
 
-func TestStaticRefusesOtherMethods(t *testing.T) {
+func TestStaticRejectsOtherMethods(t *testing.T) {
 	t.Parallel()
 	resp := testkit.Record(http.Static(siteFS()), testkit.NewRequest("POST", "/", ""))
 	if resp.StatusCode != nethttp.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD" {
@@ -407,7 +407,7 @@ func TestStaticRefusesOtherMethods(t *testing.T) {
 	}
 }
 
-func TestStaticCacheControlSetBeforeWins(t *testing.T) {
+func TestStaticKeepsACacheControlSetBefore(t *testing.T) {
 	t.Parallel()
 	h := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		w.Header().Set("Cache-Control", "private")
@@ -424,7 +424,7 @@ func TestStaticMistakesPanic(t *testing.T) {
 	wantPanicMatch(t, `^http: .*static_test.go:\d+: Static: the root of the file system cannot be read: .*no such file`, func() { http.Static(os.DirFS(filepath.Join(t.TempDir(), "missing"))) })
 }
 
-// diskSite writes a site whose links lead to where they must not.
+// diskSite writes a site with symbolic links that lead out of it.
 func diskSite(tb testing.TB) string {
 	tb.Helper()
 	top := tb.TempDir()
@@ -479,7 +479,7 @@ func TestStaticStaysWithinTheRoot(t *testing.T) {
 	}
 }
 
-func TestStaticFilesOnDiskHaveTheirTime(t *testing.T) {
+func TestStaticFilesOnDiskHaveAModificationTime(t *testing.T) {
 	t.Parallel()
 	for name, h := range diskHandlers(t) {
 		resp := testkit.Record(h, testkit.NewRequest("GET", "/a/b.txt", ""))
@@ -547,7 +547,7 @@ func FuzzStaticNeverLeavesTheRoot(f *testing.F) {
 			}{{h, direct}, {router, routed}} {
 				rec := testkit.Record(try.h, try.r)
 				if strings.Contains(rec.Body, secretFile) {
-					t.Errorf("%s sent a file it must not for %q", name, try.r.URL)
+					t.Errorf("%s sent a forbidden file for %q", name, try.r.URL)
 				}
 				if rec.StatusCode >= 500 {
 					t.Errorf("%s answered %d for %q", name, rec.StatusCode, try.r.URL)
