@@ -119,9 +119,10 @@ func (e *CloseError) Unwrap() error { return e.networkErr }
 // # Origins
 //
 // Browsers let any page open a WebSocket to any server, and send the user's
-// cookies with the handshake. CORS does not apply. By default, Upgrade therefore
-// accepts requests from pages of the same origin only. To accept other pages, set
-// CheckOrigin. If it allows every origin, do not authenticate users by cookies.
+// cookies with the handshake. CORS does not apply. By default, Upgrade
+// therefore accepts requests from pages of the same origin only. To accept
+// other pages, set CheckOrigin. If CheckOrigin allows every origin, do not
+// authenticate users by cookies.
 //
 // # Compression
 //
@@ -129,8 +130,8 @@ func (e *CloseError) Unwrap() error { return e.networkErr }
 // 7692), messages of at least CompressionThreshold bytes are compressed. The
 // messages of a connection share one compression context, which makes small
 // messages much smaller but keeps up to 24 KB of memory per connection. Clients
-// that insist on the largest window need up to 48 KB; browsers do not insist. If
-// NoContextTakeover is true, each message is compressed separately, and idle
+// that insist on the largest window need up to 48 KB; browsers do not insist.
+// If NoContextTakeover is true, each message is compressed separately, and idle
 // connections keep no memory for compression.
 //
 // Compressed lengths reveal repetition, even under TLS. Do not send secrets on
@@ -172,7 +173,8 @@ type Upgrader struct {
 	// offers it. By default, messages are not compressed.
 	EnableCompression bool
 
-	// NoContextTakeover compresses each message separately.
+	// NoContextTakeover compresses each message separately, so that connections
+	// keep no memory for compression.
 	NoContextTakeover bool
 
 	// CompressionThreshold is the size in bytes of the smallest message that
@@ -182,15 +184,15 @@ type Upgrader struct {
 }
 
 // Upgrade performs the opening handshake and returns the connection. It works
-// inside any middleware whose ResponseWriter has an Unwrap method. Header fields
-// and cookies set on w are sent with the response, except those that describe
-// the body of an HTTP response, such as Content-Length.
+// inside any middleware whose ResponseWriter has an Unwrap method. Header
+// fields and cookies set on w are sent with the response, except those that
+// describe the body of an HTTP response, such as Content-Length.
 //
 // If the request is not a valid handshake, Upgrade sends an error response, as
-// [WriteError] does, and returns an error that names the invalid values. It also
-// logs the error with the request's logger (see [LoggerFromContext]), so that the
-// handler can simply return. For example, a list of more than 64 elements in a
-// header field of the handshake gets 400.
+// [WriteError] does, and returns an error that names the invalid values. It
+// also logs the error with the request's logger (see [LoggerFromContext]), so
+// that the handler can simply return. For example, it rejects a handshake with
+// 400 if one of its header fields is a list of more than 64 elements.
 //
 // The connection outlives the handler; the caller must close it. If the request
 // came through a [Server], [Server.Stop] closes the connection with
@@ -252,8 +254,9 @@ func logUpgrade(r *Request, level slog.Level, message string, err error) {
 	LoggerFromContext(r.Context()).LogAttrs(r.Context(), level, message, attrs...)
 }
 
-// DialOptions are options for [Dial]. The zero value is ready to use. Concurrent
-// calls of Dial may share DialOptions that are not changed meanwhile.
+// DialOptions are options for [Dial]. The zero value is ready to use.
+// Concurrent calls of Dial may share DialOptions that are not changed
+// meanwhile.
 type DialOptions struct {
 	// Header holds fields to add to the request, such as Authorization, Cookie
 	// or Origin. A Host field replaces the host of the URL in the request.
@@ -263,7 +266,8 @@ type DialOptions struct {
 	Header Header
 
 	// Subprotocols are the subprotocols to offer, in order of preference. Dial
-	// succeeds even if the server chooses no subprotocol; see [Conn.Subprotocol].
+	// succeeds even if the server chooses no subprotocol; see
+	// [Conn.Subprotocol].
 	Subprotocols []string
 
 	// EnableCompression offers permessage-deflate (RFC 7692) to the server.
@@ -310,19 +314,19 @@ type DialOptions struct {
 // options is nil, the zero value is used. Dial is safe for concurrent use by
 // multiple goroutines.
 //
-// The context applies to the handshake only: canceling it later has no effect on
-// the connection. If the context has no deadline, the handshake may take 30
-// seconds. Dial skips up to 10 informational responses, such as 103, and does not
-// follow redirects.
+// The context applies to the handshake only: canceling it later has no effect
+// on the connection. If the context has no deadline, the handshake may take 30
+// seconds. Dial skips up to 10 informational responses, such as 103, and does
+// not follow redirects.
 //
 // # Errors
 //
-// If the URL or the options are invalid, Dial opens no connection, and the error
-// names every invalid value.
+// If the URL or the options are invalid, Dial opens no connection, and the
+// error names every invalid value.
 //
-// If the server has responded, Dial returns its response, with a nil error or
-// not. If the handshake failed, the body is limited to the first 4 KB. It need not
-// be closed.
+// If the server has responded, Dial returns its response, even with an error.
+// The body of a response other than 101 is limited to its first 4 KB. The
+// caller need not close the body.
 //
 // The text of an error is printable and contains no password of a URL.
 func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Response, error) { //revive:disable-line:import-shadowing
@@ -353,10 +357,10 @@ func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Respon
 	}), resp, nil
 }
 
-// GenerateKey returns a random value for a Sec-WebSocket-Key header: 16 bytes in
-// base64. [Dial] generates the key of its request; GenerateKey is for programs
-// that write the request themselves, such as tests and proxies. It is safe for
-// concurrent use by multiple goroutines.
+// GenerateKey returns a random value for a Sec-WebSocket-Key header: 16 bytes
+// in base64. [Dial] generates the key of its request; GenerateKey is for
+// programs that write the request themselves, such as tests and proxies. It is
+// safe for concurrent use by multiple goroutines.
 func GenerateKey() string { return handshake.GenerateKey() }
 
 // A Conn is a WebSocket connection of a server ([Upgrader.Upgrade]) or a client
@@ -364,34 +368,35 @@ func GenerateKey() string { return handshake.GenerateKey() }
 //
 // # Concurrency
 //
-// All methods are safe for concurrent use by multiple goroutines. Each message is
-// sent and received as a whole:
+// All methods are safe for concurrent use by multiple goroutines. Each message
+// is sent and received as a whole:
 //
-//   - Reading methods wait for each other: ReadMessage, NextReader, ReadJSON, and
-//     Read of a message's reader.
-//   - Writing methods wait for each other. A message of NextWriter ends when its
-//     writer is closed.
-//   - Control frames, such as pings, wait for one frame at most. For that reason,
-//     messages of more than 128 KB, or 64 KB on a client, are sent as several
-//     frames.
+//   - Reading methods wait for each other: ReadMessage, NextReader, ReadJSON,
+//     and the Read method of the reader that NextReader returns.
+//   - Writing methods wait for each other: WriteMessage, WriteJSON,
+//     WritePreparedMessage and NextWriter. A message of NextWriter ends when
+//     its writer is closed.
+//   - WritePing, WritePong and Close wait for one data frame at most. For that
+//     reason, messages of more than 128 KB, or 64 KB on a client, are sent as
+//     several frames.
 //   - Close and CloseNow may be called at any time, and make waiting methods
 //     return.
 //
 // # Reading
 //
-// Pings are answered, and the peer's close frame is noticed, only while a method
-// reads. Usually one goroutine reads until an error occurs, even if it expects no
-// messages.
+// Pings are answered, and the peer's close frame is noticed, only while a
+// method reads. Usually one goroutine reads until an error occurs, even if it
+// expects no messages.
 //
 // After a reading method has failed, all reading methods return the same error,
-// with one exception: if a read deadline passes, reading can continue after a new
-// deadline has been set.
+// with one exception: if a read deadline passes, reading can continue after a
+// new deadline has been set.
 //
 // # Closing
 //
-// The caller must close the Conn, even after an error. Close performs the closing
-// handshake, so that both ends know that the peer has received all messages.
-// CloseNow does not.
+// The caller must close the Conn, even after an error. Close performs the
+// closing handshake, so that both ends know that the peer has received all
+// messages. CloseNow does not.
 //
 // A Conn that was not returned by Upgrade or Dial cannot be used; all methods
 // panic.
@@ -418,8 +423,8 @@ func newConn(established *handshake.Established, cfg websocket.Config) *Conn {
 	return &Conn{websocket.New(cfg), established.Protocol}
 }
 
-// established returns the connection below c. It panics if c was not returned by
-// Dial or Upgrade.
+// established returns the connection below c. It panics if c was not returned
+// by Dial or Upgrade.
 func (c *Conn) established() *websocket.Conn {
 	if c == nil || c.conn == nil {
 		callsite.Panicf("Conn used without Dial or Upgrade; check the error that they return")
@@ -440,24 +445,25 @@ func (c *Conn) RemoteAddr() net.Addr { return c.established().NetConn().RemoteAd
 func (c *Conn) LocalAddr() net.Addr { return c.established().NetConn().LocalAddr() }
 
 // ReadMessage reads the next message and returns its type, TextMessage or
-// BinaryMessage, and its payload. The caller may keep and change the payload. If
-// there is a read deadline, ReadMessage waits until then.
+// BinaryMessage, and its payload. The caller may keep and change the payload.
+// If there is a read deadline, ReadMessage waits until then.
 //
 // If the peer has closed the connection, or violated the protocol, for example
-// with text that is not UTF-8, the error wraps a [*CloseError]. If the message is
-// too large, the error wraps [ErrReadLimit] too.
+// with text that is not UTF-8, the error wraps a [*CloseError]. If the message
+// is too large, the error wraps [ErrReadLimit] too.
 func (c *Conn) ReadMessage() (messageType int, payload []byte, err error) {
 	op, payload, err := c.established().ReadMessage()
 	return int(op), payload, err
 }
 
-// NextReader waits for the next message, as [Conn.ReadMessage] does, and returns
-// its type and a reader of its payload. At the end of the message, the reader
-// returns [io.EOF].
+// NextReader waits for the next message, as [Conn.ReadMessage] does, and
+// returns its type and a reader of its payload. At the end of the message, the
+// reader returns [io.EOF].
 //
-// The reader is valid until the next call of NextReader, ReadMessage or ReadJSON.
-// That call skips the rest of the message, and the reader then returns an error.
-// The reader is safe for concurrent use by multiple goroutines.
+// The reader is valid until the next call of NextReader, ReadMessage or
+// ReadJSON. That call skips the rest of the message, and the reader then
+// returns an error. The reader is safe for concurrent use by multiple
+// goroutines.
 func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	op, r, err := c.established().NextMessage()
 	if err != nil {
@@ -480,8 +486,8 @@ func (c *Conn) ReadJSON(v any) error {
 	return nil
 }
 
-// WriteMessage sends a message of type TextMessage or BinaryMessage. It does not
-// retain the payload.
+// WriteMessage sends a message of type TextMessage or BinaryMessage. It does
+// not retain the payload.
 //
 // The payload of a TextMessage must be valid UTF-8. WriteMessage does not check
 // it, but a peer that receives invalid UTF-8 closes the connection.
@@ -494,10 +500,10 @@ func (c *Conn) WriteMessage(messageType int, payload []byte) error {
 	return conn.WriteMessage(op, payload)
 }
 
-// NextWriter starts a message and returns a writer of its payload. The message is
-// sent in frames of WriteBufferSize bytes, and ends when the writer is closed. The
-// caller must close the writer: until then, other messages wait. The writer is
-// safe for concurrent use by multiple goroutines.
+// NextWriter starts a message and returns a writer of its payload. The message
+// is sent in frames of WriteBufferSize bytes, and ends when the writer is
+// closed. The caller must close the writer: until then, other messages wait.
+// The writer is safe for concurrent use by multiple goroutines.
 func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 	conn := c.established()
 	op, err := opcode(messageType)
@@ -543,13 +549,14 @@ func hint(messageType int) string {
 	return ""
 }
 
-// A PreparedMessage is a message to send on many connections. It is encoded once
-// and, if connections need that, compressed once per window size. Create it with
-// [NewPreparedMessage]. It is safe for concurrent use by multiple goroutines.
+// A PreparedMessage is a message to send on many connections. It is encoded
+// once and, if connections need that, compressed once per window size. Create
+// it with [NewPreparedMessage]. It is safe for concurrent use by multiple
+// goroutines.
 type PreparedMessage struct{ prepared *websocket.Prepared }
 
-// NewPreparedMessage prepares a message of type TextMessage or BinaryMessage. It
-// copies the payload.
+// NewPreparedMessage prepares a message of type TextMessage or BinaryMessage.
+// It copies the payload.
 func NewPreparedMessage(messageType int, payload []byte) (*PreparedMessage, error) {
 	op, err := opcode(messageType)
 	if err != nil {
@@ -574,8 +581,8 @@ func (c *Conn) WritePreparedMessage(m *PreparedMessage) error {
 // answers with a pong that has the same data; see [Conn.SetPongHandler].
 func (c *Conn) WritePing(data []byte) error { return c.writeControl(frame.Ping, data) }
 
-// WritePong sends a pong with up to 125 bytes of application data: in a function
-// set with [Conn.SetPingHandler], or unsolicited as a heartbeat.
+// WritePong sends a pong with up to 125 bytes of application data: in a
+// function set with [Conn.SetPingHandler], or unsolicited as a heartbeat.
 func (c *Conn) WritePong(data []byte) error { return c.writeControl(frame.Pong, data) }
 
 func (c *Conn) writeControl(op frame.Opcode, data []byte) error {
@@ -586,9 +593,9 @@ func (c *Conn) writeControl(op frame.Opcode, data []byte) error {
 	return conn.WriteControl(op, data)
 }
 
-// SetPingHandler sets the function that is called for each ping of the peer. The
-// function must send the pong itself, with [Conn.WritePong]. If f is nil, as by
-// default, pongs are sent automatically.
+// SetPingHandler sets the function that is called for each ping of the peer.
+// The function must send the pong itself, with [Conn.WritePong]. If f is nil,
+// as by default, pongs are sent automatically.
 //
 // The reading goroutine calls f between frames, never concurrently with another
 // ping or pong handler of the Conn. The function must not call reading methods;
@@ -596,19 +603,19 @@ func (c *Conn) writeControl(op frame.Opcode, data []byte) error {
 // method returns it, as do all later ones.
 func (c *Conn) SetPingHandler(f func(data []byte) error) { c.established().SetPingHandler(f) }
 
-// SetPongHandler sets the function that is called for each pong of the peer. The
-// rules of [Conn.SetPingHandler] apply. If f is nil, as by default, pongs are
-// ignored.
+// SetPongHandler sets the function that is called for each pong of the peer.
+// The rules of [Conn.SetPingHandler] apply. If f is nil, as by default, pongs
+// are ignored.
 func (c *Conn) SetPongHandler(f func(data []byte) error) { c.established().SetPongHandler(f) }
 
 // SetMaxMessageSize sets the maximum size of incoming messages in bytes, after
-// decompression. It applies to messages that start after the call. If size is 0,
-// the default of 16 MB is used. If size is negative, there is no limit.
+// decompression. It applies to messages that start after the call. If size is
+// 0, the default of 16 MB is used. If size is negative, there is no limit.
 //
 // Reading a larger message fails with [ErrReadLimit]. The same happens to a
-// compressed message that takes far more bytes on the wire than it needs: 16 for
-// each byte of the decompressed message, or twice the limit, whichever is less,
-// plus 64 KB. Only blocks without content make a message that long.
+// compressed message that takes far more bytes on the wire than it needs: 16
+// for each byte of the decompressed message, or twice the limit, whichever is
+// less, plus 64 KB. Only blocks without content make a message that long.
 func (c *Conn) SetMaxMessageSize(size int64) {
 	switch {
 	case size == 0:
@@ -627,35 +634,37 @@ func (c *Conn) SetMaxMessageSize(size int64) {
 // middle of a message: no byte is lost. [Conn.Close] ignores the deadline.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.established().SetReadDeadline(t) }
 
-// SetWriteDeadline sets the time at which writing fails with an error that wraps
-// [os.ErrDeadlineExceeded]. After that, the Conn cannot send any more, because a
-// frame may have been sent in part. If t is zero, writing does not time out: if
-// the peer does not read, writing blocks until the Conn is closed.
+// SetWriteDeadline sets the time at which writing fails with an error that
+// wraps [os.ErrDeadlineExceeded]. After that, the Conn cannot send any more,
+// because a frame may have been sent in part. If t is zero, writing does not
+// time out: if the peer does not read, writing blocks until the Conn is closed.
 //
-// The deadline also applies to the pongs and close frames that reply to the peer,
-// which time out after 5 seconds in any case. A deadline that had passed before
-// the reply became due was set for an earlier message, and does not apply.
+// The deadline also applies to the pongs and close frames that reply to the
+// peer, which time out after 5 seconds in any case. A deadline that had passed
+// before the reply became due was set for an earlier message, and does not
+// apply.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.established().SetWriteDeadline(t) }
 
 // Close calls [Conn.CloseWithMessage] with CloseNormalClosure and no text.
 func (c *Conn) Close() error { return c.CloseWithMessage(CloseNormalClosure, "") }
 
 // CloseWithMessage closes the connection: it sends a close frame, waits for the
-// peer's, and closes the network connection. That takes at most 5 seconds, or the
-// time set with [Conn.SetCloseTimeout]. If the connection has failed, or the peer
-// has already closed it, CloseWithMessage does not wait for the peer.
+// peer's, and closes the network connection. That takes at most 5 seconds, or
+// the time set with [Conn.SetCloseTimeout]. If the connection has failed, or
+// the peer has already closed it, CloseWithMessage does not wait for the peer.
 //
-// Messages that arrive before the peer's close frame are delivered to a goroutine
-// that is reading; if no goroutine reads, they are discarded. If CloseWithMessage is
-// called more than once, later calls wait for the first and return the same
-// error. It may be called in a ping or pong handler.
+// Messages that arrive before the peer's close frame are delivered to a
+// goroutine that is reading; if no goroutine reads, they are discarded. If
+// CloseWithMessage is called more than once, later calls wait for the first and
+// return the same error. It may be called in a ping or pong handler.
 //
-// The code must be in the range 1000 to 1003, 1007 to 1014 or 3000 to 4999. With
-// any other code, CloseWithMessage returns an error and the connection stays open.
-// The text is for debugging. If it is longer than 123 bytes, it is truncated.
+// The code must be in the range 1000 to 1003, 1007 to 1014 or 3000 to 4999.
+// With any other code, CloseWithMessage returns an error and the connection
+// stays open. The text is for debugging. If it is longer than 123 bytes, it is
+// truncated.
 //
-// Any other error means that the close frame could not be sent, or that the peer
-// did not answer it. The connection is closed in that case too.
+// Any other error means that the close frame could not be sent, or that the
+// peer did not answer it. The connection is closed in that case too.
 func (c *Conn) CloseWithMessage(code int, text string) error {
 	conn := c.established()
 	if !frame.ValidCode(code) {
@@ -664,19 +673,19 @@ func (c *Conn) CloseWithMessage(code int, text string) error {
 	return conn.Close(context.Background(), code, text)
 }
 
-// CloseNow closes the network connection immediately, without a close frame. The
-// peer sees [CloseAbnormalClosure]. Methods that are reading or writing return an
-// error that wraps [net.ErrClosed], as does a Close that is waiting for the peer.
-// If the connection is already closed, CloseNow does nothing.
+// CloseNow closes the network connection immediately, without a close frame.
+// The peer sees [CloseAbnormalClosure]. Methods that are reading or writing
+// return an error that wraps [net.ErrClosed], as does a Close that is waiting
+// for the peer. If the connection is already closed, CloseNow does nothing.
 func (c *Conn) CloseNow() error { return c.established().CloseNow() }
 
-// SetCloseTimeout sets how long [Conn.Close] and [Conn.CloseWithMessage] wait for
-// the peer's close frame before they close the network connection without it. If
-// d is 0 or negative, the default of 5 seconds is used. Calls that have already
-// started are not affected.
+// SetCloseTimeout sets how long [Conn.Close] and [Conn.CloseWithMessage] wait
+// for the peer's close frame before they close the network connection without
+// it. If d is 0 or negative, the default of 5 seconds is used. Calls that have
+// already started are not affected.
 //
-// Use a shorter timeout for peers that may not answer. [Server.Stop] waits at most
-// 5 seconds, whatever the timeout.
+// Use a shorter timeout for peers that may not answer. [Server.Stop] waits at
+// most 5 seconds, whatever the timeout.
 func (c *Conn) SetCloseTimeout(d time.Duration) {
 	conn := c.established()
 	if d <= 0 {

@@ -25,10 +25,10 @@ const (
 	clientFragment = 64<<10 - 14
 )
 
-// TestWebSocketConformance plays the scripts in testdata/websocket against a server
-// and a client. They have the groups of the Autobahn test suite and a few more. With
-// -v, it prints the number of cases per group. The test is not parallel, because it
-// would disturb tests that measure memory.
+// TestWebSocketConformance plays the scripts in testdata/websocket against a
+// server and a client. They have the groups of the Autobahn test suite and a
+// few more. With -v, it prints the number of cases per group. The test is not
+// parallel, because it would disturb tests that measure memory.
 func TestWebSocketConformance(t *testing.T) {
 	tally := newTally()
 	t.Cleanup(func() { tally.log(t) })

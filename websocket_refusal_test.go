@@ -29,9 +29,9 @@ type refusingWriter struct{ plainWriter }
 
 func (refusingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, errTaken }
 
-// refusal sends a request to a server that upgrades it with a ResponseWriter wrapped by
-// the function behind. It returns the response, its body, the log as JSON, and the
-// error of Upgrade.
+// refusal sends a request to a server that upgrades it with a ResponseWriter
+// wrapped by the function behind. It returns the response, its body, the log as
+// JSON, and the error of Upgrade.
 func refusal(t *testing.T, upgrader *http.Upgrader, request string, behind func(http.ResponseWriter) http.ResponseWriter) (*http.Response, string, string, error) {
 	t.Helper()
 	var log testkit.Log
@@ -66,10 +66,10 @@ func refusal(t *testing.T, upgrader *http.Upgrader, request string, behind func(
 func TestUpgradeNamesTheWriterThatCannotBeHijacked(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name   string
-		behind func(http.ResponseWriter) http.ResponseWriter
-		says   string
-		is     error
+		name     string
+		behind   func(http.ResponseWriter) http.ResponseWriter
+		contains string
+		is       error
 	}{
 		{"hidden by the handler's wrapper", func(w http.ResponseWriter) http.ResponseWriter { return opaqueWriter{w} },
 			"http_test.opaqueWriter has neither a Hijack nor an Unwrap method", http.ErrNotSupported},
@@ -86,14 +86,14 @@ func TestUpgradeNamesTheWriterThatCannotBeHijacked(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			resp, body, log, err := refusal(t, &http.Upgrader{}, handshake, tt.behind)
-			if !errors.Is(err, tt.is) || !strings.HasPrefix(err.Error(), "websocket: upgrade: ") || !strings.Contains(err.Error(), tt.says) {
-				t.Errorf("Upgrade: %v, want it to say %q", err, tt.says)
+			if !errors.Is(err, tt.is) || !strings.HasPrefix(err.Error(), "websocket: upgrade: ") || !strings.Contains(err.Error(), tt.contains) {
+				t.Errorf("Upgrade: %v, want it to contain %q", err, tt.contains)
 			}
 			if resp.StatusCode != 500 || body != `{"error":"internal server error"}` {
 				t.Errorf("the client got %s %s", resp.Status, body)
 			}
-			if strings.Count(log, "\n") != 1 || !strings.Contains(log, tt.says) || !strings.Contains(log, `"level":"ERROR"`) || !strings.Contains(log, `"request_id":"id-7"`) {
-				t.Errorf("the log says %s", log)
+			if strings.Count(log, "\n") != 1 || !strings.Contains(log, tt.contains) || !strings.Contains(log, `"level":"ERROR"`) || !strings.Contains(log, `"request_id":"id-7"`) {
+				t.Errorf("log: %s", log)
 			}
 		})
 	}
@@ -117,18 +117,19 @@ func TestUpgradeBehindTimeoutHandler(t *testing.T) {
 	}
 }
 
-// The response contains the reason. The error and the log contain the values too.
+// The response contains the reason. The error and the log contain the values
+// too.
 func TestRefusalsNameTheValues(t *testing.T) {
 	t.Parallel()
 	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 	add := func(field string) [2]string { return [2]string{"\r\n\r\n", "\r\n" + field + "\r\n\r\n"} }
 	refuseAll := func(*http.Request) bool { return false }
 	tests := []struct {
-		name   string
-		change [2]string
-		check  func(*http.Request) bool
-		client string // error in the response
-		says   string // text that follows it in the error and the log
+		name     string
+		change   [2]string
+		check    func(*http.Request) bool
+		client   string // error in the response
+		contains string // text that follows it in the error and the log
 	}{
 		{"method", [2]string{"GET", "POST"}, nil, "a WebSocket begins with GET", `the method is "POST"`},
 		{"HTTP/1.0", [2]string{"HTTP/1.1", "HTTP/1.0"}, nil, "a WebSocket needs HTTP/1.1, not HTTP/1.0", ""},
@@ -163,8 +164,8 @@ func TestRefusalsNameTheValues(t *testing.T) {
 			upgrader := &http.Upgrader{EnableCompression: true, Subprotocols: []string{"chat"}, CheckOrigin: tt.check}
 			resp, body, log, err := refusal(t, upgrader, strings.Replace(handshake, tt.change[0], tt.change[1], 1), nil)
 			want := "websocket: upgrade refused: " + tt.client
-			if tt.says != "" {
-				want += ": " + tt.says
+			if tt.contains != "" {
+				want += ": " + tt.contains
 			}
 			if err == nil || !strings.HasPrefix(err.Error(), want) || len(err.Error()) > 500 {
 				t.Errorf("Upgrade: %v\nwant it to begin with %s", err, want)
@@ -173,12 +174,12 @@ func TestRefusalsNameTheValues(t *testing.T) {
 				t.Errorf("the client got %s %s", resp.Status, body)
 			}
 			logged := strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(log)
-			if strings.Count(log, "\n") != 1 || !strings.Contains(logged, tt.says) || !strings.Contains(log, `"level":"WARN"`) || !strings.Contains(log, `"request_id":"id-7"`) {
-				t.Errorf("the log says %s", log)
+			if strings.Count(log, "\n") != 1 || !strings.Contains(logged, tt.contains) || !strings.Contains(log, `"level":"WARN"`) || !strings.Contains(log, `"request_id":"id-7"`) {
+				t.Errorf("log: %s", log)
 			}
 			for _, c := range err.Error() + log {
 				if c < ' ' && c != '\n' || c >= 0x7f {
-					t.Errorf("%q goes into the error or the log as it is", c)
+					t.Errorf("the error or the log contains %q", c)
 				}
 			}
 		})
@@ -220,6 +221,6 @@ func TestUpgradeAfterTheHandlerReturned(t *testing.T) {
 	late := <-kept
 	_, err := http.Upgrader{}.Upgrade(late.w, late.r)
 	if err == nil || !strings.Contains(err.Error(), "used after its handler returned") || strings.Contains(err.Error(), "Unwrap") {
-		t.Errorf("Upgrade: %v, want it to say that the handler has returned", err)
+		t.Errorf("Upgrade: %v, want an error that the handler has returned", err)
 	}
 }

@@ -45,7 +45,7 @@ func TestRoomIsNotHeldUpByAClientThatDoesNotRead(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if joined.Load() != 3 || left.Load() != 1 || len(chat.queues) != 2 {
-			t.Errorf("of %d members %d have left, %d have a queue; want only the stalled one gone",
+			t.Errorf("of %d members %d have left, %d have a queue; want only the stalled one to have left",
 				joined.Load(), left.Load(), len(chat.queues))
 		}
 		for _, conn := range []*http.Conn{stalled, talker, listener} {

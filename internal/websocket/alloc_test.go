@@ -20,8 +20,8 @@ func allocated() uint64 {
 	return m.TotalAlloc
 }
 
-// A loop is a network connection whose Read returns the same bytes repeatedly. It
-// discards writes.
+// A loop is a network connection whose Read returns the same bytes repeatedly.
+// It discards writes.
 type loop struct {
 	net.Conn
 	data []byte

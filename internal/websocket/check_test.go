@@ -23,8 +23,8 @@ func (p *play) check() {
 	}
 }
 
-// checkRead checks that the reader has read the messages of the peer in order, and
-// that reading ended with the right error.
+// checkRead checks that the reader has read the messages of the peer in order,
+// and that reading ended with the right error.
 func (p *play) checkRead(got []string) {
 	for i, message := range got {
 		prefix, skipped := strings.CutSuffix(message, "...")

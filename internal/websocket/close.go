@@ -26,8 +26,9 @@ const lingerTimeout = time.Second
 //	  └──────────┴────────────┴─► aborted ─┘
 //
 // The phase covers Close and CloseNow only. The two directions end separately,
-// in any phase: reading when incoming.err is set, for example by the peer's close
-// frame; writing when outgoing.err is set, for example to ErrCloseSent by ours.
+// in any phase: reading when incoming.err is set, for example by the peer's
+// close frame; writing when outgoing.err is set, for example to ErrCloseSent by
+// ours.
 type phase int32
 
 const (
@@ -120,11 +121,11 @@ func (c *Conn) AfterClose(f func(result error)) {
 func (c *Conn) SetCloseTimeout(d time.Duration) { c.closing.timeout.Store(int64(d)) }
 
 // Close performs the closing handshake (RFC 6455, section 7): it sends a close
-// frame, unless one was sent before, waits for the peer's, and closes the network
-// connection. If that takes longer than the timeout of SetCloseTimeout, Close
-// closes the network connection and returns [os.ErrDeadlineExceeded]. If ctx ends
-// first, it returns the error of ctx. A frame that another goroutine is sending at
-// that time is truncated.
+// frame, unless one was sent before, waits for the peer's, and closes the
+// network connection. If that takes longer than the timeout of SetCloseTimeout,
+// Close closes the network connection and returns [os.ErrDeadlineExceeded]. If
+// ctx ends first, it returns the error of ctx. A frame that another goroutine
+// is sending at that time is truncated.
 //
 // Only the first call sends its code and reason. Later calls wait for it and
 // return the same error, but their timeout and context apply too.
@@ -155,8 +156,8 @@ func (c *Conn) Close(ctx context.Context, code int, reason string) error {
 }
 
 // abortAfter aborts the closing handshake after the timeout or when ctx ends,
-// until stop is called. Deadlines of the network connection are not enough: it may
-// not support them, and closing a TLS connection may take seconds.
+// until stop is called. Deadlines of the network connection are not enough: it
+// may not support them, and closing a TLS connection may take seconds.
 func (c *Conn) abortAfter(ctx context.Context, timeout time.Duration) (stop func()) {
 	stopContext := context.AfterFunc(ctx, func() {
 		_ = c.abort(ctx.Err()) // the reason is what matters
@@ -220,8 +221,8 @@ func (c *Conn) closeHandshake(deadline time.Time, code int, reason string) error
 	return err
 }
 
-// sendClose sends a close frame, unless one was sent before. It returns an error
-// if the network has failed, now or earlier.
+// sendClose sends a close frame, unless one was sent before. It returns an
+// error if the network has failed, now or earlier.
 func (c *Conn) sendClose(code int, reason string) error {
 	b := newFrame()
 	defer bufpool.Put(b)
@@ -238,8 +239,8 @@ func (c *Conn) sendClose(code int, reason string) error {
 }
 
 // awaitClose reads and discards frames up to the peer's close frame. It returns
-// an error if the network fails before that frame arrives, and nil if reading had
-// ended before Close was called. The caller must hold streamLock.
+// an error if the network fails before that frame arrives, and nil if reading
+// had ended before Close was called. The caller must hold streamLock.
 func (c *Conn) awaitClose() error {
 	in := &c.in
 	c.closing.advance(phaseAwaiting)

@@ -18,7 +18,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// within reports an error unless f takes exactly the duration want on the fake clock.
+// within reports an error unless f takes exactly the duration want on the fake
+// clock.
 func within(t *testing.T, want time.Duration, what string, f func() error) error {
 	t.Helper()
 	start := time.Now()
@@ -39,8 +40,8 @@ func closesNetwork(t *testing.T, c *Conn) {
 	}
 }
 
-// readUntilError reads messages in a goroutine, and sends the error that ends reading
-// on the channel.
+// readUntilError reads messages in a goroutine, and sends the error that ends
+// reading on the channel.
 func readUntilError(c *Conn) <-chan error {
 	ended := make(chan error, 1)
 	go func() {
@@ -455,9 +456,9 @@ func frameTo(c *Conn, op frame.Opcode) []byte {
 	return frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: op, Masked: !c.client})
 }
 
-// While a handler runs, Close performs the whole closing handshake in the calling
-// goroutine. It returns nil only after the peer has answered and the connection is
-// closed.
+// While a handler runs, Close performs the whole closing handshake in the
+// calling goroutine. It returns nil only after the peer has answered and the
+// connection is closed.
 func TestCloseWhileAHandlerRuns(t *testing.T) {
 	t.Parallel()
 	answer := func(peer *rawPeer) {
@@ -648,8 +649,8 @@ func wantMessageAfter(t *testing.T, c *Conn, err error) {
 	}
 }
 
-// A Write that races with Close never uses a buffer that has been returned to the
-// pool. The race detector would notice.
+// A Write that races with Close never uses a buffer that has been returned to
+// the pool. The race detector would notice.
 func TestWriterUsedLate(t *testing.T) {
 	t.Parallel()
 	c, peer := pipe(t)
@@ -687,8 +688,9 @@ var framings = map[string]struct {
 	}},
 }
 
-// The error of a handler ends reading anywhere in the stream, even if it is io.EOF,
-// which also marks the end of a message. Close continues to read the stream.
+// The error of a handler ends reading anywhere in the stream, even if it is
+// io.EOF, which also marks the end of a message. Close continues to read the
+// stream.
 func TestErrorsOfHandlers(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
@@ -728,8 +730,8 @@ func TestErrorsOfHandlers(t *testing.T) {
 	}
 }
 
-// If a handler closes the connection in the middle of a message and returns an error,
-// the reading method and all later ones return that error.
+// If a handler closes the connection in the middle of a message and returns an
+// error, the reading method and all later ones return that error.
 func TestErrorsOfHandlersThatClose(t *testing.T) {
 	t.Parallel()
 	for _, how := range readings {

@@ -17,8 +17,8 @@ func compressing(cfg *Config) {
 	cfg.Compression = &deflate.Params{ServerMaxWindowBits: 15, ClientMaxWindowBits: 15}
 }
 
-// compressedFrames returns the frames of compressed messages, in fragments of the
-// given size.
+// compressedFrames returns the frames of compressed messages, in fragments of
+// the given size.
 func compressedFrames(peer *rawPeer, piece int, messages ...string) []byte {
 	c := deflate.NewCompressor(15, true)
 	var stream []byte
@@ -37,8 +37,8 @@ func compressedFrames(peer *rawPeer, piece int, messages ...string) []byte {
 	return stream
 }
 
-// A deadline that passes in the middle of a compressed message loses no byte of it,
-// and does not change the context of the next message.
+// A deadline that passes in the middle of a compressed message loses no byte of
+// it, and does not change the context of the next message.
 func TestReadGoesOnAfterADeadlineInACompressedMessage(t *testing.T) {
 	t.Parallel()
 	messages := []string{strings.Repeat("one of many ", 20), "", "one of many that ends " + strings.Repeat("x", 600), "last of many"}

@@ -1,7 +1,7 @@
-// Package websocket implements an established WebSocket connection (RFC 6455): it
-// reads and writes messages, answers control frames, and performs the closing
-// handshake. Package frame encodes and decodes frames, package deflate compresses
-// messages, and package handshake establishes connections.
+// Package websocket implements an established WebSocket connection (RFC 6455):
+// it reads and writes messages, answers control frames, and performs the
+// closing handshake. Package frame encodes and decodes frames, package deflate
+// compresses messages, and package handshake establishes connections.
 //
 // # Locks
 //
@@ -14,18 +14,19 @@
 //   - messageLock is held while a data message is sent, from its first frame to
 //     its last. Goroutines stop waiting for it when the connection is closed or
 //     the write deadline passes.
-//   - frameLock is held while one frame is sent. A control frame therefore waits
-//     for one frame at most. For that reason, large messages are sent in
+//   - frameLock is held while one frame is sent. A control frame therefore
+//     waits for one frame at most. For that reason, large messages are sent in
 //     fragments.
 //
-// A goroutine acquires them in this order, and holds no other lock while it waits
-// for readLock or messageLock. If a reader must answer a ping while frameLock is
-// held, it does not wait: it leaves the pong to the holder, which sends it next.
+// A goroutine acquires them in this order, and holds no other lock while it
+// waits for readLock or messageLock. If a reader must answer a ping while
+// frameLock is held, it does not wait: it leaves the pong to the holder, which
+// sends it next.
 //
 // Handlers run without streamLock so that Close can be called meanwhile, by the
-// handler or another goroutine. Close then reads the rest of the stream, and when
-// the handler returns, the reader finds the connection closed. The package starts
-// no goroutines, except for the timers of Close.
+// handler or another goroutine. Close then reads the rest of the stream, and
+// when the handler returns, the reader finds the connection closed. The package
+// starts no goroutines, except for the timers of Close.
 package websocket
 
 import (
@@ -74,8 +75,8 @@ var (
 	ErrReadLimit = errors.New("websocket: message exceeds the size limit")
 )
 
-// errClosed is returned by reading and writing methods after Close, unless there
-// is a more specific error.
+// errClosed is returned by reading and writing methods after Close, unless
+// there is a more specific error.
 var errClosed = fmt.Errorf("websocket: %w", net.ErrClosed)
 
 // Config describes a connection whose opening handshake is complete.
@@ -208,13 +209,13 @@ func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 // headerSpace reserves space for a frame's header before a payload.
 var headerSpace [frame.MaxHeader]byte
 
-// newFrame returns a pooled buffer with space for a header. The caller appends the
-// payload.
+// newFrame returns a pooled buffer with space for a header. The caller appends
+// the payload.
 //
 // User code never has access to a pooled buffer: payloads are copied into and
 // out of them, and a net.Conn must not retain the slices that it is given. A
-// buffer is returned to the pool by the call that took it or, in a Writer, under
-// the Writer's lock.
+// buffer is returned to the pool by the call that took it or, in a Writer,
+// under the Writer's lock.
 func newFrame() *bufpool.Buffer {
 	b := bufpool.Get()
 	b.B = append(b.B, headerSpace[:]...)

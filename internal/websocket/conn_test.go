@@ -39,8 +39,8 @@ type rawPeer struct {
 	dec  frame.Decoder
 }
 
-// pipe returns a Conn and its peer. The network between them has no buffer: a write
-// returns when its bytes have been read.
+// pipe returns a Conn and its peer. The network between them has no buffer: a
+// write returns when its bytes have been read.
 func pipe(t testing.TB, change ...func(*Config)) (*Conn, *rawPeer) {
 	t.Helper()
 	a, b := net.Pipe()
@@ -160,11 +160,11 @@ func TestEveryChopOfTheBytes(t *testing.T) {
 		go io.Copy(io.Discard, peer.br)
 		for _, want := range []string{"κόσμε", strings.Repeat("b", 300)} {
 			if _, got, err := c.ReadMessage(); err != nil || string(got) != want {
-				t.Fatalf("in chops of %d: %.20q, %v; want %.20q", size, got, err, want)
+				t.Fatalf("in pieces of %d: %.20q, %v; want %.20q", size, got, err, want)
 			}
 		}
 		if _, _, err := c.ReadMessage(); !errors.As(err, new(*closeError)) {
-			t.Fatalf("in chops of %d: %v", size, err)
+			t.Fatalf("in pieces of %d: %v", size, err)
 		}
 	}
 }
@@ -239,8 +239,8 @@ func TestSkippedMessages(t *testing.T) {
 	}
 }
 
-// If a header announces 16 MB, the Conn allocates a multiple of the bytes that have
-// arrived, and almost nothing if no bytes have.
+// If a header announces 16 MB, the Conn allocates a multiple of the bytes that
+// have arrived, and almost nothing if no bytes have.
 func TestMemoryGrowsWithTheBytesReceived(t *testing.T) {
 	if size := grantedFor(t, 0, 16<<20); size > 0 {
 		t.Errorf("%d bytes granted to a header", size)
@@ -253,8 +253,9 @@ func TestMemoryGrowsWithTheBytesReceived(t *testing.T) {
 	}
 }
 
-// grantedFor returns the number of bytes that are allocated for a message with the
-// given size in its header, of which only the given number of bytes arrives.
+// grantedFor returns the number of bytes that are allocated for a message with
+// the given size in its header, of which only the given number of bytes
+// arrives.
 func grantedFor(t *testing.T, arrive int, size int64) (granted uint64) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := pipe(t)
@@ -366,7 +367,8 @@ func TestPingFloodOfAPeerThatDoesNotRead(t *testing.T) {
 		if waited := time.Since(start); err == nil || waited != CloseTimeout {
 			t.Errorf("after %v: %v", waited, err)
 		}
-		// A reader that sets a new deadline and tries again must not do so forever.
+		// A reader that sets a new deadline and tries again must not do so
+		// forever.
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("the end of reading looks like a read deadline: %v", err)
 		}
@@ -711,8 +713,8 @@ func TestPreparedMessages(t *testing.T) {
 	}
 }
 
-// Prepared messages are compressed without context. They can be mixed with other
-// messages of a connection with context takeover, for every window size.
+// Prepared messages are compressed without context. They can be mixed with
+// other messages of a connection with context takeover, for every window size.
 func TestPreparedMessagesBetweenCompressedOnes(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("message with context, ", 3000)

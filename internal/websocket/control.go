@@ -48,16 +48,16 @@ func (c *Conn) callHandler(handler func([]byte) error, data []byte) error {
 	return c.readable()
 }
 
-// callUnlocked releases streamLock while the handler runs, so that the handler or
-// another goroutine can call Close.
+// callUnlocked releases streamLock while the handler runs, so that the handler
+// or another goroutine can call Close.
 func (c *Conn) callUnlocked(handler func([]byte) error, data []byte) error {
 	c.streamLock.unlock()
 	defer c.streamLock.lock()
 	return handler(data)
 }
 
-// handleClose parses the peer's close frame and replies with its code, unless our
-// close frame was sent before (RFC 6455, section 5.5.1).
+// handleClose parses the peer's close frame and replies with its code, unless
+// our close frame was sent before (RFC 6455, section 5.5.1).
 func (c *Conn) handleClose(data []byte) error {
 	code, reason, err := frame.ParseClose(data)
 	if err != nil {
@@ -67,8 +67,8 @@ func (c *Conn) handleClose(data []byte) error {
 }
 
 // A pongQueue holds the pong that could not be sent immediately. A newer pong
-// replaces it: an endpoint may answer only the latest of several pings (RFC 6455,
-// section 5.5.3). A flood of pings therefore costs no memory.
+// replaces it: an endpoint may answer only the latest of several pings (RFC
+// 6455, section 5.5.3). A flood of pings therefore costs no memory.
 type pongQueue struct {
 	pending atomic.Bool // data holds a pong to send
 	mu      sync.Mutex
@@ -91,13 +91,13 @@ func (q *pongQueue) takeTo(b []byte) []byte {
 	return append(b, q.data[:q.n]...)
 }
 
-// answerPing sends a pong, or leaves it to the goroutine that is sending a frame.
-// If the pong times out because the peer does not read, reading ends. If the
-// network fails in another way, reading continues, because the peer may have sent
-// messages before.
+// answerPing sends a pong, or leaves it to the goroutine that is sending a
+// frame. If the pong times out because the peer does not read, reading ends. If
+// the network fails in another way, reading continues, because the peer may
+// have sent messages before.
 //
-// The error does not wrap the timeout. Callers would take it for a read deadline,
-// after which reading can continue.
+// The error does not wrap the timeout. Callers would take it for a read
+// deadline, after which reading can continue.
 func (c *Conn) answerPing(data []byte) error {
 	c.pongs.put(data)
 	if err := c.sendPongs(); isTimeout(err) {
@@ -106,9 +106,9 @@ func (c *Conn) answerPing(data []byte) error {
 	return c.in.err
 }
 
-// sendPongs sends pending pongs while frameLock is free. Every holder of frameLock
-// calls it after unlocking, so no pong remains pending. Sending one takes at most
-// CloseTimeout, even if the peer does not read.
+// sendPongs sends pending pongs while frameLock is free. Every holder of
+// frameLock calls it after unlocking, so no pong remains pending. Sending one
+// takes at most CloseTimeout, even if the peer does not read.
 func (c *Conn) sendPongs() error {
 	for c.pongs.pending.Load() && c.frameLock.tryLock() {
 		err := c.sendPong()

@@ -7,13 +7,13 @@ import (
 )
 
 // deadlines combines the user's deadlines with those that a Conn sets. In each
-// direction, the earliest one that applies is set on the network connection. Each
-// has a separate field, so that setting one never removes another.
+// direction, the earliest one that applies is set on the network connection.
+// Each has a separate field, so that setting one never removes another.
 //
-// Some network connections do not support deadlines, for example channels of SSH.
-// The user's SetReadDeadline and SetWriteDeadline return that error. The Conn
-// ignores it for the deadlines that it sets, because Close has a timer too: when the timer
-// closes the network connection, reads and writes fail.
+// Some network connections do not support deadlines, for example channels of
+// SSH. The user's SetReadDeadline and SetWriteDeadline return that error. The
+// Conn ignores it for the deadlines that it sets, because Close has a timer
+// too: when the timer closes the network connection, reads and writes fail.
 type deadlines struct {
 	conn    net.Conn
 	closing *closing
@@ -57,8 +57,8 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return d.applyWrite()
 }
 
-// watchUserWrite returns the user's write deadline, and a channel that is closed
-// when it changes.
+// watchUserWrite returns the user's write deadline, and a channel that is
+// closed when it changes.
 func (d *deadlines) watchUserWrite() (time.Time, <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -78,8 +78,9 @@ func (d *deadlines) beginClose(t time.Time) {
 	_ = d.applyWrite() // likewise
 }
 
-// beginAwait removes the user's read deadline. A peer that has not sent a message
-// in time may still answer a close frame. The phase must be phaseAwaiting.
+// beginAwait removes the user's read deadline. A peer that has not sent a
+// message in time may still answer a close frame. The phase must be
+// phaseAwaiting.
 func (d *deadlines) beginAwait() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -103,8 +104,8 @@ func (d *deadlines) beginPong() {
 	_ = d.applyWrite() // may not be supported
 }
 
-// endPong removes the limit of beginPong. The user's deadline applies again, even
-// if it has passed, unless a close frame is due.
+// endPong removes the limit of beginPong. The user's deadline applies again,
+// even if it has passed, unless a close frame is due.
 func (d *deadlines) endPong() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// ownFrames make a Conn send a frame without a call of a writing method. The peer does
-// not read.
+// ownFrames make a Conn send a frame without a call of a writing method. The
+// peer does not read.
 var ownFrames = map[string]func(c *Conn, peer *rawPeer) (ended <-chan error){
 	"pong": func(c *Conn, peer *rawPeer) <-chan error {
 		reader := readUntilError(c)
@@ -36,8 +36,8 @@ var ownFrames = map[string]func(c *Conn, peer *rawPeer) (ended <-chan error){
 	"close frame": func(c *Conn, peer *rawPeer) <-chan error { return later(c.closeNormally) },
 }
 
-// The limit of such a frame and the user's write deadline both apply, whenever the
-// deadline is set. The earlier one ends the write.
+// The limit of such a frame and the user's write deadline both apply, whenever
+// the deadline is set. The earlier one ends the write.
 func TestOwnFramesAndTheWriteDeadline(t *testing.T) {
 	t.Parallel()
 	const s = time.Second
@@ -98,8 +98,8 @@ func TestOwnFramesAndTheWriteDeadline(t *testing.T) {
 	}
 }
 
-// If the write deadline of an earlier message has passed, messages fail, but pings and
-// close frames are still answered.
+// If the write deadline of an earlier message has passed, messages fail, but
+// pings and close frames are still answered.
 func TestAPassedWriteDeadlineDoesNotStopAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -192,8 +192,8 @@ func TestPongOfAWriterIsBounded(t *testing.T) {
 	})
 }
 
-// The user's read deadline applies to reading methods only. It does not change how
-// long Close waits.
+// The user's read deadline applies to reading methods only. It does not change
+// how long Close waits.
 func TestCloseAndTheReadDeadline(t *testing.T) {
 	t.Parallel()
 	const s = time.Second

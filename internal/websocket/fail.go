@@ -7,8 +7,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// readFailed returns the error of a failed read of the network. It ends reading,
-// unless the error is the user's read deadline, after which reading can continue.
+// readFailed returns the error of a failed read of the network. It ends
+// reading, unless the error is the user's read deadline, after which reading
+// can continue.
 func (c *Conn) readFailed(err error) error {
 	switch {
 	case c.endsClose(err):
@@ -24,9 +25,9 @@ func (c *Conn) readFailed(err error) error {
 	return c.in.err
 }
 
-// endsClose reports whether the error of a read ends the closing handshake. While
-// a reading method is still under way in phaseClosing, the error may be the user's
-// read deadline instead of the deadline of Close.
+// endsClose reports whether the error of a read ends the closing handshake.
+// While a reading method is still under way in phaseClosing, the error may be
+// the user's read deadline instead of the deadline of Close.
 func (c *Conn) endsClose(err error) bool {
 	return c.closing.reached(phaseAwaiting) ||
 		c.closing.reached(phaseClosing) && (!isTimeout(err) || c.deadlines.closeExpired())

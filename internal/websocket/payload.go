@@ -7,25 +7,25 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// The length in a frame's header is a claim: memory of that size is allocated if
-// it is at most firstGrant, or at most growth times the bytes that have arrived.
-// Until then, the payload is collected in pooled chunks.
+// The length in a frame's header is a claim: memory of that size is allocated
+// if it is at most firstGrant, or at most growth times the bytes that have
+// arrived. Until then, the payload is collected in pooled chunks.
 const (
 	firstGrant = 64 << 10
 	growth     = 16
 )
 
-// A compressed message is decompressed to firstText bytes, or to textGrowth times
-// the compressed bytes that have arrived. The rest stays compressed until the
-// message is complete.
+// A compressed message is decompressed to firstText bytes, or to textGrowth
+// times the compressed bytes that have arrived. The rest stays compressed until
+// the message is complete.
 const (
 	firstText  = 16 << 10
 	textGrowth = 4
 )
 
 // readPayload reads the rest of the current message. If a deadline passes, the
-// next call continues. For uncompressed messages of up to a megabyte, it makes one
-// allocation: the payload.
+// next call continues. For uncompressed messages of up to a megabyte, it makes
+// one allocation: the payload.
 func (c *Conn) readPayload() ([]byte, error) {
 	in := &c.in
 	if in.payload != nil {
@@ -80,8 +80,9 @@ func (c *Conn) awaitPayload() error {
 	return nil
 }
 
-// grant allocates the payload if its size is known and enough of it has arrived.
-// The size is known in the last frame of a message that is not compressed.
+// grant allocates the payload if its size is known and enough of it has
+// arrived. The size is known in the last frame of a message that is not
+// compressed.
 func (c *Conn) grant() (granted bool, err error) {
 	in := &c.in
 	if in.compressed || !in.lastFrame {
@@ -128,8 +129,8 @@ func (c *Conn) readChunk() error {
 	return err
 }
 
-// limitText returns the start of room that a compressed message may fill now. If
-// that would be empty, it waits for more compressed bytes first.
+// limitText returns the start of room that a compressed message may fill now.
+// If that would be empty, it waits for more compressed bytes first.
 func (c *Conn) limitText(room []byte) ([]byte, error) {
 	in := &c.in
 	for in.compressed && !(source{c}).Ended() {

@@ -22,10 +22,10 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// FuzzConnection plays whole connections. The input is a program for the peer and for
-// the users of the Conn; see play. A model of the peer predicts the messages that must
-// be read and the close frame that must be sent. The synctest bubble detects calls
-// that hang and goroutines that remain.
+// FuzzConnection plays whole connections. The input is a program for the peer
+// and for the users of the Conn; see play. A model of the peer predicts the
+// messages that must be read and the close frame that must be sent. The
+// synctest bubble detects calls that hang and goroutines that remain.
 func FuzzConnection(f *testing.F) {
 	for options := range byte(56) {
 		for how := range byte(4) {
@@ -80,9 +80,9 @@ const (
 	playGap     = 50 * time.Millisecond
 )
 
-// A play is one connection. Its actors are goroutines: the peer sends the bytes that
-// the program prepares and records the frames it receives, a reader and a writer use
-// the Conn, and other goroutines close it.
+// A play is one connection. Its actors are goroutines: the peer sends the bytes
+// that the program prepares and records the frames it receives, a reader and a
+// writer use the Conn, and other goroutines close it.
 type play struct {
 	t          *testing.T
 	script     tape
@@ -257,8 +257,8 @@ func (p *play) frame(op frame.Opcode, fin bool, payload string) {
 	}
 }
 
-// sendData sends a data frame, which begins a message or continues the current one.
-// The bits of form select the last frame and compression.
+// sendData sends a data frame, which begins a message or continues the current
+// one. The bits of form select the last frame and compression.
 func (p *play) sendData(op frame.Opcode, size, form int) {
 	if p.end != 0 {
 		return
@@ -485,8 +485,8 @@ func (p *play) close(code int) error {
 	return err
 }
 
-// read is the reading goroutine of the Conn's user. The program determines how each
-// message is read, and when deadlines pass.
+// read is the reading goroutine of the Conn's user. The program determines how
+// each message is read, and when deadlines pass.
 func (p *play) read(program tape) {
 	u := playReader{c: p.c, program: program}
 	for {
@@ -521,8 +521,8 @@ type playReader struct {
 	got     []string  // messages; a skipped message ends in "..."
 }
 
-// step reads a message, or part of one. After a timeout, the next call continues,
-// possibly with another method.
+// step reads a message, or part of one. After a timeout, the next call
+// continues, possibly with another method.
 func (u *playReader) step() error {
 	how := u.program.next(4)
 	if u.r != nil {

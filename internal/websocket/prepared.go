@@ -40,8 +40,8 @@ func encode(h frame.Header, b []byte) encoded {
 	return e
 }
 
-// compress returns the message compressed without context, for a window size. All
-// windows larger than the message share one result.
+// compress returns the message compressed without context, for a window size.
+// All windows larger than the message share one result.
 func (p *Prepared) compress(windowBits int) *encoded {
 	if len(p.plain.payload) <= 1<<windowBits {
 		windowBits = len(p.compressed) - 1

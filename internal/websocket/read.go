@@ -15,8 +15,8 @@ import (
 // incoming is the state of reading. It is guarded by streamLock.
 //
 // A read deadline may pass at any byte, and the next call continues there.
-// Therefore a control frame stays in the read buffer until all of it has arrived,
-// and a message that has arrived in part is kept here.
+// Therefore a control frame stays in the read buffer until all of it has
+// arrived, and a message that has arrived in part is kept here.
 type incoming struct {
 	br      *bufio.Reader
 	decoder frame.Decoder
@@ -55,8 +55,8 @@ type incoming struct {
 	spareReaders []MessageReader
 }
 
-// ReadMessage reads the next data message. If the read deadline passes, the next
-// call continues with the part of the message that has arrived.
+// ReadMessage reads the next data message. If the read deadline passes, the
+// next call continues with the part of the message that has arrived.
 func (c *Conn) ReadMessage() (frame.Opcode, []byte, error) {
 	if err := c.lockRead(); err != nil {
 		return 0, nil, err
@@ -119,8 +119,8 @@ func (c *Conn) newReader() *MessageReader {
 	return r
 }
 
-// A MessageReader reads the payload of one message. It is safe for concurrent use
-// by multiple goroutines.
+// A MessageReader reads the payload of one message. It is safe for concurrent
+// use by multiple goroutines.
 type MessageReader struct {
 	c      *Conn
 	number uint64
@@ -229,9 +229,9 @@ func (c *Conn) skip() error {
 	return err
 }
 
-// read reads part of the current message into p. It may return 0 bytes without an
-// error. It returns [io.EOF] with the last byte or after it. If in.err is not nil,
-// no bytes are returned; with other errors there may be some.
+// read reads part of the current message into p. It may return 0 bytes without
+// an error. It returns [io.EOF] with the last byte or after it. If in.err is
+// not nil, no bytes are returned; with other errors there may be some.
 func (c *Conn) read(p []byte) (n int, err error) {
 	in := &c.in
 	switch {
@@ -257,8 +257,8 @@ func (c *Conn) read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// endMessage ends the current message. It returns [io.EOF] unless text is cut off
-// in the middle of a character.
+// endMessage ends the current message. It returns [io.EOF] unless text is cut
+// off in the middle of a character.
 func (c *Conn) endMessage() error {
 	c.in.inMessage, c.in.inflater = false, nil
 	if c.in.opcode == frame.Text && !c.in.utf8.Complete() {
@@ -268,7 +268,8 @@ func (c *Conn) endMessage() error {
 }
 
 // inflateFailed fails the connection if the peer's compressed data is too large
-// or corrupt. It returns other errors, such as nil and those of reading, unchanged.
+// or corrupt. It returns other errors, such as nil and those of reading,
+// unchanged.
 func (c *Conn) inflateFailed(err error) error {
 	switch {
 	case errors.Is(err, deflate.ErrLimit):

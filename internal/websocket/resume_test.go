@@ -21,8 +21,9 @@ type reading struct {
 	next func(c *Conn) func() ([]byte, error)
 }
 
-// readings are all methods of reading messages. Each returns a function that reads one
-// message. If a deadline passes, the next call continues with the same message.
+// readings are all methods of reading messages. Each returns a function that
+// reads one message. If a deadline passes, the next call continues with the
+// same message.
 var readings = []reading{
 	{"ReadMessage", func(c *Conn) func() ([]byte, error) {
 		return func() ([]byte, error) {
@@ -87,8 +88,8 @@ var readings = []reading{
 	}},
 }
 
-// conversation returns messages in every form, with control frames before, inside and
-// after them. The payloads of the control frames look like frames.
+// conversation returns messages in every form, with control frames before,
+// inside and after them. The payloads of the control frames look like frames.
 func conversation(peer *rawPeer) (stream []byte, messages []string) {
 	frames := [][]byte{
 		peer.frame(frame.Text, false, "κόσμ"),
@@ -128,8 +129,8 @@ func TestReadGoesOnAfterADeadlineAtEveryByte(t *testing.T) {
 	}
 }
 
-// readWithTimeoutAt lets the read deadline pass after the first bytes of the stream
-// have arrived, and compares the messages.
+// readWithTimeoutAt lets the read deadline pass after the first bytes of the
+// stream have arrived, and compares the messages.
 func readWithTimeoutAt(t *testing.T, c *Conn, peer *rawPeer, how reading, stream []byte, at int, want []string) {
 	t.Helper()
 	go func() {
@@ -153,8 +154,8 @@ func readWithTimeoutAt(t *testing.T, c *Conn, peer *rawPeer, how reading, stream
 	}
 }
 
-// While the deadline is in the past, reading fails. Reading with repeated deadlines
-// loses no byte.
+// While the deadline is in the past, reading fails. Reading with repeated
+// deadlines loses no byte.
 func TestReadGoesOnAfterManyDeadlines(t *testing.T) {
 	t.Parallel()
 	for _, how := range readings[:2] {
@@ -194,8 +195,8 @@ func TestReadGoesOnAfterManyDeadlines(t *testing.T) {
 	}
 }
 
-// Close reads up to the peer's close frame from the byte at which a deadline has
-// passed. The deadline does not apply to Close.
+// Close reads up to the peer's close frame from the byte at which a deadline
+// has passed. The deadline does not apply to Close.
 func TestCloseAfterADeadlineAtEveryByte(t *testing.T) {
 	t.Parallel()
 	for _, how := range readings[:2] {
@@ -255,7 +256,8 @@ func closeWithTimeoutAt(t *testing.T, c *Conn, peer *rawPeer, how reading, strea
 	}
 }
 
-// An old reader fails immediately, even while another goroutine waits for a message.
+// An old reader fails immediately, even while another goroutine waits for a
+// message.
 func TestOldReaderFailsWhileTheNextMessageIsAwaited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -47,7 +47,7 @@ func TestSemaphoreAdmitsOneAtATime(t *testing.T) {
 		t.Errorf("counted %d of %d", counter, admitted)
 	}
 	if !s.isFree() {
-		t.Error("the lock is not free in the end")
+		t.Error("the lock is still held at the end")
 	}
 }
 
@@ -71,7 +71,7 @@ func TestSemaphoreHandedToOneWhoLeavesIsNotLost(t *testing.T) {
 			s.unlock()
 			<-done
 			if !s.isFree() {
-				t.Fatal("the lock is not free in the end")
+				t.Fatal("the lock is still held at the end")
 			}
 		}
 	})
@@ -83,28 +83,28 @@ func TestSemaphoreStopsWaiting(t *testing.T) {
 		s := newSemaphore()
 		s.lock()
 		if s.tryLock() {
-			t.Fatal("locked twice")
+			t.Fatal("the lock is held by two goroutines")
 		}
 		stop := make(chan struct{})
 		left := make(chan bool)
 		go func() { left <- s.lockUnless(stop, nil) }()
 		go func() { left <- s.lockUnless(nil, time.After(time.Second)) }()
 		if <-left {
-			t.Error("locked twice")
+			t.Error("the lock is held by two goroutines")
 		}
 		close(stop)
 		if <-left {
-			t.Error("locked twice")
+			t.Error("the lock is held by two goroutines")
 		}
 		s.unlock()
 		if !s.lockUnless(stop, nil) {
-			t.Error("a free lock is not taken")
+			t.Error("a free lock cannot be acquired")
 		}
 		go func() { left <- s.lockUnless(nil, nil) }()
 		synctest.Wait()
 		s.unlock()
 		if !<-left {
-			t.Error("the lock is not handed on")
+			t.Error("the lock is not handed to the next goroutine")
 		}
 	})
 }

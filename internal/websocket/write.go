@@ -89,8 +89,9 @@ func (c *Conn) WriteFrom(op frame.Opcode, fill func(b *bufpool.Buffer) error) er
 	return c.writeOwned(frame.Header{Opcode: op}, b.B)
 }
 
-// writeCompressed sends a message compressed. Without context takeover, it sends
-// the message uncompressed if that is not longer. The caller must hold messageLock.
+// writeCompressed sends a message compressed. Without context takeover, it
+// sends the message uncompressed if that is not longer. The caller must hold
+// messageLock.
 func (c *Conn) writeCompressed(op frame.Opcode, data []byte) error {
 	b := newFrame()
 	defer bufpool.Put(b)
@@ -112,13 +113,13 @@ func (c *Conn) WriteControl(op frame.Opcode, data []byte) error {
 	return c.sendLocked(frame.Header{Fin: true, Opcode: op}, b.B)
 }
 
-// errWaitTimeout is returned if the write deadline passes while another frame or
-// message is being sent.
+// errWaitTimeout is returned if the write deadline passes while another frame
+// or message is being sent.
 var errWaitTimeout = fmt.Errorf("websocket: write: %w", os.ErrDeadlineExceeded)
 
 // lockWrite acquires messageLock or frameLock. It stops waiting when the
-// connection is closed, or when the user's write deadline passes, which may change
-// meanwhile.
+// connection is closed, or when the user's write deadline passes, which may
+// change meanwhile.
 func (c *Conn) lockWrite(lock *semaphore) error {
 	if lock.tryLock() {
 		return nil
@@ -181,8 +182,8 @@ func (c *Conn) copyFragments(h frame.Header, data []byte) error {
 }
 
 // writeOwned is writeFragments for data after header space in a buffer of our
-// own. It changes the buffer: each header but the first overwrites the end of the
-// payload that has just been sent.
+// own. It changes the buffer: each header but the first overwrites the end of
+// the payload that has just been sent.
 func (c *Conn) writeOwned(h frame.Header, b []byte) error {
 	for {
 		n := min(len(b)-frame.MaxHeader, maxFragment)
@@ -273,8 +274,8 @@ func (c *Conn) send(h frame.Header, b []byte) error {
 	return nil
 }
 
-// putHeader writes a header to the end of the header space in b, and returns the
-// frame.
+// putHeader writes a header to the end of the header space in b, and returns
+// the frame.
 func putHeader(h frame.Header, b []byte) []byte {
 	var head [frame.MaxHeader]byte
 	start := frame.MaxHeader - len(frame.AppendHeader(head[:0], h))

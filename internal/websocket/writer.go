@@ -11,9 +11,9 @@ import (
 
 var errWriterClosed = errors.New("websocket: write to a closed message writer")
 
-// A Writer sends a message in frames of the connection's buffer size. It is safe
-// for concurrent use by multiple goroutines: a late Write must not use buffers
-// that Close has returned to the pool.
+// A Writer sends a message in frames of the connection's buffer size. It is
+// safe for concurrent use by multiple goroutines: a late Write must not use
+// buffers that Close has returned to the pool.
 type Writer struct {
 	mu     sync.Mutex
 	c      *Conn
@@ -25,8 +25,8 @@ type Writer struct {
 	packed  *bufpool.Buffer  // compressed bytes not yet sent, after header space
 }
 
-// NextWriter begins a data message. Other data messages wait until the Writer is
-// closed.
+// NextWriter begins a data message. Other data messages wait until the Writer
+// is closed.
 func (c *Conn) NextWriter(op frame.Opcode) (*Writer, error) {
 	if err := c.lockWrite(&c.messageLock); err != nil {
 		return nil, err
@@ -72,8 +72,8 @@ func (w *Writer) bypasses(p []byte, room int) bool {
 	return room == empty && len(p) > room && w.c.out.compressor == nil
 }
 
-// sendDirectly sends a frame with the start of p, and returns the rest. A client
-// copies it, because masking must not change the caller's slice.
+// sendDirectly sends a frame with the start of p, and returns the rest. A
+// client copies it, because masking must not change the caller's slice.
 func (w *Writer) sendDirectly(p []byte) (rest []byte) {
 	if w.c.client {
 		n := min(len(p), maxCopied)
@@ -112,9 +112,9 @@ func (w *Writer) flush(last bool) {
 	}
 }
 
-// compresses reports whether the first flush of a message begins to compress it.
-// A message that fits the buffer must reach the threshold; a larger one is always
-// compressed.
+// compresses reports whether the first flush of a message begins to compress
+// it. A message that fits the buffer must reach the threshold; a larger one is
+// always compressed.
 func (w *Writer) compresses(last bool) bool {
 	out := &w.c.out
 	first := w.message == nil && w.header.Opcode != frame.Continuation

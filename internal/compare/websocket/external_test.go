@@ -41,8 +41,8 @@ func playNodeClient(t *testing.T, r *row, srv *server) {
 	playProgram(t, r, srv, exec.Command(node, args...))
 }
 
-// playPythonClient plays the scenarios with Debian's package of Python's websockets as
-// the client.
+// playPythonClient plays the scenarios with Debian's package of Python's
+// websockets as the client.
 func playPythonClient(t *testing.T, r *row, srv *server) {
 	python := tools.Require(t, "/usr/bin/python3")
 	if output, err := exec.Command(python, "-c", "import websockets").CombinedOutput(); err != nil {
@@ -52,7 +52,8 @@ func playPythonClient(t *testing.T, r *row, srv *server) {
 	playProgram(t, r, srv, exec.Command(python, args...))
 }
 
-// playProgram plays the scenarios with a client program that prints each outcome.
+// playProgram plays the scenarios with a client program that prints each
+// outcome.
 func playProgram(t *testing.T, r *row, srv *server, cmd *exec.Cmd) {
 	t.Helper()
 	heard := hear(start(t, cmd))
@@ -63,7 +64,8 @@ func playProgram(t *testing.T, r *row, srv *server, cmd *exec.Cmd) {
 	}
 }
 
-// hear waits for the outcomes of the client's and the server's half of each scenario.
+// hear waits for the outcomes of the client's and the server's half of each
+// scenario.
 func (r *row) hear(t *testing.T, sc scenario, heard outcomes, srv *server) {
 	t.Helper()
 	err := heard.await(sc)
@@ -102,8 +104,8 @@ func requireNode(t *testing.T) string {
 	return node
 }
 
-// missing skips a test if a tool is missing, or fails it if tools are required, as
-// tools.Require does.
+// missing skips a test if a tool is missing, or fails it if tools are required,
+// as tools.Require does.
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("REQUIRE_TOOLS") != "" {
@@ -158,8 +160,8 @@ func hear(lines io.Reader) outcomes {
 	return o
 }
 
-// add records an outcome in JSON. It ignores other lines; the test then misses the
-// outcome.
+// add records an outcome in JSON. It ignores other lines; the test then misses
+// the outcome.
 func (o outcomes) add(line []byte) {
 	var got outcome
 	if json.Unmarshal(line, &got) != nil || o[got.Name] == nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/gobwas/ws/wsutil"
 )
 
-// A gobwasSession is a session of github.com/gobwas/ws, which leaves control frames
-// and the closing handshake to its user.
+// A gobwasSession is a session of github.com/gobwas/ws, which leaves control
+// frames and the closing handshake to its user.
 type gobwasSession struct {
 	net.Conn
 	state      ws.State

@@ -84,7 +84,8 @@ func (s *gorillaSession) ponged() error {
 	return nil
 }
 
-// close waits for the peer's close frame, because the package leaves that to its user.
+// close waits for the peer's close frame, because the package leaves that to
+// its user.
 func (s *gorillaSession) close(code int, reason string) error {
 	frame := websocket.FormatCloseMessage(code, reason)
 	if err := s.conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(patience)); err != nil {

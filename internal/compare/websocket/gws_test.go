@@ -10,8 +10,8 @@ import (
 	"github.com/lxzan/gws"
 )
 
-// A gwsSession is a session of github.com/lxzan/gws. The package calls methods for
-// events, which the session passes to its reader.
+// A gwsSession is a session of github.com/lxzan/gws. The package calls methods
+// for events, which the session passes to its reader.
 type gwsSession struct {
 	conn     *gws.Conn
 	agreed   string
@@ -110,7 +110,8 @@ func (s *gwsSession) write(op int, payload []byte) error {
 	return s.conn.WriteMessage(gws.Opcode(op), payload)
 }
 
-// writeFragments uses the only method that sends fragments. Their size is 128 KiB.
+// writeFragments uses the only method that sends fragments. Their size is 128
+// KiB.
 func (s *gwsSession) writeFragments(op int, parts ...[]byte) error {
 	return s.conn.WriteFile(gws.Opcode(op), io.Reader(bytes.NewReader(bytes.Join(parts, nil))))
 }

@@ -33,8 +33,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// A hub is a server with many mostly idle connections. It discards the messages it
-// receives, and broadcasts messages to all connections.
+// A hub is a server with many mostly idle connections. It discards the messages
+// it receives, and broadcasts messages to all connections.
 type hub struct {
 	// open upgrades a request, and returns a function that reads until the end.
 	open func(w nethttp.ResponseWriter, r *nethttp.Request) (read func(), err error)
@@ -68,8 +68,8 @@ func (s *connections[C]) each(f func(C) error) error {
 	return nil
 }
 
-// hubs returns constructors of the hubs to compare. If deflate is set, they compress
-// messages, with context takeover if the implementation supports it.
+// hubs returns constructors of the hubs to compare. If deflate is set, they
+// compress messages, with context takeover if the implementation supports it.
 func hubs() map[string]func(deflate bool) *hub {
 	return map[string]func(bool) *hub{"stanza": stanzaHub, "gorilla": gorillaHub, "coder": coderHub, "gws": gwsHub}
 }
@@ -193,8 +193,8 @@ func (c gwsCounter) OnMessage(_ *gws.Conn, m *gws.Message) {
 	_ = m.Close() // returns its buffer
 }
 
-// Environment variables that turn the test binary into a hub. If the second is not
-// empty, the hub compresses messages.
+// Environment variables that turn the test binary into a hub. If the second is
+// not empty, the hub compresses messages.
 const (
 	hubEnvironment     = "WEBSOCKET_HUB"
 	deflateEnvironment = "WEBSOCKET_DEFLATE"
@@ -290,8 +290,9 @@ const (
 	broadcastSize   = 1000 // bytes
 )
 
-// TestIdleConnections opens thousands of connections to a server in another process,
-// and broadcasts a message. With -v, it prints the costs for all implementations.
+// TestIdleConnections opens thousands of connections to a server in another
+// process, and broadcasts a message. With -v, it prints the costs for all
+// implementations.
 func TestIdleConnections(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d connections, bytes for each: heap + stacks (resident set)\n%-8s %-10s %20s %20s  broadcast of %d bytes: server's CPU, all have it",
@@ -400,7 +401,8 @@ func perConnection(before, after footprint) share {
 // String returns the bytes.
 func (s share) String() string { return fmt.Sprintf("%d+%d (%d)", s.heap, s.stacks, s.rss) }
 
-// connectAll opens the connections, at the lowest possible cost for this process.
+// connectAll opens the connections, at the lowest possible cost for this
+// process.
 func connectAll(t *testing.T, addr, path string) []net.Conn {
 	t.Helper()
 	clients := make([]net.Conn, idleConnections)

@@ -15,8 +15,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// TestInterop plays every scenario with every peer. With -v, it prints the results as
-// a matrix.
+// TestInterop plays every scenario with every peer. With -v, it prints the
+// results as a matrix.
 func TestInterop(t *testing.T) {
 	m := newMatrix()
 	t.Cleanup(func() { t.Log("\n" + m.String()) })
@@ -76,7 +76,7 @@ func (o outcomes) await(sc scenario) error {
 	case err := <-o[sc.name]:
 		return err
 	case <-time.After(patience):
-		return fmt.Errorf("nothing was heard within %v", patience)
+		return fmt.Errorf("no outcome within %v", patience)
 	}
 }
 
@@ -91,8 +91,8 @@ func handler(impl implementation, o outcomes) nethttp.Handler {
 	return mux
 }
 
-// serveStanza serves the scenarios with a full chain of middleware. If rest is not
-// nil, it serves all other paths.
+// serveStanza serves the scenarios with a full chain of middleware. If rest is
+// not nil, it serves all other paths.
 func serveStanza(t *testing.T, rest http.Handler) *server {
 	t.Helper()
 	o := newOutcomes()
@@ -141,8 +141,8 @@ func serveImplementation(t *testing.T, impl implementation) *server {
 	return &server{srv.Listener.Addr().String(), o}
 }
 
-// playGo plays the scenarios with a client in this process. The peer is the end that is
-// not the package under test.
+// playGo plays the scenarios with a client in this process. The peer is the end
+// that is not the package under test.
 func playGo(t *testing.T, row *row, client, peer implementation, srv *server) {
 	for _, sc := range scenarios() {
 		if sc.compression == takeover && !peer.takeover {
@@ -230,8 +230,8 @@ func (m *matrix) row(peer string) *row {
 
 func (r *row) set(sc scenario, result string) { r.cells[sc.name] = result }
 
-// report waits for the outcome of the server's half, and records the result of the
-// test.
+// report waits for the outcome of the server's half, and records the result of
+// the test.
 func (r *row) report(t *testing.T, sc scenario, o outcomes) {
 	t.Helper()
 	if err := o.await(sc); err != nil {

@@ -22,9 +22,10 @@ var loadTime = flag.Duration("load", time.Second/2, "how long TestEchoUnderLoad 
 
 const loadedConnections = 200
 
-// TestEchoUnderLoad sends messages of random sizes on many connections, several at a
-// time, compressed or not, while both ends send pings. No message may be lost, changed
-// or reordered. Afterwards, no goroutine or memory may remain. For a longer test, run
+// TestEchoUnderLoad sends messages of random sizes on many connections, several
+// at a time, compressed or not, while both ends send pings. No message may be
+// lost, changed or reordered. Afterwards, no goroutine or memory may remain.
+// For a longer test, run
 //
 //	go test -race -run EchoUnderLoad -load 30s
 func TestEchoUnderLoad(t *testing.T) {
@@ -44,7 +45,8 @@ func TestEchoUnderLoad(t *testing.T) {
 	}
 }
 
-// load runs clients for the given duration, and returns a summary of their messages.
+// load runs clients for the given duration, and returns a summary of their
+// messages.
 func load(t *testing.T, d time.Duration) string {
 	var served sync.WaitGroup
 	var pongs, messages, size atomic.Int64
@@ -71,7 +73,8 @@ func load(t *testing.T, d time.Duration) string {
 	return fmt.Sprintf("%d messages, %d MB each way, %d pongs", messages.Load(), size.Load()>>20, pongs.Load())
 }
 
-// A level is the use of resources, which must not grow from the start to the end.
+// A level is the use of resources, which must not grow from the start to the
+// end.
 type level struct {
 	goroutines int
 	heap       uint64
@@ -155,7 +158,7 @@ func converse(addr string, id uint64, end time.Time) (messages, size int64, err 
 		err = e
 	}
 	if err == nil && messages != sent.Load() {
-		err = fmt.Errorf("%d messages came back of %d", messages, sent.Load())
+		err = fmt.Errorf("%d messages were echoed of %d", messages, sent.Load())
 	}
 	return messages, size, err
 }
@@ -219,8 +222,8 @@ func receiveMessages(c *http.Conn, id uint64, credit <-chan struct{}, messages, 
 	}
 }
 
-// numbered returns a unique message of a random size, usually small: its numbers,
-// followed by a random piece of the block.
+// numbered returns a unique message of a random size, usually small: its
+// numbers, followed by a random piece of the block.
 func numbered(id, number uint64) []byte {
 	r := rand.New(rand.NewPCG(id, number))
 	size := r.IntN(1 << (4 + r.IntN(13)))

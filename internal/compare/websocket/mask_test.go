@@ -12,8 +12,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// maskWords is the usual implementation of masking: eight bytes at a time, then the
-// rest. It must not be inlined, like a function of another package.
+// maskWords is the usual implementation of masking: eight bytes at a time, then
+// the rest. It must not be inlined, like a function of another package.
 //
 //go:noinline
 func maskWords(b []byte, key uint32) {

@@ -11,8 +11,9 @@ import (
 // patience is the time limit of each step of a scenario.
 const patience = 30 * time.Second
 
-// A scenario is a conversation between two ends of a connection. The active end starts.
-// The passive end echoes every message, and checks how the connection ends.
+// A scenario is a conversation between two ends of a connection. The active end
+// starts. The passive end echoes every message, and checks how the connection
+// ends.
 type scenario struct {
 	name        string // also the path of the URL
 	compression compression
@@ -78,14 +79,15 @@ func (sc scenario) judge(err error) error {
 	c, closedByFrame := errors.AsType[closed](err)
 	switch {
 	case sc.ending == nil && closedByFrame:
-		return fmt.Errorf("a dead peer has said goodbye: %w", err)
+		return fmt.Errorf("a killed peer has sent a close frame: %w", err)
 	case sc.ending != nil && (!closedByFrame || c != sc.ending):
 		return fmt.Errorf("ended with %w, want %w", err, sc.ending)
 	}
 	return nil
 }
 
-// exchange sends messages, each after the reply to the previous one, and closes.
+// exchange sends messages, each after the reply to the previous one, and
+// closes.
 func exchange(op int, messages [][]byte) func(session) error {
 	return func(s session) error {
 		for _, message := range messages {
@@ -167,8 +169,8 @@ func die(s session) error {
 	return s.kill()
 }
 
-// awaitClose reads the reply to a close frame, for implementations that leave that to
-// their users.
+// awaitClose reads the reply to a close frame, for implementations that leave
+// that to their users.
 func awaitClose(s session, code int) error {
 	_, _, err := s.read()
 	if c, ok := errors.AsType[closed](err); !ok || c.code != code {

@@ -12,8 +12,8 @@ const (
 	binaryMessage = 2
 )
 
-// A session is either end of a connection of any implementation. Except for ping, its
-// methods are not safe for concurrent use.
+// A session is either end of a connection of any implementation. Except for
+// ping, its methods are not safe for concurrent use.
 type session interface {
 	// extensions returns the negotiated extensions, in the form of the header
 	// field. Implementations report them to clients only.
@@ -21,8 +21,8 @@ type session interface {
 
 	write(op int, payload []byte) error
 
-	// writeFragments sends the parts as one message, with at least one frame per
-	// part.
+	// writeFragments sends the parts as one message, with at least one frame
+	// per part.
 	writeFragments(op int, parts ...[]byte) error
 
 	// read returns the next message. If the peer has sent a close frame, the

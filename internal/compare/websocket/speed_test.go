@@ -20,9 +20,10 @@ var speedHeap = flag.Int("heap", 0, "megabytes of memory that TestEchoSpeed hold
 
 var speedRounds = flag.Int("speed", 0, "rounds of TestEchoSpeed, of which it prints the medians; 0 skips it")
 
-// TestEchoSpeed measures the cost of an echo for servers, without a network: frames are
-// read from memory, one message at a time, and the replies are discarded. Rounds
-// alternate between the contestants, so that noise affects all of them. Run it alone:
+// TestEchoSpeed measures the cost of an echo for servers, without a network:
+// frames are read from memory, one message at a time, and the replies are
+// discarded. Rounds alternate between the contestants, so that noise affects
+// all of them. Run it alone:
 //
 //	go test -run EchoSpeed -v -speed 9
 func TestEchoSpeed(t *testing.T) {
@@ -40,8 +41,8 @@ func TestEchoSpeed(t *testing.T) {
 	runtime.KeepAlive(heap)
 }
 
-// TestEchoSpeedOverTCP is TestEchoSpeed with a client in another process. It measures
-// the CPU time of the server only, including system time.
+// TestEchoSpeedOverTCP is TestEchoSpeed with a client in another process. It
+// measures the CPU time of the server only, including system time.
 func TestEchoSpeedOverTCP(t *testing.T) {
 	if *speedRounds == 0 {
 		t.Skip("a measurement, run with -speed")
@@ -97,8 +98,8 @@ func compareEchoes(t *testing.T, run func(c echo.Server, op frame.Opcode, size, 
 	t.Log(b.String())
 }
 
-// speedContestants returns the servers to compare: first those whose payloads belong to
-// the caller, then those that reuse the memory of payloads.
+// speedContestants returns the servers to compare: first those whose payloads
+// belong to the caller, then those that reuse the memory of payloads.
 func speedContestants() []echo.Server {
 	contestants := echo.Kept()
 	for _, s := range echo.Lent() {

@@ -102,8 +102,8 @@ func (s *stanzaSession) close(code int, reason string) error {
 
 func (s *stanzaSession) kill() error { return kill(s.raw) }
 
-// kill resets a network connection, as the operating system does when a process dies
-// with unread data.
+// kill resets a network connection, as the operating system does when a process
+// dies with unread data.
 func kill(conn net.Conn) error {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		if err := tcp.SetLinger(0); err != nil {

@@ -76,8 +76,8 @@ func (p *player) step(s step) error {
 	return nil // flush
 }
 
-// flush writes the pending bytes. It does not wait for large writes, because the
-// other end may not read on until the script has read its replies.
+// flush writes the pending bytes. It does not wait for large writes, because
+// the other end may not read on until the script has read its replies.
 func (p *player) flush() error {
 	if p.writing != nil {
 		if err := <-p.writing; err != nil {
@@ -118,7 +118,8 @@ func (p *player) write(b []byte) error {
 	return nil
 }
 
-// expect reads a frame. If its payload exceeds FragmentSize, it reads the fragments.
+// expect reads a frame. If its payload exceeds FragmentSize, it reads the
+// fragments.
 func (p *player) expect(want frame) error {
 	if err := p.Conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return err
@@ -148,8 +149,8 @@ func (p *player) expect(want frame) error {
 	}
 }
 
-// expectOne reads a frame, and compares all bytes with want except the masking key,
-// which is random.
+// expectOne reads a frame, and compares all bytes with want except the masking
+// key, which is random.
 func (p *player) expectOne(want frame) error {
 	got, payload, err := p.readFrame()
 	if err != nil {
@@ -162,8 +163,8 @@ func (p *player) expectOne(want frame) error {
 	return nil
 }
 
-// readFrame reads a frame. It returns the header without the masking key, and the
-// unmasked payload.
+// readFrame reads a frame. It returns the header without the masking key, and
+// the unmasked payload.
 func (p *player) readFrame() (head, payload []byte, err error) {
 	head = make([]byte, 2, 10)
 	if _, err := io.ReadFull(p.Reader, head); err != nil {
@@ -235,8 +236,8 @@ func (p *player) expectMessage(want frame) error {
 	return nil
 }
 
-// expectEnd waits for the other end to close the connection. A server closes its side
-// first. A client waits for the script to close its side.
+// expectEnd waits for the other end to close the connection. A server closes
+// its side first. A client waits for the script to close its side.
 func (p *player) expectEnd() error {
 	if !p.Client {
 		if half, ok := p.Conn.(*net.TCPConn); ok {
@@ -277,8 +278,8 @@ func (w *window) add(p []byte) {
 	}
 }
 
-// deflaters is a pool because each flate.Writer takes more than 1 MB. No flate.Writer
-// leaves the function that uses it.
+// deflaters is a pool because each flate.Writer takes more than 1 MB. No
+// flate.Writer leaves the function that uses it.
 var deflaters = sync.Pool{New: func() any {
 	w, _ := flate.NewWriter(nil, flate.BestSpeed) // the level is valid
 	return w
@@ -286,9 +287,9 @@ var deflaters = sync.Pool{New: func() any {
 
 const syncTail = "\x00\x00\xff\xff"
 
-// compress compresses a message without context, which complies with all negotiated
-// parameters except a smaller window. For a smaller window, it compresses each 256
-// bytes separately.
+// compress compresses a message without context, which complies with all
+// negotiated parameters except a smaller window. For a smaller window, it
+// compresses each 256 bytes separately.
 func (p *player) compress(message []byte) []byte {
 	var b bytes.Buffer
 	w := deflaters.Get().(*flate.Writer)
@@ -317,8 +318,8 @@ func (p *player) smallWindow() bool {
 
 var errNotDeflate = errors.New("cannot be decompressed")
 
-// decompress decompresses a message of the other end, with the context of earlier
-// messages unless context takeover was excluded.
+// decompress decompresses a message of the other end, with the context of
+// earlier messages unless context takeover was excluded.
 func (p *player) decompress(message []byte) ([]byte, error) {
 	stream := io.MultiReader(bytes.NewReader(message), strings.NewReader(syncTail+"\x01"+syncTail))
 	out, err := io.ReadAll(flate.NewReaderDict(stream, p.got))

@@ -1,8 +1,9 @@
 // Package wsscript runs scripts that test a WebSocket implementation over a raw
-// connection. A script defines the bytes to send and the bytes that must be received.
-// The package shares no code with the implementation under test.
+// connection. A script defines the bytes to send and the bytes that must be
+// received. The package shares no code with the implementation under test.
 //
-// A script consists of cases. A case is a header, followed by one step per line:
+// A script consists of cases. A case is a header, followed by one step per
+// line:
 //
 //	case 5.6 ping between two fragments
 //	> text- "frag"
@@ -34,9 +35,9 @@
 //	agree EXTENSIONS     Sec-WebSocket-Extensions of the response
 //	each NAME VALUE...   repeat the case with each value in place of $NAME
 //
-// A FRAME is an opcode, attributes and a payload. The opcodes are text, binary, cont,
-// ping, pong, close, and op3 to op15. A minus sign after the opcode clears FIN. The
-// attributes are:
+// A FRAME is an opcode, attributes and a payload. The opcodes are text, binary,
+// cont, ping, pong, close, and op3 to op15. A minus sign after the opcode
+// clears FIN. The attributes are:
 //
 //   - rsv1, rsv2 and rsv3 set reserved bits.
 //   - deflate sets RSV1 and compresses the payload.
@@ -45,9 +46,10 @@
 //   - split=N sends the payload in fragments of N bytes.
 //   - times=N repeats the line.
 //
-// A PAYLOAD is a list of Go strings, hex:HEX, zeros:N, random:N, and the compressible
-// samples json:N, prose:N and html:N, where N is a number of bytes. An element
-// followed by *N is repeated. The payload of a close frame may start with a code.
+// A PAYLOAD is a list of Go strings, hex:HEX, zeros:N, random:N, and the
+// compressible samples json:N, prose:N and html:N, where N is a number of
+// bytes. An element followed by *N is repeated. The payload of a close frame
+// may start with a code.
 package wsscript
 
 import (
@@ -131,8 +133,8 @@ func Parse(text string) ([]*Case, error) {
 	return cases, flush()
 }
 
-// expand parses a case. If it has lines with "each", expand returns one case for each
-// combination of their values.
+// expand parses a case. If it has lines with "each", expand returns one case
+// for each combination of their values.
 func expand(block []string, start int) ([]*Case, error) {
 	for i, line := range block {
 		words := strings.Fields(line)

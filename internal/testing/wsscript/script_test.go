@@ -23,7 +23,7 @@ func TestParseRefuses(t *testing.T) {
 		"case 1 x\nfrobnicate",
 	} {
 		if _, err := Parse(script); err == nil {
-			t.Errorf("Parse takes %q", script)
+			t.Errorf("Parse accepts %q", script)
 		}
 	}
 }
@@ -48,8 +48,8 @@ func TestParseExpandsEach(t *testing.T) {
 	}
 }
 
-// The other end sends fixed bytes, whatever the script sends. The script must detect
-// every difference from the expected bytes.
+// The other end sends fixed bytes, whatever the script sends. The script must
+// detect every difference from the expected bytes.
 func TestRunComparesEveryByte(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -2,8 +2,8 @@ package deflate
 
 import "encoding/binary"
 
-// A bitWriter packs bits into bytes, starting with the least significant bit (RFC
-// 1951, section 3.1.1).
+// A bitWriter packs bits into bytes, starting with the least significant bit
+// (RFC 1951, section 3.1.1).
 type bitWriter struct {
 	acc uint64 // bits not yet appended
 	n   uint   // number of bits in acc; fewer than 32 between calls

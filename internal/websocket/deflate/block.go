@@ -3,8 +3,8 @@ package deflate
 import "math/bits"
 
 // A compressed block (RFC 1951, section 3.2.3) is a sequence of tokens: literal
-// bytes, and matches <length, backward distance>. Literals and lengths are encoded
-// with one Huffman code, distances with another.
+// bytes, and matches <length, backward distance>. Literals and lengths are
+// encoded with one Huffman code, distances with another.
 const (
 	endOfBlock  = 256
 	literalSize = 286 // 256 literals, the end of the block, and 29 lengths
@@ -93,8 +93,9 @@ func (b *block) write(dst, text []byte) []byte {
 	return dst
 }
 
-// minDynamic is the size in bits, with fixed codes, of the smallest block for which
-// dynamic codes are tried. Below that, describing them takes more than they save.
+// minDynamic is the size in bits, with fixed codes, of the smallest block for
+// which dynamic codes are tried. Below that, describing them takes more than
+// they save.
 const minDynamic = 640
 
 // makeDynamic builds the optimal codes for the block.
@@ -135,8 +136,8 @@ func (b *block) writeTokens(dst []byte, literal, dist *code) []byte {
 	return dst
 }
 
-// endStored appends the start of an empty stored block, without the four bytes of
-// its length, so that dst ends at a byte boundary.
+// endStored appends the start of an empty stored block, without the four bytes
+// of its length, so that dst ends at a byte boundary.
 func (b *block) endStored(dst []byte) []byte { return b.out.align(b.out.bits(dst, 0, 3)) }
 
 // lengthCode returns the symbol for a match length minus 3, and the value and
@@ -160,8 +161,8 @@ func lengthExtra(i int) int {
 	return i/4 - 1
 }
 
-// distCode returns the symbol for a distance minus 1, and the value and number of
-// its extra bits (RFC 1951, section 3.2.5).
+// distCode returns the symbol for a distance minus 1, and the value and number
+// of its extra bits (RFC 1951, section 3.2.5).
 func distCode(dist int) (symbol, extra int, n uint) {
 	if dist < 4 {
 		return dist, 0, 0

@@ -46,7 +46,8 @@ func (b *blocks) stored(final bool, text string) *blocks {
 	return b
 }
 
-// fixed adds a block with fixed codes: the text and, unless length is 0, a match.
+// fixed adds a block with fixed codes: the text and, unless length is 0, a
+// match.
 func (b *blocks) fixed(final bool, text string, length, distance int) *blocks {
 	b.header(final, 1)
 	for _, c := range []byte(text) {
@@ -87,8 +88,8 @@ func (b *blocks) emptyDynamic(final bool) *blocks {
 // end ends the message.
 func (b *blocks) end() []byte { return b.header(false, 0).align().p }
 
-// Blocks after a final block may refer to all text before them (RFC 7692, sections
-// 7.2.1 and 7.2.3.4).
+// Blocks after a final block may refer to all text before them (RFC 7692,
+// sections 7.2.1 and 7.2.3.4).
 func TestBlocksAfterAFinalOne(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -126,8 +127,8 @@ func TestBlocksAfterAFinalOne(t *testing.T) {
 	}
 }
 
-// The maximum distance of a match is the negotiated window, within a message and
-// across messages.
+// The maximum distance of a match is the negotiated window, within a message
+// and across messages.
 func TestMatchesStayInTheWindow(t *testing.T) {
 	t.Parallel()
 	for bits := minWindowBits; bits <= maxWindowBits; bits++ {
@@ -268,7 +269,8 @@ func TestFetchedBytesAreBoundedByTheLimit(t *testing.T) {
 	}
 }
 
-// Senders that flush their compressor after each byte send up to 11 bytes for it.
+// Senders that flush their compressor after each byte send up to 11 bytes for
+// it.
 func TestMostWastefulSendersAreRead(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(5, 5))
@@ -317,8 +319,8 @@ func TestReadDoesNotWaitWithOutputAtHand(t *testing.T) {
 	}
 }
 
-// A waiting source returns its pieces, and then an error that reports that it would
-// have to wait.
+// A waiting source returns its pieces, and then an error that reports that it
+// would have to wait.
 type waiting struct {
 	pieces
 	err error
@@ -335,7 +337,8 @@ func (s *waiting) Next() ([]byte, error) {
 
 func (s *waiting) Ended() bool { return false }
 
-// A faulty source returns an error before each piece, and does not report its end.
+// A faulty source returns an error before each piece, and does not report its
+// end.
 type faulty struct {
 	pieces
 	failed bool
@@ -420,13 +423,13 @@ func TestInvalidBlocks(t *testing.T) {
 			}
 		}
 		if _, err := reference(b.p, nil); err == nil {
-			t.Errorf("%s: compress/flate reads it", name)
+			t.Errorf("%s: compress/flate accepts it", name)
 		}
 	}
 }
 
-// The rarest symbols of a Fibonacci distribution would have codes of more than 15
-// bits. The limited code must decode to the same symbols.
+// The rarest symbols of a Fibonacci distribution would have codes of more than
+// 15 bits. The limited code must decode to the same symbols.
 func TestLongestCodes(t *testing.T) {
 	t.Parallel()
 	freq := make([]uint32, literalSize)

@@ -27,12 +27,12 @@ const (
 // keeps. Keeping more makes small messages hardly any smaller.
 const contextSize = 8 << 10
 
-// A Compressor compresses the messages of one end of a connection. It is not safe
-// for concurrent use.
+// A Compressor compresses the messages of one end of a connection. It is not
+// safe for concurrent use.
 //
 // With context takeover, it keeps contextSize bytes and a table of 8 KB between
-// messages. Without, it keeps nothing. While a message is compressed, it takes about
-// 150 KB from a pool.
+// messages. Without, it keeps nothing. While a message is compressed, it takes
+// about 150 KB from a pool.
 type Compressor struct {
 	windowBits      int
 	window          int // maximum distance of a match
@@ -48,8 +48,8 @@ type history struct {
 }
 
 // A table maps the hash of 4 bytes to the position of their last occurrence. A
-// position is the offset in the stream modulo 1<<16. Stale entries are harmless,
-// because the bytes of every match are compared.
+// position is the offset in the stream modulo 1<<16. Stale entries are
+// harmless, because the bytes of every match are compared.
 type table [1 << hashBits]uint16
 
 // NewCompressor returns a Compressor with a window of 1<<windowBits bytes.
@@ -69,8 +69,8 @@ func (c *Compressor) Append(dst, message []byte) []byte {
 	return m.End(m.Write(dst, message))
 }
 
-// Skip adds a message to the history that was compressed elsewhere, without context,
-// and then sent. The peer has it in its window.
+// Skip adds a message to the history that was compressed elsewhere, without
+// context, and then sent. The peer has it in its window.
 func (c *Compressor) Skip(message []byte) {
 	if h := c.ensureHistory(); h != nil {
 		h.end += uint16(len(message))
@@ -89,8 +89,8 @@ func (c *Compressor) ensureHistory() *history {
 // maxHistory returns the number of bytes of history to keep.
 func (c *Compressor) maxHistory() int { return min(c.window, contextSize) }
 
-// keepLast appends p to kept and returns the last size bytes, in place. The capacity
-// grows as needed, up to size.
+// keepLast appends p to kept and returns the last size bytes, in place. The
+// capacity grows as needed, up to size.
 func keepLast(kept, p []byte, size int) []byte {
 	p = p[max(0, len(p)-size):]
 	if over := len(kept) + len(p) - size; over > 0 {
@@ -102,8 +102,9 @@ func keepLast(kept, p []byte, size int) []byte {
 	return append(kept, p...)
 }
 
-// A Message is a message that is being compressed. It is valid until End, and its
-// Compressor must not be used until then. It is not safe for concurrent use.
+// A Message is a message that is being compressed. It is valid until End, and
+// its Compressor must not be used until then. It is not safe for concurrent
+// use.
 type Message struct {
 	compressor *Compressor
 	table      *table
@@ -117,8 +118,9 @@ type Message struct {
 	block   block
 }
 
-// messages is safe to use because no user code has access to a Message. A connection
-// uses one during a call, or in a Writer, which drops it under its lock when closed.
+// messages is safe to use because no user code has access to a Message. A
+// connection uses one during a call, or in a Writer, which drops it under its
+// lock when closed.
 var messages = sync.Pool{New: func() any { return new(Message) }}
 
 // Begin starts a message.
@@ -138,7 +140,8 @@ func (c *Compressor) Begin() *Message {
 	return m
 }
 
-// Write adds p to the message. It appends the compressed form of full buffers to dst.
+// Write adds p to the message. It appends the compressed form of full buffers
+// to dst.
 func (m *Message) Write(dst, p []byte) []byte {
 	for {
 		n := copy(m.buf[m.end:], p)
@@ -151,9 +154,9 @@ func (m *Message) Write(dst, p []byte) []byte {
 	}
 }
 
-// End appends the rest of the compressed message to dst and returns m to the pool.
-// The message ends with an empty stored block without the four bytes of its length
-// (RFC 7692, section 7.2.1).
+// End appends the rest of the compressed message to dst and returns m to the
+// pool. The message ends with an empty stored block without the four bytes of
+// its length (RFC 7692, section 7.2.1).
 func (m *Message) End(dst []byte) []byte {
 	dst = m.compress(dst)
 	dst = m.block.endStored(dst)
@@ -183,8 +186,8 @@ func (m *Message) compress(dst []byte) []byte {
 	return dst
 }
 
-// tokenize adds the tokens of the text up to stop to the block, and returns the end
-// of the last one. A match may extend beyond stop.
+// tokenize adds the tokens of the text up to stop to the block, and returns the
+// end of the last one. A match may extend beyond stop.
 func (m *Message) tokenize(stop int) int {
 	text := m.buf[:m.end]
 	literal := m.start // start of the literals not yet added
@@ -207,8 +210,8 @@ func (m *Message) tokenize(stop int) int {
 	return i
 }
 
-// match finds an earlier occurrence of the text at i, and adds i to the table. If
-// there is no match, length is 0.
+// match finds an earlier occurrence of the text at i, and adds i to the table.
+// If there is no match, length is 0.
 func (m *Message) match(text []byte, i int) (length, distance int) {
 	word := binary.LittleEndian.Uint32(text[i:])
 	entry := &m.table[hash(word)]

@@ -29,10 +29,10 @@ type Source interface {
 // A Decompressor decompresses the messages of a peer. It is not safe for
 // concurrent use.
 //
-// With context takeover, it keeps the last decompressed bytes, at most a window,
-// between messages. Without, it keeps nothing. While a message is read, it takes
-// about 6 KB from a pool and, without context takeover, a window as large as the
-// text read so far.
+// With context takeover, it keeps the last decompressed bytes, at most a
+// window, between messages. Without, it keeps nothing. While a message is read,
+// it takes about 6 KB from a pool and, without context takeover, a window as
+// large as the text read so far.
 type Decompressor struct {
 	windowSize int
 	window     *window // nil without context takeover
@@ -49,12 +49,14 @@ func NewDecompressor(windowBits int, contextTakeover bool) *Decompressor {
 }
 
 // Open returns a Reader of a message with at most limit decompressed bytes. The
-// Decompressor must not be used until the Reader has reached the end of the message.
+// Decompressor must not be used until the Reader has reached the end of the
+// message.
 //
-// Because blocks may be empty, the compressed bytes are limited too: to 16 per byte
-// of text plus 64 KB, and to twice the limit plus 64 KB. Ordinary senders stay far
-// below. For example, incompressible text takes 5 extra bytes per block, and a sender
-// that flushes after each byte takes up to 11 bytes per byte of text.
+// Because blocks may be empty, the compressed bytes are limited too: to 16 per
+// byte of text plus 64 KB, and to twice the limit plus 64 KB. Ordinary senders
+// stay far below. For example, incompressible text takes 5 extra bytes per
+// block, and a sender that flushes after each byte takes up to 11 bytes per
+// byte of text.
 func (d *Decompressor) Open(source Source, limit int64) *Reader {
 	r := readers.Get().(*Reader)
 	r.remaining, r.contextTakeover = limit, d.window != nil
@@ -66,9 +68,9 @@ func (d *Decompressor) Open(source Source, limit int64) *Reader {
 	return r
 }
 
-// A Reader reads one message. When it returns [io.EOF], [ErrLimit] or [ErrCorrupt],
-// it returns itself to a pool and must not be used any more. It is not safe for
-// concurrent use.
+// A Reader reads one message. When it returns [io.EOF], [ErrLimit] or
+// [ErrCorrupt], it returns itself to a pool and must not be used any more. It
+// is not safe for concurrent use.
 type Reader struct {
 	remaining       int64  // limit minus the bytes read so far
 	contextTakeover bool   // the next message uses the window too
@@ -76,13 +78,15 @@ type Reader struct {
 	inflater
 }
 
-// readers is safe to use because no user code has access to a Reader. A connection
-// guards its Reader by the lock of its stream, and drops it on the errors above.
+// readers is safe to use because no user code has access to a Reader. A
+// connection guards its Reader by the lock of its stream, and drops it on the
+// errors above.
 var readers = sync.Pool{New: func() any { return new(Reader) }}
 
 // Read reads decompressed bytes. It does not wait for input while it can return
-// output. Read returns errors of the source unchanged, and can then be called again
-// to continue. Its other errors are [io.EOF], [ErrLimit] and [ErrCorrupt].
+// output. Read returns errors of the source unchanged, and can then be called
+// again to continue. Its other errors are [io.EOF], [ErrLimit] and
+// [ErrCorrupt].
 func (r *Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -107,8 +111,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 func (r *Reader) Received() int64 { return r.received }
 
 // Fetch waits for the next compressed bytes and stores them, to be decompressed
-// later. The source must not have ended. Fetch returns the errors of Read except
-// [io.EOF].
+// later. The source must not have ended. Fetch returns the errors of Read
+// except [io.EOF].
 func (r *Reader) Fetch() error { return r.release(r.fetch()) }
 
 // release returns r to the pool if err ends the message. It returns err.

@@ -84,7 +84,7 @@ func TestCompressedMessagesAreReadByFlate(t *testing.T) {
 		for _, bits := range []int{8, 9, 12, 15} {
 			got := inflate(t, NewCompressor(bits, false).Append(nil, text), nil)
 			if !bytes.Equal(got, text) {
-				t.Errorf("%s, window bits %d: came back different", name, bits)
+				t.Errorf("%s, window bits %d: is different after decompression", name, bits)
 			}
 		}
 	}
@@ -99,8 +99,9 @@ func TestEmptyMessageIsOneByte(t *testing.T) {
 	}
 }
 
-// TestContextTakeover compresses many messages with one compressor, and decompresses
-// each with only as much of the earlier messages as the window holds.
+// TestContextTakeover compresses many messages with one compressor, and
+// decompresses each with only as much of the earlier messages as the window
+// holds.
 func TestContextTakeover(t *testing.T) {
 	t.Parallel()
 	words := texts()["words"]
@@ -150,7 +151,7 @@ func TestSkippedMessagesCountForTheWindow(t *testing.T) {
 				compressed = c.Append(nil, message)
 			}
 			if got, err := decompress(d, compressed, 1<<10, 1<<20); err != nil || !bytes.Equal(got, message) {
-				t.Fatalf("window bits %d, message %d: came back different: %v", bits, i, err)
+				t.Fatalf("window bits %d, message %d: is different after decompression: %v", bits, i, err)
 			}
 		}
 	}
@@ -192,7 +193,7 @@ func TestLimitStopsInflation(t *testing.T) {
 	t.Parallel()
 	bomb := NewCompressor(15, false).Append(nil, make([]byte, 4<<20))
 	if len(bomb) > 64<<10 {
-		t.Fatalf("a bomb of %d bytes is none", len(bomb))
+		t.Fatalf("the compressed message has %d bytes, too many for the test", len(bomb))
 	}
 	for _, limit := range []int64{0, 1, 4096, 4<<20 - 1} {
 		source := &pieces{bomb, 16}
@@ -271,7 +272,7 @@ func TestNothingIsKeptWithoutTakeover(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.history != nil || d.window != nil {
-		t.Error("a context was kept")
+		t.Error("the compressor or decompressor keeps a context")
 	}
 }
 
@@ -332,8 +333,8 @@ func FuzzCompress(f *testing.F) {
 	})
 }
 
-// FuzzDecompress decompresses any input. The output never exceeds the limit, and does
-// not depend on how the input is split.
+// FuzzDecompress decompresses any input. The output never exceeds the limit,
+// and does not depend on how the input is split.
 func FuzzDecompress(f *testing.F) {
 	f.Add([]byte("\xf2\x48\xcd\xc9\xc9\x07\x00"), 3)
 	f.Add([]byte("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), 3)

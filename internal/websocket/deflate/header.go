@@ -19,8 +19,8 @@ type param struct {
 	hasValue    bool
 }
 
-// isRepeated reports whether an earlier parameter has the name of parameter i. The
-// caller stops at the first unknown or repeated name, so i stays small.
+// isRepeated reports whether an earlier parameter has the name of parameter i.
+// The caller stops at the first unknown or repeated name, so i stays small.
 func (e extension) isRepeated(i int) bool {
 	for _, p := range e.params[:i] {
 		if p.name == e.params[i].name {
@@ -43,8 +43,8 @@ var (
 	errTooLong   = fmt.Errorf("Sec-WebSocket-Extensions has more than %d extensions and parameters, or %d bytes", maxItems, maxBytes)
 )
 
-// parseExtensions parses the lines of a Sec-WebSocket-Extensions header (RFC 6455,
-// section 9.1). Several lines form one list.
+// parseExtensions parses the lines of a Sec-WebSocket-Extensions header (RFC
+// 6455, section 9.1). Several lines form one list.
 func parseExtensions(lines []string) ([]extension, error) {
 	if isTooLong(lines) {
 		return nil, errTooLong

@@ -10,14 +10,15 @@ const (
 	maxLengthLength = 7  // of the code for code lengths
 )
 
-// A code is a canonical Huffman code (RFC 1951, section 3.2.2), indexed by symbol.
+// A code is a canonical Huffman code (RFC 1951, section 3.2.2), indexed by
+// symbol.
 type code struct {
 	length [literalSize + 2]uint8  // 0 for symbols that do not occur
 	bits   [literalSize + 2]uint16 // least significant bit first
 }
 
-// The fixed Huffman codes (RFC 1951, section 3.2.6). Literal symbols 286 and 287 and
-// distance symbols 30 and 31 have codes but never occur.
+// The fixed Huffman codes (RFC 1951, section 3.2.6). Literal symbols 286 and
+// 287 and distance symbols 30 and 31 have codes but never occur.
 var fixedLiteral, fixedDist = makeFixed()
 
 func makeFixed() (literal, dist code) {
@@ -51,8 +52,8 @@ func (c *code) cost(freq []uint32) int {
 }
 
 // build sets c to the optimal code for the frequencies, with lengths of at most
-// limit. A single symbol gets a code of one bit. If no symbol occurs, symbol 0 gets
-// it, because some decoders require at least one code.
+// limit. A single symbol gets a code of one bit. If no symbol occurs, symbol 0
+// gets it, because some decoders require at least one code.
 func (c *code) build(freq []uint32, limit int) {
 	clear(c.length[:])
 	var symbols [literalSize]uint32 // frequency and symbol, to be sorted
@@ -90,13 +91,14 @@ func (c *code) build(freq []uint32, limit int) {
 	c.assign(len(freq), count)
 }
 
-// codeLengths replaces weights with the lengths of their Huffman codes, in place. It
-// requires at least two weights in increasing order. The algorithm is from Moffat and
-// Katajainen, "In-Place Calculation of Minimum-Redundancy Codes", 1995.
+// codeLengths replaces weights with the lengths of their Huffman codes, in
+// place. It requires at least two weights in increasing order. The algorithm is
+// from Moffat and Katajainen, "In-Place Calculation of Minimum-Redundancy
+// Codes", 1995.
 func codeLengths(a []int) {
 	n := len(a)
-	// Repeatedly join the two lightest nodes, leaves or inner nodes. The element
-	// of a joined inner node becomes the index of its parent.
+	// Repeatedly join the two lightest nodes, leaves or inner nodes. The
+	// element of a joined inner node becomes the index of its parent.
 	root, leaf := 0, 0
 	for next := range n - 1 {
 		sum := 0
@@ -133,9 +135,9 @@ func codeLengths(a []int) {
 	}
 }
 
-// limitLengths makes count valid again after all lengths above len(count)-1 were
-// reduced to it. While there are too many codes of that length, it splits a shorter
-// code and moves one code below it.
+// limitLengths makes count valid again after all lengths above len(count)-1
+// were reduced to it. While there are too many codes of that length, it splits
+// a shorter code and moves one code below it.
 func limitLengths(count []int) {
 	limit := len(count) - 1
 	used := 0 // bit patterns, of 1<<limit
@@ -165,8 +167,8 @@ func count(lengths []uint8) (c lengthCount) {
 	return c
 }
 
-// assign sets the bits of the first n symbols from their lengths (RFC 1951, section
-// 3.2.2). The count must be the count of those lengths.
+// assign sets the bits of the first n symbols from their lengths (RFC 1951,
+// section 3.2.2). The count must be the count of those lengths.
 func (c *code) assign(n int, count lengthCount) {
 	var next [maxCodeLength + 1]uint16
 	for length := 2; length <= maxCodeLength; length++ {
@@ -181,8 +183,8 @@ func (c *code) assign(n int, count lengthCount) {
 }
 
 // A lengthCoder writes the description of a block's dynamic codes: their code
-// lengths, run-length encoded and compressed with a third code (RFC 1951, section
-// 3.2.7).
+// lengths, run-length encoded and compressed with a third code (RFC 1951,
+// section 3.2.7).
 type lengthCoder struct {
 	code         code // of the length symbols
 	symbols      [literalSize + distSize]lengthSymbol
@@ -280,8 +282,8 @@ func (l *lengthCoder) add(symbol, extra uint8) {
 	l.n++
 }
 
-// addRun adds a symbol for a run of least to most lengths, and returns the number of
-// lengths that it covers.
+// addRun adds a symbol for a run of least to most lengths, and returns the
+// number of lengths that it covers.
 func (l *lengthCoder) addRun(symbol uint8, run, least, most int) int {
 	run = min(run, most)
 	l.add(symbol, uint8(run-least))

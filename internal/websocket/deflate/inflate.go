@@ -22,12 +22,12 @@ const (
 	inMatch               // in a match
 )
 
-// An inflater decodes the DEFLATE blocks of a message (RFC 1951). Input and output
-// may be split anywhere.
+// An inflater decodes the DEFLATE blocks of a message (RFC 1951). Input and
+// output may be split anywhere.
 //
-// Unlike compress/flate, it continues after a final block, which is a block like any
-// other here. A flate.Reader would have to be reset, with a copy of the window:
-// microseconds for a block of two bytes.
+// Unlike compress/flate, it continues after a final block, which is a block
+// like any other here. A flate.Reader would have to be reset, with a copy of
+// the window: microseconds for a block of two bytes.
 type inflater struct {
 	input
 	window *window // text before the current output
@@ -56,9 +56,9 @@ func (f *inflater) open(source Source, limit int64) {
 // close releases the memory of the message.
 func (f *inflater) close() { f.input, f.window = input{}, nil }
 
-// decode decodes into p, which must not be empty, until p is full or the source must
-// be waited for. At the end of the message, it returns [io.EOF], possibly with
-// output. After an error of the source, decode can be called again.
+// decode decodes into p, which must not be empty, until p is full or the source
+// must be waited for. At the end of the message, it returns [io.EOF], possibly
+// with output. After an error of the source, decode can be called again.
 func (f *inflater) decode(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		switch f.phase {
@@ -87,8 +87,8 @@ func (f *inflater) load() {
 	}
 }
 
-// need makes sure that n bits are loaded, at most 32. It returns errShort if the
-// input has too few.
+// need makes sure that n bits are loaded, at most 32. It returns errShort if
+// the input has too few.
 func (f *inflater) need(n uint) error {
 	if f.load(); f.bits < n {
 		return errShort
@@ -104,8 +104,9 @@ func (f *inflater) take(n uint) int {
 	return int(v)
 }
 
-// header reads the header of a block (RFC 1951, section 3.2.3). After a final block,
-// another may follow at the next byte boundary (RFC 7692, section 7.2.3.4).
+// header reads the header of a block (RFC 1951, section 3.2.3). After a final
+// block, another may follow at the next byte boundary (RFC 7692, section
+// 7.2.3.4).
 func (f *inflater) header(hasOutput bool) error {
 	if f.final {
 		f.final = false
@@ -128,7 +129,8 @@ func (f *inflater) header(hasOutput bool) error {
 	}
 }
 
-// readHeader reads a header. It returns errShort if the input has only a part of it.
+// readHeader reads a header. It returns errShort if the input has only a part
+// of it.
 func (f *inflater) readHeader() error {
 	if err := f.need(3); err != nil {
 		return err
@@ -262,8 +264,9 @@ func (f *inflater) symbol(code *lookup) (int, error) {
 	return 0, ErrCorrupt
 }
 
-// tokens decodes tokens to p[n:], and returns the new n. While there are enough input
-// and room, it decodes without checking for their ends; after that, one token.
+// tokens decodes tokens to p[n:], and returns the new n. While there are enough
+// input and room, it decodes without checking for their ends; after that, one
+// token.
 func (f *inflater) tokens(p []byte, n int) (int, error) {
 	n, err := f.run(p, n)
 	if err != nil || f.phase != inTokens || n == len(p) {
@@ -287,8 +290,9 @@ func (f *inflater) tokens(p []byte, n int) (int, error) {
 	}
 }
 
-// token decodes one token. A match or the end of the block changes f.phase. If f.acc
-// holds only a part of the token, token consumes nothing, and ok is false.
+// token decodes one token. A match or the end of the block changes f.phase. If
+// f.acc holds only a part of the token, token consumes nothing, and ok is
+// false.
 func (f *inflater) token() (literal byte, ok bool, err error) {
 	symbol, used := f.literals.find(f.acc).split()
 	switch {
@@ -314,8 +318,9 @@ func (f *inflater) token() (literal byte, ok bool, err error) {
 	return 0, false, nil
 }
 
-// pair decodes a match from the symbol of its length and the bits after that symbol.
-// It returns the number of bits it has used, or 0 if the match is invalid.
+// pair decodes a match from the symbol of its length and the bits after that
+// symbol. It returns the number of bits it has used, or 0 if the match is
+// invalid.
 func (f *inflater) pair(symbol int, acc uint64) (length, distance int, used uint) {
 	if symbol <= endOfBlock || symbol >= literalSize {
 		return 0, 0, 0
@@ -331,8 +336,8 @@ func (f *inflater) pair(symbol int, acc uint64) (length, distance int, used uint
 	return length, span.value(acc >> used), used + uint(span.extra)
 }
 
-// run decodes tokens while the input has 8 bytes, enough for any token, and p has
-// room for a literal and the longest match.
+// run decodes tokens while the input has 8 bytes, enough for any token, and p
+// has room for a literal and the longest match.
 func (f *inflater) run(p []byte, n int) (_ int, err error) {
 	acc, bits, in, literals := f.acc, f.bits, f.piece, f.literals
 	for n+maxMatch < len(p) && len(in) >= 8 && err == nil {

@@ -7,8 +7,8 @@ import (
 	"math"
 )
 
-// tail are the bytes that the sender removes from the end of a message (RFC 7692,
-// section 7.2.1).
+// tail are the bytes that the sender removes from the end of a message (RFC
+// 7692, section 7.2.1).
 var tail = []byte("\x00\x00\xff\xff")
 
 // Limits of the compressed bytes of a message; see [Decompressor.Open].
@@ -25,7 +25,8 @@ var (
 	errShort = errors.New("wait for more input")
 )
 
-// An input provides the inflater with the bytes of a Source, followed by the tail.
+// An input provides the inflater with the bytes of a Source, followed by the
+// tail.
 type input struct {
 	source      Source
 	piece       []byte // bytes not yet read
@@ -58,8 +59,8 @@ func (in *input) wait(hasOutput bool) error {
 	return in.fetch()
 }
 
-// fetch adds the next piece of the source, or the tail, to in.piece. If the source
-// returns an error, fetch changes nothing.
+// fetch adds the next piece of the source, or the tail, to in.piece. If the
+// source returns an error, fetch changes nothing.
 func (in *input) fetch() error {
 	if in.received > in.maxReceived {
 		return ErrLimit

@@ -2,16 +2,17 @@ package deflate
 
 import "math/bits"
 
-// lookupBits is the length of the longest code that the table of a lookup contains.
+// lookupBits is the length of the longest code that the table of a lookup
+// contains.
 const lookupBits = 10
 
-// maxToken is the maximum number of bits of a token: a length and a distance with
-// their extra bits.
+// maxToken is the maximum number of bits of a token: a length and a distance
+// with their extra bits.
 const maxToken = 2*maxCodeLength + 5 + 13
 
-// A lookup decodes a canonical Huffman code (RFC 1951, section 3.2.2). A code of at
-// most lookupBits bits is found in a table. The remaining bits of a longer code, which
-// is rare, are read one by one.
+// A lookup decodes a canonical Huffman code (RFC 1951, section 3.2.2). A code
+// of at most lookupBits bits is found in a table. The remaining bits of a
+// longer code, which is rare, are read one by one.
 type lookup struct {
 	table [1 << lookupBits]entry // indexed by the next bits; 0 for a longer or invalid code
 	mask  uint64                 // selects the bits of the index
@@ -23,10 +24,10 @@ type lookup struct {
 	symbols   [literalSize + 2]uint16   // in the order of their codes
 }
 
-// build prepares l for the code in which symbol i has lengths[i] bits. It reports
-// whether the lengths form a complete code. As in zlib and compress/flate, a code of
-// a single symbol with one bit is accepted too, and so is a code without symbols,
-// which decodes nothing.
+// build prepares l for the code in which symbol i has lengths[i] bits. It
+// reports whether the lengths form a complete code. As in zlib and
+// compress/flate, a code of a single symbol with one bit is accepted too, and
+// so is a code without symbols, which decodes nothing.
 func (l *lookup) build(lengths []uint8) bool {
 	clear(l.count[:])
 	for _, length := range lengths {
@@ -50,7 +51,8 @@ func (l *lookup) build(lengths []uint8) bool {
 	return true
 }
 
-// fill adds the symbols to the table, which is indexed by width bits, and to symbols.
+// fill adds the symbols to the table, which is indexed by width bits, and to
+// symbols.
 func (l *lookup) fill(lengths []uint8, width int) {
 	var next, at [maxCodeLength + 2]uint16 // next code of each length, and the index of its symbol
 	for length := 1; length <= maxCodeLength; length++ {
@@ -76,11 +78,12 @@ func (l *lookup) fill(lengths []uint8, width int) {
 	}
 }
 
-// at returns the entry for the code at the start of acc, or 0 if the code has more
-// than lookupBits bits or is invalid.
+// at returns the entry for the code at the start of acc, or 0 if the code has
+// more than lookupBits bits or is invalid.
 func (l *lookup) at(acc uint64) entry { return l.table[acc&l.mask&(1<<lookupBits-1)] }
 
-// find returns the entry for the code at the start of acc, or 0 if it is invalid.
+// find returns the entry for the code at the start of acc, or 0 if it is
+// invalid.
 func (l *lookup) find(acc uint64) entry {
 	if e := l.at(acc); e != 0 {
 		return e
@@ -109,13 +112,14 @@ func (l *lookup) long(acc uint64) entry {
 	return 0
 }
 
-// An entry is a symbol and the length of its code. The zero entry has no symbol.
+// An entry is a symbol and the length of its code. The zero entry has no
+// symbol.
 type entry uint16
 
 func newEntry(symbol, length int) entry { return entry(symbol<<4 | length) }
 
-// split returns the symbol and the length of its code. The length is 0 for the zero
-// entry.
+// split returns the symbol and the length of its code. The length is 0 for the
+// zero entry.
 func (e entry) split() (symbol int, length uint) { return int(e >> 4), uint(e & 15) }
 
 // The fixed Huffman codes (RFC 1951, section 3.2.6).
@@ -128,8 +132,8 @@ func makeFixedLookup() (literal, dist *lookup) {
 	return literal, dist
 }
 
-// A span is the range of lengths or distances of a symbol: base plus the value of
-// the extra bits (RFC 1951, section 3.2.5).
+// A span is the range of lengths or distances of a symbol: base plus the value
+// of the extra bits (RFC 1951, section 3.2.5).
 type span struct {
 	base  uint16
 	extra uint8
@@ -138,8 +142,8 @@ type span struct {
 // value returns the length or distance for the bits after the code.
 func (s *span) value(acc uint64) int { return int(s.base) + int(acc&(1<<s.extra-1)) }
 
-// The spans of the length symbols, starting at endOfBlock+1, and of the distance
-// symbols.
+// The spans of the length symbols, starting at endOfBlock+1, and of the
+// distance symbols.
 var lengthSpans, distSpans = makeSpans()
 
 func makeSpans() (lengths [literalSize - endOfBlock - 1]span, dists [distSize]span) {

@@ -31,13 +31,13 @@ type Params struct {
 }
 
 // Accept accepts the first offer of permessage-deflate with valid parameters in
-// the lines of a client's Sec-WebSocket-Extensions header. If noContextTakeover is
-// true, both ends must compress each message separately. If the client lets the
-// server choose its window, the window is 1<<clientBits bytes; clientBits is from
-// 8 to 15.
+// the lines of a client's Sec-WebSocket-Extensions header. If noContextTakeover
+// is true, both ends must compress each message separately. If the client lets
+// the server choose its window, the window is 1<<clientBits bytes; clientBits
+// is from 8 to 15.
 //
-// The response is the value of the response's header field, or "" if there is no
-// such offer. If the header is malformed, Accept returns an error, and the
+// The response is the value of the response's header field, or "" if there is
+// no such offer. If the header is malformed, Accept returns an error, and the
 // handshake must fail (RFC 6455, section 9.1).
 func Accept(lines []string, noContextTakeover bool, clientBits int) (p Params, response string, err error) {
 	offers, err := parseExtensions(lines)
@@ -99,9 +99,9 @@ var (
 	errBadParams  = fmt.Errorf("the server chose invalid parameters of %s", Name)
 )
 
-// Confirm returns the parameters that a server has chosen in response to [Offer],
-// from the lines of its Sec-WebSocket-Extensions header. If the server has declined,
-// ok is false.
+// Confirm returns the parameters that a server has chosen in response to
+// [Offer], from the lines of its Sec-WebSocket-Extensions header. If the server
+// has declined, ok is false.
 func Confirm(lines []string, noContextTakeover bool) (p Params, ok bool, err error) {
 	chosen, err := parseExtensions(lines)
 	if err != nil || len(chosen) == 0 {
@@ -135,8 +135,9 @@ type rawParams struct {
 	serverBits, clientBits                           int // 0 if absent
 }
 
-// parseParams parses the parameters of an offer or a response. If a parameter is
-// unknown or repeated, or its value is missing, invalid or unexpected, ok is false.
+// parseParams parses the parameters of an offer or a response. If a parameter
+// is unknown or repeated, or its value is missing, invalid or unexpected, ok is
+// false.
 func parseParams(e extension, isOffer bool) (raw rawParams, ok bool) {
 	for i, p := range e.params {
 		if e.isRepeated(i) {

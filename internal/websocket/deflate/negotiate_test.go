@@ -183,9 +183,9 @@ func TestOfferIsAccepted(t *testing.T) {
 	}
 }
 
-// FuzzAccept compares the two sides: for any offer, the server's response is valid,
-// the client derives the same parameters from it, and it contains no parameter that
-// requires one in the offer.
+// FuzzAccept compares the two sides: for any offer, the server's response is
+// valid, the client derives the same parameters from it, and it contains no
+// parameter that requires one in the offer.
 func FuzzAccept(f *testing.F) {
 	f.Add(Name, false, 15)
 	f.Add(Name+"; client_max_window_bits; server_max_window_bits=10", true, 9)
@@ -204,10 +204,10 @@ func FuzzAccept(f *testing.F) {
 		}
 		got, ok, err := Confirm([]string{response}, false)
 		if !ok || err != nil || got != want {
-			t.Fatalf("%q was answered with %q: %+v, read as %+v, %v, %v", line, response, want, got, ok, err)
+			t.Fatalf("%q gets the response %q: %+v, read as %+v, %v, %v", line, response, want, got, ok, err)
 		}
 		if strings.Contains(response, clientMaxWindowBits) && !strings.Contains(line, clientMaxWindowBits) {
-			t.Fatalf("%q was answered with %q", line, response)
+			t.Fatalf("%q gets the response %q", line, response)
 		}
 	})
 }

@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// reference decompresses a message with compress/flate. Because that ends a stream
-// after a final block, reference then starts a new stream, with the text so far as the
-// dictionary. It returns the text up to an error.
+// reference decompresses a message with compress/flate. Because that ends a
+// stream after a final block, reference then starts a new stream, with the text
+// so far as the dictionary. It returns the text up to an error.
 func reference(compressed, earlier []byte) ([]byte, error) {
 	text, err := referenceBefore("\x01\x00\x00\xff\xff", compressed, earlier)
 	if err != nil {
@@ -43,8 +43,8 @@ func referenceBefore(last string, compressed, earlier []byte) ([]byte, error) {
 	return all[len(earlier):], nil
 }
 
-// A chunked source returns a message in pieces of random sizes. Like the buffer of a
-// connection, it overwrites a piece in the next call.
+// A chunked source returns a message in pieces of random sizes. Like the buffer
+// of a connection, it overwrites a piece in the next call.
 type chunkedSource struct {
 	random *rand.Rand
 	rest   []byte
@@ -66,8 +66,8 @@ func (s *chunkedSource) Next() ([]byte, error) {
 
 func (s *chunkedSource) Ended() bool { return len(s.rest) == 0 }
 
-// decompressRandomly decompresses a message from pieces of random sizes into buffers
-// of random sizes, and sometimes calls Fetch.
+// decompressRandomly decompresses a message from pieces of random sizes into
+// buffers of random sizes, and sometimes calls Fetch.
 func decompressRandomly(random *rand.Rand, d *Decompressor, compressed []byte, limit int64) ([]byte, error) {
 	source := &chunkedSource{random: random, rest: compressed}
 	r := d.Open(source, limit)
@@ -89,8 +89,8 @@ func decompressRandomly(random *rand.Rand, d *Decompressor, compressed []byte, l
 	}
 }
 
-// randomText returns a message for one of the cases that an encoder distinguishes.
-// The messages of a session share words.
+// randomText returns a message for one of the cases that an encoder
+// distinguishes. The messages of a session share words.
 func randomText(random *rand.Rand) []byte {
 	size := random.IntN(1 << random.IntN(14))
 	if random.IntN(50) == 0 {
@@ -132,9 +132,9 @@ func eachWindow(t *testing.T, test func(t *testing.T, bits int, takeover bool)) 
 	}
 }
 
-// encodeSession compresses messages and decompresses each twice: with compress/flate
-// and only the part of the earlier text that is in the window, and with a
-// Decompressor, which rejects distances beyond the window.
+// encodeSession compresses messages and decompresses each twice: with
+// compress/flate and only the part of the earlier text that is in the window,
+// and with a Decompressor, which rejects distances beyond the window.
 func encodeSession(t testing.TB, random *rand.Rand, bits int, takeover bool, messages int) {
 	t.Helper()
 	c, d := NewCompressor(bits, takeover), NewDecompressor(bits, takeover)
@@ -185,7 +185,8 @@ func newFlateSession(t testing.TB, random *rand.Rand, level int) *flateSession {
 	return &flateSession{random: random, w: w}
 }
 
-// message compresses a message in up to five segments. Some end with a final block.
+// message compresses a message in up to five segments. Some end with a final
+// block.
 func (s *flateSession) message(text []byte) []byte {
 	var compressed []byte
 	earlier := s.earlier
@@ -199,8 +200,9 @@ func (s *flateSession) message(text []byte) []byte {
 	return bytes.TrimSuffix(compressed, []byte("\x00\x00\xff\xff"))
 }
 
-// segment compresses text with a stream that has already compressed earlier. It does
-// not use [flate.NewWriterDict], whose writer stores the dictionary in the output.
+// segment compresses text with a stream that has already compressed earlier. It
+// does not use [flate.NewWriterDict], whose writer stores the dictionary in the
+// output.
 func (s *flateSession) segment(text, earlier []byte, final bool) []byte {
 	s.w.Reset(&s.out)
 	s.w.Write(earlier[max(0, len(earlier)-maxWindow):])
@@ -215,8 +217,8 @@ func (s *flateSession) segment(text, earlier []byte, final bool) []byte {
 	return s.out.Bytes()
 }
 
-// flateMessages decompresses messages of compress/flate at one level. Each is made by
-// a new writer that has the earlier text.
+// flateMessages decompresses messages of compress/flate at one level. Each is
+// made by a new writer that has the earlier text.
 func flateMessages(t testing.TB, random *rand.Rand, level int, takeover bool, messages int) {
 	t.Helper()
 	s := newFlateSession(t, random, level)
@@ -249,8 +251,8 @@ func TestSessionsOfFlate(t *testing.T) {
 	}
 }
 
-// Most programs in Go implement context takeover with one flate.Writer that is flushed
-// after each message.
+// Most programs in Go implement context takeover with one flate.Writer that is
+// flushed after each message.
 func TestSessionsOfOneFlateWriter(t *testing.T) {
 	t.Parallel()
 	for level := flate.HuffmanOnly; level <= flate.BestCompression; level++ {
@@ -274,8 +276,8 @@ func TestSessionsOfOneFlateWriter(t *testing.T) {
 	}
 }
 
-// compareCorrupt compares the Decompressor with compress/flate on any input. Either
-// both return the same text, or both fail after the same text.
+// compareCorrupt compares the Decompressor with compress/flate on any input.
+// Either both return the same text, or both fail after the same text.
 func compareCorrupt(t testing.TB, random *rand.Rand, compressed, earlier []byte, bits int) {
 	t.Helper()
 	want, wantErr := reference(compressed, earlier)
@@ -327,8 +329,8 @@ func damage(random *rand.Rand, p []byte) []byte {
 	return append(p[:i], p[i+random.IntN(len(p)-i+1):]...)
 }
 
-// FuzzSession runs a session of the Compressor, a session of compress/flate, and one
-// with damaged or arbitrary bytes.
+// FuzzSession runs a session of the Compressor, a session of compress/flate,
+// and one with damaged or arbitrary bytes.
 func FuzzSession(f *testing.F) {
 	f.Add(uint64(1), 8, true, 1, []byte("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"))
 	f.Add(uint64(2), 15, false, 9, []byte("\xf2\x00\x11\x00\x00"))

@@ -5,7 +5,8 @@ import "math/bits"
 // minRing is the size of the smallest ring that a window allocates.
 const minRing = 256
 
-// A window holds the last max bytes of a stream. Its memory grows with the stream.
+// A window holds the last max bytes of a stream. Its memory grows with the
+// stream.
 type window struct {
 	ring []byte // length is 0 or a power of two
 	end  int    // index after the last byte
@@ -43,8 +44,8 @@ func (w *window) grow(n int) {
 	w.ring, w.end = ring, w.size
 }
 
-// copy fills dst with the bytes that start back bytes before the end. It requires
-// len(dst) <= back <= size.
+// copy fills dst with the bytes that start back bytes before the end. It
+// requires len(dst) <= back <= size.
 func (w *window) copy(dst []byte, back int) {
 	start := (w.end - back) & (len(w.ring) - 1)
 	n := copy(dst, w.ring[start:])

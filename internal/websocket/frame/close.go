@@ -13,8 +13,8 @@ const (
 	CodeInvalidPayload = 1007
 )
 
-// maxReason is the maximum length of a reason in bytes: the payload of a control
-// frame without the two bytes of the code.
+// maxReason is the maximum length of a reason in bytes: the payload of a
+// control frame without the two bytes of the code.
 const maxReason = MaxControl - 2
 
 // An Error is a violation of the protocol by the peer. The caller must fail the
@@ -46,9 +46,9 @@ var (
 // ErrUTF8 is the error of a text message that is not valid UTF-8.
 var ErrUTF8 = &Error{CodeInvalidPayload, "text is not UTF-8"}
 
-// ValidCode reports whether a close frame may have the code: one that RFC 6455 or
-// the IANA registry allows in frames, or 3000 to 4999, which are for libraries and
-// applications.
+// ValidCode reports whether a close frame may have the code: one that RFC 6455
+// or the IANA registry allows in frames, or 3000 to 4999, which are for
+// libraries and applications.
 func ValidCode(code int) bool {
 	switch {
 	case code >= 1000 && code <= 1003, code >= 1007 && code <= 1014:
@@ -81,8 +81,8 @@ func cutReason(reason string) string {
 	return reason[:end]
 }
 
-// ParseClose parses the payload of a close frame (RFC 6455, section 5.5.1). If the
-// payload is empty, the code is CodeNoStatus. The error is an [*Error].
+// ParseClose parses the payload of a close frame (RFC 6455, section 5.5.1). If
+// the payload is empty, the code is CodeNoStatus. The error is an [*Error].
 func ParseClose(payload []byte) (code int, reason string, err error) {
 	switch len(payload) {
 	case 0:

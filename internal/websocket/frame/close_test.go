@@ -99,10 +99,10 @@ func FuzzCloseEncodeThenParse(f *testing.F) {
 		}
 		gotCode, gotReason, err := frame.ParseClose(payload)
 		if err != nil || gotCode != code {
-			t.Fatalf("%d, %q came back as %d, %q, %v", code, reason, gotCode, gotReason, err)
+			t.Fatalf("%d, %q is decoded as %d, %q, %v", code, reason, gotCode, gotReason, err)
 		}
 		if utf8.ValidString(reason) && !strings.HasPrefix(reason, gotReason) {
-			t.Errorf("reason %q came back as %q", reason, gotReason)
+			t.Errorf("reason %q is decoded as %q", reason, gotReason)
 		}
 	})
 }
@@ -116,7 +116,7 @@ func FuzzParseClose(f *testing.F) {
 			return
 		}
 		if !utf8.ValidString(reason) || code != frame.CodeNoStatus && !frame.ValidCode(code) {
-			t.Errorf("ParseClose(%x) let through %d, %q", payload, code, reason)
+			t.Errorf("ParseClose(%x) returns %d, %q", payload, code, reason)
 		}
 	})
 }

@@ -11,8 +11,8 @@
 //	+-+---+---------+-+-------------+----------------+-----------+---------+
 //
 // A message is a single data frame, or a data frame without FIN followed by
-// continuation frames, the last of which has FIN. Control frames (close, ping, pong)
-// are never fragmented, and may appear between the frames of a message.
+// continuation frames, the last of which has FIN. Control frames (close, ping,
+// pong) are never fragmented, and may appear between the frames of a message.
 package frame
 
 import "encoding/binary"
@@ -62,8 +62,8 @@ type Header struct {
 	Length     int64  // length of the payload in bytes, never negative
 }
 
-// AppendHeader appends the encoded header to dst, with the shortest encoding of the
-// length.
+// AppendHeader appends the encoded header to dst, with the shortest encoding of
+// the length.
 func AppendHeader(dst []byte, h Header) []byte {
 	first, mask := byte(h.Opcode), byte(0)
 	if h.Fin {
@@ -90,9 +90,10 @@ func AppendHeader(dst []byte, h Header) []byte {
 	return dst
 }
 
-// A Decoder decodes the frame headers of one direction of a connection. It checks
-// every rule of the protocol that depends on headers only. The zero value decodes
-// frames of a server, without extensions. A Decoder is not safe for concurrent use.
+// A Decoder decodes the frame headers of one direction of a connection. It
+// checks every rule of the protocol that depends on headers only. The zero
+// value decodes frames of a server, without extensions. A Decoder is not safe
+// for concurrent use.
 type Decoder struct {
 	// Masked reports whether frames must be masked. Frames of a client must
 	// be, frames of a server must not be.
@@ -105,12 +106,14 @@ type Decoder struct {
 	inMessage bool // the current message continues in another data frame
 }
 
-// Next decodes the header at the start of b, and returns it with its size in bytes.
-// If b contains only a part of the header, size is the number of bytes that Next
-// needs, which is greater than len(b), and the state of d is unchanged.
+// Next decodes the header at the start of b, and returns it with its size in
+// bytes. If b contains only a part of the header, size is the number of bytes
+// that Next needs, which is greater than len(b), and the state of d is
+// unchanged.
 //
-// If the header violates the protocol, the error is an [*Error] with the close code
-// to send. Next returns it even if b contains only the part that proves it.
+// If the header violates the protocol, the error is an [*Error] with the close
+// code to send. Next returns it even if b contains only the part that proves
+// it.
 func (d *Decoder) Next(b []byte) (h Header, size int, err error) {
 	if len(b) < 2 {
 		return Header{}, 2, nil
@@ -145,8 +148,8 @@ func (d *Decoder) Next(b []byte) (h Header, size int, err error) {
 	return h, size, nil
 }
 
-// check checks the first two bytes of a header by RFC 6455, sections 5.1, 5.2, 5.4
-// and 5.5.
+// check checks the first two bytes of a header by RFC 6455, sections 5.1, 5.2,
+// 5.4 and 5.5.
 func (d *Decoder) check(first, second byte) error {
 	op := Opcode(first & 0xF)
 	rsv := first & rsvBits

@@ -65,8 +65,8 @@ func TestDecoderAsksForMissingBytes(t *testing.T) {
 	}
 }
 
-// All violations that a header can contain, after the frames that lead to them. If the
-// first two bytes prove the violation, only those are passed.
+// All violations that a header can contain, after the frames that lead to them.
+// If the first two bytes prove the violation, only those are passed.
 func TestDecoderRefusesViolations(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -167,14 +167,14 @@ func FuzzHeaderEncodeThenDecode(f *testing.F) {
 			return // the header was invalid before it was encoded
 		}
 		if got != h || size != len(wire) {
-			t.Errorf("%+v came back as %+v, size %d of %d", h, got, size, len(wire))
+			t.Errorf("%+v is decoded as %+v, size %d of %d", h, got, size, len(wire))
 		}
 	})
 }
 
-// FuzzDecoderChunking checks that bytes that arrive one at a time are decoded to the
-// same frames and the same error as all bytes together, and that the error is not
-// returned later.
+// FuzzDecoderChunking checks that bytes that arrive one at a time are decoded
+// to the same frames and the same error as all bytes together, and that the
+// error is not returned later.
 func FuzzDecoderChunking(f *testing.F) {
 	f.Add([]byte("\x81\x85\x01\x02\x03\x04hello\x89\x80\x01\x02\x03\x04"), true, false)
 	f.Add([]byte("\x01\x03abc\x89\x00\x80\x02de\x88\x02\x03\xe8"), false, false)

@@ -2,16 +2,17 @@ package frame
 
 import "unicode/utf8"
 
-// A UTF8 checks text that arrives in pieces. It detects invalid text as early as
-// possible, even in a character that is split between pieces. The zero value is ready
-// to use. A UTF8 is not safe for concurrent use.
+// A UTF8 checks text that arrives in pieces. It detects invalid text as early
+// as possible, even in a character that is split between pieces. The zero value
+// is ready to use. A UTF8 is not safe for concurrent use.
 type UTF8 struct {
 	need   uint8 // continuation bytes missing from the last character
 	lo, hi byte  // range of the next continuation byte
 }
 
-// Check checks the next piece of the text. It reports whether the text so far is the
-// start of valid UTF-8. After it has returned false, it must not be called again.
+// Check checks the next piece of the text. It reports whether the text so far
+// is the start of valid UTF-8. After it has returned false, it must not be
+// called again.
 func (u *UTF8) Check(p []byte) bool {
 	for u.need > 0 && len(p) > 0 {
 		if !u.next(p[0]) {
@@ -48,9 +49,9 @@ func (u *UTF8) next(c byte) bool {
 	return true
 }
 
-// start starts a character of two or more bytes with its first byte. The range of the
-// second byte excludes overlong encodings, surrogates and values above U+10FFFF
-// (Unicode, table 3-7).
+// start starts a character of two or more bytes with its first byte. The range
+// of the second byte excludes overlong encodings, surrogates and values above
+// U+10FFFF (Unicode, table 3-7).
 func (u *UTF8) start(c byte) {
 	u.need, u.lo, u.hi = uint8(runeSize(c)-1), 0x80, 0xBF
 	switch c {
@@ -65,7 +66,8 @@ func (u *UTF8) start(c byte) {
 	}
 }
 
-// unfinished returns the number of bytes of an incomplete character at the end of p.
+// unfinished returns the number of bytes of an incomplete character at the end
+// of p.
 func unfinished(p []byte) int {
 	for n := 1; n <= min(3, len(p)); n++ {
 		c := p[len(p)-n]
@@ -82,8 +84,8 @@ func unfinished(p []byte) int {
 	return 0
 }
 
-// runeSize returns the length of the character that starts with c, or 1 if c does
-// not start a character of several bytes.
+// runeSize returns the length of the character that starts with c, or 1 if c
+// does not start a character of several bytes.
 func runeSize(c byte) int {
 	switch {
 	case c >= 0xC2 && c <= 0xDF:

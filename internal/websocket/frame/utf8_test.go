@@ -9,7 +9,8 @@ import (
 )
 
 // extendable reports whether p is the start of some valid UTF-8. It tries all
-// completions of the last character, and shares no code with the package under test.
+// completions of the last character, and shares no code with the package under
+// test.
 func extendable(p []byte) bool {
 	for len(p) > 0 {
 		r, size := utf8.DecodeRune(p)
@@ -44,8 +45,8 @@ func extendable(p []byte) bool {
 	return finish(p)
 }
 
-// checkUTF8 checks p in pieces. Check must fail for the piece with the byte that proves
-// p invalid, and not before.
+// checkUTF8 checks p in pieces. Check must fail for the piece with the byte
+// that proves p invalid, and not before.
 func checkUTF8(t *testing.T, p []byte, piece int) {
 	t.Helper()
 	var u frame.UTF8
@@ -53,17 +54,17 @@ func checkUTF8(t *testing.T, p []byte, piece int) {
 		end := min(start+piece, len(p))
 		ok, want := u.Check(p[start:end]), extendable(p[:end])
 		if ok != want {
-			t.Fatalf("%x in pieces of %d: Check says %v at byte %d, want %v", p, piece, ok, end, want)
+			t.Fatalf("%x in pieces of %d: Check returns %v at byte %d, want %v", p, piece, ok, end, want)
 		}
 		if !ok {
 			if utf8.Valid(p) {
-				t.Fatalf("%x refused", p)
+				t.Fatalf("%x is rejected", p)
 			}
 			return
 		}
 	}
 	if u.Complete() != utf8.Valid(p) {
-		t.Fatalf("%x in pieces of %d: Complete says %v", p, piece, u.Complete())
+		t.Fatalf("%x in pieces of %d: Complete returns %v", p, piece, u.Complete())
 	}
 }
 

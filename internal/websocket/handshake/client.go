@@ -111,8 +111,8 @@ func newRequest(rawURL string, o Options) (*http.Request, error) {
 	return req, nil
 }
 
-// defaultedFields are the fields that a request has by default. The user's values
-// replace the default even if their names are not canonical.
+// defaultedFields are the fields that a request has by default. The user's
+// values replace the default even if their names are not canonical.
 var defaultedFields = map[string]bool{"Host": true, "Authorization": true, "User-Agent": true}
 
 // wireKey is fieldKey in the spelling of RFC 6455. Some servers look for the

@@ -73,8 +73,8 @@ func (e *printableError) Unwrap() error { return e.err }
 const hidden = "xxxxx"
 
 // badURL returns the error of a URL that url.Parse cannot parse, without user
-// information. It drops the parts of the URL that url.Parse quotes, because they
-// may be from the password.
+// information. It drops the parts of the URL that url.Parse quotes, because
+// they may be from the password.
 func badURL(rawURL string, err error) error {
 	reason := err
 	var parseError *url.Error
@@ -85,8 +85,8 @@ func badURL(rawURL string, err error) error {
 }
 
 // redactURL removes user information from a URL that may be malformed:
-// everything before the last @ or, without an @, the text after the host's colon
-// if it is not a port.
+// everything before the last @ or, without an @, the text after the host's
+// colon if it is not a port.
 func redactURL(rawURL string) string {
 	start := 0
 	if i := strings.Index(rawURL, "//"); i >= 0 {
@@ -149,8 +149,8 @@ func withoutQuotes(s, replacement string) string {
 	return s[:first] + replacement + s[last+1:]
 }
 
-// joinErrors returns one error that wraps all errors that are not nil, or nil if all
-// are. Unlike errors.Join, it puts their texts on one line.
+// joinErrors returns one error that wraps all errors that are not nil, or nil
+// if all are. Unlike errors.Join, it puts their texts on one line.
 func joinErrors(errs []error) error {
 	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	if len(errs) == 0 {

@@ -61,8 +61,8 @@ func TestRedactedErrorsAreFound(t *testing.T) {
 	}
 }
 
-// FuzzTexts checks that error texts are printable and short, and that they contain no
-// password, wherever the URL is malformed.
+// FuzzTexts checks that error texts are printable and short, and that they
+// contain no password, wherever the URL is malformed.
 func FuzzTexts(f *testing.F) {
 	f.Add("exa mple.com:port/%zz", "user")
 	f.Add("\x1b\u202e\xff", "a\"b")

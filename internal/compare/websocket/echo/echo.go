@@ -1,5 +1,5 @@
-// Package echo has WebSocket echo servers of this package and its peers, and runs them
-// without a network to measure the cost of an echo.
+// Package echo has WebSocket echo servers of this package and its peers, and
+// runs them without a network to measure the cost of an echo.
 package echo
 
 import (
@@ -17,16 +17,16 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// A Server echoes messages until the connection ends, as in the documentation of its
-// implementation.
+// A Server echoes messages until the connection ends, as in the documentation
+// of its implementation.
 type Server struct {
 	Name  string
 	Serve nethttp.HandlerFunc
 }
 
-// Kept returns the servers in which the caller may keep the payload of a message. The
-// servers of Gorilla and coder do less than the others: they do not check that text is
-// UTF-8.
+// Kept returns the servers in which the caller may keep the payload of a
+// message. The servers of Gorilla and coder do less than the others: they do
+// not check that text is UTF-8.
 func Kept() []Server {
 	return []Server{
 		{"stanza", serveStanza},
@@ -37,7 +37,8 @@ func Kept() []Server {
 	}
 }
 
-// Lent returns the servers that reuse the memory of a payload for the next message.
+// Lent returns the servers that reuse the memory of a payload for the next
+// message.
 func Lent() []Server {
 	return []Server{{"stanza", serveStanzaLent}, {"gws", newGWS(false)}}
 }
@@ -155,8 +156,8 @@ func (e gwsHandler) OnMessage(c *gws.Conn, m *gws.Message) {
 	_ = c.WriteMessage(m.Opcode, payload) // if it fails, reading ends too
 }
 
-// newGWS returns a server that reuses the memory of payloads. Its handler copies the
-// payloads that it keeps.
+// newGWS returns a server that reuses the memory of payloads. Its handler
+// copies the payloads that it keeps.
 func newGWS(keeps bool) nethttp.HandlerFunc {
 	// The UTF-8 check is off by default, unlike in this package and gobwas.
 	u := gws.NewUpgrader(gwsHandler{keeps: keeps}, &gws.ServerOption{CheckUtf8Enabled: true})

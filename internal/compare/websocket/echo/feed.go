@@ -22,9 +22,10 @@ type Kind struct {
 // Kinds returns both kinds.
 func Kinds() []Kind { return []Kind{{"text", frame.Text}, {"binary", frame.Binary}} }
 
-// Run runs a server with equal messages of the given size while more returns true. The
-// server reads a message from memory after it has replied to the previous one. Its
-// output, including the response of the handshake, is written to answers.
+// Run runs a server with equal messages of the given size while more returns
+// true. The server reads a message from memory after it has replied to the
+// previous one. Its output, including the response of the handshake, is written
+// to answers.
 func Run(s Server, op frame.Opcode, size int, more func() bool, answers io.Writer) error {
 	conn := &feed{frame: Frame(op, size), more: more, answers: answers}
 	s.Serve(&hijackable{httptest.NewRecorder(), conn}, upgradeRequest())
@@ -77,8 +78,8 @@ func (h *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return h.conn, bufio.NewReadWriter(bufio.NewReaderSize(h.conn, 4096), bufio.NewWriterSize(h.conn, 4096)), nil
 }
 
-// A feed is a connection to a simulated client that sends the same message repeatedly,
-// each after the reply to the previous one.
+// A feed is a connection to a simulated client that sends the same message
+// repeatedly, each after the reply to the previous one.
 type feed struct {
 	net.Conn // nil; its methods are not called
 	frame    []byte
