@@ -388,18 +388,19 @@ func GenerateKey() string { return handshake.GenerateKey() }
 // method reads. Usually one goroutine reads until an error occurs, even if it
 // expects no messages.
 //
-// After a reading method has failed, all reading methods return the same error,
-// with one exception: if a read deadline passes, reading can continue after a
-// new deadline has been set.
+// An error of a reading method ends reading: all reading methods return it from
+// then on. There are two exceptions. If a read deadline passes, reading can
+// continue after a new deadline has been set. If ReadJSON cannot decode a
+// message, the next message can be read.
 //
 // # Closing
 //
 // The caller must close the Conn, even after an error. Close performs the
-// closing handshake, so that both ends know that the peer has received all
-// messages. CloseNow does not.
+// closing handshake, so that the peer can receive all messages sent before.
+// CloseNow does not, and those messages may be lost.
 //
-// A Conn that was not returned by Upgrade or Dial cannot be used; all methods
-// panic.
+// A Conn must come from [Upgrader.Upgrade] or [Dial]. All methods of any other
+// Conn panic.
 type Conn struct {
 	conn        *websocket.Conn
 	subprotocol string
