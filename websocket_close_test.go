@@ -36,8 +36,8 @@ var readingMethods = map[string]func(conn *http.Conn) error{
 	},
 }
 
-// For every violation of the peer, the error of the reading method and of later ones
-// wraps the violation and a CloseError with the close frame that was sent.
+// For every violation of the peer, the error of the reading method and of later
+// ones wraps the violation and a CloseError with the close frame that was sent.
 func TestFaultsOfThePeerAreCloseErrors(t *testing.T) {
 	t.Parallel()
 	faults := []struct {
@@ -80,14 +80,14 @@ func TestFaultsOfThePeerAreCloseErrors(t *testing.T) {
 					for _, err := range []error{first, read(conn), readingMethods["ReadMessage"](conn)} {
 						var closed *http.CloseError
 						if !errors.As(err, &closed) || closed.Code != fault.code || closed.Text != fault.text {
-							t.Errorf("%#v holds no close error of %d %q", err, fault.code, fault.text)
+							t.Errorf("%#v contains no close error of %d %q", err, fault.code, fault.text)
 						}
 						if err != first || err.Error() != fault.err || fault.is != nil && !errors.Is(err, fault.is) {
 							t.Errorf("%v, want %s", err, fault.err)
 						}
 					}
 					if code, text := readClose(t, raw); code != fault.code || text != fault.text {
-						t.Errorf("the peer was told %d %q, want %d %q", code, text, fault.code, fault.text)
+						t.Errorf("the peer received close code %d %q, want %d %q", code, text, fault.code, fault.text)
 					}
 				})
 			}
@@ -134,7 +134,7 @@ func TestFaultsOfCompressedMessagesAreCloseErrors(t *testing.T) {
 				t.Errorf("%s, %s: %v, want a close error of %d", name, method, err, tt.code)
 			default:
 				if code, _ := readClose(t, raw); code != tt.code {
-					t.Errorf("%s, %s: the peer was told %d, want %d", name, method, code, tt.code)
+					t.Errorf("%s, %s: the peer received close code %d, want %d", name, method, code, tt.code)
 				}
 			}
 			conn.CloseNow()
@@ -235,10 +235,10 @@ func TestOldWritersFail(t *testing.T) {
 	}
 	io.WriteString(w, "sec")
 	if n, err := io.WriteString(old, "not this"); n > 0 || err == nil {
-		t.Errorf("an old writer took %d bytes: %v", n, err)
+		t.Errorf("a closed writer accepts %d bytes: %v", n, err)
 	}
 	if err := old.Close(); err == nil {
-		t.Error("an old writer was closed again")
+		t.Error("a closed writer can be closed again")
 	}
 	io.WriteString(w, "ond")
 	w.Close()
@@ -247,8 +247,8 @@ func TestOldWritersFail(t *testing.T) {
 	closeBoth(server, client)
 }
 
-// The readers and writers that methods return have no methods except those of the
-// interface type.
+// The readers and writers that methods return have no methods except those of
+// the interface type.
 func TestReadersAndWritersExposeNothing(t *testing.T) {
 	t.Parallel()
 	server, client := wsPair(t, &http.Upgrader{}, nil)
@@ -278,8 +278,8 @@ func TestReadersAndWritersExposeNothing(t *testing.T) {
 	closeBoth(server, client)
 }
 
-// The deadline passes in the middle of a frame, repeatedly, until all bytes have
-// arrived.
+// The deadline passes in the middle of a frame, repeatedly, until all bytes
+// have arrived.
 func TestReadDeadlinesLoseNothing(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{1, 3, 7} {

@@ -66,7 +66,7 @@ func TestDialRefusesBadArguments(t *testing.T) {
 		tt.options.DialContext = dial
 		_, resp, err := http.Dial(t.Context(), tt.url, &tt.options)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "websocket: dial: ") || resp != nil {
-			t.Errorf("%s: %v, want it to say %q", tt.name, err, tt.want)
+			t.Errorf("%s: %v, want it to contain %q", tt.name, err, tt.want)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func TestDialChecksTheResponse(t *testing.T) {
 				return
 			}
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("Dial: %v, want it to say %q", err, tt.want)
+				t.Errorf("Dial: %v, want it to contain %q", err, tt.want)
 			}
 			if err != nil && len(err.Error()) > 600 {
 				t.Errorf("an error of %d bytes", len(err.Error()))
@@ -316,12 +316,12 @@ func TestDialThroughAProxyOverTLS(t *testing.T) {
 	proxy, _ := proxyServer(t, true, "")
 	_, _, err := http.Dial(t.Context(), wsURL(srv), &http.DialOptions{Proxy: nethttp.ProxyURL(proxy)})
 	if err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("a proxy with a certificate of no one: %v", err)
+		t.Errorf("a proxy with an unknown certificate: %v", err)
 	}
 }
 
-// The Proxy function gets a URL with the scheme http or https, which selects HTTP_PROXY
-// or HTTPS_PROXY.
+// The Proxy function gets a URL with the scheme http or https, which selects
+// HTTP_PROXY or HTTPS_PROXY.
 func TestProxyIsAskedForHTTP(t *testing.T) {
 	t.Parallel()
 	for scheme, want := range map[string]string{"ws": "http", "wss": "https", "http": "http", "https": "https"} {
@@ -365,13 +365,14 @@ func TestServerSpeaksFirst(t *testing.T) {
 	wantMessage(t, conn, http.BinaryMessage, strings.Repeat("y", 4096))
 }
 
-// The error texts contain no control characters that a server or a proxy has sent.
+// The error texts contain no control characters that a server or a proxy has
+// sent.
 func TestDialErrorsArePrintable(t *testing.T) {
 	t.Parallel()
 	const evil = "\x1b]0;\u009b2J\u202e\a\x7f\xff"
 	const proper = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n"
 	const utf8 = "\u009b2J\u202e\xff" // the part that a header field may contain
-	tests := []struct{ name, answer, says string }{
+	tests := []struct{ name, answer, contains string }{
 		{"status", "HTTP/1.1 403 " + evil + "\r\nContent-Length: 0\r\n\r\n", `the server answered 403 \x1b]0;\u009b2J\u202e\a\x7f\xff`},
 		{"status before a body", "HTTP/1.1 403 " + evil + "\r\nContent-Length: 2\r\n\r\nno", `\xff: "no"`},
 		{"status of a redirect", "HTTP/1.1 302 " + evil + "\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", `the server redirects to "/" (302 \x1b]0;`},
@@ -399,8 +400,8 @@ func TestDialErrorsArePrintable(t *testing.T) {
 			} {
 				target := answering(t, tt.answer)
 				_, _, err := http.Dial(t.Context(), target, options)
-				if err == nil || by == "server" && !strings.Contains(err.Error(), tt.says) {
-					t.Fatalf("%s: %v, want it to say %s", by, err, tt.says)
+				if err == nil || by == "server" && !strings.Contains(err.Error(), tt.contains) {
+					t.Fatalf("%s: %v, want it to contain %s", by, err, tt.contains)
 				}
 				for _, c := range err.Error() {
 					if c == utf8Error || !unicode.IsPrint(c) {
@@ -471,8 +472,8 @@ func TestDialErrorsHoldNoPassword(t *testing.T) {
 	}
 }
 
-// A cancelingConn cancels a context in the first Read after the bytes that it has read
-// end with a given text.
+// A cancelingConn cancels a context in the first Read after the bytes that it
+// has read end with a given text.
 type cancelingConn struct {
 	net.Conn
 	after  string
@@ -515,8 +516,8 @@ func TestDialKeepsTheResponseWhenItsContextEnds(t *testing.T) {
 	}
 }
 
-// The TLS configuration is used for an https proxy too, but with the proxy's host as
-// the ServerName.
+// The TLS configuration is used for an https proxy too, but with the proxy's
+// host as the ServerName.
 func TestDialThroughAProxyWithTLSConfig(t *testing.T) {
 	t.Parallel()
 	names := make(chan string, 10)

@@ -15,8 +15,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// longLists returns long values, of the given size, for a field that is a list in which
-// element has a meaning.
+// longLists returns long values, of the given size, for a field that is a list
+// in which element has a meaning.
 func longLists(size int, element string) map[string]string {
 	return map[string]string{
 		"elements":       strings.Repeat(element+",", size/(len(element)+1)),
@@ -33,8 +33,8 @@ func longLists(size int, element string) map[string]string {
 	}
 }
 
-// Rejecting a long list allocates almost nothing in addition to net/http, which reads
-// the header.
+// Rejecting a long list allocates almost nothing in addition to net/http, which
+// reads the header.
 func TestUpgradeDoesNotGrowWithALongList(t *testing.T) {
 	srv := testkit.StartServer(t, testkit.HTTP1, quiet(echo(&http.Upgrader{EnableCompression: true, Subprotocols: []string{"chat", "chat.v2"}})))
 	cost := func(field, list string) (int, string) {
@@ -88,8 +88,8 @@ func TestDialDoesNotGrowWithALongList(t *testing.T) {
 	}
 }
 
-// rawDeflate returns a Conn with negotiated compression and the network connection of
-// its peer. The Conn is the client's end if client is set.
+// rawDeflate returns a Conn with negotiated compression and the network
+// connection of its peer. The Conn is the client's end if client is set.
 func rawDeflate(t *testing.T, client bool, options string) (*http.Conn, *testkit.Conn) {
 	t.Helper()
 	if !client {
@@ -130,15 +130,15 @@ func rawDeflate(t *testing.T, client bool, options string) (*http.Conn, *testkit
 	return conn, testkit.Wrap(t, raw)
 }
 
-// finalABC is a final block with the text "abc". threeAtSix is the end of a message, with
-// a match of 3 bytes at distance 6.
+// finalABC is a final block with the text "abc". threeAtSix is the end of a
+// message, with a match of 3 bytes at distance 6.
 const (
 	finalABC   = "\x4b\x4c\x4a\x06\x00"
 	threeAtSix = "\x02\x92\x00\x00"
 )
 
-// A message may have blocks after a final block. They may refer to all text before
-// them, in the message and in earlier ones (RFC 7692, section 7.2.1).
+// A message may have blocks after a final block. They may refer to all text
+// before them, in the message and in earlier ones (RFC 7692, section 7.2.1).
 func TestBlocksAfterAFinalBlock(t *testing.T) {
 	t.Parallel()
 	for _, client := range []bool{false, true} {
@@ -168,8 +168,8 @@ func TestBlocksAfterAFinalBlock(t *testing.T) {
 	}
 }
 
-// emptyBlocks are blocks without text that end at a byte boundary: stored, final, and
-// with dynamic codes.
+// emptyBlocks are blocks without text that end at a byte boundary: stored,
+// final, and with dynamic codes.
 var emptyBlocks = map[string]string{
 	"stored":        "\x00\x00\x00\xff\xff",
 	"final stored":  "\x01\x00\x00\xff\xff",
@@ -203,7 +203,7 @@ func TestBlocksWithoutTextEndTheConnection(t *testing.T) {
 					t.Errorf("read %d bytes, %v", len(p), err)
 				}
 				if code, _ := readClose(t, raw); code != http.CloseMessageTooBig {
-					t.Errorf("the peer was told %d", code)
+					t.Errorf("the peer received close code %d", code)
 				}
 				conn.CloseNow()
 				if n := receive(t, sent, "the sender"); n > 32<<20 {
@@ -214,8 +214,8 @@ func TestBlocksWithoutTextEndTheConnection(t *testing.T) {
 	}
 }
 
-// An incomplete message takes a small multiple of the bytes that have arrived, even if
-// it is highly compressed.
+// An incomplete message takes a small multiple of the bytes that have arrived,
+// even if it is highly compressed.
 func TestUnfinishedCompressedMessagesPinLittle(t *testing.T) {
 	bomb := []byte(deflated(t, strings.Repeat("a", 24<<20)))
 	for _, tt := range []struct {

@@ -82,7 +82,7 @@ func TestUpgradeRefusesImproperHandshakes(t *testing.T) {
 				t.Errorf("answered %s %s, want %d and %q", resp.Status, body, tt.status, tt.message)
 			}
 			if tt.status == 426 && (resp.Header.Get("Upgrade") != "websocket" || resp.Header.Get("Sec-WebSocket-Version") != "13") {
-				t.Errorf("headers %v do not tell how to ask", resp.Header)
+				t.Errorf("headers %v do not name the protocol and version", resp.Header)
 			}
 			if tt.status == 405 && resp.Header.Get("Allow") != "GET" {
 				t.Errorf("Allow is %q", resp.Header.Get("Allow"))
@@ -279,7 +279,7 @@ func TestUpgradeThroughTheChain(t *testing.T) {
 	srv.Close() // does not wait for hijacked connections, so wait for the log below
 	for deadline := time.Now().Add(testkit.Patience); !strings.Contains(log.String(), `"status":101`); {
 		if time.Now().After(deadline) {
-			t.Fatalf("the log says %s", log.String())
+			t.Fatalf("log: %s", log.String())
 		}
 	}
 }
@@ -408,20 +408,20 @@ func TestMessageTypesAreChecked(t *testing.T) {
 	_, client := wsPair(t, &http.Upgrader{}, nil)
 	for _, messageType := range []int{-1, 0, 3, 8, 9, 10, 257} {
 		if err := client.WriteMessage(messageType, nil); err == nil {
-			t.Errorf("WriteMessage takes type %d", messageType)
+			t.Errorf("WriteMessage accepts type %d", messageType)
 		}
 		if _, err := client.NextWriter(messageType); err == nil {
-			t.Errorf("NextWriter takes type %d", messageType)
+			t.Errorf("NextWriter accepts type %d", messageType)
 		}
 		if _, err := http.NewPreparedMessage(messageType, nil); err == nil {
-			t.Errorf("NewPreparedMessage takes type %d", messageType)
+			t.Errorf("NewPreparedMessage accepts type %d", messageType)
 		}
 	}
 	if err := client.WritePing(make([]byte, 126)); err == nil {
-		t.Error("WritePing takes 126 bytes")
+		t.Error("WritePing accepts 126 bytes")
 	}
 	if err := client.CloseWithMessage(http.CloseNoStatusReceived, ""); err == nil {
-		t.Error("CloseWithMessage takes 1005")
+		t.Error("CloseWithMessage accepts 1005")
 	}
 	if err := client.WriteMessage(http.TextMessage, nil); err != nil {
 		t.Errorf("after all these: %v", err)
@@ -440,13 +440,13 @@ func TestMessageTypesOfControlFrames(t *testing.T) {
 		http.CloseMessage: "CloseWithMessage", http.PingMessage: "WritePing", http.PongMessage: "WritePong",
 	} {
 		if err := client.WriteMessage(messageType, nil); err == nil || !strings.Contains(err.Error(), "use "+method) {
-			t.Errorf("WriteMessage of type %d: %v; want a hint at %s", messageType, err, method)
+			t.Errorf("WriteMessage of type %d: %v; want it to mention %s", messageType, err, method)
 		}
 	}
 }
 
-// Users of the original package keep an Upgrader in an interface or a field, or use a
-// composite literal.
+// Users of the original package keep an Upgrader in an interface or a field, or
+// use a composite literal.
 func TestUpgraderIsAValue(t *testing.T) {
 	t.Parallel()
 	var upgrader interface {
@@ -496,7 +496,7 @@ func TestJSONMessages(t *testing.T) {
 		t.Errorf("ReadJSON: %v, %v", got, err)
 	}
 	if err := server.WriteJSON(make(chan int)); err == nil {
-		t.Error("WriteJSON encodes a channel")
+		t.Error("WriteJSON accepts a channel")
 	}
 	if err := server.WriteJSON(map[string]string{"a": strings.Repeat("b", 10_000)}); err != nil {
 		t.Error(err)
@@ -528,7 +528,8 @@ func TestMaxMessageSize(t *testing.T) {
 	}
 }
 
-// This test is not parallel, because it would disturb tests that measure memory.
+// This test is not parallel, because it would disturb tests that measure
+// memory.
 func TestMaxMessageSizeOff(t *testing.T) {
 	server, client := wsPair(t, &http.Upgrader{}, nil)
 	server.SetMaxMessageSize(-1)
@@ -644,8 +645,8 @@ func TestBroadcast(t *testing.T) {
 	}
 }
 
-// Fifty goroutines write, ping and close concurrently. The peer receives only complete
-// messages and a close frame.
+// Fifty goroutines write, ping and close concurrently. The peer receives only
+// complete messages and a close frame.
 func TestManyGoroutinesUseOneConnection(t *testing.T) {
 	t.Parallel()
 	server, client := wsPair(t, &http.Upgrader{EnableCompression: true}, &http.DialOptions{EnableCompression: true})

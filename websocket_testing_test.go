@@ -81,8 +81,8 @@ func wsPair(t testing.TB, upgrader *http.Upgrader, options *http.DialOptions) (s
 	return server, client
 }
 
-// closeBoth closes both ends of a connection concurrently, so that each answers the
-// other.
+// closeBoth closes both ends of a connection concurrently, so that each answers
+// the other.
 func closeBoth(a, b *http.Conn) {
 	var both sync.WaitGroup
 	both.Go(func() { a.Close() })
@@ -90,8 +90,8 @@ func closeBoth(a, b *http.Conn) {
 	both.Wait()
 }
 
-// rawClient performs a client's handshake by hand. It returns the network connection
-// and the server's Conn.
+// rawClient performs a client's handshake by hand. It returns the network
+// connection and the server's Conn.
 func rawClient(t *testing.T, upgrader http.Upgrader) (*http.Conn, *testkit.Conn) {
 	t.Helper()
 	upgraded := make(chan *http.Conn, 1)
@@ -112,8 +112,8 @@ func rawClient(t *testing.T, upgrader http.Upgrader) (*http.Conn, *testkit.Conn)
 	return conn, raw
 }
 
-// rawServer performs a server's handshake by hand. It returns the client's Conn and
-// the network connection.
+// rawServer performs a server's handshake by hand. It returns the client's Conn
+// and the network connection.
 func rawServer(t *testing.T) (*http.Conn, *testkit.Conn) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -142,8 +142,8 @@ func rawServer(t *testing.T) (*http.Conn, *testkit.Conn) {
 	return conn, <-accepted
 }
 
-// answering starts a server that sends text on every connection, and returns its URL.
-// In the text, ACCEPT is replaced by the right Sec-WebSocket-Accept.
+// answering starts a server that sends text on every connection, and returns
+// its URL. In the text, ACCEPT is replaced by the right Sec-WebSocket-Accept.
 func answering(t *testing.T, text string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -247,8 +247,8 @@ func readClose(t *testing.T, conn *testkit.Conn) (code int, reason string) {
 	}
 }
 
-// masked returns an encoded frame of a client, with a masking key of zeros. plain
-// returns one of a server.
+// masked returns an encoded frame of a client, with a masking key of zeros.
+// plain returns one of a server.
 func masked(first byte, payload string) string {
 	return string([]byte{first, 0x80 | byte(len(payload)), 0, 0, 0, 0}) + payload
 }
