@@ -84,7 +84,7 @@ func framingServers(tb testing.TB, proto testkit.Protocol) (bare, ours *framingS
 	return bare, ours
 }
 
-// A framingResult is what the client and the handler saw of one exchange.
+// A framingResult records one exchange as the client and the handler saw it.
 type framingResult struct {
 	Infos       []string
 	Status      int

@@ -29,10 +29,10 @@ import (
 )
 
 // The matrix runs every case of matrixCases through every chain of matrixChains with
-// HTTP/1.1 and HTTP/2. It compares what the client and the handler see with what they
-// see without middleware. To add middleware, add a line to matrixChains. If the
-// middleware changes something on purpose, its settle function checks the change and
-// reverts it.
+// HTTP/1.1 and HTTP/2. It compares the response, and the results of the handler's
+// calls, with those of a server without middleware. To add middleware, add a line to
+// matrixChains. If the middleware changes something on purpose, its settle function
+// checks the change and reverts it.
 
 // A matrixChain is one column of the matrix.
 type matrixChain struct {
@@ -352,7 +352,7 @@ func hijacks(w nethttp.ResponseWriter, r *nethttp.Request, note func(string, err
 	io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nraw")
 }
 
-// An outcome is what the client and the handler saw of one exchange.
+// An outcome records one exchange as the client and the handler saw it.
 type outcome struct {
 	Infos   []string // 1xx responses with their Link fields
 	Status  int

@@ -94,7 +94,7 @@ func refusesConnections(addr string) bool {
 type link struct {
 	name  string
 	wrap  func(nethttp.Handler) nethttp.Handler
-	check func(t *testing.T, c matrixCase, got *outcome, exact bool) // if not nil, checks what was counted or logged
+	check func(t *testing.T, c matrixCase, got *outcome, exact bool) // if not nil, checks the metrics or the log
 }
 
 // documented returns the documented chain.
@@ -179,8 +179,8 @@ func serveOnce(h http.Handler) {
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 }
 
-// receive receives from c. If nothing arrives, it ends the test and names what is
-// missing.
+// receive receives from c. If nothing arrives, it ends the test with a message that
+// includes the description.
 func receive[T any](t *testing.T, c <-chan T, what string) T {
 	t.Helper()
 	select {

@@ -32,7 +32,7 @@ import (
 type Finding struct {
 	Pos     token.Position // where
 	Rule    string         // the rule's name
-	Message string         // what is wrong
+	Message string         // description
 }
 
 // String returns the finding in the form of a compiler error.

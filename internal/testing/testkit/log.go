@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A Log keeps what is written to it. The zero value is empty and ready to use.
+// A Log is a writer that keeps everything. The zero value is ready to use.
 // It is safe for concurrent use by multiple goroutines.
 type Log struct {
 	mu   sync.Mutex
@@ -60,9 +60,9 @@ func (l *Log) Records(tb testing.TB) []map[string]any {
 	return records
 }
 
-// JSON returns a logger that writes records of every level as JSON, leaving out
-// what differs from run to run: they have no time, and durations are replaced by
-// their kind.
+// JSON returns a logger that writes records of every level as JSON lines. The lines
+// have no time, and durations are replaced by their kind, so that the log is the same
+// in each run.
 func (l *Log) JSON() *slog.Logger { return slog.New(slog.NewJSONHandler(l, repeatable())) }
 
 // Text is like [Log.JSON], but the records have the form of [slog.TextHandler].

@@ -79,9 +79,9 @@ func NewRequest(method, target, body string, fields ...string) *http.Request {
 	return r
 }
 
-// Record calls a handler without a network and returns what it wrote. It is
-// for logic that depends on headers only: status codes, flushing, hijacking,
-// deadlines and HEAD need a [Server].
+// Record calls a handler without a network and returns its response. If a test
+// depends on 1xx responses, flushing, hijacking, deadlines or HEAD, use a [Server]
+// instead.
 func Record(handler http.Handler, r *http.Request) *Response {
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)

@@ -10,7 +10,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// describe responds with what the client sent.
+// describe responds with a description of the request.
 var describe = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.Header().Set("X-Length", fmt.Sprint(r.ContentLength))

@@ -1,6 +1,6 @@
-// Package testkit provides what the project's tests share: real servers for
-// each protocol, requests and responses, raw connections, logs, commands, golden
-// files, and a check for leaked goroutines. Only test files import it.
+// Package testkit has servers for each protocol, requests and responses, raw
+// connections, logs, commands, golden files, and a check for leaked goroutines. Only
+// test files import it.
 //
 // Everything that a test starts ends with the test, through [testing.TB.Cleanup],
 // and everything that could block forever gives up after [Patience].
