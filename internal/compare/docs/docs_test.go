@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,21 +16,7 @@ import (
 // Code blocks of other packages are labeled with the name of the package.
 func TestEveryExampleOfAnotherPackageIsRun(t *testing.T) {
 	t.Parallel()
-	blocks, err := snippet.ReadDocuments("../../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	regions, err := snippet.ReadRegions(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	labelled := slices.DeleteFunc(blocks, func(b snippet.Block) bool { return b.Label == "" })
-	if len(labelled) == 0 {
-		t.Fatal("no examples were found")
-	}
-	for _, problem := range snippet.Compare(labelled, regions) {
-		t.Error(problem)
-	}
+	snippet.Check(t, "../../..", func(b snippet.Block) bool { return b.Label != "" })
 }
 
 // A request contains a request and the expected response.

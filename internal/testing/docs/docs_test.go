@@ -36,20 +36,7 @@ var otherBlocks = []struct{ document, start, checkedBy string }{
 // internal/compare, whose module requires that package.
 func TestEveryExampleIsRun(t *testing.T) {
 	t.Parallel()
-	regions, err := snippet.ReadRegions(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours := slices.DeleteFunc(documented(t), func(b snippet.Block) bool {
-		return b.Label != "" || b.Language != "go"
-	})
-	unlabelled := slices.DeleteFunc(ours, func(b snippet.Block) bool { return isOther(b) })
-	if len(unlabelled) == 0 {
-		t.Fatal("no examples were found")
-	}
-	for _, problem := range snippet.Compare(unlabelled, regions) {
-		t.Error(problem)
-	}
+	snippet.Check(t, root, func(b snippet.Block) bool { return b.Label == "" && b.Language == "go" && !isOther(b) })
 }
 
 func TestEveryOtherBlockIsChecked(t *testing.T) {

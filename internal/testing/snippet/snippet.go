@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // A Block is a fenced code block in a document.
@@ -76,6 +77,27 @@ func Blocks(document, text string) []Block {
 		}
 	}
 	return found
+}
+
+// Check compares the blocks of the documents in root for which selected returns true
+// with the regions in the current directory, and reports the differences.
+func Check(tb testing.TB, root string, selected func(Block) bool) {
+	tb.Helper()
+	blocks, err := ReadDocuments(root)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	regions, err := ReadRegions(".")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	blocks = slices.DeleteFunc(blocks, func(b Block) bool { return !selected(b) })
+	if len(blocks) == 0 {
+		tb.Fatal("no examples were found")
+	}
+	for _, problem := range Compare(blocks, regions) {
+		tb.Error(problem)
+	}
 }
 
 // Compare returns an error for each block that is not equal to a region, and for
