@@ -200,7 +200,7 @@ func readSecond(tb testing.TB, p *framingProgram, br *bufio.Reader, want string)
 func checkPatience(tb testing.TB, p *framingProgram, err error) {
 	tb.Helper()
 	if ne, ok := err.(net.Error); ok && ne.Timeout() {
-		tb.Fatalf("the client waits for ever:\n%v", p)
+		tb.Fatalf("the client waits forever:\n%v", p)
 	}
 }
 
