@@ -50,6 +50,7 @@ func TestCheckFindsViolations(t *testing.T) {
 
 		{"package variable in a header", handler + "w.Header()[``] = v\n}\n", "p.go:9: header: v" + shared},
 		{"field in a header", handler + "w.Header()[``] = s.x\n}\n", "p.go:9: header: s.x" + shared},
+		{"package variable in a header of an alias", handler + "type header = http.Header\n\tvar h header\n\th[``] = v\n}\n", "p.go:11: header: v" + shared},
 		{"new slice in a header", handler + "w.Header()[``] = []string{v[0]}\n}\n", ""},
 		{"field in another map", handler + "m := map[string][]string{}\n\tm[``] = s.x\n}\n", ""},
 

@@ -82,7 +82,7 @@ func (c *checker) hasLineComment(file *ast.File, stmt ast.Stmt) bool {
 // handlers change in it.
 func (c *checker) headerValue(element, value ast.Expr) {
 	index, ok := element.(*ast.IndexExpr)
-	if !ok || c.within("internal/response") || types.TypeString(c.Info.TypeOf(index.X), nil) != "net/http.Header" {
+	if !ok || c.within("internal/response") || types.TypeString(types.Unalias(c.Info.TypeOf(index.X)), nil) != "net/http.Header" {
 		return
 	}
 	switch value := ast.Unparen(value).(type) {

@@ -69,7 +69,10 @@ func NewRequest(method, target, body string, fields ...string) *http.Request {
 	}
 	r := httptest.NewRequest(method, target, reader)
 	for _, field := range fields {
-		name, value, _ := strings.Cut(field, ": ")
+		name, value, ok := strings.Cut(field, ": ")
+		if !ok {
+			panic("testkit: no header line: " + field)
+		}
 		if name == "Host" {
 			r.Host = value
 			continue

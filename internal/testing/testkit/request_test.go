@@ -62,6 +62,16 @@ func TestWantReportsDifferences(t *testing.T) {
 	}
 }
 
+func TestHeaderLinesNeedAColon(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if got := recover(); got != "testkit: no header line: Accept" {
+			t.Errorf("panic %v", got)
+		}
+	}()
+	testkit.NewRequest("GET", "/", "", "Accept", "text/html")
+}
+
 func TestRedirectsAreReturned(t *testing.T) {
 	t.Parallel()
 	srv := testkit.StartServer(t, testkit.HTTP1, http.RedirectHandler("/elsewhere", http.StatusFound))
