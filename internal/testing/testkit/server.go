@@ -21,7 +21,8 @@ const (
 // trusts the server's certificate and speaks its protocol.
 type Server struct {
 	*httptest.Server
-	log Log
+	Protocol Protocol
+	log      Log
 }
 
 // StartServer serves handler on a free port of 127.0.0.1 until the test ends.
@@ -32,7 +33,7 @@ type Server struct {
 //	res := srv.Get(t, "/x")
 func StartServer(tb testing.TB, protocol Protocol, handler http.Handler, configure ...func(*http.Server)) *Server {
 	tb.Helper()
-	srv := &Server{Server: httptest.NewUnstartedServer(handler)}
+	srv := &Server{Server: httptest.NewUnstartedServer(handler), Protocol: protocol}
 	srv.Config.ErrorLog = log.New(&srv.log, "", 0)
 	for _, f := range configure {
 		f(srv.Config)

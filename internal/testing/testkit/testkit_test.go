@@ -33,9 +33,8 @@ func TestEachProtocolSpeaksItsProtocol(t *testing.T) {
 		fmt.Fprint(w, r.ProtoMajor)
 	})
 	testkit.EachProtocol(t, handler, func(t *testing.T, srv *testkit.Server) {
-		want := map[string]string{"HTTP/1.1": "1", "HTTP/2": "2"}
-		_, name, _ := strings.Cut(t.Name(), "/")
-		srv.Get(t, "/").Want(t, 200, want[name])
+		want := map[testkit.Protocol]string{testkit.HTTP1: "1", testkit.HTTP2: "2"}
+		srv.Get(t, "/").Want(t, 200, want[srv.Protocol])
 	})
 }
 
