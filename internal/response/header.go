@@ -23,13 +23,18 @@ func (w *Writer) Header() http.Header {
 	if w.ended.Load() {
 		return http.Header{}
 	}
-	if !w.at().headerTaken() {
-		if !w.headerGiven.Load() {
-			w.headerGiven.Store(true)
-		}
-		return w.next.Header()
+	if w.at().headerTaken() {
+		return w.lateCopy()
 	}
-	return w.lateCopy()
+	for {
+		switch w.headerAccess.Load() {
+		case headerGiven:
+			return w.next.Header()
+		case headerClosed:
+			return w.nextHeader().Clone()
+		}
+		w.headerAccess.CompareAndSwap(headerUnused, headerGiven)
+	}
 }
 
 // BorrowHeader returns w.Header() to a caller that does not keep the map. Unless code
@@ -50,18 +55,38 @@ func BorrowHeader(w http.ResponseWriter) http.Header {
 // nextHeader returns the header that is sent.
 func (w *Writer) nextHeader() http.Header { return BorrowHeader(w.next) }
 
-// headerKept reports whether the handler may have kept the map of nextHeader: it has
-// got it from this Writer, or middleware has got it from an outer one.
-func (w *Writer) headerKept() bool {
-	if w.headerGiven.Load() {
-		return true
+// Values of Writer.headerAccess, which says who may have the map that is sent.
+//
+//	unused  given   Header was called
+//	unused  closed  an inner stage holds the response and does not remember the header
+//	closed  unused  that stage releases the response, or gives it up
+const (
+	headerUnused = iota // only code that uses BorrowHeader has had the map
+	headerGiven         // other code may have kept the map
+	headerClosed        // as headerUnused, and Header returns a copy, because changes are too late
+)
+
+// closeHeader makes it impossible to get the map that is sent until openHeader is called. It
+// returns false, and does nothing, if the handler may have the map already: it has got it
+// from this Writer, or middleware has got it from an outer one.
+func (w *Writer) closeHeader() bool {
+	if w.headerAccess.Load() == headerGiven {
+		return false
 	}
 	for outer := range w.outer {
-		if outer.headerGiven.Load() {
-			return true
+		if !outer.headerAccess.CompareAndSwap(headerUnused, headerClosed) && outer.headerAccess.Load() == headerGiven {
+			w.openHeader()
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+// openHeader ends the effect of closeHeader.
+func (w *Writer) openHeader() {
+	for outer := range w.outer {
+		outer.headerAccess.CompareAndSwap(headerClosed, headerUnused)
+	}
 }
 
 // lateCopy returns the copy of the header that the handler gets once the stage has taken

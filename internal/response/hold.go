@@ -36,6 +36,7 @@ type attempt struct {
 	statusImplied    bool // the handler wrote the body without choosing a status
 	exceeded         bool // a write beyond the declared length was rejected
 	downstreamFailed bool // the next writer has returned an error
+	headerIsClosed   bool // by closeHeader
 
 	enc          Encoder // nil if the body is not encoded, or the encoder was given up
 	encodedBytes int64   // how many bytes the encoder has accepted, including those of responses to HEAD
@@ -55,19 +56,32 @@ func (w *Writer) hold(limit int) {
 }
 
 // keepCommitted remembers the header that is to be sent, if the handler can still change
-// it: it may have the map, and has not returned, as it has if an inner stage sends the
-// complete body.
+// it. The handler cannot if it does not have the map, or if it has returned. It has returned
+// if an inner stage sends the complete body.
 func (w *Writer) keepCommitted() {
-	if !w.notes.fromStage.Load() && w.headerKept() {
+	if w.notes.fromStage.Load() {
+		return
+	}
+	if w.headerIsClosed = w.closeHeader(); !w.headerIsClosed {
 		w.committed.keep(w.nextHeader())
 	}
 }
 
-// settleHeader returns the header that is to be sent, with the changes undone that came
-// too late.
+// forgetCommitted ends the effect of keepCommitted.
+func (w *Writer) forgetCommitted() {
+	w.committed.forget()
+	if w.headerIsClosed {
+		w.headerIsClosed = false
+		w.openHeader()
+	}
+}
+
+// settleHeader returns the header that is to be sent, without the changes that came too
+// late.
 func (w *Writer) settleHeader() http.Header {
 	h := w.nextHeader()
 	w.committed.restore(h)
+	w.forgetCommitted()
 	w.late.addTrailers(h)
 	return h
 }
@@ -288,7 +302,7 @@ func (w *Writer) drop() {
 	if w.holding == nil {
 		return
 	}
-	w.committed.forget()
+	w.forgetCommitted()
 	if w.body != nil {
 		bufpool.Put(w.body)
 		w.body = nil

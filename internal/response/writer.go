@@ -50,8 +50,8 @@ type Writer struct {
 	state      atomic.Pointer[reqstate.State] // of req; nil until Enter was called
 	spareState atomic.Pointer[reqstate.State] // of the same exchange; nil once it is taken
 
-	outerCoding *[]string   // Content-Encoding that an outer encoder had set when the Writer was made, or nil
-	headerGiven atomic.Bool // Header has returned the map of the next writer
+	outerCoding  *[]string // Content-Encoding that an outer encoder had set when the Writer was made, or nil
+	headerAccess atomic.Int32
 
 	ended  atomic.Bool // the handler has returned or panicked, and calls are refused
 	phase  atomic.Int32
@@ -118,10 +118,12 @@ func (w *Writer) cancelUnless(returned *bool) {
 func (w *Writer) cancel() {
 	w.ended.Store(true)
 	w.runOnDone()
-	if w.mu.TryLock() {
-		defer w.mu.Unlock()
-		w.drop()
+	if !w.mu.TryLock() {
+		w.openHeader() // for the response that outer middleware may send
+		return
 	}
+	defer w.mu.Unlock()
+	w.drop()
 }
 
 // runOnDone calls the functions that OnDone was given, each once.
