@@ -72,7 +72,7 @@ func (g *Group) Group(prefix string) *Group { return newGroup(g.mustRouter(), g,
 // routes on any value with the methods HandleFunc and ServeHTTP.
 func (g *Group) ServeHTTP(w ResponseWriter, r *Request) { g.mustRouter().ServeHTTP(w, r) }
 
-// mustRouter returns the group's router. It panics if there is none.
+// mustRouter returns the group's router. It panics if the group was not made by one.
 func (g *Group) mustRouter() *Router {
 	if g == nil || g.router == nil {
 		callsite.Panicf("the Group has no Router; use Router.Group to make one")

@@ -145,6 +145,19 @@ func TestTrustedProxiesPanicsForABadPrefix(t *testing.T) {
 	}
 }
 
+func TestTrustedProxiesNamesAllBadPrefixes(t *testing.T) {
+	t.Parallel()
+	good := netip.MustParsePrefix("10.0.0.0/8")
+	got := panicText(func() {
+		http.TrustedProxies(good, netip.Prefix{}, netip.MustParsePrefix("::ffff:0:0/90"), netip.Prefix{})
+	})
+	for _, want := range []string{"prefix 2 of 4 is not valid; ", "prefix ::ffff:0.0.0.0/90 covers", "; prefix 4 of 4 is not valid"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("panicked with %q, want %q in it", got, want)
+		}
+	}
+}
+
 func TestClientIPOnRealConnections(t *testing.T) {
 	t.Parallel()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, http.ClientIP(r)) })

@@ -246,7 +246,7 @@ func CheckBulkIDs(w ResponseWriter, ids []int64, most int) bool {
 //
 // ClientIP reads X-Forwarded-For from the end, where the nearest proxy adds its
 // entry, and skips the addresses of trusted proxies. The first other address is the
-// client's; if there is none, the leftmost address is. Reading stops at an entry that
+// client's; if all are trusted, it is the leftmost. Reading stops at an entry that
 // is not an address, for example "unknown" or "unix:", and at the 64th entry. If
 // X-Forwarded-For has no usable address, ClientIP does not use X-Real-IP, because the
 // proxy that wrote the list may have passed it on from the client.

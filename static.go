@@ -28,7 +28,7 @@ import (
 // # Which file is served
 //
 // The name of the file is the value of the pattern's trailing wildcard, for example
-// {path...}. If the pattern has none, the name is the URL's path.
+// {path...}. Without such a wildcard, the name is the URL's path.
 //
 //   - If there is a file of that name, it is served.
 //   - If there is a directory with an index.html, that page is served. A request

@@ -1,9 +1,11 @@
 package clientip
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // A Set is a set of proxies that a program trusts, in addition to all addresses that are not
@@ -12,21 +14,25 @@ import (
 type Set struct{ prefixes []netip.Prefix }
 
 // NewSet returns the set of all addresses with one of the given prefixes. A prefix of
-// IPv4-mapped IPv6 addresses is treated as the IPv4 prefix. If a prefix is invalid, the error
-// names it.
+// IPv4-mapped IPv6 addresses is treated as the IPv4 prefix. If prefixes are invalid, the
+// error names all of them.
 func NewSet(prefixes []netip.Prefix) (*Set, error) {
 	set := &Set{make([]netip.Prefix, len(prefixes))}
+	var invalid []string
 	for i, prefix := range prefixes {
-		if !prefix.IsValid() {
-			return nil, fmt.Errorf("prefix %d of %d is not valid", i+1, len(prefixes))
+		switch address := prefix.Addr(); {
+		case !prefix.IsValid():
+			invalid = append(invalid, fmt.Sprintf("prefix %d of %d is not valid", i+1, len(prefixes)))
+		case !address.Is4In6():
+			set.prefixes[i] = prefix
+		case prefix.Bits() < 96:
+			invalid = append(invalid, fmt.Sprintf("prefix %s covers more than the IPv4-mapped addresses: it must have at least 96 bits", prefix))
+		default:
+			set.prefixes[i] = netip.PrefixFrom(address.Unmap(), prefix.Bits()-96)
 		}
-		if address := prefix.Addr(); address.Is4In6() {
-			if prefix.Bits() < 96 {
-				return nil, fmt.Errorf("prefix %s covers more than the IPv4-mapped addresses: it must have at least 96 bits", prefix)
-			}
-			prefix = netip.PrefixFrom(address.Unmap(), prefix.Bits()-96)
-		}
-		set.prefixes[i] = prefix
+	}
+	if invalid != nil {
+		return nil, errors.New(strings.Join(invalid, "; "))
 	}
 	return set, nil
 }

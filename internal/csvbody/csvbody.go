@@ -16,7 +16,7 @@ import (
 )
 
 // Respond writes a CSV file for download, named after entity and the current day.
-// It writes the column names first, unless there are none, and then the rows that
+// It writes the column names first, if there are any, and then the rows that
 // next returns until it returns nil. It flushes at least once a second while rows
 // arrive. If the client disconnects, Respond does not call next again.
 func Respond(w http.ResponseWriter, entity string, columns []string, next func() []string) {

@@ -10,7 +10,7 @@ import (
 // maxPairs is the default limit of [url.ParseQuery]; see [Get].
 const maxPairs = 10000
 
-// Get returns the first value for name, decoded, or "" if there is none. The
+// Get returns the first value for name, decoded, or "" if name is missing. The
 // result is the same as that of [url.ParseQuery] followed by [url.Values.Get].
 // Like these, Get ignores malformed pairs: those with a semicolon, or with an
 // invalid escape in the key or value.

@@ -50,8 +50,8 @@ func explainConflict(pattern, other string) string {
 	return why
 }
 
-// requestOfBoth returns a request that both patterns match, or "" if it finds
-// none.
+// requestOfBoth returns a request that both patterns match, or "" if it does
+// not find one.
 func requestOfBoth(pattern, other string) string {
 	method, rest := SplitMethod(pattern)
 	host, path := splitHost(rest)

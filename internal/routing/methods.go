@@ -82,7 +82,7 @@ func (n *methodNode) child(segment string) *methodNode {
 
 // allow returns the methods of the patterns that match a host and an escaped
 // path, as in an Allow header: sorted, and with HEAD if GET is one of them. It
-// returns "" if there are none. The host is in canonical form and without a
+// returns "" if no pattern matches. The host is in canonical form and without a
 // port. Like ServeMux, allow counts patterns that match only if a slash is added
 // to the path.
 func (x *methodIndex) allow(host, path string) string {

@@ -69,7 +69,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveFile serves the file of the given name or, if there is none, the folder.
+// serveFile serves the file of the given name or, if it does not exist, the
+// folder.
 func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, name string) {
 	file, err := h.site.lookup(name)
 	switch {
@@ -197,7 +198,7 @@ func (h *Handler) negotiate(w http.ResponseWriter, r *http.Request, f *file) (se
 	return f, header.Identity
 }
 
-// cachePolicy returns the Cache-Control for a file, or "" to send none.
+// cachePolicy returns the Cache-Control for a file, or "" to omit the field.
 func cachePolicy(name string) string {
 	switch {
 	case strings.HasSuffix(name, ".html"):
