@@ -9,7 +9,8 @@ import (
 
 // The length in a frame's header is a claim: memory of that size is allocated
 // if it is at most firstGrant, or at most growth times the bytes that have
-// arrived. Until then, the payload is collected in pooled chunks.
+// arrived. Until then, the payload is collected in pooled chunks. For example,
+// if a header announces 16 MB, they are allocated only after 1 MB has arrived.
 const (
 	firstGrant = 64 << 10
 	growth     = 16

@@ -141,7 +141,8 @@ func (b *block) writeTokens(dst []byte, literal, dist *code) []byte {
 func (b *block) endStored(dst []byte) []byte { return b.out.align(b.out.bits(dst, 0, 3)) }
 
 // lengthCode returns the symbol for a match length minus 3, and the value and
-// number of its extra bits (RFC 1951, section 3.2.5).
+// number of its extra bits (RFC 1951, section 3.2.5). For example, the length
+// 14 has symbol 266 and one extra bit of value 1.
 func lengthCode(length int) (symbol, extra int, n uint) {
 	switch {
 	case length < 8:

@@ -39,7 +39,8 @@ type Established struct {
 	Compression *deflate.Params // nil if messages are not compressed
 }
 
-// wireName returns the name of a field in the spelling of RFC 6455.
+// wireName returns the name of a field in the spelling of RFC 6455, for example
+// Sec-WebSocket-Key for Sec-Websocket-Key.
 func wireName(name string) string { return strings.Replace(name, "Websocket", "WebSocket", 1) }
 
 // GenerateKey returns a new Sec-WebSocket-Key: 16 random bytes in base64.

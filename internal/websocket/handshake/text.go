@@ -86,7 +86,8 @@ func badURL(rawURL string, err error) error {
 
 // redactURL removes user information from a URL that may be malformed:
 // everything before the last @ or, without an @, the text after the host's
-// colon if it is not a port.
+// colon if it is not a port. For example, ws://ada:secret@host becomes
+// ws://xxxxx@host.
 func redactURL(rawURL string) string {
 	start := 0
 	if i := strings.Index(rawURL, "//"); i >= 0 {
