@@ -300,7 +300,7 @@ func TestEncodersComeInOrderOfPreference(t *testing.T) {
 			t.Errorf("Accept-Encoding: %s got %q, want %q", accept, got, want)
 		}
 		if want == "upper" && rec.Body != strings.ToUpper(sample(2000)) {
-			t.Error("the encoder's output is not what the client got")
+			t.Error("the client got something else than the encoder's output")
 		}
 	}
 }

@@ -520,7 +520,7 @@ func (s *matrixServer) checkBehind(t *testing.T, f func()) {
 	c := matrixCase{handler: func(w nethttp.ResponseWriter, _ *nethttp.Request, _ func(string, error)) { io.WriteString(w, "behind") }}
 	got := s.exchange(t, c, stack(observing, http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{})))
 	if got.Failed || got.Status != nethttp.StatusOK || got.Body != "behind" || got.Header.Get("X-Late") != "" {
-		t.Errorf("the request behind got status %d, %v, %q", got.Status, got.Header, got.Body)
+		t.Errorf("the other request got status %d, %v, %q", got.Status, got.Header, got.Body)
 	}
 }
 

@@ -343,7 +343,7 @@ func TestBodiesThatDoNotFitTheirLengthAreLeftToTheServer(t *testing.T) {
 					got = regexp.MustCompile(`Etag: .*\r\n`).ReplaceAllString(got, "")
 				}
 				if got != want || notes != wantNotes {
-					t.Errorf("behind %s the client got\n%.300q\nand the handler %q, want\n%.300q\nand %q", name, got, notes, want, wantNotes)
+					t.Errorf("through %s the client got\n%.300q\nand the handler %q, want\n%.300q\nand %q", name, got, notes, want, wantNotes)
 				}
 			}
 		})

@@ -67,7 +67,7 @@ func TestReadRegions(t *testing.T) {
 			source: mark + "\ntype x int\n\nfunc (x) y() {}\n" + done + "\nfunc TestX() { _ = x(1) }\n",
 			code:   "type x int\n\nfunc (x) y() {}\n"},
 		{name: "imports need no use", source: mark + "import \"fmt\"\n" + done, code: "import \"fmt\"\n"},
-		{name: "stand-ins are shown as what they replace",
+		{name: "documents show the functions that stand-ins replace",
 			source: "func TestX() {\n" + mark + "newServer(a, port8080, renewServer(dial(b)))\n" + done + "}\n",
 			code:   "http.NewServer(a, \":8080\", renewServer(http.Dial(b)))\n"},
 

@@ -13,6 +13,8 @@ func FreeAddress(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer l.Close()
+	if err := l.Close(); err != nil {
+		tb.Fatal(err)
+	}
 	return l.Addr().String()
 }
