@@ -53,7 +53,7 @@ func TestLateUseReachesNoOtherResponse(t *testing.T) {
 		for name, use := range uses(file) {
 			mu.Lock()
 			testkit.Get(t, client, url+"/keep")
-			w := receive(t, kept, "the writer")
+			w := testkit.Receive(t, kept, "the writer")
 			mu.Unlock()
 			awaitEnd(w)
 			for i := range 50 / len(uses("")) * 3 {
@@ -273,7 +273,7 @@ func TestLateUseLeavesTheNextResponseAsItShouldBe(t *testing.T) {
 			url, client := serveOwn(t, protocol, router)
 			for range 20 {
 				testkit.Get(t, client, url+"/keep")
-				w := receive(t, kept, "the writer")
+				w := testkit.Receive(t, kept, "the writer")
 				awaitEnd(w)
 				http.WriteError(w, nethttp.StatusTeapot, "FOREIGN")
 				testkit.Get(t, client, url+"/nowhere").Want(t, 404, `{"error":"not found"}`)
@@ -369,7 +369,7 @@ func TestOutermostObserverSeesThePattern(t *testing.T) {
 						t.Fatal(err)
 					}
 					resp.Body.Close()
-					if got := receive(t, seen, "the pattern"); got != want {
+					if got := testkit.Receive(t, seen, "the pattern"); got != want {
 						t.Errorf("%s %s: the observer sees the pattern %q, want %q", protocol, path, got, want)
 					}
 				}

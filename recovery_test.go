@@ -195,7 +195,7 @@ func TestPanicTraceNamesEveryMiddleware(t *testing.T) {
 				if resp, err := client.Get(url + "/api/1"); err == nil {
 					resp.Body.Close()
 				}
-				stack := receive(t, stacks, "the stack")
+				stack := testkit.Receive(t, stacks, "the stack")
 				t.Log(stack)
 				for line := range strings.Lines(stack) {
 					if strings.HasPrefix(line, module) && strings.Contains(line, ".func") {

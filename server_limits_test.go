@@ -54,7 +54,7 @@ func TestDrippedBodyIsCutByTheReadTimeout(t *testing.T) {
 	conn := testkit.Dial(t, srv.Addr())
 	conn.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n")
 	drip(t, conn, strings.Repeat("a", 20_000))
-	if err := receive(t, failure, "the handler"); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := testkit.Receive(t, failure, "the handler"); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("reading the body ended with %v", err)
 	}
 	conn.ReadAll()
@@ -84,7 +84,7 @@ func TestResponseIsCutByTheWriteTimeout(t *testing.T) {
 	}, http.WithWriteTimeout(50*time.Millisecond))
 	conn := testkit.Dial(t, srv.Addr())
 	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n") // the client does not read
-	if err := receive(t, failure, "the handler"); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := testkit.Receive(t, failure, "the handler"); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("writing ended with %v", err)
 	}
 }

@@ -48,7 +48,7 @@ func TestServerServesFromStartToStop(t *testing.T) {
 	io.Copy(io.Discard, idle.ReadResponse("GET").Body)
 	unused := testkit.Dial(t, addr)
 
-	if err := receive(t, stopLater(srv, t.Context()), "Stop"); err != nil {
+	if err := testkit.Receive(t, stopLater(srv, t.Context()), "Stop"); err != nil {
 		t.Errorf("Stop: %v", err)
 	}
 	if !refusesConnections(addr) {
@@ -205,12 +205,12 @@ func TestStopFromManyGoroutinesWaitsForTheSameEnd(t *testing.T) {
 	}))
 	conn := testkit.Dial(t, srv.Addr())
 	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	receive(t, entered, "the handler")
+	testkit.Receive(t, entered, "the handler")
 	var results []<-chan error
 	for range 5 {
 		results = append(results, stopLater(srv, t.Context()))
 	}
-	receive(t, begun, "the shutdown")
+	testkit.Receive(t, begun, "the shutdown")
 	for _, result := range results {
 		select {
 		case err := <-result:
@@ -224,7 +224,7 @@ func TestStopFromManyGoroutinesWaitsForTheSameEnd(t *testing.T) {
 		t.Errorf("the request got %q, and Connection: close is %t", body, res.Close)
 	}
 	for _, result := range results {
-		if err := receive(t, result, "Stop"); err != nil {
+		if err := testkit.Receive(t, result, "Stop"); err != nil {
 			t.Errorf("Stop: %v", err)
 		}
 	}
@@ -245,13 +245,13 @@ func TestStopCutsWhatDoesNotEndAndSaysWhat(t *testing.T) {
 	for _, path := range []string{"/slow", "/stream"} {
 		conn := testkit.Dial(t, srv.Addr())
 		conn.Send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")
-		receive(t, entered, path)
+		testkit.Receive(t, entered, path)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	result := stopLater(srv, ctx)
-	receive(t, entered, "the cancellation of the stream")
+	testkit.Receive(t, entered, "the cancellation of the stream")
 	cancel()
-	err := receive(t, result, "Stop")
+	err := testkit.Receive(t, result, "Stop")
 	const want = "http: stop: cut 2 connections, 1 request, 1 event stream: context canceled"
 	if !errors.Is(err, context.Canceled) || err.Error() != want {
 		t.Errorf("Stop returns %v\nwant %s", err, want)
@@ -288,7 +288,7 @@ func TestStopEndsLongLivedExchanges(t *testing.T) {
 	for _, name := range []string{"stream", "slow"} {
 		conns[name] = testkit.Dial(t, srv.Addr())
 		conns[name].Send("GET /" + name + " HTTP/1.1\r\nHost: x\r\n\r\n")
-		receive(t, entered, name)
+		testkit.Receive(t, entered, name)
 	}
 	result := stopLater(srv, t.Context())
 	if got := conns["stream"].ReadAll(); !strings.HasSuffix(got, "data: goodbye\n\n\r\n0\r\n\r\n") {
@@ -302,7 +302,7 @@ func TestStopEndsLongLivedExchanges(t *testing.T) {
 	if got := conns["slow"].ReadAll(); !strings.HasSuffix(got, "finished") {
 		t.Errorf("the slow request got %q", got)
 	}
-	if err := receive(t, result, "Stop"); err != nil {
+	if err := testkit.Receive(t, result, "Stop"); err != nil {
 		t.Errorf("Stop: %v", err)
 	}
 }
@@ -330,7 +330,7 @@ func TestErrReceivesAServingFailure(t *testing.T) {
 	if err := srv.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := receive(t, srv.Err(), "the failure"); !errors.Is(err, errBroken) {
+	if err := testkit.Receive(t, srv.Err(), "the failure"); !errors.Is(err, errBroken) {
 		t.Errorf("Err delivers %v", err)
 	}
 	if err := srv.Stop(t.Context()); err != nil {
@@ -351,7 +351,7 @@ func TestErrReceivesTheErrorOfABadTLSConfig(t *testing.T) {
 			CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256},
 		}
 	}))
-	if err := receive(t, srv.Err(), "the failure"); err == nil || !strings.Contains(err.Error(), "CipherSuites") {
+	if err := testkit.Receive(t, srv.Err(), "the failure"); err == nil || !strings.Contains(err.Error(), "CipherSuites") {
 		t.Errorf("Err delivers %v", err)
 	}
 	if !refusesConnections(srv.Addr()) {
@@ -404,7 +404,7 @@ func TestRunEndsWellWithItsContextOrAStop(t *testing.T) {
 			} else if err := srv.Stop(t.Context()); err != nil {
 				t.Errorf("Stop: %v", err)
 			}
-			if err := receive(t, result, "Run"); err != nil {
+			if err := testkit.Receive(t, result, "Run"); err != nil {
 				t.Errorf("Run returns %v", err)
 			}
 		})
@@ -430,9 +430,9 @@ func TestRunCutsWhatOutlastsTheDrainTimeout(t *testing.T) {
 	defer cancel()
 	result := runLater(t, srv, ctx, l)
 	testkit.Dial(t, srv.Addr()).Send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
-	receive(t, entered, "the handler")
+	testkit.Receive(t, entered, "the handler")
 	cancel()
-	err = receive(t, result, "Run")
+	err = testkit.Receive(t, result, "Run")
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "cut 1 connection, 1 request") {
 		t.Errorf("Run returns %v", err)
 	}
@@ -472,7 +472,7 @@ func TestTLSServesHTTP2(t *testing.T) {
 			t.Parallel()
 			srv := startServer(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }, tt.opts...)
 			testkit.Get(t, tlsClient(t, pool), "https://"+srv.Addr()).Want(t, 200, "HTTP/2.0")
-			if err := receive(t, stopLater(srv, t.Context()), "Stop"); err != nil {
+			if err := testkit.Receive(t, stopLater(srv, t.Context()), "Stop"); err != nil {
 				t.Errorf("Stop: %v", err)
 			}
 		})
@@ -517,20 +517,20 @@ func TestStreamEndsAndSlowRequestFinishesOnOneHTTP2Connection(t *testing.T) {
 			}
 			bodies[path] <- res.Body
 		}()
-		seen = append(seen, receive(t, peers, path))
+		seen = append(seen, testkit.Receive(t, peers, path))
 	}
 	if seen[0] != seen[1] {
 		t.Fatalf("the requests came on two connections, %v", seen)
 	}
 	result := stopLater(srv, t.Context())
-	if got := receive(t, bodies["/stream"], "the stream's end"); got != "data: goodbye\n\n" {
+	if got := testkit.Receive(t, bodies["/stream"], "the stream's end"); got != "data: goodbye\n\n" {
 		t.Errorf("the stream got %q", got)
 	}
 	close(release)
-	if got := receive(t, bodies["/slow"], "the slow response"); got != "finished" {
+	if got := testkit.Receive(t, bodies["/slow"], "the slow response"); got != "finished" {
 		t.Errorf("the slow request got %q", got)
 	}
-	if err := receive(t, result, "Stop"); err != nil {
+	if err := testkit.Receive(t, result, "Stop"); err != nil {
 		t.Errorf("Stop: %v", err)
 	}
 }
@@ -603,7 +603,7 @@ func TestWithHTTPServerHasTheLastWordAndIsHeardEverywhere(t *testing.T) {
 	if got := testkit.Dial(t, srv.Addr()).Get("/").Body; got != "base,conn,handler" {
 		t.Errorf("the handler saw %q", got)
 	}
-	if got := receive(t, states, "the connection's state"); got != http.StateNew {
+	if got := testkit.Receive(t, states, "the connection's state"); got != http.StateNew {
 		t.Errorf("the first state is %v", got)
 	}
 }
@@ -632,12 +632,12 @@ func TestUnencryptedHTTP2CanBeTurnedOnAndDrains(t *testing.T) {
 		}
 		body <- res.Body
 	}()
-	receive(t, entered, "the handler")
+	testkit.Receive(t, entered, "the handler")
 	result := stopLater(srv, t.Context())
-	if got := receive(t, body, "the response"); got != "HTTP/2.0" {
+	if got := testkit.Receive(t, body, "the response"); got != "HTTP/2.0" {
 		t.Errorf("the client got %q", got)
 	}
-	if err := receive(t, result, "Stop"); err != nil {
+	if err := testkit.Receive(t, result, "Stop"); err != nil {
 		t.Errorf("Stop: %v", err)
 	}
 }
@@ -746,7 +746,7 @@ func TestFramesUnderAServerAreNamed(t *testing.T) {
 	conn := testkit.Dial(t, srv.Addr())
 	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	conn.ReadAll()
-	if err := receive(t, stopLater(srv, t.Context()), "Stop"); err != nil {
+	if err := testkit.Receive(t, stopLater(srv, t.Context()), "Stop"); err != nil {
 		t.Errorf("Stop: %v", err)
 	}
 	if len(anonymous) > 0 {

@@ -273,7 +273,7 @@ func TestStreamBegunAfterTheHandlerReturned(t *testing.T) {
 	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "second" || res.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("the second request got %q, %v, %v", body, err, res.Header)
 	}
-	if err := receive(t, result, "Stop"); err != nil {
+	if err := testkit.Receive(t, result, "Stop"); err != nil {
 		t.Errorf("Stop: %v", err)
 	}
 }

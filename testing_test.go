@@ -179,19 +179,6 @@ func serveOnce(h http.Handler) {
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 }
 
-// receive receives from c. If nothing arrives, it ends the test with a message that
-// includes the description.
-func receive[T any](t *testing.T, c <-chan T, what string) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(testkit.Patience):
-		t.Fatalf("timed out waiting for %s", what)
-		panic("unreachable")
-	}
-}
-
 // panicText calls f and returns the value of its panic as text, or "".
 func panicText(f func()) (text string) {
 	defer func() {

@@ -370,11 +370,11 @@ func TestCloseNowCutsTheConnection(t *testing.T) {
 			t.Errorf("CloseNow: %v", err)
 		}
 		for range 2 {
-			if err := receive(t, blocked, "a method that is blocked"); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrCloseSent) {
+			if err := testkit.Receive(t, blocked, "a method that is blocked"); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrCloseSent) {
 				t.Errorf("a method that is blocked: %v", err)
 			}
 		}
-		receive(t, closing, "Close")
+		testkit.Receive(t, closing, "Close")
 		if err := server.CloseNow(); err != nil {
 			t.Errorf("CloseNow again: %v", err)
 		}

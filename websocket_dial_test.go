@@ -617,7 +617,7 @@ func TestDialEndsWithItsContextWithoutDeadlines(t *testing.T) {
 		})
 		dialled <- err
 	}()
-	if err := receive(t, dialled, "Dial"); !errors.Is(err, context.Canceled) {
+	if err := testkit.Receive(t, dialled, "Dial"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Dial: %v", err)
 	}
 }

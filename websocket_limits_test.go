@@ -206,7 +206,7 @@ func TestBlocksWithoutTextEndTheConnection(t *testing.T) {
 					t.Errorf("the peer received close code %d", code)
 				}
 				conn.CloseNow()
-				if n := receive(t, sent, "the sender"); n > 32<<20 {
+				if n := testkit.Receive(t, sent, "the sender"); n > 32<<20 {
 					t.Errorf("the peer could send %d bytes", n)
 				}
 			})

@@ -59,7 +59,7 @@ func refusal(t *testing.T, upgrader *http.Upgrader, request string, behind func(
 	if err != nil {
 		t.Error(err)
 	}
-	err = receive(t, upgraded, "Upgrade")
+	err = testkit.Receive(t, upgraded, "Upgrade")
 	return resp, string(body), log.String(), err
 }
 

@@ -370,7 +370,7 @@ func TestStopClosesWebSockets(t *testing.T) {
 		t.Errorf("the client read %v", err)
 	}
 	good.Close()
-	if err := receive(t, stopped, "Stop"); err != nil {
+	if err := testkit.Receive(t, stopped, "Stop"); err != nil {
 		t.Errorf("Stop: %v", err)
 	}
 }
@@ -395,7 +395,7 @@ func TestStopCutsWebSocketsThatDoNotAnswer(t *testing.T) {
 		t.Errorf("the peer got %q, %v", got, err)
 	}
 	cancel()
-	if err := receive(t, result, "Stop"); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "1 websocket") {
+	if err := testkit.Receive(t, result, "Stop"); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "1 websocket") {
 		t.Errorf("Stop: %v", err)
 	}
 	if got := conn.ReadAll(); got != "" {
@@ -566,7 +566,7 @@ func TestDeathOfThePeer(t *testing.T) {
 	conn.Read(make([]byte, 1))
 	conn.Close()
 	var closed *http.CloseError
-	if err := receive(t, srv, "the server's read"); !errors.As(err, &closed) || closed.Code != http.CloseAbnormalClosure || errors.Unwrap(closed) == nil {
+	if err := testkit.Receive(t, srv, "the server's read"); !errors.As(err, &closed) || closed.Code != http.CloseAbnormalClosure || errors.Unwrap(closed) == nil {
 		t.Errorf("the server read %v", err)
 	}
 }

@@ -513,7 +513,7 @@ func TestCloseNotifyWorksThroughTheWrapper(t *testing.T) {
 				if _, err := client.Do(r); err == nil {
 					t.Error("the client has not left")
 				}
-				if !receive(t, told, "the notice") {
+				if !testkit.Receive(t, told, "the notice") {
 					t.Error("the handler was not told that the client has gone")
 				}
 			})

@@ -96,18 +96,6 @@ func (f *fixture) get(path string) <-chan string {
 	return result
 }
 
-// await receives from c. It ends the test if nothing arrives.
-func await[T any](t *testing.T, c <-chan T, what string) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(testkit.Patience):
-		t.Fatalf("timed out waiting for %s", what)
-		panic("unreachable")
-	}
-}
-
 func eachProtocol(t *testing.T, test func(t *testing.T, protocol testkit.Protocol)) {
 	for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
 		t.Run(string(protocol), func(t *testing.T) {
@@ -143,10 +131,10 @@ func TestIdleConnectionsDoNotFailADrainWithoutTime(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, protocol testkit.Protocol) {
 		f := start(t, protocol, func(http.ResponseWriter, *http.Request) {})
-		await(t, f.get("/"), "a response")
-		await(t, f.idles, "the connection to become idle")
+		testkit.Receive(t, f.get("/"), "a response")
+		testkit.Receive(t, f.idles, "the connection to become idle")
 		if protocol == testkit.HTTP2 { // HTTP/2 is idle before and after the first request
-			await(t, f.idles, "the connection to become idle")
+			testkit.Receive(t, f.idles, "the connection to become idle")
 		}
 		if err := f.reg.Drain(ended()); err != nil {
 			t.Errorf("Drain: %v", err)
@@ -162,8 +150,8 @@ func TestConnectionsWithoutAWholeRequestAreClosedAtOnce(t *testing.T) {
 			f := start(t, testkit.HTTP1, func(http.ResponseWriter, *http.Request) {})
 			conn := testkit.Dial(t, f.Addr())
 			conn.Send(sent)
-			await(t, f.news, "the connection")
-			if err := await(t, f.drain(t.Context()), "the drain"); err != nil {
+			testkit.Receive(t, f.news, "the connection")
+			if err := testkit.Receive(t, f.drain(t.Context()), "the drain"); err != nil {
 				t.Errorf("Drain: %v", err)
 			}
 			if got := conn.ReadAll(); got != "" {
@@ -179,8 +167,8 @@ func TestIdleKeepAliveConnectionIsClosed(t *testing.T) {
 	conn := testkit.Dial(t, f.Addr())
 	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	conn.ReadResponse("GET")
-	await(t, f.idles, "the connection to become idle")
-	if err := await(t, f.drain(t.Context()), "the drain"); err != nil {
+	testkit.Receive(t, f.idles, "the connection to become idle")
+	if err := testkit.Receive(t, f.drain(t.Context()), "the drain"); err != nil {
 		t.Errorf("Drain: %v", err)
 	}
 	if got := conn.ReadAll(); got != "" {
@@ -201,19 +189,19 @@ func TestRunningRequestFinishesUndisturbed(t *testing.T) {
 			io.WriteString(w, "whole")
 		})
 		body := f.get("/")
-		await(t, entered, "the handler")
+		testkit.Receive(t, entered, "the handler")
 		result := f.drain(t.Context())
-		await(t, f.begun, "the shutdown")
+		testkit.Receive(t, f.begun, "the shutdown")
 		select {
 		case err := <-result:
 			t.Fatalf("Drain returned %v before the request was done", err)
 		default:
 		}
 		close(release)
-		if got := await(t, body, "the response"); got != "whole" {
+		if got := testkit.Receive(t, body, "the response"); got != "whole" {
 			t.Errorf("the client got %q", got)
 		}
-		if err := await(t, result, "the drain"); err != nil {
+		if err := testkit.Receive(t, result, "the drain"); err != nil {
 			t.Errorf("Drain: %v", err)
 		}
 	})
@@ -246,21 +234,21 @@ func TestStreamIsCancelledWhileASlowRequestFinishes(t *testing.T) {
 			}
 		})
 		slow := f.get("/slow")
-		first := await(t, peers, "the slow handler")
+		first := testkit.Receive(t, peers, "the slow handler")
 		stream := f.get("/stream")
-		second := await(t, peers, "the stream")
+		second := testkit.Receive(t, peers, "the stream")
 		if (first == second) != (protocol == testkit.HTTP2) {
 			t.Fatalf("connections are %s and %s", first, second)
 		}
 		result := f.drain(t.Context())
-		if got := await(t, stream, "the stream's end"); got != "goodbye" {
+		if got := testkit.Receive(t, stream, "the stream's end"); got != "goodbye" {
 			t.Errorf("the stream ended with %q", got)
 		}
 		close(release)
-		if got := await(t, slow, "the slow response"); got != "done" {
+		if got := testkit.Receive(t, slow, "the slow response"); got != "done" {
 			t.Errorf("the slow request got %q", got)
 		}
-		if err := await(t, result, "the drain"); err != nil {
+		if err := testkit.Receive(t, result, "the drain"); err != nil {
 			t.Errorf("Drain: %v", err)
 		}
 	})
@@ -284,13 +272,13 @@ func TestConnectionIsUsableAfterAStreamHasEndedByItself(t *testing.T) {
 				t.Errorf("the drain canceled the stream's successor: %v", err)
 			}
 		})
-		await(t, f.get("/stream"), "the stream")
+		testkit.Receive(t, f.get("/stream"), "the stream")
 		f.get("/plain")
-		await(t, entered, "the handler")
+		testkit.Receive(t, entered, "the handler")
 		result := f.drain(t.Context())
-		await(t, f.begun, "the shutdown")
+		testkit.Receive(t, f.begun, "the shutdown")
 		close(release)
-		if err := await(t, result, "the drain"); err != nil {
+		if err := testkit.Receive(t, result, "the drain"); err != nil {
 			t.Errorf("Drain: %v", err)
 		}
 		n := 0
@@ -330,14 +318,14 @@ func TestExchangeIsStoppedAndWaitedFor(t *testing.T) {
 	})
 	client := testkit.Dial(t, f.Addr())
 	client.Send(upgrade)
-	await(t, entered, "the handler")
+	testkit.Receive(t, entered, "the handler")
 	result := f.drain(t.Context())
 	b := make([]byte, len("going away"))
 	if _, err := io.ReadFull(client, b); err != nil || string(b) != "going away" {
 		t.Errorf("the peer was told %q, %v", b, err)
 	}
 	client.Close()
-	if err := await(t, result, "the drain"); err != nil {
+	if err := testkit.Receive(t, result, "the drain"); err != nil {
 		t.Errorf("Drain: %v", err)
 	}
 	if n := len(stopped); n != 1 {
@@ -350,8 +338,8 @@ func TestExchangeThatHasEndedIsNotStopped(t *testing.T) {
 	f := start(t, testkit.HTTP1, func(w http.ResponseWriter, r *http.Request) {
 		shutdown.AddWebSocket(r.Context(), func(context.Context) { t.Error("stop was called") })()
 	})
-	await(t, f.get("/"), "the response")
-	if err := await(t, f.drain(t.Context()), "the drain"); err != nil {
+	testkit.Receive(t, f.get("/"), "the response")
+	if err := testkit.Receive(t, f.drain(t.Context()), "the drain"); err != nil {
 		t.Errorf("Drain: %v", err)
 	}
 }
@@ -371,14 +359,14 @@ func TestHijackedConnectionOutlivesTheServersShutdown(t *testing.T) {
 	})
 	client := testkit.Dial(t, f.Addr())
 	client.Send(upgrade)
-	await(t, entered, "the handler")
+	testkit.Receive(t, entered, "the handler")
 	result := f.drain(t.Context())
-	await(t, f.begun, "the shutdown")
+	testkit.Receive(t, f.begun, "the shutdown")
 	close(release)
 	if got := client.ReadAll(); got != "last words" {
 		t.Errorf("the peer got %q", got)
 	}
-	if err := await(t, result, "the drain"); err != nil {
+	if err := testkit.Receive(t, result, "the drain"); err != nil {
 		t.Errorf("Drain: %v", err)
 	}
 }
@@ -410,20 +398,20 @@ func TestWhatDoesNotEndIsCutAndCounted(t *testing.T) {
 	for _, path := range []string{"/websocket", "/hijack", "/stream", "/stream", "/slow"} {
 		conn := testkit.Dial(t, f.Addr())
 		conn.Send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")
-		await(t, entered, path)
+		testkit.Receive(t, entered, path)
 		clients = append(clients, conn)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	result := f.drain(ctx)
-	await(t, f.begun, "the shutdown")
+	testkit.Receive(t, f.begun, "the shutdown")
 	cancel()
-	err := await(t, result, "the drain")
+	err := testkit.Receive(t, result, "the drain")
 	want := "cut 5 connections, 1 request, 1 websocket, 2 event streams: context canceled"
 	if err == nil || err.Error() != want || !errors.Is(err, context.Canceled) {
 		t.Errorf("Drain returns %v, want %s", err, want)
 	}
 	for range 3 {
-		await(t, canceled, "a request's context to end")
+		testkit.Receive(t, canceled, "a request's context to end")
 	}
 	for _, conn := range clients {
 		if got := conn.ReadAll(); got != "" {
@@ -444,18 +432,18 @@ func TestCutStreamsOfHTTP2AreCancelledAndCounted(t *testing.T) {
 	})
 	bodies := []<-chan string{f.get("/"), f.get("/")}
 	for range bodies {
-		await(t, entered, "the handler")
+		testkit.Receive(t, entered, "the handler")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	result := f.drain(ctx)
-	await(t, f.begun, "the shutdown")
+	testkit.Receive(t, f.begun, "the shutdown")
 	cancel()
 	// The handlers return when their contexts are canceled, after the counting.
-	if err := await(t, result, "the drain"); err == nil || !strings.Contains(err.Error(), "2 requests") {
+	if err := testkit.Receive(t, result, "the drain"); err == nil || !strings.Contains(err.Error(), "2 requests") {
 		t.Errorf("Drain returns %v, want it to count 2 requests", err)
 	}
 	for _, body := range bodies {
-		if got := await(t, body, "the end of a request"); !strings.HasPrefix(got, "error: ") {
+		if got := testkit.Receive(t, body, "the end of a request"); !strings.HasPrefix(got, "error: ") {
 			t.Errorf("a cut request got %q", got)
 		}
 	}
@@ -470,11 +458,11 @@ func TestTheFirstContextToEndCutsForAllCallers(t *testing.T) {
 	})
 	t.Cleanup(func() { close(release) })
 	f.get("/")
-	await(t, entered, "the handler")
+	testkit.Receive(t, entered, "the handler")
 	patient := f.drain(t.Context())
-	await(t, f.begun, "the shutdown")
+	testkit.Receive(t, f.begun, "the shutdown")
 	hasty := f.drain(ended())
-	first, second := await(t, hasty, "the hasty drain"), await(t, patient, "the patient drain")
+	first, second := testkit.Receive(t, hasty, "the hasty drain"), testkit.Receive(t, patient, "the patient drain")
 	if first == nil || second == nil || first.Error() != second.Error() {
 		t.Errorf("results differ: %v and %v", first, second)
 	}
@@ -963,8 +951,8 @@ func TestDrainUnderLoadLosesNothingThatHasBegun(t *testing.T) {
 				}
 			})
 		}
-		await(t, warm, "some requests")
-		if err := await(t, f.drain(t.Context()), "the drain"); err != nil {
+		testkit.Receive(t, warm, "some requests")
+		if err := testkit.Receive(t, f.drain(t.Context()), "the drain"); err != nil {
 			t.Errorf("Drain: %v", err)
 		}
 		if b, n := begun.Load(), finished.Load(); b != n {
