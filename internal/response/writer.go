@@ -50,8 +50,8 @@ type Writer struct {
 	state      atomic.Pointer[reqstate.State] // of req; nil until Enter was called
 	spareState atomic.Pointer[reqstate.State] // of the same exchange; nil once it is taken
 
-	outerCoding  *[]string // Content-Encoding that an outer encoder had set when the Writer was made, or nil
-	headerAccess atomic.Int32
+	outerCoding  *[]string    // Content-Encoding that an outer encoder had set when the Writer was made, or nil
+	headerAccess atomic.Int32 // see headerUnused
 
 	ended  atomic.Bool // the handler has returned or panicked, and calls are refused
 	phase  atomic.Int32
@@ -70,6 +70,9 @@ func (w *Writer) start(next http.ResponseWriter, r *http.Request, state *reqstat
 	w.next, w.req = next, r
 	if state != nil {
 		w.state.Store(state)
+		if _, ok := next.(*Writer); !ok {
+			w.headerAccess.Store(headerGiven) // by an outer Writer to the wrapper in between
+		}
 	}
 	if coding := BorrowHeader(next)["Content-Encoding"]; len(coding) > 0 {
 		w.outerCoding = new([]string)
