@@ -88,8 +88,8 @@
 //	router.Use(http.CORS(corsConfig))
 //	router.Use(http.Recovery(onPanic))
 //
-// [RateLimit] is for the groups that need it, for example one with the login.
-// Behind a CDN, [TrustedProxies] must come first.
+// Add [RateLimit] to the groups that need it, for example to that for logins. Behind
+// a CDN, [TrustedProxies] must come first.
 //
 // # Serving
 //
@@ -496,12 +496,12 @@ type chainHandler struct {
 	order proxyOrder
 }
 
-// A proxyOrder describes a part of a chain as far as the order of proxies and
-// rate limits is concerned: a RateLimit by address must come after the
-// TrustedProxies that determine the address. The zero value has no constraint.
+// A proxyOrder describes a part of a chain for the check that a RateLimit by address
+// comes after the TrustedProxies that determine the address. The zero value
+// describes a part with neither.
 type proxyOrder struct {
-	trusts  bool   // the part contains a TrustedProxies
-	limited string // location of the outermost RateLimit by address, or empty
+	trustsProxies bool
+	limitedAt     string // location of the outermost RateLimit by address, or empty
 }
 
 // orderOf returns the order of a handler without the handlers inside it. It is
@@ -509,9 +509,9 @@ type proxyOrder struct {
 func orderOf(handler Handler) proxyOrder {
 	switch h := handler.(type) {
 	case *rateLimitHandler:
-		return proxyOrder{limited: h.byAddress}
+		return proxyOrder{limitedAt: h.byAddress}
 	case *trustedProxiesHandler:
-		return proxyOrder{trusts: true}
+		return proxyOrder{trustsProxies: true}
 	case *chainHandler:
 		return h.order
 	}
@@ -520,15 +520,15 @@ func orderOf(handler Handler) proxyOrder {
 
 // mustPrecede panics if the part described by o must not be around inside.
 func (o proxyOrder) mustPrecede(inside proxyOrder) {
-	if o.limited != "" && inside.trusts {
-		callsite.PanicfAt(o.limited, "RateLimit comes before TrustedProxies, so that all clients of a proxy would share one limit;"+
+	if o.limitedAt != "" && inside.trustsProxies {
+		callsite.PanicfAt(o.limitedAt, "RateLimit comes before TrustedProxies, so that all clients of a proxy would share one limit;"+
 			" add TrustedProxies first")
 	}
 }
 
 // around returns the order of a part and the parts inside it together.
 func (o proxyOrder) around(inside proxyOrder) proxyOrder {
-	return proxyOrder{o.trusts || inside.trusts, cmp.Or(o.limited, inside.limited)}
+	return proxyOrder{o.trustsProxies || inside.trustsProxies, cmp.Or(o.limitedAt, inside.limitedAt)}
 }
 
 // routerOf returns the router that a handler is or is a group of. It returns nil

@@ -85,8 +85,8 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, name string)
 	}
 }
 
-// serveFolder serves the index page of the folder of the given name. If there is
-// none, the name may be a client-side route.
+// serveFolder serves the index page of the folder of the given name. If it does not
+// exist, the name may be that of a client-side route.
 func (h *Handler) serveFolder(w http.ResponseWriter, r *http.Request, name string) {
 	page, err := h.site.lookup(path.Join(name, indexName))
 	switch {
