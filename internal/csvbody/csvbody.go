@@ -32,7 +32,7 @@ func Respond(w http.ResponseWriter, entity string, columns []string, next func()
 		if rows.write(row) != nil {
 			return // the client has disconnected
 		}
-		if pace.flushDue() {
+		if pace.awake.Load() && pace.flushDue() {
 			_ = rows.flush()                          // the next write returns the same error
 			_ = http.NewResponseController(w).Flush() // not supported, or the next write fails too
 			pace.restart()
@@ -100,11 +100,8 @@ func newPace(now time.Time) *pace {
 func (p *pace) wake() { p.awake.Store(true) }
 
 // flushDue reports whether to flush now. If so, the caller must flush and then
-// call restart.
+// call restart. It must be called only if p is awake.
 func (p *pace) flushDue() bool {
-	if !p.awake.Load() {
-		return false
-	}
 	now := time.Now()
 	if now.Sub(p.flushed) < flushInterval {
 		return false

@@ -172,15 +172,22 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, f *file) {
 // setFields sets the header fields whose value is not empty. It keeps a
 // Cache-Control that is set already.
 func setFields(w http.ResponseWriter, contentType, etag, cacheControl string) {
-	if contentType != "" {
-		response.SetHeader(w, "Content-Type", contentType)
+	if len(w.Header()["Cache-Control"]) > 0 {
+		cacheControl = ""
 	}
-	if etag != "" {
-		response.SetHeader(w, "Etag", etag)
+	var fields [3]response.Field
+	n := 0
+	for _, field := range [...]response.Field{
+		{Name: "Content-Type", Value: contentType},
+		{Name: "Etag", Value: etag},
+		{Name: "Cache-Control", Value: cacheControl},
+	} {
+		if field.Value != "" {
+			fields[n] = field
+			n++
+		}
 	}
-	if cacheControl != "" && len(w.Header()["Cache-Control"]) == 0 {
-		response.SetHeader(w, "Cache-Control", cacheControl)
-	}
+	response.SetHeaders(w, fields[:n]...)
 }
 
 // negotiate returns the form of a file to send, and its coding.
