@@ -104,7 +104,7 @@ func otherHost(method, host, path string) error {
 		}
 		return fmt.Errorf("a pattern cannot have a scheme or a port; write %q", withMethodPrefix(method, host+"/"+path))
 	case strings.Contains(host, "*"):
-		return fmt.Errorf("host %q has a wildcard, which hosts cannot have; register each host, or match all hosts and check r.Host in the handler", host)
+		return fmt.Errorf("host %q contains a wildcard, but only paths can; register each host, or match all hosts and check r.Host in the handler", host)
 	case err == nil && method != "CONNECT":
 		advice := fmt.Sprintf("write %q", withMethodPrefix(method, name+path))
 		if name == "" {
@@ -178,16 +178,16 @@ func otherSegment(segment string, last bool) error {
 	first, inner, end := segment[0], segment[1:], segment[len(segment)-1]
 	switch {
 	case first == ':' && leadingIdentifier(inner) != "":
-		return literalSegment(segment, "a parameter in gin, echo and httprouter", asWildcard(inner, false), "%3A")
+		return literalSegment(segment, "is a parameter in gin, echo and httprouter", asWildcard(inner, false), "%3A")
 	case first == '*':
-		return literalSegment(segment, "the rest of the path in chi, gin and echo", asWildcard(inner, last), "%2A")
+		return literalSegment(segment, "matches the rest of the path in chi, gin and echo", asWildcard(inner, last), "%2A")
 	case first == '<' && end == '>':
 		converter, name, found := strings.Cut(strings.TrimSuffix(inner, ">"), ":")
 		if !found {
 			name = converter
 		}
 		multi := last && (converter == "path" || strings.HasSuffix(name, ".."))
-		return literalSegment(segment, "a parameter in Flask and Django", asWildcard(name, multi), "%3C")
+		return literalSegment(segment, "is a parameter in Flask and Django", asWildcard(name, multi), "%3C")
 	case first == '{' && end == '}':
 		return otherWildcard(segment, strings.TrimSuffix(inner, "}"), last)
 	}
@@ -199,7 +199,7 @@ func otherSegment(segment string, last bool) error {
 // its first character.
 func literalSegment(segment, meaning, wildcard, escape string) error {
 	literal := escape + strings.NewReplacer("?", "%3F", "#", "%23").Replace(segment[1:])
-	return fmt.Errorf("%q is %s, but matches only itself here; write %q, or %q for the literal segment",
+	return fmt.Errorf("%q %s, but here it matches only itself; write %q, or %q for the literal segment",
 		segment, meaning, wildcard, literal)
 }
 
@@ -210,7 +210,7 @@ func otherWildcard(segment, inner string, last bool) error {
 	optional, isOptional := strings.CutSuffix(inner, "?")
 	switch {
 	case constrained && last && (constraint == ".*" || constraint == ".+" || constraint == "path"):
-		return fmt.Errorf("%q is the rest of the path in chi and gorilla/mux; write %q", segment, asWildcard(name, true))
+		return fmt.Errorf("%q matches the rest of the path in chi and gorilla/mux; write %q", segment, asWildcard(name, true))
 	case constrained:
 		return fmt.Errorf("%q has a constraint, as in chi and gorilla/mux; write %q and check the value in the handler",
 			segment, asWildcard(name, false))
@@ -218,7 +218,7 @@ func otherWildcard(segment, inner string, last bool) error {
 		return fmt.Errorf("%q is an optional parameter in other routers; write %q, and register the path without it too",
 			segment, asWildcard(optional, false))
 	case strings.Contains(inner, "*"):
-		return fmt.Errorf("%q is the rest of the path in other routers; write %q", segment, asWildcard(strings.Trim(inner, "*"), last))
+		return fmt.Errorf("%q matches the rest of the path in other routers; write %q", segment, asWildcard(strings.Trim(inner, "*"), last))
 	}
 	return nil
 }

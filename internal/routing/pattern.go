@@ -124,7 +124,7 @@ func checkPattern(pattern string) error {
 		return err
 	}
 	if _, rest := SplitMethod(pattern); strings.Contains(rest, "//") {
-		return errors.New("the path has an empty segment; write / in place of //")
+		return errors.New("the path has an empty segment; write / instead of //")
 	}
 	return nil
 }
