@@ -29,7 +29,7 @@ func (c *Config) check() (wrong callsite.FieldErrors) {
 			wrong.Addf(field, "%v", err)
 		}
 		if c.AllowCredentials && (entry == "*" || entry == origin.Null) {
-			wrong.Addf(field, "%q together with AllowCredentials would let every site act as the user who is logged in;"+
+			wrong.Addf(field, "%q together with AllowCredentials would let every site act as the logged-in user;"+
 				" list the origins", entry)
 		}
 	}
@@ -45,7 +45,7 @@ func (c *Config) checkNames(wrong *callsite.FieldErrors, list string, names []st
 	for i, name := range names {
 		field := fmt.Sprintf("%s[%d]", list, i)
 		if c.AllowCredentials && name == "*" {
-			wrong.Addf(field, `"*" is not a wildcard for browsers together with AllowCredentials; list the names`)
+			wrong.Addf(field, `browsers do not treat "*" as a wildcard if AllowCredentials is set; list the names`)
 		}
 		if reason := check(name); reason != "" {
 			wrong.Addf(field, "%q %s", name, reason)
@@ -59,7 +59,7 @@ func checkMethod(method string) (reason string) {
 	upper := strings.ToUpper(method)
 	switch {
 	case !header.IsToken(method):
-		return "is not a method"
+		return "is not a valid method"
 	case slices.Contains([]string{"CONNECT", "TRACE", "TRACK"}, upper):
 		return "is a method that browsers do not send"
 	case method != upper && slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"}, upper):
@@ -71,7 +71,7 @@ func checkMethod(method string) (reason string) {
 // checkHeader returns why the name of a request header field is wrong, or "".
 func checkHeader(name string) (reason string) {
 	if !header.IsToken(name) {
-		return "is not the name of a header field"
+		return "is not a valid header field name"
 	}
 	return ""
 }
@@ -79,7 +79,7 @@ func checkHeader(name string) (reason string) {
 // checkExposed returns why the name of a response header field is wrong, or "".
 func checkExposed(name string) (reason string) {
 	if header.EqualFold(name, "Set-Cookie") {
-		return "is never exposed to a page"
+		return "is never exposed to scripts"
 	}
 	return checkHeader(name)
 }

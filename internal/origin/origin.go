@@ -92,7 +92,7 @@ func parse(s string) (o Origin, reason string) {
 	case s == Null:
 		return o, "has no host to compare"
 	case len(s) > maxLength:
-		return o, "is longer than an origin can be"
+		return o, "is too long to be an origin"
 	}
 	scheme, authority, found := strings.Cut(s, "://")
 	if !found {
@@ -209,7 +209,7 @@ func checkDomain(s string) (reason string) {
 			label = 0
 		}
 		if label > maxLabel {
-			return "has a label of more than 63 characters in its domain"
+			return "has a domain label longer than 63 characters"
 		}
 	}
 	switch {
@@ -218,7 +218,7 @@ func checkDomain(s string) (reason string) {
 	case label == 0:
 		return "has a domain that ends in a dot"
 	case len(s) > maxDomain:
-		return "has a domain of more than 253 characters"
+		return "has a domain longer than 253 characters"
 	}
 	return ""
 }

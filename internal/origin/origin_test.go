@@ -91,7 +91,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"https://a..b", "empty label"},
 		{"https://" + strings.Repeat("a", 64), "63 characters"},
 		{"https://" + longDomain(255), "253 characters"},
-		{"https://" + longDomain(999), "longer than an origin"},
+		{"https://" + longDomain(999), "too long to be an origin"},
 		{"https://example.com:", "other than a port"},
 		{"https://example.com:*", "list each port"},
 		{"https://example.com:0", "between 1 and 65535"},

@@ -80,7 +80,7 @@ func Compile(c Config) (fields []response.Field, wrong callsite.FieldErrors) {
 // check returns why browsers would not understand a value, or "".
 func check(value string, allowed []string) (reason string) {
 	if !header.IsValue(value) || strings.TrimSpace(value) != value {
-		return "is not a header value: it has a line break, another control character, or space around it"
+		return "is not a valid header value: it contains a control character, or starts or ends with white space"
 	}
 	for _, known := range allowed {
 		if header.EqualFold(value, known) {
@@ -88,7 +88,7 @@ func check(value string, allowed []string) (reason string) {
 		}
 	}
 	if len(allowed) > 0 {
-		return "is not a value that browsers know; use " + strings.Join(allowed, " or ")
+		return "is not a value that browsers recognize; use " + strings.Join(allowed, " or ")
 	}
 	return ""
 }
@@ -103,10 +103,10 @@ func (c *Config) checkTransportSecurity(wrong *callsite.FieldErrors) {
 		wrong.Addf("HSTSIncludeSubdomains", "has no effect without HSTSMaxAge")
 	}
 	if c.HSTSPreload && !c.HSTSIncludeSubdomains {
-		wrong.Addf("HSTSPreload", "browsers require HSTSIncludeSubdomains with it")
+		wrong.Addf("HSTSPreload", "requires HSTSIncludeSubdomains")
 	}
 	if c.HSTSPreload && c.HSTSMaxAge >= 0 && c.HSTSMaxAge < preloadAge {
-		wrong.Addf("HSTSPreload", "browsers require an HSTSMaxAge of at least a year (%d) with it, not %d", preloadAge, c.HSTSMaxAge)
+		wrong.Addf("HSTSPreload", "requires an HSTSMaxAge of at least %d seconds (a year), not %d", preloadAge, c.HSTSMaxAge)
 	}
 }
 
