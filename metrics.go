@@ -14,9 +14,9 @@ import (
 // Add [Metrics.Middleware] to the chain, and read the numbers with
 // [Metrics.Stats] or, for Prometheus, with [Metrics.Collect].
 //
-// Clients cannot make the number of series grow. Routes are the patterns that
-// were registered, never the paths of requests, and methods other than GET, HEAD,
-// POST, PUT, PATCH, DELETE, OPTIONS, CONNECT and TRACE are counted as "other".
+// The number of series is bounded, whatever clients send: routes are the registered
+// patterns, never the paths of requests, and methods other than GET, HEAD, POST,
+// PUT, PATCH, DELETE, OPTIONS, CONNECT and TRACE are counted as "other".
 //
 // The zero value is ready to use. A Metrics must not be copied after first use.
 // All methods are safe for concurrent use by multiple goroutines.
@@ -49,11 +49,11 @@ func (m *Metrics) table() *metrics.Table {
 //
 // # Position in the chain
 //
-// Add it early, after [RequestID] and before [RequestLogger] and everything
-// else. It then sees all requests, for their whole duration, with the bytes that
-// were sent and with the status 500 that [Recovery] writes after a panic.
+// Add it after [RequestID] and before [RequestLogger] and all other middleware. It
+// then records every request with its whole duration, the number of bytes sent, and
+// the status 500 that [Recovery] writes after a panic.
 //
-// Add it only once to a chain. If it is on the router and on a group too, the
+// Add it only once to a chain. If it is both on the router and on a group, the
 // requests of the group are counted twice.
 func (m *Metrics) Middleware() Middleware {
 	table := m.table()
@@ -99,7 +99,7 @@ func routeOf(cw *response.Writer, r *Request) string {
 // status_3xx, status_4xx, status_5xx, bytes_written and avg_duration_ms.
 type MetricsStats struct {
 	// TotalRequests is the number of requests whose handler has returned or
-	// panicked.
+	// panicked, including those with a status not listed below, such as 101.
 	TotalRequests int64 `json:"total_requests"`
 	// ActiveRequests is the number of requests that are being served.
 	ActiveRequests int64 `json:"active_requests"`
@@ -117,8 +117,8 @@ type MetricsStats struct {
 	// BytesWritten is the total number of bytes of response bodies.
 	BytesWritten int64 `json:"bytes_written"`
 	// AvgDurationMs is the mean duration of a request in milliseconds, or 0 if
-	// there were no requests. The duration ends when the handler returns; for a
-	// hijacked connection too.
+	// there were no requests. The duration ends when the handler returns, even
+	// if the connection was hijacked.
 	AvgDurationMs float64 `json:"avg_duration_ms"`
 }
 
@@ -160,10 +160,11 @@ func (m *Metrics) Stats() MetricsStats {
 //
 //   - method, for example "GET";
 //   - route, the host and path of the pattern that matched, for example
-//     "/users/{id}", or "unmatched";
+//     "/users/{id}", or "unmatched"; after the first 10,000 patterns, further
+//     ones share the route "other";
 //   - status, the class of the status, for example "2xx".
 //
-// The caller owns the result and may change it or append to it.
+// The caller owns the result and may modify it.
 func (m *Metrics) Collect() []PrometheusMetric {
 	all := m.table().Snapshot()
 	bounds := make([]float64, len(metrics.Bounds))
@@ -185,7 +186,7 @@ func (m *Metrics) Collect() []PrometheusMetric {
 		}
 		out = append(out, PrometheusMetric{
 			Name: "http_requests_total", Type: "counter", Value: float64(s.Count), Labels: labels(),
-			Help: "Requests answered.",
+			Help: "Requests served.",
 		}, PrometheusMetric{
 			Name: "http_request_duration_seconds", Type: "histogram", Labels: labels(),
 			Help:      "Time from a request's arrival to the return of its handler.",

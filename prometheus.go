@@ -9,8 +9,8 @@ import (
 )
 
 // A PrometheusMetric is one sample or one histogram on the page of
-// [PrometheusHandler]. Metrics with the same Name form a family: they have the
-// same Type and Help and differ in their Labels.
+// [PrometheusHandler]. Metrics with the same Name form a family: they must have the
+// same Type and different Labels.
 type PrometheusMetric struct {
 	// Name is the name of the metric, for example "myapp_jobs_total". It
 	// consists of letters, digits, underscores and colons, and does not start
@@ -28,18 +28,20 @@ type PrometheusMetric struct {
 
 	// Labels distinguish the metrics of a family. Names consist of letters,
 	// digits and underscores, and start with neither a digit nor two
-	// underscores. Values may be any text, but should come from a small set,
-	// because Prometheus stores a series for each combination. A label with an
-	// empty value is omitted.
+	// underscores. The name "le" is reserved in histograms. Values may be any
+	// text, but should come from a small set, because Prometheus stores a series
+	// for each combination. A label with an empty value is omitted.
 	Labels map[string]string
-	// Histogram holds the observations of a metric of type "histogram".
+	// Histogram holds the observations of a metric of type "histogram". It must
+	// be nil for other types.
 	Histogram *PrometheusHistogram
 }
 
 // A PrometheusHistogram counts observations by their size.
 type PrometheusHistogram struct {
-	// Bounds are the inclusive upper bounds of the buckets, in ascending order.
-	// The last bucket, for all larger observations, has no bound here.
+	// Bounds are the inclusive upper bounds of all buckets except the last,
+	// which counts all larger observations. They must be finite and in ascending
+	// order.
 	Bounds []float64
 	// Counts are the numbers of observations in each bucket. They are
 	// non-cumulative, and len(Counts) must be len(Bounds)+1.
@@ -67,8 +69,9 @@ const prometheusContentType = "text/plain; version=0.0.4; charset=utf-8"
 //
 //   - its name, type or a label name is invalid;
 //   - its type differs from the first type in its family;
-//   - its histogram is inconsistent, for example has too few Counts;
-//   - an earlier metric has the same name and labels.
+//   - its histogram is inconsistent, for example because it has too few Counts;
+//   - an earlier metric has the same name and labels;
+//   - its name is that of a histogram followed by _bucket, _sum or _count.
 //
 // # Access
 //
@@ -118,9 +121,9 @@ func expositionOf(m *PrometheusMetric) promtext.Metric {
 //	go_gc_completed_total          counter
 //	go_gc_pause_total_seconds      counter
 //
-// It calls [runtime.ReadMemStats], which stops the program for tens of
+// RuntimeMetrics calls [runtime.ReadMemStats], which stops the program for tens of
 // microseconds. That is negligible for a scrape every few seconds, but too
-// expensive for a tight loop. It is safe for concurrent use by multiple
+// expensive for a tight loop. RuntimeMetrics is safe for concurrent use by multiple
 // goroutines.
 func RuntimeMetrics() []PrometheusMetric {
 	var mem runtime.MemStats
@@ -129,15 +132,15 @@ func RuntimeMetrics() []PrometheusMetric {
 		return PrometheusMetric{Name: name, Help: help, Type: "gauge", Value: float64(value)}
 	}
 	return []PrometheusMetric{
-		gauge("go_goroutines", uint64(runtime.NumGoroutine()), "Goroutines that exist."),
-		gauge("go_memstats_alloc_bytes", mem.Alloc, "Bytes of heap objects, including those not swept yet."),
+		gauge("go_goroutines", uint64(runtime.NumGoroutine()), "Number of goroutines."),
+		gauge("go_memstats_alloc_bytes", mem.Alloc, "Bytes of heap objects, including unreachable objects that have not been freed yet."),
 		gauge("go_memstats_sys_bytes", mem.Sys, "Bytes obtained from the operating system."),
-		gauge("go_memstats_heap_inuse_bytes", mem.HeapInuse, "Bytes in heap spans that hold an object."),
+		gauge("go_memstats_heap_inuse_bytes", mem.HeapInuse, "Bytes in heap spans that hold at least one object."),
 		gauge("go_memstats_stack_inuse_bytes", mem.StackInuse, "Bytes in spans that hold goroutine stacks."),
-		gauge("go_memstats_heap_objects", mem.HeapObjects, "Objects on the heap."),
+		gauge("go_memstats_heap_objects", mem.HeapObjects, "Number of objects on the heap."),
 		{Name: "go_gc_completed_total", Type: "counter", Value: float64(mem.NumGC),
 			Help: "Garbage collections completed."},
 		{Name: "go_gc_pause_total_seconds", Type: "counter", Value: float64(mem.PauseTotalNs) / 1e9,
-			Help: "Time the program stood still for garbage collection."},
+			Help: "Total time that the program was paused for garbage collection."},
 	}
 }

@@ -245,7 +245,7 @@ func (p *page) appendFamily(dst []byte, samples []int) []byte {
 	name, kind := p.name(first), p.metric(first).kind()
 	if p.clashes(name) {
 		for _, s := range samples {
-			p.skip(p.metric(s), "the name of a series of a histogram")
+			p.skip(p.metric(s), "a histogram has a series of this name")
 		}
 		return dst
 	}
@@ -270,7 +270,7 @@ func (p *page) appendSamples(dst []byte, samples []int, kind string) []byte {
 		m := p.metric(s)
 		switch {
 		case m.kind() != kind:
-			p.skip(m, "its type is not that of an earlier metric of this name")
+			p.skip(m, "its type differs from that of an earlier metric with this name")
 			continue
 		case last >= 0 && bytes.Equal(p.labels(s), p.labels(last)):
 			p.skip(m, "same name and labels as an earlier metric")

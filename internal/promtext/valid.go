@@ -24,7 +24,7 @@ func invalid(m *Metric) string {
 	switch m.kind() {
 	case "counter", "gauge", "untyped":
 		if m.Histogram != nil {
-			return "a histogram of another type"
+			return "Histogram is set, but the type is not histogram"
 		}
 	case "histogram":
 		if reason := invalidHistogram(m.Histogram); reason != "" {
@@ -42,9 +42,9 @@ func invalidLabel(name string, m *Metric) string {
 	case !validName(name, false):
 		return "invalid label name"
 	case strings.HasPrefix(name, "__"):
-		return "a label name with two leading underscores is Prometheus's own"
+		return "label names that start with two underscores are reserved for Prometheus"
 	case name == "le" && m.Histogram != nil:
-		return "the label le is the histogram's own"
+		return "the label le is reserved for the buckets of the histogram"
 	}
 	return ""
 }
@@ -52,22 +52,22 @@ func invalidLabel(name string, m *Metric) string {
 // invalidHistogram returns why h is invalid, or "".
 func invalidHistogram(h *Histogram) string {
 	if h == nil {
-		return "a histogram without observations"
+		return "Histogram is nil"
 	}
 	if len(h.Counts) != len(h.Bounds)+1 {
-		return "a histogram needs one count more than bounds"
+		return "len(Counts) is not len(Bounds)+1"
 	}
 	previous := math.Inf(-1)
 	for _, bound := range h.Bounds {
 		if !(bound > previous) || math.IsInf(bound, 1) {
-			return "histogram bounds must ascend and be finite"
+			return "Bounds must be finite and in ascending order"
 		}
 		previous = bound
 	}
 	var total uint64
 	for _, n := range h.Counts {
 		if total+n < total {
-			return "a histogram with more than 2^64-1 observations"
+			return "the sum of Counts overflows"
 		}
 		total += n
 	}
