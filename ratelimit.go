@@ -30,10 +30,10 @@ type RateLimitConfig struct {
 	// [ClientIP]:
 	//
 	//   - IPv4 addresses are counted individually.
-	//   - IPv6 addresses are counted by their /64 prefix, because one customer
-	//     gets at least a /64.
-	//   - IPv6 addresses that contain an IPv4 address are counted by it. These
-	//     are the addresses of 6to4, Teredo and NAT64 (64:ff9b::/96).
+	//   - IPv6 addresses are counted by their /64 prefix, because a customer
+	//     usually gets at least a /64.
+	//   - IPv6 addresses with an embedded IPv4 address are counted by the IPv4
+	//     address: those of 6to4, Teredo and NAT64 (64:ff9b::/96).
 	//   - Addresses in 64:ff9b:1::/48 are counted individually.
 	//
 	// If clients come through NAT64 with another prefix, set a KeyFunc.
@@ -52,8 +52,8 @@ type RateLimitConfig struct {
 	// of other clients. MaxKeys must not be set together with Store.
 	MaxKeys int
 
-	// Store counts the requests instead of the memory of the process, so that
-	// several processes can share one limit. If nil, memory is used.
+	// Store counts the requests outside the process, so that several processes
+	// can share one limit. If nil, requests are counted in memory.
 	Store RateLimitStore
 
 	// StoreTimeout is the maximum time that a request waits for Store. If zero,
@@ -64,8 +64,8 @@ type RateLimitConfig struct {
 // A RateLimitStore counts requests for [RateLimit] outside the process, for
 // example in a database that several servers share.
 //
-// One store serves one limit. If several limits share a database, the store of
-// each must add a different prefix to its keys.
+// Each RateLimit needs its own store. If several stores share a database, each must
+// add a different prefix to its keys.
 type RateLimitStore interface {
 	// Increment counts one request for key. It returns the number of requests
 	// in the key's window, including this one, and the time left until the
@@ -80,8 +80,8 @@ type RateLimitStore interface {
 }
 
 // RateLimit returns middleware that limits how many requests with the same key
-// are allowed in a window of time. It responds to other requests with status 429
-// and the body {"error": message}.
+// are allowed in a window of time. It responds to requests beyond the limit with
+// status 429 and the body {"error": message}.
 //
 // # Windows
 //
@@ -91,12 +91,12 @@ type RateLimitStore interface {
 // window, even if many arrive at once.
 //
 // A client can use up one window at its end and the next window at its start, so
-// up to 2*Limit requests may be allowed in a period as long as Window.
+// up to 2*Limit requests may be allowed in a period of length Window.
 //
 // # Headers
 //
-// Every response has three header fields. If several limits apply to a request,
-// the fields are those of the innermost.
+// RateLimit sets three header fields on every response. If several limits apply to
+// a request, the fields are those of the last one in the chain.
 //
 //   - X-RateLimit-Limit is the limit.
 //   - X-RateLimit-Remaining is the number of requests left in the window.
@@ -114,9 +114,10 @@ type RateLimitStore interface {
 //
 // # Stores
 //
-// If Store returns an error, the request is allowed, without the header fields,
-// and the error is logged with the request's logger. An outage of the store
-// therefore does not become an outage of the service.
+// If Store returns an error, the request is allowed, the header fields are not set,
+// and the error is logged with the request's logger at level Error, unless the
+// client has disconnected. An outage of the store is therefore not an outage of the
+// service.
 //
 // # Position in the chain
 //
@@ -256,7 +257,7 @@ func (l *rateLimiter) countInStore(r *Request, key string) (q quota, ok bool) {
 	}
 	if r.Context().Err() == nil { // otherwise the client has disconnected
 		LoggerFromContext(r.Context()).LogAttrs(r.Context(), slog.LevelError,
-			"rate limit store failed, request passed", slog.Any("error", err))
+			"rate limit store failed; request allowed", slog.Any("error", err))
 	}
 	return quota{}, false
 }
