@@ -32,7 +32,7 @@ type RequestIDConfig struct {
 	Header string
 
 	// Generator returns a new ID, which must consist of 1 to 128 visible ASCII
-	// characters; RequestID replaces other results by a UUID. If nil, IDs are
+	// characters; RequestID replaces other results with a UUID. If nil, IDs are
 	// random UUIDs (version 4). Generator must be safe for concurrent use by
 	// multiple goroutines.
 	Generator func() string
@@ -42,23 +42,23 @@ type RequestIDConfig struct {
 // response header, returned by [GetRequestID], and added to each line of the
 // request's logger.
 //
-// If the request already has an ID, it is kept, so that one ID follows a request
-// through several services. It must consist of 1 to 128 visible ASCII characters,
-// and the header field must occur only once; otherwise RequestID generates a new
-// ID. The ID is untrusted: clients can send any value.
+// If the request has a valid ID in the header field, RequestID keeps it, so that one
+// ID follows a request through several services. An ID is valid if it consists of 1
+// to 128 visible ASCII characters and the field occurs only once; otherwise
+// RequestID generates a new ID. The ID is untrusted: clients can send any value.
 //
-// If several RequestID apply to a request, for example one on the router and one on
-// a group, all use the ID of the first, and each sends it in its header field.
+// If RequestID is applied more than once, for example on the router and on a group,
+// all of them use the ID of the first, and each sends it in its own header field.
 //
-// Add RequestID first in the chain, so that all other middleware can use the ID. It
-// panics if config is invalid.
+// Add RequestID first in the chain, so that all other middleware can use the ID.
+// RequestID panics if config.Header is not a valid header field name.
 func RequestID(config RequestIDConfig) Middleware {
 	name := config.Header
 	if name == "" {
 		name = "X-Request-ID"
 	}
 	if !header.IsToken(name) {
-		callsite.Panicf("RequestIDConfig.Header: %q is not a field name", name)
+		callsite.Panicf("RequestIDConfig.Header: %q is not a valid header field name", name)
 	}
 	name = CanonicalHeaderKey(name)
 	return func(next Handler) Handler {
@@ -120,11 +120,13 @@ func validRequestID(id string) bool {
 type LogOption func(*requestLog)
 
 // LogSkip omits the lines of requests for which skip returns true, for example
-// health checks.
+// health checks. If LogSkip is used more than once, a line is omitted if any of the
+// functions returns true.
 //
-// RequestLogger calls skip after the handler has returned, when r.Pattern is set.
-// [LogAttrs] describes the limits of r. skip must be safe for concurrent use by
-// multiple goroutines. LogSkip panics if skip is nil.
+// RequestLogger calls skip after the handler has returned or panicked, so r.Pattern
+// is set if a route matched. The context of r may lack values; see [LogAttrs]. skip
+// must be safe for concurrent use by multiple goroutines. LogSkip panics if skip is
+// nil.
 func LogSkip(skip func(r *Request) bool) LogOption {
 	if skip == nil {
 		callsite.Panicf("LogSkip: nil function")
@@ -134,14 +136,13 @@ func LogSkip(skip func(r *Request) bool) LogOption {
 
 // LogAttrs appends the attributes that attrs returns to each line.
 //
-// RequestLogger calls attrs after the handler has returned, when r.Pattern is set.
-// attrs must be safe for concurrent use by multiple goroutines. LogAttrs panics if
-// attrs is nil.
+// RequestLogger calls attrs after the handler has returned or panicked, so r.Pattern
+// is set if a route matched. attrs must be safe for concurrent use by multiple
+// goroutines. LogAttrs panics if attrs is nil.
 //
-// r is the request that RequestLogger passed on. Middleware and handlers that come
-// later add values to the context of a copy of r, so attrs does not see those
-// values. For example, to log the user, add the authentication middleware before
-// RequestLogger.
+// r is the request that RequestLogger passed to the next handler. Later middleware
+// adds values to the context of a copy of r, so attrs does not see those values. For
+// example, to log the user, add the authentication middleware before RequestLogger.
 //
 // Query strings and header fields often contain secrets, so choose carefully what
 // to log.
@@ -160,8 +161,8 @@ func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
 // The message is "http request", with these attributes:
 //
 //   - method
-//   - path, percent-encoded if it contains unprintable characters. The query is
-//     never logged.
+//   - path, without the query, and percent-encoded if it contains unprintable
+//     characters
 //   - status
 //   - duration, a [time.Duration], which [slog.JSONHandler] writes in nanoseconds
 //   - bytes, the length of the response body as sent
@@ -176,16 +177,16 @@ func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
 //
 // # Loggers
 //
-// If logger is nil, RequestLogger calls [slog.Default] for each request.
+// If logger is nil, [slog.Default] is used, and is looked up for each request.
 //
-// Handlers get a logger for their request from [LoggerFromContext]. It adds the
-// request's ID to each line. [WriteServerError] uses it too.
+// Handlers get a logger for their request from [LoggerFromContext]. This logger adds
+// the request's ID to each line. [WriteServerError] uses it too.
 //
 // # Position in the chain
 //
 // Add RequestLogger after [RequestID] and [Metrics.Middleware] and before all other
-// middleware. Then status, bytes and duration are the ones that the client saw.
-// RequestLogger panics if an option is nil.
+// middleware, so that status, bytes and duration describe the response that the
+// client receives. RequestLogger panics if an option is nil.
 func RequestLogger(logger *slog.Logger, options ...LogOption) Middleware {
 	l := &requestLog{logger: logger}
 	for _, option := range options {
@@ -320,9 +321,11 @@ func isPrintable(text string) bool {
 }
 
 // LoggerFromContext returns the logger that [RequestLogger] or [ContextWithLogger]
-// added to ctx last. The logger of RequestLogger adds the request's ID to each line.
-// If ctx has no logger, LoggerFromContext returns [slog.Default]; it never returns
-// nil. It is safe for concurrent use by multiple goroutines.
+// added to ctx. A logger that ContextWithLogger adds in a handler, or in middleware
+// after RequestLogger, replaces that of RequestLogger. The logger of RequestLogger
+// adds the request's ID to each line. If ctx has no logger, LoggerFromContext
+// returns [slog.Default]; it never returns nil. It is safe for concurrent use by
+// multiple goroutines.
 func LoggerFromContext(ctx context.Context) *slog.Logger {
 	if l, ok := ctx.Value(reqstate.LoggerKey{}).(*slog.Logger); ok {
 		return l
@@ -352,9 +355,9 @@ type CompressConfig struct {
 	// ContentTypes lists the media types that are compressed. An entry is
 	//
 	//   - the beginning of a media type, for example "application/json" or
-	//     "text/". A "*" is allowed only after the slash, so that "text/*" is the
+	//     "text/". A "*" is allowed only as the whole subtype: "text/*" means the
 	//     same as "text/";
-	//   - or a suffix, for example "+json" for all types such as
+	//   - or a suffix, for example "+json" for types such as
 	//     application/problem+json.
 	//
 	// If nil, text, JSON, JavaScript and XML are compressed, including all types
@@ -383,18 +386,18 @@ type CompressEncoder struct {
 	New func() CompressWriter
 
 	// Reuse allows a writer to be used for many responses, one after the other.
-	// That saves much time if new writers are expensive, as those for zstd and
-	// brotli are. If false, each response gets a new writer.
+	// This saves a lot of time if writers are expensive to create, as those for
+	// zstd and brotli are. If false, each response gets a new writer.
 	//
-	// Set Reuse only if New returns writers that nothing else refers to. A
-	// writer that is used elsewhere too would write into the responses of
-	// other clients.
+	// Set Reuse only if nothing else holds a reference to the writers that New
+	// returns. A writer that is also used elsewhere could write into another
+	// client's response.
 	Reuse bool
 }
 
 // A CompressWriter compresses data. The writers of compress/gzip,
 // github.com/klauspost/compress/zstd and github.com/andybalholm/brotli are
-// CompressWriters. Its methods are never called concurrently.
+// CompressWriters. The methods of one writer are never called concurrently.
 //
 // If a response is cut short, Compress calls Reset and then Close to release the
 // writer.
@@ -403,7 +406,8 @@ type CompressWriter interface {
 	Write(p []byte) (int, error)
 	// Flush writes enough output to decode everything written so far.
 	Flush() error
-	// Close ends the compressed stream.
+	// Close writes the rest of the output and ends the compressed stream. It
+	// does not close the destination.
 	Close() error
 	// Reset discards the current stream and starts a new one on w.
 	Reset(w io.Writer)
@@ -415,14 +419,15 @@ type CompressWriter interface {
 //
 // # Bodies
 //
-// Compress holds back a body until it has MinSize bytes, or until the handler
-// flushes it or returns. It compresses the body if it has at least MinSize bytes or
-// was flushed, and if its type is in ContentTypes. If the handler does not set
-// Content-Type, the type is sniffed. Smaller bodies are compressed only if the client
-// does not accept the coding "identity".
+// Compress holds back a body until MinSize bytes have been written, or until the
+// handler flushes it or returns. It compresses the body if the type is in
+// ContentTypes, and the body has at least MinSize bytes or was flushed. If the
+// handler does not set Content-Type, the type is sniffed. Smaller bodies are
+// compressed only if the client does not accept the coding "identity".
 //
-// An Accept-Encoding with more than 64 elements is ignored. These responses are
-// never compressed:
+// An Accept-Encoding with more than 64 elements is ignored.
+//
+// The following responses are never compressed:
 //
 //   - responses without a body, partial responses and event streams;
 //   - responses with Content-Encoding or with Cache-Control: no-transform;
@@ -430,10 +435,13 @@ type CompressWriter interface {
 //
 // # Header
 //
-// A response that depends on Accept-Encoding gets Vary: Accept-Encoding. Bodies that
-// are too small do too, and so do responses with the status 206, 304, 412 or 416 if
-// the response with status 200 would. A compressed response loses Accept-Ranges, and
-// a strong ETag becomes weak, because both are about the uncompressed bytes.
+// A response that depends on Accept-Encoding gets Vary: Accept-Encoding. So does a
+// response whose body is too small, and one with status 206, 304, 412 or 416 if the
+// response with status 200 would get it.
+//
+// If the handler supports range requests, as [ServeContent] does, compression removes
+// Accept-Ranges and makes a strong ETag weak, because both refer to the uncompressed
+// bytes. Other tags are not changed.
 //
 // A response to HEAD has the same header as the response to GET, but no
 // Content-Length if its value is known only after compressing the body.
@@ -492,7 +500,7 @@ func newCompressStage(config CompressConfig) *compress.Stage {
 func (c *CompressConfig) check() {
 	var wrong callsite.FieldErrors
 	if c.Level < gzip.DefaultCompression || c.Level > gzip.BestCompression {
-		wrong.Addf("Level", "%d is not from 1 to 9", c.Level)
+		wrong.Addf("Level", "%d is not between 1 and 9", c.Level)
 	}
 	if c.MinSize < 0 {
 		wrong.Addf("MinSize", "%d is negative", c.MinSize)
@@ -508,7 +516,7 @@ func (c *CompressConfig) check() {
 		field, name := fmt.Sprintf("Encoders[%d]", i), strings.ToLower(e.Name)
 		switch {
 		case !header.IsToken(name) || name == "identity":
-			wrong.Addf(field+".Name", "%q is not a content coding", e.Name)
+			wrong.Addf(field+".Name", "%q is not a valid name of a content coding", e.Name)
 		case seen[name]:
 			wrong.Addf(field+".Name", "%q is listed twice", e.Name)
 		}
@@ -523,7 +531,7 @@ func (c *CompressConfig) check() {
 // ETagConfig configures [ETag]. The zero value is ready to use.
 type ETagConfig struct {
 	// Weak makes the tags weak (W/"..."). Equal weak tags mean that two bodies
-	// are equivalent, but not that they are equal byte for byte.
+	// are equivalent, but not necessarily that they are equal byte for byte.
 	Weak bool
 
 	// MaxSize is the maximum length in bytes of a body that gets a tag. If zero,
@@ -539,21 +547,21 @@ type ETagConfig struct {
 //
 // # Responses
 //
-// A response gets a tag if its status is 200, the method is GET or HEAD, and its
-// body is complete, not flushed before its end, and at most [ETagConfig].MaxSize
-// bytes long.
+// A response gets a tag if the method is GET or HEAD, its status is 200, and its body
+// is complete, not empty, not flushed before its end, and at most
+// [ETagConfig].MaxSize bytes long.
 //
-// Responses with ETag or Accept-Ranges are not changed. Their handlers, for example
-// [ServeContent], evaluate conditions and ranges themselves.
+// Responses that already have ETag or Accept-Ranges are not changed. Their handlers,
+// for example [ServeContent], evaluate conditions and ranges themselves.
 //
 // A 304 keeps header fields such as ETag, Vary, Cache-Control, Expires,
 // Content-Location and Set-Cookie, and loses the fields that describe the body. The
-// handler runs in any case, so a 304 saves only the transfer.
+// handler always runs, so a 304 saves only the transfer.
 //
 // # Position in the chain
 //
 // Add ETag after [Compress], so that tags do not depend on the content coding. ETag
-// panics if config is invalid.
+// panics if config.MaxSize is negative.
 func ETag(config ETagConfig) Middleware {
 	if config.MaxSize < 0 {
 		callsite.Panicf("ETagConfig.MaxSize: %d is negative", config.MaxSize)
@@ -573,8 +581,8 @@ type SecureHeadersConfig struct {
 
 	// FrameOptions is the value of X-Frame-Options. The default, "DENY", does
 	// not allow any page to show the response in a frame. "SAMEORIGIN" allows
-	// pages of the same origin. To allow others, use "-" and set frame-ancestors
-	// in ContentSecurityPolicy.
+	// pages of the same origin. To allow other origins, use "-" and set
+	// frame-ancestors in ContentSecurityPolicy. Other values are invalid.
 	FrameOptions string
 
 	// ReferrerPolicy is the value of Referrer-Policy. With the default,
@@ -583,7 +591,7 @@ type SecureHeadersConfig struct {
 	ReferrerPolicy string
 
 	// XSSProtection is the value of X-XSS-Protection. The default, "0", turns
-	// off a filter in old browsers that attackers could exploit.
+	// off the XSS filter of old browsers, which attackers could exploit.
 	XSSProtection string
 
 	// PermissionsPolicy is the value of Permissions-Policy. The default,
@@ -591,23 +599,24 @@ type SecureHeadersConfig struct {
 	// the page and the frames in it.
 	PermissionsPolicy string
 
-	// ContentSecurityPolicy is the value of Content-Security-Policy. By default
-	// it is omitted, because only the application knows its sources.
+	// ContentSecurityPolicy is the value of Content-Security-Policy. By default,
+	// the header field is omitted, because a policy depends on the sources that
+	// the application's pages load.
 	ContentSecurityPolicy string
 
 	// HSTSMaxAge is the time in seconds for which browsers must use HTTPS, after
 	// a response over HTTPS (Strict-Transport-Security, RFC 6797). If zero, the
-	// header field is omitted. It is also sent over plain HTTP, where browsers
-	// ignore it, because TLS often ends at a proxy.
+	// header field is omitted. Because TLS often ends at a proxy, the field is
+	// also sent over plain HTTP, where browsers ignore it.
 	HSTSMaxAge int
 
-	// HSTSIncludeSubdomains applies the rule to all subdomains. It requires
-	// HSTSMaxAge.
+	// HSTSIncludeSubdomains applies the rule to all subdomains of the host too.
+	// It requires HSTSMaxAge.
 	HSTSIncludeSubdomains bool
 
-	// HSTSPreload permits browsers to ship with the rule, which takes months to
-	// undo. It requires HSTSIncludeSubdomains and an HSTSMaxAge of at least
-	// 31536000, a year.
+	// HSTSPreload allows the domain to be added to the HSTS preload lists of
+	// browsers, from which removal takes months. It requires
+	// HSTSIncludeSubdomains and an HSTSMaxAge of at least 31536000 (a year).
 	HSTSPreload bool
 }
 
@@ -649,7 +658,7 @@ func SecureHeaders(config SecureHeadersConfig) Middleware {
 // # Position in the chain
 //
 // Add MaxBody after [SecureHeaders] and before [CORS]. If several MaxBody apply to a
-// request, the smallest limit counts. MaxBody panics if n is not positive.
+// request, the smallest limit takes effect. MaxBody panics if n is not positive.
 func MaxBody(n int64) Middleware {
 	if n <= 0 {
 		callsite.Panicf("MaxBody: the limit is %d bytes; it must be positive", n)
@@ -686,8 +695,8 @@ func isMultipart(r *Request) bool {
 	return len(contentType) >= len(prefix) && header.EqualFold(contentType[:len(prefix)], prefix)
 }
 
-// CORSConfig configures [CORS]: which pages of other origins can use an API, and
-// how. The zero value allows no other origin.
+// CORSConfig configures [CORS]: which other origins can use an API, and how. The
+// zero value allows no other origin.
 type CORSConfig struct {
 	// AllowOrigins lists the origins that are allowed. An entry is one of:
 	//
@@ -740,30 +749,30 @@ type CORSConfig struct {
 	MaxAge int
 }
 
-// CORS returns middleware that allows pages of other origins to use an API,
-// according to the CORS protocol of the Fetch standard.
+// CORS returns middleware that allows pages of other origins to use an API, as
+// specified by the CORS protocol of the Fetch standard.
 //
 // # Preflights
 //
-// A preflight is an OPTIONS request with Origin and Access-Control-Request-Method.
-// CORS responds to preflights with status 204; they do not reach the handler. If
-// the origin, the method or a header field is not allowed, the response has no CORS
-// header fields, and the browser does not send the request. OPTIONS requests
-// without these fields reach the handler.
+// A preflight is an OPTIONS request with the header fields Origin and
+// Access-Control-Request-Method. CORS responds to preflights with status 204; they
+// do not reach the handler. If the origin, the method or a header field is not
+// allowed, the response has no CORS header fields, and the browser does not send the
+// actual request. Other OPTIONS requests reach the handler.
 //
 // # Other requests
 //
-// All other requests reach the handler, even from origins that are not allowed. The
-// browser then keeps the response from the page. CORS therefore does not protect
-// against forged requests; see [CrossOriginProtection].
+// All other requests reach the handler, even from origins that are not allowed: only
+// the browser prevents the page from reading the response. CORS therefore does not
+// protect against forged requests; see [CrossOriginProtection].
 //
 // # Caches
 //
-// Unless AllowOrigins contains "*", every response has Vary: Origin, even to requests
-// without Origin, so that caches keep the responses to different origins apart. With
-// "*", all origins get the same response, and caches can share it. Responses to
-// OPTIONS also vary with the fields of a preflight. Handlers should add to Vary
-// instead of replacing it.
+// Unless AllowOrigins contains "*", every response has Vary: Origin, even if the
+// request has no Origin, so that caches keep the responses to different origins
+// apart. With "*", all origins get the same response, and caches can share it.
+// Responses to OPTIONS also vary with the fields of a preflight. Handlers should add
+// to Vary instead of replacing it.
 //
 // # Position in the chain
 //
@@ -782,31 +791,31 @@ func CORS(config CORSConfig) Middleware {
 	}
 }
 
-// Recovery returns middleware that recovers from panics of handlers and responds
-// with status 500 and the body {"error":"internal server error"}. The header fields
-// that describe the lost response are removed; see [WriteError].
+// Recovery returns middleware that recovers from panics in handlers and responds
+// with status 500 and the body {"error":"internal server error"}. Header fields that
+// describe the discarded response are removed; see [WriteError].
 //
 // # Responses that have started
 //
 // If the header has already been sent, Recovery aborts the connection or the HTTP/2
-// stream, so that the client does not mistake a part of the response for all of
-// it. If the handler has hijacked the connection, Recovery closes it.
+// stream, so that the client does not mistake a partial response for a complete one.
+// If the handler has hijacked the connection, Recovery closes it.
 //
-// Handlers can panic with [ErrAbortHandler] to abort a response. Recovery passes
-// this panic on and does not report it.
+// Handlers can panic with [ErrAbortHandler] to abort a response. Recovery does not
+// report this panic, and panics with it again.
 //
 // # Reports
 //
-// Recovery calls onPanic with the value and the stack of every other panic, before
-// it responds. onPanic must be safe for concurrent use by multiple goroutines. If
-// onPanic panics, that panic is logged, and the response is sent as usual. If
-// onPanic is nil, panics are not reported.
+// Before it responds, Recovery calls onPanic with the value and the stack of the
+// panic, except for ErrAbortHandler. onPanic must be safe for concurrent use by
+// multiple goroutines. If onPanic panics, that panic is logged, and the response is
+// sent as usual. If onPanic is nil, panics are not reported.
 //
 // # Position in the chain
 //
-// Add Recovery last, next to the handlers, so that all other middleware sees the
-// response with status 500. Panics of middleware before it reach the server, which
-// logs them and closes the connection.
+// Add Recovery last, directly before the handlers, so that all other middleware sees
+// the response with status 500. A panic in middleware that comes before Recovery
+// reaches the server, which logs it and closes the connection.
 func Recovery(onPanic func(recovered any, stack []byte)) Middleware {
 	return func(next Handler) Handler { return &recoveryHandler{onPanic: onPanic, next: next} }
 }
@@ -862,7 +871,7 @@ func reportPanic(r *Request, onPanic func(any, []byte), v any) {
 // the original panic. It must be deferred.
 func logSecondPanic(r *Request, first any) {
 	if again := recover(); again != nil {
-		LoggerFromContext(r.Context()).Error("http: panic in the callback of Recovery",
+		LoggerFromContext(r.Context()).Error("http: panic in the onPanic function of Recovery",
 			slog.Any("panic", again), slog.Any("reported", first))
 	}
 }

@@ -145,7 +145,7 @@ func TestRequestIDConfig(t *testing.T) {
 	if got := h.Get("X-Request-ID"); len(got) != 36 {
 		t.Errorf("X-Request-ID is %q, want a UUID in place of what cannot be sent", got)
 	}
-	wantPanicMatch(t, `requestlog_test.go:\d+: RequestIDConfig.Header: "X Trace" is not a field name`, func() {
+	wantPanicMatch(t, `requestlog_test.go:\d+: RequestIDConfig.Header: "X Trace" is not a valid header field name`, func() {
 		http.RequestID(http.RequestIDConfig{Header: "X Trace"})
 	})
 }
