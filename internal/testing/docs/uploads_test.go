@@ -20,7 +20,7 @@ import (
 //snippet:begin docs/production.md
 
 func upload(w http.ResponseWriter, r *http.Request) {
-	// 50 MB at 50 kB/s take 17 minutes.
+	// At 50 kB/s, 50 MB takes 17 minutes.
 	controller := http.NewResponseController(w)
 	deadline := time.Now().Add(20 * time.Minute)
 	err := errors.Join(controller.SetReadDeadline(deadline), controller.SetWriteDeadline(deadline))
