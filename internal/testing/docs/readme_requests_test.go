@@ -83,20 +83,20 @@ func createUser(w http.ResponseWriter, r *http.Request) {
 		return // BindJSON has responded with 400
 	}
 
-	mistakes := make(map[string]string) // by field
+	problems := make(map[string]string) // by field
 	if user.Name == "" {
-		mistakes["name"] = "is required"
+		problems["name"] = "is required"
 	}
 	if !strings.Contains(user.Email, "@") {
-		mistakes["email"] = "is not an email address"
+		problems["email"] = "is not an email address"
 	}
 	if user.Age < 18 {
-		mistakes["age"] = "must be at least 18"
+		problems["age"] = "must be at least 18"
 	}
-	if len(mistakes) > 0 {
+	if len(problems) > 0 {
 		http.WriteJSON(w, http.StatusUnprocessableEntity, map[string]any{
 			"error":  "invalid user",
-			"fields": mistakes,
+			"fields": problems,
 		})
 		return
 	}

@@ -137,7 +137,7 @@ func TestStartAndStop(t *testing.T) {
 	stopCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if err := server.Stop(stopCtx); err != nil {
-		log.Print(err) // lists what was cut off
+		log.Print(err) // counts the requests and connections that were cut off
 	}
 	//snippet:end
 	if !strings.HasPrefix(fmt.String(), "serving at ") || log.String() != "" {

@@ -124,7 +124,7 @@ func follow(t *testing.T, s *memoryServer, header ...string) received {
 
 //snippet:begin README.md
 
-// A hub numbers messages and keeps the latest for its followers.
+// A hub numbers messages and keeps the latest ones for its readers.
 type hub struct {
 	mu       sync.Mutex
 	messages []string      // at most 1000
@@ -132,13 +132,13 @@ type hub struct {
 	added    chan struct{} // closed when a message is added
 }
 
-// newHub returns an empty hub. Its numbers start at the current time, so they are
-// larger than those of any earlier process.
+// newHub returns an empty hub. Numbering starts at the current time, so that numbers
+// are larger than those of any earlier process.
 func newHub() *hub {
 	return &hub{first: time.Now().UnixMicro(), added: make(chan struct{})}
 }
 
-// publish adds a message. It does not wait for followers.
+// publish adds a message. It does not wait for readers.
 func (h *hub) publish(message string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -159,7 +159,8 @@ func (h *hub) next() int64 {
 }
 
 // from returns the messages starting with number n, and a channel that is closed
-// when another is added. It returns false if the hub no longer has message n.
+// when another is added. It returns false if the hub has dropped message n, or if n
+// is beyond the next message.
 func (h *hub) from(n int64) ([]string, <-chan struct{}, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
