@@ -6,8 +6,8 @@ import (
 )
 
 // A Group is a set of routes of a [Router] that share a path prefix and
-// middleware. [Router.Group] and [Group.Group] return groups; the methods of a
-// zero Group panic. All methods are safe for concurrent use by multiple
+// middleware. Create a Group with [Router.Group] or [Group.Group]; the methods of
+// a zero Group panic. All methods are safe for concurrent use by multiple
 // goroutines.
 type Group struct {
 	router *Router
@@ -30,8 +30,9 @@ func newGroup(router *Router, parent *Group, prefix string) *Group {
 	return &Group{router: router, parent: parent, prefix: full}
 }
 
-// Handle registers a handler for a pattern below the group's prefix. A pattern
-// without a path means the prefix itself. For example, in the group "/api",
+// Handle registers a handler for a pattern whose path is relative to the group's
+// prefix. A pattern without a path matches the prefix itself. For example, in the
+// group "/api",
 //
 //	"GET /users"            means  "GET /api/users"
 //	"GET example.com/users" means  "GET example.com/api/users"
@@ -39,7 +40,8 @@ func newGroup(router *Router, parent *Group, prefix string) *Group {
 //	""                      means  "/api"
 //	"/"                     means  "/api/", which matches all paths below it
 //
-// Handle can be called while the router serves requests.
+// Handle can be called while the router serves requests. It panics in the same
+// cases as [Router.Handle].
 func (g *Group) Handle(pattern string, handler Handler) {
 	router := g.mustRouter()
 	router.register(g, g.prefix, pattern, handler)
@@ -52,30 +54,32 @@ func (g *Group) HandleFunc(pattern string, handler func(ResponseWriter, *Request
 	router.register(g, g.prefix, pattern, HandlerFunc(handler))
 }
 
-// Use adds middleware for all routes of the group and of the groups inside it. It
-// runs in the order added, after the middleware of the router and of outer groups.
+// Use adds middleware for all routes of the group and of the groups inside it.
+// Middleware runs in the order added, after that of the router and of outer groups.
 // It also applies to routes registered before the call, so calling Use late never
-// leaves a route unprotected.
+// leaves a route unprotected. It does not run for unmatched requests, even if their
+// path begins with the group's prefix.
 //
-// Use panics if the router has served a request or its [Server] has started.
+// Use panics if a middleware is nil, if the router has served a request, or if its
+// [Server] has started.
 func (g *Group) Use(mw ...Middleware) {
 	router := g.mustRouter()
 	router.use(&g.layers, mw)
 }
 
-// Group returns a group inside this one. Its prefix is appended to this group's
-// prefix; see [Router.Group].
+// Group returns a group inside g. The full prefix of the new group is g's prefix
+// followed by the given one; see [Router.Group].
 func (g *Group) Group(prefix string) *Group { return newGroup(g.mustRouter(), g, prefix) }
 
 // ServeHTTP passes the request to the group's router, which serves all of its
-// routes, not only those of the group. It exists for generated code that registers
-// routes on any value with the methods HandleFunc and ServeHTTP.
+// routes, not only those of the group. It exists for code generators whose output
+// registers routes on any value with the methods HandleFunc and ServeHTTP.
 func (g *Group) ServeHTTP(w ResponseWriter, r *Request) { g.mustRouter().ServeHTTP(w, r) }
 
 // mustRouter returns the group's router. It panics if the group was not made by one.
 func (g *Group) mustRouter() *Router {
 	if g == nil || g.router == nil {
-		callsite.Panicf("the Group has no Router; use Router.Group to make one")
+		callsite.Panicf("the Group has no Router; create groups with Router.Group")
 	}
 	return g.router
 }

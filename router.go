@@ -46,25 +46,26 @@
 //		http.WriteJSON(w, http.StatusOK, map[string]int64{"id": id})
 //	}
 //
-// The exported names of net/http are available here too. Types are aliases, so a
-// file that imports net/http for its handlers compiles after changing only the
-// import. The exception is [Server], which is this package's own type.
+// The package also exports every name of net/http. The types are aliases, so a
+// file that uses net/http usually compiles after only its import is changed. The
+// exception is [Server], which is this package's own type.
 //
 // # Routing
 //
-// A [Router] matches requests with the patterns of [ServeMux], for example
-// "GET /users/{id}". A [Group] of routes shares a path prefix and [Middleware];
-// groups can be nested. Unmatched requests get a 404 or 405 with a JSON body. A
-// mistake in a registration panics at start-up with the file and line of the
-// call.
+// A [Router] uses the pattern syntax of [ServeMux], for example
+// "GET /users/{id}". The routes of a [Group] share a path prefix and
+// [Middleware]; groups can be nested. Unmatched requests get a 404 or 405 with a
+// JSON body. Registering an invalid or conflicting pattern panics with the file
+// and line of the call.
 //
 // # Requests
 //
 //   - [PathParam] and [QueryParam] read parameters, [PathParamInt64] and
 //     [QueryParamInt] read integers.
-//   - [ParsePagination] and [QueryParamSort] read the parameters of lists.
-//   - [BindJSON] decodes a JSON body and responds to a malformed one.
-//   - [ClientIP] returns the client's address, also behind proxies.
+//   - [ParsePagination] and [QueryParamSort] read the parameters for paging and
+//     sorting a list.
+//   - [BindJSON] decodes a JSON body, or responds with 400 if it is invalid.
+//   - [ClientIP] returns the client's address, even behind proxies.
 //
 // # Responses
 //
@@ -74,9 +75,8 @@
 //
 // # Middleware
 //
-// [Router.Use] and [Group.Use] add middleware, outermost first. In this order
-// each one sees what it needs of the others; leave out those that you do not
-// need:
+// [Router.Use] and [Group.Use] add middleware, outermost first. Add the
+// middleware that you need in this order:
 //
 //	router.Use(http.RequestID(http.RequestIDConfig{}))
 //	router.Use(metrics.Middleware()) // metrics := http.NewMetrics()
@@ -88,8 +88,8 @@
 //	router.Use(http.CORS(corsConfig))
 //	router.Use(http.Recovery(onPanic))
 //
-// Add [RateLimit] to the groups that need it, for example to that for logins. Behind
-// a CDN, [TrustedProxies] must come first.
+// Add [RateLimit] to the groups that need it, for example to the group of the
+// login route. If the server is behind a CDN, add [TrustedProxies] first.
 //
 // # Serving
 //
@@ -112,20 +112,22 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/routing"
 )
 
-// Middleware takes the next handler and returns one that wraps it: it can act
-// before and after the next handler, or respond in its place. The type is an alias, so functions and slices of
-// func(Handler) Handler need no conversion, for example to pass them to other
-// routers.
+// Middleware is a function that wraps a handler. The handler that it returns can
+// act before and after it calls the next handler, or respond without calling it.
+// The type is an alias, so functions of type func(Handler) Handler and slices of
+// them need no conversion. For example, middleware for other routers can be
+// passed to [Router.Use].
 //
-// The router calls the function once per route, before serving, not once per
-// request. State shared by routes therefore belongs outside the function. The
-// function must not return nil. The handler that it returns must be safe for
-// concurrent use by multiple goroutines.
+// The router does not call the function for each request. It calls middleware
+// added with [Router.Use] once, and middleware added with [Group.Use] once for
+// each route of the group. State shared by routes therefore belongs outside the
+// function. The function must not return nil. The handler that it returns must
+// be safe for concurrent use by multiple goroutines.
 type Middleware = func(Handler) Handler
 
 // Chain combines middleware into one. The first is the outermost and sees each
 // request first. With no arguments, Chain returns middleware that returns the
-// handler unchanged. It panics if a middleware is nil.
+// handler unchanged. Chain panics if a middleware is nil.
 func Chain(mw ...Middleware) Middleware {
 	layers := layersOf(mw)
 	return func(next Handler) Handler {
@@ -152,8 +154,8 @@ type Route struct {
 // A Router is a [Handler] that passes each request to the handler registered for
 // its method, host and path. It adds middleware, groups, and JSON errors to
 // [ServeMux]. Patterns, precedence, conflicts, redirects,
-// [net/http.Request.Pattern] and [net/http.Request.PathValue] are those of
-// ServeMux, with the differences below.
+// [net/http.Request.Pattern] and [net/http.Request.PathValue] work as in
+// ServeMux, except for the differences described below.
 //
 // The zero value is a router without routes and is ready to use. A Router must
 // not be copied after first use. All methods are safe for concurrent use by
@@ -163,22 +165,22 @@ type Route struct {
 //
 // # Registration errors
 //
-// A malformed or conflicting pattern and a nil handler or middleware cause a
-// panic. Its message begins with the file and line of the call.
+// Registering a malformed or conflicting pattern, a nil handler or nil middleware
+// panics. The message begins with the file and line of the call.
 //
-// Patterns that ServeMux accepts but that never match as intended panic too, for
-// example "/users/:id", "/api/*", "get /x", "GET,POST /x", "localhost:8080/x",
-// "users/{id}" and "/a//b". The message says what to write instead. To register
-// such a segment literally, percent-encode its first character: "/%3Aid" matches
-// the path /:id.
+// So does registering a pattern that ServeMux accepts but that would never match
+// as intended, for example "/users/:id", "/api/*", "get /x", "GET,POST /x",
+// "localhost:8080/x", "users/{id}" or "/a//b". The message says what to write
+// instead. To register a segment such as ":id" literally, percent-encode its first
+// character: "/%3Aid" matches the path /:id.
 //
 // # Matching
 //
 // Matching differs from ServeMux in two cases:
 //
-//   - Hosts are compared without regard to case or to a dot at the end. For
-//     example, "example.com/" also matches requests for EXAMPLE.com and
-//     example.com., so clients cannot bypass the middleware of a host.
+//   - Case and a trailing dot are ignored in hosts. For example, "example.com/"
+//     also matches the hosts "EXAMPLE.com" and "example.com.", so a client cannot
+//     avoid a route and its middleware by spelling the host differently.
 //   - In CONNECT requests, whose paths are not cleaned, a wildcard does not
 //     match an empty segment.
 type Router struct {
@@ -203,8 +205,9 @@ type Router struct {
 func NewRouter() *Router { return new(Router) }
 
 // Handle registers a handler for a pattern of the form "[METHOD ][HOST]/[PATH]".
-// The path can contain wildcards, as described at [ServeMux]. Handle can be called
-// while the router serves requests.
+// The path can contain wildcards, as described in [ServeMux]. Handle can be called
+// while the router serves requests. It panics if the pattern is invalid or
+// conflicts with another one, or if the handler is nil; see [Router].
 func (rt *Router) Handle(pattern string, handler Handler) {
 	rt.register(nil, "", pattern, handler)
 }
@@ -215,19 +218,21 @@ func (rt *Router) HandleFunc(pattern string, handler func(ResponseWriter, *Reque
 	rt.register(nil, "", pattern, HandlerFunc(handler))
 }
 
-// Use adds middleware for every request: those for all routes, whether they are
-// registered before or after the call, and also unmatched requests and
-// redirects. Middleware runs in the order added, and before that of any group.
+// Use adds middleware for every request, including unmatched requests and
+// redirects. It applies to all routes, whether they are registered before or after
+// the call. Middleware runs in the order added, before the middleware of groups.
 //
-// Use panics if the router has served a request or its [Server] has started.
+// Use panics if a middleware is nil, if the router has served a request, or if its
+// [Server] has started.
 func (rt *Router) Use(mw ...Middleware) {
 	rt.mustNotBeNil()
 	rt.use(&rt.layers, mw)
 }
 
 // Group returns a group of routes below a path prefix, for example "/api". The
-// prefix can contain wildcards. A slash at its end is ignored, so a group with the
-// prefix "" or "/" shares only middleware.
+// prefix can contain wildcards. A trailing slash is ignored, so the routes of a
+// group with the prefix "" or "/" share only middleware. Group panics if the
+// prefix is invalid.
 func (rt *Router) Group(prefix string) *Group {
 	rt.mustNotBeNil()
 	return newGroup(rt, nil, prefix)
@@ -235,22 +240,23 @@ func (rt *Router) Group(prefix string) *Group {
 
 // NotFound sets the handler for requests that match no route. The default
 // responds with status 404 and the body {"error":"not found"}. The handler must
-// set the status. The router's middleware runs before it.
+// set the status. The router's middleware runs before the handler. NotFound panics
+// if the handler is nil, or if it is the router or one of its groups.
 //
-// Do not confuse the method with the function [NotFound] of net/http, which
-// responds in plain text. A handler that needs the router's default response, for
-// example because a record does not exist, can call
-// WriteError(w, StatusNotFound, "not found").
+// The function [NotFound] is that of net/http, which responds in plain text. To
+// send the router's default response from a handler, for example if a record does
+// not exist, call WriteError(w, StatusNotFound, "not found").
 func (rt *Router) NotFound(handler Handler) {
 	rt.mustNotBeNil()
 	rt.setHook("NotFound", &rt.notFound, handler)
 }
 
-// MethodNotAllowed sets the handler for requests whose path matches routes, but
-// only for other methods. The default responds with status 405 and the body
+// MethodNotAllowed sets the handler for requests that match a route except for
+// their method. The default responds with status 405 and the body
 // {"error":"method not allowed"}. The handler must set the status. The Allow
 // header, which RFC 9110, section 15.5.6 requires, is already set. The router's
-// middleware runs before the handler.
+// middleware runs before the handler. MethodNotAllowed panics if the handler is
+// nil, or if it is the router or one of its groups.
 func (rt *Router) MethodNotAllowed(handler Handler) {
 	rt.mustNotBeNil()
 	rt.setHook("MethodNotAllowed", &rt.methodNotAllowed, handler)
@@ -272,8 +278,8 @@ func (rt *Router) Routes() []Route {
 	return routes
 }
 
-// ServeHTTP passes the request through the router's middleware to the route that
-// matches it.
+// ServeHTTP passes the request through the router's middleware to the handler of
+// the matching route.
 func (rt *Router) ServeHTTP(w ResponseWriter, r *Request) {
 	rt.mustNotBeNil()
 	chain := rt.chain.Load()
@@ -286,7 +292,7 @@ func (rt *Router) ServeHTTP(w ResponseWriter, r *Request) {
 // mustNotBeNil panics with a message if rt is nil.
 func (rt *Router) mustNotBeNil() {
 	if rt == nil {
-		callsite.Panicf("nil *Router; use NewRouter to make one")
+		callsite.Panicf("nil *Router; create a Router with NewRouter")
 	}
 }
 
@@ -303,7 +309,7 @@ func (rt *Router) register(group *Group, prefix, pattern string, handler Handler
 		callsite.Panicf("pattern %q: nil handler", full)
 	case routerOf(handler) == rt:
 		callsite.Panicf("pattern %q: the handler is the router itself or one of its groups, so it would call itself forever;"+
-			" the routes of a group need no Handle", full)
+			" the router already serves the routes of its groups", full)
 	}
 	added := &endpoint{group: group, pattern: full, registeredAt: callsite.Location(), handler: handler}
 	if rt.addUnbuilt(added) {
@@ -521,7 +527,7 @@ func orderOf(handler Handler) proxyOrder {
 // mustPrecede panics if the part described by o must not be around inside.
 func (o proxyOrder) mustPrecede(inside proxyOrder) {
 	if o.limitedAt != "" && inside.trustsProxies {
-		callsite.PanicfAt(o.limitedAt, "RateLimit comes before TrustedProxies, so that all clients of a proxy would share one limit;"+
+		callsite.PanicfAt(o.limitedAt, "RateLimit comes before TrustedProxies, so all clients behind a proxy would share one limit;"+
 			" add TrustedProxies first")
 	}
 }

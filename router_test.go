@@ -274,7 +274,7 @@ func TestMistakesPanicWithTheLineAndTheWholePattern(t *testing.T) {
 			func(router *http.Router, _ *http.Group) { router.Handle("GET /x", (*http.Router)(nil)) }},
 		{"nil group as a handler", `pattern "GET /x": nil handler`,
 			func(router *http.Router, _ *http.Group) { router.Handle("GET /x", (*http.Group)(nil)) }},
-		{"zero group as a handler", "the Group has no Router; use Router.Group to make one",
+		{"zero group as a handler", "the Group has no Router; create groups with Router.Group",
 			func(router *http.Router, _ *http.Group) { router.Handle("GET /x", new(http.Group)) }},
 		{"nil group middleware", "nil middleware (argument 1 of 1)",
 			func(_ *http.Router, api *http.Group) { api.Use(nil) }},
@@ -776,7 +776,7 @@ func TestTheZeroRouterIsReadyToUse(t *testing.T) {
 
 func TestNilRoutersAndZeroGroupsPanicWithTheLineAndTheRemedy(t *testing.T) {
 	t.Parallel()
-	const noRouter, noGroup = "nil *Router; use NewRouter to make one", "the Group has no Router; use Router.Group to make one"
+	const noRouter, noGroup = "nil *Router; create a Router with NewRouter", "the Group has no Router; create groups with Router.Group"
 	h := reply("h")
 	var router *http.Router
 	var nilGroup *http.Group
