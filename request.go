@@ -16,13 +16,13 @@ import (
 )
 
 // PathParam returns the value of the wildcard {name} in the route's pattern, decoded.
-// It returns "" if the pattern has no such wildcard. PathParam is
-// [net/http.Request.PathValue] in the form of this package's other helpers.
+// It returns "" if the pattern has no such wildcard. PathParam(r, name) is
+// equivalent to r.PathValue(name).
 func PathParam(r *Request, name string) string { return r.PathValue(name) }
 
-// PathParamInt64 returns the value of the wildcard {name} as a decimal integer. If
+// PathParamInt64 parses the value of the wildcard {name} as a decimal integer. If
 // the value is not a valid int64, PathParamInt64 responds with status 400 and
-// returns false; the handler must return without writing a response.
+// returns false; the handler must then return without writing a response.
 func PathParamInt64(w ResponseWriter, r *Request, name string) (value int64, ok bool) {
 	value, err := strconv.ParseInt(r.PathValue(name), 10, 64)
 	if err != nil {
@@ -33,8 +33,8 @@ func PathParamInt64(w ResponseWriter, r *Request, name string) (value int64, ok 
 }
 
 // QueryParam returns the first value of a query parameter, or "" if it is missing.
-// The result is the same as that of r.URL.Query().Get(name), but QueryParam does not
-// parse the other parameters into a map.
+// It returns the same value as r.URL.Query().Get(name), but does not allocate a map of
+// all parameters.
 func QueryParam(r *Request, name string) string {
 	if r.URL == nil {
 		return ""
@@ -51,8 +51,8 @@ func QueryParamOr(r *Request, name, fallback string) string {
 	return fallback
 }
 
-// QueryParamInt returns the first value of a query parameter as a decimal integer.
-// It returns fallback if the parameter is missing or not a valid int.
+// QueryParamInt parses the first value of a query parameter as a decimal integer. It
+// returns fallback if the parameter is missing or is not a valid int.
 func QueryParamInt(r *Request, name string, fallback int) int {
 	value, err := strconv.Atoi(QueryParam(r, name))
 	if err != nil {
@@ -61,16 +61,17 @@ func QueryParamInt(r *Request, name string, fallback int) int {
 	return value
 }
 
-// QueryParamSort returns a column and a direction for an ORDER BY clause, from the
-// query parameters sort and order. Both results are safe to insert into SQL if the
-// arguments are, because no text of the client is returned:
+// QueryParamSort returns a column and a direction for an ORDER BY clause, based on
+// the query parameters sort and order. Both results are safe to insert into SQL if
+// the arguments are, because no client-supplied text is returned:
 //
-//   - column is the element of allowed that equals sort, ignoring case, or else
-//     defaultColumn.
-//   - direction is "ASC" or "DESC". It is order, ignoring case, or else
-//     defaultDirection.
+//   - column is the element of allowed that equals sort, ignoring case. If there is
+//     none, it is defaultColumn.
+//   - direction is "ASC" or "DESC", whichever equals order, ignoring case. If neither
+//     does, it is defaultDirection in upper case.
 //
-// QueryParamSort panics if defaultDirection is not "ASC" or "DESC" in any case.
+// QueryParamSort panics if defaultDirection is neither "ASC" nor "DESC", ignoring
+// case.
 func QueryParamSort(r *Request, allowed []string, defaultColumn, defaultDirection string) (column, direction string) {
 	direction, ok := sortDirection(defaultDirection)
 	if !ok {
@@ -110,8 +111,8 @@ type Pagination struct {
 
 // ParsePagination reads the query parameters limit and offset.
 //
-//   - Limit is defaultLimit if limit is missing or not a valid int. It is always
-//     between 1 and maxLimit. A maxLimit below 1 counts as 1.
+//   - Limit is defaultLimit if limit is missing or not a valid int. In all cases it
+//     is clamped to the range from 1 to maxLimit. A maxLimit below 1 is treated as 1.
 //   - Offset is 0 if offset is missing, negative, or not a valid int.
 func ParsePagination(r *Request, defaultLimit, maxLimit int) Pagination {
 	return Pagination{
@@ -124,16 +125,16 @@ func ParsePagination(r *Request, defaultLimit, maxLimit int) Pagination {
 const maxJSONBody = 1 << 20
 
 // ErrBodyTooLarge is returned by [ReadJSON] and [ReadJSONLimit] if the body exceeds
-// their limit, or that of a [MaxBytesReader] around it. [MaxBody] sets such a
-// reader.
+// their limit or the limit of a [MaxBytesReader], which [MaxBody] installs.
 var ErrBodyTooLarge = jsonbody.ErrTooLarge
 
 // BindJSON decodes the request's JSON body into the value that dst points to. It
-// accepts the same bodies as [ReadJSON], of up to 1 MB. If that fails, BindJSON
-// responds with status 400 and a message that describes the mistake, and returns
-// false; the handler must return without writing a response.
+// accepts the same bodies as [ReadJSON]. If the body is invalid, cannot be read, or is
+// larger than 1 MiB, BindJSON responds with status 400 and a message that describes
+// the error, and returns false; the handler must then return without writing a
+// response.
 //
-// BindJSON panics if dst is not a non-nil pointer.
+// BindJSON panics if dst is nil or not a pointer.
 func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 	err := readJSON(r, dst, maxJSONBody)
 	if err == nil {
@@ -147,12 +148,12 @@ func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 }
 
 // ReadJSON decodes the request's JSON body into the value that dst points to. The
-// body must be a single JSON value of up to 1 MB (2^20 bytes). The rules are those
-// of [encoding/json.Unmarshal]: members without a matching field are ignored, and if
-// a member occurs several times, the last one counts. ReadJSON does not check the
+// body must be a single JSON value of up to 1 MiB. It is decoded as by
+// [encoding/json.Unmarshal]: members without a matching field are ignored, and if a
+// member occurs more than once, the last one is used. ReadJSON does not check the
 // Content-Type header.
 //
-// It panics if dst is not a non-nil pointer.
+// ReadJSON panics if dst is nil or not a pointer.
 //
 // # Errors
 //
@@ -162,24 +163,23 @@ func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 //	field "age" has a string where an integer is expected (before offset 24)
 //
 // The text is safe to send to the client, because it does not contain Go types.
-// Offsets count bytes from 0. How much of the path to a field is named depends on
-// the Go release. Errors of types with their own UnmarshalJSON method have no
-// offset, and name no field unless they are of type
-// [encoding/json.UnmarshalTypeError]. [errors.As] finds the underlying error, which
-// often comes from encoding/json.
+// Offsets count bytes from 0. Depending on the Go release, the text names the whole
+// path to a field or only a part of it. An error from an UnmarshalJSON method has no
+// offset, and names a field only if it is an [encoding/json.UnmarshalTypeError].
+// [errors.As] finds the underlying error, which often comes from encoding/json.
 //
-// After an error, dst may have been changed in part.
+// If ReadJSON returns an error, it may have set a part of dst.
 //
 // # Limit
 //
 // If the body is too large, ReadJSON returns [ErrBodyTooLarge]. All bytes count,
-// including white space around the value. If middleware of this package has handled
-// the request, the connection is closed after the response. Otherwise the server
-// decides; it closes the connection if much of the body is unread.
+// including white space around the value. If the request has passed through a
+// [Server] or middleware of this package, the connection is then closed after the
+// response. Otherwise net/http closes it if much of the body is unread.
 func ReadJSON(r *Request, dst any) error { return ReadJSONLimit(r, dst, maxJSONBody) }
 
-// ReadJSONLimit is [ReadJSON] with the given limit in bytes. A body of exactly that
-// size is accepted. A limit below 0 counts as 0.
+// ReadJSONLimit is like [ReadJSON], with the given limit in bytes instead of 1 MiB. A
+// body of exactly that size is accepted. A negative limit is treated as 0.
 func ReadJSONLimit(r *Request, dst any, limit int64) error {
 	err := readJSON(r, dst, limit)
 	if errors.Is(err, ErrBodyTooLarge) {
@@ -214,8 +214,8 @@ func clientMessage(err error) string {
 }
 
 // CheckBulkIDs checks the ids of a request that acts on several items at once. If
-// ids is empty or has more than most elements, CheckBulkIDs responds with status 400
-// and returns false; the handler must return without writing a response.
+// len(ids) is 0 or greater than most, CheckBulkIDs responds with status 400 and
+// returns false; the handler must then return without writing a response.
 func CheckBulkIDs(w ResponseWriter, ids []int64, most int) bool {
 	switch {
 	case len(ids) == 0:
@@ -228,41 +228,43 @@ func CheckBulkIDs(w ResponseWriter, ids []int64, most int) bool {
 	return false
 }
 
-// ClientIP returns the IP address of the client, also if the request came through
-// proxies. The result is in canonical form (RFC 5952), without port, brackets and
-// zone; an IPv4 address mapped into IPv6 is returned as IPv4. If there is no
-// address, for example for a request over a Unix socket without forwarding headers,
-// the result is "".
+// ClientIP returns the IP address of the client, even if the request came through
+// proxies. The result is in canonical form (RFC 5952), without a port, brackets or a
+// zone; an IPv4-mapped IPv6 address is returned as IPv4. If the address is unknown,
+// for example for a request over a Unix socket without forwarding headers, ClientIP
+// returns "".
 //
 // # Which header
 //
 // ClientIP uses the first of these that applies:
 //
-//  1. r.RemoteAddr, if the peer is not a trusted proxy. Clients can send forwarding
-//     headers too, so these are ignored.
-//  2. X-Forwarded-For. All of its lines are one list.
+//  1. r.RemoteAddr, if the peer is not a trusted proxy. Forwarding headers are then
+//     ignored, because any client can send them.
+//  2. X-Forwarded-For. If the header has several lines, they form one list.
 //  3. X-Real-IP, if the request has no X-Forwarded-For.
-//  4. r.RemoteAddr, if there is no usable address in these headers.
+//  4. r.RemoteAddr, if these headers contain no usable address.
 //
 // ClientIP reads X-Forwarded-For from the end, where the nearest proxy adds its
 // entry, and skips the addresses of trusted proxies. The first other address is the
-// client's; if all are trusted, it is the leftmost. Reading stops at an entry that
-// is not an address, for example "unknown" or "unix:", and at the 64th entry. If
-// X-Forwarded-For has no usable address, ClientIP does not use X-Real-IP, because the
-// proxy that wrote the list may have passed it on from the client.
+// client's. If there is none, ClientIP returns the last address that it has read,
+// which is usually the leftmost one. It stops reading at an entry that is not an
+// address, for example "unknown" or "unix:", and after 64 entries. If X-Forwarded-For
+// has no usable address, ClientIP does not use X-Real-IP, because the proxy that wrote
+// X-Forwarded-For may have passed on an X-Real-IP header from the client.
 //
 // # Proxies
 //
-// A proxy is trusted if its address is not routed on the internet (loopback,
-// private, link-local, a Unix socket and similar), or if it is listed with
-// [TrustedProxies].
+// A proxy is trusted if its address is not routed on the internet (for example a
+// loopback, private or link-local address), if it connects over a Unix socket, or if
+// its address is in a prefix passed to [TrustedProxies].
 //
 // # Security
 //
-// If clients on the internet reach the server directly, it must see their own
-// addresses. A TCP load balancer or the port forwarding of a container engine may
-// replace them with a private address without setting X-Forwarded-For. A client can
-// then send the header with any address, and ClientIP trusts it.
+// If clients on the internet reach the server without an HTTP proxy, r.RemoteAddr must
+// be the client's own address. A TCP load balancer or the port forwarding of a
+// container engine may replace it with a private address without setting
+// X-Forwarded-For. A client can then send X-Forwarded-For with any address, and
+// ClientIP trusts it.
 func ClientIP(r *Request) string { return clientAddress(r).String() }
 
 // clientAddress returns the address that ClientIP formats.
@@ -275,10 +277,10 @@ func clientAddress(r *Request) clientip.Address {
 }
 
 // TrustedProxies returns middleware that makes [ClientIP] trust the forwarding
-// headers of proxies whose addresses have one of the given prefixes, for example
-// those that a CDN publishes. Proxies with addresses that are not routed on the
+// headers of proxies whose addresses have one of the given prefixes, for example the
+// prefixes that a CDN publishes. Proxies with addresses that are not routed on the
 // internet are always trusted. If TrustedProxies is used several times, all prefixes
-// apply. It panics if a prefix is not valid.
+// apply. TrustedProxies panics if a prefix is invalid.
 //
 // # Position
 //
