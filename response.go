@@ -16,9 +16,10 @@ import (
 // [encoding/json.Marshal], which escapes <, > and &. If the status does not allow a
 // body (1xx, 204, 205 and 304), WriteJSON ignores v.
 //
-// WriteJSON encodes all of v before it sends anything. If v cannot be encoded, it
-// logs the error with the request's logger and responds with status 500. A panic
-// in a MarshalJSON method is passed on, so that [Recovery] can respond.
+// WriteJSON encodes all of v before it sends anything. If v cannot be encoded,
+// WriteJSON logs the error and responds with status 500. It uses the logger of
+// [RequestLogger], or [slog.Default] if there is none. If a MarshalJSON method
+// panics, WriteJSON panics too, so that [Recovery] can respond.
 func WriteJSON(w ResponseWriter, status int, v any) {
 	if !hasBody(status) {
 		w.WriteHeader(status)
@@ -33,8 +34,8 @@ func WriteJSON(w ResponseWriter, status int, v any) {
 }
 
 // WriteError writes a response with the given status and the JSON object
-// {"error": message}. The message is for the client. To keep the cause of an
-// internal error from the client, use [WriteServerError].
+// {"error": message}. The client receives the message, so it must not contain the
+// cause of an internal error; see [WriteServerError].
 //
 // # Headers
 //
@@ -43,8 +44,8 @@ func WriteJSON(w ResponseWriter, status int, v any) {
 //
 //   - headers that describe a body, for example Content-Length,
 //     Content-Disposition, Content-Range, ETag, Last-Modified and Trailer,
-//   - headers that allow storing it, for example Cache-Control and Expires,
-//   - Location, if the status is 400 or above.
+//   - headers that control caching, for example Cache-Control and Expires,
+//   - Location and Refresh, if the status is 400 or above.
 //
 // It keeps other headers, for example Set-Cookie, Vary, Allow, Retry-After and
 // WWW-Authenticate. For status 416, it also keeps a Content-Range of the form
@@ -53,14 +54,14 @@ func WriteJSON(w ResponseWriter, status int, v any) {
 // # Content-Encoding
 //
 // WriteError also removes Content-Encoding, unless middleware of another package set
-// it before calling the handler, because it encodes the response. gorilla's
-// CompressHandler does so, for example. The client then needs the header to decode
-// the error.
+// it before calling the handler. Such middleware, for example gorilla's
+// CompressHandler, also encodes the error, so the client needs the header to decode
+// it.
 //
 // WriteError can tell who set the header if the ResponseWriter comes from [Server],
 // from middleware of this package, or from net/http or net/http/httptest. With any
-// other ResponseWriter it keeps the header, as [net/http.Error] does. In that case,
-// a handler that encodes its own body must remove the header before it calls
+// other ResponseWriter, WriteError keeps the header, as [net/http.Error] does. A
+// handler that encodes its own body must then remove the header before it calls
 // WriteError.
 func WriteError(w ResponseWriter, status int, message string) {
 	response.DropBody(w, status)
@@ -76,11 +77,11 @@ func WriteError(w ResponseWriter, status int, message string) {
 }
 
 // WriteServerError logs err and responds with status 500 and the JSON object
-// {"error": message}. The client gets the message, but nothing of err.
+// {"error": message}. It does not send err to the client.
 //
-// The log record has level Error, the given message, err, and the request's method
-// and path in the same form as in [RequestLogger]. It goes to the request's logger;
-// see [LoggerFromContext].
+// The log record has level Error, the given message, and the attributes error, method
+// and path; the latter two have the same form as in [RequestLogger]. WriteServerError
+// uses the logger that [LoggerFromContext] returns for the request's context.
 func WriteServerError(w ResponseWriter, r *Request, message string, err error) {
 	attrs := []slog.Attr{slog.Any("error", err), slog.String("method", printable(r.Method))}
 	if r.URL != nil {
@@ -93,10 +94,10 @@ func WriteServerError(w ResponseWriter, r *Request, message string, err error) {
 // PaginatedResponse writes one page of a list with status 200, as the JSON object
 // {key: items, "total": total}. total is the number of items on all pages. It can
 // be an int, for example from len, or an int64, for example from a database. If
-// items is nil, or encodes as null for another reason, it is written as [].
+// items encodes as null, for example because it is a nil slice, it is written as [].
 //
-// If items cannot be encoded, PaginatedResponse responds with status 500, like
-// [WriteJSON]. It panics if key is "total".
+// If items cannot be encoded, PaginatedResponse logs the error and responds with
+// status 500, as [WriteJSON] does. It panics if key is "total".
 func PaginatedResponse[N ~int | ~int64](w ResponseWriter, key string, items any, total N) {
 	if key == "total" {
 		callsite.Panicf(`PaginatedResponse: the key "total" is used for the number of items; use another key`)
@@ -124,33 +125,35 @@ func writePage(w ResponseWriter, key string, items any, total int64) {
 	sendJSON(w, StatusOK, body)
 }
 
-// WriteCSV writes a CSV file for download. The header row comes first, unless
-// header is empty, followed by the rows that next returns until it returns nil.
+// WriteCSV responds with status 200 and a CSV file for download. It writes header as
+// the first row, unless header is empty, and then each row that next returns, until
+// next returns nil.
 //
-// The file is named after entity and the current day in UTC, for example
+// The file name consists of entity and the current date in UTC, for example
 // users-20260322.csv. Characters of entity that are unsafe in a file name or in a
 // header are replaced by underscores.
 //
 // # Format
 //
-// Lines end in LF. Cells are quoted if RFC 4180 requires it, and also if readers
-// would skip the row otherwise: a row of one empty cell is written as "", and a
-// first cell that starts with # is quoted. A row that is empty but not nil becomes
-// a blank line, which most readers skip.
+// Lines end in LF. Cells are quoted if RFC 4180 requires it, and if they begin with
+// white space. They are also quoted if readers would otherwise skip the row: a row of
+// one empty cell is written as "", and a first cell that starts with # is quoted. A
+// row that is empty but not nil becomes a blank line, which most readers skip.
 //
 // # Streaming
 //
-// Rows are sent as they arrive, in bounded memory, and flushed at least once a
-// second. WriteCSV calls next from the calling goroutine. If the client
-// disconnects, WriteCSV does not call next again.
+// Rows are sent as they arrive, in bounded memory. As long as next returns rows, they
+// are flushed about once a second. WriteCSV calls next from the calling goroutine. If
+// a write fails because the client has disconnected, WriteCSV returns without calling
+// next again.
 //
 // # Errors
 //
 // If next cannot continue, for example because the database fails, it must not
 // return nil, because the file would look complete. It should panic with
 // [ErrAbortHandler], which aborts the connection so that the client notices the
-// failure. Any other panic does the same after rows have been sent; before that,
-// [Recovery] can respond. WriteCSV panics if next is nil.
+// failure. After rows have been sent, any other panic has the same effect; before
+// that, [Recovery] can respond. WriteCSV panics if next is nil.
 //
 // # Security
 //
