@@ -20,8 +20,8 @@ import (
 // The prefix "all:" makes go:embed include files whose names begin with an
 // underscore.
 //
-// To find the root of the site, Static descends through directories that contain
-// nothing but one directory, so that an embed.FS can be passed as it is.
+// To find the root of the site, Static descends through directories whose only entry
+// is a directory, so an embed.FS can be passed as is.
 //
 // The handler is safe for concurrent use by multiple goroutines; fsys must be, too.
 //
@@ -30,55 +30,59 @@ import (
 // The name of the file is the value of the pattern's trailing wildcard, for example
 // {path...}. Without such a wildcard, the name is the URL's path.
 //
-//   - If there is a file of that name, it is served.
-//   - If there is a directory with an index.html, that page is served. A request
-//     without the trailing slash is redirected to it with status 307. Directories
-//     are never listed.
-//   - Otherwise the root's index.html is served, so that reloading a client-side
+//   - If a file with that name exists, Static serves it.
+//   - If a directory with that name contains an index.html, Static serves that page.
+//     It redirects a request without the trailing slash to the path with the slash,
+//     with status 307. It never lists directories.
+//   - Otherwise Static serves the root's index.html, so that reloading a client-side
 //     route works.
 //
-// In the last case, the path may also be that of a missing file: its last segment
-// has an extension, for example /app.js, or the path has an encoded slash. Then only
-// navigation requests (Sec-Fetch-Mode: navigate) get the page; others get 404. A
-// client-side route can contain a URL, for example in
-// /view/https%3A%2F%2Fexample.com%2F.
+// In the last case, a path looks like that of a missing file if its last segment has
+// an extension, for example /app.js, or if it contains an encoded slash. For such
+// paths, only navigation requests (Sec-Fetch-Mode: navigate) get index.html; other
+// requests get 404. A client-side route can therefore contain an encoded URL, for
+// example /view/https%3A%2F%2Fexample.com%2F. Below /.well-known/, missing files always
+// get 404.
 //
-// If an API shares the host, register a pattern for its prefix ("GET /api/").
-// Otherwise requests for unknown API paths get index.html.
+// If the site and an API share a router, also register a handler that responds with
+// 404 for the API's prefix, for example with the pattern "GET /api/". Without it,
+// requests for unknown API paths get index.html.
 //
 // # Caching
 //
-//   - Pages are sent with Cache-Control: no-cache.
+//   - Files with the extension .html are sent with Cache-Control: no-cache.
 //   - Files with a content hash in their name, as written by bundlers
-//     (index-DDmkKxTU.js), are sent as immutable for a year.
-//   - A Cache-Control header that is set before Static runs is kept.
+//     (index-DDmkKxTU.js), are sent with
+//     Cache-Control: public, max-age=31536000, immutable.
+//   - Other files are sent without Cache-Control.
+//   - If Cache-Control is set before Static runs, Static keeps it.
 //
-// Conditional requests and ranges work as in [ServeContent]. Files without a
-// modification time, such as embedded ones, get a strong ETag, which is computed
+// Conditional and range requests work as in [ServeContent]. Files without a
+// modification time, such as embedded files, get a strong ETag, which is computed
 // once from the content.
 //
 // # Types and compression
 //
-// Content types are determined by extension, from a built-in table that does not
-// depend on the host. If a compressed file exists next to the requested one
-// (app.js.br, app.js.zst, app.js.gz) and the client accepts its coding, it is sent
-// instead.
+// The content type depends on the file's extension. A built-in table contains the
+// common types, so they are the same on all hosts; for other extensions,
+// [mime.TypeByExtension] is used. If a compressed file exists next to the requested
+// one (app.js.br, app.js.zst, app.js.gz) and the client accepts its coding, the
+// compressed file is sent instead.
 //
 // # Security
 //
 // Static never serves
 //
-//   - a file outside the root, whatever the path is and wherever symbolic links
-//     point,
+//   - a file outside the root, even if a symbolic link in the root points to it,
 //   - a file or directory whose name begins with a dot, except /.well-known/,
 //   - a file whose path was sent with an encoded slash or backslash, because
-//     routes and middleware have not treated that as a separator.
+//     routes and middleware do not treat such a character as a separator.
 //
 // # Errors
 //
-// Methods other than GET and HEAD get status 405. Static panics if fsys is nil or
-// its root cannot be read. If the root has no index.html, for example because the
-// site has not been built, Static logs a warning with [slog.Default].
+// Requests with methods other than GET and HEAD get status 405. Static panics if fsys
+// is nil or if its root cannot be read. If the root has no index.html, for example
+// because the site has not been built, Static logs a warning with [slog.Default].
 func Static(fsys fs.FS) Handler {
 	if fsys == nil {
 		callsite.Panicf("Static: nil file system")
