@@ -19,15 +19,15 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 )
 
-// ErrServerStarted is returned by [Server.Start] if the server is running
-// already.
+// ErrServerStarted is returned by [Server.Start] if the server is already
+// running.
 var ErrServerStarted = errors.New("http: server already started")
 
 // A Server serves HTTP/1.1 and, if it uses TLS, HTTP/2, from [Server.Start] until
-// [Server.Stop]. It can be started once.
+// [Server.Stop]. It can be started only once.
 //
-// Start and Stop fit the hooks of a lifecycle manager. A main function without
-// one calls [Server.Run].
+// A program with a lifecycle manager can use Start and Stop as its hooks. A
+// program without one can call [Server.Run] in its main function.
 //
 // Create a Server with [NewServer]. The methods of a zero Server panic.
 //
@@ -39,13 +39,13 @@ var ErrServerStarted = errors.New("http: server already started")
 //
 //   - limits the time for reading requests, for writing responses, and for
 //     keeping idle connections;
-//   - waits in Stop for WebSockets and event streams as well, after asking
-//     them to end;
-//   - disconnects, in Stop, peers that do not respond.
+//   - asks WebSockets and event streams to end when Stop is called, and waits
+//     for them;
+//   - disconnects peers that do not respond during Stop.
 //
-// Use [WithHTTPServer] to change any other field of the [net/http.Server]. The
-// Server type is optional: a [Router] and all middleware also work in a plain
-// [net/http.Server].
+// Use [WithHTTPServer] to set fields of the [net/http.Server] for which there is
+// no option. The Server type is optional: a [Router] and all middleware also work
+// with a plain [net/http.Server].
 type Server struct {
 	hs           *http.Server
 	listener     net.Listener // from WithListener, or nil
@@ -89,11 +89,11 @@ const (
 )
 
 // NewServer returns a server for handler, which is usually a [Router]. Without
-// options, it serves HTTP on port 8080 of all interfaces. Its timeouts
+// options, it serves HTTP on port 8080 on all interfaces. Its timeouts
 // disconnect slow and silent clients; each option documents its default.
 //
-// NewServer panics if the handler or an option is nil, or if the options do not
-// fit together. The panic names everything that is wrong.
+// NewServer panics if the handler or an option is nil, or if the TLS options are
+// inconsistent. The message lists all mistakes.
 func NewServer(handler Handler, opts ...ServerOption) *Server {
 	s := &Server{
 		hs: &http.Server{
@@ -149,17 +149,18 @@ func (s *Server) problems() []string {
 	return problems
 }
 
-// Start binds the server's address and serves it in the background. If the
-// server has a [Router], Start builds its middleware chains first, and panics
-// if it finds a mistake in them.
+// Start binds the server's address, serves requests in the background, and
+// returns. If the server's handler is a [Router], Start first builds the
+// middleware chains, and panics if they contain a mistake, for example middleware
+// that returns nil.
 //
-// Start returns an error if the address cannot be bound or the TLS key pair
-// cannot be loaded; it may be called again then. If the server is running
-// already, it returns [ErrServerStarted]. If the server was stopped, the error
-// wraps [ErrServerClosed].
+// Start returns an error if the address cannot be bound, the TLS key pair cannot
+// be loaded, or ctx has ended. In these cases, Start can be called again. If the
+// server is already running, Start returns [ErrServerStarted]. If the server was
+// stopped, the error wraps [ErrServerClosed].
 //
-// ctx limits only the time for binding the address. When it ends later, the
-// server keeps running, so a start-up context with a timeout can be used.
+// ctx applies only until Start returns. If it ends later, the server keeps
+// running, so ctx can have a timeout for starting the program.
 func (s *Server) Start(ctx context.Context) error {
 	s.mustBeMade()
 	s.mu.Lock()
@@ -190,8 +191,8 @@ func (s *Server) Start(ctx context.Context) error {
 }
 
 // Addr returns the address that the server is bound to, for example
-// "127.0.0.1:49152" or "[::]:8080". If the configured port is 0, this is how to
-// find the port that was chosen. Before Start, Addr returns the configured
+// "127.0.0.1:49152" or "[::]:8080". If the configured port is 0, the result
+// contains the port that was chosen. Before Start, Addr returns the configured
 // address.
 func (s *Server) Addr() string {
 	s.mustBeMade()
@@ -218,7 +219,7 @@ func (s *Server) Err() <-chan error {
 // Stop stops the server gracefully:
 //
 //   - It closes the listener and the idle connections.
-//   - It waits for running requests. Their contexts are not canceled.
+//   - It waits for requests in progress and does not cancel their contexts.
 //   - It sends close code 1001 to WebSocket peers.
 //   - It cancels the request contexts of handlers that have called
 //     [NewSSEWriter].
@@ -226,33 +227,34 @@ func (s *Server) Err() <-chan error {
 // Stop returns nil when every connection is closed and every handler has
 // returned, including the handlers of hijacked connections.
 //
-// If ctx ends first, Stop cancels the contexts of the requests that are left,
-// closes their connections, and returns an error that counts them and wraps
-// ctx's error. If ctx has no deadline, Stop waits as long as a handler runs.
+// If ctx ends first, Stop cancels the contexts of the remaining requests, closes
+// their connections, and returns without waiting for their handlers. The error
+// counts the remaining requests and connections, and wraps ctx's error. If ctx
+// never ends, Stop waits as long as a handler runs.
+//
+// If the server has not been started, Stop closes the listener of
+// [WithListener], and later calls of Start return an error.
 //
 // # Unresponsive peers
 //
-// Stop does not wait for peers that have crashed or stopped reading. It
-// disconnects all of them after 5 seconds, without an error:
+// After 5 seconds, Stop disconnects peers that have crashed or stopped reading. It
+// reports no error for them:
 //
 //   - A WebSocket is closed if its peer does not answer the close frame.
 //   - An event stream fails if the client reads nothing for 5 seconds. A client
 //     that reads slowly is not disconnected.
 //   - A connection that was hijacked without an [Upgrader] is always closed,
-//     because Stop cannot find out whether its peer responds.
+//     because Stop cannot tell whether its peer responds.
 //
-// For a WebSocket or another hijacked connection, the request's context is
-// canceled after these 5 seconds too. Stop waits for a handler that does not
-// return although its peer was disconnected, until ctx ends.
+// If the connection is a WebSocket or was hijacked in another way, the request's
+// context is also canceled. If a handler does not return after its peer was
+// disconnected, Stop waits for the handler until ctx ends.
 //
 // # Repeated calls
 //
-// Stop may be called several times and by multiple goroutines. All calls wait
-// for the same end and return the same result. The first context that ends
-// applies to all of them.
-//
-// If the server has not been started, Stop closes the listener of
-// [WithListener], and Start returns an error from then on.
+// Stop can be called more than once and by multiple goroutines. All calls wait
+// for the same shutdown and return the same result. When the context of one call
+// ends, it ends the wait of all calls.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mustBeMade()
 	if s.enterStopped() == created {
@@ -267,16 +269,16 @@ func (s *Server) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Run starts the server, waits, and stops it again. It waits until ctx ends,
-// the process receives SIGINT or SIGTERM, or the server fails. It returns nil
-// if nothing went wrong, so a main function can end with
+// Run starts the server, and stops it when ctx ends, when the process receives
+// SIGINT or SIGTERM, or when the server fails. It returns nil if the server has
+// started and stopped without an error, so a main function can end with
 //
 //	if err := srv.Run(context.Background()); err != nil {
 //		log.Fatal(err)
 //	}
 //
 // Stopping takes at most the time set by [WithDrainTimeout]. A second signal
-// during that time has its usual effect: it ends the process.
+// during that time has its default effect, which is to terminate the process.
 func (s *Server) Run(ctx context.Context) error {
 	s.mustBeMade()
 	// A signal during the start does not interrupt it, but stops the server
@@ -303,8 +305,8 @@ func (s *Server) Run(ctx context.Context) error {
 type ServerOption func(*Server)
 
 // WithAddr sets the TCP address to listen on, in the form that [net.Listen]
-// accepts. For example, "127.0.0.1:8080" is reachable from this machine only,
-// and ":8080" is port 8080 of all interfaces. If the port is 0, a free port is
+// accepts. For example, "127.0.0.1:8080" is reachable only from this machine,
+// and ":8080" is port 8080 on all interfaces. If the port is 0, a free port is
 // chosen; see [Server.Addr]. The default is ":8080".
 //
 // WithAddr panics if addr is empty.
@@ -315,9 +317,9 @@ func WithAddr(addr string) ServerOption {
 	return func(s *Server) { s.hs.Addr = addr }
 }
 
-// WithListener serves the connections that listener accepts, for example on a
-// Unix socket, or on a socket inherited from a supervisor. The address of
-// [WithAddr] is not used then. [Server.Stop] closes the listener.
+// WithListener makes the server accept connections from listener, for example on
+// a Unix socket, or on a socket inherited from a supervisor. [WithAddr] then has
+// no effect. [Server.Stop] closes the listener.
 //
 // With [WithTLS], the server uses TLS on these connections. If listener was
 // created by [crypto/tls.NewListener] or uses TLS in another way, do not add
@@ -331,15 +333,15 @@ func WithListener(listener net.Listener) ServerOption {
 	return func(s *Server) { s.listener = listener }
 }
 
-// WithTLS serves HTTPS. Each client chooses between HTTP/2 and HTTP/1.1.
-// [Server.Start] reads the certificate chain and the private key from the two
-// files, which must be in PEM format. Both names may be empty if
+// WithTLS makes the server use TLS. HTTP/2 or HTTP/1.1 is negotiated with each
+// client. [Server.Start] reads the certificate chain from certFile and the private
+// key from keyFile; both files must be in PEM format. Both names can be empty if
 // [WithHTTPServer] sets a TLSConfig that has certificates.
 //
 // WithTLS panics if only one of the names is empty.
 func WithTLS(certFile, keyFile string) ServerOption {
 	if (certFile == "") != (keyFile == "") {
-		callsite.Panicf("WithTLS: certificate %q and key %q: one name is empty", certFile, keyFile)
+		callsite.Panicf("WithTLS: certificate %q and key %q: one name is empty; set both or neither", certFile, keyFile)
 	}
 	return func(s *Server) { s.secure, s.certFile, s.keyFile = true, certFile, keyFile }
 }
@@ -360,8 +362,8 @@ func WithReadHeaderTimeout(d time.Duration) ServerOption {
 	return func(s *Server) { s.hs.ReadHeaderTimeout = orUnlimited(d) }
 }
 
-// WithWriteTimeout sets the maximum time for a response, starting at the end of
-// the request's header. It does not apply to event streams and WebSockets. The
+// WithWriteTimeout sets the maximum time for writing a response, measured from the
+// end of the request's header. It does not apply to event streams and WebSockets. The
 // default is 15 seconds; 0 means no limit. WithWriteTimeout panics if d is
 // negative.
 func WithWriteTimeout(d time.Duration) ServerOption {
@@ -388,10 +390,11 @@ func WithMaxHeaderBytes(n int) ServerOption {
 	return func(s *Server) { s.hs.MaxHeaderBytes = n }
 }
 
-// WithDrainTimeout sets how long [Server.Run] waits for requests and
-// connections to end before it cuts them. The default is 25 seconds, which is
-// shorter than the usual kill timeout of supervisors, 30 seconds. It has no
-// effect on [Server.Stop], which waits until its context ends.
+// WithDrainTimeout sets how long [Server.Run] waits for requests and connections to
+// end before it closes those that remain. The default is 25 seconds. The timeout
+// should be shorter than the supervisor's kill timeout, which is 30 seconds by
+// default in Kubernetes. WithDrainTimeout has no effect on [Server.Stop], which waits
+// until its context ends.
 //
 // WithDrainTimeout panics if d is not positive.
 func WithDrainTimeout(d time.Duration) ServerOption {
@@ -401,10 +404,10 @@ func WithDrainTimeout(d time.Duration) ServerOption {
 	return func(s *Server) { s.drainTimeout = d }
 }
 
-// WithHTTPServer calls f with the [net/http.Server] that serves the requests,
-// so that f can set any of its fields, for example TLSConfig, ErrorLog or
-// Protocols. NewServer calls f once, after it has applied all other options,
-// so the fields that f sets take precedence.
+// WithHTTPServer makes [NewServer] call f with the [net/http.Server] that serves
+// the requests, so that f can set any of its fields, for example TLSConfig,
+// ErrorLog or Protocols. NewServer calls f once, after it has applied all other
+// options, so the fields that f sets take precedence.
 //
 // After f has returned, NewServer wraps Handler, ConnContext and ConnState, so
 // the functions that f sets there are still called. f must not start or stop the
