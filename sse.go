@@ -16,9 +16,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// ErrInvalidEvent is returned by the methods of [SSEWriter], wrapped, if their
-// arguments cannot be sent as an event. Nothing has been sent then, and the
-// stream can still be used.
+// ErrInvalidEvent is wrapped by the errors of [SSEWriter] methods whose arguments
+// cannot be sent as an event. In that case nothing has been sent, and the stream can
+// still be used.
 var ErrInvalidEvent = errors.New("http: invalid event")
 
 // errStreamEnded is the error of a stream whose handler has returned.
@@ -29,14 +29,15 @@ var errStreamEnded = errors.New("http: event stream used after its handler retur
 // a zero SSEWriter panic.
 //
 // An SSEWriter is safe for concurrent use by multiple goroutines until the
-// handler returns. Concurrent events are sent one after the other, never mixed.
-// An SSEWriter must not be used after the handler has returned. In a [Server],
-// its methods return an error then.
+// handler returns. Events that are sent concurrently are not interleaved. An
+// SSEWriter must not be used after the handler has returned. Under a [Server], its
+// methods then return an error.
 //
 // # Delivery
 //
-// Each method returns after it has written and flushed its event. An event of
-// up to 32 KiB is one write; a larger one takes several.
+// Each method that sends returns after it has written and flushed the event. It
+// calls the Write method of the ResponseWriter once for an event of up to 32 KiB,
+// and several times for a larger event.
 //
 // # Errors
 //
@@ -53,37 +54,39 @@ type SSEWriter struct {
 	stream *response.Stream
 }
 
-// NewSSEWriter starts an event stream as the response to a request. It sends the
-// header immediately, so other header fields must be set before the call.
+// NewSSEWriter starts an event stream as the response to a request. It immediately
+// sends the header with status 200, so other header fields must be set before the
+// call.
 //
 // # Header
 //
-// NewSSEWriter sets these fields, unless w.Header() has them already. It also
-// replaces a Content-Type of any other media type.
+// NewSSEWriter sets these fields, unless they are already set:
 //
 //   - Content-Type: text/event-stream
 //   - Cache-Control: no-cache
-//   - X-Accel-Buffering: no, so that nginx does not hold events back
+//   - X-Accel-Buffering: no, so that nginx does not buffer events
 //   - Connection: keep-alive, for HTTP/1 only
+//
+// It replaces a Content-Type with another media type, and removes Content-Length.
 //
 // # Timeouts and the end of the stream
 //
 // The server's write timeout does not apply to the stream. If the client reads
 // nothing for 30 seconds while an event is being sent, the stream ends with an
 // error; see [SSEWriter.SetWriteTimeout]. If the stream cannot be started, for
-// example because w cannot flush, the first method called returns the error.
+// example because w cannot flush, all methods that send return the error.
 //
 // The request's context is canceled when the client disconnects and when
-// [Server.Stop] is called. After Stop was called, a write fails if the client
+// [Server.Stop] is called. Once Stop has been called, a write fails if the client
 // reads nothing for 5 seconds. Stop waits until the handler returns.
 //
 // # Wrapped ResponseWriters
 //
-// If middleware wraps the ResponseWriter, its wrapper should have an Unwrap
-// method, as [ResponseController] requires. If it has none, the stream works
-// all the same under a [Server], or inside a middleware of this package that
-// wraps the response. Otherwise the server's write timeout ends the stream, and
-// NewSSEWriter logs a warning that contains the type of the wrapper.
+// If middleware wraps the ResponseWriter, the wrapper should have an Unwrap method,
+// as [ResponseController] requires. Without it, the stream still works under a
+// [Server], or inside middleware of this package that wraps the ResponseWriter.
+// Otherwise the server's write timeout ends the stream, and NewSSEWriter logs a
+// warning that names the wrapper's type.
 func NewSSEWriter(w ResponseWriter) *SSEWriter {
 	s := &SSEWriter{w: w, rc: NewResponseController(w)}
 	cw := response.Find(w)
@@ -174,10 +177,10 @@ func isEventStream(h Header) bool {
 
 // Event sends an event with a name; the client receives it with
 // addEventListener(name, ...). If name is empty, Event is like [SSEWriter.Data].
-// data may have several lines.
+// data can contain line breaks; the client receives each of them as "\n".
 //
-// Event returns [ErrInvalidEvent], wrapped, if name contains a line break or a
-// NUL, or if name or data is not valid UTF-8.
+// Event returns an error that wraps [ErrInvalidEvent] if name contains a line
+// break or a NUL, or if name or data is not valid UTF-8.
 func (s *SSEWriter) Event(name, data string) error {
 	return s.send(func(b []byte) ([]byte, error) {
 		b, err := appendField(b, "event", name)
@@ -196,8 +199,8 @@ func (s *SSEWriter) Data(data string) error { return s.Event("", data) }
 // sends back when it reconnects; see [LastEventID]. If id is empty, the client
 // forgets the last id.
 //
-// EventWithID returns the same errors as Event, and [ErrInvalidEvent] if id
-// contains a line break or a NUL, or is not valid UTF-8.
+// EventWithID returns the same errors as Event. The rules for name also apply to
+// id.
 func (s *SSEWriter) EventWithID(id, name, data string) error {
 	return s.send(func(b []byte) ([]byte, error) {
 		b, err := appendID(b, id)
@@ -211,24 +214,25 @@ func (s *SSEWriter) EventWithID(id, name, data string) error {
 	})
 }
 
-// ID sends an id without an event. See [SSEWriter.EventWithID].
+// ID sends an id without an event. The id has the same meaning as in
+// [SSEWriter.EventWithID], and the same errors are returned for it.
 func (s *SSEWriter) ID(id string) error {
 	return s.send(func(b []byte) ([]byte, error) { return appendID(b, id) })
 }
 
-// Comment sends text that the client ignores. Send a comment every 30 seconds,
-// for example, if proxies would close a connection that is silent for longer.
-// Comment returns [ErrInvalidEvent], wrapped, if text is not valid UTF-8.
+// Comment sends text that the client ignores. If a proxy closes idle connections,
+// send comments regularly, for example every 30 seconds. Comment returns an error
+// that wraps [ErrInvalidEvent] if text is not valid UTF-8.
 func (s *SSEWriter) Comment(text string) error {
 	return s.send(func(b []byte) ([]byte, error) { return appendLines(b, "", text) })
 }
 
 // Retry sets the number of milliseconds that the client waits before it
-// reconnects. It returns [ErrInvalidEvent], wrapped, if ms is negative.
+// reconnects. It returns an error that wraps [ErrInvalidEvent] if ms is negative.
 func (s *SSEWriter) Retry(ms int) error {
 	return s.send(func(b []byte) ([]byte, error) {
 		if ms < 0 {
-			return b, fmt.Errorf("%w: retry of %d ms", ErrInvalidEvent, ms)
+			return b, fmt.Errorf("%w: retry of %d ms is negative", ErrInvalidEvent, ms)
 		}
 		b = append(b, "retry: "...)
 		b = strconv.AppendInt(b, int64(ms), 10)
@@ -236,10 +240,10 @@ func (s *SSEWriter) Retry(ms int) error {
 	})
 }
 
-// SetWriteTimeout sets how long the client may read nothing while an event is
-// being sent, before the stream ends. The default is 30 seconds; zero or less
-// means no limit. If a wrapped ResponseWriter has no Unwrap method,
-// SetWriteTimeout has no effect.
+// SetWriteTimeout sets the write timeout of the stream: the stream ends if the client
+// reads nothing for that time while an event is being sent. The default is 30
+// seconds; zero or less means no limit. SetWriteTimeout has no effect if middleware
+// wraps the ResponseWriter without an Unwrap method.
 func (s *SSEWriter) SetWriteTimeout(d time.Duration) {
 	s.mustBeMade()
 	s.mu.Lock()
@@ -336,9 +340,9 @@ func appendField(b []byte, name, value string) ([]byte, error) {
 	case value == "":
 		return b, nil
 	case endOfLine(value) >= 0 || strings.IndexByte(value, 0) >= 0:
-		return b, fmt.Errorf("%w: %s %q has a line break or NUL", ErrInvalidEvent, name, value)
+		return b, fmt.Errorf("%w: %s %q contains a line break or NUL", ErrInvalidEvent, name, value)
 	case !utf8.ValidString(value):
-		return b, fmt.Errorf("%w: %s %q is not UTF-8", ErrInvalidEvent, name, value)
+		return b, fmt.Errorf("%w: %s %q is not valid UTF-8", ErrInvalidEvent, name, value)
 	}
 	return appendLine(b, name, value), nil
 }
@@ -347,7 +351,7 @@ func appendField(b []byte, name, value string) ([]byte, error) {
 // or CR, because the client ends lines at all three.
 func appendLines(b []byte, name, text string) ([]byte, error) {
 	if !utf8.ValidString(text) {
-		return b, fmt.Errorf("%w: text is not UTF-8", ErrInvalidEvent)
+		return b, fmt.Errorf("%w: text is not valid UTF-8", ErrInvalidEvent)
 	}
 	for {
 		i := endOfLine(text)
