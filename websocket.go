@@ -57,20 +57,20 @@ const (
 	CloseBadGateway         = 1014 // a gateway received an invalid response
 )
 
-// ErrCloseSent is returned by the writing methods of a [Conn] after it has sent
-// a close frame: because of Close or CloseWithMessage, in reply to the peer's
-// close frame, or because the peer violated the protocol.
+// ErrCloseSent is returned by the writing methods of a [Conn] after the Conn
+// has sent a close frame: because of Close or CloseWithMessage, in reply to the
+// peer's close frame, or because the peer violated the protocol.
 var ErrCloseSent = websocket.ErrCloseSent
 
-// ErrReadLimit is wrapped by the error of the reading methods of a [Conn] if a
-// message is larger than [Conn.SetMaxMessageSize] allows. The Conn has sent the
-// peer a close frame with [CloseMessageTooBig].
+// ErrReadLimit is wrapped by the error that the reading methods of a [Conn]
+// return if a message is larger than [Conn.SetMaxMessageSize] allows. The Conn
+// has sent the peer a close frame with [CloseMessageTooBig].
 var ErrReadLimit = websocket.ErrReadLimit
 
-// A CloseError is the error of the reading methods of a [Conn] after the
-// connection has been closed: by the peer, or by this end because the peer
-// violated the protocol or sent a message that is too large. Use [errors.As] to
-// find it.
+// A CloseError is the error that the reading methods of a [Conn] return or wrap
+// after the connection has been closed: by the peer, or by this end because the
+// peer violated the protocol or sent a message that is too large. Use
+// [errors.As] to find it.
 type CloseError struct {
 	// Code is the code of the close frame: the peer's, or the one sent to the
 	// peer because of its violation. It is CloseNoStatusReceived if the peer's
@@ -139,22 +139,24 @@ func (e *CloseError) Unwrap() error { return e.networkErr }
 //
 // # Timeouts
 //
-// Sending the response of the handshake takes at most 5 seconds. Then the
-// server's timeouts no longer apply, and the connection has no deadlines; see
-// [Conn.SetReadDeadline], [Conn.SetWriteDeadline] and [Conn.SetCloseTimeout].
+// Sending the response of the handshake takes at most 5 seconds. After that,
+// the server's timeouts no longer apply, and the connection has no deadlines;
+// see [Conn.SetReadDeadline], [Conn.SetWriteDeadline] and
+// [Conn.SetCloseTimeout].
 type Upgrader struct {
 	// ReadBufferSize is the size of the connection's read buffer in bytes. If
 	// it is 0 or negative, the buffer that the server has already allocated is
 	// used, which usually has 4096 bytes. Sizes below 256 are raised to 256.
 	ReadBufferSize int
 
-	// WriteBufferSize is the size in bytes of the largest frame that is copied
-	// in order to send it with a single write, and of the frames that
-	// NextWriter sends. If it is 0 or negative, 4096 is used. Write buffers
-	// are shared by all connections.
+	// WriteBufferSize is the size in bytes of the buffer of NextWriter, which
+	// sends a frame whenever the buffer is full. It is also the maximum size of
+	// other frames that are copied to send them with a single write. If it is 0
+	// or negative, 4096 is used. Write buffers come from a pool that all
+	// connections share.
 	WriteBufferSize int
 
-	// CheckOrigin reports whether to accept a request, usually judging by its
+	// CheckOrigin reports whether to accept a request, usually based on its
 	// Origin header. It must be safe for concurrent use by multiple
 	// goroutines.
 	//
@@ -191,8 +193,9 @@ type Upgrader struct {
 // If the request is not a valid handshake, Upgrade sends an error response, as
 // [WriteError] does, and returns an error that names the invalid values. It
 // also logs the error with the request's logger (see [LoggerFromContext]), so
-// that the handler can simply return. For example, it rejects a handshake with
-// 400 if one of its header fields is a list of more than 64 elements.
+// that the handler can simply return. The status is, for example, 403 if the
+// origin is not allowed, and 400 if a header field is a list of more than 64
+// elements.
 //
 // The connection outlives the handler; the caller must close it. If the request
 // came through a [Server], [Server.Stop] closes the connection with
@@ -255,8 +258,8 @@ func logUpgrade(r *Request, level slog.Level, message string, err error) {
 }
 
 // DialOptions are options for [Dial]. The zero value is ready to use.
-// Concurrent calls of Dial may share DialOptions that are not changed
-// meanwhile.
+// Concurrent calls of Dial may share DialOptions, as long as the options are
+// not modified.
 type DialOptions struct {
 	// Header holds fields to add to the request, such as Authorization, Cookie
 	// or Origin. A Host field replaces the host of the URL in the request.
@@ -304,8 +307,9 @@ type DialOptions struct {
 	// negative, 4096 is used. Sizes below 256 are raised to 256.
 	ReadBufferSize int
 
-	// WriteBufferSize is the size in bytes of the frames that NextWriter
-	// sends. If it is 0 or negative, 4096 is used.
+	// WriteBufferSize is the size in bytes of the buffer of NextWriter, which
+	// sends a frame whenever the buffer is full. If it is 0 or negative, 4096
+	// is used.
 	WriteBufferSize int
 }
 
@@ -324,11 +328,11 @@ type DialOptions struct {
 // If the URL or the options are invalid, Dial opens no connection, and the
 // error names every invalid value.
 //
-// If the server has responded, Dial returns its response, even with an error.
-// The body of a response other than 101 is limited to its first 4 KB. The
-// caller need not close the body.
+// If the server has responded, Dial returns the response, even if it also
+// returns an error. If the status is not 101, the response has only the first 4
+// KB of the body. The caller need not close the body.
 //
-// The text of an error is printable and contains no password of a URL.
+// The text of an error is printable and contains no passwords from URLs.
 func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Response, error) { //revive:disable-line:import-shadowing
 	o := DialOptions{}
 	if options != nil {
@@ -439,19 +443,21 @@ func (c *Conn) Subprotocol() string {
 	return c.subprotocol
 }
 
-// RemoteAddr returns the network address of the peer, or of a proxy between.
+// RemoteAddr returns the network address of the peer, or of the proxy that the
+// connection goes through.
 func (c *Conn) RemoteAddr() net.Addr { return c.established().NetConn().RemoteAddr() }
 
 // LocalAddr returns the local network address.
 func (c *Conn) LocalAddr() net.Addr { return c.established().NetConn().LocalAddr() }
 
 // ReadMessage reads the next message and returns its type, TextMessage or
-// BinaryMessage, and its payload. The caller may keep and change the payload.
-// If there is a read deadline, ReadMessage waits until then.
+// BinaryMessage, and its payload. The caller may keep and modify the payload.
+// If a read deadline is set, ReadMessage waits no longer than that.
 //
-// If the peer has closed the connection, or violated the protocol, for example
-// with text that is not UTF-8, the error wraps a [*CloseError]. If the message
-// is too large, the error wraps [ErrReadLimit] too.
+// If the peer has closed the connection or violated the protocol, for example
+// by sending text that is not UTF-8, the error is or wraps a [*CloseError]. If
+// the message is too large, the error wraps both a [*CloseError] and
+// [ErrReadLimit].
 func (c *Conn) ReadMessage() (messageType int, payload []byte, err error) {
 	op, payload, err := c.established().ReadMessage()
 	return int(op), payload, err
@@ -487,8 +493,8 @@ func (c *Conn) ReadJSON(v any) error {
 	return nil
 }
 
-// WriteMessage sends a message of type TextMessage or BinaryMessage. It does
-// not retain the payload.
+// WriteMessage sends a message of type TextMessage or BinaryMessage. For any
+// other type, it returns an error. It does not retain the payload.
 //
 // The payload of a TextMessage must be valid UTF-8. WriteMessage does not check
 // it, but a peer that receives invalid UTF-8 closes the connection.
@@ -501,10 +507,11 @@ func (c *Conn) WriteMessage(messageType int, payload []byte) error {
 	return conn.WriteMessage(op, payload)
 }
 
-// NextWriter starts a message and returns a writer of its payload. The message
-// is sent in frames of WriteBufferSize bytes, and ends when the writer is
-// closed. The caller must close the writer: until then, other messages wait.
-// The writer is safe for concurrent use by multiple goroutines.
+// NextWriter starts a message of type TextMessage or BinaryMessage and returns
+// a writer of its payload. The writer sends a frame whenever WriteBufferSize
+// bytes are buffered, and the last frame when it is closed. The caller must
+// close the writer: until then, other messages wait. The writer is safe for
+// concurrent use by multiple goroutines.
 func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 	conn := c.established()
 	op, err := opcode(messageType)
@@ -551,13 +558,13 @@ func hint(messageType int) string {
 }
 
 // A PreparedMessage is a message to send on many connections. It is encoded
-// once and, if connections need that, compressed once per window size. Create
-// it with [NewPreparedMessage]. It is safe for concurrent use by multiple
-// goroutines.
+// only once and, for connections with compression, compressed only once per
+// window size. Create it with [NewPreparedMessage]. It is safe for concurrent
+// use by multiple goroutines.
 type PreparedMessage struct{ prepared *websocket.Prepared }
 
 // NewPreparedMessage prepares a message of type TextMessage or BinaryMessage.
-// It copies the payload.
+// For any other type, it returns an error. It copies the payload.
 func NewPreparedMessage(messageType int, payload []byte) (*PreparedMessage, error) {
 	op, err := opcode(messageType)
 	if err != nil {
@@ -566,8 +573,8 @@ func NewPreparedMessage(messageType int, payload []byte) (*PreparedMessage, erro
 	return &PreparedMessage{websocket.NewPrepared(op, payload)}, nil
 }
 
-// WritePreparedMessage sends a prepared message. On a client it saves the
-// compression only, because a client masks each frame with a new key.
+// WritePreparedMessage sends a prepared message. On a client, preparation saves
+// only the compression, because a client masks each frame with a new key.
 //
 // WritePreparedMessage panics if m was not returned by [NewPreparedMessage].
 func (c *Conn) WritePreparedMessage(m *PreparedMessage) error {
@@ -589,7 +596,7 @@ func (c *Conn) WritePong(data []byte) error { return c.writeControl(frame.Pong, 
 func (c *Conn) writeControl(op frame.Opcode, data []byte) error {
 	conn := c.established()
 	if len(data) > frame.MaxControl {
-		return fmt.Errorf("websocket: control frame with %d bytes of data, more than the maximum of %d", len(data), frame.MaxControl)
+		return fmt.Errorf("websocket: control frame has %d bytes of data; the maximum is %d", len(data), frame.MaxControl)
 	}
 	return conn.WriteControl(op, data)
 }
@@ -598,10 +605,10 @@ func (c *Conn) writeControl(op frame.Opcode, data []byte) error {
 // The function must send the pong itself, with [Conn.WritePong]. If f is nil,
 // as by default, pongs are sent automatically.
 //
-// The reading goroutine calls f between frames, never concurrently with another
-// ping or pong handler of the Conn. The function must not call reading methods;
-// all others may be called, including Close. If f returns an error, the reading
-// method returns it, as do all later ones.
+// The goroutine that is reading calls f between frames, never concurrently with
+// another ping or pong handler of the Conn. f must not call reading methods; it
+// may call all others, including Close. If f returns an error, the reading
+// method returns this error, and so do all later calls of reading methods.
 func (c *Conn) SetPingHandler(f func(data []byte) error) { c.established().SetPingHandler(f) }
 
 // SetPongHandler sets the function that is called for each pong of the peer.
@@ -613,10 +620,10 @@ func (c *Conn) SetPongHandler(f func(data []byte) error) { c.established().SetPo
 // decompression. It applies to messages that start after the call. If size is
 // 0, the default of 16 MB is used. If size is negative, there is no limit.
 //
-// Reading a larger message fails with [ErrReadLimit]. The same happens to a
-// compressed message that takes far more bytes on the wire than it needs: 16
-// for each byte of the decompressed message, or twice the limit, whichever is
-// less, plus 64 KB. Only blocks without content make a message that long.
+// Reading a larger message fails with [ErrReadLimit]. So does reading a
+// compressed message whose compressed form is longer than 64 KB plus 16 bytes
+// for each decompressed byte, or longer than 64 KB plus twice the limit. Only a
+// message padded with empty blocks is that long.
 func (c *Conn) SetMaxMessageSize(size int64) {
 	switch {
 	case size == 0:
@@ -631,19 +638,21 @@ func (c *Conn) SetMaxMessageSize(size int64) {
 // [os.ErrDeadlineExceeded]. If t is zero, reading does not time out. To detect
 // peers that have disappeared, set a new deadline for each message and pong.
 //
-// After the deadline has passed, reading continues with a new one, even in the
-// middle of a message: no byte is lost. [Conn.Close] ignores the deadline.
+// After the deadline has passed, reading can continue once a new deadline is
+// set, even in the middle of a message: no data is lost. [Conn.Close] ignores
+// the deadline.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.established().SetReadDeadline(t) }
 
 // SetWriteDeadline sets the time at which writing fails with an error that
-// wraps [os.ErrDeadlineExceeded]. After that, the Conn cannot send any more,
-// because a frame may have been sent in part. If t is zero, writing does not
-// time out: if the peer does not read, writing blocks until the Conn is closed.
+// wraps [os.ErrDeadlineExceeded]. If a frame was being sent at that time, the
+// Conn cannot send anything more, because the frame may have been sent in part.
+// If t is zero, writing does not time out: if the peer does not read, writing
+// blocks until the Conn is closed.
 //
 // The deadline also applies to the pongs and close frames that reply to the
-// peer, which time out after 5 seconds in any case. A deadline that had passed
-// before the reply became due was set for an earlier message, and does not
-// apply.
+// peer; these time out after 5 seconds at the latest. It does not apply if it
+// had already passed when the reply became due, because it was then meant for
+// an earlier message.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.established().SetWriteDeadline(t) }
 
 // Close calls [Conn.CloseWithMessage] with CloseNormalClosure and no text.
@@ -665,7 +674,7 @@ func (c *Conn) Close() error { return c.CloseWithMessage(CloseNormalClosure, "")
 // truncated.
 //
 // Any other error means that the close frame could not be sent, or that the
-// peer did not answer it. The connection is closed in that case too.
+// peer did not reply to it. Even then, the connection is closed.
 func (c *Conn) CloseWithMessage(code int, text string) error {
 	conn := c.established()
 	if !frame.ValidCode(code) {
