@@ -71,7 +71,7 @@ func ExampleReadJSON_cause() {
 	// Output: true
 }
 
-// The limit is in bytes: 10<<20 would be 10 MB.
+// The limit is in bytes: 10<<20 would be 10 MiB.
 func ExampleReadJSONLimit() {
 	for _, limit := range []int64{5, 4} {
 		var text string

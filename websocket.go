@@ -129,8 +129,8 @@ func (e *CloseError) Unwrap() error { return e.networkErr }
 // If EnableCompression is true and the client supports permessage-deflate (RFC
 // 7692), messages of at least CompressionThreshold bytes are compressed. The
 // messages of a connection share one compression context, which makes small
-// messages much smaller but keeps up to 24 KB of memory per connection. Clients
-// that insist on the largest window need up to 48 KB; browsers do not insist.
+// messages much smaller but keeps up to 24 KiB of memory per connection. Clients
+// that insist on the largest window need up to 48 KiB; browsers do not insist.
 // If NoContextTakeover is true, each message is compressed separately, and idle
 // connections keep no memory for compression.
 //
@@ -381,7 +381,7 @@ func GenerateKey() string { return handshake.GenerateKey() }
 //     WritePreparedMessage and NextWriter. A message of NextWriter ends when
 //     its writer is closed.
 //   - WritePing, WritePong and Close wait for one data frame at most. For that
-//     reason, messages of more than 128 KB, or 64 KB on a client, are sent as
+//     reason, messages of more than 128 KiB, or 64 KiB on a client, are sent as
 //     several frames.
 //   - Close and CloseNow may be called at any time, and make waiting methods
 //     return.
@@ -618,11 +618,11 @@ func (c *Conn) SetPongHandler(f func(data []byte) error) { c.established().SetPo
 
 // SetMaxMessageSize sets the maximum size of incoming messages in bytes, after
 // decompression. It applies to messages that start after the call. If size is
-// 0, the default of 16 MB is used. If size is negative, there is no limit.
+// 0, the default of 16 MiB is used. If size is negative, there is no limit.
 //
 // Reading a larger message fails with [ErrReadLimit]. So does reading a
-// compressed message whose compressed form is longer than 64 KB plus 16 bytes
-// for each decompressed byte, or longer than 64 KB plus twice the limit. Only a
+// compressed message whose compressed form is longer than 64 KiB plus 16 bytes
+// for each decompressed byte, or longer than 64 KiB plus twice the limit. Only a
 // message padded with empty blocks is that long.
 func (c *Conn) SetMaxMessageSize(size int64) {
 	switch {

@@ -397,7 +397,7 @@ func robustEcho(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
-	conn.SetMaxMessageSize(64 << 10) // 16 MB by default
+	conn.SetMaxMessageSize(64 << 10) // 16 MiB by default
 	keepAlive(r.Context(), conn)     // the context is canceled when the handler returns
 	for {
 		messageType, payload, err := conn.ReadMessage()

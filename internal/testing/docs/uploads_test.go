@@ -20,7 +20,7 @@ import (
 //snippet:begin docs/production.md
 
 func upload(w http.ResponseWriter, r *http.Request) {
-	// At 50 kB/s, 50 MB takes 17 minutes.
+	// At 50 KiB/s, 50 MiB takes 17 minutes.
 	controller := http.NewResponseController(w)
 	deadline := time.Now().Add(20 * time.Minute)
 	err := errors.Join(controller.SetReadDeadline(deadline), controller.SetWriteDeadline(deadline))
@@ -29,7 +29,7 @@ func upload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 50<<20)
-	err = r.ParseMultipartForm(8 << 20) // files beyond 8 MB go to disk
+	err = r.ParseMultipartForm(8 << 20) // files beyond 8 MiB go to disk
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -60,7 +60,7 @@ func form(t *testing.T, size int) (body []byte, contentType string) {
 	return b.Bytes(), w.FormDataContentType()
 }
 
-// A slowReader returns its content in pieces of at most 32 KB.
+// A slowReader returns its content in pieces of at most 32 KiB.
 type slowReader struct {
 	content []byte
 	pause   time.Duration // before each piece
@@ -93,7 +93,7 @@ func uploads(t *testing.T) *http.Router {
 	return router
 }
 
-// sendSlowly uploads 5 MB within the given time.
+// sendSlowly uploads 5 MiB within the given time.
 func sendSlowly(t *testing.T, client *http.Client, url string, takes time.Duration) (*http.Response, error) {
 	t.Helper()
 	body, contentType := form(t, 5<<20)
@@ -117,7 +117,7 @@ func wantUploaded(t *testing.T, res *http.Response, err error, protocol string) 
 	}
 }
 
-// 5 MB at 250 kB/s take 20 seconds; the default timeouts are 15.
+// 5 MiB at 256 KiB/s take 20 seconds; the default timeouts are 15.
 func TestSlowUploads(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
