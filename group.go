@@ -56,9 +56,9 @@ func (g *Group) HandleFunc(pattern string, handler func(ResponseWriter, *Request
 
 // Use adds middleware for all routes of the group and of the groups inside it.
 // Middleware runs in the order added, after that of the router and of outer groups.
-// It also applies to routes registered before the call, so calling Use late never
-// leaves a route unprotected. It does not run for unmatched requests, even if their
-// path begins with the group's prefix.
+// The added middleware also applies to routes registered before the call, so calling
+// Use late never leaves a route unprotected. It does not run for unmatched requests,
+// even if their path begins with the group's prefix.
 //
 // Use panics if a middleware is nil, if the router has served a request, or if its
 // [Server] has started.
@@ -67,8 +67,8 @@ func (g *Group) Use(mw ...Middleware) {
 	router.use(&g.layers, mw)
 }
 
-// Group returns a group inside g. The full prefix of the new group is g's prefix
-// followed by the given one; see [Router.Group].
+// Group returns a group inside g. The routes of the new group have g's prefix,
+// followed by the given prefix; see [Router.Group].
 func (g *Group) Group(prefix string) *Group { return newGroup(g.mustRouter(), g, prefix) }
 
 // ServeHTTP passes the request to the group's router, which serves all of its

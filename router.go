@@ -46,9 +46,9 @@
 //		http.WriteJSON(w, http.StatusOK, map[string]int64{"id": id})
 //	}
 //
-// The package also exports every name of net/http. The types are aliases, so a
-// file that uses net/http usually compiles after only its import is changed. The
-// exception is [Server], which is this package's own type.
+// The package also exports every name of net/http, so a file that uses net/http
+// usually compiles once its import is changed. The types are aliases, except for
+// [Server], which is this package's own type.
 //
 // # Routing
 //
@@ -93,10 +93,10 @@
 //
 // # Serving
 //
-// A [Server] starts without blocking and stops after it has completed the
-// requests in progress. [Static] serves a single-page application from an
-// embedded file system, [Upgrader] and [Dial] open WebSocket connections,
-// [SSEWriter] streams events, and [PrometheusHandler] exports [Metrics].
+// A [Server] serves in the background and, when stopped, waits for the requests in
+// progress. [Static] serves a single-page application from an embedded file
+// system, [Upgrader] and [Dial] open WebSocket connections, [SSEWriter] sends
+// server-sent events, and [PrometheusHandler] exports [Metrics].
 package http
 
 import (
@@ -165,12 +165,12 @@ type Route struct {
 //
 // # Registration errors
 //
-// Registering a malformed or conflicting pattern, a nil handler or nil middleware
-// panics. The message begins with the file and line of the call.
+// Registering a malformed or conflicting pattern or a nil handler panics, as does
+// adding nil middleware. The message contains the file and line of the call.
 //
-// So does registering a pattern that ServeMux accepts but that would never match
+// A Router also rejects patterns that ServeMux accepts but that would never match
 // as intended, for example "/users/:id", "/api/*", "get /x", "GET,POST /x",
-// "localhost:8080/x", "users/{id}" or "/a//b". The message says what to write
+// "localhost:8080/x", "users/{id}" or "/a//b". The message then says what to write
 // instead. To register a segment such as ":id" literally, percent-encode its first
 // character: "/%3Aid" matches the path /:id.
 //
@@ -178,9 +178,10 @@ type Route struct {
 //
 // Matching differs from ServeMux in two cases:
 //
-//   - Case and a trailing dot are ignored in hosts. For example, "example.com/"
-//     also matches the hosts "EXAMPLE.com" and "example.com.", so a client cannot
-//     avoid a route and its middleware by spelling the host differently.
+//   - Hosts are compared without regard to case or a trailing dot. For example,
+//     "example.com/" also matches the hosts "EXAMPLE.com" and "example.com.", so a
+//     client cannot bypass a route and its middleware by spelling the host
+//     differently.
 //   - In CONNECT requests, whose paths are not cleaned, a wildcard does not
 //     match an empty segment.
 type Router struct {
@@ -207,7 +208,8 @@ func NewRouter() *Router { return new(Router) }
 // Handle registers a handler for a pattern of the form "[METHOD ][HOST]/[PATH]".
 // The path can contain wildcards, as described in [ServeMux]. Handle can be called
 // while the router serves requests. It panics if the pattern is invalid or
-// conflicts with another one, or if the handler is nil; see [Router].
+// conflicts with another one, or if the handler is nil, the router itself, or one
+// of its groups; see [Router].
 func (rt *Router) Handle(pattern string, handler Handler) {
 	rt.register(nil, "", pattern, handler)
 }
@@ -219,8 +221,9 @@ func (rt *Router) HandleFunc(pattern string, handler func(ResponseWriter, *Reque
 }
 
 // Use adds middleware for every request, including unmatched requests and
-// redirects. It applies to all routes, whether they are registered before or after
-// the call. Middleware runs in the order added, before the middleware of groups.
+// redirects. The middleware applies to all routes, whether they are registered
+// before or after the call. Middleware runs in the order added, before the
+// middleware of groups.
 //
 // Use panics if a middleware is nil, if the router has served a request, or if its
 // [Server] has started.
@@ -230,9 +233,9 @@ func (rt *Router) Use(mw ...Middleware) {
 }
 
 // Group returns a group of routes below a path prefix, for example "/api". The
-// prefix can contain wildcards. A trailing slash is ignored, so the routes of a
-// group with the prefix "" or "/" share only middleware. Group panics if the
-// prefix is invalid.
+// prefix can contain wildcards. A trailing slash is ignored. If the prefix is "" or
+// "/", the routes of the group share only middleware. Group panics if the prefix is
+// invalid.
 func (rt *Router) Group(prefix string) *Group {
 	rt.mustNotBeNil()
 	return newGroup(rt, nil, prefix)
@@ -240,10 +243,11 @@ func (rt *Router) Group(prefix string) *Group {
 
 // NotFound sets the handler for requests that match no route. The default
 // responds with status 404 and the body {"error":"not found"}. The handler must
-// set the status. The router's middleware runs before the handler. NotFound panics
-// if the handler is nil, or if it is the router or one of its groups.
+// set the status, which is otherwise 200. The router's middleware runs before the
+// handler. NotFound panics if the handler is nil, the router itself, or one of its
+// groups.
 //
-// The function [NotFound] is that of net/http, which responds in plain text. To
+// The function [NotFound] is the one from net/http and responds in plain text. To
 // send the router's default response from a handler, for example if a record does
 // not exist, call WriteError(w, StatusNotFound, "not found").
 func (rt *Router) NotFound(handler Handler) {
@@ -253,10 +257,11 @@ func (rt *Router) NotFound(handler Handler) {
 
 // MethodNotAllowed sets the handler for requests that match a route except for
 // their method. The default responds with status 405 and the body
-// {"error":"method not allowed"}. The handler must set the status. The Allow
-// header, which RFC 9110, section 15.5.6 requires, is already set. The router's
-// middleware runs before the handler. MethodNotAllowed panics if the handler is
-// nil, or if it is the router or one of its groups.
+// {"error":"method not allowed"}. The handler must set the status, which is
+// otherwise 200. The Allow header, which is required by RFC 9110, section 15.5.6,
+// is already set. The router's middleware runs before the handler.
+// MethodNotAllowed panics if the handler is nil, the router itself, or one of its
+// groups.
 func (rt *Router) MethodNotAllowed(handler Handler) {
 	rt.mustNotBeNil()
 	rt.setHook("MethodNotAllowed", &rt.methodNotAllowed, handler)
