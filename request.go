@@ -15,8 +15,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// PathParam returns the value of the wildcard {name} in the route's pattern, decoded.
-// It returns "" if the pattern has no such wildcard. PathParam(r, name) is
+// PathParam returns the percent-decoded value of the wildcard {name} in the route's
+// pattern, or "" if the pattern has no such wildcard. PathParam(r, name) is
 // equivalent to r.PathValue(name).
 func PathParam(r *Request, name string) string { return r.PathValue(name) }
 
@@ -125,7 +125,7 @@ func ParsePagination(r *Request, defaultLimit, maxLimit int) Pagination {
 const maxJSONBody = 1 << 20
 
 // ErrBodyTooLarge is returned by [ReadJSON] and [ReadJSONLimit] if the body exceeds
-// their limit or the limit of a [MaxBytesReader], which [MaxBody] installs.
+// their limit or that of a [MaxBytesReader], such as the one that [MaxBody] installs.
 var ErrBodyTooLarge = jsonbody.ErrTooLarge
 
 // BindJSON decodes the request's JSON body into the value that dst points to. It
@@ -157,8 +157,8 @@ func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 //
 // # Errors
 //
-// The error says whether the body is empty, malformed, followed by other data, or
-// has a value of the wrong type. For example:
+// The error says whether the body is empty or malformed, is followed by other data,
+// or contains a value of the wrong type. For example:
 //
 //	field "age" has a string where an integer is expected (before offset 24)
 //
@@ -168,7 +168,7 @@ func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 // offset, and names a field only if it is an [encoding/json.UnmarshalTypeError].
 // [errors.As] finds the underlying error, which often comes from encoding/json.
 //
-// If ReadJSON returns an error, it may have set a part of dst.
+// If ReadJSON returns an error, it may have modified the value that dst points to.
 //
 // # Limit
 //
@@ -234,7 +234,7 @@ func CheckBulkIDs(w ResponseWriter, ids []int64, most int) bool {
 // for example for a request over a Unix socket without forwarding headers, ClientIP
 // returns "".
 //
-// # Which header
+// # Sources
 //
 // ClientIP uses the first of these that applies:
 //
@@ -264,7 +264,7 @@ func CheckBulkIDs(w ResponseWriter, ids []int64, most int) bool {
 // be the client's own address. A TCP load balancer or the port forwarding of a
 // container engine may replace it with a private address without setting
 // X-Forwarded-For. A client can then send X-Forwarded-For with any address, and
-// ClientIP trusts it.
+// ClientIP returns that address.
 func ClientIP(r *Request) string { return clientAddress(r).String() }
 
 // clientAddress returns the address that ClientIP formats.
@@ -277,10 +277,10 @@ func clientAddress(r *Request) clientip.Address {
 }
 
 // TrustedProxies returns middleware that makes [ClientIP] trust the forwarding
-// headers of proxies whose addresses have one of the given prefixes, for example the
-// prefixes that a CDN publishes. Proxies with addresses that are not routed on the
-// internet are always trusted. If TrustedProxies is used several times, all prefixes
-// apply. TrustedProxies panics if a prefix is invalid.
+// headers of proxies whose addresses are in one of the given prefixes, for example
+// those that a CDN publishes. Proxies whose addresses are not routed on the internet
+// are always trusted. If TrustedProxies is used more than once, all prefixes apply.
+// TrustedProxies panics if a prefix is invalid.
 //
 // # Position
 //
