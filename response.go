@@ -130,7 +130,7 @@ func writePage(w ResponseWriter, key string, items any, total int64) {
 // next returns nil.
 //
 // The file name consists of entity and the current date in UTC, for example
-// users-20260322.csv. Characters of entity that are unsafe in a file name or in a
+// users-20260322.csv. Characters in entity that are unsafe in a file name or in a
 // header are replaced by underscores.
 //
 // # Format
@@ -142,10 +142,10 @@ func writePage(w ResponseWriter, key string, items any, total int64) {
 //
 // # Streaming
 //
-// Rows are sent as they arrive, in bounded memory. As long as next returns rows, they
-// are flushed about once a second. WriteCSV calls next from the calling goroutine. If
-// a write fails because the client has disconnected, WriteCSV returns without calling
-// next again.
+// WriteCSV sends rows as next returns them, and uses a bounded amount of memory. It
+// flushes about once a second, but not while next blocks. WriteCSV calls next in the
+// calling goroutine. If a write fails because the client has disconnected, WriteCSV
+// returns without calling next again.
 //
 // # Errors
 //
