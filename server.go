@@ -19,8 +19,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 )
 
-// ErrServerStarted is returned by [Server.Start] if the server is already
-// running.
+// ErrServerStarted is returned by [Server.Start] if the server has already been
+// started.
 var ErrServerStarted = errors.New("http: server already started")
 
 // A Server serves HTTP/1.1 and, if it uses TLS, HTTP/2, from [Server.Start] until
@@ -37,8 +37,8 @@ var ErrServerStarted = errors.New("http: server already started")
 //
 // Compared with a zero [net/http.Server], a Server
 //
-//   - limits the time for reading requests, for writing responses, and for
-//     keeping idle connections;
+//   - limits the time for reading requests and for writing responses, and how
+//     long connections can be idle;
 //   - asks WebSockets and event streams to end when Stop is called, and waits
 //     for them;
 //   - disconnects peers that do not respond during Stop.
@@ -151,16 +151,17 @@ func (s *Server) problems() []string {
 
 // Start binds the server's address, serves requests in the background, and
 // returns. If the server's handler is a [Router], Start first builds the
-// middleware chains, and panics if they contain a mistake, for example middleware
-// that returns nil.
+// middleware chains, and panics if they are invalid, for example if a middleware
+// returns nil.
 //
 // Start returns an error if the address cannot be bound, the TLS key pair cannot
-// be loaded, or ctx has ended. In these cases, Start can be called again. If the
-// server is already running, Start returns [ErrServerStarted]. If the server was
-// stopped, the error wraps [ErrServerClosed].
+// be loaded, or ctx is done. In these cases, Start can be called again. If the
+// server has already been started, Start returns [ErrServerStarted], even if
+// serving has failed since. If Stop has been called, the error wraps
+// [ErrServerClosed].
 //
-// ctx applies only until Start returns. If it ends later, the server keeps
-// running, so ctx can have a timeout for starting the program.
+// ctx applies only until Start returns. The server keeps running when ctx is done
+// later, so ctx can have a timeout for starting the program.
 func (s *Server) Start(ctx context.Context) error {
 	s.mustBeMade()
 	s.mu.Lock()
@@ -209,8 +210,8 @@ func (s *Server) Addr() string {
 
 // Err returns a channel that receives an error if the server can no longer
 // accept connections. At most one error is sent, and the channel holds it until
-// it is received. Stop must still be called. The channel is closed when Stop
-// returns, even if there was no error.
+// it is received. Stop must still be called. Before it returns, Stop closes the
+// channel, even if there was no error.
 func (s *Server) Err() <-chan error {
 	s.mustBeMade()
 	return s.failures
@@ -219,26 +220,25 @@ func (s *Server) Err() <-chan error {
 // Stop stops the server gracefully:
 //
 //   - It closes the listener and the idle connections.
-//   - It waits for requests in progress and does not cancel their contexts.
+//   - It waits for requests in progress. It does not cancel their contexts, except
+//     those of handlers that have called [NewSSEWriter].
 //   - It sends close code 1001 to WebSocket peers.
-//   - It cancels the request contexts of handlers that have called
-//     [NewSSEWriter].
 //
 // Stop returns nil when every connection is closed and every handler has
 // returned, including the handlers of hijacked connections.
 //
-// If ctx ends first, Stop cancels the contexts of the remaining requests, closes
+// If ctx is done first, Stop cancels the contexts of the remaining requests, closes
 // their connections, and returns without waiting for their handlers. The error
-// counts the remaining requests and connections, and wraps ctx's error. If ctx
-// never ends, Stop waits as long as a handler runs.
+// counts the remaining requests and connections, and wraps ctx.Err(). If ctx is
+// never done, Stop waits until all handlers have returned.
 //
 // If the server has not been started, Stop closes the listener of
 // [WithListener], and later calls of Start return an error.
 //
 // # Unresponsive peers
 //
-// After 5 seconds, Stop disconnects peers that have crashed or stopped reading. It
-// reports no error for them:
+// After 5 seconds, Stop disconnects peers that have crashed or stopped reading,
+// and does not report them as errors:
 //
 //   - A WebSocket is closed if its peer does not answer the close frame.
 //   - An event stream fails if the client reads nothing for 5 seconds. A client
@@ -246,15 +246,15 @@ func (s *Server) Err() <-chan error {
 //   - A connection that was hijacked without an [Upgrader] is always closed,
 //     because Stop cannot tell whether its peer responds.
 //
-// If the connection is a WebSocket or was hijacked in another way, the request's
-// context is also canceled. If a handler does not return after its peer was
-// disconnected, Stop waits for the handler until ctx ends.
+// For WebSockets and other hijacked connections, Stop also cancels the request's
+// context. If a handler does not return after its peer was disconnected, Stop
+// waits for the handler until ctx is done.
 //
 // # Repeated calls
 //
 // Stop can be called more than once and by multiple goroutines. All calls wait
-// for the same shutdown and return the same result. When the context of one call
-// ends, it ends the wait of all calls.
+// for the same shutdown and return the same result. Once the context of any call
+// is done, all calls stop waiting.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mustBeMade()
 	if s.enterStopped() == created {
@@ -269,7 +269,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Run starts the server, and stops it when ctx ends, when the process receives
+// Run starts the server, and stops it when ctx is done, when the process receives
 // SIGINT or SIGTERM, or when the server fails. It returns nil if the server has
 // started and stopped without an error, so a main function can end with
 //
@@ -393,8 +393,8 @@ func WithMaxHeaderBytes(n int) ServerOption {
 // WithDrainTimeout sets how long [Server.Run] waits for requests and connections to
 // end before it closes those that remain. The default is 25 seconds. The timeout
 // should be shorter than the supervisor's kill timeout, which is 30 seconds by
-// default in Kubernetes. WithDrainTimeout has no effect on [Server.Stop], which waits
-// until its context ends.
+// default in Kubernetes. WithDrainTimeout has no effect on calls of [Server.Stop],
+// whose context limits the wait.
 //
 // WithDrainTimeout panics if d is not positive.
 func WithDrainTimeout(d time.Duration) ServerOption {
