@@ -16,9 +16,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// ErrInvalidEvent is wrapped by the errors of [SSEWriter] methods whose arguments
-// cannot be sent as an event. In that case nothing has been sent, and the stream can
-// still be used.
+// ErrInvalidEvent is wrapped by the error that a method of an [SSEWriter] returns if
+// its arguments cannot be sent as an event. The method then sends nothing, and the
+// stream can still be used.
 var ErrInvalidEvent = errors.New("http: invalid event")
 
 // errStreamEnded is the error of a stream whose handler has returned.
@@ -41,9 +41,9 @@ var errStreamEnded = errors.New("http: event stream used after its handler retur
 //
 // # Errors
 //
-// An error that wraps [ErrInvalidEvent] means that this event was not sent. Any
-// other error ends the stream: all later calls return the same error, and the
-// handler should return.
+// If an error wraps [ErrInvalidEvent], the event was not sent, and the stream can
+// still be used. Any other error means that the stream has ended: all later calls
+// return the same error, and the handler should return.
 type SSEWriter struct {
 	w  ResponseWriter
 	rc *ResponseController
@@ -67,7 +67,8 @@ type SSEWriter struct {
 //   - X-Accel-Buffering: no, so that nginx does not buffer events
 //   - Connection: keep-alive, for HTTP/1 only
 //
-// It replaces a Content-Type with another media type, and removes Content-Length.
+// If Content-Type is set to any other media type, NewSSEWriter replaces it. It
+// removes Content-Length.
 //
 // # Timeouts and the end of the stream
 //
@@ -175,7 +176,7 @@ func isEventStream(h Header) bool {
 	return strings.EqualFold(strings.TrimSpace(mediaType), "text/event-stream")
 }
 
-// Event sends an event with a name; the client receives it with
+// Event sends an event with the given name; browsers pass it to the listeners of
 // addEventListener(name, ...). If name is empty, Event is like [SSEWriter.Data].
 // data can contain line breaks; the client receives each of them as "\n".
 //
@@ -191,8 +192,8 @@ func (s *SSEWriter) Event(name, data string) error {
 	})
 }
 
-// Data sends an event without a name; the client receives it with onmessage. It
-// returns the same errors as [SSEWriter.Event].
+// Data sends an event without a name; browsers pass it to onmessage. Data returns
+// the same errors as [SSEWriter.Event].
 func (s *SSEWriter) Data(data string) error { return s.Event("", data) }
 
 // EventWithID is like [SSEWriter.Event], and also sends an id, which the client
@@ -215,7 +216,7 @@ func (s *SSEWriter) EventWithID(id, name, data string) error {
 }
 
 // ID sends an id without an event. The id has the same meaning as in
-// [SSEWriter.EventWithID], and the same errors are returned for it.
+// [SSEWriter.EventWithID], and an invalid id causes the same errors.
 func (s *SSEWriter) ID(id string) error {
 	return s.send(func(b []byte) ([]byte, error) { return appendID(b, id) })
 }
