@@ -57,7 +57,8 @@ func (w *Writer) nextHeader() http.Header { return BorrowHeader(w.next) }
 
 // Values of Writer.headerAccess, which says who may have the map that is sent.
 //
-//	unused  given   Header was called
+//	unused  given   Header or Unwrap was called, or the next writer is not a Writer: middleware
+//	                outside of it may have kept its map
 //	unused  closed  an inner stage holds the response and does not remember the header
 //	closed  unused  that stage releases the response, or gives it up
 const (
@@ -68,7 +69,7 @@ const (
 
 // closeHeader makes it impossible to get the map that is sent until openHeader is called. It
 // returns false, and does nothing, if the handler may have the map already: it has got it
-// from this Writer, or middleware has got it from an outer one.
+// from this Writer, or middleware has got it from an outer writer.
 func (w *Writer) closeHeader() bool {
 	if w.headerAccess.Load() == headerGiven {
 		return false
@@ -80,6 +81,25 @@ func (w *Writer) closeHeader() bool {
 		}
 	}
 	return true
+}
+
+// giveHeader prepares for a handler that gets the map that is sent from the next writer. If
+// w holds the response, it remembers the header from now on.
+func (w *Writer) giveHeader() {
+	w.headerAccess.CompareAndSwap(headerUnused, headerGiven)
+	switch w.at() {
+	case held, encoded:
+	default:
+		return // do not wait for mu, which a write to the network may hold
+	}
+	if w.lock() != nil {
+		return
+	}
+	defer w.mu.Unlock()
+	if w.headerIsClosed {
+		w.forgetCommitted()
+		w.committed.keep(w.nextHeader())
+	}
 }
 
 // openHeader ends the effect of closeHeader.

@@ -12,6 +12,11 @@ import (
 
 // Unwrap returns the next writer, for [http.ResponseController].
 func (w *Writer) Unwrap() http.ResponseWriter {
+	w.giveHeader()
+	return w.unwrap()
+}
+
+func (w *Writer) unwrap() http.ResponseWriter {
 	if w.ended.Load() {
 		return endedWriter{}
 	}
@@ -140,11 +145,11 @@ func (w *Writer) CloseNotify() <-chan bool {
 // writer, unless a wrapper hides it.
 func Innermost(w http.ResponseWriter) http.ResponseWriter {
 	for {
-		u, ok := w.(unwrapper)
+		next, ok := unwrap(w)
 		if !ok {
 			return w
 		}
-		w = u.Unwrap()
+		w = next
 	}
 }
 
@@ -157,11 +162,11 @@ func HijackedFrom(w http.ResponseWriter) http.ResponseWriter {
 				return w
 			}
 		}
-		u, ok := w.(unwrapper)
+		next, ok := unwrap(w)
 		if !ok {
 			return w
 		}
-		w = u.Unwrap()
+		w = next
 	}
 }
 
@@ -189,18 +194,30 @@ func (w *Writer) outer(yield func(*Writer) bool) {
 
 type unwrapper interface{ Unwrap() http.ResponseWriter }
 
+// unwrap calls the Unwrap method of w, if there is one. Unlike handlers, its callers do not
+// keep the header of the writer that it returns.
+func unwrap(w http.ResponseWriter) (next http.ResponseWriter, ok bool) {
+	switch w := w.(type) {
+	case *Writer:
+		return w.unwrap(), true
+	case unwrapper:
+		return w.Unwrap(), true
+	}
+	return nil, false
+}
+
 // find returns the first of w and the writers inside it that is a T.
 func find[T any](w http.ResponseWriter) (T, bool) {
 	for {
 		if t, ok := w.(T); ok {
 			return t, true
 		}
-		u, ok := w.(unwrapper)
+		next, ok := unwrap(w)
 		if !ok {
 			var zero T
 			return zero, false
 		}
-		w = u.Unwrap()
+		w = next
 	}
 }
 

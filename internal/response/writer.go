@@ -70,9 +70,9 @@ func (w *Writer) start(next http.ResponseWriter, r *http.Request, state *reqstat
 	w.next, w.req = next, r
 	if state != nil {
 		w.state.Store(state)
-		if _, ok := next.(*Writer); !ok {
-			w.headerAccess.Store(headerGiven) // by an outer Writer to the wrapper in between
-		}
+	}
+	if _, ok := next.(*Writer); !ok {
+		w.headerAccess.Store(headerGiven) // perhaps, by next to outer middleware
 	}
 	if coding := BorrowHeader(next)["Content-Encoding"]; len(coding) > 0 {
 		w.outerCoding = new([]string)
