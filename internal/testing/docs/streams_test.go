@@ -336,7 +336,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	for {
 		messageType, payload, err := conn.ReadMessage()
 		if err != nil {
-			return // the peer closed the connection, or it failed
+			return // the peer closed the connection, or the connection failed
 		}
 		if err := conn.WriteMessage(messageType, payload); err != nil {
 			return
