@@ -447,7 +447,7 @@ func TestInternalServer(t *testing.T) {
 	internal.HandleFunc("GET /metrics", http.PrometheusHandler(func() []http.PrometheusMetric {
 		return append(metrics.Collect(), http.RuntimeMetrics()...)
 	}))
-	internalServer := newServer(internal, http.WithAddr("127.0.0.1:9100"))
+	internalServer := newServer(internal, http.WithAddr("127.0.0.1:2112"))
 	if err := internalServer.Start(ctx); err != nil {
 		log.Fatal(err)
 	}
