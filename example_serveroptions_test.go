@@ -204,7 +204,7 @@ func ExampleWithDrainTimeout() {
 	fmt.Println("server:", server.Run(ctx))
 	<-done
 	// Unordered output:
-	// server: http: stop: cut 1 connection, 1 request: context deadline exceeded
+	// server: http: stop: aborted 1 connection, 1 request: context deadline exceeded
 	// client: true
 }
 

@@ -393,8 +393,8 @@ func WithMaxHeaderBytes(n int) ServerOption {
 // WithDrainTimeout sets how long [Server.Run] waits for requests and connections to
 // end before it closes those that remain. The default is 25 seconds. The timeout
 // should be shorter than the supervisor's kill timeout, which is 30 seconds by
-// default in Kubernetes. WithDrainTimeout has no effect on calls of [Server.Stop],
-// whose context limits the wait.
+// default in Kubernetes. WithDrainTimeout has no effect on direct calls of
+// [Server.Stop], whose context limits the wait.
 //
 // WithDrainTimeout panics if d is not positive.
 func WithDrainTimeout(d time.Duration) ServerOption {

@@ -252,7 +252,7 @@ func TestStopCutsWhatDoesNotEndAndSaysWhat(t *testing.T) {
 	testkit.Receive(t, entered, "the cancellation of the stream")
 	cancel()
 	err := testkit.Receive(t, result, "Stop")
-	const want = "http: stop: cut 2 connections, 1 request, 1 event stream: context canceled"
+	const want = "http: stop: aborted 2 connections, 1 request, 1 event stream: context canceled"
 	if !errors.Is(err, context.Canceled) || err.Error() != want {
 		t.Errorf("Stop returns %v\nwant %s", err, want)
 	}
@@ -433,7 +433,7 @@ func TestRunCutsWhatOutlastsTheDrainTimeout(t *testing.T) {
 	testkit.Receive(t, entered, "the handler")
 	cancel()
 	err = testkit.Receive(t, result, "Run")
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "cut 1 connection, 1 request") {
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "aborted 1 connection, 1 request") {
 		t.Errorf("Run returns %v", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 func (r *Registry) cut(reason error) {
 	defer r.finish()
 	if left := r.left(); left != "" {
-		r.fail(fmt.Errorf("cut %s: %w", left, reason))
+		r.fail(fmt.Errorf("aborted %s: %w", left, reason))
 	}
 	r.cancelTasks()
 	r.scopes.Range(func(_, v any) bool {
