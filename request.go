@@ -162,7 +162,7 @@ func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 //
 //	field "age" has a string where an integer is expected (before offset 24)
 //
-// The text is safe to send to the client, because it does not contain Go types.
+// The text is safe to send to the client, because it does not name Go types.
 // Offsets count bytes from 0. Depending on the Go release, the text names the whole
 // path to a field or only a part of it. An error from an UnmarshalJSON method has no
 // offset, and names a field only if it is an [encoding/json.UnmarshalTypeError].
@@ -175,7 +175,8 @@ func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 // If the body is too large, ReadJSON returns [ErrBodyTooLarge]. All bytes count,
 // including white space around the value. If the request has passed through a
 // [Server] or middleware of this package, the connection is then closed after the
-// response. Otherwise net/http closes it if much of the body is unread.
+// response. If it has not, net/http closes the connection if much of the body is
+// unread.
 func ReadJSON(r *Request, dst any) error { return ReadJSONLimit(r, dst, maxJSONBody) }
 
 // ReadJSONLimit is like [ReadJSON], with the given limit in bytes instead of 1 MiB. A
@@ -193,7 +194,7 @@ func ReadJSONLimit(r *Request, dst any, limit int64) error {
 // readJSON decodes the body. Its error is [ErrBodyTooLarge] or a *jsonbody.Error.
 func readJSON(r *Request, dst any, limit int64) error {
 	if v := reflect.ValueOf(dst); v.Kind() != reflect.Pointer || v.IsNil() {
-		callsite.Panicf("the JSON body cannot be decoded into a %T; dst must be a non-nil pointer", dst)
+		callsite.Panicf("cannot decode the JSON body into dst of type %T; dst must be a non-nil pointer", dst)
 	}
 	body, err := jsonbody.Read(r, limit)
 	if err == ErrBodyTooLarge {

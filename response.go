@@ -80,8 +80,9 @@ func WriteError(w ResponseWriter, status int, message string) {
 // {"error": message}. It does not send err to the client.
 //
 // The log record has level Error, the given message, and the attributes error, method
-// and path; the latter two have the same form as in [RequestLogger]. WriteServerError
-// uses the logger that [LoggerFromContext] returns for the request's context.
+// and path. The method and path have the same form as in [RequestLogger].
+// WriteServerError uses the logger that [LoggerFromContext] returns for the request's
+// context.
 func WriteServerError(w ResponseWriter, r *Request, message string, err error) {
 	attrs := []slog.Attr{slog.Any("error", err), slog.String("method", printable(r.Method))}
 	if r.URL != nil {
