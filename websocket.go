@@ -330,7 +330,7 @@ type DialOptions struct {
 //
 // If the server has responded, Dial returns the response, even if it also
 // returns an error. If the status is not 101, the response has only the first 4
-// KB of the body. The caller need not close the body.
+// KiB of the body. The caller need not close the body.
 //
 // The text of an error is printable and contains no passwords from URLs.
 func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Response, error) { //revive:disable-line:import-shadowing
