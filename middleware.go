@@ -75,14 +75,14 @@ type requestIDHandler struct {
 
 // ServeHTTP implements [Handler].
 func (h *requestIDHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	turn := response.Enter(w, r)
+	turn, pass := response.EnterState(w, r)
 	defer turn.End()
 	id := turn.State.ID()
 	if id == "" {
 		id = turn.State.SetID(h.choose(r.Header[h.field]))
 	}
-	response.SetHeader(turn.Writer, h.field, id)
-	h.next.ServeHTTP(turn.Writer, turn.Request)
+	response.SetHeader(pass, h.field, id)
+	h.next.ServeHTTP(pass, turn.Request)
 	turn.Returned = true
 }
 
@@ -680,11 +680,11 @@ func (h *maxBodyHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	}
 	// The server uses the body of its own request to decide whether to keep the
 	// connection, so MaxBody changes only the copy.
-	turn := response.Enter(w, r)
+	turn, pass := response.EnterState(w, r)
 	defer turn.End()
 	// The server learns from its own writer that the limit was exceeded.
 	turn.Request.Body = MaxBytesReader(response.Innermost(w), turn.Request.Body, h.limit)
-	h.next.ServeHTTP(turn.Writer, turn.Request)
+	h.next.ServeHTTP(pass, turn.Request)
 	turn.Returned = true
 }
 

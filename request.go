@@ -310,9 +310,9 @@ type trustedProxiesHandler struct {
 
 // ServeHTTP implements [Handler].
 func (h *trustedProxiesHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	turn := response.Enter(w, r)
+	turn, pass := response.EnterState(w, r)
 	defer turn.End()
 	turn.State.Trust(h.proxies)
-	h.next.ServeHTTP(turn.Writer, turn.Request)
+	h.next.ServeHTTP(pass, turn.Request)
 	turn.Returned = true
 }

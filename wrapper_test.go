@@ -12,6 +12,7 @@ import (
 	"maps"
 	nethttp "net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -572,6 +573,37 @@ func rawExchange(t *testing.T, srv *testkit.Server) string {
 	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\nGET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	all, _ := io.ReadAll(bufio.NewReader(conn)) // the server may reset the connection
 	return regexp.MustCompile(`(?m)^(Date|Vary|X-[A-Za-z-]*|Referrer-Policy|Permissions-Policy|Access-Control-[A-Za-z-]*): .*\r\n`).ReplaceAllString(string(all), "")
+}
+
+// Other middleware can pass on a ResponseWriter with methods that its handlers use.
+// Middleware that only reads or changes the request does not hide it.
+func TestRequestMiddlewareKeepsTheWriterOfOtherMiddleware(t *testing.T) {
+	t.Parallel()
+	type session struct{ nethttp.ResponseWriter }
+	for name, mw := range map[string]http.Middleware{
+		"RequestID":      http.RequestID(http.RequestIDConfig{}),
+		"TrustedProxies": http.TrustedProxies(netip.MustParsePrefix("8.8.8.0/24")),
+		"MaxBody":        http.MaxBody(10),
+	} {
+		handler := mw(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			_, kept := w.(*session)
+			body, err := io.ReadAll(r.Body)
+			fmt.Fprint(w, kept, " ", http.ClientIP(r), " ", http.GetRequestID(r), " ", len(body), " ", err)
+		}))
+		router := http.NewRouter()
+		router.Handle("/", nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			handler.ServeHTTP(&session{w}, r)
+		}))
+		want := map[string]string{
+			"RequestID":      "true 8.8.8.8 mine 12 <nil>",
+			"TrustedProxies": "true 1.1.1.1  12 <nil>",
+			"MaxBody":        "true 8.8.8.8  10 http: request body too large",
+		}[name]
+		res := testkit.Serve(t, router, "POST", "/", "hello, world", "X-Forwarded-For: 1.1.1.1, 8.8.8.8", "X-Request-ID: mine")
+		if res.Want(t, nethttp.StatusOK, want); name == "RequestID" {
+			res.WantHeader(t, "X-Request-ID", "mine")
+		}
+	}
 }
 
 // A failingEncoder returns an error once and then works again.

@@ -16,9 +16,9 @@ import (
 // its Writer. The State is taken by the first call of Enter that needs one. With a Router in
 // a Server, for example, the Server's handler observes, and RequestID enters:
 //
-//	Server     Observe   allocates the exchange, uses writer
-//	RequestID  Enter     takes state, shares writer
-//	Metrics    Enter     shares both
+//	Server     Observe     allocates the exchange, uses writer
+//	RequestID  EnterState  takes state, shares writer
+//	Metrics    Enter       shares both
 type exchange struct {
 	writer Writer
 	state  reqstate.State
@@ -40,11 +40,11 @@ func (w *Writer) takeState() *reqstate.State {
 	return new(reqstate.State)
 }
 
-// A Turn is the time during which one middleware serves a request, from [Enter] or
-// [Observe] to [Turn.End]. The middleware must call the next handler with Writer and
-// Request.
+// A Turn is the time during which one middleware serves a request, from [Enter],
+// [EnterState] or [Observe] to [Turn.End]. The middleware must call the next handler with
+// Writer and Request.
 type Turn struct {
-	Writer  *Writer
+	Writer  *Writer // nil if EnterState passes another type on
 	Request *http.Request
 	State   *reqstate.State // of Request; nil only after Observe
 
@@ -52,7 +52,7 @@ type Turn struct {
 	// is called, the handler has panicked.
 	Returned bool
 
-	next      http.ResponseWriter // the argument of Enter or Observe
+	next      http.ResponseWriter // the argument that the turn began with
 	newWriter bool                // Writer was made for this turn
 	newState  bool                // State was made for this turn
 }
@@ -83,6 +83,22 @@ func Enter(w http.ResponseWriter, r *http.Request) Turn {
 		}
 	}
 	return t
+}
+
+// EnterState begins the turn of a middleware that needs a State but not a Writer. The
+// middleware must call the next handler with pass and the Request of the turn. If w belongs
+// to other middleware, it is passed on as it is, because handlers may use its type.
+func EnterState(w http.ResponseWriter, r *http.Request) (t Turn, pass http.ResponseWriter) {
+	if _, shared := w.(*Writer); shared || isServers(w) {
+		t = Enter(w, r)
+		return t, t.Writer
+	}
+	t = Turn{Request: r, State: reqstate.Of(r.Context()), next: w}
+	if t.State == nil {
+		t.State, t.newState = new(reqstate.State), true
+		t.Request = t.State.Begin(r)
+	}
+	return t, w
 }
 
 // Observe begins the turn of a middleware that needs a Writer but not a State. It makes

@@ -87,3 +87,27 @@ func TestFirstTurnAllocatesOnce(t *testing.T) {
 		t.Errorf("%v allocations, want 1", n)
 	}
 }
+
+func TestEnterStatePassesWritersOfOtherMiddlewareOn(t *testing.T) {
+	t.Parallel()
+	original := httptest.NewRequest("GET", "/", nil)
+	first, pass := response.EnterState(httptest.NewRecorder(), original)
+	if first.Writer == nil || pass != first.Writer || first.Writer.State() != first.State {
+		t.Error("around a server's own writer, EnterState must do what Enter does")
+	}
+	other := &discard{http.Header{}}
+	inner, pass := response.EnterState(other, first.Request)
+	if pass != http.ResponseWriter(other) || inner.Writer != nil || inner.State != first.State || inner.Request != first.Request {
+		t.Error("with a wrapper and a State, EnterState made something")
+	}
+	outer, pass := response.EnterState(other, original)
+	if pass != http.ResponseWriter(other) || outer.Writer != nil || !outer.State.Carries(outer.Request) {
+		t.Error("with a wrapper and no State, EnterState must make a State and nothing else")
+	}
+	pattern := "GET /"
+	outer.State.SetPattern(&pattern)
+	outer.End()
+	if original.Pattern != pattern {
+		t.Errorf("the end of the turn left the original request's pattern %q", original.Pattern)
+	}
+}
