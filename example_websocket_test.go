@@ -306,7 +306,7 @@ func ExampleDialOptions() {
 	fmt.Println(err)
 	// Output:
 	// 403
-	// websocket: dial: the server answered 403 Forbidden: "{\"error\":\"token expired\"}"
+	// websocket: dial: the server responded with 403 Forbidden: "{\"error\":\"token expired\"}"
 }
 
 // A client that does the handshake itself needs a key. Dial generates one.

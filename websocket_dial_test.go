@@ -77,10 +77,10 @@ func TestDialNamesEveryBadArgument(t *testing.T) {
 		Header:       http.Header{"upgrade": {"h2c"}, "Content-Length": {"5"}, "X-A": {"a\r\nb"}},
 		Subprotocols: []string{"chat", "a b", "chat"},
 	})
-	const want = `websocket: dial: scheme "ftp" is not ws, wss, http or https; ` +
-		`DialOptions.Header: "Content-Length" is part of the handshake and cannot be set; ` +
-		`DialOptions.Header: "upgrade" is part of the handshake and cannot be set; ` +
-		`DialOptions.Header: "X-A" has the control character '\r' at byte 1 of its value; ` +
+	const want = `websocket: dial: unsupported URL scheme "ftp"; use ws, wss, http or https; ` +
+		`DialOptions.Header: "Content-Length" is reserved and cannot be set; ` +
+		`DialOptions.Header: "upgrade" is reserved and cannot be set; ` +
+		`DialOptions.Header: "X-A" contains the control character '\r' at byte 1 of its value; ` +
 		`DialOptions.Subprotocols: "a b" is not a token; ` +
 		`DialOptions.Subprotocols: "chat" is listed twice`
 	if err == nil || err.Error() != want {
@@ -94,10 +94,10 @@ func TestDialChecksTheResponse(t *testing.T) {
 	tests := []struct{ name, answer, want string }{
 		{"proper", proper + "\r\n", ""},
 		{"in other words", "HTTP/1.1 101 OK\r\nupgrade: WebSocket\r\nConnection: x, upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n", ""},
-		{"200 with a body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", `the server answered 200 OK: "hello"`},
-		{"403 with JSON", "HTTP/1.1 403 Forbidden\r\nContent-Length: 15\r\n\r\n{\"error\":\"no\"}\n", `the server answered 403 Forbidden: "{\"error\":\"no\"}"`},
-		{"body of bytes", "HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n\x00\x01", "the server answered 500 Oops"},
-		{"endless body", "HTTP/1.1 500 Oops\r\n\r\n" + strings.Repeat("long ", 10_000), "the server answered 500 Oops: \"long long"},
+		{"200 with a body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", `the server responded with 200 OK: "hello"`},
+		{"403 with JSON", "HTTP/1.1 403 Forbidden\r\nContent-Length: 15\r\n\r\n{\"error\":\"no\"}\n", `the server responded with 403 Forbidden: "{\"error\":\"no\"}"`},
+		{"body of bytes", "HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n\x00\x01", "the server responded with 500 Oops"},
+		{"endless body", "HTTP/1.1 500 Oops\r\n\r\n" + strings.Repeat("long ", 10_000), "the server responded with 500 Oops: \"long long"},
 		{"redirect", "HTTP/1.1 302 Found\r\nLocation: https://example.com/\r\nContent-Length: 0\r\n\r\n", `the server redirects to "https://example.com/" (302 Found); Dial does not follow redirects`},
 		{"no Upgrade", strings.Replace(proper, "Upgrade: websocket\r\n", "", 1) + "\r\n", "switched to a protocol other than WebSocket: Upgrade is missing, Connection is \"Upgrade\""},
 		{"no Connection", strings.Replace(proper, "Connection: Upgrade\r\n", "", 1) + "\r\n", "switched to a protocol other than WebSocket"},
@@ -109,14 +109,14 @@ func TestDialChecksTheResponse(t *testing.T) {
 		{"nothing", "", "unexpected EOF"},
 		{"cut", "HTTP/1.1 101 Swi", "unexpected EOF"},
 		{"no HTTP", "SSH-2.0-OpenSSH\r\n", "malformed HTTP"},
-		{"endless header", "HTTP/1.1 101 Switching Protocols\r\nX: " + strings.Repeat("x", 2<<20), "the response header has more than 256 KB: unexpected EOF"},
-		{"endless status line", "HTTP/1.1 403 " + strings.Repeat("x", 2<<20), "the response header has more than 256 KB"},
-		{"long status line", "HTTP/1.1 403 " + strings.Repeat("x", 200<<10) + "\r\n\r\n", "the server answered 403 xxx"},
+		{"endless header", "HTTP/1.1 101 Switching Protocols\r\nX: " + strings.Repeat("x", 2<<20), "the response header exceeds 256 KB: unexpected EOF"},
+		{"endless status line", "HTTP/1.1 403 " + strings.Repeat("x", 2<<20), "the response header exceeds 256 KB"},
+		{"long status line", "HTTP/1.1 403 " + strings.Repeat("x", 200<<10) + "\r\n\r\n", "the server responded with 403 xxx"},
 		{"early hints", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + proper + "\r\n", ""},
 		{"informational responses", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 5) + proper + "\r\n", ""},
-		{"informational responses, then a refusal", "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 X\r\n\r\nHTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "the server answered 403 No"},
+		{"informational responses, then a refusal", "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 X\r\n\r\nHTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "the server responded with 403 No"},
 		{"too many informational responses", strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 11) + proper + "\r\n", "more than 10 informational responses"},
-		{"long informational responses", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: "+strings.Repeat("x", 60<<10)+"\r\n\r\n", 8) + proper + "\r\n", "more than 256 KB"},
+		{"long informational responses", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: "+strings.Repeat("x", 60<<10)+"\r\n\r\n", 8) + proper + "\r\n", "exceeds 256 KB"},
 		{"informational response only", "HTTP/1.1 103 Early Hints\r\n\r\n", "unexpected EOF"},
 	}
 	for _, tt := range tests {
@@ -300,7 +300,7 @@ func TestDialThroughAProxyThatRefuses(t *testing.T) {
 	}
 	if _, _, err := http.Dial(t.Context(), wsURL(srv), &http.DialOptions{
 		Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("socks5://127.0.0.1:1") },
-	}); err == nil || !strings.Contains(err.Error(), `"socks5" is not supported`) {
+	}); err == nil || !strings.Contains(err.Error(), `unsupported URL scheme "socks5"; use http or https`) {
 		t.Errorf("Dial: %v", err)
 	}
 	broken := errors.New("broken configuration")
@@ -374,7 +374,7 @@ func TestDialErrorsArePrintable(t *testing.T) {
 	const proper = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n"
 	const utf8 = "\u009b2J\u202e\xff" // the part that a header field may contain
 	tests := []struct{ name, answer, contains string }{
-		{"status", "HTTP/1.1 403 " + evil + "\r\nContent-Length: 0\r\n\r\n", `the server answered 403 \x1b]0;\u009b2J\u202e\a\x7f\xff`},
+		{"status", "HTTP/1.1 403 " + evil + "\r\nContent-Length: 0\r\n\r\n", `the server responded with 403 \x1b]0;\u009b2J\u202e\a\x7f\xff`},
 		{"status before a body", "HTTP/1.1 403 " + evil + "\r\nContent-Length: 2\r\n\r\nno", `\xff: "no"`},
 		{"status of a redirect", "HTTP/1.1 302 " + evil + "\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", `the server redirects to "/" (302 \x1b]0;`},
 		{"location", "HTTP/1.1 302 X\r\nLocation: /" + utf8 + "\r\nContent-Length: 0\r\n\r\n", "redirects to"},
@@ -386,7 +386,7 @@ func TestDialErrorsArePrintable(t *testing.T) {
 		{"length", "HTTP/1.1 403 X\r\nContent-Length: " + utf8 + "\r\n\r\n", "bad Content-Length"},
 		{"coding", "HTTP/1.1 403 X\r\nTransfer-Encoding: " + utf8 + "\r\n\r\n", "transfer encoding"},
 		{"upgrade", strings.Replace(proper, ": websocket", ": "+utf8, 1) + "\r\n", `Upgrade is "\u009b2J\u202e\xff"`},
-		{"key", strings.Replace(proper, "ACCEPT", utf8, 1) + "\r\n", `Sec-WebSocket-Accept does not match the key of the request: it is "\u009b`},
+		{"key", strings.Replace(proper, "ACCEPT", utf8, 1) + "\r\n", `Sec-WebSocket-Accept does not match the request's key: the value is "\u009b`},
 		{"subprotocol", proper + "Sec-WebSocket-Protocol: " + utf8 + "\r\n\r\n", `not offered: "\u009b`},
 		{"extension", proper + "Sec-WebSocket-Extensions: " + utf8 + "\r\n\r\n", `header: "\u009b`},
 	}
@@ -506,7 +506,7 @@ func TestDialKeepsTheResponseWhenItsContextEnds(t *testing.T) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 		return &cancelingConn{Conn: conn, after: "partial\r\n", cancel: cancel}, err
 	}})
-	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), `the server answered 503 Service Unavailable: "partial"`) {
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), `the server responded with 503 Service Unavailable: "partial"`) {
 		t.Errorf("Dial: %v", err)
 	}
 	if resp == nil || resp.StatusCode != http.StatusServiceUnavailable {

@@ -42,7 +42,7 @@ func (c *Conn) handleControl(h frame.Header) error {
 func (c *Conn) callHandler(handler func([]byte) error, data []byte) error {
 	err := c.callUnlocked(handler, append([]byte{}, data...))
 	if err == io.EOF {
-		err = fmt.Errorf("websocket: handler: %w", err) // a bare EOF would end the message
+		err = fmt.Errorf("websocket: ping or pong handler: %w", err) // a bare EOF would end the message
 	}
 	c.in.handlerErr = err
 	return c.readable()

@@ -9,7 +9,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-var errWriterClosed = errors.New("websocket: write to a closed message writer")
+var errWriterClosed = errors.New("websocket: message writer is already closed")
 
 // A Writer sends a message in frames of the connection's buffer size. It is
 // safe for concurrent use by multiple goroutines: a late Write must not use

@@ -144,7 +144,7 @@ func parseURL(rawURL string) (*url.URL, error) {
 	case "wss", "https":
 		u.Scheme = "https"
 	default:
-		return nil, fmt.Errorf("scheme %q is not ws, wss, http or https", u.Scheme)
+		return nil, fmt.Errorf("unsupported URL scheme %q; use ws, wss, http or https", u.Scheme)
 	}
 	switch {
 	case u.Hostname() == "":
@@ -161,7 +161,7 @@ func checkHeader(h http.Header) []error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		if ownFields[http.CanonicalHeaderKey(name)] {
-			errs = append(errs, fmt.Errorf("DialOptions.Header: %s is part of the handshake and cannot be set", quote(name)))
+			errs = append(errs, fmt.Errorf("DialOptions.Header: %s is reserved and cannot be set", quote(name)))
 		}
 	}
 	return append(errs, controlCharacters("DialOptions.Header: ", h)...)
@@ -174,7 +174,7 @@ func controlCharacters(prefix string, h http.Header) []error {
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		for _, value := range h[name] {
 			if i := header.IndexControl(value); i >= 0 {
-				errs = append(errs, fmt.Errorf("%s%s has the control character %q at byte %d of its value", prefix, quote(name), value[i], i))
+				errs = append(errs, fmt.Errorf("%s%s contains the control character %q at byte %d of its value", prefix, quote(name), value[i], i))
 			}
 		}
 	}
@@ -234,7 +234,7 @@ func checkResponse(resp *http.Response, req *http.Request, protocols []string) e
 		return fmt.Errorf("the server switched to a protocol other than WebSocket: Upgrade is %s, Connection is %s",
 			quoteLines(h["Upgrade"]), quoteLines(h["Connection"]))
 	case len(accept) != 1 || accept[0] != acceptKey(sent[wireKey][0]):
-		return fmt.Errorf("Sec-WebSocket-Accept does not match the key of the request: it is %s", quoteLines(accept))
+		return fmt.Errorf("Sec-WebSocket-Accept does not match the request's key: the value is %s", quoteLines(accept))
 	}
 	if chosen := h[fieldProtocol]; len(chosen) > 1 || len(chosen) == 1 && !slices.Contains(protocols, chosen[0]) {
 		return fmt.Errorf("the server chose a subprotocol that was not offered: %s", quoteLines(chosen))
@@ -250,9 +250,9 @@ func refusedError(resp *http.Response) error {
 	status := printable(resp.Status, maxQuoted)
 	text := strings.TrimSpace(string(body[:min(len(body), maxQuoted)]))
 	if text == "" || !header.IsValue(strings.Map(lineBreakToSpace, text)) {
-		return fmt.Errorf("the server answered %s", status)
+		return fmt.Errorf("the server responded with %s", status)
 	}
-	return fmt.Errorf("the server answered %s: %q", status, text)
+	return fmt.Errorf("the server responded with %s: %q", status, text)
 }
 
 // lineBreakToSpace lets text of several lines pass a check for header values.

@@ -72,7 +72,7 @@ func hostPort(u *url.URL) string {
 // config belongs to the server, so the TLS connection to the proxy ignores it.
 func dialProxy(ctx context.Context, dial dialFunc, proxy *url.URL, addr string, config *tls.Config) (net.Conn, error) {
 	if proxy.Scheme != "http" && proxy.Scheme != "https" {
-		return nil, fmt.Errorf("scheme %q is not supported, only http and https are", proxy.Scheme)
+		return nil, fmt.Errorf("unsupported URL scheme %q; use http or https", proxy.Scheme)
 	}
 	if proxy.Hostname() == "" {
 		return nil, errors.New("the proxy's URL has no host")
@@ -178,7 +178,7 @@ func readResponse(br *bufio.Reader, req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 	}
-	return nil, fmt.Errorf("more than %d informational responses", maxInformational)
+	return nil, fmt.Errorf("received more than %d informational responses", maxInformational)
 }
 
 // A headerReader reads from a connection, and fails after left bytes.
@@ -188,7 +188,7 @@ type headerReader struct {
 }
 
 // errHeaderTooLong wraps the error of http.ReadResponse for a truncated header.
-var errHeaderTooLong = fmt.Errorf("the response header has more than %d KB: %w", maxResponseHeader>>10, io.ErrUnexpectedEOF)
+var errHeaderTooLong = fmt.Errorf("the response header exceeds %d KB: %w", maxResponseHeader>>10, io.ErrUnexpectedEOF)
 
 // Read implements [io.Reader].
 func (h *headerReader) Read(p []byte) (int, error) {

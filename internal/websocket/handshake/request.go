@@ -35,7 +35,7 @@ func checkRequest(r *http.Request) *Refusal {
 	for _, name := range listFields {
 		if header.TooLong(h[name]) {
 			return &Refusal{http.StatusBadRequest, "too many elements in " + wireName(name),
-				fmt.Sprintf("%d, at most %d are read", header.Count(h[name]), header.MaxElements), nil}
+				fmt.Sprintf("%d; the maximum is %d", header.Count(h[name]), header.MaxElements), nil}
 		}
 	}
 	switch {
@@ -87,7 +87,7 @@ func checkOrigin(r *http.Request, custom func(*http.Request) bool) *Refusal {
 		if custom(r) {
 			return nil
 		}
-		found = "CheckOrigin refused " + found + " for Host " + quote(r.Host)
+		found = "CheckOrigin returned false for " + found + " and Host " + quote(r.Host)
 	case sameOrigin(r):
 		return nil
 	case r.TLS != nil:
