@@ -68,9 +68,9 @@ var ErrCloseSent = websocket.ErrCloseSent
 var ErrReadLimit = websocket.ErrReadLimit
 
 // A CloseError is the error that the reading methods of a [Conn] return or wrap
-// after the connection has been closed: by the peer, or by this end because the
-// peer violated the protocol or sent a message that is too large. Use
-// [errors.As] to find it.
+// after the peer has sent a close frame, after the connection was lost, or after
+// this end has closed the connection because the peer violated the protocol or
+// sent a message that is too large. Use [errors.As] to find it.
 type CloseError struct {
 	// Code is the code of the close frame: the peer's, or the one sent to the
 	// peer because of its violation. It is CloseNoStatusReceived if the peer's
@@ -139,9 +139,9 @@ func (e *CloseError) Unwrap() error { return e.networkErr }
 //
 // # Timeouts
 //
-// Sending the response of the handshake takes at most 5 seconds. After that,
-// the server's timeouts no longer apply, and the connection has no deadlines;
-// see [Conn.SetReadDeadline], [Conn.SetWriteDeadline] and
+// Sending the response of the handshake times out after 5 seconds. Once it has
+// been sent, the server's timeouts no longer apply, and the connection has no
+// deadlines; see [Conn.SetReadDeadline], [Conn.SetWriteDeadline] and
 // [Conn.SetCloseTimeout].
 type Upgrader struct {
 	// ReadBufferSize is the size of the connection's read buffer in bytes. If
@@ -150,8 +150,8 @@ type Upgrader struct {
 	ReadBufferSize int
 
 	// WriteBufferSize is the size in bytes of the buffer of NextWriter, which
-	// sends a frame whenever the buffer is full. It is also the maximum size of
-	// other frames that are copied to send them with a single write. If it is 0
+	// sends a frame whenever the buffer is full. WriteMessage also copies frames
+	// of up to this size, in order to send each with a single write. If it is 0
 	// or negative, 4096 is used. Write buffers come from a pool that all
 	// connections share.
 	WriteBufferSize int
@@ -161,8 +161,8 @@ type Upgrader struct {
 	// goroutines.
 	//
 	// If CheckOrigin is nil, the host and port of the Origin must equal those
-	// of the Host header, and its scheme must be https if the request came
-	// over TLS. The origin "null" is rejected. Requests without an Origin
+	// of the Host header. If the request came over TLS, the scheme of the
+	// Origin must be https. The origin "null" is rejected. Requests without an Origin
 	// header are accepted; browsers always send one.
 	CheckOrigin func(r *Request) bool
 
@@ -186,16 +186,17 @@ type Upgrader struct {
 }
 
 // Upgrade performs the opening handshake and returns the connection. It works
-// inside any middleware whose ResponseWriter has an Unwrap method. Header
-// fields and cookies set on w are sent with the response, except those that
+// inside any middleware whose ResponseWriter has a Hijack or an Unwrap method.
+// Header fields and cookies set on w are sent with the response, except those that
 // describe the body of an HTTP response, such as Content-Length.
 //
 // If the request is not a valid handshake, Upgrade sends an error response, as
 // [WriteError] does, and returns an error that names the invalid values. It
 // also logs the error with the request's logger (see [LoggerFromContext]), so
-// that the handler can simply return. The status is, for example, 403 if the
-// origin is not allowed, and 400 if a header field is a list of more than 64
-// elements.
+// that the handler can simply return. For example, the status is 426 if the
+// request does not ask for an upgrade to WebSocket, 403 if the origin is not
+// allowed, and 400 if a header field is a list of more than 64 elements. If the
+// connection cannot be hijacked, the status is 500.
 //
 // The connection outlives the handler; the caller must close it. If the request
 // came through a [Server], [Server.Stop] closes the connection with
@@ -258,7 +259,7 @@ func logUpgrade(r *Request, level slog.Level, message string, err error) {
 }
 
 // DialOptions are options for [Dial]. The zero value is ready to use.
-// Concurrent calls of Dial may share DialOptions, as long as the options are
+// Concurrent calls to Dial may share DialOptions, as long as the options are
 // not modified.
 type DialOptions struct {
 	// Header holds fields to add to the request, such as Authorization, Cookie
@@ -291,7 +292,7 @@ type DialOptions struct {
 	TLSConfig *tls.Config
 
 	// DialContext opens the network connection to the server or the proxy. If
-	// nil, [net.Dialer.DialContext] of a zero Dialer is used. If calls of Dial
+	// nil, [net.Dialer.DialContext] of a zero Dialer is used. If calls to Dial
 	// share the function, it must be safe for concurrent use by multiple
 	// goroutines.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -299,7 +300,7 @@ type DialOptions struct {
 	// Proxy returns the URL of the HTTP proxy for a request, or nil to connect
 	// directly, as [net/http.Transport.Proxy] does. If nil,
 	// [ProxyFromEnvironment] is used, which reads HTTP_PROXY, HTTPS_PROXY and
-	// NO_PROXY. If calls of Dial share the function, it must be safe for
+	// NO_PROXY. If calls to Dial share the function, it must be safe for
 	// concurrent use by multiple goroutines.
 	Proxy func(*Request) (*url.URL, error)
 
@@ -318,8 +319,8 @@ type DialOptions struct {
 // options is nil, the zero value is used. Dial is safe for concurrent use by
 // multiple goroutines.
 //
-// The context applies to the handshake only: canceling it later has no effect
-// on the connection. If the context has no deadline, the handshake may take 30
+// The context applies until Dial returns: canceling it later has no effect on
+// the connection. If the context has no deadline, Dial times out after 30
 // seconds. Dial skips up to 10 informational responses, such as 103, and does
 // not follow redirects.
 //
@@ -372,36 +373,36 @@ func GenerateKey() string { return handshake.GenerateKey() }
 //
 // # Concurrency
 //
-// All methods are safe for concurrent use by multiple goroutines. Each message
-// is sent and received as a whole:
+// All methods are safe for concurrent use by multiple goroutines. Concurrent
+// calls never mix the frames of different messages:
 //
-//   - Reading methods wait for each other: ReadMessage, NextReader, ReadJSON,
-//     and the Read method of the reader that NextReader returns.
-//   - Writing methods wait for each other: WriteMessage, WriteJSON,
-//     WritePreparedMessage and NextWriter. A message of NextWriter ends when
-//     its writer is closed.
+//   - The reading methods wait for each other: ReadMessage, NextReader,
+//     ReadJSON, and the Read method of the reader that NextReader returns.
+//   - The writing methods wait for each other: WriteMessage, WriteJSON,
+//     WritePreparedMessage and NextWriter. A message that NextWriter starts
+//     ends when its writer is closed.
 //   - WritePing, WritePong and Close wait for one data frame at most. For that
-//     reason, messages of more than 128 KiB, or 64 KiB on a client, are sent as
-//     several frames.
+//     reason, all writing methods but NextWriter split a message into frames of
+//     at most 128 KiB.
 //   - Close and CloseNow may be called at any time, and make waiting methods
 //     return.
 //
 // # Reading
 //
 // Pings are answered, and the peer's close frame is noticed, only while a
-// method reads. Usually one goroutine reads until an error occurs, even if it
-// expects no messages.
+// method reads. One goroutine should therefore read until an error occurs, even
+// if it expects no messages.
 //
-// An error of a reading method ends reading: all reading methods return it from
-// then on. There are two exceptions. If a read deadline passes, reading can
-// continue after a new deadline has been set. If ReadJSON cannot decode a
-// message, the next message can be read.
+// After reading has failed, all reading methods return the same error. There
+// are two exceptions. If a read deadline passes, reading can continue after a
+// new deadline has been set. If ReadJSON cannot decode a message, the next
+// message can be read.
 //
 // # Closing
 //
 // The caller must close the Conn, even after an error. Close performs the
 // closing handshake, so that the peer can receive all messages sent before.
-// CloseNow does not, and those messages may be lost.
+// CloseNow does not, so messages sent before may be lost.
 //
 // A Conn must come from [Upgrader.Upgrade] or [Dial]. All methods of any other
 // Conn panic.
@@ -457,7 +458,9 @@ func (c *Conn) LocalAddr() net.Addr { return c.established().NetConn().LocalAddr
 // If the peer has closed the connection or violated the protocol, for example
 // by sending text that is not UTF-8, the error is or wraps a [*CloseError]. If
 // the message is too large, the error wraps both a [*CloseError] and
-// [ErrReadLimit].
+// [ErrReadLimit]. If this end has closed the connection, the error is a
+// [*CloseError] if the peer's close frame has arrived, and wraps [net.ErrClosed]
+// otherwise.
 func (c *Conn) ReadMessage() (messageType int, payload []byte, err error) {
 	op, payload, err := c.established().ReadMessage()
 	return int(op), payload, err
@@ -467,7 +470,7 @@ func (c *Conn) ReadMessage() (messageType int, payload []byte, err error) {
 // returns its type and a reader of its payload. At the end of the message, the
 // reader returns [io.EOF].
 //
-// The reader is valid until the next call of NextReader, ReadMessage or
+// The reader is valid until the next call to NextReader, ReadMessage or
 // ReadJSON. That call skips the rest of the message, and the reader then
 // returns an error. The reader is safe for concurrent use by multiple
 // goroutines.
@@ -479,9 +482,9 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	return int(op), r, nil
 }
 
-// ReadJSON reads the next message, of either type, and stores its JSON in the
-// value that v points to, as [json.Unmarshal] does. If the message cannot be
-// decoded, ReadJSON returns an error, and the connection remains usable.
+// ReadJSON reads the next message, of either type, and decodes it as JSON into
+// the value that v points to, as [json.Unmarshal] does. If the message cannot
+// be decoded, ReadJSON returns an error, and the connection remains usable.
 func (c *Conn) ReadJSON(v any) error {
 	_, payload, err := c.established().ReadMessage()
 	if err != nil {
@@ -601,19 +604,19 @@ func (c *Conn) writeControl(op frame.Opcode, data []byte) error {
 	return conn.WriteControl(op, data)
 }
 
-// SetPingHandler sets the function that is called for each ping of the peer.
+// SetPingHandler sets the function that is called for each ping from the peer.
 // The function must send the pong itself, with [Conn.WritePong]. If f is nil,
-// as by default, pongs are sent automatically.
+// which is the default, pongs are sent automatically.
 //
 // The goroutine that is reading calls f between frames, never concurrently with
 // another ping or pong handler of the Conn. f must not call reading methods; it
 // may call all others, including Close. If f returns an error, the reading
-// method returns this error, and so do all later calls of reading methods.
+// method returns this error, and so do all later calls to reading methods.
 func (c *Conn) SetPingHandler(f func(data []byte) error) { c.established().SetPingHandler(f) }
 
-// SetPongHandler sets the function that is called for each pong of the peer.
-// The rules of [Conn.SetPingHandler] apply. If f is nil, as by default, pongs
-// are ignored.
+// SetPongHandler sets the function that is called for each pong from the peer.
+// The rules of [Conn.SetPingHandler] apply. If f is nil, which is the default,
+// pongs are ignored.
 func (c *Conn) SetPongHandler(f func(data []byte) error) { c.established().SetPongHandler(f) }
 
 // SetMaxMessageSize sets the maximum size of incoming messages in bytes, after
@@ -623,7 +626,8 @@ func (c *Conn) SetPongHandler(f func(data []byte) error) { c.established().SetPo
 // Reading a larger message fails with [ErrReadLimit]. So does reading a
 // compressed message whose compressed form is longer than 64 KiB plus 16 bytes
 // for each decompressed byte, or longer than 64 KiB plus twice the limit. Only a
-// message padded with empty blocks is that long.
+// message padded with empty blocks is that long. A message with more than 1000
+// empty frames fails with ErrReadLimit too.
 func (c *Conn) SetMaxMessageSize(size int64) {
 	switch {
 	case size == 0:
@@ -636,7 +640,8 @@ func (c *Conn) SetMaxMessageSize(size int64) {
 
 // SetReadDeadline sets the time at which reading fails with an error that wraps
 // [os.ErrDeadlineExceeded]. If t is zero, reading does not time out. To detect
-// peers that have disappeared, set a new deadline for each message and pong.
+// peers that have disappeared, send pings regularly and set a new deadline after
+// each message and pong.
 //
 // After the deadline has passed, reading can continue once a new deadline is
 // set, even in the middle of a message: no data is lost. [Conn.Close] ignores
@@ -661,12 +666,13 @@ func (c *Conn) Close() error { return c.CloseWithMessage(CloseNormalClosure, "")
 // CloseWithMessage closes the connection: it sends a close frame, waits for the
 // peer's, and closes the network connection. That takes at most 5 seconds, or
 // the time set with [Conn.SetCloseTimeout]. If the connection has failed, or
-// the peer has already closed it, CloseWithMessage does not wait for the peer.
+// the peer's close frame has already arrived, CloseWithMessage does not wait for
+// a close frame.
 //
 // Messages that arrive before the peer's close frame are delivered to a
 // goroutine that is reading; if no goroutine reads, they are discarded. If
 // CloseWithMessage is called more than once, later calls wait for the first and
-// return the same error. It may be called in a ping or pong handler.
+// return the same error. It may be called from a ping or pong handler.
 //
 // The code must be in the range 1000 to 1003, 1007 to 1014 or 3000 to 4999.
 // With any other code, CloseWithMessage returns an error and the connection
