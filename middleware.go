@@ -39,8 +39,8 @@ type RequestIDConfig struct {
 }
 
 // RequestID returns middleware that gives each request an ID. The ID is sent in the
-// response header, returned by [GetRequestID], and added to each line of the
-// request's logger.
+// response header, returned by [GetRequestID], and added to each line that is logged
+// with the request's logger; see [LoggerFromContext].
 //
 // If the request has a valid ID in the header field, RequestID keeps it, so that one
 // ID follows a request through several services. An ID is valid if it consists of 1
@@ -48,7 +48,8 @@ type RequestIDConfig struct {
 // RequestID generates a new ID. The ID is untrusted: clients can send any value.
 //
 // If RequestID is applied more than once, for example on the router and on a group,
-// all of them use the ID of the first, and each sends it in its own header field.
+// the request keeps its first ID, and each RequestID sends that ID in its own header
+// field.
 //
 // Add RequestID first in the chain, so that all other middleware can use the ID.
 // RequestID panics if config.Header is not a valid header field name.
@@ -99,8 +100,8 @@ func (h *requestIDHandler) choose(sent []string) string {
 	return reqstate.NewID()
 }
 
-// GetRequestID returns the ID that [RequestID] gave the request, or "" if the chain
-// has no RequestID.
+// GetRequestID returns the ID that [RequestID] gave the request, or "" if the request
+// has not passed through RequestID.
 func GetRequestID(r *Request) string {
 	if state := reqstate.Of(r.Context()); state != nil {
 		return state.ID()
@@ -177,10 +178,10 @@ func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
 //
 // # Loggers
 //
-// If logger is nil, [slog.Default] is used, and is looked up for each request.
+// If logger is nil, RequestLogger calls [slog.Default] for each request.
 //
-// Handlers get a logger for their request from [LoggerFromContext]. This logger adds
-// the request's ID to each line. [WriteServerError] uses it too.
+// Handlers get the logger of their request from [LoggerFromContext]. It adds the
+// request's ID to each line. [WriteServerError] uses it too.
 //
 // # Position in the chain
 //
@@ -321,11 +322,10 @@ func isPrintable(text string) bool {
 }
 
 // LoggerFromContext returns the logger that [RequestLogger] or [ContextWithLogger]
-// added to ctx. A logger that ContextWithLogger adds in a handler, or in middleware
-// after RequestLogger, replaces that of RequestLogger. The logger of RequestLogger
-// adds the request's ID to each line. If ctx has no logger, LoggerFromContext
-// returns [slog.Default]; it never returns nil. It is safe for concurrent use by
-// multiple goroutines.
+// added to ctx, or [slog.Default] if there is none. The logger of RequestLogger adds
+// the request's ID to each line. It is replaced by a logger that ContextWithLogger
+// adds in a handler, or in middleware after RequestLogger. LoggerFromContext never
+// returns nil. It is safe for concurrent use by multiple goroutines.
 func LoggerFromContext(ctx context.Context) *slog.Logger {
 	if l, ok := ctx.Value(reqstate.LoggerKey{}).(*slog.Logger); ok {
 		return l
@@ -422,8 +422,8 @@ type CompressWriter interface {
 // Compress holds back a body until MinSize bytes have been written, or until the
 // handler flushes it or returns. It compresses the body if the type is in
 // ContentTypes, and the body has at least MinSize bytes or was flushed. If the
-// handler does not set Content-Type, the type is sniffed. Smaller bodies are
-// compressed only if the client does not accept the coding "identity".
+// handler does not set Content-Type, the type is that of [DetectContentType]. Smaller
+// bodies are compressed only if the client does not accept the coding "identity".
 //
 // An Accept-Encoding with more than 64 elements is ignored.
 //
@@ -436,8 +436,8 @@ type CompressWriter interface {
 // # Header
 //
 // A response that depends on Accept-Encoding gets Vary: Accept-Encoding. So does a
-// response whose body is too small, and one with status 206, 304, 412 or 416 if the
-// response with status 200 would get it.
+// response whose body is too small. A response with status 206, 304, 412 or 416 gets
+// it if the corresponding response with status 200 would.
 //
 // If the handler supports range requests, as [ServeContent] does, compression removes
 // Accept-Ranges and makes a strong ETag weak, because both refer to the uncompressed
@@ -516,7 +516,7 @@ func (c *CompressConfig) check() {
 		field, name := fmt.Sprintf("Encoders[%d]", i), strings.ToLower(e.Name)
 		switch {
 		case !header.IsToken(name) || name == "identity":
-			wrong.Addf(field+".Name", "%q is not a valid name of a content coding", e.Name)
+			wrong.Addf(field+".Name", "%q is not a valid content coding name", e.Name)
 		case seen[name]:
 			wrong.Addf(field+".Name", "%q is listed twice", e.Name)
 		}
@@ -554,9 +554,9 @@ type ETagConfig struct {
 // Responses that already have ETag or Accept-Ranges are not changed. Their handlers,
 // for example [ServeContent], evaluate conditions and ranges themselves.
 //
-// A 304 keeps header fields such as ETag, Vary, Cache-Control, Expires,
-// Content-Location and Set-Cookie, and loses the fields that describe the body. The
-// handler always runs, so a 304 saves only the transfer.
+// A response with status 304 keeps header fields such as ETag, Vary, Cache-Control,
+// Expires, Content-Location and Set-Cookie. The fields that describe the body are
+// removed. The handler always runs, so a 304 saves only the transfer.
 //
 // # Position in the chain
 //
@@ -606,8 +606,8 @@ type SecureHeadersConfig struct {
 
 	// HSTSMaxAge is the time in seconds for which browsers must use HTTPS, after
 	// a response over HTTPS (Strict-Transport-Security, RFC 6797). If zero, the
-	// header field is omitted. Because TLS often ends at a proxy, the field is
-	// also sent over plain HTTP, where browsers ignore it.
+	// header field is omitted. Because TLS is often terminated by a proxy, the
+	// field is also sent over plain HTTP, where browsers ignore it.
 	HSTSMaxAge int
 
 	// HSTSIncludeSubdomains applies the rule to all subdomains of the host too.
@@ -626,10 +626,12 @@ type SecureHeadersConfig struct {
 // delete them. SecureHeaders on a group overrides SecureHeaders on the router in
 // the same way.
 //
-// Add it before all middleware that can respond to requests, for example CORS, rate
-// limits and authentication, so that these responses have the fields too. It can
-// come before or after [Compress] and [ETag]. SecureHeaders panics if config is
-// invalid, for example if browsers would ignore a value.
+// # Position in the chain
+//
+// Add SecureHeaders before all middleware that can respond to requests, for example
+// CORS, rate limits and authentication, so that these responses have the fields too.
+// It can come before or after [Compress] and [ETag]. SecureHeaders panics if config
+// is invalid, for example if browsers would ignore a value.
 func SecureHeaders(config SecureHeadersConfig) Middleware {
 	fields, wrong := secureheaders.Compile(secureheaders.Config(config))
 	wrong.PanicIfAny("SecureHeadersConfig")
@@ -652,13 +654,14 @@ func SecureHeaders(config SecureHeadersConfig) Middleware {
 // Requests with a Content-Type of multipart/* are not limited, so that the limit on
 // the router can be small and upload handlers can set their own with
 // [MaxBytesReader]. Clients choose the Content-Type, so a handler that reads the
-// body without checking the type should limit it too. The JSON functions of this
-// package always do.
+// body without checking the type should use MaxBytesReader too. The JSON functions
+// of this package always limit the body.
 //
 // # Position in the chain
 //
-// Add MaxBody after [SecureHeaders] and before [CORS]. If several MaxBody apply to a
-// request, the smallest limit takes effect. MaxBody panics if n is not positive.
+// Add MaxBody after [SecureHeaders] and before [CORS]. If more than one MaxBody
+// applies to a request, the smallest limit is used. MaxBody panics if n is not
+// positive.
 func MaxBody(n int64) Middleware {
 	if n <= 0 {
 		callsite.Panicf("MaxBody: the limit is %d bytes; it must be positive", n)
@@ -701,16 +704,17 @@ type CORSConfig struct {
 	// AllowOrigins lists the origins that are allowed. An entry is one of:
 	//
 	//   - An origin, for example "https://app.example.com" or
-	//     "http://localhost:5173". It consists of a scheme, a host and, if it is
-	//     not the default of the scheme, a port, with nothing after them.
+	//     "http://localhost:5173". It consists of a scheme, a host, and a port
+	//     unless the port is the scheme's default. A path, even a trailing slash,
+	//     is invalid.
 	//   - A pattern, for example "https://*.example.com". The "*" matches one or
 	//     more labels: https://a.example.com and https://a.b.example.com match,
 	//     but https://example.com, other ports and other schemes do not. Use a
 	//     pattern only if nobody else can register a name in the domain. For
 	//     example, never use *.github.io or *.co.uk.
 	//   - "*" for all origins. It cannot be combined with AllowCredentials.
-	//   - "null" for opaque origins, for example of sandboxed frames. Anyone can
-	//     make a page with this origin, so it cannot be combined with
+	//   - "null" for opaque origins, for example those of sandboxed frames. Anyone
+	//     can make a page with this origin, so it cannot be combined with
 	//     AllowCredentials either.
 	AllowOrigins []string
 
@@ -739,8 +743,8 @@ type CORSConfig struct {
 	// exposes all fields; it cannot be combined with AllowCredentials.
 	ExposeHeaders []string
 
-	// AllowCredentials allows requests with cookies and other credentials, with
-	// which the page acts as the user.
+	// AllowCredentials allows pages of the allowed origins to send cookies and
+	// other credentials, and so to act as the user.
 	AllowCredentials bool
 
 	// MaxAge is the time in seconds for which browsers can cache the response
@@ -771,8 +775,9 @@ type CORSConfig struct {
 // Unless AllowOrigins contains "*", every response has Vary: Origin, even if the
 // request has no Origin, so that caches keep the responses to different origins
 // apart. With "*", all origins get the same response, and caches can share it.
-// Responses to OPTIONS also vary with the fields of a preflight. Handlers should add
-// to Vary instead of replacing it.
+// Responses to OPTIONS also list Access-Control-Request-Method and
+// Access-Control-Request-Headers in Vary. Handlers should add to Vary instead of
+// replacing it.
 //
 // # Position in the chain
 //
@@ -802,20 +807,22 @@ func CORS(config CORSConfig) Middleware {
 // If the handler has hijacked the connection, Recovery closes it.
 //
 // Handlers can panic with [ErrAbortHandler] to abort a response. Recovery does not
-// report this panic, and panics with it again.
+// report this panic, and panics again with the same value.
 //
 // # Reports
 //
 // Before it responds, Recovery calls onPanic with the value and the stack of the
 // panic, except for ErrAbortHandler. onPanic must be safe for concurrent use by
-// multiple goroutines. If onPanic panics, that panic is logged, and the response is
-// sent as usual. If onPanic is nil, panics are not reported.
+// multiple goroutines. If onPanic panics, that panic is logged with the request's
+// logger, and the response is sent as usual. If onPanic is nil, panics are not
+// reported.
 //
 // # Position in the chain
 //
 // Add Recovery last, directly before the handlers, so that all other middleware sees
 // the response with status 500. A panic in middleware that comes before Recovery
-// reaches the server, which logs it and closes the connection.
+// reaches the server, which logs it and closes the connection or resets the HTTP/2
+// stream.
 func Recovery(onPanic func(recovered any, stack []byte)) Middleware {
 	return func(next Handler) Handler { return &recoveryHandler{onPanic: onPanic, next: next} }
 }
