@@ -39,7 +39,7 @@ func (m *Metrics) table() *metrics.Table {
 //
 // # Status
 //
-// The status counted is the final one:
+// The final status of the response is counted. It is
 //
 //   - 200 if the handler wrote nothing;
 //   - 500 if the handler panicked before it wrote anything;
@@ -99,7 +99,8 @@ func routeOf(cw *response.Writer, r *Request) string {
 // status_3xx, status_4xx, status_5xx, bytes_written and avg_duration_ms.
 type MetricsStats struct {
 	// TotalRequests is the number of requests whose handler has returned or
-	// panicked, including those with a status not listed below, such as 101.
+	// panicked, including those whose status is in none of the classes below,
+	// such as 101.
 	TotalRequests int64 `json:"total_requests"`
 	// ActiveRequests is the number of requests that are being served.
 	ActiveRequests int64 `json:"active_requests"`

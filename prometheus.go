@@ -8,7 +8,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/promtext"
 )
 
-// A PrometheusMetric is one sample or one histogram on the page of
+// A PrometheusMetric is one sample or one histogram in the response of
 // [PrometheusHandler]. Metrics with the same Name form a family: they must have the
 // same Type and different Labels.
 type PrometheusMetric struct {
@@ -20,7 +20,7 @@ type PrometheusMetric struct {
 	// is not empty is used.
 	Help string
 	// Type is "counter" for a value that only increases, "gauge" for a value
-	// that goes up and down, "histogram", or "untyped". If empty, it is
+	// that can go up and down, "histogram", or "untyped". If empty, it is
 	// "histogram" if Histogram is set, and "untyped" otherwise.
 	Type string
 	// Value is the current value. It is ignored for a histogram.
@@ -63,9 +63,9 @@ const prometheusContentType = "text/plain; version=0.0.4; charset=utf-8"
 //
 // # Invalid metrics
 //
-// Prometheus rejects the whole page if one line is malformed, so the handler
-// omits metrics that Prometheus would reject. A comment at the end of the page
-// names each of them and the reason. A metric is omitted if
+// Prometheus rejects the whole response if one line is malformed, so the handler
+// omits metrics that Prometheus would reject. A comment at the end of the response
+// names each omitted metric and the reason. A metric is omitted if
 //
 //   - its name, type or a label name is invalid;
 //   - its type differs from the first type in its family;

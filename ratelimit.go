@@ -44,10 +44,10 @@ type RateLimitConfig struct {
 	Message string
 
 	// MaxKeys is the maximum number of keys that are counted in memory at the
-	// same time. Each needs about 50 bytes. If zero, 1,000,000 is used.
+	// same time. Each key takes about 50 bytes. If zero, 1,000,000 is used.
 	//
-	// Beyond MaxKeys, new keys share a few overflow windows until others expire.
-	// Keys that already have a window keep it. A flood of requests from new
+	// Beyond MaxKeys, new keys share a few overflow windows until other windows
+	// end. Keys that already have a window keep it. A flood of requests from new
 	// addresses therefore can neither exhaust the memory nor reset the counts
 	// of other clients. MaxKeys must not be set together with Store.
 	MaxKeys int
@@ -110,14 +110,15 @@ type RateLimitStore interface {
 //
 // Without a KeyFunc, RateLimit must come after [TrustedProxies]: otherwise it
 // sees the address of the proxy, and all clients of the proxy share one limit.
-// If both are in one chain in the wrong order, building the chain panics.
+// If RateLimit comes before TrustedProxies in a router, group or [Chain],
+// [Server.Start] or the first request panics.
 //
 // # Stores
 //
 // If Store returns an error, the request is allowed, the header fields are not set,
 // and the error is logged with the request's logger at level Error, unless the
-// client has disconnected. An outage of the store is therefore not an outage of the
-// service.
+// client has disconnected. The service therefore stays available if the store fails,
+// but without a limit.
 //
 // # Position in the chain
 //
