@@ -109,14 +109,14 @@ func TestDialChecksTheResponse(t *testing.T) {
 		{"nothing", "", "unexpected EOF"},
 		{"cut", "HTTP/1.1 101 Swi", "unexpected EOF"},
 		{"no HTTP", "SSH-2.0-OpenSSH\r\n", "malformed HTTP"},
-		{"endless header", "HTTP/1.1 101 Switching Protocols\r\nX: " + strings.Repeat("x", 2<<20), "the response header exceeds 256 KB: unexpected EOF"},
-		{"endless status line", "HTTP/1.1 403 " + strings.Repeat("x", 2<<20), "the response header exceeds 256 KB"},
+		{"endless header", "HTTP/1.1 101 Switching Protocols\r\nX: " + strings.Repeat("x", 2<<20), "the response header exceeds 256 KiB: unexpected EOF"},
+		{"endless status line", "HTTP/1.1 403 " + strings.Repeat("x", 2<<20), "the response header exceeds 256 KiB"},
 		{"long status line", "HTTP/1.1 403 " + strings.Repeat("x", 200<<10) + "\r\n\r\n", "the server responded with 403 xxx"},
 		{"early hints", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + proper + "\r\n", ""},
 		{"informational responses", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 5) + proper + "\r\n", ""},
 		{"informational responses, then a refusal", "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 X\r\n\r\nHTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "the server responded with 403 No"},
 		{"too many informational responses", strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 11) + proper + "\r\n", "more than 10 informational responses"},
-		{"long informational responses", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: "+strings.Repeat("x", 60<<10)+"\r\n\r\n", 8) + proper + "\r\n", "exceeds 256 KB"},
+		{"long informational responses", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: "+strings.Repeat("x", 60<<10)+"\r\n\r\n", 8) + proper + "\r\n", "exceeds 256 KiB"},
 		{"informational response only", "HTTP/1.1 103 Early Hints\r\n\r\n", "unexpected EOF"},
 	}
 	for _, tt := range tests {

@@ -188,7 +188,7 @@ type headerReader struct {
 }
 
 // errHeaderTooLong wraps the error of http.ReadResponse for a truncated header.
-var errHeaderTooLong = fmt.Errorf("the response header exceeds %d KB: %w", maxResponseHeader>>10, io.ErrUnexpectedEOF)
+var errHeaderTooLong = fmt.Errorf("the response header exceeds %d KiB: %w", maxResponseHeader>>10, io.ErrUnexpectedEOF)
 
 // Read implements [io.Reader].
 func (h *headerReader) Read(p []byte) (int, error) {
