@@ -126,7 +126,7 @@ func TestReadJSONLimit(t *testing.T) {
 		err := http.ReadJSONLimit(r, &input, 10<<20)
 		switch {
 		case errors.Is(err, http.ErrBodyTooLarge):
-			http.WriteError(w, http.StatusRequestEntityTooLarge, "the body is larger than 10 MB")
+			http.WriteError(w, http.StatusRequestEntityTooLarge, "the body is larger than 10 MiB")
 			return
 		case err != nil:
 			http.WriteError(w, http.StatusBadRequest, err.Error()) // safe to show to the client
@@ -136,7 +136,7 @@ func TestReadJSONLimit(t *testing.T) {
 		http.WriteJSON(w, http.StatusOK, input.ID)
 	})
 	testkit.Serve(t, handler, "POST", "/", `{"id":7,"name":"`+strings.Repeat("x", 2<<20)+`"}`).Want(t, 200, "7")
-	testkit.Serve(t, handler, "POST", "/", `{"id":7,"name":"`+strings.Repeat("x", 10<<20)+`"}`).Want(t, 413, `{"error":"the body is larger than 10 MB"}`)
+	testkit.Serve(t, handler, "POST", "/", `{"id":7,"name":"`+strings.Repeat("x", 10<<20)+`"}`).Want(t, 413, `{"error":"the body is larger than 10 MiB"}`)
 	if got := testkit.Serve(t, handler, "POST", "/", `{"id":"x"}`); got.StatusCode != 400 || !strings.Contains(got.Body, `\"id\"`) {
 		t.Errorf("got %d %s", got.StatusCode, got.Body)
 	}
