@@ -67,22 +67,22 @@ func TestRedisStore(t *testing.T) {
 		ContextTimeoutEnabled: true,
 		MaxRetries:            -1,
 	})
-	store := &Store{client: client, prefix: "login:"}
+	redisStore := &Store{client: client, prefix: "login:"}
 	//snippet:end
 	defer client.Close()
-	var _ http.RateLimitStore = store
+	var _ http.RateLimitStore = redisStore
 	for want := int64(1); want <= 3; want++ {
-		count, left, err := store.Increment(t.Context(), "ada", time.Minute)
+		count, left, err := redisStore.Increment(t.Context(), "ada", time.Minute)
 		if err != nil || count != want || left <= 0 || left > time.Minute+time.Millisecond {
 			t.Errorf("count %d, %v left, %v, want %d", count, left, err, want)
 		}
 	}
-	if count, _, err := store.Increment(t.Context(), "bob", time.Minute); err != nil || count != 1 {
+	if count, _, err := redisStore.Increment(t.Context(), "bob", time.Minute); err != nil || count != 1 {
 		t.Errorf("another key has count %d, %v", count, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := store.Increment(ctx, "ada", time.Minute); err == nil {
+	if _, _, err := redisStore.Increment(ctx, "ada", time.Minute); err == nil {
 		t.Error("no error although the context was canceled")
 	}
 }

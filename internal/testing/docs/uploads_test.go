@@ -29,11 +29,11 @@ func upload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 50<<20)
-	err = r.ParseMultipartForm(8 << 20) // files beyond 8 MiB go to disk
+	err = r.ParseMultipartForm(8 << 20) // files beyond 8 MiB in total go to disk
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		http.WriteError(w, http.StatusRequestEntityTooLarge, "at most 50 MB")
+		http.WriteError(w, http.StatusRequestEntityTooLarge, "at most 50 MiB")
 		return
 	case err != nil:
 		http.WriteError(w, http.StatusBadRequest, "not a complete multipart form")
@@ -167,7 +167,7 @@ func TestRefusedUploads(t *testing.T) {
 		want              string
 	}{
 		{"a small file", smallType, small, 201, `{"files":1}`},
-		{"a file of 50 MB and what is around it", largeType, large, 413, `{"error":"at most 50 MB"}`},
+		{"a file of 50 MiB and what is around it", largeType, large, 413, `{"error":"at most 50 MiB"}`},
 		{"half a form", smallType, small[:len(small)-20], 400, `{"error":"not a complete multipart form"}`},
 		{"no form", "text/plain", small, 400, `{"error":"not a complete multipart form"}`},
 	} {
