@@ -60,7 +60,7 @@
 //
 // # Requests
 //
-//   - [PathParam] and [QueryParam] read parameters, [PathParamInt64] and
+//   - [PathParam] and [QueryParam] read parameters; [PathParamInt64] and
 //     [QueryParamInt] read integers.
 //   - [ParsePagination] and [QueryParamSort] read the parameters for paging and
 //     sorting a list.
@@ -169,7 +169,7 @@ type Route struct {
 // adding nil middleware. The message contains the file and line of the call.
 //
 // A Router also rejects patterns that ServeMux accepts but that would never match
-// as intended, for example "/users/:id", "/api/*", "get /x", "GET,POST /x",
+// as intended, for example "/users/:id", "/api/*", "get /x", "GET|POST /x",
 // "localhost:8080/x", "users/{id}" or "/a//b". The message then says what to write
 // instead. To register a segment such as ":id" literally, percent-encode its first
 // character: "/%3Aid" matches the path /:id.
