@@ -149,34 +149,36 @@ func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 
 // ReadJSON decodes the request's JSON body into the value that dst points to. The
 // body must be a single JSON value of up to 1 MiB. It is decoded as by
-// [encoding/json.Unmarshal]: members without a matching field are ignored, and if a
-// member occurs more than once, the last one is used. ReadJSON does not check the
-// Content-Type header.
+// [encoding/json.Unmarshal]: members without a matching field are ignored, and if an
+// object has duplicate names, later values replace or are merged into earlier ones.
+// ReadJSON does not check the Content-Type header.
 //
 // ReadJSON panics if dst is nil or not a pointer.
 //
 // # Errors
 //
-// The error says whether the body is empty or malformed, is followed by other data,
-// or contains a value of the wrong type. For example:
+// The error says whether the body is empty or malformed, has data after the JSON
+// value, or contains a value of the wrong type. For example:
 //
-//	field "age" has a string where an integer is expected (before offset 24)
+//	http: field "age" has a string where an integer is expected (before offset 24)
 //
 // The text is safe to send to the client, because it does not name Go types.
 // Offsets count bytes from 0. Depending on the Go release, the text names the whole
 // path to a field or only a part of it. An error from an UnmarshalJSON method has no
-// offset, and names a field only if it is an [encoding/json.UnmarshalTypeError].
-// [errors.As] finds the underlying error, which often comes from encoding/json.
+// offset, and names a field only if it is an [encoding/json.UnmarshalTypeError]. If the
+// type of dst contains interfaces or types with such a method, errors about other values
+// may have no offset either. [errors.As] finds the underlying error, which often comes
+// from encoding/json.
 //
 // If ReadJSON returns an error, it may have modified the value that dst points to.
 //
 // # Limit
 //
 // If the body is too large, ReadJSON returns [ErrBodyTooLarge]. All bytes count,
-// including white space around the value. If the request has passed through a
-// [Server] or middleware of this package, the connection is then closed after the
-// response. If it has not, net/http closes the connection if much of the body is
-// unread.
+// including white space around the value. If the request uses HTTP/1 and has passed
+// through a [Server] or middleware of this package, the connection is then closed after
+// the response. For other HTTP/1 requests, net/http closes the connection if much of
+// the body is unread.
 func ReadJSON(r *Request, dst any) error { return ReadJSONLimit(r, dst, maxJSONBody) }
 
 // ReadJSONLimit is like [ReadJSON], with the given limit in bytes instead of 1 MiB. A
