@@ -136,10 +136,11 @@ func writePage(w ResponseWriter, key string, items any, total int64) {
 //
 // # Format
 //
-// Lines end in LF. Cells are quoted if RFC 4180 requires it, and if they begin with
-// white space. They are also quoted if readers would otherwise skip the row: a row of
-// one empty cell is written as "", and a first cell that starts with # is quoted. A
-// row that is empty but not nil becomes a blank line, which most readers skip.
+// Lines end in LF. Cells are quoted if RFC 4180 requires it, if they begin with white
+// space, or if they are "\.", which ends the data in PostgreSQL. They are also quoted if
+// readers would otherwise skip the row: a row of one empty cell is written as "", and a
+// first cell that starts with # is quoted. A row that is empty but not nil becomes a
+// blank line, which most readers skip.
 //
 // # Streaming
 //
@@ -152,7 +153,7 @@ func writePage(w ResponseWriter, key string, items any, total int64) {
 //
 // If next cannot continue, for example because the database fails, it must not
 // return nil, because the file would look complete. It should panic with
-// [ErrAbortHandler], which aborts the connection so that the client notices the
+// [ErrAbortHandler], which aborts the response so that the client notices the
 // failure. After rows have been sent, any other panic has the same effect; before
 // that, [Recovery] can respond. WriteCSV panics if next is nil.
 //
