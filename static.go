@@ -9,16 +9,16 @@ import (
 )
 
 // Static returns a handler that serves the files in fsys: a single-page application
-// or any other static site. fsys is usually an [embed.FS], [os.DirFS], or the FS of
-// an [os.Root].
+// or any other static site. fsys is usually an [embed.FS] or the result of
+// [os.DirFS] or [os.Root.FS].
 //
 //	//go:embed all:ui/dist
 //	var ui embed.FS
 //
 //	router.Handle("GET /{path...}", http.Static(ui))
 //
-// The prefix "all:" makes go:embed include files whose names begin with an
-// underscore.
+// The prefix "all:" makes go:embed include files whose names begin with an underscore
+// or a dot.
 //
 // To find the root of the site, Static descends through directories whose only entry
 // is a directory, so an embed.FS can be passed as is.
