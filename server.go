@@ -208,10 +208,10 @@ func (s *Server) Addr() string {
 	return s.hs.Addr
 }
 
-// Err returns a channel that receives an error if the server can no longer
-// accept connections. At most one error is sent, and the channel holds it until
-// it is received. Stop must still be called. Before it returns, Stop closes the
-// channel, even if there was no error.
+// Err returns a channel that receives an error if serving fails after Start has
+// returned. The server then no longer accepts connections. At most one error is
+// sent, and the channel holds it until it is received. Stop must still be called.
+// Before it returns, Stop closes the channel, even if there was no error.
 func (s *Server) Err() <-chan error {
 	s.mustBeMade()
 	return s.failures
@@ -229,11 +229,11 @@ func (s *Server) Err() <-chan error {
 //
 // If ctx is done first, Stop cancels the contexts of the remaining requests, closes
 // their connections, and returns without waiting for their handlers. The error
-// counts the remaining requests and connections, and wraps ctx.Err(). If ctx is
+// says how many requests and connections remained, and wraps ctx.Err(). If ctx is
 // never done, Stop waits until all handlers have returned.
 //
 // If the server has not been started, Stop closes the listener of
-// [WithListener], and later calls of Start return an error.
+// [WithListener], and later calls to Start return an error.
 //
 // # Unresponsive peers
 //
@@ -393,7 +393,7 @@ func WithMaxHeaderBytes(n int) ServerOption {
 // WithDrainTimeout sets how long [Server.Run] waits for requests and connections to
 // end before it closes those that remain. The default is 25 seconds. The timeout
 // should be shorter than the supervisor's kill timeout, which is 30 seconds by
-// default in Kubernetes. WithDrainTimeout has no effect on direct calls of
+// default in Kubernetes. WithDrainTimeout has no effect on direct calls to
 // [Server.Stop], whose context limits the wait.
 //
 // WithDrainTimeout panics if d is not positive.
@@ -407,11 +407,11 @@ func WithDrainTimeout(d time.Duration) ServerOption {
 // WithHTTPServer makes [NewServer] call f with the [net/http.Server] that serves
 // the requests, so that f can set any of its fields, for example TLSConfig,
 // ErrorLog or Protocols. NewServer calls f once, after it has applied all other
-// options, so the fields that f sets take precedence.
+// options, so the fields that f sets take precedence. There is one exception: the
+// key pair of [WithTLS] replaces TLSConfig.Certificates.
 //
-// After f has returned, NewServer wraps Handler, ConnContext and ConnState, so
-// the functions that f sets there are still called. f must not start or stop the
-// [net/http.Server].
+// After f has returned, NewServer wraps Handler, ConnContext and ConnState; those
+// that f sets are still called. f must not start or stop the [net/http.Server].
 //
 // WithHTTPServer panics if f is nil.
 func WithHTTPServer(f func(*http.Server)) ServerOption {
