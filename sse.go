@@ -84,10 +84,10 @@ type SSEWriter struct {
 // # Wrapped ResponseWriters
 //
 // If middleware wraps the ResponseWriter, the wrapper should have an Unwrap method,
-// as [ResponseController] requires. Without it, the stream still works under a
-// [Server], or inside middleware of this package that wraps the ResponseWriter.
-// Otherwise the server's write timeout ends the stream, and NewSSEWriter logs a
-// warning that names the wrapper's type.
+// as [ResponseController] requires. A wrapper without it must implement [Flusher].
+// The stream then works under a [Server], or inside middleware of this package that
+// wraps the ResponseWriter. Otherwise the server's write timeout ends the stream, and
+// NewSSEWriter logs a warning that names the wrapper's type.
 func NewSSEWriter(w ResponseWriter) *SSEWriter {
 	s := &SSEWriter{w: w, rc: NewResponseController(w)}
 	cw := response.Find(w)
@@ -341,9 +341,9 @@ func appendField(b []byte, name, value string) ([]byte, error) {
 	case value == "":
 		return b, nil
 	case endOfLine(value) >= 0 || strings.IndexByte(value, 0) >= 0:
-		return b, fmt.Errorf("%w: %s %q contains a line break or NUL", ErrInvalidEvent, name, value)
+		return b, fmt.Errorf("%w: %s field %q contains a line break or NUL", ErrInvalidEvent, name, value)
 	case !utf8.ValidString(value):
-		return b, fmt.Errorf("%w: %s %q is not valid UTF-8", ErrInvalidEvent, name, value)
+		return b, fmt.Errorf("%w: %s field %q is not valid UTF-8", ErrInvalidEvent, name, value)
 	}
 	return appendLine(b, name, value), nil
 }
@@ -352,7 +352,7 @@ func appendField(b []byte, name, value string) ([]byte, error) {
 // or CR, because the client ends lines at all three.
 func appendLines(b []byte, name, text string) ([]byte, error) {
 	if !utf8.ValidString(text) {
-		return b, fmt.Errorf("%w: text is not valid UTF-8", ErrInvalidEvent)
+		return b, fmt.Errorf("%w: %s is not valid UTF-8", ErrInvalidEvent, cmp.Or(name, "comment"))
 	}
 	for {
 		i := endOfLine(text)
