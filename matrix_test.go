@@ -109,7 +109,7 @@ func (w *watch) metricsLink() link {
 func (w *watch) loggerLink() link {
 	logger := w.log.Text()
 	if w.quiet {
-		logger = slog.New(slog.DiscardHandler)
+		logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	return link{"RequestLogger", http.RequestLogger(logger), w.checkLog}
 }
