@@ -401,7 +401,7 @@ func (rt *Router) build() *Handler {
 	return &chain
 }
 
-// sealMiddleware makes later calls of Use panic, and returns the endpoints
+// sealMiddleware makes later calls to Use panic, and returns the endpoints
 // registered so far.
 func (rt *Router) sealMiddleware() []*endpoint {
 	rt.mu.Lock()
