@@ -125,9 +125,9 @@ type LogOption func(*requestLog)
 // functions returns true.
 //
 // RequestLogger calls skip after the handler has returned or panicked, so r.Pattern
-// is set if a route matched. The context of r may lack values; see [LogAttrs]. skip
-// must be safe for concurrent use by multiple goroutines. LogSkip panics if skip is
-// nil.
+// is set if a route matched. The context of r lacks values that later middleware
+// has added; see [LogAttrs]. skip must be safe for concurrent use by multiple
+// goroutines. LogSkip panics if skip is nil.
 func LogSkip(skip func(r *Request) bool) LogOption {
 	if skip == nil {
 		callsite.Panicf("LogSkip: nil function")
@@ -180,8 +180,8 @@ func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
 //
 // If logger is nil, RequestLogger calls [slog.Default] for each request.
 //
-// Handlers get the logger of their request from [LoggerFromContext]. It adds the
-// request's ID to each line. [WriteServerError] uses it too.
+// Handlers get the logger of their request from [LoggerFromContext]. This logger adds
+// the request's ID to each line. [WriteServerError] uses the same logger.
 //
 // # Position in the chain
 //
@@ -323,9 +323,9 @@ func isPrintable(text string) bool {
 
 // LoggerFromContext returns the logger that [RequestLogger] or [ContextWithLogger]
 // added to ctx, or [slog.Default] if there is none. The logger of RequestLogger adds
-// the request's ID to each line. It is replaced by a logger that ContextWithLogger
-// adds in a handler, or in middleware after RequestLogger. LoggerFromContext never
-// returns nil. It is safe for concurrent use by multiple goroutines.
+// the request's ID to each line. A logger that a handler or later middleware adds
+// with ContextWithLogger replaces it. LoggerFromContext never returns nil. It is safe
+// for concurrent use by multiple goroutines.
 func LoggerFromContext(ctx context.Context) *slog.Logger {
 	if l, ok := ctx.Value(reqstate.LoggerKey{}).(*slog.Logger); ok {
 		return l
@@ -352,17 +352,17 @@ type CompressConfig struct {
 	// zero, 1024 is used. To compress all bodies, use 1.
 	MinSize int
 
-	// ContentTypes lists the media types that are compressed. An entry is
+	// ContentTypes lists the media types that are compressed. An entry is one of:
 	//
-	//   - the beginning of a media type, for example "application/json" or
+	//   - The beginning of a media type, for example "application/json" or
 	//     "text/". A "*" is allowed only as the whole subtype: "text/*" means the
-	//     same as "text/";
-	//   - or a suffix, for example "+json" for types such as
+	//     same as "text/".
+	//   - A suffix, for example "+json" for types such as
 	//     application/problem+json.
 	//
 	// If nil, text, JSON, JavaScript and XML are compressed, including all types
-	// with the suffix +json or +xml, such as image/svg+xml. Event streams are
-	// never compressed.
+	// with the suffix +json or +xml, such as image/svg+xml. If empty but not nil,
+	// nothing is compressed. Event streams are never compressed.
 	ContentTypes []string
 
 	// Encoders lists additional content codings in order of preference. All of
@@ -420,10 +420,11 @@ type CompressWriter interface {
 // # Bodies
 //
 // Compress holds back a body until MinSize bytes have been written, or until the
-// handler flushes it or returns. It compresses the body if the type is in
+// handler flushes it or returns. It compresses the body if its media type matches
 // ContentTypes, and the body has at least MinSize bytes or was flushed. If the
-// handler does not set Content-Type, the type is that of [DetectContentType]. Smaller
-// bodies are compressed only if the client does not accept the coding "identity".
+// handler does not set Content-Type, Compress uses the type that [DetectContentType]
+// returns. Smaller bodies are compressed only if the client does not accept the
+// coding "identity".
 //
 // An Accept-Encoding with more than 64 elements is ignored.
 //
@@ -436,12 +437,12 @@ type CompressWriter interface {
 // # Header
 //
 // A response that depends on Accept-Encoding gets Vary: Accept-Encoding. So does a
-// response whose body is too small. A response with status 206, 304, 412 or 416 gets
-// it if the corresponding response with status 200 would.
+// response whose body is too small to compress. A response with status 206, 304, 412
+// or 416 gets it if the corresponding response with status 200 would.
 //
 // If the handler supports range requests, as [ServeContent] does, compression removes
 // Accept-Ranges and makes a strong ETag weak, because both refer to the uncompressed
-// bytes. Other tags are not changed.
+// bytes. The tags of other responses are not changed.
 //
 // A response to HEAD has the same header as the response to GET, but no
 // Content-Length if its value is known only after compressing the body.
@@ -610,8 +611,8 @@ type SecureHeadersConfig struct {
 	// field is also sent over plain HTTP, where browsers ignore it.
 	HSTSMaxAge int
 
-	// HSTSIncludeSubdomains applies the rule to all subdomains of the host too.
-	// It requires HSTSMaxAge.
+	// HSTSIncludeSubdomains makes browsers use HTTPS for all subdomains of the
+	// host too. It requires HSTSMaxAge.
 	HSTSIncludeSubdomains bool
 
 	// HSTSPreload allows the domain to be added to the HSTS preload lists of
@@ -623,8 +624,9 @@ type SecureHeadersConfig struct {
 // SecureHeaders returns middleware that sets security headers on every response.
 //
 // The header fields are set before the handler runs, so a handler can change or
-// delete them. SecureHeaders on a group overrides SecureHeaders on the router in
-// the same way.
+// delete them. In the same way, the fields that SecureHeaders sets on a group
+// replace those set on the router. A field that is omitted on the group keeps the
+// router's value.
 //
 // # Position in the chain
 //
@@ -647,7 +649,7 @@ func SecureHeaders(config SecureHeadersConfig) Middleware {
 // status 400.
 //
 // MaxBody does not check Content-Length, and it does not read the body itself. A
-// large body has no effect if the handler does not read it.
+// request with a large body is not rejected if the handler does not read the body.
 //
 // # Multipart bodies
 //
@@ -734,8 +736,9 @@ type CORSConfig struct {
 	//
 	// "*" allows any field except Authorization, which must be listed too. It
 	// cannot be combined with AllowCredentials. With "*", a preflight for more
-	// than 64 fields is rejected. Without it, a preflight is rejected if its
-	// list is much longer than AllowHeaders.
+	// than 64 fields is rejected. Without "*", a preflight is rejected if its list
+	// is longer than 64 bytes plus twice the length of AllowHeaders joined with
+	// ", ".
 	AllowHeaders []string
 
 	// ExposeHeaders lists the response header fields that scripts can read, in
@@ -841,7 +844,7 @@ func (h *recoveryHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	g.turn.Returned = true
 }
 
-// A panicGuard recovers from a panic during one call of a handler.
+// A panicGuard recovers from a panic during one call to a handler.
 type panicGuard struct {
 	turn    response.Turn
 	onPanic func(recovered any, stack []byte)
