@@ -87,7 +87,7 @@ type RateLimitStore interface {
 //
 // The window of a key starts with its first request and ends after
 // [RateLimitConfig].Window. All handlers that share one RateLimit also share the
-// windows. The limit is exact: no more requests than Limit are allowed in a
+// windows. The limit is exact: no more than Limit requests are allowed in a
 // window, even if many arrive at once.
 //
 // A client can use up one window at its end and the next window at its start, so
@@ -96,7 +96,7 @@ type RateLimitStore interface {
 // # Headers
 //
 // RateLimit sets three header fields on every response. If several limits apply to
-// a request, the fields are those of the last one in the chain.
+// a request, the fields are those of the last RateLimit that the request reached.
 //
 //   - X-RateLimit-Limit is the limit.
 //   - X-RateLimit-Remaining is the number of requests left in the window.
@@ -104,14 +104,15 @@ type RateLimitStore interface {
 //     rounded up.
 //
 // A response with status 429 also has Retry-After, the number of seconds until
-// the window ends, rounded up. Waiting that long is always enough.
+// the window ends, rounded up. After that time, the next request with the key
+// starts a new window.
 //
 // # Proxies
 //
-// Without a KeyFunc, RateLimit must come after [TrustedProxies]: otherwise it
-// sees the address of the proxy, and all clients of the proxy share one limit.
-// If RateLimit comes before TrustedProxies in a router, group or [Chain],
-// [Server.Start] or the first request panics.
+// If the server is behind a proxy, a RateLimit without a KeyFunc must come after
+// [TrustedProxies]: otherwise it sees the address of the proxy, and all clients
+// of the proxy share one limit. If such a RateLimit comes before TrustedProxies in
+// a router, group or [Chain], [Server.Start] or the first request panics.
 //
 // # Stores
 //
