@@ -37,7 +37,7 @@ type PrometheusMetric struct {
 	Histogram *PrometheusHistogram
 }
 
-// A PrometheusHistogram counts observations by their size.
+// A PrometheusHistogram counts observations in buckets.
 type PrometheusHistogram struct {
 	// Bounds are the inclusive upper bounds of all buckets except the last,
 	// which counts all larger observations. They must be finite and in ascending
@@ -121,7 +121,7 @@ func expositionOf(m *PrometheusMetric) promtext.Metric {
 //	go_gc_completed_total          counter
 //	go_gc_pause_total_seconds      counter
 //
-// RuntimeMetrics calls [runtime.ReadMemStats], which stops the program for tens of
+// RuntimeMetrics calls [runtime.ReadMemStats], which pauses all goroutines for tens of
 // microseconds. That is negligible for a scrape every few seconds, but too
 // expensive for a tight loop. RuntimeMetrics is safe for concurrent use by multiple
 // goroutines.
