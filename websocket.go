@@ -26,10 +26,10 @@ import (
 // [BinaryMessage].
 type MessageType = int
 
-// Message types (RFC 6455, section 5.6). Only messages of type TextMessage and
-// BinaryMessage can be read and written. The other three name control frames,
-// which have their own methods: [Conn.CloseWithMessage], [Conn.WritePing] and
-// [Conn.WritePong].
+// Message types (RFC 6455, sections 5.5 and 5.6). Only messages of type
+// TextMessage and BinaryMessage can be read and written. The other three name
+// control frames, which have their own methods: [Conn.CloseWithMessage],
+// [Conn.WritePing] and [Conn.WritePong].
 const (
 	TextMessage   = 1  // UTF-8 text
 	BinaryMessage = 2  // arbitrary bytes
@@ -134,8 +134,9 @@ func (e *CloseError) Unwrap() error { return e.networkErr }
 // If NoContextTakeover is true, each message is compressed separately, and idle
 // connections keep no memory for compression.
 //
-// Compressed lengths reveal repetition, even under TLS. Do not send secrets on
-// a connection on which an attacker can choose parts of the messages.
+// Even over TLS, the length of a compressed message reveals whether it repeats
+// earlier data. Do not send secrets on a connection on which an attacker can
+// choose parts of the messages.
 //
 // # Timeouts
 //
@@ -277,8 +278,9 @@ type DialOptions struct {
 	// EnableCompression offers permessage-deflate (RFC 7692) to the server.
 	EnableCompression bool
 
-	// NoContextTakeover asks to compress each message separately, so that the
-	// connection keeps no memory for compression.
+	// NoContextTakeover compresses each message separately and asks the server
+	// to do the same. If the server agrees, the connection keeps no memory for
+	// compression.
 	NoContextTakeover bool
 
 	// CompressionThreshold is the size in bytes of the smallest message that
@@ -374,7 +376,7 @@ func GenerateKey() string { return handshake.GenerateKey() }
 // # Concurrency
 //
 // All methods are safe for concurrent use by multiple goroutines. Concurrent
-// calls never mix the frames of different messages:
+// calls never mix the frames of different messages. The following rules apply:
 //
 //   - The reading methods wait for each other: ReadMessage, NextReader,
 //     ReadJSON, and the Read method of the reader that NextReader returns.
@@ -401,8 +403,8 @@ func GenerateKey() string { return handshake.GenerateKey() }
 // # Closing
 //
 // The caller must close the Conn, even after an error. Close performs the
-// closing handshake, so that the peer can receive all messages sent before.
-// CloseNow does not, so messages sent before may be lost.
+// closing handshake, so that the peer can receive all earlier messages. CloseNow
+// does not, so earlier messages may be lost.
 //
 // A Conn must come from [Upgrader.Upgrade] or [Dial]. All methods of any other
 // Conn panic.
@@ -453,7 +455,8 @@ func (c *Conn) LocalAddr() net.Addr { return c.established().NetConn().LocalAddr
 
 // ReadMessage reads the next message and returns its type, TextMessage or
 // BinaryMessage, and its payload. The caller may keep and modify the payload.
-// If a read deadline is set, ReadMessage waits no longer than that.
+// If a read deadline passes, ReadMessage returns an error; see
+// [Conn.SetReadDeadline].
 //
 // If the peer has closed the connection or violated the protocol, for example
 // by sending text that is not UTF-8, the error is or wraps a [*CloseError]. If
@@ -515,6 +518,8 @@ func (c *Conn) WriteMessage(messageType int, payload []byte) error {
 // bytes are buffered, and the last frame when it is closed. The caller must
 // close the writer: until then, other messages wait. The writer is safe for
 // concurrent use by multiple goroutines.
+//
+// The payload of a TextMessage must be valid UTF-8; see [Conn.WriteMessage].
 func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 	conn := c.established()
 	op, err := opcode(messageType)
@@ -567,7 +572,8 @@ func hint(messageType int) string {
 type PreparedMessage struct{ prepared *websocket.Prepared }
 
 // NewPreparedMessage prepares a message of type TextMessage or BinaryMessage.
-// For any other type, it returns an error. It copies the payload.
+// For any other type, it returns an error. It copies the payload. The payload of
+// a TextMessage must be valid UTF-8; see [Conn.WriteMessage].
 func NewPreparedMessage(messageType int, payload []byte) (*PreparedMessage, error) {
 	op, err := opcode(messageType)
 	if err != nil {
@@ -588,12 +594,14 @@ func (c *Conn) WritePreparedMessage(m *PreparedMessage) error {
 	return conn.WritePrepared(m.prepared)
 }
 
-// WritePing sends a ping with up to 125 bytes of application data. The peer
-// answers with a pong that has the same data; see [Conn.SetPongHandler].
+// WritePing sends a ping with up to 125 bytes of application data. If data is
+// longer, WritePing returns an error. The peer answers with a pong that has the
+// same data; see [Conn.SetPongHandler].
 func (c *Conn) WritePing(data []byte) error { return c.writeControl(frame.Ping, data) }
 
-// WritePong sends a pong with up to 125 bytes of application data: in a
-// function set with [Conn.SetPingHandler], or unsolicited as a heartbeat.
+// WritePong sends a pong with up to 125 bytes of application data. If data is
+// longer, WritePong returns an error. Use it in a function set with
+// [Conn.SetPingHandler], or at any time as a heartbeat.
 func (c *Conn) WritePong(data []byte) error { return c.writeControl(frame.Pong, data) }
 
 func (c *Conn) writeControl(op frame.Opcode, data []byte) error {
@@ -638,26 +646,26 @@ func (c *Conn) SetMaxMessageSize(size int64) {
 	c.established().SetMaxSize(size)
 }
 
-// SetReadDeadline sets the time at which reading fails with an error that wraps
-// [os.ErrDeadlineExceeded]. If t is zero, reading does not time out. To detect
-// peers that have disappeared, send pings regularly and set a new deadline after
-// each message and pong.
+// SetReadDeadline sets the time after which reading fails with an error that
+// wraps [os.ErrDeadlineExceeded]. If t is zero, reading does not time out. To
+// detect peers that have disappeared, send pings regularly and set a new deadline
+// after each message and pong.
 //
 // After the deadline has passed, reading can continue once a new deadline is
 // set, even in the middle of a message: no data is lost. [Conn.Close] ignores
 // the deadline.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.established().SetReadDeadline(t) }
 
-// SetWriteDeadline sets the time at which writing fails with an error that
+// SetWriteDeadline sets the time after which writing fails with an error that
 // wraps [os.ErrDeadlineExceeded]. If a frame was being sent at that time, the
 // Conn cannot send anything more, because the frame may have been sent in part.
 // If t is zero, writing does not time out: if the peer does not read, writing
 // blocks until the Conn is closed.
 //
 // The deadline also applies to the pongs and close frames that reply to the
-// peer; these time out after 5 seconds at the latest. It does not apply if it
-// had already passed when the reply became due, because it was then meant for
-// an earlier message.
+// peer; these time out after 5 seconds at the latest. A deadline that passed
+// before the reply became due does not apply, because it was meant for an
+// earlier message.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.established().SetWriteDeadline(t) }
 
 // Close calls [Conn.CloseWithMessage] with CloseNormalClosure and no text.
@@ -672,12 +680,12 @@ func (c *Conn) Close() error { return c.CloseWithMessage(CloseNormalClosure, "")
 // Messages that arrive before the peer's close frame are delivered to a
 // goroutine that is reading; if no goroutine reads, they are discarded. If
 // CloseWithMessage is called more than once, later calls wait for the first and
-// return the same error. It may be called from a ping or pong handler.
+// return the same error. A ping or pong handler may call CloseWithMessage.
 //
-// The code must be in the range 1000 to 1003, 1007 to 1014 or 3000 to 4999.
-// With any other code, CloseWithMessage returns an error and the connection
-// stays open. The text is for debugging. If it is longer than 123 bytes, it is
-// truncated.
+// The code must be in one of the ranges 1000 to 1003, 1007 to 1014 and 3000 to
+// 4999. With any other code, CloseWithMessage returns an error and the
+// connection stays open. The text is for debugging. If it is longer than 123
+// bytes, it is truncated.
 //
 // Any other error means that the close frame could not be sent, or that the
 // peer did not reply to it. Even then, the connection is closed.
