@@ -28,7 +28,7 @@ func TestFirstServer(t *testing.T) {
 		address := testkit.FreeAddress(t)
 		build(t, dir, strings.ReplaceAll(block(t, "README.md", "package main"), "127.0.0.1:8080", address))
 		if p := startProgram(t, dir, address); p != nil {
-			converse(t, strings.ReplaceAll(block(t, "README.md", "$ go build && ./hello &"), "localhost:8080", address))
+			converse(t, strings.ReplaceAll(block(t, "README.md", "$ go build\n"), "localhost:8080", address))
 			p.stop(t)
 			return
 		}
@@ -108,17 +108,18 @@ func (p *program) stop(t *testing.T) {
 	}
 }
 
-// converse sends the requests of a transcript, which consists of curl commands,
-// each followed by the response's body on the next line.
+// converse sends the requests of a transcript, which builds and starts the program
+// and then consists of curl commands, each followed by the response's body on the
+// next line.
 func converse(t *testing.T, transcript string) {
 	t.Helper()
 	client := &http.Client{Timeout: testkit.Patience}
 	defer client.CloseIdleConnections()
 	commands := strings.Split(transcript, "$ ")[1:]
-	if len(commands) < 2 || commands[0] != "go build && ./hello &\n" {
+	if len(commands) < 3 || commands[0] != "go build\n" || commands[1] != "./hello &\n" {
 		t.Fatalf("the transcript is %q", transcript)
 	}
-	for _, command := range commands[1:] {
+	for _, command := range commands[2:] {
 		line, want, _ := strings.Cut(command, "\n")
 		arguments, ok := strings.CutPrefix(line, "curl ")
 		method := http.MethodGet
