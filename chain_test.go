@@ -342,7 +342,7 @@ func answer200() nethttp.Handler {
 // served returns a function that serves one request with h and discards the
 // response.
 func served(h nethttp.Handler) func() {
-	r, w := browserRequest(), new(serverWriter)
+	r, w := browserRequest(), new(nullWriter)
 	return func() {
 		clear(w.header)
 		h.ServeHTTP(w, r)
@@ -351,18 +351,12 @@ func served(h nethttp.Handler) func() {
 
 // servedFresh is like served, but each response has a new header map.
 func servedFresh(h nethttp.Handler) func() {
-	r, w := browserRequest(), new(serverWriter)
+	r, w := browserRequest(), new(nullWriter)
 	return func() {
 		w.header = nethttp.Header{}
 		h.ServeHTTP(w, r)
 	}
 }
-
-// A serverWriter is a nullWriter with a method that the writers of net/http have, and that
-// wrappers of other middleware do not have.
-type serverWriter struct{ nullWriter }
-
-func (w *serverWriter) SetWriteDeadline(time.Time) error { return nil }
 
 // browserRequest returns a request that a browser sends for a page of another
 // origin.

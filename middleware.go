@@ -82,7 +82,7 @@ func (h *requestIDHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	if id == "" {
 		id = turn.State.SetID(h.choose(r.Header[h.field]))
 	}
-	response.SetHeader(pass, h.field, id)
+	turn.SetHeader(pass, h.field, id)
 	h.next.ServeHTTP(pass, turn.Request)
 	turn.Returned = true
 }

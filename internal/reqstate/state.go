@@ -61,9 +61,12 @@ func Of(ctx context.Context) *State {
 // Begin makes s, which must be new, the State of r. It returns a copy of r whose
 // context is s. The copy is in the State's own memory. The caller must call End
 // when the handler has returned.
-func (s *State) Begin(r *http.Request) *http.Request {
+func (s *State) Begin(r *http.Request) *http.Request { return s.BeginWith(s, r) }
+
+// BeginWith is Begin with a context that embeds s.
+func (s *State) BeginWith(ctx context.Context, r *http.Request) *http.Request {
 	s.original = r
-	s.request = *r.WithContext(s)
+	s.request = *r.WithContext(ctx)
 	return &s.request
 }
 

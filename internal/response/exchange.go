@@ -1,9 +1,11 @@
 package response
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 )
@@ -19,6 +21,9 @@ import (
 //	Server     Observe     allocates the exchange, uses writer
 //	RequestID  EnterState  takes state, shares writer
 //	Metrics    Enter       shares both
+//
+// Without a Server, [EnterState] allocates the exchange and takes the State, and the Writer
+// is taken by the first turn that needs one.
 type exchange struct {
 	writer Writer
 	state  reqstate.State
@@ -86,20 +91,54 @@ func Enter(w http.ResponseWriter, r *http.Request) Turn {
 }
 
 // EnterState begins the turn of a middleware that needs a State but not a Writer. The
-// middleware must call the next handler with pass and the Request of the turn. If w belongs
-// to other middleware, it is passed on as it is, because handlers may use its type.
+// middleware must call the next handler with pass and the Request of the turn. If w is not a
+// *Writer, it is passed on as it is, because handlers may use its type.
 func EnterState(w http.ResponseWriter, r *http.Request) (t Turn, pass http.ResponseWriter) {
-	if _, shared := w.(*Writer); shared || isServers(w) {
+	if _, shared := w.(*Writer); shared {
 		t = Enter(w, r)
 		return t, t.Writer
 	}
 	t = Turn{Request: r, State: reqstate.Of(r.Context()), next: w}
 	if t.State == nil {
-		t.State, t.newState = new(reqstate.State), true
-		t.Request = t.State.Begin(r)
+		e := new(exchange)
+		e.writer.spareState.Store(&e.state) // until takeWriter
+		t.State, t.newState = &e.state, true
+		t.Request = e.state.BeginWith((*exchangeContext)(e), r)
 	}
 	return t, w
 }
+
+// An exchangeContext is the context of a request whose State was taken by EnterState. The
+// Writer of the exchange is found through it.
+type exchangeContext exchange
+
+type exchangeKey struct{}
+
+// takeWriter returns the Writer of the exchange whose State is in ctx, or a new one if that
+// has been taken or there is none.
+func takeWriter(ctx context.Context) *Writer {
+	if c, ok := ctx.Value(exchangeKey{}).(*exchangeContext); ok && c.writer.spareState.CompareAndSwap(&c.state, nil) {
+		return &c.writer
+	}
+	return new(Writer)
+}
+
+// Value implements [context.Context].
+func (c *exchangeContext) Value(key any) any {
+	if _, ok := key.(exchangeKey); ok {
+		return c
+	}
+	return c.state.Value(key)
+}
+
+// Deadline implements [context.Context].
+func (c *exchangeContext) Deadline() (deadline time.Time, ok bool) { return c.state.Deadline() }
+
+// Done implements [context.Context].
+func (c *exchangeContext) Done() <-chan struct{} { return c.state.Done() }
+
+// Err implements [context.Context].
+func (c *exchangeContext) Err() error { return c.state.Err() }
 
 // Observe begins the turn of a middleware that needs a Writer but not a State. It makes
 // a Writer if w is of another type. It does not copy the request.
@@ -116,7 +155,7 @@ func Observe(w http.ResponseWriter, r *http.Request) Turn {
 		}
 		return t
 	case t.State != nil:
-		t.Writer = new(Writer)
+		t.Writer = takeWriter(r.Context())
 	default:
 		t.Writer = newExchange()
 	}

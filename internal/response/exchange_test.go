@@ -91,23 +91,43 @@ func TestFirstTurnAllocatesOnce(t *testing.T) {
 func TestEnterStatePassesWritersOfOtherMiddlewareOn(t *testing.T) {
 	t.Parallel()
 	original := httptest.NewRequest("GET", "/", nil)
-	first, pass := response.EnterState(httptest.NewRecorder(), original)
-	if first.Writer == nil || pass != first.Writer || first.Writer.State() != first.State {
-		t.Error("around a server's own writer, EnterState must do what Enter does")
-	}
 	other := &discard{http.Header{}}
-	inner, pass := response.EnterState(other, first.Request)
-	if pass != http.ResponseWriter(other) || inner.Writer != nil || inner.State != first.State || inner.Request != first.Request {
-		t.Error("with a wrapper and a State, EnterState made something")
-	}
 	outer, pass := response.EnterState(other, original)
 	if pass != http.ResponseWriter(other) || outer.Writer != nil || !outer.State.Carries(outer.Request) {
-		t.Error("with a wrapper and no State, EnterState must make a State and nothing else")
+		t.Error("with another type and no State, EnterState must make a State and nothing else")
+	}
+	if inner, pass := response.EnterState(other, outer.Request); pass != http.ResponseWriter(other) || inner.Writer != nil || inner.State != outer.State || inner.Request != outer.Request {
+		t.Error("with another type and a State, EnterState made something")
+	}
+	turn := response.Enter(other, outer.Request)
+	if again := response.Enter(other, outer.Request); again.Writer == turn.Writer {
+		t.Error("two turns share a Writer around another type")
+	}
+	if inner, pass := response.EnterState(turn.Writer, turn.Request); pass != turn.Writer || inner.Writer != turn.Writer || inner.State != outer.State {
+		t.Error("with a Writer and a State, EnterState must share both")
 	}
 	pattern := "GET /"
 	outer.State.SetPattern(&pattern)
 	outer.End()
 	if original.Pattern != pattern {
-		t.Errorf("the end of the turn left the original request's pattern %q", original.Pattern)
+		t.Errorf("the end of the turn left the pattern %q in the original request", original.Pattern)
+	}
+}
+
+// The Writer that follows the State is part of its allocation.
+func TestEnterStateAndEnterAllocateOnce(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	other := &discard{http.Header{}}
+	if n := testing.AllocsPerRun(100, func() {
+		outer, pass := response.EnterState(other, r)
+		defer outer.End()
+		inner := response.Enter(pass, outer.Request)
+		defer inner.End()
+		inner.Returned, outer.Returned = true, true
+	}); n > 1 {
+		t.Errorf("%v allocations, want 1", n)
 	}
 }

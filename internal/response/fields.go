@@ -25,6 +25,14 @@ func SetHeaders(w http.ResponseWriter, fields ...Field) {
 	}
 }
 
+// SetHeader is like the function SetHeader, with memory of the turn's State. w is the writer
+// that the middleware passes on.
+func (t *Turn) SetHeader(w http.ResponseWriter, name, value string) {
+	values := t.State.Values(1)
+	values[0] = value
+	BorrowHeader(w)[name] = values
+}
+
 // SetField is [SetHeader] for a stage, where h is the header that the stage was
 // given.
 func (w *Writer) SetField(h http.Header, name, value string) {
