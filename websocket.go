@@ -27,7 +27,7 @@ import (
 type MessageType = int
 
 // Message types (RFC 6455, sections 5.5 and 5.6). Only messages of type
-// TextMessage and BinaryMessage can be read and written. The other three name
+// TextMessage or BinaryMessage can be read or written. The other three name
 // control frames, which have their own methods: [Conn.CloseWithMessage],
 // [Conn.WritePing] and [Conn.WritePong].
 const (
@@ -72,10 +72,10 @@ var ErrReadLimit = websocket.ErrReadLimit
 // this end has closed the connection because the peer violated the protocol or
 // sent a message that is too large. Use [errors.As] to find it.
 type CloseError struct {
-	// Code is the code of the close frame: the peer's, or the one sent to the
-	// peer because of its violation. It is CloseNoStatusReceived if the peer's
-	// frame had no code, and CloseAbnormalClosure if the connection ended
-	// without a close frame.
+	// Code is the code of the close frame that the peer sent, or that this end
+	// sent because of the peer's violation or oversized message. It is
+	// CloseNoStatusReceived if the peer's frame had no code, and
+	// CloseAbnormalClosure if the connection ended without a close frame.
 	Code int
 
 	// Text is the reason in the close frame. It is often empty.
@@ -88,8 +88,8 @@ func newCloseError(code int, text string, networkErr error) error {
 	return &CloseError{code, text, networkErr}
 }
 
-// Error returns the code and, if there is one, the text. A text that is not
-// printable is quoted, because the peer may have chosen it.
+// Error returns the code and, if there is one, the text. If the text is not
+// printable, it is quoted, because the peer may have chosen it.
 func (e *CloseError) Error() string {
 	s := fmt.Sprintf("websocket: closed with code %d", e.Code)
 	if e.Text != "" {
@@ -120,8 +120,8 @@ func (e *CloseError) Unwrap() error { return e.networkErr }
 //
 // Browsers let any page open a WebSocket to any server, and send the user's
 // cookies with the handshake. CORS does not apply. By default, Upgrade
-// therefore accepts requests from pages of the same origin only. To accept
-// other pages, set CheckOrigin. If CheckOrigin allows every origin, do not
+// therefore rejects requests from pages with a different origin. To accept
+// other origins, set CheckOrigin. If CheckOrigin allows every origin, do not
 // authenticate users by cookies.
 //
 // # Compression
@@ -140,14 +140,14 @@ func (e *CloseError) Unwrap() error { return e.networkErr }
 //
 // # Timeouts
 //
-// Sending the response of the handshake times out after 5 seconds. Once it has
-// been sent, the server's timeouts no longer apply, and the connection has no
+// Upgrade fails if it cannot send the handshake response within 5 seconds. After
+// the handshake, the server's timeouts no longer apply, and the connection has no
 // deadlines; see [Conn.SetReadDeadline], [Conn.SetWriteDeadline] and
 // [Conn.SetCloseTimeout].
 type Upgrader struct {
 	// ReadBufferSize is the size of the connection's read buffer in bytes. If
 	// it is 0 or negative, the buffer that the server has already allocated is
-	// used, which usually has 4096 bytes. Sizes below 256 are raised to 256.
+	// used; its size is usually 4096. Sizes from 1 to 255 are raised to 256.
 	ReadBufferSize int
 
 	// WriteBufferSize is the size in bytes of the buffer of NextWriter, which
@@ -182,22 +182,24 @@ type Upgrader struct {
 
 	// CompressionThreshold is the size in bytes of the smallest message that
 	// is sent compressed. If it is 0, 128 is used. If it is negative, all
-	// messages are compressed.
+	// messages are compressed. NextWriter also compresses smaller messages if
+	// they do not fit in its buffer.
 	CompressionThreshold int
 }
 
 // Upgrade performs the opening handshake and returns the connection. It works
 // inside any middleware whose ResponseWriter has a Hijack or an Unwrap method.
-// Header fields and cookies set on w are sent with the response, except those that
-// describe the body of an HTTP response, such as Content-Length.
+// Header fields and cookies set on w are sent with the response, except fields of
+// the handshake, such as Sec-WebSocket-Protocol, and fields that describe a body,
+// such as Content-Length.
 //
 // If the request is not a valid handshake, Upgrade sends an error response, as
 // [WriteError] does, and returns an error that names the invalid values. It
 // also logs the error with the request's logger (see [LoggerFromContext]), so
 // that the handler can simply return. For example, the status is 426 if the
 // request does not ask for an upgrade to WebSocket, 403 if the origin is not
-// allowed, and 400 if a header field is a list of more than 64 elements. If the
-// connection cannot be hijacked, the status is 500.
+// allowed, and 400 if a header field of the handshake lists more than 64
+// elements. If the connection cannot be hijacked, the status is 500.
 //
 // The connection outlives the handler; the caller must close it. If the request
 // came through a [Server], [Server.Stop] closes the connection with
@@ -285,7 +287,8 @@ type DialOptions struct {
 
 	// CompressionThreshold is the size in bytes of the smallest message that
 	// is sent compressed. If it is 0, 128 is used. If it is negative, all
-	// messages are compressed.
+	// messages are compressed. NextWriter also compresses smaller messages if
+	// they do not fit in its buffer.
 	CompressionThreshold int
 
 	// TLSConfig is used for wss URLs. It is also used for https proxies, with
@@ -294,7 +297,7 @@ type DialOptions struct {
 	TLSConfig *tls.Config
 
 	// DialContext opens the network connection to the server or the proxy. If
-	// nil, [net.Dialer.DialContext] of a zero Dialer is used. If calls to Dial
+	// nil, the DialContext method of a zero [net.Dialer] is used. If calls to Dial
 	// share the function, it must be safe for concurrent use by multiple
 	// goroutines.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -307,7 +310,7 @@ type DialOptions struct {
 	Proxy func(*Request) (*url.URL, error)
 
 	// ReadBufferSize is the size of the read buffer in bytes. If it is 0 or
-	// negative, 4096 is used. Sizes below 256 are raised to 256.
+	// negative, 4096 is used. Sizes from 1 to 255 are raised to 256.
 	ReadBufferSize int
 
 	// WriteBufferSize is the size in bytes of the buffer of NextWriter, which
@@ -370,8 +373,8 @@ func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Respon
 // safe for concurrent use by multiple goroutines.
 func GenerateKey() string { return handshake.GenerateKey() }
 
-// A Conn is a WebSocket connection of a server ([Upgrader.Upgrade]) or a client
-// ([Dial]).
+// A Conn is one end of a WebSocket connection: the server's, as returned by
+// [Upgrader.Upgrade], or the client's, as returned by [Dial].
 //
 // # Concurrency
 //
@@ -383,17 +386,17 @@ func GenerateKey() string { return handshake.GenerateKey() }
 //   - The writing methods wait for each other: WriteMessage, WriteJSON,
 //     WritePreparedMessage and NextWriter. A message that NextWriter starts
 //     ends when its writer is closed.
-//   - WritePing, WritePong and Close wait for one data frame at most. For that
-//     reason, all writing methods but NextWriter split a message into frames of
-//     at most 128 KiB.
+//   - WritePing, WritePong and Close wait for at most one data frame before they
+//     send their own frame. For that reason, all writing methods except
+//     NextWriter split a message into frames of at most 128 KiB.
 //   - Close and CloseNow may be called at any time, and make waiting methods
 //     return.
 //
 // # Reading
 //
-// Pings are answered, and the peer's close frame is noticed, only while a
-// method reads. One goroutine should therefore read until an error occurs, even
-// if it expects no messages.
+// The Conn answers pings and processes the peer's close frame only while a
+// reading method is running. One goroutine should therefore read until an error
+// occurs, even if it expects no messages.
 //
 // After reading has failed, all reading methods return the same error. There
 // are two exceptions. If a read deadline passes, reading can continue after a
@@ -406,8 +409,8 @@ func GenerateKey() string { return handshake.GenerateKey() }
 // closing handshake, so that the peer can receive all earlier messages. CloseNow
 // does not, so earlier messages may be lost.
 //
-// A Conn must come from [Upgrader.Upgrade] or [Dial]. All methods of any other
-// Conn panic.
+// A Conn must come from [Upgrader.Upgrade] or [Dial]. The methods of any other
+// Conn, such as a zero Conn, panic.
 type Conn struct {
 	conn        *websocket.Conn
 	subprotocol string
@@ -470,7 +473,7 @@ func (c *Conn) ReadMessage() (messageType int, payload []byte, err error) {
 }
 
 // NextReader waits for the next message, as [Conn.ReadMessage] does, and
-// returns its type and a reader of its payload. At the end of the message, the
+// returns its type and a reader for its payload. At the end of the message, the
 // reader returns [io.EOF].
 //
 // The reader is valid until the next call to NextReader, ReadMessage or
@@ -503,7 +506,7 @@ func (c *Conn) ReadJSON(v any) error {
 // other type, it returns an error. It does not retain the payload.
 //
 // The payload of a TextMessage must be valid UTF-8. WriteMessage does not check
-// it, but a peer that receives invalid UTF-8 closes the connection.
+// this, but a peer that receives invalid UTF-8 should close the connection.
 func (c *Conn) WriteMessage(messageType int, payload []byte) error {
 	conn := c.established()
 	op, err := opcode(messageType)
@@ -514,7 +517,7 @@ func (c *Conn) WriteMessage(messageType int, payload []byte) error {
 }
 
 // NextWriter starts a message of type TextMessage or BinaryMessage and returns
-// a writer of its payload. The writer sends a frame whenever WriteBufferSize
+// a writer for its payload. The writer sends a frame whenever WriteBufferSize
 // bytes are buffered, and the last frame when it is closed. The caller must
 // close the writer: until then, other messages wait. The writer is safe for
 // concurrent use by multiple goroutines.
@@ -703,12 +706,12 @@ func (c *Conn) CloseWithMessage(code int, text string) error {
 // for the peer. If the connection is already closed, CloseNow does nothing.
 func (c *Conn) CloseNow() error { return c.established().CloseNow() }
 
-// SetCloseTimeout sets how long [Conn.Close] and [Conn.CloseWithMessage] wait
-// for the peer's close frame before they close the network connection without
-// it. If d is 0 or negative, the default of 5 seconds is used. Calls that have
-// already started are not affected.
+// SetCloseTimeout sets the maximum time that [Conn.Close] and
+// [Conn.CloseWithMessage] take. If the closing handshake is not complete by
+// then, they close the network connection anyway. If d is 0 or negative, the
+// default of 5 seconds is used. Calls that have already started are not affected.
 //
-// Use a shorter timeout for peers that may not answer. [Server.Stop] waits at
+// Use a shorter timeout for peers that may not respond. [Server.Stop] waits at
 // most 5 seconds, whatever the timeout.
 func (c *Conn) SetCloseTimeout(d time.Duration) {
 	conn := c.established()
