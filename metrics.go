@@ -109,11 +109,11 @@ type MetricsStats struct {
 	// Status3xx is the number of requests with a status from 300 to 399, for
 	// example redirects.
 	Status3xx int64 `json:"status_3xx"`
-	// Status4xx is the number of requests with a status from 400 to 499,
-	// client errors.
+	// Status4xx is the number of requests with a status from 400 to 499
+	// (client errors).
 	Status4xx int64 `json:"status_4xx"`
-	// Status5xx is the number of requests with a status from 500 to 599,
-	// server errors.
+	// Status5xx is the number of requests with a status from 500 to 599
+	// (server errors).
 	Status5xx int64 `json:"status_5xx"`
 	// BytesWritten is the total number of bytes of response bodies.
 	BytesWritten int64 `json:"bytes_written"`

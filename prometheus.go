@@ -13,8 +13,8 @@ import (
 // same Type and different Labels.
 type PrometheusMetric struct {
 	// Name is the name of the metric, for example "myapp_jobs_total". It
-	// consists of letters, digits, underscores and colons, and does not start
-	// with a digit.
+	// must consist of ASCII letters, digits, underscores and colons, and must
+	// not start with a digit.
 	Name string
 	// Help describes the metric in one line. For a family, the first Help that
 	// is not empty is used.
@@ -26,8 +26,8 @@ type PrometheusMetric struct {
 	// Value is the current value. It is ignored for a histogram.
 	Value float64
 
-	// Labels distinguish the metrics of a family. Names consist of letters,
-	// digits and underscores, and start with neither a digit nor two
+	// Labels distinguish the metrics of a family. Names must consist of ASCII
+	// letters, digits and underscores, and must not start with a digit or two
 	// underscores. The name "le" is reserved in histograms. Values may be any
 	// text, but should come from a small set, because Prometheus stores a series
 	// for each combination. A label with an empty value is omitted.
@@ -43,7 +43,7 @@ type PrometheusHistogram struct {
 	// which counts all larger observations. They must be finite and in ascending
 	// order.
 	Bounds []float64
-	// Counts are the numbers of observations in each bucket. They are
+	// Counts holds the number of observations in each bucket. The numbers are
 	// non-cumulative, and len(Counts) must be len(Bounds)+1.
 	Counts []uint64
 	// Sum is the sum of all observations.
