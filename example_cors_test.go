@@ -7,7 +7,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// This API is called by pages of other origins, and its users log in with a
+// This API is called by pages from other origins, and its users log in with a
 // cookie. Before a page may send PUT, its browser sends a preflight request.
 func ExampleCORS() {
 	router := http.NewRouter()

@@ -143,7 +143,8 @@ func LogSkip(skip func(r *Request) bool) LogOption {
 //
 // r is the request that RequestLogger passed to the next handler. Later middleware
 // adds values to the context of a copy of r, so attrs does not see those values. For
-// example, to log the user, add the authentication middleware before RequestLogger.
+// example, to log the user, add the authentication middleware before RequestLogger;
+// requests that it rejects are then not logged.
 //
 // Query strings and header fields often contain secrets, so choose carefully what
 // to log.
@@ -333,8 +334,8 @@ func LoggerFromContext(ctx context.Context) *slog.Logger {
 	return slog.Default()
 }
 
-// ContextWithLogger returns a copy of ctx with a logger for [LoggerFromContext]. If
-// logger is nil, [slog.Default] is used.
+// ContextWithLogger returns a copy of ctx for which [LoggerFromContext] returns
+// logger. If logger is nil, [slog.Default] is used.
 func ContextWithLogger(ctx context.Context, logger *slog.Logger) context.Context {
 	if logger == nil {
 		logger = slog.Default()
@@ -582,7 +583,7 @@ type SecureHeadersConfig struct {
 
 	// FrameOptions is the value of X-Frame-Options. The default, "DENY", does
 	// not allow any page to show the response in a frame. "SAMEORIGIN" allows
-	// pages of the same origin. To allow other origins, use "-" and set
+	// pages from the same origin. To allow other origins, use "-" and set
 	// frame-ancestors in ContentSecurityPolicy. Other values are invalid.
 	FrameOptions string
 
@@ -721,9 +722,9 @@ type CORSConfig struct {
 	AllowOrigins []string
 
 	// AllowMethods lists the methods that a preflight can request. Names are
-	// case-sensitive, and GET includes HEAD. If empty, GET, POST, PUT, DELETE,
-	// PATCH and OPTIONS are allowed. "*" allows any method; it cannot be combined
-	// with AllowCredentials.
+	// case-sensitive. Allowing GET also allows HEAD. If empty, GET, POST, PUT,
+	// DELETE, PATCH and OPTIONS are allowed. "*" allows any method; it cannot be
+	// combined with AllowCredentials.
 	//
 	// Omitting GET or POST does not prevent pages from sending simple requests
 	// with these methods, because browsers send no preflight for them.
@@ -746,17 +747,17 @@ type CORSConfig struct {
 	// exposes all fields; it cannot be combined with AllowCredentials.
 	ExposeHeaders []string
 
-	// AllowCredentials allows pages of the allowed origins to send cookies and
+	// AllowCredentials allows pages from the allowed origins to send cookies and
 	// other credentials, and so to act as the user.
 	AllowCredentials bool
 
 	// MaxAge is the time in seconds for which browsers can cache the response
-	// to a preflight. If zero, 86400 (a day) is used; some browsers limit it to
-	// less. If negative, the response is not cached.
+	// to a preflight. If zero, 86400 (a day) is used. Some browsers enforce a
+	// lower maximum. If negative, the response is not cached.
 	MaxAge int
 }
 
-// CORS returns middleware that allows pages of other origins to use an API, as
+// CORS returns middleware that allows pages from other origins to use an API, as
 // specified by the CORS protocol of the Fetch standard.
 //
 // # Preflights

@@ -128,7 +128,7 @@ type RateLimitStore interface {
 //   - after [RequestLogger] and [Metrics.Middleware], so that rejected requests
 //     are logged and counted;
 //   - after [TrustedProxies];
-//   - after [CORS], so that pages of other origins can read the response;
+//   - after [CORS], so that pages from other origins can read the response;
 //   - after authentication, if KeyFunc needs the user;
 //   - before everything that it protects.
 //
