@@ -26,7 +26,7 @@ var ErrServerStarted = errors.New("http: server already started")
 // A Server serves HTTP/1.1 and, if it uses TLS, HTTP/2, from [Server.Start] until
 // [Server.Stop]. It can be started only once.
 //
-// A program with a lifecycle manager can use Start and Stop as its hooks. A
+// A program with a lifecycle manager can register Start and Stop as hooks. A
 // program without one can call [Server.Run] in its main function.
 //
 // Create a Server with [NewServer]. The methods of a zero Server panic.
@@ -241,8 +241,9 @@ func (s *Server) Err() <-chan error {
 // and does not report them as errors:
 //
 //   - A WebSocket is closed if its peer does not answer the close frame.
-//   - An event stream fails if the client reads nothing for 5 seconds. A client
-//     that reads slowly is not disconnected.
+//   - An event stream fails if a write takes longer than 5 seconds. A write sends
+//     at most 32 KiB, so a slow client that reads at least that much in 5 seconds
+//     stays connected.
 //   - A connection that was hijacked without an [Upgrader] is always closed,
 //     because Stop cannot tell whether its peer responds.
 //

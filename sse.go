@@ -72,22 +72,22 @@ type SSEWriter struct {
 //
 // # Timeouts and the end of the stream
 //
-// The server's write timeout does not apply to the stream. If the client reads
-// nothing for 30 seconds while an event is being sent, the stream ends with an
-// error; see [SSEWriter.SetWriteTimeout]. If the stream cannot be started, for
+// The server's write timeout does not apply to the stream. Instead, each write has
+// a timeout of 30 seconds, after which the stream ends with an error; see
+// [SSEWriter.SetWriteTimeout]. If the stream cannot be started, for
 // example because w cannot flush, all methods that send return the error.
 //
 // The request's context is canceled when the client disconnects and when
-// [Server.Stop] is called. Once Stop has been called, a write fails if the client
-// reads nothing for 5 seconds. Stop waits until the handler returns.
+// [Server.Stop] is called. Once Stop has been called, a write fails if it takes
+// longer than 5 seconds. Stop waits until the handler returns.
 //
 // # Wrapped ResponseWriters
 //
 // If middleware wraps the ResponseWriter, the wrapper should have an Unwrap method,
 // as [ResponseController] requires. A wrapper without it must implement [Flusher].
-// The stream then works under a [Server], or inside middleware of this package that
-// wraps the ResponseWriter. Otherwise the server's write timeout ends the stream, and
-// NewSSEWriter logs a warning that names the wrapper's type.
+// The stream then works only under a [Server], or inside middleware of this package
+// that wraps the ResponseWriter. Elsewhere, the server's write timeout ends the
+// stream, and NewSSEWriter logs a warning that names the wrapper's type.
 func NewSSEWriter(w ResponseWriter) *SSEWriter {
 	s := &SSEWriter{w: w, rc: NewResponseController(w)}
 	cw := response.Find(w)
@@ -241,10 +241,14 @@ func (s *SSEWriter) Retry(ms int) error {
 	})
 }
 
-// SetWriteTimeout sets the write timeout of the stream: the stream ends if the client
-// reads nothing for that time while an event is being sent. The default is 30
-// seconds; zero or less means no limit. SetWriteTimeout has no effect if middleware
-// wraps the ResponseWriter without an Unwrap method.
+// SetWriteTimeout sets the maximum time for each write of the stream. If a write
+// takes longer, because the client reads too slowly or not at all, the stream ends.
+// With HTTP/1, a write may take up to half as long again. The default is 30 seconds;
+// zero or less means no limit. An event of more than 32 KiB is sent in several
+// writes.
+//
+// SetWriteTimeout has no effect if middleware wraps the ResponseWriter in a type that
+// has no Unwrap method.
 func (s *SSEWriter) SetWriteTimeout(d time.Duration) {
 	s.mustBeMade()
 	s.mu.Lock()
