@@ -57,15 +57,16 @@ import (
 //   - Other files are sent without Cache-Control.
 //   - If Cache-Control is set before Static runs, Static keeps it.
 //
-// Conditional and range requests work as in [ServeContent]. Files without a
-// modification time, such as embedded files, get a strong ETag, which is computed
-// once from the content.
+// Static supports conditional and range requests (RFC 9110, sections 13 and 14). Files
+// without a modification time, such as embedded files, get a strong ETag, which is
+// computed once from the content.
 //
 // # Types and compression
 //
 // The content type depends on the file's extension. A built-in table contains the
 // common types, so they are the same on all hosts; for other extensions,
-// [mime.TypeByExtension] is used, and then [DetectContentType]. If a compressed file
+// Static uses [mime.TypeByExtension] or, if that returns no type,
+// [DetectContentType]. If a compressed file
 // exists next to the requested one (app.js.br, app.js.zst, app.js.gz) and the client
 // accepts its coding, the compressed file is sent instead.
 //
@@ -73,7 +74,9 @@ import (
 //
 // Static never serves
 //
-//   - a file outside the root, even if a symbolic link in the root points to it,
+//   - a file outside the root, even if a symbolic link in the root points to it
+//     (a custom fsys that follows links must implement [fs.ReadLinkFS], as the
+//     results of os.DirFS and os.Root.FS do),
 //   - a file or directory whose name begins with a dot, except /.well-known/,
 //   - a file whose path was sent with an encoded slash or backslash, because
 //     routes and middleware do not treat such a character as a separator.
