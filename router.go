@@ -115,8 +115,8 @@ import (
 // Middleware is a function that wraps a handler. The handler that it returns can
 // act before and after it calls the next handler, or respond without calling it.
 // The type is an alias, so functions of type func(Handler) Handler and slices of
-// them need no conversion. For example, middleware for other routers can be
-// passed to [Router.Use].
+// them need no conversion. For example, middleware written for other routers can
+// be passed to [Router.Use].
 //
 // The router does not call the function for each request. It calls middleware
 // added with [Router.Use] once, and middleware added with [Group.Use] once for
@@ -220,8 +220,8 @@ func (rt *Router) HandleFunc(pattern string, handler func(ResponseWriter, *Reque
 	rt.register(nil, "", pattern, HandlerFunc(handler))
 }
 
-// Use adds middleware for every request, including unmatched requests and
-// redirects. The middleware applies to all routes, whether they are registered
+// Use adds middleware for every request, including those that match no route or
+// are redirected. The middleware applies to all routes, whether they are registered
 // before or after the call. Middleware runs in the order added, before the
 // middleware of groups.
 //
