@@ -327,6 +327,7 @@ func (s *SSEWriter) end() {
 	defer s.mu.Unlock()
 	if s.err == nil {
 		s.err = errStreamEnded
+		s.stream.Finish()
 	}
 }
 

@@ -405,6 +405,68 @@ func TestStreamOutlivesTheWriteTimeout(t *testing.T) {
 	})
 }
 
+// On HTTP/1, the write deadline of the last event has passed when the handler
+// returns. The end of the body must be sent all the same, and later requests of
+// the connection must not inherit the deadline.
+func TestStreamEndsLongAfterItsLastEvent(t *testing.T) {
+	t.Parallel()
+	for name, timeout := range map[string]time.Duration{"with a write timeout": time.Second, "without": 0} {
+		for layer, wrap := range map[string]func(nethttp.Handler) nethttp.Handler{
+			"bare":            func(h nethttp.Handler) nethttp.Handler { return h },
+			"RequestID":       http.RequestID(http.RequestIDConfig{}),
+			"whole chain":     documentedChain(),
+			"hidden, outside": func(h nethttp.Handler) nethttp.Handler { return documentedChain()(withoutUnwrap(h)) },
+		} {
+			t.Run(name+", "+layer, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { testStreamEndsLate(t, timeout, wrap) })
+			})
+		}
+	}
+}
+
+func testStreamEndsLate(t *testing.T, timeout time.Duration, wrap func(nethttp.Handler) nethttp.Handler) {
+	ln := newPipeListener()
+	srv := &nethttp.Server{WriteTimeout: timeout, Handler: wrap(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if r.URL.Path != "/stream" {
+			time.Sleep(timeout / 2)
+			w.Write([]byte("later"))
+			return
+		}
+		if err := http.NewSSEWriter(w).Data("only"); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Hour)
+	}))}
+	go srv.Serve(ln)
+	defer srv.Close()
+	conn := ln.Dial()
+	defer conn.Close()
+	br := bufio.NewReader(conn)
+	for _, path := range []string{"/stream", "/later"} {
+		io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := nethttp.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(resp.Body); err != nil {
+			t.Fatalf("%s: read %q, %v", path, body, err)
+		}
+		time.Sleep(time.Hour)
+	}
+}
+
+// withoutUnwrap hides the ResponseWriter from the handler, as a foreign wrapper
+// does that can only flush.
+func withoutUnwrap(h nethttp.Handler) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		h.ServeHTTP(struct {
+			nethttp.ResponseWriter
+			nethttp.Flusher
+		}{w, w.(nethttp.Flusher)}, r)
+	})
+}
+
 func TestStalledClientIsGivenUp(t *testing.T) {
 	t.Parallel()
 	gaveUp := make(chan error, 1)

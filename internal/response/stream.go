@@ -1,6 +1,7 @@
 package response
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
@@ -19,6 +20,7 @@ type Stream struct {
 	timeout          time.Duration
 	http1            bool      // a deadline may pass between two writes
 	deadlineSet      time.Time // when the deadline was set last; used for HTTP/1
+	cw               *Writer   // of the response, or nil
 }
 
 // OpenStream returns a Stream for the response of cw. If cw is nil, only the
@@ -30,7 +32,7 @@ func OpenStream(cw *Writer, setWriteDeadline func(time.Time) error) *Stream {
 	if cw == nil {
 		return s
 	}
-	s.http1 = cw.req.ProtoMajor == 1
+	s.cw, s.http1 = cw, cw.req.ProtoMajor == 1
 	s.drain = shutdown.OpenStream(cw.req.Context(), s.set)
 	cw.OnDone(s.drain.Close)
 	if cw.Ended() {
@@ -65,6 +67,24 @@ func (s *Stream) End() error {
 		return nil
 	}
 	return s.set(time.Time{})
+}
+
+// Finish must be called when the handler has returned. On HTTP/1, net/http then
+// sends the end of the body, and the deadline of the last write may have passed.
+// Finish sets a new one. If the server has no write timeout, it removes the
+// deadline instead, because it would also apply to later requests of the
+// connection.
+func (s *Stream) Finish() {
+	if s == nil || !s.http1 || s.deadlineSet.IsZero() {
+		return
+	}
+	var deadline time.Time
+	server, _ := s.cw.req.Context().Value(http.ServerContextKey).(*http.Server)
+	if s.timeout > 0 && (server == nil || server.WriteTimeout > 0) {
+		deadline = time.Now().Add(s.timeout)
+	}
+	// The writer of the handler no longer accepts calls.
+	_ = http.NewResponseController(s.cw.next).SetWriteDeadline(deadline) // the connection may have failed
 }
 
 // beginTimeout sets the write deadline.

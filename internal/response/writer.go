@@ -105,6 +105,7 @@ func (w *Writer) finish() error {
 	}
 	defer w.mu.Unlock()
 	defer w.drop() // if the next writer panics, too
+	w.stream.Finish()
 	return w.complete()
 }
 
