@@ -129,9 +129,9 @@ func (e *CloseError) Unwrap() error { return e.networkErr }
 // If EnableCompression is true and the client supports permessage-deflate (RFC
 // 7692), messages of at least CompressionThreshold bytes are compressed. The
 // messages of a connection share one compression context, which makes small
-// messages much smaller but keeps up to 24 KiB of memory per connection. Clients
-// that insist on the largest window need up to 48 KiB; browsers do not insist.
-// If NoContextTakeover is true, each message is compressed separately, and idle
+// messages much smaller but keeps up to 24 KiB of memory per connection, or up to
+// 48 KiB if the client does not offer the parameter client_max_window_bits. If
+// NoContextTakeover is true, each message is compressed separately, and idle
 // connections keep no memory for compression.
 //
 // Even over TLS, the length of a compressed message reveals whether it repeats
