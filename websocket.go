@@ -680,10 +680,12 @@ func (c *Conn) Close() error { return c.CloseWithMessage(CloseNormalClosure, "")
 // the peer's close frame has already arrived, CloseWithMessage does not wait for
 // a close frame.
 //
-// Messages that arrive before the peer's close frame are delivered to a
-// goroutine that is reading; if no goroutine reads, they are discarded. If
-// CloseWithMessage is called more than once, later calls wait for the first and
-// return the same error. A ping or pong handler may call CloseWithMessage.
+// A reading method that is running when CloseWithMessage is called may still
+// return a message. All other messages that arrive before the peer's close frame
+// are discarded.
+//
+// If CloseWithMessage is called more than once, later calls wait for the first
+// and return the same error. A ping or pong handler may call CloseWithMessage.
 //
 // The code must be in one of the ranges 1000 to 1003, 1007 to 1014 and 3000 to
 // 4999. With any other code, CloseWithMessage returns an error and the
