@@ -331,8 +331,8 @@ type DialOptions struct {
 //
 // # Errors
 //
-// If the URL or the options are invalid, Dial opens no connection, and the
-// error names every invalid value.
+// Dial checks the URL and the options before it opens a connection. If it finds
+// invalid values, the error names all of them.
 //
 // If the server has responded, Dial returns the response, even if it also
 // returns an error. If the status is not 101, the response has only the first 4
