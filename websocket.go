@@ -59,7 +59,8 @@ const (
 
 // ErrCloseSent is returned by the writing methods of a [Conn] after the Conn
 // has sent a close frame: because of Close or CloseWithMessage, in reply to the
-// peer's close frame, or because the peer violated the protocol.
+// peer's close frame, or because the peer violated the protocol or sent a message
+// that is too large.
 var ErrCloseSent = websocket.ErrCloseSent
 
 // ErrReadLimit is wrapped by the error that the reading methods of a [Conn]
@@ -303,7 +304,7 @@ type DialOptions struct {
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Proxy returns the URL of the HTTP proxy for a request, or nil to connect
-	// directly, as [net/http.Transport.Proxy] does. If nil,
+	// directly, as [net/http.Transport.Proxy] does. If Proxy is not set,
 	// [ProxyFromEnvironment] is used, which reads HTTP_PROXY, HTTPS_PROXY and
 	// NO_PROXY. If calls to Dial share the function, it must be safe for
 	// concurrent use by multiple goroutines.
@@ -368,9 +369,9 @@ func Dial(ctx context.Context, url string, options *DialOptions) (*Conn, *Respon
 }
 
 // GenerateKey returns a random value for a Sec-WebSocket-Key header: 16 bytes
-// in base64. [Dial] generates the key of its request; GenerateKey is for
-// programs that write the request themselves, such as tests and proxies. It is
-// safe for concurrent use by multiple goroutines.
+// in base64. [Dial] generates its own key; GenerateKey is for programs that
+// write the request themselves, such as tests and proxies. It is safe for
+// concurrent use by multiple goroutines.
 func GenerateKey() string { return handshake.GenerateKey() }
 
 // A Conn is one end of a WebSocket connection: the server's, as returned by
@@ -637,8 +638,8 @@ func (c *Conn) SetPongHandler(f func(data []byte) error) { c.established().SetPo
 // Reading a larger message fails with [ErrReadLimit]. So does reading a
 // compressed message whose compressed form is longer than 64 KiB plus 16 bytes
 // for each decompressed byte, or longer than 64 KiB plus twice the limit. Only a
-// message padded with empty blocks is that long. A message with more than 1000
-// empty frames fails with ErrReadLimit too.
+// message padded with empty blocks is that long. Reading a message with more than
+// 1000 empty frames fails with ErrReadLimit too.
 func (c *Conn) SetMaxMessageSize(size int64) {
 	switch {
 	case size == 0:
