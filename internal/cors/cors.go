@@ -159,15 +159,18 @@ const maxFields = 6
 // setHeaders sets Vary. If allowOrigin is not "", it also sets the fields that
 // allow the origin.
 func (p *Policy) setHeaders(w http.ResponseWriter, r *http.Request, allowOrigin string, further []response.Field) {
-	fields := make([]response.Field, 0, maxFields)
-	if vary := p.vary(response.BorrowHeader(w), r); vary != "" {
+	vary := p.vary(response.BorrowHeader(w), r)
+	if allowOrigin == "" {
+		if vary != "" {
+			response.SetHeader(w, "Vary", vary)
+		}
+		return
+	}
+	fields := append(make([]response.Field, 0, maxFields), response.Field{Name: fieldAllowOrigin, Value: allowOrigin})
+	if vary != "" {
 		fields = append(fields, response.Field{Name: "Vary", Value: vary})
 	}
-	if allowOrigin != "" {
-		fields = append(fields, response.Field{Name: fieldAllowOrigin, Value: allowOrigin})
-		fields = append(fields, further...)
-	}
-	response.SetHeaders(w, fields...)
+	response.SetHeaders(w, append(fields, further...)...)
 }
 
 // allowOrigin returns the value of Access-Control-Allow-Origin, or "" if the origin

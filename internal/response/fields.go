@@ -12,7 +12,9 @@ type Field struct{ Name, Value string }
 // comes out of memory that belongs to the request. No other field and no other
 // response uses that slice, so handlers can append to it and change it.
 func SetHeader(w http.ResponseWriter, name, value string) {
-	SetHeaders(w, Field{name, value})
+	values := valuesFor(w, 1)
+	values[0] = value
+	BorrowHeader(w)[name] = values
 }
 
 // SetHeaders is SetHeader for several fields. If w has no memory for them, for
