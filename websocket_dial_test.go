@@ -74,11 +74,13 @@ func TestDialRefusesBadArguments(t *testing.T) {
 func TestDialNamesEveryBadArgument(t *testing.T) {
 	t.Parallel()
 	_, _, err := http.Dial(t.Context(), "ftp://example.com", &http.DialOptions{
-		Header:       http.Header{"upgrade": {"h2c"}, "Content-Length": {"5"}, "X-A": {"a\r\nb"}},
+		Header:       http.Header{"upgrade": {"h2c"}, "Content-Length": {"5"}, "X-A": {"a\r\nb"}, "X B": {"lost"}, "": {"lost"}},
 		Subprotocols: []string{"chat", "a b", "chat"},
 	})
 	const want = `websocket: dial: unsupported URL scheme "ftp"; use ws, wss, http or https; ` +
+		`DialOptions.Header: "" is not a header field name; ` +
 		`DialOptions.Header: "Content-Length" is reserved and cannot be set; ` +
+		`DialOptions.Header: "X B" is not a header field name; ` +
 		`DialOptions.Header: "upgrade" is reserved and cannot be set; ` +
 		`DialOptions.Header: "X-A" contains the control character '\r' at byte 1 of its value; ` +
 		`DialOptions.Subprotocols: "a b" is not a token; ` +

@@ -156,12 +156,16 @@ func parseURL(rawURL string) (*url.URL, error) {
 }
 
 // checkHeader returns an error for each field of DialOptions.Header that the
-// handshake sets, and for each value that would break out of its line.
+// handshake sets or whose name is invalid, which net/http would not send, and for
+// each value that would break out of its line.
 func checkHeader(h http.Header) []error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(h)) {
-		if ownFields[http.CanonicalHeaderKey(name)] {
+		switch {
+		case ownFields[http.CanonicalHeaderKey(name)]:
 			errs = append(errs, fmt.Errorf("DialOptions.Header: %s is reserved and cannot be set", quote(name)))
+		case !header.IsToken(name):
+			errs = append(errs, fmt.Errorf("DialOptions.Header: %s is not a header field name", quote(name)))
 		}
 	}
 	return append(errs, controlCharacters("DialOptions.Header: ", h)...)
