@@ -12,7 +12,12 @@ type Field struct{ Name, Value string }
 // comes out of memory that belongs to the request. No other field and no other
 // response uses that slice, so handlers can append to it and change it.
 func SetHeader(w http.ResponseWriter, name, value string) {
-	values := valuesFor(w, 1)
+	cw, ok := w.(*Writer)
+	if !ok {
+		w.Header()[name] = []string{value}
+		return
+	}
+	values := cw.values(1)
 	values[0] = value
 	BorrowHeader(w)[name] = values
 }
@@ -38,7 +43,7 @@ func (t *Turn) SetHeader(w http.ResponseWriter, name, value string) {
 // SetField is [SetHeader] for a stage, where h is the header that the stage was
 // given.
 func (w *Writer) SetField(h http.Header, name, value string) {
-	values := valuesFor(w, 1)
+	values := w.values(1)
 	values[0] = value
 	h[name] = values
 }
@@ -48,7 +53,7 @@ func (w *Writer) SetField(h http.Header, name, value string) {
 // slice, which other responses may share.
 func (w *Writer) AddField(h http.Header, name, value string) {
 	before := h[name]
-	values := valuesFor(w, len(before)+1)
+	values := w.values(len(before) + 1)
 	copy(values, before)
 	values[len(before)] = value
 	h[name] = values
@@ -57,10 +62,17 @@ func (w *Writer) AddField(h http.Header, name, value string) {
 // valuesFor returns n empty strings from the memory of the request that w answers, or
 // newly allocated.
 func valuesFor(w http.ResponseWriter, n int) []string {
-	cw, _ := w.(*Writer)
-	state := cw.State()
-	if state == nil && cw != nil {
-		state = cw.spareState.Load() // its memory can be used before the State is
+	if cw, ok := w.(*Writer); ok {
+		return cw.values(n)
+	}
+	return make([]string, n)
+}
+
+// values returns n empty strings from the memory of the request, if it has any left.
+func (w *Writer) values(n int) []string {
+	state := w.state.Load()
+	if state == nil {
+		state = w.spareState.Load() // its memory can be used before the State is
 	}
 	return state.Values(n)
 }
