@@ -10,20 +10,21 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 )
 
-// An exchange is the memory of one request: its first [Writer], and room for the State
-// and the copy of the request that go with it. Handlers can keep each of them, so an
-// exchange is never reused.
+// An exchange is the memory of one request, allocated at once: its first [Writer], the
+// State, and the copy of the request. Handlers can keep each of them, so an exchange is
+// never reused.
 //
 // [Observe] and [Enter] allocate an exchange for a request that has no Writer, and use
-// its Writer. The State is taken by the first call of Enter that needs one. With a Router in
-// a Server, for example, the Server's handler observes, and RequestID enters:
+// its Writer. The first call of Enter that needs a State takes the one in the exchange. For
+// example, if a Router runs in a Server, the Server's handler calls Observe, and RequestID
+// calls EnterState:
 //
 //	Server     Observe     allocates the exchange, uses writer
 //	RequestID  EnterState  takes state, shares writer
 //	Metrics    Enter       shares both
 //
-// Without a Server, [EnterState] allocates the exchange and takes the State, and the Writer
-// is taken by the first turn that needs one.
+// Without a Server, [EnterState] allocates the exchange and takes the State, and the first
+// turn that needs a Writer takes the one in the exchange.
 type exchange struct {
 	writer Writer
 	state  reqstate.State
@@ -49,7 +50,7 @@ func (w *Writer) takeState() *reqstate.State {
 // [EnterState] or [Observe] to [Turn.End]. The middleware must call the next handler with
 // Writer and Request.
 type Turn struct {
-	Writer  *Writer // nil if EnterState passes another type on
+	Writer  *Writer // nil if EnterState passes on a writer of another type
 	Request *http.Request
 	State   *reqstate.State // of Request; nil only after Observe
 
@@ -62,16 +63,19 @@ type Turn struct {
 	newState  bool                // State was made for this turn
 }
 
-// Enter begins the turn of a middleware that needs a Writer and a State. It shares those
-// that the request has, and adds those that are missing:
+// Enter begins the turn of a middleware that needs a Writer and a State. It uses those
+// that the request already has, and adds the missing ones, as this table shows:
 //
 //	                   r has a State   r has no State
 //	w is a *Writer     nothing         a State
 //	w is another type  a Writer        both
 //
-// If w is a *Writer and r has no State, r has not met Enter before, or a handler has made
-// r and passes it on with its own writer. If w is another type and r has a State, other
-// middleware has wrapped the Writer.
+// If w is a *Writer and r has no State, then either no outer middleware has called Enter,
+// or a handler has created r and passes it on with its own writer. If w is another type and
+// r has a State, either other middleware has wrapped the Writer, or the State comes from
+// EnterState.
+//
+// The middleware must end the turn:
 //
 //	turn := response.Enter(w, r)
 //	defer turn.End()
@@ -92,7 +96,7 @@ func Enter(w http.ResponseWriter, r *http.Request) Turn {
 
 // EnterState begins the turn of a middleware that needs a State but not a Writer. The
 // middleware must call the next handler with pass and the Request of the turn. If w is not a
-// *Writer, it is passed on as it is, because handlers may use its type.
+// *Writer, pass is w itself, because handlers may depend on its type.
 func EnterState(w http.ResponseWriter, r *http.Request) (t Turn, pass http.ResponseWriter) {
 	if _, shared := w.(*Writer); shared {
 		t = Enter(w, r)
@@ -114,8 +118,8 @@ type exchangeContext exchange
 
 type exchangeKey struct{}
 
-// takeWriter returns the Writer of the exchange whose State is in ctx, or a new one if that
-// has been taken or there is none.
+// takeWriter returns the Writer of the exchange whose State is in ctx. If there is none, or
+// if it has been taken, takeWriter returns a new one.
 func takeWriter(ctx context.Context) *Writer {
 	if c, ok := ctx.Value(exchangeKey{}).(*exchangeContext); ok && c.writer.spareState.CompareAndSwap(&c.state, nil) {
 		return &c.writer
@@ -140,8 +144,8 @@ func (c *exchangeContext) Done() <-chan struct{} { return c.state.Done() }
 // Err implements [context.Context].
 func (c *exchangeContext) Err() error { return c.state.Err() }
 
-// Observe begins the turn of a middleware that needs a Writer but not a State. It makes
-// a Writer if w is of another type. It does not copy the request.
+// Observe begins the turn of a middleware that needs a Writer but not a State. If w is not
+// a *Writer, Observe wraps it in one. It does not copy the request.
 func Observe(w http.ResponseWriter, r *http.Request) Turn {
 	cw, shared := w.(*Writer)
 	if state := cw.State(); state.Carries(r) { // found without a search in the context
@@ -182,8 +186,9 @@ func (t *Turn) endState() {
 	}
 }
 
-// Status returns the final status of the response. It is 500 if the handler has panicked
-// before it wrote anything, because the server then closes the connection.
+// Status returns the final status of the response. If the handler has panicked before it
+// wrote anything, Status returns 500, although the server closes the connection without a
+// response.
 func (t *Turn) Status() int {
 	if !t.Returned && !t.Writer.Committed() {
 		return http.StatusInternalServerError
@@ -191,8 +196,8 @@ func (t *Turn) Status() int {
 	return t.Writer.Status()
 }
 
-// StateOf returns the state of the request that w answers or, if w is not a
-// [Writer], the state in the context of r. It is nil if there is none.
+// StateOf returns the state of the request that w answers. If w is not a [Writer], or has
+// no State, StateOf returns the State in the context of r, or nil if there is none.
 func StateOf(w http.ResponseWriter, r *http.Request) *reqstate.State {
 	if cw, ok := w.(*Writer); ok {
 		if state := cw.State(); state != nil {
@@ -202,11 +207,12 @@ func StateOf(w http.ResponseWriter, r *http.Request) *reqstate.State {
 	return reqstate.Of(r.Context())
 }
 
-// LimitReached has the effect on the server's own writer, which it finds through
-// Unwrap methods, of an [http.MaxBytesReader] that has reached its limit: the
-// server closes the connection after the response. It waits a little before it does
-// so, because unread bytes would otherwise cost the client the response.
+// LimitReached makes an HTTP/1 server close the connection after the response, as an
+// [http.MaxBytesReader] does when it reaches its limit. It finds the server's own writer
+// through Unwrap methods. The server waits briefly before it closes the connection,
+// because closing it with unread bytes could destroy the response before the client has
+// read it.
 func LimitReached(w http.ResponseWriter) {
 	limited := http.MaxBytesReader(Innermost(w), io.NopCloser(strings.NewReader("x")), 0)
-	_, _ = limited.Read(make([]byte, 1)) // the error is the purpose
+	_, _ = limited.Read(make([]byte, 1)) // fails, and thereby informs the server's writer
 }

@@ -11,12 +11,13 @@ import (
 // SniffLen is how many bytes of a body content sniffing uses.
 const SniffLen = 512
 
-// maxWhole is the largest body that is encoded into memory when the handler writes it in
-// one piece. A larger one is too if an inner stage frees as much memory.
+// maxWhole is the largest body, in bytes, that is encoded into memory when the handler
+// writes it in one piece. There is no limit for a body that an inner stage held, because
+// that stage frees its memory afterwards.
 const maxWhole = 1 << 20
 
-// errShort is the reason for not ending an encoded response. It has no Content-Length, so
-// it would look complete.
+// errShort is the error of an encoded response whose body is shorter than declared. The
+// response has no Content-Length, so it would look complete if it ended normally.
 var errShort = errors.New("http: body shorter than its Content-Length")
 
 // holding is the part of a Writer that has a stage. It is guarded by the Writer's mutex.
@@ -27,7 +28,7 @@ type holding struct {
 	attempt
 }
 
-// An attempt is the part of a holding with which [Writer.Reset] starts over.
+// An attempt is the part of a holding that [Writer.Reset] sets to its initial state.
 type attempt struct {
 	limit    int             // how much of the body is held
 	declared int64           // Content-Length when the status was chosen, or -1
@@ -55,9 +56,10 @@ func (w *Writer) hold(limit int) {
 	w.enterPhase(held)
 }
 
-// keepCommitted remembers the header that is to be sent, if the handler can still change
-// it. The handler cannot if it does not have the map, or if it has returned. It has returned
-// if an inner stage sends the complete body.
+// keepCommitted remembers the header to send, unless the handler can no longer change it.
+// The handler cannot if it has returned, which is so if an inner stage sends the complete
+// body, or if it does not have the map. In the latter case, keepCommitted closes the header,
+// so that the handler cannot get the map later.
 func (w *Writer) keepCommitted() {
 	if w.notes.fromStage.Load() {
 		return
@@ -76,7 +78,7 @@ func (w *Writer) forgetCommitted() {
 	}
 }
 
-// settleHeader returns the header that is to be sent, without the changes that came too
+// settleHeader returns the header to send, without the changes that the handler made too
 // late.
 func (w *Writer) settleHeader() http.Header {
 	h := w.nextHeader()
@@ -113,14 +115,14 @@ func (w *Writer) decide(body []byte, why Cause) []byte {
 	return send
 }
 
-// releaseFull releases the held body because it is full: p does not fit any more.
+// releaseFull releases the held body because p exceeds the limit.
 func (w *Writer) releaseFull(p []byte) (int, error) {
 	total := len(w.body.B) + len(p)
 	head, rest := w.sniffable(p)
 	head = w.decide(head, Full)
 	if int64(total) == w.declared && w.enc != nil && (total <= maxWhole || w.notes.fromStage.Load()) {
-		// The body is complete. The caller gets its memory back before the network is
-		// waited for.
+		// The body is complete. Encode it into memory, so that the caller can reuse its
+		// buffer without waiting for the network.
 		if err := w.encodeWhole(head, rest); err != nil {
 			return 0, err
 		}
@@ -162,8 +164,8 @@ func (w *Writer) releaseUnchanged() error {
 	return w.send(w.body.B)
 }
 
-// complete ends the response after the handler has returned. The error is the reason why
-// its body is incomplete although the next writer has not failed.
+// complete ends the response after the handler has returned. It returns an error if the
+// body cannot be completed, except if the reason is that the next writer has failed.
 func (w *Writer) complete() error {
 	switch w.at() {
 	case held:
@@ -254,7 +256,7 @@ func (w *Writer) sendEncoded() error {
 }
 
 // endEncoding ends the body of a response in the phase encoding. The last output goes
-// through memory, so that the encoder is given up before the network is waited for.
+// through memory, so that the encoder is given up before anything waits for the network.
 func (w *Writer) endEncoding() error {
 	switch {
 	case w.downstreamFailed:
@@ -287,8 +289,8 @@ func (w *Writer) sendOutput() {
 }
 
 // sendTrailers adds the trailers that the handler has set after the header was sent. Over
-// HTTP/1 they need a body without Content-Length. The server adds one if the whole body is
-// in its buffer at the end, so sendTrailers flushes the buffer.
+// HTTP/1, trailers need a response without Content-Length. The server adds a Content-Length
+// if its buffer still contains the whole body at the end, so sendTrailers flushes it.
 func (w *Writer) sendTrailers() {
 	h := w.nextHeader()
 	w.late.addTrailers(h)
@@ -297,7 +299,7 @@ func (w *Writer) sendTrailers() {
 	}
 }
 
-// drop gives up a body that is held or half encoded.
+// drop discards a held or partly encoded body.
 func (w *Writer) drop() {
 	if w.holding == nil {
 		return
@@ -314,8 +316,10 @@ func (w *Writer) drop() {
 	w.output = output{}
 }
 
-// Reset takes back everything that the handler wrote. It returns false if a part of it has
-// been sent to the client. The header fields stay as they are.
+// Reset discards everything that the handler has written, so that another response can be
+// sent. It returns false, and discards nothing, if a part may have been sent to the client,
+// if the handler has hijacked the connection, or if the handler has returned. It does not
+// change the header fields.
 func (w *Writer) Reset() bool {
 	if w.lock() != nil {
 		return false

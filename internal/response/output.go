@@ -5,11 +5,12 @@ import "github.com/stanza-go/framework/pkg/http/internal/bufpool"
 // An output collects the output of an encoder in memory.
 type output struct {
 	pieces []*bufpool.Buffer
-	first  [1]*bufpool.Buffer // array of pieces while there is only one, as usual
+	first  [1]*bufpool.Buffer // backs pieces while there is only one, the usual case
 	size   int
 }
 
-// pieceSize is the size of a piece once there are many.
+// pieceSize is the largest size, in bytes, that is requested for a piece. Until it is
+// reached, each new piece has room for as many bytes as all earlier ones contain.
 const pieceSize = 16 << 10
 
 // Write appends p. It never copies earlier bytes.
@@ -34,7 +35,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A sink is a Writer as its encoder sees it.
+// A sink is the [io.Writer] to which the encoder of a Writer writes.
 type sink Writer
 
 // Write implements [io.Writer].

@@ -1,6 +1,6 @@
 package response
 
-// A phase is how far a response has got.
+// A phase is the progress of a response.
 //
 //	pending ─┬─► passed
 //	         └─► held ─┬───────────────────────► sent
@@ -23,8 +23,9 @@ package response
 // The stage's Release is called when the body exceeds the limit that Hold returned, and
 // when the handler flushes, hijacks or returns.
 //
-// A phase changes only while the Writer's mutex is held. Whether the handler has
-// returned is not a phase, because a response moves on after that: see Writer.ended.
+// A phase changes only while the Writer's mutex is held. There is no phase for a handler
+// that has returned, because the response passes through more phases after that: see
+// Writer.ended.
 type phase int32
 
 const (

@@ -20,22 +20,23 @@ const (
 )
 
 // A Stage inspects or rewrites the responses of one middleware. For each response,
-// each method is called at most once, Hold first. The methods must not call those
-// of [http.ResponseWriter] on the Writer. A Stage is shared by all requests, so its
-// methods must be safe for concurrent use by multiple goroutines.
+// Hold is called before Release, and each at most once. After [Writer.Reset], both may
+// be called again. The methods must not call the [http.ResponseWriter] methods of the
+// Writer. A Stage is shared by all requests, so its methods must be safe for concurrent
+// use by multiple goroutines.
 type Stage interface {
 	// Hold is called when the status ([Writer.Status]) and the header h are known
-	// and nothing has been sent. It returns how many bytes of the body may be held
-	// before Release must be called. If it returns false, the response passes and
-	// Release is not called. Hold may change h.
+	// and nothing has been sent. limit is how many bytes of the body may be held
+	// before Release must be called. If ok is false, the response passes through
+	// unchanged and Release is not called. Hold may change h.
 	//
 	// Hold is also called for responses that cannot have a body. They always pass.
 	Hold(w *Writer, h http.Header) (limit int, ok bool)
 
-	// Release decides what is sent of a held response: the status, the body, and
-	// the encoder through which the body passes, or nil. If why is Full, body may
-	// be only the beginning of what was written. Release may change h. The returned
-	// body must be a part of the given one or newly allocated.
+	// Release decides how a held response is sent. It returns the status, the body
+	// to send, and the encoder for it and the rest of the body, or nil. If why is
+	// Full, body may be only the beginning of the bytes written so far. Release may
+	// change h. send must be a part of body or newly allocated.
 	//
 	// Release is not called for a body that is longer or shorter than its
 	// Content-Length. Such a body is sent as it is, for the server to reject.
@@ -66,9 +67,9 @@ type StageHandler interface {
 // If next panics, a held body is dropped and an encoded one remains visibly
 // incomplete. If the body cannot be completed, because the encoder failed or the
 // handler wrote less than it declared, Serve aborts the connection by panicking with
-// [http.ErrAbortHandler]. It does not if the next writer failed, because then the
-// client has disconnected, or if an outer handler has returned already, because then
-// nothing would recover from the panic.
+// [http.ErrAbortHandler]. Serve does not panic if the next writer failed, because then
+// the client has disconnected, or if an outer handler has already returned, because then
+// nothing would recover the panic.
 func Serve(next http.Handler, w http.ResponseWriter, r *http.Request, stage Stage) {
 	outer, _ := w.(*Writer)
 	state := outer.State()
@@ -94,8 +95,8 @@ type staged struct {
 }
 
 // A stagedPair is the memory of two stages in a row, usually Compress and ETag. The outer
-// one allocates it. The inner one is taken by the first call of [Serve] with the outer
-// Writer, and never given back.
+// one allocates it. The first call of [Serve] with the outer Writer takes the inner one,
+// and never gives it back.
 type stagedPair struct{ outer, inner staged }
 
 // newStaged returns a Writer for stage: the one that was allocated together with outer, if

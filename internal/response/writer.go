@@ -72,7 +72,7 @@ func (w *Writer) start(next http.ResponseWriter, r *http.Request, state *reqstat
 		w.state.Store(state)
 	}
 	if _, ok := next.(*Writer); !ok {
-		w.headerAccess.Store(headerGiven) // perhaps, by next to outer middleware
+		w.headerAccess.Store(headerGiven) // next may have given it to outer middleware
 	}
 	if coding := BorrowHeader(next)["Content-Encoding"]; len(coding) > 0 {
 		w.outerCoding = new([]string)
@@ -93,8 +93,8 @@ func (w *Writer) end(returned bool) {
 // finish ends the response after its handler has returned, and waits for calls by
 // goroutines that the handler has left running.
 //
-// The functions of OnDone run after these calls. Until then, a server that stops may
-// have to end a write because the client does not read.
+// It runs the OnDone functions only after these calls have returned. Until then, a
+// draining server may have to interrupt a write that the client does not read.
 func (w *Writer) finish() error {
 	w.ended.Store(true)
 	w.mu.Lock()
@@ -109,7 +109,7 @@ func (w *Writer) finish() error {
 	return w.complete()
 }
 
-// cancelUnless calls cancel if the handler has not returned but panicked.
+// cancelUnless calls cancel if *returned is false, that is, if the handler has panicked.
 func (w *Writer) cancelUnless(returned *bool) {
 	if !*returned {
 		w.cancel()
@@ -117,8 +117,8 @@ func (w *Writer) cancelUnless(returned *bool) {
 }
 
 // cancel gives up the response after its handler has panicked. It does not wait for
-// calls in progress: the server is about to close the connection, which may be what
-// ends them.
+// calls in progress, because they may block until the server closes the connection,
+// which it does only after cancel has returned.
 func (w *Writer) cancel() {
 	w.ended.Store(true)
 	w.runOnDone()
@@ -144,7 +144,8 @@ type doneFunc struct {
 }
 
 // OnDone calls f when the handler has returned or panicked. If it already has, OnDone
-// calls f immediately. f must stop every goroutine that may still use the Writer.
+// calls f immediately. After f has returned, no goroutine of the code that called OnDone
+// may use the Writer.
 func (w *Writer) OnDone(f func()) {
 	d := &doneFunc{f: f}
 	for {
@@ -158,8 +159,8 @@ func (w *Writer) OnDone(f func()) {
 	}
 }
 
-// lock locks mu for a call of the handler. If the handler has returned, mu stays
-// unlocked and the error is errEnded.
+// lock locks mu for a call by the handler. If the handler has returned, lock returns
+// errEnded and leaves mu unlocked.
 func (w *Writer) lock() error {
 	if w.ended.Load() {
 		return errEnded
@@ -194,7 +195,7 @@ func (w *Writer) Status() int {
 }
 
 // Declared returns the Content-Length at the time when the handler chose the status, or
-// -1 if it was missing or invalid. It is for stages.
+// -1 if it was missing or invalid. It panics if the Writer has no stage.
 func (w *Writer) Declared() int64 { return w.declared }
 
 // Bytes returns how many bytes of the body the next writer or the encoder has accepted.
@@ -213,7 +214,8 @@ func (w *Writer) Hijacked() bool { return w.at() == hijacked }
 func (w *Writer) Ended() bool { return w.ended.Load() || w.outerEnded() }
 
 // outerEnded reports whether an outer handler has returned or panicked before this
-// Writer's. It has run this one on another goroutine without waiting for it.
+// Writer's handler. That happens if the outer handler runs the inner one in another
+// goroutine and does not wait for it.
 func (w *Writer) outerEnded() bool {
 	for outer := range w.outer {
 		if outer.ended.Load() {
