@@ -9,8 +9,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
-// DropBody removes the fields from the header of w that describe a body which is replaced
-// by an error with the given status.
+// DropBody removes from the header of w the fields that describe a body if that body is
+// replaced by an error with the given status.
 func DropBody(w http.ResponseWriter, status int) {
 	h := BorrowHeader(w)
 	ranges := h["Content-Range"]
@@ -27,7 +27,8 @@ func DropBody(w http.ResponseWriter, status int) {
 
 // dropCoding removes Content-Encoding from h, the header of w, unless an outer encoder has
 // set it. Such an encoder may set the field before it calls the handler, and encodes
-// everything that the handler writes. Without the field, a client could not decode it.
+// everything that the handler writes. Without the field, a client could not decode the
+// body.
 //
 // If w is a Writer, the outer encoder's field is the one that existed when the Writer was
 // made. If w is the writer of a server or a test, there is no outer encoder. Any other w is

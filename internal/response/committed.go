@@ -15,7 +15,7 @@ import (
 // back under its mutex, and passes it to no other code.
 type committedHeader struct {
 	fields     *committedFields // nil if nothing is remembered
-	noTrailers bool             // the header was sent with no trailers
+	noTrailers bool             // the header is known to have no trailers
 }
 
 type committedFields struct{ list []committedField }
@@ -48,14 +48,14 @@ func (c *committedHeader) keep(h http.Header) {
 	c.fields.list = list
 }
 
-// restore sets the fields of h to those that keep remembered, except for trailers, which
-// may be set later, and puts the memory back. If nothing is remembered, it does nothing.
+// restore sets the fields of h to the remembered ones, except for trailers, which may be
+// set later, and puts the memory back. If nothing is remembered, restore does nothing.
 func (c *committedHeader) restore(h http.Header) {
 	if c.fields == nil {
 		return
 	}
 	if !c.equals(h) {
-		c.noTrailers = false // perhaps
+		c.noTrailers = false // the handler may have added some
 		for name := range h {
 			if !isTrailer(name) {
 				delete(h, name)

@@ -8,9 +8,10 @@ type Field struct{ Name, Value string }
 // SetHeader sets a header field of w to one value. name must be in canonical
 // form.
 //
-// It is [http.Header.Set] without the allocation: the slice that holds the value
-// comes out of memory that belongs to the request. No other field and no other
-// response uses that slice, so handlers can append to it and change it.
+// If w is a [Writer], it is [http.Header.Set] without the allocation: the slice that
+// holds the value is part of the memory of the request, if it has any left. No other
+// field and no other response uses that slice, so handlers can append to it and
+// change it.
 func SetHeader(w http.ResponseWriter, name, value string) {
 	cw, ok := w.(*Writer)
 	if !ok {
@@ -49,8 +50,8 @@ func (w *Writer) SetField(h http.Header, name, value string) {
 }
 
 // AddField adds a value to a field of the header that a stage was given. Like
-// [http.Header.Add] it keeps the values that the field has, but it copies their
-// slice, which other responses may share.
+// [http.Header.Add], it keeps the values that the field has. Unlike Add, it copies
+// their slice, because other responses may share it.
 func (w *Writer) AddField(h http.Header, name, value string) {
 	before := h[name]
 	values := w.values(len(before) + 1)
@@ -72,7 +73,7 @@ func valuesFor(w http.ResponseWriter, n int) []string {
 func (w *Writer) values(n int) []string {
 	state := w.state.Load()
 	if state == nil {
-		state = w.spareState.Load() // its memory can be used before the State is
+		state = w.spareState.Load() // its memory can be used before the State is taken
 	}
 	return state.Values(n)
 }

@@ -23,7 +23,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer call.End()
 	turn := Observe(w, call.Request)
 	defer turn.End()
-	turn.Writer.headerAccess.Store(headerUnused) // there is no middleware outside
+	turn.Writer.headerAccess.Store(headerUnused) // no outer middleware can have the map
 	h.Next.ServeHTTP(turn.Writer, turn.Request)
 	turn.Returned = true
 }

@@ -12,13 +12,14 @@ import (
 
 // Header returns the response's header.
 //
-// Once a stage has taken the response, the handler gets a copy: the header at the time
-// when the handler chose the status or, if the response has been sent, as the stage left
-// it. As on a server's own writer, changes are then too late to be sent, except for
-// trailers. If the handler still has the map from before, its changes to that map are
-// undone when the response is sent, except for trailers.
+// Once a stage has taken the response, Header returns a copy. If the response has not been
+// sent when the copy is made, it has the fields from the time when the handler chose the
+// status; otherwise it has those that the stage left. As on a server's own writer, changes
+// are then too late, and only trailers are sent. If the handler has kept the map from
+// before, its changes to that map are undone when the response is sent, except for
+// trailers.
 //
-// After the handler has returned, Header returns an empty map that is not used.
+// After the handler has returned, Header returns a new empty map, which is never sent.
 func (w *Writer) Header() http.Header {
 	if w.ended.Load() {
 		return http.Header{}
@@ -37,8 +38,8 @@ func (w *Writer) Header() http.Header {
 	}
 }
 
-// BorrowHeader returns w.Header() to a caller that does not keep the map. Unless code
-// that may keep it has asked for the map, a stage need not remember the header.
+// BorrowHeader is like w.Header() for a caller that does not keep the map. If all code has
+// used BorrowHeader, nothing can change the header later, and a stage need not remember it.
 func BorrowHeader(w http.ResponseWriter) http.Header {
 	cw, ok := w.(*Writer)
 	switch {
@@ -55,10 +56,11 @@ func BorrowHeader(w http.ResponseWriter) http.Header {
 // nextHeader returns the header that is sent.
 func (w *Writer) nextHeader() http.Header { return BorrowHeader(w.next) }
 
-// Values of Writer.headerAccess, which says who may have the map that is sent.
+// Values of Writer.headerAccess, which records who may have the map that is sent. It
+// changes as follows:
 //
-//	unused  given   Header or Unwrap was called, or the next writer is not a Writer: middleware
-//	                outside of it may have kept its map
+//	unused  given   Header or Unwrap was called, or the next writer is not a Writer: outer
+//	                middleware may have kept its map
 //	unused  closed  an inner stage holds the response and does not remember the header
 //	closed  unused  that stage releases the response, or gives it up
 const (
@@ -67,9 +69,9 @@ const (
 	headerClosed        // as headerUnused, and Header returns a copy, because changes are too late
 )
 
-// closeHeader makes it impossible to get the map that is sent until openHeader is called. It
-// returns false, and does nothing, if the handler may have the map already: it has got it
-// from this Writer, or middleware has got it from an outer writer.
+// closeHeader makes it impossible to get the map that is sent until openHeader is called. If
+// other code may already have the map, because the handler got it from this Writer or
+// middleware got it from an outer one, closeHeader returns false and changes nothing.
 func (w *Writer) closeHeader() bool {
 	if w.headerAccess.Load() == headerGiven {
 		return false
@@ -83,8 +85,8 @@ func (w *Writer) closeHeader() bool {
 	return true
 }
 
-// giveHeader prepares for a handler that gets the map that is sent from the next writer. If
-// w holds the response, it remembers the header from now on.
+// giveHeader must be called before the handler gets the next writer, from which it can get
+// the map that is sent. If w holds the response, w remembers the header from then on.
 func (w *Writer) giveHeader() {
 	w.headerAccess.CompareAndSwap(headerUnused, headerGiven)
 	switch w.at() {
@@ -152,7 +154,7 @@ func (w *Writer) complain(mistake string) {
 // commit commits a response whose status the handler has chosen. The caller holds mu.
 func (w *Writer) commit(status int) {
 	if status < 100 || status > 999 {
-		// The panic of net/http, but now rather than when the body is released.
+		// Panic as net/http does, but now rather than when the body is released.
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
 	}
 	if passes := w.choose(status); passes {
@@ -192,8 +194,9 @@ func (w *Writer) choose(status int) (passes bool) {
 }
 
 // sendHeader sends the header of a held response. If the handler implied the status by
-// writing, and the unchanged body follows, the next writer is left to imply it too,
-// because some writers (the recorder of net/http/httptest) sniff the type only then.
+// writing, and the unchanged body follows, sendHeader leaves it to the next writer to imply
+// the status, because some writers, for example the recorder of net/http/httptest, sniff
+// the type only then.
 func (w *Writer) sendHeader(bodyFollows bool) {
 	if w.enc != nil {
 		w.enterPhase(encoding)
@@ -206,9 +209,9 @@ func (w *Writer) sendHeader(bodyFollows bool) {
 }
 
 // setContentLength sets the length of a complete body, as net/http does for short ones,
-// unless the handler has set or suppressed it. It leaves an empty body to net/http,
-// because the length means something else in a response to HEAD. If an
-// outer encoder changes the length, it sets nothing.
+// unless the handler has set or suppressed the field. It leaves an empty body to net/http,
+// because a response to HEAD has no body, but the Content-Length of a response to GET. If
+// an outer encoder will change the length, it sets nothing.
 func (w *Writer) setContentLength(h http.Header, n int) {
 	if _, stated := h["Content-Length"]; stated || n == 0 || w.outerCoding != nil || len(h["Transfer-Encoding"]) > 0 {
 		return
@@ -255,8 +258,8 @@ func (l *lateHeader) view(h http.Header) http.Header {
 }
 
 // addTrailers makes the trailers in h equal to those in the copy. It does not iterate
-// over a copy that cannot have got trailers: if a goroutine that the handler has left
-// running writes to the copy at the same time, that would crash the process.
+// over a copy that cannot contain trailers: if a goroutine that the handler has left
+// running writes to the copy at the same time, the iteration would crash the process.
 func (l *lateHeader) addTrailers(h http.Header) {
 	if l.copy == nil || !l.trailers && int32(len(l.copy)) == l.size {
 		return

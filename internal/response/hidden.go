@@ -12,20 +12,20 @@ import (
 // which usually is the map of the outer writers.
 //
 // So the stream leaves a request in the header map: it moves the values of
-// X-Accel-Buffering to a key in lower case. If a Writer further out can set
-// deadlines, it moves them back when the header is sent, and handles the
-// deadlines of the response. If there is none, net/http sends the field all the
-// same, because the names of header fields are not case sensitive.
+// X-Accel-Buffering to a lower-case key. If an outer Writer can set deadlines, it
+// moves the values back when the header is sent, and handles the deadlines of the
+// response. If there is no such Writer, net/http still sends the field, because the
+// names of header fields are case-insensitive.
 const (
 	streamField = "X-Accel-Buffering"
-	// streamRequest is streamField as no other code writes it, since the
+	// streamRequest is streamField in a form that no other code uses, because the
 	// methods of http.Header use canonical names.
 	streamRequest = "x-accel-buffering"
 )
 
-// RequestStream asks the Writers further out to handle the deadlines of an event
-// stream. h is the header, and must have the field X-Accel-Buffering. The caller
-// must call [StreamTaken] when the header has been sent.
+// RequestStream asks the outer Writers to handle the deadlines of an event stream.
+// h is the response's header, and must have the field X-Accel-Buffering. The caller
+// must call [StreamTaken] after sending the header.
 func RequestStream(h http.Header) {
 	h[streamRequest] = h[streamField]
 	delete(h, streamField)
@@ -54,7 +54,7 @@ func (w *Writer) takeStream() {
 	}
 	set := http.NewResponseController(w.next).SetWriteDeadline
 	if errors.Is(set(time.Time{}), http.ErrNotSupported) {
-		return // a Writer further out may be able to
+		return // an outer Writer may be able to
 	}
 	StreamTaken(h) // restores the header
 	w.stream = OpenStream(w, set)

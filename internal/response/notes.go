@@ -7,7 +7,7 @@ import "sync/atomic"
 type notes struct {
 	plainTag      atomic.Bool            // the ETag identifies the body as the handler wrote it
 	acceptsRanges atomic.Bool            // the handler answers range requests
-	fromStage     atomic.Bool            // the body comes complete from an inner stage, which reuses its memory
+	fromStage     atomic.Bool            // an inner stage writes the complete body at once, and then reuses its memory
 	unmodified    atomic.Pointer[string] // type of the body that a 304 replaces
 }
 
@@ -50,8 +50,8 @@ func (w *Writer) SetUnmodified(contentType string) {
 	}
 }
 
-// Unmodified returns the last argument of SetUnmodified by an inner Writer's stage. If
-// it was not called, ok is false.
+// Unmodified returns the argument of the last call of SetUnmodified by an inner Writer's
+// stage. If there was none, ok is false.
 func (w *Writer) Unmodified() (contentType string, ok bool) {
 	if t := w.notes.unmodified.Load(); t != nil {
 		return *t, true

@@ -25,12 +25,12 @@ func (w *Writer) unwrap() http.ResponseWriter {
 
 // Flush implements [http.Flusher]. It drops the error of FlushError.
 func (w *Writer) Flush() {
-	_ = w.FlushError() // the interface has no room for the error
+	_ = w.FlushError() // http.Flusher cannot return the error
 }
 
 // FlushError sends the bytes written so far to the client, including those of a held
-// response. If the server's writer cannot flush, the error matches
-// [http.ErrNotSupported].
+// response. If it succeeds and no status was chosen, the status is 200. If the server's
+// writer cannot flush, the error matches [http.ErrNotSupported].
 func (w *Writer) FlushError() error {
 	if err := w.lock(); err != nil {
 		return err
@@ -66,8 +66,8 @@ func (w *Writer) flushEncoder() error {
 	return w.encodeErr
 }
 
-// flushNext flushes the next writer. Unless that cannot flush, it commits a pending
-// response with status 200.
+// flushNext flushes the next writer. If the next writer can flush, flushNext commits a
+// pending response with status 200.
 func (w *Writer) flushNext() error {
 	if err := w.stream.Begin(); err != nil {
 		return err
@@ -81,8 +81,8 @@ func (w *Writer) flushNext() error {
 	return err
 }
 
-// Hijack implements [http.Hijacker]. It sends a held response first, because a server's own
-// writer sends earlier writes, too.
+// Hijack implements [http.Hijacker]. Like a server's own writer, it first sends everything
+// that was written before, including a held response.
 func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err := w.lock(); err != nil {
 		return nil, nil, err
@@ -108,7 +108,7 @@ func (w *Writer) CloseHijacked() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closeHijacked != nil {
-		_ = w.closeHijacked() // the connection is given up; an error changes nothing
+		_ = w.closeHijacked() // the connection is given up, so an error does not matter
 	}
 }
 
@@ -125,8 +125,8 @@ func (w *Writer) Push(target string, opts *http.PushOptions) error {
 	return pusher.Push(target, opts)
 }
 
-// CloseNotify implements [http.CloseNotifier], which frameworks from before package context
-// use. After the handler has returned, nothing is sent on the channel.
+// CloseNotify implements [http.CloseNotifier] for frameworks that predate package context.
+// After the handler has returned, nothing is sent on the channel.
 func (w *Writer) CloseNotify() <-chan bool {
 	disconnected := make(chan bool, 1)
 	if w.ended.Load() {
@@ -221,7 +221,7 @@ func find[T any](w http.ResponseWriter) (T, bool) {
 	}
 }
 
-// An endedWriter is what Unwrap returns after the handler has returned.
+// An endedWriter is the writer that Unwrap returns after the handler has returned.
 type endedWriter struct{}
 
 var errEnded = errors.New("http: response used after its handler returned")

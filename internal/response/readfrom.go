@@ -15,8 +15,8 @@ import (
 // copySize is the size of a copy buffer. It is the same as in [io.Copy].
 const copySize = 32 << 10
 
-// ReadFrom copies src to the body. As soon as no stage rewrites the body, the rest goes
-// through the ReadFrom method of the next writer, so that files reach sendfile.
+// ReadFrom copies src to the body. As soon as no stage rewrites the body, ReadFrom calls
+// that method of the next writer for the rest, so that files are sent with sendfile.
 func (w *Writer) ReadFrom(src io.Reader) (n int64, err error) {
 	if err := w.lock(); err != nil {
 		return 0, err
@@ -79,9 +79,11 @@ func (w *Writer) writePiece(piece []byte) (int64, error) {
 	return int64(n), err
 }
 
-// room returns how many bytes of a piece may be written. There is a limit only if the
-// response is encoded and has a Content-Length: then the server's own writer accepts what
-// fits over HTTP/1, so that the body is complete, and aborts the response over HTTP/2.
+// room returns how many bytes of a piece may be written. There is a limit only over HTTP/1,
+// if the response is being encoded and its handler declared a Content-Length. It makes
+// ReadFrom behave like that of the server's own writer: over HTTP/1, a body that is too
+// long is truncated to its declared length, so that it is complete; over HTTP/2, the
+// response is aborted.
 func (w *Writer) room() int {
 	if w.at() != encoding || w.declared < 0 || w.req.ProtoMajor >= 2 {
 		return math.MaxInt
@@ -89,8 +91,8 @@ func (w *Writer) room() int {
 	return int(w.declared - w.encodedBytes)
 }
 
-// nextIfTooLong returns the ReadFrom method of the next writer if n more bytes exceed the
-// Content-Length of a body that no encoder has seen, or nil.
+// nextIfTooLong returns the next writer if it has a ReadFrom method and n more bytes exceed
+// the declared length of a body that is not being encoded. Otherwise it returns nil.
 func (w *Writer) nextIfTooLong(n int) io.ReaderFrom {
 	tooLong := false
 	switch {
@@ -118,8 +120,8 @@ func (w *Writer) forwardTooLong(next io.ReaderFrom, piece []byte, rest io.Reader
 	return w.forward(next, io.MultiReader(bytes.NewReader(piece), rest))
 }
 
-// nextReaderFrom returns the ReadFrom method of the next writer if the body goes there
-// unchanged, or nil.
+// nextReaderFrom returns the next writer if it has a ReadFrom method and the body goes there
+// unchanged. Otherwise it returns nil.
 func (w *Writer) nextReaderFrom() io.ReaderFrom {
 	switch w.at() {
 	case pending:
@@ -190,7 +192,8 @@ type unlockedReader struct {
 	src io.Reader
 }
 
-// Read reads from the source. It fails if the handler has returned meanwhile.
+// Read reads from the source. If the handler has returned in the meantime, Read returns
+// errEnded.
 func (r *unlockedReader) Read(p []byte) (n int, err error) {
 	r.w.mu.Unlock()
 	defer r.relock(&n, &err)

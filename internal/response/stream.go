@@ -11,14 +11,14 @@ import (
 const DefaultStreamTimeout = 30 * time.Second
 
 // A Stream handles the deadlines of an event stream. It replaces the server's
-// write timeout by a timeout for each write, and lets a drain of the server stop
-// the stream. It is not safe for concurrent use. Calling Begin and End on a nil
-// Stream does nothing.
+// write timeout with a timeout for each write, and lets a drain of the server stop
+// the stream. It is not safe for concurrent use. On a nil Stream, Begin, End and
+// Finish do nothing.
 type Stream struct {
 	setWriteDeadline func(time.Time) error // nil if it is not supported
 	drain            *shutdown.Stream      // nil if the server does not drain
 	timeout          time.Duration
-	http1            bool      // a deadline may pass between two writes
+	http1            bool      // a deadline may pass between two writes without effect
 	deadlineSet      time.Time // when the deadline was set last; used for HTTP/1
 	cw               *Writer   // of the response, or nil
 }
@@ -70,10 +70,10 @@ func (s *Stream) End() error {
 }
 
 // Finish must be called when the handler has returned. On HTTP/1, net/http then
-// sends the end of the body, and the deadline of the last write may have passed.
-// Finish sets a new one. If the server has no write timeout, it removes the
-// deadline instead, because it would also apply to later requests of the
-// connection.
+// sends the end of the body, but the deadline of the last write may have passed by
+// then, so Finish sets a new one. If the stream has no timeout or the server has no
+// write timeout, Finish removes the deadline instead, because it would also apply
+// to later responses on the connection.
 func (s *Stream) Finish() {
 	if s == nil || !s.http1 || s.deadlineSet.IsZero() {
 		return
@@ -83,15 +83,15 @@ func (s *Stream) Finish() {
 	if s.timeout > 0 && (server == nil || server.WriteTimeout > 0) {
 		deadline = time.Now().Add(s.timeout)
 	}
-	// The writer of the handler no longer accepts calls.
+	// The Writer no longer accepts calls, so set the deadline on the next one.
 	_ = http.NewResponseController(s.cw.next).SetWriteDeadline(deadline) // the connection may have failed
 }
 
 // beginTimeout sets the write deadline.
 //
-// On HTTP/1, the deadline need not be removed after the write, which makes it
-// possible to set a new one only when half of the timeout has passed. On HTTP/2,
-// a deadline that passes resets the stream, even if nothing is being written.
+// On HTTP/1, the deadline need not be removed after the write, so a new one is set
+// only when half of the timeout has passed. On HTTP/2, a deadline that passes resets
+// the stream, even if nothing is being written, so End removes it.
 func (s *Stream) beginTimeout() error {
 	if s.timeout <= 0 {
 		if s.http1 && s.deadlineSet.IsZero() {
