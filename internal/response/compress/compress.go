@@ -20,7 +20,7 @@ type Handler struct {
 }
 
 // NewHandler returns a Handler that calls next. Several Handlers can share a stage, and
-// with it the idle encoders.
+// thereby its idle encoders.
 func NewHandler(stage *Stage, next http.Handler) *Handler { return &Handler{stage, next} }
 
 // ServeHTTP implements [http.Handler].
@@ -43,9 +43,10 @@ type Stage struct {
 	encoders []*encoders
 }
 
-// Add adds a coding, which is preferred less than those added before. open returns a new
-// encoder; Reset is called before its first use. If reuse is true, an encoder serves one
-// response after another, so nothing else may use the encoders that open returns.
+// Add adds a coding, with a lower preference than those added before. open must return a
+// new encoder; the stage calls its Reset method before the first use. If reuse is true, an
+// encoder serves one response after another, so no other code may use the encoders that
+// open returns.
 //
 // open must be safe for concurrent use by multiple goroutines. Add must not be called
 // once the stage is in use.
@@ -88,9 +89,9 @@ func (s *Stage) Hold(w *response.Writer, h http.Header) (limit int, ok bool) {
 }
 
 // answersForEncodable reports whether a response with a status that answers a condition
-// or a range request is about a representation whose 200 would vary with Accept-Encoding.
-// Then it must have the same Vary (RFC 9110 §15.3.7, §15.4.5). If nothing is known about
-// the 200, it may be one.
+// or a range request is about a representation whose 200 response would vary with
+// Accept-Encoding. In that case it must have the same Vary (RFC 9110 §15.3.7, §15.4.5). If
+// nothing is known about the 200 response, answersForEncodable returns true.
 func (s *Stage) answersForEncodable(w *response.Writer, h http.Header, status int) bool {
 	switch status {
 	case http.StatusPartialContent, http.StatusNotModified, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
@@ -134,7 +135,7 @@ func (s *Stage) Release(w *response.Writer, h http.Header, body []byte, why resp
 	return w.Status(), body, s.encoders[coding].get(w.Sink())
 }
 
-// plain is the index of no coding: the body is sent as it is.
+// plain stands in for the index of a coding if the body is sent without one.
 const plain = -1
 
 // prepare chooses the coding for a body that is not empty, and changes the header
@@ -193,7 +194,7 @@ func (s *Stage) describe(w *response.Writer, h http.Header) {
 	case coding == plain:
 	case known:
 		s.relabel(w, h, coding)
-	default: // whether the body of GET is encoded is unknown, and so is its length
+	default: // it is unknown whether GET would encode the body, and therefore its length
 		delete(h, "Content-Length")
 	}
 }
@@ -275,8 +276,8 @@ func (s *Stage) relabel(w *response.Writer, h http.Header, coding int) {
 	}
 }
 
-// retag gives a 304 the tag that the confirmed response had: if the client sends only the
-// weak form of the tag, relabel made that response's tag weak.
+// retag gives a 304 the tag of the response that the client has stored. If the client sent
+// only the weak form of the tag, relabel had made the tag of that response weak.
 func (s *Stage) retag(w *response.Writer, h http.Header) {
 	tag := h["Etag"]
 	if len(tag) == 0 || w.PlainTag() || !strings.HasPrefix(tag[0], `"`) {

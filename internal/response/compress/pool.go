@@ -20,13 +20,15 @@ type Resetter interface {
 type encoders struct {
 	open func() Resetter
 
-	// idle are the encoders between two responses. It is nil if encoders are not reused.
+	// idle contains the encoders that are not serving a response. It is nil if encoders
+	// are not reused.
 	//
 	// An encoder comes from compress/gzip, which keeps no reference to it, or from a
-	// function of the application that promises the same, and the stage passes it to no
-	// other code. So nothing else can reach it. It refers to the writer of a response only
-	// while it serves that response. An encoder that failed, or whose output was rejected,
-	// is not reused, because the HTTP/2 server may still be sending from its memory.
+	// function of the application, which must not keep one either. The stage passes it to
+	// no other code, so nothing else can reach it. It refers to the writer of a response
+	// only while it serves that response. An encoder that failed, or whose output was
+	// rejected, is not reused, because the HTTP/2 server may still be sending from its
+	// memory.
 	idle *sync.Pool
 }
 
@@ -71,15 +73,15 @@ func (e *encoder) Close() error {
 	err := e.Resetter.Close()
 	rejected := e.dest.set(nil)
 	if e.idle != nil && err == nil && !rejected && !e.failed {
-		// A Reset would remove the reference to the destination as well, but each Reset of
-		// compress/gzip clears half a megabyte.
+		// Calling Reset here would remove the reference to the response, too. But each
+		// Reset of compress/gzip clears half a megabyte, so clear only the destination.
 		e.idle.Put(e)
 	}
 	return err
 }
 
-// Abandon gives up the encoder without ending the stream. An encoder that is not reused is
-// closed nevertheless, because it may hold more than memory.
+// Abandon gives up the encoder without ending the stream. If the encoder cannot be reused,
+// Abandon closes it, because it may hold resources other than memory.
 func (e *encoder) Abandon() {
 	rejected := e.dest.set(nil)
 	e.Reset(io.Discard)
@@ -93,8 +95,9 @@ func (e *encoder) Abandon() {
 // errGivenUp is the error of an encoder that writes after it was given up.
 var errGivenUp = errors.New("http: compressing writer used after its response ended")
 
-// A destination leads from an encoder to the writer of one response. After the response
-// has ended, writes fail, even if the application has kept the encoder.
+// A destination forwards the output of an encoder to the writer of one response. After the
+// response has ended, writes fail until the encoder serves another one, even if the
+// application has kept the encoder.
 type destination struct {
 	mu       sync.Mutex
 	w        io.Writer // nil after the response has ended

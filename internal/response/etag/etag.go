@@ -29,16 +29,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Stage implements [response.StageHandler].
 func (h *Handler) Stage() response.Stage { return h.stage }
 
-// A Stage adds a tag to each response to GET or HEAD with status 200 whose body has at
-// most MaxSize bytes and is not flushed before its end. The tag is a checksum of the body.
+// A Stage adds a tag to each response to GET or HEAD with status 200 whose body is not
+// empty, has at most MaxSize bytes and is not flushed before its end. The tag is a checksum
+// of the body.
 //
-// It does not change a response that has an ETag, or whose handler accepts range
-// requests: such a handler evaluates conditions itself and does not know this tag.
+// It does not change a response that has an ETag or a Content-Range, or whose handler
+// accepts range requests: such a handler evaluates conditions itself and does not know this
+// tag.
 type Stage struct {
 	// Weak makes the tags weak: W/"...".
 	Weak bool
-	// MaxSize is the largest size in bytes of a body that gets a tag. The body is held
-	// in memory for that.
+	// MaxSize is the size in bytes of the largest body that gets a tag. Up to this size,
+	// the body is held in memory.
 	MaxSize int
 }
 
@@ -69,11 +71,12 @@ func (s *Stage) Release(w *response.Writer, h http.Header, body []byte, why resp
 	return http.StatusOK, body, nil
 }
 
-// castagnoli is, besides IEEE, the polynomial that processors compute in hardware.
+// castagnoli is the table of the only polynomial, other than IEEE, for which hash/crc32
+// uses processor instructions.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// tag returns the entity tag of body: two different checksums in hexadecimal, because one
-// of 32 bits is too short to distinguish many bodies.
+// tag returns the entity tag of body: two different checksums in hexadecimal, because a
+// single checksum of 32 bits would give the same tag to different bodies too often.
 func (s *Stage) tag(body []byte) string {
 	var sums [8]byte
 	binary.BigEndian.PutUint32(sums[:4], crc32.ChecksumIEEE(body))
