@@ -1,5 +1,5 @@
 // Package reqstate holds the facts about one request that its middleware share:
-// the id, the matched pattern, the logger and the trusted proxies.
+// the ID, the matched pattern, the logger and the trusted proxies.
 //
 // The facts are in a [State], which is part of the request's context. The
 // outermost middleware that needs a State adds it, and inner ones find it there.
@@ -23,9 +23,9 @@ import (
 // A State is the shared state of one request, and the context of the copy of the
 // request that [State.Begin] returns.
 //
-// Its methods are safe for concurrent use by multiple goroutines, except Begin
-// and End: a handler that runs under [http.TimeoutHandler] may still be running
-// when outer middleware reads the State.
+// Its methods, except Begin, BeginWith and End, are safe for concurrent use by
+// multiple goroutines. For example, a handler under [http.TimeoutHandler] may still
+// be running when outer middleware reads the State.
 type State struct {
 	original *http.Request
 	request  http.Request // the copy that carries the State
@@ -42,8 +42,8 @@ type State struct {
 	values     [maxValues]string
 }
 
-// maxValues is the number of header values that have room in a State. It is enough
-// for the documented chain, and makes an exchange of internal/response fill a size
+// maxValues is the number of header values that fit in a State. It is enough for the
+// documented middleware chain, and makes an exchange of internal/response fill a size
 // class of the allocator.
 const maxValues = 18
 
@@ -63,7 +63,7 @@ func Of(ctx context.Context) *State {
 // when the handler has returned.
 func (s *State) Begin(r *http.Request) *http.Request { return s.BeginWith(s, r) }
 
-// BeginWith is Begin with a context that embeds s.
+// BeginWith is like Begin, but the context of the copy is ctx, which must wrap s.
 func (s *State) BeginWith(ctx context.Context, r *http.Request) *http.Request {
 	s.original = r
 	s.request = *r.WithContext(ctx)
@@ -117,11 +117,11 @@ func (s *State) Done() <-chan struct{} { return s.original.Context().Done() }
 // Err implements [context.Context].
 func (s *State) Err() error { return s.original.Context().Err() }
 
-// ID returns the request's id, or "" if it is not set.
+// ID returns the request's ID, or "" if it is not set.
 func (s *State) ID() string { return load(&s.id) }
 
-// SetID sets the request's id unless it is already set. It returns the id that the
-// request has then.
+// SetID sets the request's ID unless it is already set. It returns the ID that the
+// request has afterwards.
 func (s *State) SetID(id string) string {
 	kept := s.Values(1)
 	kept[0] = id
@@ -179,7 +179,7 @@ func (s *State) Trusted() *clientip.Set {
 	return s.trusted.Load()
 }
 
-// Trust adds to the trusted proxies.
+// Trust adds proxies to those that Trusted returns.
 func (s *State) Trust(proxies *clientip.Set) {
 	for {
 		before := s.trusted.Load()
@@ -189,11 +189,12 @@ func (s *State) Trust(proxies *clientip.Set) {
 	}
 }
 
-// SetLogger sets the logger from which Logger derives the request's logger.
+// SetLogger sets the logger from which Logger derives the request's logger. It has no
+// effect once Logger has returned a logger with the request's ID.
 func (s *State) SetLogger(base *slog.Logger) { s.baseLogger.Store(base) }
 
 // Logger returns the request's logger, or nil if SetLogger was not called. Once
-// the request has an id, the logger adds it to each line as request_id.
+// the request has an ID, the logger adds it to each record as request_id.
 func (s *State) Logger() *slog.Logger {
 	if l := s.logger.Load(); l != nil {
 		return l
@@ -208,9 +209,9 @@ func (s *State) Logger() *slog.Logger {
 	return l
 }
 
-// Values returns n empty strings for use as header values. They are part of the
-// State's memory if it has room for them, and never returned a second time. It
-// allocates them if s is nil.
+// Values returns a slice of n empty strings for use as header values. It is part of the
+// State's memory, and no other call returns the same part. If the State has no room
+// left, or if s is nil, Values allocates the slice.
 func (s *State) Values(n int) []string {
 	if s == nil {
 		return make([]string, n)
