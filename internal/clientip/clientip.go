@@ -7,8 +7,9 @@
 // the list is read from its end, and the first address that is not trusted is the client's.
 // The client may have sent the entries before it.
 //
-// An address is trusted if it is not routed on the internet, because then it cannot belong
-// to a client there, or if the program has named it.
+// An address is trusted if the program has named it, or if it is not routed on the
+// internet, because then it cannot belong to a client on the internet. A peer on a Unix
+// socket is trusted, too.
 package clientip
 
 import (
@@ -41,16 +42,16 @@ func (a Address) String() string {
 	return a.text
 }
 
-// Key returns the key under which requests of the client are counted. It is an IPv4 address
-// itself, and the /64 prefix of an IPv6 address, because a customer gets at least a /64. It
-// is "" for the zero Address.
+// Key returns the key under which requests of the client are counted. For an IPv4 address,
+// it is the address itself. For an IPv6 address, it is the /64 prefix, because providers
+// assign at least a /64 to each customer. It is "" for the zero Address.
 //
 // Some IPv6 prefixes are shared by unrelated IPv4 clients, whose IPv4 addresses are embedded
 // in their IPv6 addresses, and some give one IPv4 client many /64 prefixes. Therefore an
 // address of the well-known translation prefix 64:ff9b::/96 (RFC 6052), of 6to4 (RFC 3056)
 // or of Teredo (RFC 4380) has the key of the embedded IPv4 address. In 64:ff9b:1::/48
 // (RFC 8215) the position of that address depends on the network, so the key is the whole
-// address. The translator, not the client, chooses all of it.
+// address. A client cannot vary it, because the translator chooses every bit of it.
 func (a Address) Key() string {
 	if !a.ip.Is6() {
 		return a.String()
@@ -92,17 +93,18 @@ func embedded(ip netip.Addr) (inside netip.Addr, ok bool) {
 }
 
 // Of returns the address of the client that sent a request. remoteAddr is the address of the
-// peer as a server sets it in [http.Request.RemoteAddr]. If the peer is trusted, Of uses
-// the forwarding headers:
+// peer as a server sets it in [http.Request.RemoteAddr]. If the peer is trusted or on a
+// Unix socket, Of uses the forwarding headers:
 //
-//   - If X-Forwarded-For is present, even empty, only that is used. All its lines are one
-//     list, which is read from its end. The client's address is the first one that is not
-//     trusted or, if the search ends before, the last one that was read. The search ends at
-//     an entry that is not an address, for example "unknown", and after 64 entries. Empty
-//     entries are skipped.
+//   - If X-Forwarded-For is present, even if it is empty, only this field is used. All its
+//     lines form one list, which is read from its end. The client's address is the first
+//     one that is not trusted or, if there is none before the search ends, the last one
+//     that was read. The search ends at an entry that is not an address, for example
+//     "unknown", and after 64 entries. Empty entries are skipped.
 //   - Otherwise the last line of X-Real-IP is used.
 //
-// If neither yields an address, Of returns the peer's. trusted may be nil.
+// If neither yields an address, Of returns the peer's, which is the zero Address if
+// remoteAddr is not an IP address. trusted may be nil.
 func Of(remoteAddr string, header http.Header, trusted *Set) Address {
 	peer, ok := Parse(remoteAddr)
 	if ok && !trusted.trusts(peer.ip) || !ok && !isUnixSocket(remoteAddr) {
@@ -131,7 +133,7 @@ func Forwarded(header http.Header) bool {
 const maxEntries = 64
 
 // walk reads a list of addresses from its end up to the first one that is not trusted. It
-// returns the last address that it has read.
+// returns the last address that it has read, or the zero Address if there is none.
 func walk(lines []string, trusted *Set) (reached Address) {
 	read := 0
 	for _, line := range slices.Backward(lines) {

@@ -9,7 +9,7 @@ import (
 )
 
 // A Set is a set of proxies that a program trusts, in addition to all addresses that are not
-// routed on the internet. A nil Set is empty. A Set does not change. It is safe for
+// routed on the internet. A nil Set is empty. A Set is immutable, so it is safe for
 // concurrent use by multiple goroutines.
 type Set struct{ prefixes []netip.Prefix }
 
@@ -48,8 +48,8 @@ func (s *Set) And(t *Set) *Set {
 	return &Set{slices.Concat(s.prefixes, t.prefixes)}
 }
 
-// trusts reports whether a machine with this address is trusted to report the address of its
-// peer.
+// trusts reports whether a machine with the given address is trusted to report the address
+// of its peer. address must not be an IPv4-mapped IPv6 address.
 func (s *Set) trusts(address netip.Addr) bool {
 	if !Routable(address) {
 		return true
