@@ -40,7 +40,7 @@ func (r *Registry) Begin(req *http.Request) Call {
 // that waits for the handler.
 func (c *Call) End() {
 	if c.Request != c.original {
-		// net/http removes the form's temporary files.
+		// net/http removes the temporary files of the form in its own request.
 		c.original.MultipartForm = c.Request.MultipartForm
 	}
 	r := c.registry
@@ -57,8 +57,8 @@ func (c *Call) End() {
 
 // leave cleans up the scope of a request whose handler has returned: it
 // removes the request's event stream, ends the scope of an HTTP/2 stream, and
-// forgets a hijacked connection, for which only its exchange is waited for from
-// now on.
+// forgets a hijacked connection. From then on, the drain waits only for the
+// WebSocket on such a connection, if there is one.
 func (r *Registry) leave(s *scope) {
 	r.mu.Lock()
 	stream := s.stream

@@ -34,7 +34,7 @@ func (r *Registry) left() string {
 			connections++
 		case http.StateHijacked:
 			connections++
-			requests-- // its handler still runs, but does not serve a request any more
+			requests-- // its handler is still running, but no longer serves a request
 		}
 		if _, counted := r.exchanges[s.socket]; s.socket != nil && !counted {
 			webSockets++ // it has ended, but its handler has not returned

@@ -11,8 +11,8 @@ const (
 	eventStream
 )
 
-// An exchange is a WebSocket or an event stream, which continues until it is
-// stopped. It has ended when it is not in the Registry's exchanges any more.
+// An exchange is a WebSocket or an event stream. Either may continue until it is
+// stopped. It has ended when it is no longer in the Registry's exchanges.
 type exchange struct {
 	kind  kind
 	scope *scope // of the request that started it
@@ -23,11 +23,11 @@ type exchange struct {
 // request with context ctx. [Registry.Drain] waits until remove is called, even if
 // the request's handler has returned.
 //
-// When the drain begins, stop is called once, in a new goroutine. If the drain has
-// begun already, stop is called immediately. It should ask the peer to close the
-// WebSocket, and return when it is closed or when its context is done, which is
-// after [Grace] at the latest. If remove has not been called by then, the drain
-// closes the connection and no longer waits for the WebSocket.
+// When the drain begins, or immediately if it has already begun, stop is called
+// once, in a new goroutine. stop should ask the peer to close the WebSocket, and
+// return when it is closed or when the context of stop is done, which is after [Grace] at the
+// latest. If remove has not been called by then, the drain closes the connection
+// and no longer waits for the WebSocket.
 //
 // remove may be called more than once and by multiple goroutines, including by
 // stop. If the server has no [Registry], stop is never called and remove does
@@ -62,7 +62,7 @@ func (r *Registry) remove(e *exchange) {
 	r.finishIfIdle()
 }
 
-// stop asks e to end. It does not wait for that.
+// stop asks e to end. It does not wait until e has ended.
 func (r *Registry) stop(e *exchange) {
 	if e.kind == webSocket {
 		r.after(Grace, func() { r.drop(e) })

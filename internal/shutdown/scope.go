@@ -19,7 +19,7 @@ type scope struct {
 	parent   *scope   // the connection of an HTTP/2 stream; otherwise nil
 
 	state     atomic.Int32 // of the connection, as an http.ConnState
-	running   atomic.Int32 // how many handlers of the connection's HTTP/2 streams run
+	running   atomic.Int32 // number of running handlers of the connection's HTTP/2 streams
 	changes   atomic.Int64 // counts the changes of state and running
 	hadStream atomic.Bool  // an event stream was sent since the connection was last idle
 
@@ -79,7 +79,7 @@ func (s *scope) close() {
 // method, as a [crypto/tls.Conn] does, the connection that it returns is closed first.
 // Closing conn then fails or returns at once, but lets it do its bookkeeping.
 //
-// The error is the innermost connection's.
+// CloseNow returns the error of closing the innermost connection.
 func CloseNow(conn net.Conn) error {
 	outer, ok := conn.(interface{ NetConn() net.Conn })
 	if !ok {
@@ -123,8 +123,8 @@ func (r *Registry) setState(s *scope, state http.ConnState) {
 		r.finishIfIdle()
 		return
 	case http.StateHijacked:
-		// Until the handler returns, the drain waits for the handler, and cuts
-		// the connection if it has to.
+		// Until the handler returns, the drain waits for it, and the scope stays
+		// registered, so that the drain can drop or cut the connection.
 		r.longLived.Add(1)
 		r.connections.Add(-1)
 	case http.StateIdle:
@@ -136,8 +136,8 @@ func (r *Registry) setState(s *scope, state http.ConnState) {
 }
 
 // drainConnection makes sure that the connection of s ends if it has nothing to
-// finish. It is called for every connection when the drain begins, and for one
-// connection whenever it changes.
+// finish. It is called for every connection when the drain begins, and after that
+// for each connection that changes.
 //
 // A new connection is closed immediately: net/http would wait up to five
 // seconds for its first request, and then drop the request without a response.

@@ -40,12 +40,13 @@
 //   - If a client does not read the end of an event stream, which net/http
 //     sends after the handler has returned, its connection is closed.
 //
-// The drain still waits for the handlers. If one does not return although its
-// peer was dropped and its context has ended, the error of step 6 counts it.
+// The drain still waits for the handlers. If a handler does not return although
+// its peer was dropped and its request's context was canceled, the error of
+// step 6 counts it.
 //
 // # Terms
 //
-// Each step has one word:
+// This package uses these terms:
 //
 //   - A server is drained: all of the above.
 //   - An exchange is stopped: it is asked to end.
@@ -77,7 +78,7 @@ const Grace = 5 * time.Second
 // its peer does not read.
 const idleGrace = 2 * time.Second
 
-// A phase is how far the end of a server has come. It never goes back.
+// A phase is the progress of a server's shutdown. It never goes back.
 //
 //	serving ──► closing ──► draining ────────► done
 //	               │            │               ▲
@@ -108,7 +109,7 @@ type Registry struct {
 	nextConnState   func(net.Conn, http.ConnState)                  // set before Attach, or nil
 
 	scopes      sync.Map     // net.Conn to the *scope of that connection
-	connections atomic.Int64 // that net/http serves, which excludes hijacked ones
+	connections atomic.Int64 // served by net/http, excluding hijacked ones
 	handlers    atomic.Int64 // running
 	longLived   atomic.Int64 // scopes with an event stream or a hijacked connection
 	tasks       atomic.Int64 // running goroutines of the drain
@@ -116,7 +117,7 @@ type Registry struct {
 	requestsRefused chan struct{} // closed when net/http starts no more requests on HTTP/1.x
 	finished        chan struct{} // closed when the phase is done
 
-	taskContext context.Context // for the stop functions of exchanges; ends with the drain
+	taskContext context.Context // for the stop functions of exchanges; canceled when the drain ends
 	cancelTasks context.CancelFunc
 
 	phase     atomic.Int32 // a phase; written with mu held
@@ -126,8 +127,8 @@ type Registry struct {
 	result    error
 }
 
-// Attach returns a Registry for server and sets the server's ConnContext and
-// ConnState, which call the functions that were set before. It must be called
+// Attach returns a Registry for server. It replaces the server's ConnContext and
+// ConnState with functions that call the previous ones, if any. It must be called
 // once for each server, before the server starts.
 //
 // The server's handler must call [Registry.Begin] for each request. The server
@@ -202,8 +203,8 @@ func (r *Registry) startDrain() {
 	// TLS connection, it waits for a peer that may not read.
 	r.start(r.shutdownServer)
 
-	// Until net/http has begun, a request that it has just read may still
-	// reach its handler, whose connection must be open.
+	// Until net/http has begun to shut down, it may still start the handler of a
+	// request that it has just read. Do not close its connection before that.
 	<-r.requestsRefused
 	exchanges := r.enterDraining()
 	r.scopes.Range(func(_, v any) bool {
@@ -218,7 +219,8 @@ func (r *Registry) startDrain() {
 
 // enterDraining changes the phase to draining, unless the drain is being cut
 // already, and returns the exchanges to stop. Because it does both with the
-// lock held, each exchange is stopped once, either by the caller or by add.
+// lock held, each exchange is stopped once: either by the caller, or by the
+// function that registers it.
 func (r *Registry) enterDraining() []*exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -239,7 +241,7 @@ func (r *Registry) run(task func()) {
 }
 
 // after calls f in a new goroutine when d has passed, unless cancel is called
-// or the drain ends before that.
+// or the drain ends before that. If the drain is being cut, after does nothing.
 func (r *Registry) after(d time.Duration, f func()) (cancel func()) {
 	var t *time.Timer
 	cancel = func() {
@@ -279,10 +281,10 @@ func (r *Registry) fail(err error) {
 }
 
 // finishIfIdle finishes the drain if nothing is left. It must be called after
-// every change that may have been the last.
+// every change that may have left nothing to wait for.
 //
 // The order of the checks matters. Requests come from connections, and
-// exchanges come from requests, so a number that was found to be zero stays
+// exchanges come from requests, so a number that was found to be zero remains
 // zero while the next one is checked.
 func (r *Registry) finishIfIdle() {
 	if phase(r.phase.Load()) != draining || r.connections.Load() > 0 || r.handlers.Load() > 0 {

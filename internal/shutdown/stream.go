@@ -26,13 +26,13 @@ var past = time.Unix(1, 0)
 type streamPhase int
 
 const (
-	open     streamPhase = iota // writes may take any time
+	open     streamPhase = iota // a write may take any length of time
 	stopping                    // the request's context is canceled; if a write takes longer than Grace, the peer is dropped
 	closed                      // setWriteDeadline must not be called
 )
 
 // A Stream is an event stream, the response to a request. It continues until its
-// handler returns, which the drain asks for by canceling the request's context.
+// handler returns. To stop it, the drain cancels the request's context.
 // It is safe for concurrent use by multiple goroutines. Calling a method of a
 // nil Stream does nothing.
 type Stream struct {
@@ -41,7 +41,7 @@ type Stream struct {
 	mu               sync.Mutex
 	setWriteDeadline func(time.Time) error
 	phase            streamPhase
-	writes           int    // under way
+	writes           int    // number of writes in progress
 	cancelTimer      func() // of the timer that waits for them, or nil
 	generation       int    // incremented by watch; a timer of an earlier one does nothing
 }
@@ -56,8 +56,8 @@ type Stream struct {
 // every write to the response, so that the drain notices a peer that does not
 // read. On HTTP/2, the drain ends such a write by calling setWriteDeadline,
 // which must set the response's write deadline. setWriteDeadline must be safe
-// to call from another goroutine while the response is written to. If it must
-// no longer be called, the caller must call [Stream.Close].
+// to call from another goroutine while the response is written to. The caller
+// must call [Stream.Close] before setWriteDeadline becomes unsafe to call.
 //
 // OpenStream returns nil if the server has no [Registry].
 func OpenStream(ctx context.Context, setWriteDeadline func(time.Time) error) *Stream {
@@ -121,8 +121,8 @@ func (s *Stream) EndWrite() {
 	s.watch()
 }
 
-// Close makes sure that setWriteDeadline is not called any more. If a call is
-// under way, Close waits for it.
+// Close makes sure that setWriteDeadline is no longer called. If a call is in
+// progress, Close waits for it.
 func (s *Stream) Close() {
 	if s == nil {
 		return
@@ -134,7 +134,7 @@ func (s *Stream) Close() {
 }
 
 // Remove closes s and ends its registration. It is for callers of [OpenStream]
-// that find out that the request's handler has returned already.
+// that find that the request's handler has already returned.
 func (s *Stream) Remove() {
 	if s == nil {
 		return
