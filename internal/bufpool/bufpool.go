@@ -19,15 +19,15 @@ package bufpool
 
 import "sync"
 
-// maxKept is the largest capacity of a buffer that Put keeps. The memory of larger buffers
-// is freed, so that one large response does not occupy it forever.
+// maxKept is the largest capacity, in bytes, of a buffer that Put keeps. Larger buffers are
+// left to the garbage collector, so that the pool does not keep the memory of large responses.
 const maxKept = 64 << 10
 
-// startSize is the capacity of a new buffer. It is enough for most JSON responses.
+// startSize is the capacity in bytes of a new buffer. It is enough for most JSON responses.
 const startSize = 2 << 10
 
-// A Buffer is a byte slice from the pool. Its user may append to B and replace it. Put keeps
-// the slice that B has then.
+// A Buffer is a byte slice from the pool. Its user may append to B or replace it. Put keeps
+// the slice that B holds when Put is called. A Buffer is not safe for concurrent use.
 type Buffer struct{ B []byte }
 
 // pool contains buffers to which nothing refers, by the rules of the package comment.

@@ -15,8 +15,9 @@ func (e *FieldErrors) Addf(field, format string, args ...any) {
 	*e = append(*e, field+": "+fmt.Sprintf(format, args...))
 }
 
-// PanicIfAny panics like [Panicf] if the list is not empty. The message has each
-// field after the name of its type, separated by semicolons:
+// PanicIfAny panics like [Panicf] if the list is not empty. config is the name of
+// the configuration type. The message lists the fields, each with config as its
+// prefix, for example
 // "RateLimitConfig.Limit: -1 is negative; RateLimitConfig.Window: ...".
 func (e FieldErrors) PanicIfAny(config string) {
 	if len(e) > 0 {
