@@ -28,7 +28,7 @@ const lingerTimeout = time.Second
 // The phase covers Close and CloseNow only. The two directions end separately,
 // in any phase: reading when incoming.err is set, for example by the peer's
 // close frame; writing when outgoing.err is set, for example to ErrCloseSent by
-// ours.
+// our close frame.
 type phase int32
 
 const (
@@ -47,8 +47,8 @@ const (
 	phaseAwaiting
 
 	// phaseAborted begins when the closing handshake is abandoned: CloseNow was
-	// called, a Close ran out of time, or the network failed. The network
-	// connection is closed, so all reads and writes fail.
+	// called, a Close timed out or its context ended, or the network failed.
+	// The network connection is closed, so all reads and writes fail.
 	phaseAborted
 
 	// phaseClosed begins when the network connection is closed and the result
@@ -78,8 +78,8 @@ func (s *closing) init() {
 	s.done = make(chan struct{})
 }
 
-// advance moves to a later phase, and returns the phase before. If that is p or
-// later, advance does nothing.
+// advance moves to phase p, and returns the previous phase. If that is p or
+// later, advance changes nothing.
 func (s *closing) advance(p phase) (before phase) {
 	for {
 		before = phase(s.phase.Load())
@@ -104,9 +104,10 @@ func (s *closing) finish(result error) {
 	}
 }
 
-// AfterClose makes Close and CloseNow call f with their result after they have
-// closed the network connection. If they have done so, AfterClose calls f. A
-// later f replaces an earlier one.
+// AfterClose sets the function that is called once when the connection is
+// closed, with the result of Close, or nil if CloseNow was called without a
+// Close. If the connection is closed already, AfterClose calls f immediately. A
+// later f replaces an earlier one. f must not call AfterClose.
 func (c *Conn) AfterClose(f func(result error)) {
 	c.closing.mu.Lock()
 	defer c.closing.mu.Unlock()
@@ -122,10 +123,10 @@ func (c *Conn) SetCloseTimeout(d time.Duration) { c.closing.timeout.Store(int64(
 
 // Close performs the closing handshake (RFC 6455, section 7): it sends a close
 // frame, unless one was sent before, waits for the peer's, and closes the
-// network connection. If that takes longer than the timeout of SetCloseTimeout,
-// Close closes the network connection and returns [os.ErrDeadlineExceeded]. If
-// ctx ends first, it returns the error of ctx. A frame that another goroutine
-// is sending at that time is truncated.
+// network connection. If that takes longer than the timeout set by
+// SetCloseTimeout, or ctx ends first, Close closes the network connection and
+// returns an error that wraps [os.ErrDeadlineExceeded] or the error of ctx. A
+// frame that another goroutine is sending at that time may be truncated.
 //
 // Only the first call sends its code and reason. Later calls wait for it and
 // return the same error, but their timeout and context apply too.
@@ -185,8 +186,8 @@ func (c *Conn) CloseNow() error {
 	return err
 }
 
-// abort closes the network connection immediately, so that everything that uses
-// it fails. The reason of the first call is kept.
+// abort closes the network connection immediately, so that all reads and writes
+// fail. Only the first call has an effect.
 func (c *Conn) abort(reason error) (err error) {
 	c.closing.abortOnce.Do(func() {
 		c.closing.abortReason = reason
@@ -261,10 +262,10 @@ func (c *Conn) awaitClose() error {
 }
 
 // linger waits until the peer has closed its side of the network connection, at
-// most lingerTimeout. If this end closed the connection while bytes of the peer
-// are unread, TCP would reset it, and the reset may overtake the close frame. A
-// server closes its side first (RFC 6455, section 7.1.1). The caller must hold
-// streamLock.
+// most lingerTimeout. If this end closed the connection while bytes from the
+// peer were unread, TCP would reset it, and the reset could overtake the close
+// frame. A server closes its side first (RFC 6455, section 7.1.1). The caller
+// must hold streamLock.
 func (c *Conn) linger() {
 	if !c.client {
 		half, ok := c.conn.(interface{ CloseWrite() error })

@@ -101,7 +101,7 @@ func TestCloseDoesNotWaitAfterAFailedWrite(t *testing.T) {
 	}
 }
 
-// Close returns after its timeout, whatever blocks it.
+// Close returns after its timeout, regardless of what blocks it.
 func TestCloseTimeout(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -650,7 +650,7 @@ func wantMessageAfter(t *testing.T, c *Conn, err error) {
 }
 
 // A Write that races with Close never uses a buffer that has been returned to
-// the pool. The race detector would notice.
+// the pool. The race detector would report it.
 func TestWriterUsedLate(t *testing.T) {
 	t.Parallel()
 	c, peer := pipe(t)

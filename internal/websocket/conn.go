@@ -5,28 +5,30 @@
 //
 // # Locks
 //
-// Four locks order what goroutines do with a connection:
+// A connection has four locks:
 //
-//   - readLock is held by a reading method during its call.
-//   - streamLock guards the state of reading. A reading method holds it during
+//   - readLock is held by a reading method during its whole call.
+//   - streamLock guards the read state. A reading method holds it during
 //     its call too, except while it runs a ping or pong handler. Close holds it
 //     while it waits for the peer's close frame.
 //   - messageLock is held while a data message is sent, from its first frame to
 //     its last. Goroutines stop waiting for it when the connection is closed or
 //     the write deadline passes.
 //   - frameLock is held while one frame is sent. A control frame therefore
-//     waits for one frame at most. For that reason, large messages are sent in
-//     fragments.
+//     waits for at most one frame. Large messages are sent in fragments to keep
+//     this wait short.
 //
-// A goroutine acquires them in this order, and holds no other lock while it
-// waits for readLock or messageLock. If a reader must answer a ping while
-// frameLock is held, it does not wait: it leaves the pong to the holder, which
-// sends it next.
+// A method acquires them in this order, and holds no other lock while it waits
+// for readLock or messageLock. User code can: a handler runs while its reader
+// holds readLock, and a goroutine can read while its Writer holds messageLock.
+// If a reader must answer a ping while frameLock is held, it does not wait: it
+// leaves the pong to the holder, which sends it next.
 //
-// Handlers run without streamLock so that Close can be called meanwhile, by the
-// handler or another goroutine. Close then reads the rest of the stream, and
-// when the handler returns, the reader finds the connection closed. The package
-// starts no goroutines, except for the timers of Close.
+// While a handler runs, streamLock is free, so that the handler or another
+// goroutine can call Close. Close then reads the rest of the stream, and when
+// the handler returns, the reader finds the connection closed. The package
+// starts no goroutines, except through time.AfterFunc and context.AfterFunc in
+// Close.
 package websocket
 
 import (
@@ -51,12 +53,13 @@ const (
 	// It is the size of net/http's read buffers too.
 	DefaultBufferSize = 4096
 
-	// MinReadBuffer is the minimum size of the read buffer in bytes. It must
-	// hold a whole control frame.
+	// MinReadBuffer is the minimum size of the read buffer in bytes. The buffer
+	// must hold a whole control frame.
 	MinReadBuffer = 256
 
 	// CloseTimeout is the default time limit of the closing handshake. It also
-	// limits the sending of a frame in reply to the peer.
+	// limits how long sending a pong or close frame in reply to the peer may
+	// take.
 	CloseTimeout = 5 * time.Second
 )
 
@@ -69,7 +72,7 @@ const (
 // reasonMessageTooBig is the reason sent with codeMessageTooBig.
 const reasonMessageTooBig = "message too big"
 
-// Errors for callers to distinguish.
+// Errors that callers test for with [errors.Is].
 var (
 	ErrCloseSent = errors.New("websocket: close frame sent")
 	ErrReadLimit = errors.New("websocket: message exceeds the size limit")
@@ -84,14 +87,16 @@ type Config struct {
 	// Conn is the network connection. It must have no deadlines set.
 	Conn net.Conn
 
-	// Reader reads from Conn, and may hold bytes already.
+	// Reader reads from Conn. It may already hold buffered bytes.
 	Reader *bufio.Reader
 
 	// Client reports whether this is the client's end of the connection.
 	Client bool
 
-	// WriteBufferSize is the size in bytes, including the header, of the
-	// largest frame that is copied in order to send it with a single write.
+	// WriteBufferSize is the maximum size in bytes, including the header, of a
+	// frame that a server copies to send it with a single write. It is also the
+	// size of a Writer's buffer. Sizes that cannot hold a control frame are
+	// increased.
 	WriteBufferSize int
 
 	// Compression holds the negotiated parameters. If nil, messages are not
@@ -102,8 +107,9 @@ type Config struct {
 	// compressed.
 	CompressionThreshold int
 
-	// CloseError returns the error of reading methods after a close frame of
-	// either end or, with a networkErr, after the network failed.
+	// CloseError returns the error that reading methods return after either end
+	// has sent a close frame or, if networkErr is not nil, after the network
+	// has failed.
 	CloseError func(code int, text string, networkErr error) error
 }
 
@@ -188,11 +194,13 @@ func (c *Conn) NetConn() net.Conn { return c.conn }
 func (c *Conn) SetMaxSize(n int64) { c.maxSize.Store(n) }
 
 // SetPingHandler sets the function that the reading goroutine calls for each
-// ping. If f is nil, the Conn sends a pong.
+// ping. If f is nil, the Conn sends a pong. If f returns an error, reading
+// methods return it from then on.
 func (c *Conn) SetPingHandler(f func(data []byte) error) { setHandler(&c.onPing, f) }
 
 // SetPongHandler sets the function that the reading goroutine calls for each
-// pong. If f is nil, pongs are ignored.
+// pong. If f is nil, pongs are ignored. If f returns an error, reading methods
+// return it from then on.
 func (c *Conn) SetPongHandler(f func(data []byte) error) { setHandler(&c.onPong, f) }
 
 func setHandler(p *atomic.Pointer[func([]byte) error], f func([]byte) error) {
@@ -212,8 +220,8 @@ var headerSpace [frame.MaxHeader]byte
 // newFrame returns a pooled buffer with space for a header. The caller appends
 // the payload.
 //
-// User code never has access to a pooled buffer: payloads are copied into and
-// out of them, and a net.Conn must not retain the slices that it is given. A
+// User code never has access to pooled buffers: payloads are copied into and
+// out of them, and a net.Conn must not retain the slices passed to Write. A
 // buffer is returned to the pool by the call that took it or, in a Writer,
 // under the Writer's lock.
 func newFrame() *bufpool.Buffer {

@@ -253,9 +253,8 @@ func TestMemoryGrowsWithTheBytesReceived(t *testing.T) {
 	}
 }
 
-// grantedFor returns the number of bytes that are allocated for a message with
-// the given size in its header, of which only the given number of bytes
-// arrives.
+// grantedFor returns the number of bytes that are allocated for a message whose
+// header announces the given size, if only the given number of bytes arrives.
 func grantedFor(t *testing.T, arrive int, size int64) (granted uint64) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := pipe(t)

@@ -66,7 +66,7 @@ func (c *Conn) handleClose(data []byte) error {
 	return c.endReading(code, "", c.closeError(code, reason, nil))
 }
 
-// A pongQueue holds the pong that could not be sent immediately. A newer pong
+// A pongQueue holds a pong that could not be sent immediately. A newer pong
 // replaces it: an endpoint may answer only the latest of several pings (RFC
 // 6455, section 5.5.3). A flood of pings therefore costs no memory.
 type pongQueue struct {
@@ -96,8 +96,8 @@ func (q *pongQueue) takeTo(b []byte) []byte {
 // the network fails in another way, reading continues, because the peer may
 // have sent messages before.
 //
-// The error does not wrap the timeout. Callers would take it for a read
-// deadline, after which reading can continue.
+// The error does not wrap the timeout, because callers would mistake it for
+// that of a read deadline, after which reading can continue.
 func (c *Conn) answerPing(data []byte) error {
 	c.pongs.put(data)
 	if err := c.sendPongs(); isTimeout(err) {

@@ -10,10 +10,12 @@ import (
 // direction, the earliest one that applies is set on the network connection.
 // Each has a separate field, so that setting one never removes another.
 //
-// Some network connections do not support deadlines, for example channels of
-// SSH. The user's SetReadDeadline and SetWriteDeadline return that error. The
-// Conn ignores it for the deadlines that it sets, because Close has a timer
-// too: when the timer closes the network connection, reads and writes fail.
+// Some network connections, for example SSH channels, do not support deadlines
+// and return an error. SetReadDeadline and SetWriteDeadline return it to the
+// user, and the Conn ignores it for the deadlines that it sets. On such a
+// connection, a pong or reply may block until Close or CloseNow is called.
+// Close also has a timer, which closes the network connection, so that reads
+// and writes fail.
 type deadlines struct {
 	conn    net.Conn
 	closing *closing
@@ -21,13 +23,13 @@ type deadlines struct {
 	mu          sync.Mutex
 	userRead    time.Time // does not apply from phaseAwaiting on
 	userWrite   time.Time // does not apply while userWriteStale is set
-	closeBy     time.Time // end of Close, for both directions; zero until phaseClosing
-	lingerUntil time.Time // end of lingering; zero before
-	pongBy      time.Time // end of sending a pong; zero at other times
-	replyBy     time.Time // end of sending the reader's close frame; zero before
+	closeBy     time.Time // deadline of Close, for both directions; zero until phaseClosing
+	lingerUntil time.Time // deadline of lingering; zero before
+	pongBy      time.Time // deadline of sending a pong; zero at other times
+	replyBy     time.Time // deadline of sending the reader's close frame; zero before
 
 	// userWriteStale is set if userWrite had passed when a pong or close frame
-	// became due. It was meant for an earlier message.
+	// became due. Such a deadline was meant for an earlier message.
 	userWriteStale bool
 
 	// userWriteChanged is closed when userWrite changes. It is nil unless a
@@ -68,7 +70,8 @@ func (d *deadlines) watchUserWrite() (time.Time, <-chan struct{}) {
 	return d.userWrite, d.userWriteChanged
 }
 
-// beginClose limits all reads and writes from now on.
+// beginClose sets the deadline of all reads and writes, including those in
+// progress, to t or earlier.
 func (d *deadlines) beginClose(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,7 +98,7 @@ func (d *deadlines) beginLinger() {
 	_ = d.applyRead() // may not be supported
 }
 
-// beginPong limits the sending of a pong, until endPong.
+// beginPong limits sending a pong to CloseTimeout, until endPong.
 func (d *deadlines) beginPong() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -114,8 +117,9 @@ func (d *deadlines) endPong() {
 	_ = d.applyWrite() // may not be supported
 }
 
-// beginReply limits the sending of the reader's close frame, including the wait
-// for a frame of another goroutine. No frame follows, so there is no endReply.
+// beginReply limits sending the reader's close frame to CloseTimeout, including
+// the wait for another goroutine's frame. No frame follows, so there is no
+// endReply.
 func (d *deadlines) beginReply() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -125,7 +129,7 @@ func (d *deadlines) beginReply() {
 }
 
 // checkUserWrite sets userWriteStale if the user's write deadline has passed. A
-// deadline that is set later applies.
+// deadline that is set later applies. The caller must hold d.mu.
 func (d *deadlines) checkUserWrite() {
 	if !d.userWrite.IsZero() && !d.userWrite.After(time.Now()) {
 		d.userWriteStale = true
@@ -159,7 +163,8 @@ func (d *deadlines) closeExpired() bool {
 	return !d.closeBy.IsZero() && !time.Now().Before(d.closeBy)
 }
 
-// earlier returns the earlier of two deadlines. The zero time is no deadline.
+// earlier returns the earlier of two deadlines. The zero time means no
+// deadline.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

@@ -15,7 +15,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// ownFrames make a Conn send a frame without a call of a writing method. The
+// ownFrames make a Conn send a frame without a call to a writing method. The
 // peer does not read.
 var ownFrames = map[string]func(c *Conn, peer *rawPeer) (ended <-chan error){
 	"pong": func(c *Conn, peer *rawPeer) <-chan error {
@@ -357,7 +357,7 @@ func TestCloseWithAnEndedContext(t *testing.T) {
 	})
 }
 
-// A countingReader is a source of randomness that counts the calls of Read.
+// A countingReader is a source of randomness that counts the calls to Read.
 type countingReader struct {
 	next  byte
 	reads int

@@ -7,9 +7,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// readFailed returns the error of a failed read of the network. It ends
-// reading, unless the error is the user's read deadline, after which reading
-// can continue.
+// readFailed returns the error of a failed network read. It ends reading,
+// unless the error is the user's read deadline, after which reading can
+// continue.
 func (c *Conn) readFailed(err error) error {
 	switch {
 	case c.endsClose(err):

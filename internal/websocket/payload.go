@@ -7,26 +7,27 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// The length in a frame's header is a claim: memory of that size is allocated
-// if it is at most firstGrant, or at most growth times the bytes that have
-// arrived. Until then, the payload is collected in pooled chunks. For example,
-// if a header announces 16 MB, they are allocated only after 1 MB has arrived.
+// The length in a frame's header is untrusted. Memory for the payload is
+// allocated only if the length is at most firstGrant, or at most growth times
+// the number of bytes that have arrived. Until then, the payload is collected
+// in pooled chunks. For example, if a header announces 16 MB, they are
+// allocated only after 1 MB has arrived.
 const (
 	firstGrant = 64 << 10
 	growth     = 16
 )
 
-// A compressed message is decompressed to firstText bytes, or to textGrowth
-// times the compressed bytes that have arrived. The rest stays compressed until
-// the message is complete.
+// Until all of a compressed message has arrived, at most firstText bytes of
+// text are decompressed, or textGrowth times the number of compressed bytes so
+// far if that is more.
 const (
 	firstText  = 16 << 10
 	textGrowth = 4
 )
 
 // readPayload reads the rest of the current message. If a deadline passes, the
-// next call continues. For uncompressed messages of up to a megabyte, it makes
-// one allocation: the payload.
+// next call continues. For an uncompressed message of up to 1 MB, readPayload
+// allocates only the payload.
 func (c *Conn) readPayload() ([]byte, error) {
 	in := &c.in
 	if in.payload != nil {
@@ -102,7 +103,7 @@ func (c *Conn) grant() (granted bool, err error) {
 	return true, nil
 }
 
-// fill reads the missing bytes of a payload that was granted.
+// fill reads the missing bytes of a payload that grant has allocated.
 func (c *Conn) fill() ([]byte, error) {
 	in := &c.in
 	for in.inMessage {
@@ -130,8 +131,9 @@ func (c *Conn) readChunk() error {
 	return err
 }
 
-// limitText returns the start of room that a compressed message may fill now.
-// If that would be empty, it waits for more compressed bytes first.
+// limitText shortens room to the number of bytes that may be decompressed now.
+// If that is zero, it waits for more compressed bytes first. If the message is
+// not compressed, or all of it has arrived, limitText returns room unchanged.
 func (c *Conn) limitText(room []byte) ([]byte, error) {
 	in := &c.in
 	for in.compressed && !(source{c}).Ended() {
@@ -149,8 +151,9 @@ func (c *Conn) limitText(room []byte) ([]byte, error) {
 // chunkSize is the maximum size of a pooled buffer.
 const chunkSize = 64 << 10
 
-// chunks collects bytes in pooled buffers. Each is about twice as large as all
-// before it together. The reader of the message gets a copy of the bytes.
+// chunks collects bytes in pooled buffers. Each buffer has room for at least
+// twice the bytes in all earlier ones, or chunkSize if that is less. The reader
+// of the message gets a copy of the bytes.
 type chunks struct {
 	list []*bufpool.Buffer
 	size int // bytes in all buffers

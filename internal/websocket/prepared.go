@@ -41,7 +41,7 @@ func encode(h frame.Header, b []byte) encoded {
 }
 
 // compress returns the message compressed without context, for a window size.
-// All windows larger than the message share one result.
+// All windows that can hold the whole message share one result.
 func (p *Prepared) compress(windowBits int) *encoded {
 	if len(p.plain.payload) <= 1<<windowBits {
 		windowBits = len(p.compressed) - 1

@@ -12,7 +12,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
 )
 
-// incoming is the state of reading. It is guarded by streamLock.
+// incoming is the read state. It is guarded by streamLock.
 //
 // A read deadline may pass at any byte, and the next call continues there.
 // Therefore a control frame stays in the read buffer until all of it has
@@ -21,9 +21,9 @@ type incoming struct {
 	br      *bufio.Reader
 	decoder frame.Decoder
 
-	err        error // returned by reading methods from now on; never a timeout
+	err        error // if not nil, returned by all reading methods; never a timeout
 	networkErr error // of a read that failed after Close was called
-	handlerErr error // returned by reading methods from now on, but Close still reads
+	handlerErr error // if not nil, returned by all reading methods, but Close still reads
 
 	// The current data frame.
 	frameLeft int64  // payload bytes not yet read
@@ -47,8 +47,8 @@ type incoming struct {
 	payload    []byte // allocated with its full size
 	filled     int    // bytes of payload that have arrived
 
-	// handedOver is what ReadMessage has read before its deadline passed, for
-	// the MessageReader that continues.
+	// handedOver holds the bytes that ReadMessage had read when its deadline
+	// passed. The MessageReader that continues the message returns them first.
 	handedOver []byte
 
 	decompressor *deflate.Decompressor
@@ -85,7 +85,9 @@ func (in *incoming) resetPayload() {
 	in.assembling, in.payload, in.filled = false, nil, 0
 }
 
-// NextMessage skips the rest of the current message and begins the next.
+// NextMessage skips the rest of the current message and begins the next. If the
+// read deadline passed during ReadMessage, NextMessage continues that message
+// instead.
 func (c *Conn) NextMessage() (frame.Opcode, *MessageReader, error) {
 	if err := c.lockRead(); err != nil {
 		return 0, nil, err
@@ -126,7 +128,7 @@ type MessageReader struct {
 	number uint64
 }
 
-// errOldReader is returned by a MessageReader after the next message was begun.
+// errOldReader is returned by a MessageReader after the next message has begun.
 var errOldReader = errors.New("websocket: read from the reader of an earlier message")
 
 // Read implements [io.Reader].
@@ -158,12 +160,12 @@ func (r *MessageReader) Read(p []byte) (int, error) {
 	}
 }
 
-// isOld reports whether the next message was begun.
+// isOld reports whether the next message has begun.
 func (r *MessageReader) isOld() bool { return r.number != r.c.in.number.Load() }
 
-// lockRead acquires the two locks of reading, or returns the error with which
-// reading has ended. If another goroutine is reading or in a handler, lockRead
-// waits for it until the connection is closed.
+// lockRead acquires readLock and streamLock. If reading has ended, it holds
+// neither and returns the error that ended it. If another goroutine is reading
+// or in a handler, lockRead waits for it until the connection is closed.
 func (c *Conn) lockRead() error {
 	locked := c.readLock.lockUnless(c.closing.done, nil)
 	c.streamLock.lock()
@@ -183,8 +185,8 @@ func (c *Conn) unlockRead() {
 	c.readLock.unlock()
 }
 
-// readable returns the error with which reading has ended, or nil. The caller
-// must hold streamLock.
+// readable returns the error that ended reading, or nil. The caller must hold
+// streamLock.
 func (c *Conn) readable() error {
 	in := &c.in
 	switch {
@@ -230,8 +232,8 @@ func (c *Conn) skip() error {
 }
 
 // read reads part of the current message into p. It may return 0 bytes without
-// an error. It returns [io.EOF] with the last byte or after it. If in.err is
-// not nil, no bytes are returned; with other errors there may be some.
+// an error. It returns [io.EOF] with the last byte or after it. If it sets
+// in.err, it returns no bytes; with other errors, it may return some.
 func (c *Conn) read(p []byte) (n int, err error) {
 	in := &c.in
 	switch {
@@ -268,8 +270,7 @@ func (c *Conn) endMessage() error {
 }
 
 // inflateFailed fails the connection if the peer's compressed data is too large
-// or corrupt. It returns other errors, such as nil and those of reading,
-// unchanged.
+// or corrupt. It returns nil and all other errors unchanged.
 func (c *Conn) inflateFailed(err error) error {
 	switch {
 	case errors.Is(err, deflate.ErrLimit):
@@ -280,8 +281,8 @@ func (c *Conn) inflateFailed(err error) error {
 	return err
 }
 
-// readRaw reads unmasked payload into p, without decompression. It bypasses the
-// read buffer if p is large and the buffer is empty.
+// readRaw reads payload into p and unmasks it, without decompression. It
+// bypasses the read buffer if p is large and the buffer is empty.
 func (c *Conn) readRaw(p []byte) (int, error) {
 	in := &c.in
 	if err := c.nonEmptyFrame(); err != nil {
@@ -299,8 +300,8 @@ func (c *Conn) readRaw(p []byte) (int, error) {
 	return n, nil
 }
 
-// next waits for payload of the current message and returns the part that is in
-// the read buffer, unmasked. It is valid until the next read.
+// next waits until the read buffer holds payload of the current message,
+// unmasks it and returns it. The slice is valid until the next read.
 func (c *Conn) next() ([]byte, error) {
 	in := &c.in
 	if err := c.nonEmptyFrame(); err != nil {
@@ -319,7 +320,8 @@ func (c *Conn) next() ([]byte, error) {
 	return p, nil
 }
 
-// unmask unmasks payload of a client, and returns the rotated key.
+// unmask unmasks payload that a client has sent, and returns the rotated key. A
+// server's payload is not masked.
 func (c *Conn) unmask(p []byte) uint32 {
 	if c.client {
 		return 0

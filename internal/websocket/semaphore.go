@@ -7,18 +7,18 @@ import (
 
 // A semaphore is a mutex that a goroutine can stop waiting for.
 //
-// Waiting goroutines acquire it in the order of their calls, which sync.Mutex
-// does not guarantee: a control frame must be sent right after the fragment
-// that it waits for. Without contention, it is as fast as a mutex. A channel
-// with a buffer of one would do the same, but took almost half the time of an
-// echo of 64 bytes.
+// Unlike a sync.Mutex, it is acquired by waiting goroutines in the order of
+// their calls, so that a control frame is sent right after the fragment that it
+// waits for. Without contention, it is as fast as a mutex. A channel with a
+// buffer of one would do the same, but locking it took almost half the time of
+// echoing a 64-byte message.
 type semaphore struct {
 	users atomic.Int32  // the holder and the waiting goroutines
 	turn  chan struct{} // hands the lock from the holder to a waiting goroutine
 }
 
 // newSemaphore returns an unlocked semaphore. Only the holder sends on turn,
-// and only if a goroutine waits, so one element of buffer is enough.
+// and only if a goroutine is waiting, so a buffer of one element is enough.
 func newSemaphore() semaphore { return semaphore{turn: make(chan struct{}, 1)} }
 
 func (s *semaphore) tryLock() bool { return s.users.CompareAndSwap(0, 1) }
@@ -65,9 +65,9 @@ func (s *semaphore) lockUntil(stop <-chan struct{}, next func() (expired <-chan 
 	}
 }
 
-// leave stops waiting, and reports whether it has. If no other goroutine is
-// waiting and the holder has unlocked, the lock is already being handed over;
-// leave then acquires it and returns false.
+// leave stops waiting, and reports whether it succeeded. If no other goroutine
+// is waiting and the holder has unlocked, the lock is already being handed
+// over; leave then acquires it and returns false.
 func (s *semaphore) leave() bool {
 	for {
 		n := s.users.Load()

@@ -11,8 +11,9 @@ import (
 // busy forever.
 const maxEmptyFrames = 1000
 
-// nonEmptyFrame reads up to the next data frame of the current message that has
-// unread payload. It returns [io.EOF] at the end of the message.
+// nonEmptyFrame begins the next data frame of the current message that is not
+// empty, unless the current frame has unread payload. It returns [io.EOF] at
+// the end of the message.
 func (c *Conn) nonEmptyFrame() error {
 	for c.in.frameLeft == 0 {
 		if c.in.lastFrame {
@@ -29,9 +30,9 @@ func (c *Conn) nonEmptyFrame() error {
 	return nil
 }
 
-// beginFrame begins a data frame of the current message. If the message is not
-// compressed and the frame makes it too large, beginFrame fails the connection
-// before the payload arrives.
+// beginFrame begins a data frame of the current message. It fails the
+// connection, before the payload arrives, if the message has too many empty
+// frames or, unless it is compressed, is too large.
 func (c *Conn) beginFrame(h frame.Header) error {
 	in := &c.in
 	in.frameLeft, in.maskKey, in.lastFrame = h.Length, h.Key, h.Fin

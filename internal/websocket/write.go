@@ -12,33 +12,35 @@ import (
 )
 
 const (
-	// maxFragment is the maximum payload of a data frame. It limits how long a
-	// control frame waits.
+	// maxFragment is the maximum payload of a data frame in bytes, except for
+	// the buffered frames of a Writer, whose size is configured. It limits how
+	// long a control frame waits.
 	maxFragment = 128 << 10
 
-	// maxCopied is the maximum payload of a frame whose payload is copied. With
-	// its header, it fills the largest pooled buffer.
+	// maxCopied is the maximum payload in bytes of a frame into which a client
+	// copies the caller's data. With its header, it fills the largest pooled
+	// buffer.
 	maxCopied = chunkSize - frame.MaxHeader
 )
 
-// outgoing is the state of writing.
+// outgoing is the write state.
 type outgoing struct {
-	bufferSize int // maximum size of a frame that a server copies
+	bufferSize int // see Config.WriteBufferSize
 	threshold  int // size of the smallest message that is compressed
 
 	// Guarded by messageLock.
 	compressor *deflate.Compressor // nil without compression
 
 	// Guarded by frameLock.
-	err        error        // returned by writing methods from now on: ErrCloseSent, or networkErr
+	err        error        // if not nil, returned by all writing methods: ErrCloseSent, or networkErr
 	networkErr error        // of a failed write
 	keys       *maskingKeys // nil for a server
 	vector     [2][]byte    // backing array of buffers
 	buffers    net.Buffers  // a field because it would escape otherwise
 }
 
-// writable returns the error with which writing has ended, or nil. The caller
-// must hold frameLock.
+// writable returns the error that ended writing, or nil. The caller must hold
+// frameLock.
 func (c *Conn) writable() error {
 	if c.out.err == nil && c.closing.reached(phaseClosed) {
 		return errClosed
@@ -46,9 +48,8 @@ func (c *Conn) writable() error {
 	return c.out.err
 }
 
-// writeFailed returns the error of a failed write of the network, and ends
-// writing, because part of the frame may have been sent. The caller must hold
-// frameLock.
+// writeFailed returns the error of a failed network write, and ends writing,
+// because part of the frame may have been sent. The caller must hold frameLock.
 func (c *Conn) writeFailed(err error) error {
 	c.out.networkErr = errClosed
 	if !c.closing.reached(phaseAborted) {
@@ -72,7 +73,9 @@ func (c *Conn) WriteMessage(op frame.Opcode, data []byte) error {
 	return c.writeFragments(frame.Header{Opcode: op}, data)
 }
 
-// WriteFrom sends a data message whose payload is appended to a buffer by fill.
+// WriteFrom calls fill, which appends the payload of a data message to a
+// buffer, and sends the message. If fill returns an error, WriteFrom sends
+// nothing and returns the error.
 func (c *Conn) WriteFrom(op frame.Opcode, fill func(b *bufpool.Buffer) error) error {
 	b := newFrame()
 	defer bufpool.Put(b)
@@ -118,8 +121,8 @@ func (c *Conn) WriteControl(op frame.Opcode, data []byte) error {
 var errWaitTimeout = fmt.Errorf("websocket: write: %w", os.ErrDeadlineExceeded)
 
 // lockWrite acquires messageLock or frameLock. It stops waiting when the
-// connection is closed, or when the user's write deadline passes, which may
-// change meanwhile.
+// connection is closed, or when the user's write deadline passes. The deadline
+// may change during the wait.
 func (c *Conn) lockWrite(lock *semaphore) error {
 	if lock.tryLock() {
 		return nil
@@ -181,9 +184,9 @@ func (c *Conn) copyFragments(h frame.Header, data []byte) error {
 	}
 }
 
-// writeOwned is writeFragments for data after header space in a buffer of our
-// own. It changes the buffer: each header but the first overwrites the end of
-// the payload that has just been sent.
+// writeOwned is writeFragments for data that follows header space in b, a
+// buffer that the Conn owns. It overwrites b: each header but the first
+// replaces the end of the payload that has just been sent.
 func (c *Conn) writeOwned(h frame.Header, b []byte) error {
 	for {
 		n := min(len(b)-frame.MaxHeader, maxFragment)
@@ -249,7 +252,8 @@ func (c *Conn) sendFrame(h frame.Header, b []byte) error {
 	return c.sendLocked(h, b)
 }
 
-// sendLocked is sendFrame for a caller that holds frameLock. It unlocks it.
+// sendLocked is sendFrame for a caller that holds frameLock. It unlocks
+// frameLock.
 func (c *Conn) sendLocked(h frame.Header, b []byte) error {
 	err := c.writable()
 	if err == nil {

@@ -12,8 +12,8 @@ import (
 var errWriterClosed = errors.New("websocket: message writer is already closed")
 
 // A Writer sends a message in frames of the connection's buffer size. It is
-// safe for concurrent use by multiple goroutines: a late Write must not use
-// buffers that Close has returned to the pool.
+// safe for concurrent use by multiple goroutines, because a late Write must not
+// use buffers that Close has returned to the pool.
 type Writer struct {
 	mu     sync.Mutex
 	c      *Conn
@@ -66,7 +66,8 @@ func (w *Writer) Write(p []byte) (int, error) {
 }
 
 // bypasses reports whether p can be sent without copying it through the buffer:
-// the buffer is empty, p does not fit it, and the message is not compressed.
+// the buffer is empty, p does not fit into it, and the message is not
+// compressed.
 func (w *Writer) bypasses(p []byte, room int) bool {
 	empty := w.c.out.bufferSize - frame.MaxHeader
 	return room == empty && len(p) > room && w.c.out.compressor == nil
@@ -91,8 +92,9 @@ func (w *Writer) sendDirectly(p []byte) (rest []byte) {
 	return p[n:]
 }
 
-// flush sends the buffered bytes, and the last frame of the message if last is
-// set. Compressed bytes may stay in the packed buffer until they fill it.
+// flush sends the buffered bytes in a frame, which is the last of the message
+// if last is true. Compressed bytes may stay in the packed buffer until they
+// fill it.
 func (w *Writer) flush(last bool) {
 	if w.compresses(last) {
 		w.message, w.packed = w.c.out.compressor.Begin(), newFrame()
@@ -113,8 +115,8 @@ func (w *Writer) flush(last bool) {
 }
 
 // compresses reports whether the first flush of a message begins to compress
-// it. A message that fits the buffer must reach the threshold; a larger one is
-// always compressed.
+// it. A message that fits into the buffer must reach the threshold; a larger
+// one is always compressed.
 func (w *Writer) compresses(last bool) bool {
 	out := &w.c.out
 	first := w.message == nil && w.header.Opcode != frame.Continuation
