@@ -9,7 +9,8 @@ type bitWriter struct {
 	n   uint   // number of bits in acc; fewer than 32 between calls
 }
 
-// bits appends the low n bits of v, at most 32.
+// bits appends the low n bits of v. At most 32 bits are allowed, and the other
+// bits of v must be 0.
 func (w *bitWriter) bits(dst []byte, v uint64, n uint) []byte {
 	w.acc |= v << w.n
 	w.n += n

@@ -21,7 +21,7 @@ const (
 	lengthShift       = 16
 )
 
-// maxTokens is the number of tokens if all bytes of a block are literals.
+// maxTokens is the maximum number of tokens of a block: all bytes are literals.
 const maxTokens = blockSize
 
 // A block collects the tokens of a block and writes them in the shortest of the
@@ -94,8 +94,8 @@ func (b *block) write(dst, text []byte) []byte {
 }
 
 // minDynamic is the size in bits, with fixed codes, of the smallest block for
-// which dynamic codes are tried. Below that, describing them takes more than
-// they save.
+// which dynamic codes are tried. For smaller blocks, the description of the
+// codes takes more than they save.
 const minDynamic = 640
 
 // makeDynamic builds the optimal codes for the block.

@@ -269,8 +269,8 @@ func TestFetchedBytesAreBoundedByTheLimit(t *testing.T) {
 	}
 }
 
-// Senders that flush their compressor after each byte send up to 11 bytes for
-// it.
+// Senders that flush their compressor after each byte of text send up to 11
+// bytes per byte.
 func TestMostWastefulSendersAreRead(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(5, 5))

@@ -9,7 +9,8 @@ import (
 const (
 	maxWindow = 1 << maxWindowBits
 
-	// blockSize is the number of input bytes of a block.
+	// blockSize is the number of input bytes after which a block ends. Its last
+	// match may extend beyond.
 	blockSize = 16 << 10
 
 	// bufSize is room for a window and as much new input.
@@ -24,15 +25,15 @@ const (
 )
 
 // contextSize is the number of bytes of earlier messages that context takeover
-// keeps. Keeping more makes small messages hardly any smaller.
+// keeps. Keeping more would hardly make small messages smaller.
 const contextSize = 8 << 10
 
 // A Compressor compresses the messages of one end of a connection. It is not
 // safe for concurrent use.
 //
 // With context takeover, it keeps contextSize bytes and a table of 8 KB between
-// messages. Without, it keeps nothing. While a message is compressed, it takes
-// about 150 KB from a pool.
+// messages. Without context takeover, it keeps nothing. While a message is
+// compressed, it takes about 150 KB from a pool.
 type Compressor struct {
 	windowBits      int
 	window          int // maximum distance of a match
@@ -69,8 +70,8 @@ func (c *Compressor) Append(dst, message []byte) []byte {
 	return m.End(m.Write(dst, message))
 }
 
-// Skip adds a message to the history that was compressed elsewhere, without
-// context, and then sent. The peer has it in its window.
+// Skip adds to the history a message that is sent in a form compressed
+// elsewhere, without context. The peer adds it to its window too.
 func (c *Compressor) Skip(message []byte) {
 	if h := c.ensureHistory(); h != nil {
 		h.end += uint16(len(message))
@@ -195,7 +196,7 @@ func (m *Message) tokenize(stop int) int {
 	for i < stop && i+minMatch <= len(text) {
 		length, distance := m.match(text, i)
 		if length == 0 {
-			// Take larger steps the longer there is no match.
+			// The longer there is no match, the larger the steps.
 			i += 1 + (i-literal)>>6
 			continue
 		}

@@ -30,9 +30,9 @@ type Source interface {
 // concurrent use.
 //
 // With context takeover, it keeps the last decompressed bytes, at most a
-// window, between messages. Without, it keeps nothing. While a message is read,
-// it takes about 6 KB from a pool and, without context takeover, a window as
-// large as the text read so far.
+// window, between messages. Without context takeover, it keeps nothing. While a
+// message is read, it takes about 6 KB from a pool and, without context
+// takeover, a window as large as the text read so far.
 type Decompressor struct {
 	windowSize int
 	window     *window // nil without context takeover
@@ -68,9 +68,9 @@ func (d *Decompressor) Open(source Source, limit int64) *Reader {
 	return r
 }
 
-// A Reader reads one message. When it returns [io.EOF], [ErrLimit] or
-// [ErrCorrupt], it returns itself to a pool and must not be used any more. It
-// is not safe for concurrent use.
+// A Reader reads one message. When a method returns [io.EOF], [ErrLimit] or
+// [ErrCorrupt], the Reader is back in a pool and must not be used again. It is
+// not safe for concurrent use.
 type Reader struct {
 	remaining       int64  // limit minus the bytes read so far
 	contextTakeover bool   // the next message uses the window too
@@ -79,8 +79,8 @@ type Reader struct {
 }
 
 // readers is safe to use because no user code has access to a Reader. A
-// connection guards its Reader by the lock of its stream, and drops it on the
-// errors above.
+// connection guards its Reader with streamLock, and does not use it after the
+// errors that release it.
 var readers = sync.Pool{New: func() any { return new(Reader) }}
 
 // Read reads decompressed bytes. It does not wait for input while it can return

@@ -9,7 +9,7 @@
 // takes more than 1 MB; the [Compressor] of this package keeps 16 KB. A
 // flate.Writer also always uses a window of 32 KB, but a client may require a
 // smaller one. The output is about as large as that of flate at level 1, and
-// takes less time.
+// compression takes less time.
 //
 // A flate.Reader takes 44 KB as soon as a message starts. It stops after a
 // final block, so a peer could force a restart every two bytes. The

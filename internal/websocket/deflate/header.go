@@ -19,8 +19,9 @@ type param struct {
 	hasValue    bool
 }
 
-// isRepeated reports whether an earlier parameter has the name of parameter i.
-// The caller stops at the first unknown or repeated name, so i stays small.
+// isRepeated reports whether an earlier parameter has the same name as
+// parameter i. The caller stops at the first unknown or repeated name, so i
+// stays small.
 func (e extension) isRepeated(i int) bool {
 	for _, p := range e.params[:i] {
 		if p.name == e.params[i].name {

@@ -140,7 +140,7 @@ func codeLengths(a []int) {
 // a shorter code and moves one code below it.
 func limitLengths(count []int) {
 	limit := len(count) - 1
-	used := 0 // bit patterns, of 1<<limit
+	used := 0 // bit patterns in use, out of 1<<limit
 	for length, n := range count {
 		used += n << (limit - length)
 	}

@@ -25,9 +25,9 @@ const (
 // An inflater decodes the DEFLATE blocks of a message (RFC 1951). Input and
 // output may be split anywhere.
 //
-// Unlike compress/flate, it continues after a final block, which is a block
-// like any other here. A flate.Reader would have to be reset, with a copy of
-// the window: microseconds for a block of two bytes.
+// Unlike compress/flate, it continues after a final block, which it treats like
+// any other. A flate.Reader would have to be reset, with a copy of the window,
+// which takes microseconds even for a block of two bytes.
 type inflater struct {
 	input
 	window *window // text before the current output
@@ -36,7 +36,7 @@ type inflater struct {
 	bits uint   // number of bits in acc; the bits above are 0
 
 	phase           phase
-	final           bool    // the current block is final; in atHeader, the one before
+	final           bool    // the current block is final; in atHeader, the previous one was
 	length          int     // bytes left to copy in inStored or inMatch
 	distance        int     // of the match
 	literals, dists *lookup // of the block
@@ -56,9 +56,10 @@ func (f *inflater) open(source Source, limit int64) {
 // close releases the memory of the message.
 func (f *inflater) close() { f.input, f.window = input{}, nil }
 
-// decode decodes into p, which must not be empty, until p is full or the source
-// must be waited for. At the end of the message, it returns [io.EOF], possibly
-// with output. After an error of the source, decode can be called again.
+// decode decodes into p, which must not be empty, until p is full, or until it
+// has output and would have to wait for the source. At the end of the message,
+// it returns [io.EOF], possibly with output. After an error of the source,
+// decode can be called again.
 func (f *inflater) decode(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		switch f.phase {
@@ -264,9 +265,9 @@ func (f *inflater) symbol(code *lookup) (int, error) {
 	return 0, ErrCorrupt
 }
 
-// tokens decodes tokens to p[n:], and returns the new n. While there are enough
-// input and room, it decodes without checking for their ends; after that, one
-// token.
+// tokens decodes tokens to p[n:], and returns the new n. While there is enough
+// input and room, it decodes without checking for the end of either. After
+// that, it decodes at most one token.
 func (f *inflater) tokens(p []byte, n int) (int, error) {
 	n, err := f.run(p, n)
 	if err != nil || f.phase != inTokens || n == len(p) {

@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// tail are the bytes that the sender removes from the end of a message (RFC
+// tail holds the bytes that the sender removes from the end of a message (RFC
 // 7692, section 7.2.1).
 var tail = []byte("\x00\x00\xff\xff")
 
@@ -46,7 +46,8 @@ func (in *input) open(source Source, limit int64) {
 }
 
 // wait waits for more input. If there is output to return first, wait returns
-// errPause instead of waiting for the source.
+// errPause instead of waiting for the source. If the input has ended, the
+// message is incomplete, and wait returns ErrCorrupt.
 func (in *input) wait(hasOutput bool) error {
 	switch {
 	case in.ended:

@@ -34,7 +34,7 @@ func (l *lookup) build(lengths []uint8) bool {
 		l.count[length]++
 	}
 	l.count[0] = 0
-	longest, used := 0, 0 // used counts bit patterns, of 1<<maxCodeLength
+	longest, used := 0, 0 // used counts bit patterns, out of 1<<maxCodeLength
 	for length, n := range l.count {
 		if n > 0 {
 			longest = length

@@ -32,13 +32,13 @@ type Params struct {
 
 // Accept accepts the first offer of permessage-deflate with valid parameters in
 // the lines of a client's Sec-WebSocket-Extensions header. If noContextTakeover
-// is true, both ends must compress each message separately. If the client lets
-// the server choose its window, the window is 1<<clientBits bytes; clientBits
-// is from 8 to 15.
+// is true, both ends must compress each message separately. If the client
+// offers client_max_window_bits, its window is at most 1<<clientBits bytes;
+// clientBits must be from 8 to 15.
 //
-// The response is the value of the response's header field, or "" if there is
-// no such offer. If the header is malformed, Accept returns an error, and the
-// handshake must fail (RFC 6455, section 9.1).
+// The response is the value of the Sec-WebSocket-Extensions field to send, or
+// "" if there is no such offer. If the header is malformed, Accept returns an
+// error, and the handshake must fail (RFC 6455, section 9.1).
 func Accept(lines []string, noContextTakeover bool, clientBits int) (p Params, response string, err error) {
 	offers, err := parseExtensions(lines)
 	if err != nil {

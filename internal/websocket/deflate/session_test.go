@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// reference decompresses a message with compress/flate. Because that ends a
-// stream after a final block, reference then starts a new stream, with the text
+// reference decompresses a message with compress/flate. Because compress/flate
+// stops after a final block, reference then starts a new stream, with the text
 // so far as the dictionary. It returns the text up to an error.
 func reference(compressed, earlier []byte) ([]byte, error) {
 	text, err := referenceBefore("\x01\x00\x00\xff\xff", compressed, earlier)

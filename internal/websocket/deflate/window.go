@@ -34,7 +34,7 @@ func (w *window) write(p []byte) {
 	}
 }
 
-// grow makes room for n bytes, at most max.
+// grow makes room for n bytes. It requires n <= max.
 func (w *window) grow(n int) {
 	length := max(min(minRing, w.max), 1<<bits.Len(uint(n-1)))
 	ring := make([]byte, length)

@@ -68,7 +68,8 @@ func AppendClose(dst []byte, code int, reason string) []byte {
 	return append(dst, cutReason(reason)...)
 }
 
-// cutReason returns the longest valid prefix of reason that fits a close frame.
+// cutReason replaces invalid UTF-8 in reason, and truncates it to maxReason
+// bytes at the end of a character.
 func cutReason(reason string) string {
 	reason = strings.ToValidUTF8(reason, "\uFFFD")
 	if len(reason) <= maxReason {

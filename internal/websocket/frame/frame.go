@@ -95,8 +95,8 @@ func AppendHeader(dst []byte, h Header) []byte {
 // value decodes frames of a server, without extensions. A Decoder is not safe
 // for concurrent use.
 type Decoder struct {
-	// Masked reports whether frames must be masked. Frames of a client must
-	// be, frames of a server must not be.
+	// Masked reports whether frames must be masked, because a client sends
+	// them. If false, frames must not be masked.
 	Masked bool
 
 	// Compression reports whether permessage-deflate was negotiated. It allows
@@ -112,8 +112,8 @@ type Decoder struct {
 // unchanged.
 //
 // If the header violates the protocol, the error is an [*Error] with the close
-// code to send. Next returns it even if b contains only the part that proves
-// it.
+// code to send. Next returns it as soon as b shows the violation, even if the
+// header is incomplete.
 func (d *Decoder) Next(b []byte) (h Header, size int, err error) {
 	if len(b) < 2 {
 		return Header{}, 2, nil
@@ -148,8 +148,8 @@ func (d *Decoder) Next(b []byte) (h Header, size int, err error) {
 	return h, size, nil
 }
 
-// check checks the first two bytes of a header by RFC 6455, sections 5.1, 5.2,
-// 5.4 and 5.5.
+// check checks the first two bytes of a header against RFC 6455, sections 5.1,
+// 5.2, 5.4 and 5.5.
 func (d *Decoder) check(first, second byte) error {
 	op := Opcode(first & 0xF)
 	rsv := first & rsvBits

@@ -9,8 +9,8 @@ import (
 // section 5.3). The first byte of b is combined with the low byte of the key.
 // Mask returns the key rotated for the bytes after b.
 //
-// The implementation was chosen by measurement on amd64, in ns per call, by
-// length in bytes:
+// The implementation was chosen from these measurements on amd64, in ns per
+// call by length in bytes:
 //
 //	                              16     64    256     1K    16K
 //	byte by byte                 9.7     35    145    555  11600
@@ -18,10 +18,10 @@ import (
 //	8-byte words, unrolled       2.2    2.2    5.9     21    284
 //	subtle.XORBytes, tiled key    12     13     23     52    439
 //
-// Eight words per iteration are fastest at every length. The loop is unrolled
-// by hand because a helper function for one word would halve the gain: the
-// compiler marks each inlined call with an instruction. BenchmarkMask measures
-// other machines.
+// Eight words per iteration is fastest at every length. The loop is unrolled by
+// hand because a helper function for one word would halve the gain: the
+// compiler marks each inlined call with an instruction. Run BenchmarkMask to
+// compare them on another machine.
 func Mask(b []byte, key uint32) uint32 {
 	le, k := binary.LittleEndian, uint64(key)<<32|uint64(key)
 	i := 0

@@ -11,7 +11,7 @@ type UTF8 struct {
 }
 
 // Check checks the next piece of the text. It reports whether the text so far
-// is the start of valid UTF-8. After it has returned false, it must not be
+// is the start of valid UTF-8. After Check has returned false, it must not be
 // called again.
 func (u *UTF8) Check(p []byte) bool {
 	for u.need > 0 && len(p) > 0 {
