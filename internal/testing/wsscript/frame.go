@@ -162,8 +162,8 @@ func generate(word string) ([]byte, error) {
 var words = strings.Fields(`habe nun ach Philosophie Juristerei und Medizin und leider auch Theologie
 	durchaus studiert mit heissem Bemuehn da steh ich nun ich armer Tor und bin so klug als wie zuvor`)
 
-// append appends the encoded frame to b. If it is to be split, append appends
-// its fragments.
+// append appends the encoded frame to b. If split is set, append appends the
+// fragments.
 func (f frame) append(b []byte, masked bool) []byte {
 	if f.raw {
 		return append(b, f.payload...)

@@ -77,7 +77,7 @@ func (p *player) step(s step) error {
 }
 
 // flush writes the pending bytes. It does not wait for large writes, because
-// the other end may not read on until the script has read its replies.
+// the other end may stop reading until the script has read its replies.
 func (p *player) flush() error {
 	if p.writing != nil {
 		if err := <-p.writing; err != nil {
@@ -289,7 +289,7 @@ const syncTail = "\x00\x00\xff\xff"
 
 // compress compresses a message without context, which complies with all
 // negotiated parameters except a smaller window. For a smaller window, it
-// compresses each 256 bytes separately.
+// compresses pieces of 256 bytes separately.
 func (p *player) compress(message []byte) []byte {
 	var b bytes.Buffer
 	w := deflaters.Get().(*flate.Writer)
@@ -319,7 +319,7 @@ func (p *player) smallWindow() bool {
 var errNotDeflate = errors.New("cannot be decompressed")
 
 // decompress decompresses a message of the other end, with the context of
-// earlier messages unless context takeover was excluded.
+// earlier messages unless its agreement excludes context takeover.
 func (p *player) decompress(message []byte) ([]byte, error) {
 	stream := io.MultiReader(bytes.NewReader(message), strings.NewReader(syncTail+"\x01"+syncTail))
 	out, err := io.ReadAll(flate.NewReaderDict(stream, p.got))

@@ -30,7 +30,7 @@
 //	chop N               write in pieces of N bytes
 //	server               run the case against servers only, as if it had raw bytes
 //	repeat N             repeat all steps N times
-//	limit N              maximum message size of the other end
+//	limit N              maximum message size of the other end in bytes
 //	offer EXTENSIONS     Sec-WebSocket-Extensions of the request
 //	agree EXTENSIONS     Sec-WebSocket-Extensions of the response
 //	each NAME VALUE...   repeat the case with each value in place of $NAME
@@ -41,15 +41,15 @@
 //
 //   - rsv1, rsv2 and rsv3 set reserved bits.
 //   - deflate sets RSV1 and compresses the payload.
-//   - masked and unmasked send the frame as the wrong role would.
+//   - masked and unmasked send the frame as the opposite role would.
 //   - length=N sets the length in the header, independently of the payload.
 //   - split=N sends the payload in fragments of N bytes.
 //   - times=N repeats the line.
 //
 // A PAYLOAD is a list of Go strings, hex:HEX, zeros:N, random:N, and the
 // compressible samples json:N, prose:N and html:N, where N is a number of
-// bytes. An element followed by *N is repeated. The payload of a close frame
-// may start with a code.
+// bytes. An element followed by *N is repeated N times. The payload of a close
+// frame may start with a code.
 package wsscript
 
 import (

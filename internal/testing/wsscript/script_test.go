@@ -48,8 +48,8 @@ func TestParseExpandsEach(t *testing.T) {
 	}
 }
 
-// The other end sends fixed bytes, whatever the script sends. The script must
-// detect every difference from the expected bytes.
+// The other end sends fixed bytes, regardless of what the script sends. The
+// script must detect every difference from the expected bytes.
 func TestRunComparesEveryByte(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -38,12 +38,12 @@ type Options struct {
 }
 
 // Dial connects to a ws, wss, http or https URL and performs the handshake. If
-// the server has responded, Dial returns its response even with an error. The
-// body is the start of the body that the server sent with a status other than
-// 101.
+// the server responds, Dial returns the response, even with an error. If the
+// status is not 101, the response's body holds the first maxExcerpt bytes of
+// the server's.
 //
-// The text of an error is printable and short whatever the peer has sent, and
-// contains no password.
+// Error texts are short, printable and free of passwords, even if the peer
+// sends long or binary data.
 func Dial(ctx context.Context, rawURL string, o Options) (*Established, *http.Response, error) {
 	o.ReadBufferSize = cmp.Or(readBufferSize(o.ReadBufferSize), websocket.DefaultBufferSize)
 	result, resp, err := dial(ctx, rawURL, o)
@@ -75,8 +75,8 @@ func dial(ctx context.Context, rawURL string, o Options) (*Established, *http.Re
 	return result, resp, nil
 }
 
-// newRequest returns the request of the handshake, or one error for everything
-// that is wrong with the URL and the options.
+// newRequest returns the request of the handshake, or one error that lists
+// everything wrong with the URL, the header fields and the subprotocols.
 func newRequest(rawURL string, o Options) (*http.Request, error) {
 	u, err := parseURL(rawURL)
 	errs := append([]error{err}, checkHeader(o.Header)...)
@@ -155,9 +155,9 @@ func parseURL(rawURL string) (*url.URL, error) {
 	return u, nil
 }
 
-// checkHeader returns an error for each field of DialOptions.Header that the
-// handshake sets or whose name is invalid, which net/http would not send, and for
-// each value that would break out of its line.
+// checkHeader returns an error for each reserved field of DialOptions.Header,
+// for each invalid name, because net/http would drop the field silently, and
+// for each value that contains a control character.
 func checkHeader(h http.Header) []error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(h)) {
@@ -225,7 +225,7 @@ func handshake(ctx context.Context, conn net.Conn, req *http.Request, o Options)
 	}, resp, nil
 }
 
-// checkResponse checks a response by RFC 6455, section 4.1.
+// checkResponse checks a response against RFC 6455, section 4.1.
 func checkResponse(resp *http.Response, req *http.Request, protocols []string) error {
 	h := resp.Header
 	sent := map[string][]string(req.Header) // wireKey is not canonical, so Header.Get cannot find it
@@ -247,7 +247,7 @@ func checkResponse(resp *http.Response, req *http.Request, protocols []string) e
 }
 
 // refusedError returns the error of a response other than 101. It quotes the
-// start of the body if that is text.
+// start of the body if it is text.
 func refusedError(resp *http.Response) error {
 	body, _ := io.ReadAll(resp.Body) // cannot fail: the excerpt is in memory
 	resp.Body = io.NopCloser(bytes.NewReader(body))
@@ -259,7 +259,8 @@ func refusedError(resp *http.Response) error {
 	return fmt.Errorf("the server responded with %s: %q", status, text)
 }
 
-// lineBreakToSpace lets text of several lines pass a check for header values.
+// lineBreakToSpace maps line breaks to spaces, so that text of several lines
+// passes header.IsValue.
 func lineBreakToSpace(r rune) rune {
 	if r == '\n' || r == '\r' {
 		return ' '

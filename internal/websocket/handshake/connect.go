@@ -19,11 +19,12 @@ const (
 	// bytes, including informational responses before it.
 	maxResponseHeader = 256 << 10
 
-	// maxInformational is the number of informational responses to skip.
+	// maxInformational is the maximum number of informational responses to
+	// skip.
 	maxInformational = 10
 
-	// maxExcerpt is the number of bytes to read from the body of a response
-	// other than 101.
+	// maxExcerpt is the maximum number of bytes to read from the body of a
+	// response other than 101.
 	maxExcerpt = 4 << 10
 )
 
@@ -136,12 +137,13 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 	return nil
 }
 
-// roundTrip writes a request and reads the response. The reader has a buffer
-// of size bytes, and may hold bytes that follow the response.
+// roundTrip writes a request and reads the response. The reader has a buffer of
+// size bytes, or of the minimum size if size is less. It may hold bytes that
+// follow the response.
 //
-// If ctx ends before that, roundTrip returns its error, with the response if
-// its header had arrived. Otherwise no deadline remains set on conn. If a
-// server does not switch protocols, the body is replaced by its first
+// If ctx ends first, roundTrip returns the error of ctx, with the response if
+// its header has arrived. Otherwise, no deadline remains set on conn. If the
+// response to a GET is not 101, roundTrip replaces its body with the first
 // maxExcerpt bytes.
 func roundTrip(ctx context.Context, conn net.Conn, req *http.Request, size int) (*bufio.Reader, *http.Response, error) {
 	stop := context.AfterFunc(ctx, func() {

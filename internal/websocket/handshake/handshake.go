@@ -19,7 +19,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/deflate"
 )
 
-// version is the only version of the protocol that became a standard.
+// version is the only standardized version of the protocol.
 const version = "13"
 
 // The header fields of the handshake, in net/http's canonical form.
@@ -34,7 +34,7 @@ const (
 // An Established is a connection whose opening handshake is complete.
 type Established struct {
 	Conn        net.Conn        // has no deadlines set
-	Reader      *bufio.Reader   // reads from Conn, and may hold bytes already
+	Reader      *bufio.Reader   // reads from Conn; may already hold buffered bytes
 	Protocol    string          // subprotocol, or "" if none was chosen
 	Compression *deflate.Params // nil if messages are not compressed
 }
@@ -70,10 +70,10 @@ func isUpgrade(h http.Header) bool {
 }
 
 // rebase returns a reader of conn that first returns the bytes buffered in br.
-// Its buffer has the given size, or at least the default size if size is 0.
-// The buffer of br, which may be nil, is reused if possible, because net/http
-// has allocated it already. The source of br is not reused: a server's
-// takes locks on each read that a hijacked connection no longer needs.
+// Its buffer has the given size, or at least the default size if size is 0. The
+// buffer of br, which may be nil, is reused if possible, because net/http has
+// allocated it already. The source of br is not reused, because on each read,
+// net/http's takes locks that a hijacked connection no longer needs.
 func rebase(br *bufio.Reader, conn net.Conn, size int) *bufio.Reader {
 	var r io.Reader = conn
 	if br != nil && br.Buffered() > 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/origin"
 )
 
-// A Refusal is the error of a request that does not become a WebSocket, with
-// the response to send.
+// A Refusal is the error of a request that must not be upgraded, with the
+// response to send.
 type Refusal struct {
 	Status  int
 	Reason  string      // for the client
@@ -28,8 +28,8 @@ func (r *Refusal) Error() string {
 // listFields are the fields of a handshake that hold lists of any length.
 var listFields = [...]string{"Connection", "Upgrade", fieldProtocol, fieldExtensions}
 
-// checkRequest checks a request by RFC 6455, section 4.2.1. It returns nil if
-// the request is a valid handshake.
+// checkRequest checks a request against RFC 6455, section 4.2.1. It returns nil
+// if the request is a valid handshake.
 func checkRequest(r *http.Request) *Refusal {
 	h := r.Header
 	for _, name := range listFields {
@@ -78,8 +78,8 @@ func badExtensions(r *http.Request, err error) *Refusal {
 }
 
 // checkOrigin returns the refusal of a request whose Origin is not allowed by
-// custom, or by sameOrigin if custom is nil. The response does not name the
-// values that were compared.
+// custom, or by sameOrigin if custom is nil. It returns nil if the Origin is
+// allowed. The response does not name the values that were compared.
 func checkOrigin(r *http.Request, custom func(*http.Request) bool) *Refusal {
 	found := "Origin " + quoteLines(r.Header["Origin"])
 	switch {

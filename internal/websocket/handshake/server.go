@@ -15,20 +15,21 @@ import (
 // responseTimeout limits how long sending the 101 response may take.
 const responseTimeout = 5 * time.Second
 
-// clientWindowBits limits the compression window of clients that let the
-// server choose it. The server keeps a window of that size per client.
+// clientWindowBits is the base-2 logarithm of the maximum compression window of
+// clients that let the server choose it. With context takeover, the server
+// keeps up to that much text per client: 8 KB.
 const clientWindowBits = 13
 
 // ServerOptions configure [Upgrade].
 type ServerOptions struct {
-	CheckOrigin       func(*http.Request) bool // nil to compare Origin with Host
+	CheckOrigin       func(*http.Request) bool // if nil, Origin must match Host
 	Protocols         []string                 // subprotocols, in order of preference
 	Compression       bool                     // accept permessage-deflate
 	NoContextTakeover bool                     // compress each message separately
 	ReadBufferSize    int                      // if 0 or less, net/http's buffer is used
 }
 
-// Upgrade checks a request, takes its connection over from net/http, and sends
+// Upgrade checks a request, takes over its connection from net/http, and sends
 // the 101 response with the fields of w.Header.
 //
 // If the request is not a valid handshake, the error is a [*Refusal]. If the
@@ -41,7 +42,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o ServerOptions) (*Establis
 		return nil, refusal
 	}
 	b := bufpool.Get()
-	defer bufpool.Put(b) // only Write of the connection sees it, and Write must not retain it
+	defer bufpool.Put(b) // only the connection's Write sees it, and must not retain it
 	if err := appendResponse(b, r, result.Protocol, extensions, w.Header()); err != nil {
 		clear(w.Header()) // the 500 must not have the invalid field either
 		return nil, err
@@ -102,8 +103,8 @@ func send(conn net.Conn, head []byte) error {
 	return conn.SetDeadline(time.Time{})
 }
 
-// hijackError adds the type of the ResponseWriter that cannot be hijacked to
-// err. Usually it is a middleware's wrapper.
+// hijackError adds to err the type of the ResponseWriter that cannot be
+// hijacked, which is usually a middleware's wrapper.
 func hijackError(w http.ResponseWriter, err error) error {
 	if cw := response.Find(w); cw != nil && cw.Ended() {
 		return err // it already says that the handler has returned
@@ -116,7 +117,8 @@ func hijackError(w http.ResponseWriter, err error) error {
 }
 
 // ownFields are the fields that the handshake sets, and those that a 101 must
-// not have because they describe a body or a connection that stays with HTTP.
+// not have because they describe a body or a connection that continues to use
+// HTTP.
 var ownFields = map[string]bool{
 	"Connection":        true,
 	"Content-Encoding":  true,
@@ -137,8 +139,8 @@ var ownFields = map[string]bool{
 }
 
 // appendResponse appends the 101 response to b: the fields of the handshake,
-// then those of h that are not in ownFields. The protocol and extensions may
-// be "". It returns an error if a value in h would break out of its line.
+// then those of h that are not in ownFields. The protocol and extensions may be
+// "". It returns an error if a value in h contains a control character.
 func appendResponse(b *bufpool.Buffer, r *http.Request, protocol, extensions string, h http.Header) error {
 	if err := joinErrors(controlCharacters("header ", h)); err != nil {
 		return err

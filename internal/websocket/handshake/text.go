@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// maxQuoted is the number of bytes that an error quotes of one text of
-	// the peer.
+	// maxQuoted is the maximum number of bytes of a peer's text that an error
+	// quotes.
 	maxQuoted = 200
 
-	// maxError is the number of bytes that an error's text may have. Other
-	// packages may have put long texts of the peer into it.
+	// maxError is the maximum number of bytes of an error's text, before
+	// escaping. Errors of other packages may contain long texts of the peer.
 	maxError = 500
 )
 
@@ -74,7 +74,7 @@ const hidden = "xxxxx"
 
 // badURL returns the error of a URL that url.Parse cannot parse, without user
 // information. It drops the parts of the URL that url.Parse quotes, because
-// they may be from the password.
+// they may be part of the password.
 func badURL(rawURL string, err error) error {
 	reason := err
 	var parseError *url.Error
@@ -85,8 +85,8 @@ func badURL(rawURL string, err error) error {
 }
 
 // redactURL removes user information from a URL that may be malformed:
-// everything before the last @ or, without an @, the text after the host's
-// colon if it is not a port. For example, ws://ada:secret@host becomes
+// everything before the last @ or, if there is no @, the text after the host's
+// colon unless it is a port. For example, ws://ada:secret@host becomes
 // ws://xxxxx@host.
 func redactURL(rawURL string) string {
 	start := 0
@@ -113,8 +113,8 @@ func redactURL(rawURL string) string {
 	return rawURL
 }
 
-// redactLocation removes user information from a Location, unless that is only
-// a path.
+// redactLocation removes user information from a Location, unless it is only a
+// path.
 func redactLocation(location string) string {
 	if u, err := url.Parse(location); err == nil && u.Scheme == "" && u.Host == "" {
 		return location
@@ -122,9 +122,10 @@ func redactLocation(location string) string {
 	return redactURL(location)
 }
 
-// A redactedError is an error of the Proxy function whose text has its URLs
-// redacted. It has no Unwrap method, because the wrapped error has the password
-// in its text, but [errors.Is] finds the wrapped error.
+// A redactedError is an error of the Proxy function. Its text has no user
+// information of URLs, and none of the quoted text if it contains a URL. It has
+// no Unwrap method, because the text of the wrapped error may contain a
+// password, but [errors.Is] finds the wrapped error.
 type redactedError struct{ err error }
 
 func (e *redactedError) Error() string {
@@ -138,7 +139,9 @@ func (e *redactedError) Error() string {
 // Is implements the interface of [errors.Is].
 func (e *redactedError) Is(target error) bool { return errors.Is(e.err, target) }
 
-// withoutQuotes replaces the text from the first to the last quotation mark.
+// withoutQuotes replaces the text from the first to the last quotation mark,
+// including both. If replacement is empty, it also removes a space before the
+// text.
 func withoutQuotes(s, replacement string) string {
 	first, last := strings.IndexByte(s, '"'), strings.LastIndexByte(s, '"')
 	if first == last {
@@ -151,7 +154,7 @@ func withoutQuotes(s, replacement string) string {
 }
 
 // joinErrors returns one error that wraps all errors that are not nil, or nil
-// if all are. Unlike errors.Join, it puts their texts on one line.
+// if there are none. Unlike errors.Join, it puts their texts on one line.
 func joinErrors(errs []error) error {
 	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	if len(errs) == 0 {
