@@ -81,8 +81,9 @@ func requestOfOne(pattern, other string) string {
 			method = http.MethodPost
 		}
 	}
-	// The second path is for wildcards whose name is a literal of the other
-	// pattern, the third for patterns that match only deeper paths alone.
+	// The second path is needed if the name of a wildcard equals a literal
+	// segment of the other pattern, the third if only deeper paths distinguish
+	// the patterns.
 	for _, path := range []string{fillWildcards(path, ""), fillWildcards(path, "1"), fillWildcards(path, "") + "more"} {
 		if matchesRequest(pattern, method, host, path) && !matchesRequest(other, method, host, path) {
 			return method + " " + host + path
@@ -91,7 +92,8 @@ func requestOfOne(pattern, other string) string {
 	return ""
 }
 
-// matchesRequest reports whether ServeMux matches a request with the pattern.
+// matchesRequest reports whether pattern matches a request according to
+// ServeMux.
 func matchesRequest(pattern, method, host, path string) bool {
 	target, err := url.ParseRequestURI(path)
 	if err != nil {
@@ -115,8 +117,8 @@ type matched struct{}
 func (matched) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
 // commonPath returns a path that the paths of two patterns both match, if there
-// is one. It has the literal segments of both, and the name of the wildcard
-// where both have a wildcard.
+// is one. It contains the literal segments of both and, where both have a
+// wildcard, the name of the wildcard.
 func commonPath(path, other string) string {
 	segments, otherSegments := strings.Split(path[1:], "/"), strings.Split(other[1:], "/")
 	var common strings.Builder

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// exactPaths finds the routes whose pattern matches exactly one path. For them
-// one map look-up replaces ServeMux's walk from segment to segment, its cleaning
+// exactPaths finds the routes whose pattern matches exactly one path. For them,
+// one map lookup replaces ServeMux's walk from segment to segment, its cleaning
 // of the path, and its lock.
 //
 // The result is the same as ServeMux's, for the following reasons:
 //
 //   - A pattern with a host takes precedence over all patterns without one. If
 //     any route has a host, exactPaths is therefore empty.
-//   - A path that a pattern with percent escapes matches too is left out.
+//   - A path that is also matched by a pattern with percent escapes is omitted.
 //   - Among the remaining patterns, one without wildcards is the most specific
 //     that can match its path. Any other pattern that matches the path is less
 //     specific, has another method, or was rejected because of the conflict.
@@ -24,8 +24,8 @@ import (
 type exactPaths struct {
 	routes map[string][]*route // by path
 	// mayHave is a filter before the map: an element is true if one of the paths
-	// has that length and that last byte, both modulo 32. It saves most requests
-	// for other routes the look-up.
+	// has that length and that last byte, both modulo 32. Because of it, most
+	// requests for other routes skip the map lookup.
 	mayHave [32][32]bool
 }
 
@@ -67,9 +67,9 @@ func exactPath(p string) (_ string, ok bool) {
 
 // find returns the route for a request, or nil if ServeMux must look for it.
 //
-// ServeMux must also look if the path was sent in an unusual encoding, and if
-// an outer ServeMux has matched the request: only a ServeMux can make a request
-// forget the values of the outer pattern's wildcards.
+// ServeMux must also look if the path was sent in an unusual encoding, and if an
+// outer ServeMux has matched the request: only a ServeMux can remove the values
+// of the outer pattern's wildcards from a request.
 func (e *exactPaths) find(r *http.Request) *route {
 	if r.URL == nil {
 		return nil

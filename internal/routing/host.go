@@ -8,7 +8,7 @@ import (
 
 // canonicalHost returns a host, with or without a port, in the form in which
 // hosts are compared: in lower case (RFC 3986, section 3.2.2) and without the
-// dot that may end a fully qualified name.
+// trailing dot of a fully qualified name.
 func canonicalHost(host string) string {
 	if isCanonicalHost(host) {
 		return host

@@ -7,12 +7,12 @@ import (
 	"sync"
 )
 
-// A methodIndex finds the methods that a path has routes for. They decide
-// between 404 and 405 and fill the Allow header. ServeMux computes the same for
-// its own responses but does not export it.
+// A methodIndex finds the methods of the routes that match a path. They
+// determine whether the status is 404 or 405, and the value of the Allow header.
+// ServeMux computes the same for its own responses but does not export it.
 //
-// The zero value is an empty index. All methods are safe for concurrent use by
-// multiple goroutines.
+// The zero value is an empty index. It is safe for concurrent use by multiple
+// goroutines.
 type methodIndex struct {
 	mu    sync.RWMutex
 	hosts map[string]*methodNode // the key is "" for patterns without a host
@@ -28,7 +28,7 @@ type methodNode struct {
 }
 
 // add adds a pattern that checkPattern accepts. A pattern without a method
-// matches all methods and never causes a 405, so it is left out.
+// matches all methods and never causes a 405, so add ignores it.
 func (x *methodIndex) add(pattern string) {
 	method, rest := SplitMethod(pattern)
 	if method == "" {
@@ -82,9 +82,9 @@ func (n *methodNode) child(segment string) *methodNode {
 
 // allow returns the methods of the patterns that match a host and an escaped
 // path, as in an Allow header: sorted, and with HEAD if GET is one of them. It
-// returns "" if no pattern matches. The host is in canonical form and without a
-// port. Like ServeMux, allow counts patterns that match only if a slash is added
-// to the path.
+// returns "" if no pattern matches. host must be in canonical form and without a
+// port. Like ServeMux, allow includes patterns that match only if a slash is
+// added to the path.
 func (x *methodIndex) allow(host, path string) string {
 	var few [8]string
 	found := few[:0]

@@ -1,30 +1,31 @@
-// Package routing implements a [http.ServeMux] whose unmatched requests go to a
-// function of the caller.
+// Package routing implements an [http.ServeMux] that passes unmatched requests
+// to a function of the caller.
 //
 // ServeMux answers unmatched requests itself, in plain text, through the same
-// ResponseWriter that handlers use, so its 404 and 405 responses cannot be told
-// apart from those of handlers without wrapping every request. A [Mux] instead
-// registers one more pattern, the fallback "/", which matches every request
-// that no other pattern matches. A single match then finds either the route or
-// the fallback, handlers get the original ResponseWriter, and redirects remain
-// ServeMux's own, because ServeMux looks for a redirect before it settles for a
-// less specific pattern. The fallback hides from ServeMux which methods a path
-// has routes for; a methodIndex keeps them for the Allow header.
+// ResponseWriter that handlers use, so its 404 and 405 responses cannot be
+// distinguished from those of handlers without wrapping every request. A [Mux]
+// instead registers one more pattern, the fallback "/", which matches every
+// request that no other pattern matches. A single match then finds either the
+// route or the fallback, handlers get the original ResponseWriter, and redirects
+// remain ServeMux's own, because ServeMux looks for a redirect before it settles
+// for a less specific pattern. Because the fallback matches all methods,
+// ServeMux never responds with 405 itself; a methodIndex provides the Allow
+// header instead.
 //
 // # How a request is matched
 //
-// A request takes the first of these ways that applies to it:
+// A request is served in the first of these ways that applies:
 //
-//  1. exactPaths: if the path equals a pattern without wildcards, one map
-//     look-up finds the route. Most requests for static paths end here.
+//  1. exactPaths: if the path equals a pattern without wildcards, one map lookup
+//     finds the route. Most requests for static paths end here.
 //  2. serveInTwoSteps: if ServeMux would treat the request differently from the
 //     documentation of the root package's Router, for example because its Host
-//     is EXAMPLE.com, ServeMux is asked about a normalized copy and the route
-//     that it names serves the original request.
+//     is EXAMPLE.com, ServeMux finds the route for a normalized copy, and that
+//     route serves the original request.
 //  3. Otherwise ServeMux serves the request.
 //
-// In the last two the result may be the fallback, which calls the function for
-// unmatched requests.
+// In the last two cases, the result may be the fallback, which calls the
+// function for unmatched requests.
 //
 // # How a pattern is registered
 //
@@ -43,10 +44,10 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// A Mux is a [http.ServeMux] with its own answer to unmatched requests. It
-// compares hosts in their canonical form: without regard to case or to a dot at
-// the end. All methods are safe for concurrent use by multiple goroutines;
-// routes may be registered while it serves.
+// A Mux is an [http.ServeMux] that passes unmatched requests to a function. It
+// compares hosts in their canonical form: without regard to case or a trailing
+// dot. All methods are safe for concurrent use by multiple goroutines; routes
+// may be registered while it serves.
 type Mux struct {
 	// current is replaced at most once, by a route that matches every request
 	// and so takes the place of the fallback.
@@ -182,7 +183,7 @@ func (m *Mux) serveUnmatched(w http.ResponseWriter, r *http.Request) {
 type route struct {
 	pattern   string // as registered; empty for the fallback
 	canonical string // pattern with its host in canonical form
-	method    string // empty for all methods
+	method    string // empty if it matches all methods
 	// methodPrefix is the method with the white space after it.
 	methodPrefix string
 	host         string // in canonical form

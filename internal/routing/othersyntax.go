@@ -10,13 +10,13 @@ import (
 )
 
 // otherSyntax returns an error if a pattern is in the syntax of another router,
-// or contains something that no request contains. ServeMux accepts many such
-// patterns, but they never match, so the route would be missing without any
-// message. The error says which pattern to write instead.
+// or contains something that cannot occur in a request. ServeMux accepts many
+// such patterns, but they never match, so the mistake would go unnoticed. The
+// error says which pattern to write instead.
 //
 // A path that really contains such a segment can be registered with its first
 // character percent-encoded: "/%3Aid" matches the path /:id. A host name without
-// a dot needs one at its end: "intranet./x".
+// a dot must be written with a trailing dot, for example "intranet./x".
 func otherSyntax(pattern string) error {
 	method, rest := SplitMethod(pattern)
 	host, path := splitHost(rest)
@@ -55,8 +55,8 @@ var standardMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", 
 // methodSeparators are the characters that people write between methods.
 const methodSeparators = " \t,|/;+&"
 
-// standardMethodsIn returns the standard methods in a text, in capitals, whatever
-// their case in the text.
+// standardMethodsIn returns the standard methods in text, in upper case,
+// regardless of their case in text.
 func standardMethodsIn(text string) (methods []string) {
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(methodSeparators, r) }) {
 		if word = strings.ToUpper(strings.Trim(word, ":")); slices.Contains(standardMethods, word) {

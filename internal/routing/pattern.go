@@ -23,13 +23,15 @@ func SplitMethod(pattern string) (method, rest string) {
 // is empty or a result of [JoinPrefix]. For example, the prefix "/api" and the
 // pattern "GET /users" give "GET /api/users".
 //
-// With a prefix, a pattern may have no path and then means the prefix itself:
-// "", "GET" and "GET example.com" are patterns. A single word is a method if it
-// is in capitals, and a host if it contains a dot or a colon or is "localhost".
+// If prefix is not empty, a pattern without a path matches the prefix itself.
+// For example, "", "GET" and "GET example.com" are valid. A single word is a
+// method if it is in upper case, and a host if it contains a dot or a colon or
+// is "localhost".
 //
-// JoinPattern returns an error if the pattern has no path otherwise, has white
-// space in its host, or is in the syntax of another router; see otherSyntax.
-// full is then the pattern to name in a message.
+// JoinPattern returns an error if the path is missing in any other case, if the
+// host contains white space, or if the pattern is in the syntax of another
+// router; see otherSyntax. In case of an error, full is the pattern to name in
+// the message.
 func JoinPattern(prefix, pattern string) (full string, err error) {
 	full, err = insertPrefix(prefix, pattern)
 	if err != nil {
@@ -58,8 +60,8 @@ func insertPrefix(prefix, pattern string) (string, error) {
 	return "", fmt.Errorf("%q is neither a method nor a host; a path must start with a slash (group prefix %q)", rest, prefix)
 }
 
-// splitHost splits a pattern without its method before the path. If there is no
-// slash, path is empty.
+// splitHost splits rest, a pattern without its method, into its host and path.
+// If there is no slash, path is empty.
 func splitHost(rest string) (host, path string) {
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
 		return rest[:i], rest[i:]
@@ -67,8 +69,8 @@ func splitHost(rest string) (host, path string) {
 	return rest, ""
 }
 
-// isMethod reports whether a word is written like a request method: in capitals,
-// digits, hyphens and underscores, starting with a capital.
+// isMethod reports whether a word is written like a request method: in
+// upper-case letters, digits, hyphens and underscores, starting with a letter.
 func isMethod(word string) bool {
 	for i := range len(word) {
 		c := word[i]
@@ -106,8 +108,8 @@ func JoinPrefix(prefix, sub string) (string, error) {
 	case full == prefix:
 		return prefix, nil
 	}
-	// ServeMux decides what may come before a path. Because of the method, it
-	// rejects unclean paths.
+	// ServeMux decides which prefixes are valid. If the pattern has a method, it
+	// also rejects unclean paths.
 	err := checkPattern("GET " + full + "/path")
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 		err = inner // the outer errors have offsets in the pattern made up here

@@ -21,8 +21,9 @@ func (m *Mux) needsTwoSteps(r *http.Request) bool {
 // serveInTwoSteps asks ServeMux which route matches a normalized copy of the
 // request, and then lets that route serve the original. This is necessary for
 //
-//   - hosts with capitals or a dot at the end. ServeMux compares hosts byte by
-//     byte, so the routes of a host would be skipped, and their middleware too;
+//   - hosts with upper-case letters or a trailing dot. ServeMux compares hosts
+//     byte by byte, so the routes of a host would be skipped, and their
+//     middleware too;
 //   - CONNECT requests, whose paths ServeMux does not clean. It then lets a
 //     wildcard match an empty segment without keeping a value for it, which
 //     shifts the values of the other wildcards;
@@ -60,8 +61,8 @@ func (m *Mux) serveInTwoSteps(w http.ResponseWriter, r *http.Request) {
 	handler.ServeHTTP(w, r)
 }
 
-// registeredPattern returns the pattern as registered of the route with the
-// given canonical pattern, or "" for the fallback. It returns any other text
+// registeredPattern returns the pattern, as it was registered, of the route with
+// the given canonical pattern, or "" for the fallback. It returns any other text
 // unchanged: for a redirected CONNECT request, ServeMux returns the path.
 func (m *Mux) registeredPattern(canonical string) string {
 	m.mu.Lock()
