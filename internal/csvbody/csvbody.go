@@ -77,12 +77,13 @@ func (b *body) setHeader() {
 // flushInterval is the time between flushes while rows arrive.
 const flushInterval = time.Second
 
-// wakeInterval is the time after a flush from which a pace reads the clock for
-// each row. It is shorter than flushInterval, because a timer of that length would
-// fire at the same time as a row that arrives every second.
+// wakeInterval is the time after a flush at which a pace starts to read the clock
+// for each row. It is shorter than flushInterval, because a timer of that length
+// would fire at the same time as a row that arrives every second.
 const wakeInterval = 900 * time.Millisecond
 
-// A pace determines when to flush. Its timer saves reading the clock for each row.
+// A pace determines when to flush. Its timer makes it unnecessary to read the clock
+// for each row.
 type pace struct {
 	flushed time.Time   // time of the last flush
 	awake   atomic.Bool // wakeInterval has passed since then

@@ -12,17 +12,17 @@ import (
 // concurrent use.
 type rowWriter struct{ out *bufio.Writer }
 
-// newRowWriter returns a rowWriter that writes to w in parts of up to 4096 bytes.
+// newRowWriter returns a rowWriter that writes to w in chunks of up to 4096 bytes.
 func newRowWriter(w io.Writer) *rowWriter {
 	return &rowWriter{bufio.NewWriterSize(writerOnly{w}, 4096)}
 }
 
-// writerOnly hides the method WriteString, to which the buffer would pass a long
-// cell as a whole.
+// writerOnly hides a WriteString method, to which the buffer would otherwise pass
+// a long cell as a whole.
 type writerOnly struct{ io.Writer }
 
-// write writes one row. A row without cells becomes a blank line. After an error
-// of the io.Writer, all calls return that error.
+// write writes one row. A row without cells becomes a blank line. After the
+// io.Writer has returned an error, all calls return that error.
 func (w *rowWriter) write(row []string) error {
 	for i, cell := range row {
 		if i > 0 {
@@ -69,7 +69,7 @@ func startsSkippedRow(row []string) bool {
 
 // needsQuotes reports whether a cell must be quoted in any position. RFC 4180
 // requires quotes for commas, quotes and line breaks. Some readers drop leading
-// white space, and for PostgreSQL the cell \. ends the data.
+// white space, and PostgreSQL treats the cell \. as the end of the data.
 func needsQuotes(cell string) bool {
 	if cell == "" {
 		return false

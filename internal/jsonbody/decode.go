@@ -3,7 +3,7 @@
 // # Reading
 //
 // [Read] reads a request's body into memory up to a limit. The memory is new for
-// each request, because a type's UnmarshalJSON method may keep a part of it.
+// each request, because a type's UnmarshalJSON method may retain part of it.
 //
 // # Decoding
 //
@@ -11,16 +11,16 @@
 // errors are for clients: they name the place in the body, the value found and
 // the value expected, in terms of JSON and without Go types.
 //
-// The errors of encoding/json do not suffice for that. Go releases differ in
-// their offsets and paths, and their texts contain Go types. Decode therefore
+// The errors of encoding/json are not suitable: their offsets and paths vary
+// between Go releases, and their messages contain Go types. Decode therefore
 // calls json.Unmarshal first and, only if that fails, works out the message:
 //
 //   - If the body is malformed, describeSyntax scans it again and reports the
 //     first offset at which it cannot be JSON.
 //   - If a value does not fit its Go type, describeMismatch combines the path of
-//     the [json.UnmarshalTypeError] with the names that the Go type has in JSON.
-//   - All other errors come from methods of the program's types. Their texts may
-//     reveal internals, so the client gets a general message.
+//     the [json.UnmarshalTypeError] with the JSON names of the Go type's fields.
+//   - All other errors come from methods of the program's types. Their messages
+//     may reveal internals, so the client gets a general message.
 //
 // # Encoding
 //
@@ -40,7 +40,7 @@ import (
 type Error struct {
 	// Message is safe to send to the client. Offsets in it count bytes from 0.
 	Message string
-	// Cause is the underlying error, or nil. Its text may contain Go types.
+	// Cause is the underlying error, or nil. Its message may contain Go types.
 	Cause error
 }
 
@@ -53,7 +53,7 @@ func (e *Error) Unwrap() error { return e.Cause }
 // Decode stores the JSON value in body in the value that dst points to, by the
 // rules of [json.Unmarshal]. dst must be a non-nil pointer. Errors are of type
 // [*Error]. The caller must not use body again, because an UnmarshalJSON method
-// may keep a part of it.
+// may retain part of it.
 func Decode(body []byte, dst any) error {
 	err := json.Unmarshal(body, dst)
 	if err == nil {
@@ -78,8 +78,8 @@ func describeValue(err error, body []byte, t reflect.Type) string {
 	if timeError, ok := errors.AsType[*time.ParseError](err); ok && timeError.Layout == time.RFC3339 {
 		return quoted(timeError.Value) + " in the JSON body is not a time such as 2006-01-02T15:04:05Z"
 	}
-	// An UnmarshalJSON or UnmarshalText method failed. The error does not have
-	// the place, and its text may reveal internals.
+	// An UnmarshalJSON or UnmarshalText method failed. The error does not contain
+	// the location, and its message may reveal internals.
 	return "the JSON body has a value that is not valid"
 }
 

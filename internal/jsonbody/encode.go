@@ -7,10 +7,10 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 )
 
-// An encoder is a [json.Encoder] and the buffer that it writes to at present.
-// Encoders are pooled because making one costs as much as a small encoding. A
-// MarshalJSON method cannot reach the encoder or the buffer. An encoder is not
-// put back after an error or a panic.
+// An encoder is a [json.Encoder] and the buffer that it currently writes to.
+// Encoders are pooled because creating one costs as much as encoding a small
+// value. A MarshalJSON method cannot reach the encoder or the buffer. An encoder
+// is not put back after an error or a panic.
 type encoder struct {
 	enc *json.Encoder
 	dst *bufpool.Buffer

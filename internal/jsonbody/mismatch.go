@@ -18,8 +18,8 @@ import (
 func describeMismatch(err *json.UnmarshalTypeError, body []byte, t reflect.Type) string {
 	names := namesIn(t)
 	text := names.place(err.Field, body) + " has " + foundAndExpected(err)
-	// The offset of an error from an UnmarshalJSON method is relative to another
-	// text. Such an error looks like one of encoding/json.
+	// An UnmarshalJSON method may return the same type of error, with an offset
+	// relative to the method's own input.
 	if !names.customDecoding && err.Offset > 0 && err.Offset <= int64(len(body)) {
 		text += fmt.Sprintf(" (before offset %d)", err.Offset)
 	}
@@ -45,7 +45,7 @@ func foundAndExpected(err *json.UnmarshalTypeError) string {
 	return found + " where " + expected + " is expected"
 }
 
-// kinds has the phrases for the kinds of values in [json.UnmarshalTypeError].
+// kinds maps the kinds of values in [json.UnmarshalTypeError] to phrases.
 var kinds = map[string]string{
 	"bool":   "a boolean",
 	"number": "a number",
@@ -124,10 +124,10 @@ const maxPath = 200
 
 // place describes the place of a value from the path in [json.UnmarshalTypeError].
 //
-// Besides the names of fields, the path has the names of embedded structs up to
-// Go 1.26, and the indices of arrays and keys of maps since Go 1.27. The client
-// may see the last part in any case. Of the others, place keeps names of fields
-// in JSON, indices, and texts that the client has sent.
+// In addition to field names, the path contains the names of embedded structs up to
+// Go 1.26, and array indices and map keys since Go 1.27. The last part is always
+// safe to show to the client. Of the others, place keeps only JSON field names,
+// indices, and strings that occur in the body.
 func (n *jsonNames) place(field string, body []byte) string {
 	if field == "" || len(field) > maxPath {
 		return "the JSON body"
@@ -152,15 +152,15 @@ func (n *jsonNames) place(field string, body []byte) string {
 	return "field " + quoted(path.String())
 }
 
-// unescape decodes the escapes of JSON pointers (RFC 6901), which paths have since
-// Go 1.27.
+// unescape decodes the escapes of JSON pointers (RFC 6901), which occur in paths
+// since Go 1.27.
 var unescape = strings.NewReplacer("~1", "/", "~0", "~")
 
-// jsonNames has the names of struct fields in a type and in all types that it
-// consists of.
+// jsonNames holds the names of the struct fields of a type and of all types that it
+// contains.
 type jsonNames struct {
-	// inJSON has the names in lower case. The value reports whether JSON has a
-	// member of that name; it is false for names of embedded structs.
+	// The keys of inJSON are names in lower case. A value reports whether JSON can
+	// have a member of that name; it is false for names of embedded structs.
 	inJSON map[string]bool
 	// customDecoding reports whether decoding may call UnmarshalJSON methods of the
 	// program.

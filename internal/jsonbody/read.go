@@ -13,8 +13,8 @@ import (
 // [http.MaxBytesReader].
 var ErrTooLarge = errors.New("http: request body too large")
 
-// Initial capacities of the buffer of Read: for a body of unknown length, and
-// the maximum for one with a Content-Length.
+// Initial capacities of the buffer of Read, in bytes: for a body of unknown
+// length, and the maximum for one with a Content-Length.
 const (
 	unknownCapacity = 512
 	maxCapacity     = 4 << 10
@@ -22,11 +22,12 @@ const (
 
 // Read returns the body of r. If the body is longer than limit bytes, or exceeds
 // the limit of an [http.MaxBytesReader] around it, Read returns [ErrTooLarge]. To
-// find the end, it reads one byte more than the limit. A limit below 0 counts as
-// 0, and a nil body as empty.
+// detect a longer body, it reads up to one byte beyond the limit. A negative
+// limit is treated as 0, and a nil body as empty.
 //
 // The returned memory belongs to the caller and is never reused. Its size depends
-// on the bytes received, not on Content-Length.
+// mainly on the number of bytes received; on the basis of Content-Length alone,
+// Read allocates at most 4 KiB.
 func Read(r *http.Request, limit int64) ([]byte, error) {
 	if r.Body == nil {
 		return nil, nil
@@ -63,9 +64,10 @@ func initialCapacity(contentLength int64) int64 {
 	return min(contentLength, maxCapacity-1) + 1
 }
 
-// grow returns body with a larger capacity, up to most. If an eighth of the
-// announced Content-Length has been received, the new capacity is that length.
-// Otherwise it is twice the old one, or most if that is not much more.
+// grow returns body with a larger capacity, up to most. If more than an eighth of
+// the announced Content-Length has been received, the new capacity is that length
+// plus one byte. Otherwise it is twice the old one, or most if that is at most
+// four times the old one.
 func grow(body []byte, contentLength, most int64) []byte {
 	capacity := 2 * int64(cap(body))
 	switch {
@@ -80,9 +82,9 @@ func grow(body []byte, contentLength, most int64) []byte {
 }
 
 // CloseAfterResponse makes the server close an HTTP/1 connection after the
-// response, without waiting for the rest of the request's body. The header must
-// not have been sent. For HTTP/2, CloseAfterResponse does nothing, because the
-// server ends the request's stream anyway.
+// response, without waiting for the rest of the request's body. It must be called
+// before the header is sent. For HTTP/2, CloseAfterResponse does nothing, because
+// the server ends the request's stream anyway.
 func CloseAfterResponse(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != 1 {
 		return

@@ -13,8 +13,8 @@ const maxDepth = 10000
 
 // describeSyntax returns the message for a body that is not exactly one JSON value
 // (RFC 8259). It returns "" for a well-formed body. The errors of encoding/json
-// are not used, because Go releases differ in their offsets and in how they
-// report an early end.
+// are not used, because their offsets, and how they report a truncated body, vary
+// between Go releases.
 func describeSyntax(body []byte) string {
 	at, fault := scan(body)
 	switch fault {
@@ -37,7 +37,7 @@ func describeSyntax(body []byte) string {
 	return fmt.Sprintf("malformed JSON: unexpected character %q at offset %d", r, at)
 }
 
-// A fault is the reason why a text is not one JSON value.
+// A fault is the reason why a body is not exactly one JSON value.
 type fault int
 
 const (
@@ -48,8 +48,8 @@ const (
 	unexpected // a byte or the end of the text in the wrong place
 )
 
-// scan returns the fault of a text, and the first offset at which the text can no
-// longer be the beginning of one JSON value.
+// scan returns the fault of b, and the first offset at which b can no longer be
+// the beginning of exactly one JSON value.
 //
 // scan calls the skip functions below. Each is given an offset and returns the
 // offset after the part that it skips. If the part is malformed, ok is false and
@@ -94,8 +94,8 @@ func scan(b []byte) (int, fault) {
 	}
 }
 
-// faultAtEnd returns the fault of a text in which offset i comes after a value and
-// not before a comma. open has the brackets that are open there.
+// faultAtEnd returns the fault of b if offset i follows a value and is not at a
+// comma. open contains the brackets that are open there.
 func faultAtEnd(b []byte, i int, open []byte) fault {
 	switch {
 	case len(open) > 0:
@@ -273,8 +273,8 @@ func skipSpace(b []byte, i int) int {
 	return skipLongSpace(b, i)
 }
 
-// skipLongSpace is skipSpace for the case that there probably is white space. It
-// is separate so that skipSpace can be inlined.
+// skipLongSpace is the slow path of skipSpace, for input that probably starts with
+// white space. It is separate so that skipSpace can be inlined.
 func skipLongSpace(b []byte, i int) int {
 	const eight = 0x2020202020202020
 	for len(b)-i >= 8 && binary.LittleEndian.Uint64(b[i:]) == eight {
