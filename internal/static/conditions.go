@@ -60,8 +60,9 @@ const maxRanges = 32
 //     case.
 //   - The suffix "-0" has no bytes and cannot be satisfied.
 //   - An empty file is served as a whole, because it has no ranges.
-//   - A position that does not fit 64 bits is after the end, not malformed.
-//   - A position has only digits, without signs or spaces.
+//   - A position that does not fit in 64 bits is treated as one after the end, not as
+//     malformed.
+//   - A position consists only of digits, without signs or spaces.
 //
 // If a range is malformed, or none can be satisfied, validRange returns one that
 // begins after the content. ServeContent then responds with status 416 and the
@@ -142,8 +143,8 @@ func parseRange(s string) (r byteRange, ok bool) {
 	return r, r.first <= r.last
 }
 
-// parsePosition parses a decimal number. If it does not fit, the result is the
-// largest int64.
+// parsePosition parses a decimal number. If it does not fit in an int64, the result
+// is the largest int64.
 func parsePosition(s string) (int64, bool) {
 	if strings.Trim(s, "0123456789") != "" {
 		return 0, false

@@ -4,8 +4,8 @@
 //
 // requestedName takes the name of the file from the request and rejects names that
 // are unsafe on some system, whether or not such a file exists. Then [Handler] looks
-// for, in this order: the file, the index page of a folder of that name, and the
-// application's page, which serves client-side routes.
+// for, in this order: the file, the index page of a directory with that name, and
+// the application's page, which serves client-side routes.
 //
 // A name with an extension, or with an encoded slash, is most likely a missing file
 // and not a client-side route. It gets the application's page only if the browser
@@ -13,8 +13,8 @@
 //
 // # From a file to a response
 //
-// [Site] determines the facts about a file: its type, its compressed forms, and, if
-// its content cannot change, its entity tag. Handler chooses one of the forms and
+// [Site] determines the properties of a file: its type, its compressed forms, and,
+// if its content cannot change, its entity tag. Handler chooses one of the forms and
 // sets the header fields, and [http.ServeContent] does the rest.
 package static
 
@@ -69,8 +69,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveFile serves the file of the given name or, if it does not exist, the
-// folder.
+// serveFile serves the file with the given name or, if it does not exist, the
+// directory with that name.
 func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, name string) {
 	file, err := h.site.lookup(name)
 	switch {
@@ -85,14 +85,14 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, name string)
 	}
 }
 
-// serveFolder serves the index page of the folder of the given name. If it does not
-// exist, the name may be that of a client-side route.
+// serveFolder serves the index page of the directory with the given name. If the
+// page does not exist, the name may be that of a client-side route.
 func (h *Handler) serveFolder(w http.ResponseWriter, r *http.Request, name string) {
 	page, err := h.site.lookup(path.Join(name, indexName))
 	switch {
 	case err == nil && name != "." && !strings.HasSuffix(r.URL.Path, "/"):
 		// Relative links in the page need the slash. The Location is relative too,
-		// so it is right even if a prefix was stripped from the path.
+		// so it is correct even if a prefix was stripped from the path.
 		target := url.URL{Path: path.Base(name) + "/", RawQuery: r.URL.RawQuery}
 		w.Header().Set("Location", target.String())
 		w.WriteHeader(http.StatusTemporaryRedirect)

@@ -98,7 +98,7 @@ func isHash(s string, code bool) bool {
 	return false
 }
 
-// isHex reports whether s is hexadecimal in lower case, which hashes use.
+// isHex reports whether s is hexadecimal in lower case, as hashes are.
 func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
 // isUUID reports whether s ends with a UUID.
@@ -165,9 +165,8 @@ func isOrdinary(s string) bool {
 }
 
 // isWords reports whether s, which consists of letters, is one or more words. They
-// are all in lower case, all in capitals, or pronounceable with a capital at the
-// beginning of each. Among longer words, one may be an abbreviation in capitals, as
-// in GraphQL and DesktopXL.
+// are all in lower case, all in upper case, or pronounceable and capitalized. Among
+// longer words, one may be an abbreviation in capitals, as in GraphQL and DesktopXL.
 func isWords(s string) bool {
 	if s == strings.ToLower(s) || s == strings.ToUpper(s) {
 		return true
@@ -216,7 +215,7 @@ func isPronounceable(word string) bool {
 	return true
 }
 
-// digraphs replaces pairs of letters that are one consonant by one letter.
+// digraphs replaces pairs of letters that stand for one consonant with one letter.
 var digraphs = strings.NewReplacer("ch", "c", "ck", "k", "gh", "g", "ph", "f", "sh", "s", "th", "t")
 
 // onsets are the pairs of consonants at the beginning of English words.

@@ -9,7 +9,7 @@ import (
 
 // requestedName returns the name of the requested file, or "." for the root.
 // encodedSlash reports whether the path was sent with an encoded slash or backslash;
-// the name is then not a file's. ok is false if the name is not allowed.
+// the name then never refers to a file. ok is false if the name is not allowed.
 func requestedName(r *http.Request) (name string, encodedSlash, ok bool) {
 	name = strings.TrimSuffix(sitePath(r), "/")
 	if name == "" {
@@ -71,15 +71,15 @@ func cleanURL(name string) (_ string, ok bool) {
 }
 
 // allowed reports whether a name may belong to a file that is served. It must be a
-// clean relative path with slashes, must not have another meaning on some system
+// clean relative path with slashes, must not have another meaning on any system,
 // even if it is decoded again, and must not be hidden. Names with a leading dot are
-// hidden, except the folder .well-known in the root (RFC 8615).
+// hidden, except the directory .well-known in the root (RFC 8615).
 func allowed(name string) bool {
 	return fs.ValidPath(name) && visible(name) && !hidesForbiddenName(name)
 }
 
-// visible reports whether a name has no hidden part and no characters that separate
-// folders or name drives on some system.
+// visible reports whether a name has no hidden segment and no characters that
+// separate directories or name drives on some system.
 func visible(name string) bool {
 	if strings.ContainsAny(name, "\\\x00") {
 		return false
@@ -98,7 +98,7 @@ func visible(name string) bool {
 }
 
 // hidesForbiddenName reports whether decoding a name again, as a system behind the
-// server may do, gives one that is not allowed: for example "a%2f..%2fb" or
+// server may do, yields one that is not allowed: for example "a%2f..%2fb" or
 // "%252e%252e".
 func hidesForbiddenName(name string) bool {
 	for range 3 {

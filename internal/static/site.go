@@ -14,10 +14,11 @@ import (
 	"time"
 )
 
-// indexName is the name of a folder's page and, in the root, of the application's.
+// indexName is the name of a directory's page and, in the root, of the
+// application's.
 const indexName = "index.html"
 
-// A Site is a folder of files to serve. It is safe for concurrent use by multiple
+// A Site is a directory of files to serve. It is safe for concurrent use by multiple
 // goroutines.
 type Site struct {
 	fsys     fs.FS
@@ -28,8 +29,8 @@ type Site struct {
 	immutable sync.Map
 }
 
-// Open returns the site in fsys. To find its root, Open descends through folders
-// that contain nothing but one folder.
+// Open returns the site in fsys. To find its root, Open descends through directories
+// whose only entry is a directory.
 func Open(fsys fs.FS) (*Site, error) {
 	for {
 		entries, err := fs.ReadDir(fsys, ".")
@@ -67,7 +68,7 @@ func (s *Site) Entries(limit int) []string {
 	return names
 }
 
-// A file has the facts about a file that can be served.
+// A file describes a file that can be served.
 type file struct {
 	name      string
 	mediaType string // from the name's extension, or empty if that is unknown
@@ -117,7 +118,7 @@ func (s *Site) lookup(name string) (*file, error) {
 	return stored.(*file), nil
 }
 
-// stat returns the facts about a regular file in the site.
+// stat returns the FileInfo of a regular file in the site.
 func (s *Site) stat(name string) (fs.FileInfo, error) {
 	if err := s.checkLinks(name); err != nil {
 		return nil, err
@@ -134,7 +135,8 @@ func (s *Site) stat(name string) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// errOutside is the error for a name that a symbolic link leads out of the site.
+// errOutside is returned for a name that leads out of the site through a symbolic
+// link.
 var errOutside = errors.New("http: symbolic link out of the site")
 
 // maxLinks is the maximum number of symbolic links on the way to a file.
@@ -154,7 +156,7 @@ func (s *Site) checkLinks(name string) error {
 		}
 		info, err := s.symlinks.Lstat(name[:i])
 		if err != nil {
-			return fs.ErrNotExist // for example because a parent is not a folder, or name is too long
+			return fs.ErrNotExist // for example because a parent is not a directory, or name is too long
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			continue
@@ -166,7 +168,7 @@ func (s *Site) checkLinks(name string) error {
 		if links++; links > maxLinks || path.IsAbs(target) || strings.Contains(target, "\\") {
 			return errOutside
 		}
-		// Replace the link by its target and start again.
+		// Replace the link with its target and start again.
 		name = path.Join(path.Dir(name[:i]), target) + name[i:]
 		if !fs.ValidPath(name) {
 			return errOutside
@@ -205,8 +207,8 @@ func (s *Site) sniff(name string) (string, error) {
 	return http.DetectContentType(first[:n]), nil
 }
 
-// openContent opens a file for [http.ServeContent]. The time of its last change is
-// zero if the content cannot change.
+// openContent opens a file for [http.ServeContent]. The modification time is zero if
+// the content cannot change.
 func (s *Site) openContent(f *file) (io.ReadSeekCloser, time.Time, error) {
 	opened, err := s.fsys.Open(f.name)
 	if err != nil {

@@ -18,8 +18,8 @@ func typeOf(name string) string {
 	return mime.TypeByExtension(ext)
 }
 
-// types has media types as registered with IANA. Text types have the charset that
-// the HTML standard and build tools assume.
+// types maps file extensions to media types, mostly as registered with IANA. Text
+// types have the charset that the HTML standard and build tools assume.
 var types = map[string]string{
 	// Pages, style and code.
 	".html":        "text/html; charset=utf-8",
