@@ -10,10 +10,10 @@ import (
 // bytes. Common file systems allow 255 for the whole name.
 const maxFilename = 200
 
-// Attachment returns the Content-Disposition value of a download to be saved
-// under name followed by suffix. The name may be untrusted; see cleanFilename.
-// The suffix, for example "-20260322.csv", must be printable ASCII without
-// quotes, backslashes and separators.
+// Attachment returns the Content-Disposition value of a download to be saved under
+// name followed by suffix. The name may be untrusted; see cleanFilename. The
+// suffix, for example "-20260322.csv", must be printable ASCII without quotes,
+// backslashes or separators.
 //
 // If the file name is a token (RFC 9110, section 5.6.2), it is not quoted, because
 // many scripts cut it out of the header without parsing quoted strings. If it
@@ -33,11 +33,11 @@ func Attachment(name, suffix string) string {
 }
 
 // cleanFilename returns an untrusted name in a form that is safe in a header and
-// as a file name. It replaces by underscores all characters that could end the
-// quoted string or the header line, name another folder, hide the file or its
-// type, or are reserved in file names on common systems. It limits the length
-// and removes surrounding white space and leading dots. If nothing remains, it
-// returns "export".
+// as a file name. It replaces with underscores all characters that could end the
+// quoted string or the header line, name another directory, hide the file or its
+// type, or are reserved in file names on common systems. It limits the length,
+// removes surrounding white space, and replaces leading dots with an underscore.
+// If nothing remains, it returns "export".
 func cleanFilename(name string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) || strings.ContainsRune(`"\/:;*?<>|%`, r) {
@@ -50,7 +50,7 @@ func cleanFilename(name string) string {
 		_, size := utf8.DecodeLastRuneInString(clean)
 		clean = clean[:len(clean)-size]
 	}
-	// A leading dot hides the file, and two dots mean the parent folder.
+	// A leading dot hides the file, and two dots mean the parent directory.
 	if kept := strings.TrimLeft(clean, "."); kept != clean {
 		clean = "_" + kept
 	}
@@ -60,7 +60,7 @@ func cleanFilename(name string) string {
 	return clean
 }
 
-// toASCII replaces every character outside ASCII by an underscore.
+// toASCII replaces every character outside ASCII with an underscore.
 func toASCII(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= utf8.RuneSelf {
@@ -84,7 +84,7 @@ func extValue(s string) string {
 	return b.String()
 }
 
-// isAttrChar reports whether an extended value contains c without encoding.
+// isAttrChar reports whether an extended value can contain c without encoding.
 func isAttrChar(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
 		strings.IndexByte("!#$&+-.^_`|~", c) >= 0

@@ -2,8 +2,8 @@ package header
 
 import "strings"
 
-// Identity is the name of the content coding that changes nothing (RFC 9110,
-// section 8.4.1).
+// Identity is the name of the content coding that leaves the content unchanged
+// (RFC 9110, section 8.4.1).
 const Identity = "identity"
 
 // maxWeight is the weight 1 in thousandths.
@@ -74,8 +74,9 @@ func lowerWeight(before, weight int) int {
 	return min(before, weight)
 }
 
-// namesCoding reports whether a client's name means a registered coding. Two
-// codings have an older name with "x-" in front (RFC 9110, section 8.4.1).
+// namesCoding reports whether name, as sent by a client, means a registered
+// coding. Two codings have an older name with the prefix "x-" (RFC 9110, section
+// 8.4.1).
 func namesCoding(name, coding string) bool {
 	if len(name) == len(coding)+2 && (coding == "gzip" || coding == "compress") {
 		return lower(name[0]) == 'x' && name[1] == '-' && EqualFold(name[2:], coding)
@@ -101,8 +102,8 @@ func splitWeight(element string) (value string, weight int, ok bool) {
 	return value, weight, ok
 }
 
-// parseWeight parses a qvalue, which is 0 or 1 with up to three decimals, and not
-// above 1. s must not be empty.
+// parseWeight parses a qvalue, which is a number from 0 to 1 with up to three
+// decimal places. s must not be empty.
 func parseWeight(s string) (weight int, ok bool) {
 	if s[0] != '0' && s[0] != '1' || len(s) > len("0.000") || len(s) > 1 && s[1] != '.' {
 		return 0, false

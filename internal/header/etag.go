@@ -2,14 +2,14 @@ package header
 
 import "strings"
 
-// StrongMatch reports whether a and b are the same entity tag and not weak
-// (RFC 9110, section 8.8.3.2). A text that is not an entity tag never matches.
+// StrongMatch reports whether a and b are the same entity tag and not weak (RFC
+// 9110, section 8.8.3.2). A string that is not an entity tag never matches.
 func StrongMatch(a, b string) bool {
 	return a == b && a != "" && a[0] == '"' && isETag(a)
 }
 
 // WeakMatch reports whether a and b are the same entity tag, ignoring whether
-// either is weak (RFC 9110, section 8.8.3.2). A text that is not an entity tag
+// either is weak (RFC 9110, section 8.8.3.2). A string that is not an entity tag
 // never matches.
 func WeakMatch(a, b string) bool {
 	return opaque(a) == opaque(b) && isETag(a)

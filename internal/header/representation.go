@@ -52,7 +52,7 @@ func AcceptsRanges(h http.Header) bool {
 // of its response.
 func isRepresentation(name string) bool {
 	if rest, ok := strings.CutPrefix(name, "Content-"); ok {
-		// Content-Security-Policy and its relatives are not about the content.
+		// Content-Security-Policy and similar fields do not describe the content.
 		return rest != "Encoding" && !strings.HasPrefix(rest, "Security-")
 	}
 	switch name {
@@ -61,7 +61,7 @@ func isRepresentation(name string) bool {
 		"Trailer", "Transfer-Encoding", "X-Sendfile": // transfer
 		return true
 	}
-	// nginx replaces, paces and buffers the body as X-Accel fields say.
+	// X-Accel fields tell nginx how to replace, throttle and buffer the body.
 	return strings.HasPrefix(name, "X-Accel-") && !isStorage(name) || strings.HasPrefix(name, http.TrailerPrefix)
 }
 

@@ -35,7 +35,7 @@ func IsToken(s string) bool {
 }
 
 // IsVisible reports whether s consists of one or more visible ASCII characters.
-// Such a text is safe in a field value, a log line or the fragment of a URL.
+// Such a string is safe in a field value, a log line or a URL fragment.
 func IsVisible(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {

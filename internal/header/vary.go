@@ -3,9 +3,9 @@ package header
 import "net/http"
 
 // AddVary adds field names to Vary (RFC 9110, section 12.5.5), except those that
-// it lists already in any case. If Vary is "*", AddVary does nothing.
+// it already lists, ignoring case. If Vary is "*", AddVary does nothing.
 //
-// AddVary always stores a new slice: the existing one may be shared with other
+// AddVary never writes to the existing slice, which may be shared with other
 // responses, including the capacity after its last element.
 func AddVary(h http.Header, names ...string) {
 	lines := h["Vary"]

@@ -11,13 +11,13 @@ import (
 const maxPairs = 10000
 
 // Get returns the first value for name, decoded, or "" if name is missing. The
-// result is the same as that of [url.ParseQuery] followed by [url.Values.Get].
-// Like these, Get ignores malformed pairs: those with a semicolon, or with an
-// invalid escape in the key or value.
+// result is the same as that of [url.ParseQuery] followed by [url.Values.Get]. Like
+// them, Get ignores malformed pairs: those with a semicolon, or with an invalid
+// escape in the key or value.
 //
 // If the query has more than 10,000 pairs, Get calls url.ParseQuery, so that its
 // limit applies, including one raised with GODEBUG=urlmaxqueryparams. A lower limit
-// set this way has no effect, because it is meant for a map that Get does not
+// set this way has no effect, because it limits the size of a map that Get does not
 // build.
 //
 // Get does not allocate for a value that needs no decoding.
