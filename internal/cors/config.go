@@ -20,8 +20,8 @@ type Config struct {
 	MaxAge           int
 }
 
-// check returns the fields that are wrong. They have values that browsers would
-// ignore, or that would let every site act as the user.
+// check returns the invalid fields: those with values that browsers would ignore,
+// and those that would let any site act as the user.
 func (c *Config) check() (wrong callsite.FieldErrors) {
 	for i, entry := range c.AllowOrigins {
 		field := fmt.Sprintf("AllowOrigins[%d]", i)
@@ -39,8 +39,8 @@ func (c *Config) check() (wrong callsite.FieldErrors) {
 	return wrong
 }
 
-// checkNames adds to wrong the names for which check returns a reason. It also
-// adds "*" together with AllowCredentials, which browsers take for a name.
+// checkNames adds an error to wrong for each name that check rejects and, if
+// AllowCredentials is set, for "*", which browsers then treat as a literal name.
 func (c *Config) checkNames(wrong *callsite.FieldErrors, list string, names []string, check func(name string) (reason string)) {
 	for i, name := range names {
 		field := fmt.Sprintf("%s[%d]", list, i)
@@ -53,8 +53,8 @@ func (c *Config) checkNames(wrong *callsite.FieldErrors, list string, names []st
 	}
 }
 
-// checkMethod returns why a method is wrong, or "". Methods are case-sensitive, and
-// browsers convert only some of them to upper case.
+// checkMethod returns the reason why method is invalid, or "". Methods are
+// case-sensitive, and browsers convert only some of them to upper case.
 func checkMethod(method string) (reason string) {
 	upper := strings.ToUpper(method)
 	switch {
@@ -68,7 +68,8 @@ func checkMethod(method string) (reason string) {
 	return ""
 }
 
-// checkHeader returns why the name of a request header field is wrong, or "".
+// checkHeader returns the reason why the name of a request header field is invalid,
+// or "".
 func checkHeader(name string) (reason string) {
 	if !header.IsToken(name) {
 		return "is not a valid header field name"
@@ -76,7 +77,8 @@ func checkHeader(name string) (reason string) {
 	return ""
 }
 
-// checkExposed returns why the name of a response header field is wrong, or "".
+// checkExposed returns the reason why the name of a response header field is
+// invalid, or "".
 func checkExposed(name string) (reason string) {
 	if header.EqualFold(name, "Set-Cookie") {
 		return "is never exposed to scripts"

@@ -1,7 +1,7 @@
 // Package cors implements the server side of the CORS protocol
 // (https://fetch.spec.whatwg.org/#http-cors-protocol). A configuration is checked
 // and compiled once. Each decision then takes time linear in the length of the
-// request's fields, and one allocation.
+// request's header fields and makes one allocation.
 //
 // The package follows three rules:
 //
@@ -81,14 +81,14 @@ type Policy struct {
 	// twice, with some white space.
 	maxRequested int
 
-	// The fields of an allowed response besides Access-Control-Allow-Origin, to
-	// a preflight and to any other request.
+	// The fields, besides Access-Control-Allow-Origin, of the response to an
+	// allowed preflight and to any other allowed request.
 	preflight []response.Field
 	actual    []response.Field
 }
 
-// New compiles a configuration. If fields are wrong, New returns a list of all of
-// them and no Policy.
+// New compiles a configuration. If the configuration is invalid, New returns a nil
+// Policy and all invalid fields.
 func New(c Config) (*Policy, callsite.FieldErrors) {
 	if wrong := c.check(); len(wrong) > 0 {
 		return nil, wrong
@@ -134,9 +134,9 @@ func IsPreflight(r *http.Request) bool {
 		len(r.Header[fieldOrigin]) > 0 && len(r.Header[fieldRequestMethod]) > 0
 }
 
-// ServePreflight responds to a preflight with status 204. The response has the
-// fields that allow the request if its origin, its method and all its header
-// fields are allowed.
+// ServePreflight responds to a preflight with status 204. If the origin, the method
+// and all header fields of the request are allowed, the response has the fields
+// that allow it.
 func (p *Policy) ServePreflight(w http.ResponseWriter, r *http.Request) {
 	allowOrigin := p.allowOrigin(r)
 	if allowOrigin == "" || !p.allowsMethod(r.Header[fieldRequestMethod]) || !p.allowsHeaders(r.Header[fieldRequestHeaders]) {
@@ -180,7 +180,8 @@ func (p *Policy) allowOrigin(r *http.Request) string {
 	if p.origins.Any() {
 		return "*"
 	}
-	// Browsers send the field once. If it is there twice, trust neither.
+	// Browsers send the field once. If it occurs more than once, trust none of the
+	// values.
 	if lines := r.Header[fieldOrigin]; len(lines) == 1 && p.origins.Allows(lines[0]) {
 		return lines[0]
 	}
@@ -194,8 +195,8 @@ func (p *Policy) allowsMethod(lines []string) bool {
 }
 
 // allowsHeaders reports whether all header fields that the page wants to send are
-// allowed. Proxies may split the list into several lines. A list that is much
-// longer than a browser would send is not allowed.
+// allowed. Proxies may split the list into several lines. allowsHeaders rejects a
+// list that is much longer than any that a browser would send.
 //
 // According to the standard, "*" does not include Authorization. Some browsers do
 // not enforce this, so allowsHeaders does.
@@ -220,7 +221,8 @@ func (p *Policy) allowsHeaders(lines []string) bool {
 
 // vary adds to Vary the request fields that the response depends on: Origin, unless
 // all origins are allowed, and the fields of a preflight, if the method is OPTIONS.
-// If h has no Vary yet, vary returns the value to set, or "", and leaves h alone.
+// If h has no Vary field yet, vary does not change h; it returns the value to set,
+// or "" if there is none.
 func (p *Policy) vary(h http.Header, r *http.Request) string {
 	options := r.Method == http.MethodOptions
 	if len(h["Vary"]) > 0 {

@@ -19,19 +19,18 @@ type pattern struct {
 // Add adds an entry, which is one of
 //
 //   - an origin as [Parse] accepts it;
-//   - a pattern with "*" as the first label, such as "https://*.example.com".
-//     The "*" matches one or more labels, for example https://a.example.com and
-//     https://a.b.example.com, but not https://example.com. The scheme and the
-//     port must be equal;
+//   - a pattern with "*" as the first label, such as "https://*.example.com". The
+//     "*" matches one or more labels, for example https://a.example.com and
+//     https://a.b.example.com, but not https://example.com. The scheme and the port
+//     must match exactly;
 //   - "null";
 //   - "*", which allows everything.
 //
-// After the "*." of a pattern there must be at least two labels or localhost,
-// because anyone can register a name in a top-level domain. Add does not
-// recognize other domains that are open to the public, such as github.io or
-// co.uk.
+// The "*." of a pattern must be followed by at least two labels or by localhost,
+// because anyone can register a name in a top-level domain. Add does not recognize
+// other domains that are open to the public, such as github.io or co.uk.
 //
-// The error is an [*Error] if entry has none of these forms.
+// If entry has none of these forms, Add returns an [*Error].
 func (l *AllowList) Add(entry string) error {
 	scheme, domain, isPattern := strings.Cut(entry, "://*.")
 	switch {

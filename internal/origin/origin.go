@@ -11,13 +11,13 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
-// Null is the value that browsers send for opaque origins, for example of a
-// sandboxed frame, of a local file, or after certain redirects. Anyone can make a
+// Null is the value that browsers send for opaque origins, for example that of a
+// sandboxed frame or a local file, and after certain redirects. Anyone can make a
 // page with this origin.
 const Null = "null"
 
-// The maximum length of a scheme, and of a domain and its labels (RFC 1035
-// §2.3.4).
+// The maximum length of a scheme, and of a domain and its labels (RFC 1035, section
+// 2.3.4).
 const (
 	maxScheme = 64
 	maxDomain = 253
@@ -28,7 +28,7 @@ const (
 const maxLength = maxScheme + len("://") + maxDomain + len(":65535")
 
 // An Origin is a parsed origin in canonical form. Two Origins are the same origin
-// if they are == (RFC 6454 §5).
+// if they are == (RFC 6454, section 5).
 type Origin struct {
 	Scheme string // in lower case
 	Host   string // a domain in lower case, an IPv4 address, or an IPv6 address in brackets
@@ -43,18 +43,19 @@ type Error struct {
 
 // Error returns the value and the reason on one line.
 func (e *Error) Error() string {
-	const most = 100 // of a value that may have come from a client
+	const most = 100 // limits a value that may have come from a client
 	if len(e.Value) > most {
 		return "origin " + strconv.Quote(e.Value[:most]) + "... " + e.Reason
 	}
 	return "origin " + strconv.Quote(e.Value) + " " + e.Reason
 }
 
-// Parse parses an origin. It converts upper case, a default port and long forms of
-// IPv6 addresses to the form that browsers send. For any other string that
-// browsers would not send as an origin, it returns an [*Error]. Examples are paths,
-// including a slash at the end, user names, and domains that are not in ASCII or
-// end in a dot. "null" is an error too.
+// Parse parses an origin and converts it to the form that browsers send: in lower
+// case, without the default port of the scheme, and with IPv6 addresses in their
+// short form. It returns an [*Error] for any other string that browsers would not
+// send as an origin, for example one with a path (even just a trailing slash), a
+// user name, or a domain that is not in ASCII or ends in a dot. It also returns an
+// [*Error] for "null".
 func Parse(s string) (Origin, error) {
 	o, reason := parse(s)
 	if reason != "" {
@@ -74,8 +75,8 @@ func (o Origin) authority() string {
 	return o.Host + ":" + strconv.Itoa(int(o.Port))
 }
 
-// HasHost reports whether a request with this Host field, if it used the scheme of
-// the origin, would go to the origin. It does not allocate.
+// HasHost reports whether a request with the given Host field would go to the
+// origin o, assuming that it used the scheme of o. It does not allocate.
 func (o Origin) HasHost(host string) bool {
 	host, digits, ok := cutPort(host)
 	if !ok || !header.EqualFold(host, o.Host) {
@@ -112,7 +113,7 @@ func parse(s string) (o Origin, reason string) {
 	return o, reason
 }
 
-// parseScheme checks a scheme (RFC 3986 §3.1).
+// parseScheme checks a scheme (RFC 3986, section 3.1).
 func parseScheme(s string) (scheme, reason string) {
 	if strings.Contains(s, "*") {
 		return "", "has a * in its scheme; list http and https separately"
@@ -193,8 +194,8 @@ func parseHost(s string) (host, reason string) {
 	return strings.ToLower(s), ""
 }
 
-// checkDomain returns why a domain is invalid, or "". Like browsers, it allows
-// underscores in addition to letters, digits and hyphens.
+// checkDomain returns the reason why a domain is invalid, or "". Like browsers, it
+// allows underscores in addition to letters, digits and hyphens.
 func checkDomain(s string) (reason string) {
 	label := 0
 	for i := range len(s) {
@@ -223,7 +224,7 @@ func checkDomain(s string) (reason string) {
 	return ""
 }
 
-// badDomainByte returns why a domain that contains c is invalid.
+// badDomainByte returns the reason why a domain that contains c is invalid.
 func badDomainByte(c byte) (reason string) {
 	switch {
 	case c == '/' || c == '?' || c == '#':

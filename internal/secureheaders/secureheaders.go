@@ -45,7 +45,7 @@ const off = "-"
 // browsers accept: one year (https://hstspreload.org).
 const preloadAge = 365 * 24 * 60 * 60
 
-// Compile returns the header fields to send, or the fields of c that are wrong.
+// Compile returns the header fields to send, or the invalid fields of c.
 func Compile(c Config) (fields []response.Field, wrong callsite.FieldErrors) {
 	for _, f := range []struct {
 		setting, name, value, byDefault string
@@ -77,7 +77,7 @@ func Compile(c Config) (fields []response.Field, wrong callsite.FieldErrors) {
 	return fields, nil
 }
 
-// check returns why browsers would not understand a value, or "".
+// check returns the reason why browsers would not accept a value, or "".
 func check(value string, allowed []string) (reason string) {
 	if !header.IsValue(value) || strings.TrimSpace(value) != value {
 		return "is not a valid header value: it contains a control character, or starts or ends with white space"
@@ -93,8 +93,8 @@ func check(value string, allowed []string) (reason string) {
 	return ""
 }
 
-// checkTransportSecurity adds the fields for Strict-Transport-Security that are
-// wrong.
+// checkTransportSecurity adds the invalid fields for Strict-Transport-Security
+// to wrong.
 func (c *Config) checkTransportSecurity(wrong *callsite.FieldErrors) {
 	if c.HSTSMaxAge < 0 {
 		wrong.Addf("HSTSMaxAge", "%d seconds is negative", c.HSTSMaxAge)
@@ -110,8 +110,8 @@ func (c *Config) checkTransportSecurity(wrong *callsite.FieldErrors) {
 	}
 }
 
-// transportSecurity returns the value of Strict-Transport-Security (RFC 6797
-// §6.1).
+// transportSecurity returns the value of Strict-Transport-Security (RFC 6797,
+// section 6.1).
 func (c *Config) transportSecurity() string {
 	value := "max-age=" + strconv.Itoa(c.HSTSMaxAge)
 	if c.HSTSIncludeSubdomains {
