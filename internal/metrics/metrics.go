@@ -1,14 +1,15 @@
 // Package metrics counts finished requests by method, route and status class,
 // with a histogram of their durations.
 //
-// The number of series is bounded whatever clients send. Methods other than the
-// well-known ones are counted as "other". A route is the host and path of a
-// registered pattern, never the path of a request; if a program registers more
-// than [maxRoutes] patterns, the rest share one route.
+// The number of series is bounded regardless of what clients send. Methods other
+// than the well-known ones are counted as "other". A route is the host and path
+// of a registered pattern, never the path of a request; if a program registers
+// more than [maxRoutes] patterns, the rest share one route.
 //
-// Recording a request is a lookup in an immutable map and three atomic additions.
-// Each series is split into stripes, and a request picks a stripe at random, so
-// that cores serving the same route rarely write to the same cache line.
+// Recording a request takes a lookup in an immutable map and five atomic
+// additions. Each series is split into stripes, and a request picks a stripe at
+// random, so that cores serving the same route rarely write to the same cache
+// line.
 package metrics
 
 import (

@@ -51,7 +51,7 @@ type Histogram struct {
 // Metrics with the same name form a family, in any order. A family has a HELP line,
 // for the first help that is not empty, a TYPE line, and its samples. Families are
 // sorted by name and samples by labels, so that pages can be compared. Labels with
-// an empty value are omitted; Prometheus treats them alike. Invalid UTF-8 is
+// an empty value are omitted; to Prometheus, this means the same. Invalid UTF-8 is
 // replaced by U+FFFD.
 //
 // Append omits, with a comment,
@@ -82,7 +82,7 @@ func Append(dst []byte, n int, metric func(i int) Metric) []byte {
 	return append(dst, p.comments...)
 }
 
-// A page is the scratch memory of one Append.
+// A page is the scratch memory of one call to Append.
 type page struct {
 	metrics    []Metric
 	samples    []sample // the valid ones
@@ -354,7 +354,8 @@ func appendSample(dst []byte, name, suffix string, labels []byte, value float64)
 	return append(appendFloat(dst, value), '\n')
 }
 
-// appendFloat appends v in a form that parses as v, and integers without exponent.
+// appendFloat appends v in a form that parses as v. Integers below 2^53 have no
+// exponent.
 func appendFloat(dst []byte, v float64) []byte {
 	const exact = 1 << 53
 	if -exact < v && v < exact && v == float64(int64(v)) {

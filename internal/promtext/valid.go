@@ -16,7 +16,7 @@ func (m *Metric) kind() string {
 	return "untyped"
 }
 
-// invalid returns why m is invalid, apart from its labels, or "".
+// invalid returns the reason why m is invalid, apart from its labels, or "".
 func invalid(m *Metric) string {
 	if !validName(m.Name, true) {
 		return "invalid name"
@@ -36,7 +36,8 @@ func invalid(m *Metric) string {
 	return ""
 }
 
-// invalidLabel returns why m cannot have a label with the given name, or "".
+// invalidLabel returns the reason why m cannot have a label with the given
+// name, or "".
 func invalidLabel(name string, m *Metric) string {
 	switch {
 	case !validName(name, false):
@@ -49,7 +50,7 @@ func invalidLabel(name string, m *Metric) string {
 	return ""
 }
 
-// invalidHistogram returns why h is invalid, or "".
+// invalidHistogram returns the reason why h is invalid, or "".
 func invalidHistogram(h *Histogram) string {
 	if h == nil {
 		return "Histogram is nil"

@@ -1,10 +1,10 @@
 // Package ratewindow counts requests by key in fixed windows of time, for many
 // keys, in bounded memory and without a background goroutine.
 //
-// The window of a key starts with the first request that finds no window. It
-// covers the half-open interval [start, start+window) and admits at most limit
-// requests. Windows of different keys therefore end at different times. If they
-// were aligned to the clock, all blocked clients would come back at the same
+// A key's window starts with the first request that finds no live window for the
+// key. It covers the half-open interval [start, start+window) and admits at most
+// limit requests. Windows of different keys therefore end at different times. If
+// they were aligned to the clock, all blocked clients would retry at the same
 // moment.
 //
 // # How it works
@@ -19,8 +19,8 @@
 // All windows have the same length and are appended when they start, so the queue
 // is always sorted by end time and expired windows are at its front. Collecting
 // them is exact and cheap: a call removes at most a few windows from the front. A
-// new key is never rejected while an expired window still occupies memory in its
-// shard.
+// new key never uses the overflow window while an expired window still occupies
+// memory in its shard.
 //
 // Only the 64-bit hash of a key is stored. Memory per key is therefore small and
 // constant, the garbage collector has nothing to scan, and a credential used as a
@@ -38,7 +38,7 @@ import (
 	"time"
 )
 
-// Limits on the expired windows that one call collects.
+// Limits on the work that one call does to collect expired windows.
 const (
 	ownSweep       = 2  // windows removed from the shard of the key
 	neighborSweep  = 16 // windows removed from another shard
@@ -108,9 +108,9 @@ func (c *Counters) Len() int { return int(c.live.Load()) }
 // Take counts one request for key and decides whether it is allowed, in one atomic
 // step. A denied request is not counted.
 //
-// now is the time since a fixed moment, which must be the same for all calls, by a
-// clock that does not run backwards, for example the result of [time.Since].
-// Concurrent calls may arrive in a different order than they read the clock.
+// now is the time elapsed since a fixed moment, which must be the same for all
+// calls, by a monotonic clock; for example, it is the result of [time.Since].
+// Concurrent calls need not arrive in the order in which they read the clock.
 func (c *Counters) Take(key string, now time.Duration) Decision {
 	hash := maphash.String(c.seed, key)
 	s := &c.shards[hash>>c.shift]
@@ -170,7 +170,7 @@ func (c *Counters) reserve() bool {
 	}
 }
 
-// release uncounts n collected windows.
+// release subtracts n collected windows from c.live.
 func (c *Counters) release(n int) {
 	if n > 0 {
 		c.live.Add(int64(-n))

@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// minQueue is the length of a shard's first queue. A queue of this length is kept
-// when it becomes empty, so a key that comes back in every window does not cause
-// allocations.
+// minQueue is the initial and minimum length of a shard's queue. A queue of this
+// length is kept when it becomes empty, so a key that comes back in every window
+// does not cause allocations.
 const minQueue = 8
 
-// abandoned is the end of a window whose key has started a newer one. The window
-// is no longer in the index, but stays in the queue until it reaches the front.
+// abandoned is the value of window.end if the key has started a newer window. The
+// old window is no longer in the index, but stays in the queue until it reaches
+// the front.
 const abandoned time.Duration = math.MinInt64
 
 // A window counts the requests of one key until end.
@@ -36,14 +37,14 @@ type shard struct {
 	head, n uint32   // position of the first window, and the number of windows
 	index   []uint32 // hash table with open addressing: position in queue + 1, or 0 if empty
 
-	overflow window // counts the keys that there was no room for
+	overflow window // counts requests with keys for which there was no room
 
-	_ [16]byte // fills two cache lines on 64-bit machines, so shards share none
+	_ [16]byte // pads to two cache lines on 64-bit machines, so that shards share none
 }
 
 // advance returns now, or the latest time seen so far if that is later. Times
-// therefore increase in the order in which calls get the lock, which keeps the
-// queue sorted.
+// therefore never decrease in the order in which calls acquire the lock, which
+// keeps the queue sorted.
 func (s *shard) advance(now time.Duration) time.Duration {
 	s.latest = max(s.latest, min(now, math.MaxInt64-1))
 	return s.latest
@@ -57,8 +58,8 @@ func (s *shard) find(hash uint64) *window {
 	return nil
 }
 
-// slot returns the slot of the index that refers to the window of hash. If there
-// is none, ok is false and i is the slot in which to put it.
+// slot returns the slot of the index that refers to the window of hash. If hash
+// has no window, ok is false and i is the slot for a new one.
 func (s *shard) slot(hash uint64) (i uint64, ok bool) {
 	if len(s.index) == 0 {
 		return 0, false
@@ -72,8 +73,8 @@ func (s *shard) slot(hash uint64) (i uint64, ok bool) {
 	return i, false
 }
 
-// push appends w. It must not end before the windows in the queue, and its hash
-// must not be in the index.
+// push appends w to the queue and adds it to the index. w must not end before the
+// windows in the queue, and its hash must not be in the index.
 func (s *shard) push(w window) *window {
 	if int(s.n) == len(s.queue) {
 		s.resize(max(2*len(s.queue), minQueue))
