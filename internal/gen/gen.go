@@ -70,7 +70,7 @@ func Source() ([]byte, error) {
 	return source, nil
 }
 
-// A writer has the names of net/http by kind, each kind in alphabetical order, and
+// A writer holds the names of net/http by kind, each kind in alphabetical order, and
 // the text generated so far.
 type writer struct {
 	fset    *token.FileSet
@@ -119,9 +119,9 @@ func (w *writer) types() {
 	w.close()
 }
 
-// consts writes one block for each family of constants. A family has the order of
-// net/http, which is by number or by meaning; the other constants are in alphabetical
-// order.
+// consts writes one block for each family of constants. The constants of a family are
+// in the order of net/http, which is by number or by meaning; the other constants are
+// in alphabetical order.
 func (w *writer) consts() {
 	families := make(map[string][]*types.Const)
 	for _, obj := range w.constants {
@@ -185,8 +185,8 @@ func (w *writer) variable(obj *types.Var) {
 	fmt.Fprintf(&w.body, "%[1]s = http.%[1]s\n", obj.Name())
 }
 
-// funcs writes a function with the same signature and parameter names for each one of
-// net/http. Functions in direct become variables.
+// funcs writes a function with the same signature and parameter names for each
+// function of net/http. Functions in direct become variables.
 func (w *writer) funcs() error {
 	for _, obj := range w.functions {
 		name, sig := obj.Name(), obj.Signature()

@@ -1,13 +1,13 @@
 package gen
 
-// LeftOut has the exported names of net/http that the root package does not
-// re-export, with the reasons.
+// LeftOut maps the exported names of net/http that the root package does not
+// re-export to the reasons.
 var LeftOut = map[string]string{
 	"Server": "the root package has its own; WithHTTPServer gives access to the one of net/http",
 }
 
-// deprecated has the deprecation notices of names that net/http has deprecated. They
-// are re-exported too, so that code that uses them compiles.
+// deprecated maps the names that net/http has deprecated to their deprecation
+// notices. They are re-exported too, so that code that uses them compiles.
 var deprecated = map[string]string{
 	"CloseNotifier": "use the request's context, which ends when the client disconnects.",
 	"ProtocolError": "compare errors with the variables of this type.",
@@ -19,16 +19,16 @@ var deprecated = map[string]string{
 	"ErrWriteAfterFlush":      "nothing returns it.",
 }
 
-// direct has the functions that are re-exported as variables. They record the file
-// and line of their caller for the message about conflicting patterns, and a wrapper
-// function would be that caller.
+// direct contains the functions that are re-exported as variables. They record the
+// file and line of their caller for the message about conflicting patterns, and a
+// wrapper function would be that caller.
 var direct = map[string]bool{"Handle": true, "HandleFunc": true}
 
-// familyOrder has the known families of constants in their order in the file. The
-// family without a name has the constants that belong to no other one.
+// familyOrder lists the known families of constants in their order in the file. The
+// family without a name contains the constants that belong to no other family.
 var familyOrder = []string{"Method", "Status", "SameSite", "ConnState", ""}
 
-// familyHeadings has the comment before each family's block.
+// familyHeadings maps each family to the comment before its block.
 var familyHeadings = map[string]string{
 	"Method":    "Request methods. Safe methods only read. Idempotent methods have the same effect\nwhether they are sent once or several times (RFC 9110, section 9.2).",
 	"Status":    "Status codes with their reason phrases, as registered with IANA.",
@@ -37,7 +37,7 @@ var familyHeadings = map[string]string{
 	"":          "Limits and formats.",
 }
 
-// phrases has the rest of each doc comment's first sentence, after the name. For a
+// phrases maps each name to the rest of the first sentence of its doc comment. For a
 // method it is the whole comment. A name without a phrase gets a comment that only
 // refers to net/http.
 var phrases = map[string]string{
