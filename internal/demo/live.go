@@ -66,9 +66,9 @@ func (h taskHandlers) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// lastSeen returns the id of the last event that the client has seen. When
+// lastSeen returns the ID of the last event that the client has seen. When
 // browsers reconnect, they send it in a header. A script that opens a new stream
-// cannot set the header, so it sends the id in the query.
+// cannot set the header, so it sends the ID in the query.
 func lastSeen(r *http.Request) string {
 	if id := http.LastEventID(r); id != "" {
 		return id

@@ -9,8 +9,8 @@
 //
 // Start reading in routes.go, which lists all routes. tasks.go has the handlers
 // of the API, live.go the event stream that keeps the pages up to date, chat.go
-// the chat's connections, and the folder web the page. A real application would
-// replace the packages board and room by a database.
+// the chat's connections, and the directory web contains the page. A real
+// application would replace the packages board and room with a database.
 package main
 
 import (
@@ -27,8 +27,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
 )
 
-// capacity is the maximum number of tasks on the board. With texts of maximum
-// length, they take about 9 MB.
+// capacity is the maximum number of tasks on the board. With titles and
+// descriptions of maximum length, they take about 9 MB.
 const capacity = 1000
 
 func main() {

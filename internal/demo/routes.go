@@ -17,7 +17,7 @@ import (
 var web embed.FS
 
 // contentPolicy allows the page to load files from this server only. It forbids
-// scripts and styles inside the markup, and turning strings into markup.
+// inline scripts and styles, and turning strings into markup.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 

@@ -71,7 +71,7 @@ func (h taskHandlers) read(w http.ResponseWriter, r *http.Request) {
 	http.WriteJSON(w, http.StatusOK, task)
 }
 
-// replace sets all fields of a task. If the request does not have a field, it
+// replace sets all fields of a task. A field that is missing from the request
 // gets the value that it has in a new task.
 func (h taskHandlers) replace(w http.ResponseWriter, r *http.Request) {
 	id, ok := taskID(w, r)
@@ -93,7 +93,7 @@ func (h taskHandlers) replace(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// edit changes the fields of a task that the request has.
+// edit changes the fields of a task that are present in the request.
 func (h taskHandlers) edit(w http.ResponseWriter, r *http.Request) {
 	id, ok := taskID(w, r)
 	if !ok {
@@ -133,7 +133,7 @@ func (h taskHandlers) delete(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// bulkDelete removes several tasks at once. It ignores ids without a task, so
+// bulkDelete removes several tasks at once. It ignores IDs without a task, so
 // that the request can be repeated; the response lists them.
 func (h taskHandlers) bulkDelete(w http.ResponseWriter, r *http.Request) {
 	var body struct {
@@ -180,7 +180,7 @@ func plainCell(text string) string {
 	return text
 }
 
-// taskID returns the id in the request's path. If the id is invalid, taskID
+// taskID returns the ID in the request's path. If the ID is invalid, taskID
 // responds with an error and returns false.
 func taskID(w http.ResponseWriter, r *http.Request) (id int64, ok bool) {
 	id, ok = http.PathParamInt64(w, r, "id")

@@ -14,12 +14,12 @@ import (
 )
 
 var (
-	// ErrNotFound is returned if no task has the id.
+	// ErrNotFound is returned if no task has the given ID.
 	ErrNotFound = errors.New("board: no such task")
 	// ErrFull is returned if the board cannot hold another task.
 	ErrFull = errors.New("board: full")
-	// ErrChanged is returned if a task has another version than the one that an
-	// [Edit] was made for.
+	// ErrChanged is returned if the version of a task differs from that of the
+	// [Edit].
 	ErrChanged = errors.New("board: the task has changed")
 )
 
@@ -30,14 +30,14 @@ const keptChanges = 256
 // A Change is a change of the board. One of its fields is set.
 type Change struct {
 	Saved   *Task   // a new task, or a task after an update
-	Deleted []int64 // ids of deleted tasks
+	Deleted []int64 // IDs of deleted tasks
 }
 
 // A Board holds a limited number of tasks. It is safe for concurrent use by
 // multiple goroutines. The tasks that its methods return are copies.
 type Board struct {
 	capacity int
-	changes  *feed.Log[Change] // appended to with mu held, so that the order is right
+	changes  *feed.Log[Change] // appended to with mu held, so that changes are in order
 
 	mu     sync.RWMutex
 	tasks  []Task // sorted by id
@@ -55,7 +55,7 @@ func (b *Board) Capacity() int { return b.capacity }
 // Changes returns the log of the board's changes.
 func (b *Board) Changes() *feed.Log[Change] { return b.changes }
 
-// Snapshot returns all tasks, sorted by id, and the id of the last change that
+// Snapshot returns all tasks, sorted by ID, and the ID of the last change that
 // they include. The slice is never nil.
 func (b *Board) Snapshot() (tasks []Task, change string) {
 	b.mu.RLock()
@@ -91,7 +91,7 @@ func (b *Board) Add(draft Draft) (Task, error) {
 	return task, nil
 }
 
-// Task returns the task with the id, or [ErrNotFound].
+// Task returns the task with the given ID, or [ErrNotFound].
 func (b *Board) Task(id int64) (Task, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -102,17 +102,17 @@ func (b *Board) Task(id int64) (Task, error) {
 	return b.tasks[i], nil
 }
 
-// A Query selects tasks. The zero value selects all tasks, sorted by id.
+// A Query selects tasks. The zero value selects all tasks, sorted by ID.
 type Query struct {
 	Status     Status // only tasks with this status; empty means all
-	Sort       string // one of [SortKeys]; any other value means id
+	Sort       string // one of [SortKeys]; any other value means "id"
 	Descending bool
 	Offset     int // how many tasks to skip; not negative
 	Limit      int // maximum number of tasks; 0 means no limit
 }
 
-// List returns the tasks that query selects, and their total number without
-// Offset and Limit.
+// List returns the tasks that query selects, and the number that it would select
+// without Offset and Limit.
 func (b *Board) List(query Query) (page []Task, total int) {
 	tasks := b.withStatus(query.Status)
 	slices.SortFunc(tasks, query.order())
@@ -149,9 +149,9 @@ func (b *Board) Update(id int64, edit Edit) (Task, error) {
 	return saved, nil
 }
 
-// Delete removes the tasks with the ids, as one change. It returns the ids that it
-// removed and the ids without a task, both sorted, without duplicates, and never
-// nil.
+// Delete removes the tasks with the given IDs, as one change. It returns the IDs
+// of the tasks that it removed and the IDs without a task, both sorted, without
+// duplicates, and never nil.
 func (b *Board) Delete(ids ...int64) (deleted, missing []int64) {
 	deleted, missing = []int64{}, []int64{}
 	b.mu.Lock()

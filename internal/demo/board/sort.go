@@ -12,8 +12,8 @@ func SortKeys() []string {
 	return []string{"id", "title", "status", "created_at", "updated_at"}
 }
 
-// order returns the order of the query. Tasks that it does not distinguish are
-// sorted by id, so that each task is on one page of a list.
+// order returns the comparison function of the query. Ties are broken by ID, so
+// that each task is on exactly one page of a list.
 func (q Query) order() func(a, b Task) int {
 	byKey := compare(q.Sort)
 	return func(a, b Task) int {
@@ -25,7 +25,7 @@ func (q Query) order() func(a, b Task) int {
 	}
 }
 
-// compare returns the ascending order of a sort key.
+// compare returns the comparison function of a sort key, for ascending order.
 func compare(key string) func(a, b Task) int {
 	switch key {
 	case "title":

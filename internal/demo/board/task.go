@@ -18,7 +18,7 @@ const (
 // A Status is the progress of a task.
 type Status string
 
-// The statuses, in the order in which a task gets them.
+// The statuses, in the order in which a task usually goes through them.
 const (
 	Todo  Status = "todo"
 	Doing Status = "doing"
@@ -38,7 +38,7 @@ func (s Status) Check() error {
 
 // A Task is one card on the board.
 type Task struct {
-	// ID is positive. It is not reused after the task was deleted.
+	// ID is positive. It is not reused after the task has been deleted.
 	ID          int64  `json:"id"`
 	Title       string `json:"title"`
 	Description string `json:"description"`
@@ -54,7 +54,7 @@ type Draft struct {
 	// Title is one line of 1 to [MaxTitle] characters. Surrounding spaces are
 	// removed.
 	Title string `json:"title"`
-	// Description is a text of up to [MaxDescription] characters.
+	// Description has at most [MaxDescription] characters.
 	Description string `json:"description"`
 	// Status is one of [Statuses]. If empty, [Todo] is used.
 	Status Status `json:"status"`
@@ -120,7 +120,7 @@ func (d Draft) checked() (Draft, error) {
 	return d, d.Status.Check()
 }
 
-// tooLong returns the error for a text that has more than limit characters.
+// tooLong returns the error for a field with more than limit characters.
 func tooLong(field string, limit int) error {
 	return &InvalidError{field, fmt.Sprintf("must not be longer than %d characters", limit)}
 }

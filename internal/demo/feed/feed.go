@@ -1,7 +1,7 @@
 // Package feed keeps the latest entries of a log for many readers, which may read
 // at different speeds and lose their connections. It is independent of HTTP.
 //
-// A reader remembers the id of the last entry that it has seen, and gets the
+// A reader remembers the ID of the last entry that it has seen, and gets the
 // entries after it from [Log.After]. The log does not know its readers, so a slow
 // reader does not delay others, and a reader that has left needs no cleanup.
 package feed
@@ -23,8 +23,8 @@ type Entry[T any] struct {
 // A Log keeps the latest entries. It is safe for concurrent use by multiple
 // goroutines.
 type Log[T any] struct {
-	// epoch is the prefix of every id. Each process has a different one, so that
-	// ids from before a restart are recognized.
+	// epoch is the prefix of every ID. Each process has a different one, so that
+	// IDs from before a restart are recognized.
 	epoch string
 
 	mu      sync.Mutex
@@ -33,7 +33,7 @@ type Log[T any] struct {
 	changed chan struct{} // closed when an entry is appended
 }
 
-// New returns an empty log that keeps the latest entries, keep of them.
+// New returns an empty log that keeps the latest keep entries.
 func New[T any](keep int) *Log[T] {
 	return &Log[T]{
 		epoch:   rand.Text()[:10] + "-",
@@ -54,9 +54,9 @@ func (l *Log[T]) Append(value T) Entry[T] {
 	return entry
 }
 
-// After returns the entries after the one with the given id, oldest first, and a
-// channel that is closed when the next one is appended. It returns false if it
-// cannot return all of them: if the id is too old, of another process, or
+// After returns the entries after the one with the given ID, oldest first, and a
+// channel that is closed when the next one is appended. ok is false if After
+// cannot return all of them because the ID is too old, from another process, or
 // invalid.
 func (l *Log[T]) After(id string) (entries []Entry[T], changed <-chan struct{}, ok bool) {
 	digits, ours := strings.CutPrefix(id, l.epoch)
@@ -72,22 +72,22 @@ func (l *Log[T]) After(id string) (entries []Entry[T], changed <-chan struct{}, 
 	return entries, l.changed, true
 }
 
-// Newest returns the id of the newest entry. After returns no entries for it.
+// Newest returns the ID of the newest entry. After returns no entries for it.
 func (l *Log[T]) Newest() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.id(l.last)
 }
 
-// Oldest returns an id for which After returns all entries that are kept.
+// Oldest returns an ID for which After returns all entries that are kept.
 func (l *Log[T]) Oldest() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.id(l.dropped())
 }
 
-// dropped returns the number of entries that are not kept any more.
+// dropped returns the number of entries that are no longer kept.
 func (l *Log[T]) dropped() uint64 { return l.last - min(l.last, uint64(len(l.ring))) }
 
-// id returns the id of entry n.
+// id returns the ID of entry n.
 func (l *Log[T]) id(n uint64) string { return l.epoch + strconv.FormatUint(n, 10) }

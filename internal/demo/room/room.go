@@ -1,5 +1,5 @@
-// Package room implements a chat room in memory. It keeps the people in the room
-// and the latest messages, and is independent of HTTP.
+// Package room implements a chat room in memory. It keeps track of the people in
+// the room, keeps the latest messages, and is independent of HTTP.
 package room
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/demo/feed"
 )
 
-// The maximum lengths of a person's name and of a message's text and id.
+// The maximum lengths of a person's name and of a message's text and ID.
 const (
 	MaxName = 40   // characters
 	MaxText = 1000 // characters
@@ -43,19 +43,19 @@ type Refusal string
 // Error returns the reason.
 func (r Refusal) Error() string { return string(r) }
 
-// A Room keeps the latest messages and the people in the room. It is safe for
-// concurrent use by multiple goroutines.
+// A Room keeps the latest messages and tracks the people in the room. It is safe
+// for concurrent use by multiple goroutines.
 type Room struct {
 	messages *feed.Log[Message]
 
 	mu      sync.Mutex
-	recent  []string // ids of the messages that are kept, oldest first
+	recent  []string // IDs of the messages that are kept, oldest first
 	keep    int
 	seats   map[*Seat]struct{}
 	changed chan struct{} // closed when somebody enters, leaves or changes their name
 }
 
-// New returns an empty room that keeps the latest messages, keep of them.
+// New returns an empty room that keeps the latest keep messages.
 func New(keep int) *Room {
 	return &Room{
 		messages: feed.New[Message](keep),
@@ -134,8 +134,8 @@ func (s *Seat) Rename(name string) error {
 	return nil
 }
 
-// Say adds a message. If the room has a message with the same id, it was sent
-// again, and Say does nothing. The error is a [Refusal].
+// Say adds a message. If the room already has a message with the same ID, Say does
+// nothing, because the message was sent again. The error is a [Refusal].
 func (s *Seat) Say(id, text string) error {
 	text = strings.TrimSpace(text)
 	switch {
