@@ -1,6 +1,6 @@
 // Package houserules checks this module's source against rules that vet,
-// staticcheck, revive and errcheck do not know, and lists its exported API. Only
-// tests import it.
+// staticcheck, revive and errcheck do not cover, and lists its exported API.
+// Only tests import it.
 //
 // The rules, by the names in findings:
 //
@@ -129,7 +129,8 @@ func (c *checker) fields(spec *ast.TypeSpec) {
 }
 
 // imports reports internal packages that import the root package, which is built
-// from them. The demo is a program that uses the root package.
+// from them. The demo is exempt because it is a program that uses the root
+// package.
 func (c *checker) imports(file *ast.File) {
 	if !c.within("internal") || c.within("internal/demo") {
 		return

@@ -78,8 +78,8 @@ func (c *checker) hasLineComment(file *ast.File, stmt ast.Stmt) bool {
 }
 
 // headerValue reports an assignment of a package variable or a field to an element
-// of an http.Header. The next response would get the same slice, and with it what
-// handlers change in it.
+// of an http.Header. Another response would share the slice, including any changes
+// that handlers make to it.
 func (c *checker) headerValue(element, value ast.Expr) {
 	index, ok := element.(*ast.IndexExpr)
 	if !ok || c.within("internal/response") || types.TypeString(types.Unalias(c.Info.TypeOf(index.X)), nil) != "net/http.Header" {
@@ -104,8 +104,8 @@ func (c *checker) change(target ast.Expr) {
 	}
 }
 
-// packageVariable returns the package variable of which an expression is all or
-// part, or nil.
+// packageVariable returns the package variable that an expression denotes or is a
+// part of, or nil.
 func (c *checker) packageVariable(expr ast.Expr) *types.Var {
 	for {
 		switch e := expr.(type) {
@@ -132,7 +132,7 @@ func (c *checker) packageVariable(expr ast.Expr) *types.Var {
 	}
 }
 
-// stateful reports package variables of types that exist to be changed.
+// stateful reports package variables whose types exist to hold mutable state.
 func (c *checker) stateful(spec *ast.ValueSpec) {
 	for _, name := range spec.Names {
 		v, ok := c.Info.Defs[name].(*types.Var)
@@ -161,8 +161,8 @@ func (c *checker) call(call *ast.CallExpr) {
 	}
 }
 
-// sleeper is the only file that may sleep: nothing announces that a goroutine has
-// ended.
+// sleeper is the only file that may sleep: it waits for goroutines to end, which
+// no event announces.
 const sleeper = "internal/testing/testkit/leak.go"
 
 // sleeps reports calls of time.Sleep in files that do not use the fake clock.
@@ -193,12 +193,13 @@ func (c *checker) sleeps(file *ast.File) {
 	}
 }
 
-// drawn matches a line of a comment that is a rule, or that has words between two
-// rules or after a long one. It does not match indented lines, which are diagrams
-// and tables.
+// drawn matches a line of a comment that is drawn with punctuation, or that has
+// words between two drawn lines or after a long one. It does not match indented
+// lines, which are diagrams and tables.
 var drawn = regexp.MustCompile(`^(//|/\*)? ?([-=*#~_+/]{3,}[-=*#~_+/ ]*|[-=*#~_+/]{3,} .* [-=*#~_+/]{3,}|[-=*#~_+/]{4,} .*)$`)
 
-// banners reports such lines, except in the output of an example.
+// banners reports the lines that drawn matches, except in the output of an
+// example.
 func (c *checker) banners(file *ast.File) {
 	for _, group := range file.Comments {
 		if strings.Contains(strings.ToLower(group.Text()), "output:") {

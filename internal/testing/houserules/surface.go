@@ -8,7 +8,7 @@ import (
 )
 
 // Surface lists the exported API of the package, except for declarations in the
-// files named in except. It has one line for each constant with its value,
+// files named in except. It has one line for each constant (with its value),
 // function, type, field, method and variable. The lines are sorted by kind and
 // name; fields and methods follow their type.
 func (p *Package) Surface(except ...string) []string {

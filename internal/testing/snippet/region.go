@@ -27,8 +27,8 @@ const (
 	end   = "//snippet:end"
 )
 
-// standIns are functions and values that replace those in documents, because a test
-// must not use a fixed port or the internet.
+// standIns are the functions and values that tests use in place of those shown in
+// documents, because a test must not use a fixed port or the internet.
 var standIns = []struct {
 	used  *regexp.Regexp
 	shown string

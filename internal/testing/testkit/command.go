@@ -12,8 +12,8 @@ import (
 )
 
 // Run runs a program in a directory and returns its standard output; for
-// example, Run(t, dir, "go", "build", "."). If the program fails, the test ends
-// with everything that it wrote.
+// example, Run(t, dir, "go", "build", "."). If the program fails, Run ends the
+// test with an error that includes the program's output.
 func Run(tb testing.TB, dir string, command ...string) string {
 	tb.Helper()
 	out, err := TryRun(dir, nil, command...)
@@ -24,8 +24,8 @@ func Run(tb testing.TB, dir string, command ...string) string {
 }
 
 // TryRun runs a program in a directory, with additional environment variables
-// of the form "NAME=value", and returns its standard output. The error of a
-// program that fails includes everything that it wrote.
+// of the form "NAME=value", and returns its standard output. If the program
+// fails, the error includes its standard output and standard error.
 func TryRun(dir string, env []string, command ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(command[0], command[1:]...)
@@ -37,7 +37,8 @@ func TryRun(dir string, env []string, command ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// A ListedPackage has fields that go list -json prints for a package.
+// A ListedPackage holds some of the fields that go list -json prints for a
+// package.
 type ListedPackage struct {
 	Dir, ImportPath, Export            string
 	GoFiles, TestGoFiles, XTestGoFiles []string

@@ -15,8 +15,9 @@ var update = flag.Bool("update", false, "write golden files in testdata instead 
 // Update reports whether the test runs with -update.
 func Update() bool { return *update }
 
-// Golden reports an error unless got is the content of the file testdata/name of
-// the package under test. With -update, it writes the file instead.
+// Golden reports an error unless got equals the content of the file
+// testdata/name of the package under test. With -update, it writes the file
+// instead.
 func Golden(tb testing.TB, name string, got []byte) {
 	tb.Helper()
 	path := filepath.Join("testdata", filepath.FromSlash(name))

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// CheckLeaks fails the test if goroutines that started after this call still run
-// when the test ends, and prints their stacks. It must be called first: cleanups
-// run in reverse order, so everything that the test starts later has ended when
-// CheckLeaks looks.
+// CheckLeaks fails the test if goroutines that started after this call are still
+// running when the test ends, and prints their stacks. It must be called first:
+// cleanups run in reverse order, so everything that the test starts later has ended
+// when CheckLeaks checks.
 //
 // CheckLeaks panics in a parallel test, because it cannot distinguish that
 // test's goroutines from those of others.

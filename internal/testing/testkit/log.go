@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A Log is a writer that keeps everything. The zero value is ready to use.
-// It is safe for concurrent use by multiple goroutines.
+// A Log is a writer that keeps everything written to it. The zero value is ready to
+// use. It is safe for concurrent use by multiple goroutines.
 type Log struct {
 	mu   sync.Mutex
 	text []byte
@@ -37,7 +37,7 @@ func (l *Log) Reset() {
 	l.text = nil
 }
 
-// Lines returns the lines that were written, without their ends.
+// Lines returns the lines that were written, without line breaks.
 func (l *Log) Lines() []string {
 	text := strings.TrimSuffix(l.String(), "\n")
 	if text == "" {

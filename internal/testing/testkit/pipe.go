@@ -8,7 +8,7 @@ import (
 
 // A PipeListener accepts in-memory connections made with [net.Pipe]. Unlike
 // sockets, they can be used with the fake clock of testing/synctest. They are
-// not buffered: a write returns when the other end has read it.
+// not buffered: a write blocks until the other end has read the data.
 type PipeListener struct {
 	conns chan net.Conn
 	done  chan struct{}

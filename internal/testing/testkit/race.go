@@ -2,6 +2,6 @@
 
 package testkit
 
-// Race reports whether the race detector is enabled. It allocates, so tests must
-// not check numbers of allocations then.
+// Race reports whether the race detector is enabled. The detector allocates, so
+// tests must not count allocations if it is enabled.
 const Race = true

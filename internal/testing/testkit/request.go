@@ -61,7 +61,8 @@ func (r *Response) Plain(tb testing.TB) string {
 // NewRequest returns a request for [Do], with an absolute URL as its target, or
 // for [Record], which needs only a path. Each field is a line of the header; for
 // example, "Accept: text/html". It replaces earlier values of the same field.
-// "Host: example.com" sets the host.
+// "Host: example.com" sets the host. NewRequest panics if a field does not contain
+// ": ".
 func NewRequest(method, target, body string, fields ...string) *http.Request {
 	var reader io.Reader
 	if body != "" {

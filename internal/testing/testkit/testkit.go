@@ -1,4 +1,4 @@
-// Package testkit has servers for each protocol, requests and responses, raw
+// Package testkit provides servers for each protocol, requests and responses, raw
 // connections, logs, commands, golden files, and a check for leaked goroutines. Only
 // test files import it.
 //
