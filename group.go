@@ -12,7 +12,7 @@ import (
 type Group struct {
 	router *Router
 	parent *Group  // nil if the group is not inside another one
-	prefix string  // with those of all parents, without a slash at its end
+	prefix string  // including the prefixes of all parents, without a trailing slash
 	layers []layer // this group's own middleware; guarded by router.mu
 }
 
@@ -76,7 +76,8 @@ func (g *Group) Group(prefix string) *Group { return newGroup(g.mustRouter(), g,
 // registers routes on any value with the methods HandleFunc and ServeHTTP.
 func (g *Group) ServeHTTP(w ResponseWriter, r *Request) { g.mustRouter().ServeHTTP(w, r) }
 
-// mustRouter returns the group's router. It panics if the group was not made by one.
+// mustRouter returns the group's router. It panics if the group was not created by a
+// router.
 func (g *Group) mustRouter() *Router {
 	if g == nil || g.router == nil {
 		callsite.Panicf("the Group has no Router; create groups with Router.Group")

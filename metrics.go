@@ -21,14 +21,14 @@ import (
 // The zero value is ready to use. A Metrics must not be copied after first use.
 // All methods are safe for concurrent use by multiple goroutines.
 type Metrics struct {
-	once   sync.Once      // makes counts
+	once   sync.Once      // creates counts
 	counts *metrics.Table // see table
 }
 
 // NewMetrics returns a Metrics that has counted no requests.
 func NewMetrics() *Metrics { return new(Metrics) }
 
-// table returns the counters. The first call makes them.
+// table returns the counters. It creates them on the first call.
 func (m *Metrics) table() *metrics.Table {
 	m.once.Do(func() { m.counts = metrics.New() })
 	return m.counts
@@ -60,7 +60,7 @@ func (m *Metrics) Middleware() Middleware {
 	return func(next Handler) Handler { return &metricsHandler{table: table, next: next} }
 }
 
-// A metricsHandler is the handler that Metrics.Middleware makes.
+// A metricsHandler is the handler of [Metrics.Middleware].
 type metricsHandler struct {
 	table *metrics.Table
 	next  Handler
@@ -83,9 +83,10 @@ func (h *metricsHandler) count(stripe uint32, turn *response.Turn, start time.Ti
 	h.table.Finish(stripe, r.Method, routeOf(cw, r), turn.Status(), cw.Bytes(), time.Since(start))
 }
 
-// routeOf returns the pattern that matched the request, or "". If no [Router]
-// set it, a [ServeMux] may have. ServeMux sets the pattern of a CONNECT request
-// that it redirects to the path, which clients choose, so that one is ignored.
+// routeOf returns the pattern that matched the request, or "". If no [Router] set
+// it, a [ServeMux] may have. If ServeMux redirects a CONNECT request, it sets the
+// pattern to the path, which clients choose, so routeOf ignores the pattern of
+// CONNECT requests.
 func routeOf(cw *response.Writer, r *Request) string {
 	pattern := cw.State().Pattern()
 	if pattern == "" && r.Method != MethodConnect {

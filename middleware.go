@@ -264,7 +264,8 @@ func (l *requestLog) write(logger *slog.Logger, turn *response.Turn, start time.
 	if pattern != "" {
 		line = append(line, slog.String("pattern", pattern))
 	}
-	// The record has no source position, which would be here for every request.
+	// The record has no source position, because it would be this line for every
+	// request.
 	record := slog.NewRecord(now, level, "http request", 0)
 	record.AddAttrs(line...)
 	for _, more := range l.attrs {
@@ -878,7 +879,7 @@ func reportPanic(r *Request, onPanic func(any, []byte), v any) {
 	onPanic(v, debug.Stack())
 }
 
-// logSecondPanic recovers from a panic of onPanic and logs it. first is the value of
+// logSecondPanic recovers from a panic in onPanic and logs it. first is the value of
 // the original panic. It must be deferred.
 func logSecondPanic(r *Request, first any) {
 	if again := recover(); again != nil {

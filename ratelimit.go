@@ -212,7 +212,7 @@ func (c *RateLimitConfig) check() {
 func addressKey(r *Request) string { return clientAddress(r).Key() }
 
 // admit counts the request and reports whether it is allowed. If it is not, admit
-// has responded to it.
+// has already responded.
 func (l *rateLimiter) admit(w ResponseWriter, r *Request) bool {
 	quota, ok := l.count(r)
 	if !ok {

@@ -89,8 +89,8 @@ func QueryParamSort(r *Request, allowed []string, defaultColumn, defaultDirectio
 	return defaultColumn, direction
 }
 
-// sortDirection returns a direction in capitals. ok is false if it is not ASC or
-// DESC in any case.
+// sortDirection returns a direction in upper case. ok is false if s is not ASC or DESC,
+// ignoring case.
 func sortDirection(s string) (direction string, ok bool) {
 	switch {
 	case strings.EqualFold(s, "ASC"):

@@ -176,10 +176,10 @@ func hasBody(status int) bool {
 
 // sendJSON sends a complete JSON response.
 //
-// The body is pooled. Handlers cannot reach it, because it contains a copy of what
-// they encode and a ResponseWriter must not retain it, as for any [io.Writer]. It is
-// not put back after a failed write, because the HTTP/2 server may still be reading
-// it.
+// It returns body to the pool. This is safe because body contains a copy of the data
+// that the handler encoded, and because a ResponseWriter must not retain it, like any
+// [io.Writer]. After a failed write, sendJSON does not return body to the pool, because
+// the HTTP/2 server may still be reading it.
 func sendJSON(w ResponseWriter, status int, body *bufpool.Buffer) {
 	setContent(w, "application/json", len(body.B))
 	w.WriteHeader(status)

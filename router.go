@@ -326,8 +326,8 @@ func (rt *Router) register(group *Group, prefix, pattern string, handler Handler
 	rt.add(added)
 }
 
-// addUnbuilt adds an endpoint whose chain build will make. It returns false if
-// build has already started; the caller must then build the chain first.
+// addUnbuilt adds an endpoint whose chain build will build later. It returns false
+// if build has already started; the caller must then build the chain first.
 func (rt *Router) addUnbuilt(added *endpoint) bool {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
@@ -354,7 +354,7 @@ func (rt *Router) add(added *endpoint) {
 		added.pattern, conflict.Other, rt.endpoints[first].registeredAt, conflict.Why)
 }
 
-// lazyMux returns rt.mux, which the first call makes.
+// lazyMux returns rt.mux. It creates it on the first call.
 func (rt *Router) lazyMux() *routing.Mux {
 	rt.muxOnce.Do(func() { rt.mux = routing.New(rt.serveUnmatched) })
 	return rt.mux
@@ -371,8 +371,8 @@ func (rt *Router) use(layers *[]layer, mw []Middleware) {
 	*layers = append(*layers, added...)
 }
 
-// setHook stores a handler for unmatched requests, which may be replaced while
-// the router serves. name is the exported method's.
+// setHook stores a handler for unmatched requests, which may be replaced while the
+// router serves. name is the name of the exported method.
 func (rt *Router) setHook(name string, hook *atomic.Pointer[Handler], handler Handler) {
 	switch {
 	case isNil(handler):
@@ -383,9 +383,9 @@ func (rt *Router) setHook(name string, hook *atomic.Pointer[Handler], handler Ha
 	hook.Store(&handler)
 }
 
-// build makes the chains of all endpoints and of the router, and returns the
-// router's. It does not hold rt.mu while it calls middleware, because middleware
-// may call Routes or Handle.
+// build builds the chains of all endpoints and of the router, and returns the
+// router's chain. It does not hold rt.mu while it calls middleware, because
+// middleware may call Routes or Handle.
 func (rt *Router) build() *Handler {
 	rt.mustNotBeNil()
 	rt.building.Lock()
@@ -434,8 +434,8 @@ type endpoint struct {
 	chain        Handler // the middleware around handler; nil until build
 }
 
-// build makes the chain from the middleware of the endpoint's group and of all
-// groups around that.
+// build builds the chain from the middleware of the endpoint's group and of all
+// enclosing groups.
 func (e *endpoint) build() {
 	var layers []layer
 	for group := e.group; group != nil; group = group.parent {
@@ -458,8 +458,8 @@ type layer struct {
 	addedAt string
 }
 
-// layersOf returns the layers for the arguments of a call, and panics if some of
-// them are nil.
+// layersOf returns the layers for the arguments of a call, and panics if any of them
+// is nil.
 func layersOf(mw []Middleware) []layer {
 	addedAt := callsite.Location()
 	layers := make([]layer, len(mw))
@@ -480,9 +480,9 @@ func layersOf(mw []Middleware) []layer {
 	return layers
 }
 
-// wrap puts layers around a handler, the first of them outermost. It panics if a
-// RateLimit comes before a TrustedProxies that it depends on. The order that it
-// returns is that of the layers, without the handler.
+// wrap wraps a handler in layers; the first layer is the outermost. It panics if a
+// RateLimit comes before a TrustedProxies that it depends on. The returned order
+// describes the layers without the handler.
 func wrap(layers []layer, handler Handler) (_ Handler, order proxyOrder) {
 	inside := orderOf(handler)
 	for _, layer := range slices.Backward(layers) {
@@ -529,7 +529,8 @@ func orderOf(handler Handler) proxyOrder {
 	return proxyOrder{}
 }
 
-// mustPrecede panics if the part described by o must not be around inside.
+// mustPrecede panics if the part described by o must not enclose the part described
+// by inside.
 func (o proxyOrder) mustPrecede(inside proxyOrder) {
 	if o.limitedAt != "" && inside.trustsProxies {
 		callsite.PanicfAt(o.limitedAt, "RateLimit comes before TrustedProxies, so all clients behind a proxy would share one limit;"+
@@ -542,8 +543,8 @@ func (o proxyOrder) around(inside proxyOrder) proxyOrder {
 	return proxyOrder{o.trustsProxies || inside.trustsProxies, cmp.Or(o.limitedAt, inside.limitedAt)}
 }
 
-// routerOf returns the router that a handler is or is a group of. It returns nil
-// for other handlers.
+// routerOf returns the router if a handler is a router or a group of one, and nil
+// otherwise.
 func routerOf(handler Handler) *Router {
 	switch handler := handler.(type) {
 	case *Router:
@@ -554,8 +555,8 @@ func routerOf(handler Handler) *Router {
 	return nil
 }
 
-// isNil reports whether a handler cannot be called because it is nil: as an
-// interface, or as a function, router or group in one.
+// isNil reports whether a handler cannot be called because it is a nil interface or
+// contains a nil function, router or group.
 func isNil(handler Handler) bool {
 	switch h := handler.(type) {
 	case nil:

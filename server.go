@@ -69,7 +69,7 @@ type Server struct {
 	addr  string // the bound address, or "" before Start
 }
 
-// A phase is a part of a server's life.
+// A phase is a stage in the life of a server.
 //
 //	created ──► started ──► stopped
 //	   └───────────────────────▲
@@ -282,8 +282,8 @@ func (s *Server) Stop(ctx context.Context) error {
 // during that time has its default effect, which is to terminate the process.
 func (s *Server) Run(ctx context.Context) error {
 	s.mustBeMade()
-	// A signal during the start does not interrupt it, but stops the server
-	// gracefully right after.
+	// A signal during Start does not interrupt it; the server stops gracefully right
+	// afterwards.
 	signaled, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer release()
 	if err := s.Start(ctx); err != nil {
@@ -429,8 +429,8 @@ func checkTimeout(option string, d time.Duration) {
 	}
 }
 
-// orUnlimited returns -1 for 0. It is for the timeouts for which net/http uses
-// ReadTimeout if they are 0.
+// orUnlimited returns -1 for 0. It is used for the timeouts that default to
+// ReadTimeout in net/http.
 func orUnlimited(d time.Duration) time.Duration {
 	if d == 0 {
 		return -1
@@ -471,7 +471,7 @@ func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	addr := s.hs.Addr
 	switch {
 	case addr != "":
-	case s.secure: // WithHTTPServer has set it to "", which has these meanings in net/http
+	case s.secure: // WithHTTPServer has set Addr to "", for which net/http uses these defaults
 		addr = ":https"
 	default:
 		addr = ":http"
@@ -497,7 +497,7 @@ func (s *Server) serve(listener net.Listener) {
 	s.failures <- s.serveErr // does not block: the buffer holds this one error
 }
 
-// enterStopped changes the phase to stopped, and returns the phase before.
+// enterStopped changes the phase to stopped, and returns the previous phase.
 func (s *Server) enterStopped() phase {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -232,9 +232,9 @@ func (c *Conn) closeOnStop(ctx context.Context) {
 	c.conn.AfterClose(func(error) { remove() })
 }
 
-// upgradeFailed logs the error of a handshake, responds to the request unless
-// its connection has failed, and returns the error to return from Upgrade. The
-// client sees the reason of a Refusal only.
+// upgradeFailed logs the error of a handshake, responds to the request unless its
+// connection has failed, and returns the error to return from Upgrade. The client
+// sees only the reason of a Refusal.
 func upgradeFailed(w ResponseWriter, r *Request, err error) error {
 	if refusal, ok := errors.AsType[*handshake.Refusal](err); ok {
 		logUpgrade(r, slog.LevelWarn, "websocket upgrade refused", refusal)
