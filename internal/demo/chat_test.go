@@ -151,7 +151,7 @@ func TestChatRefuses(t *testing.T) {
 	}
 }
 
-// Messages are not changed, whatever characters they contain.
+// Messages are not changed, regardless of the characters that they contain.
 func TestChatKeepsTextAsItIs(t *testing.T) {
 	t.Parallel()
 	a := startApp(t)

@@ -24,7 +24,7 @@ type stream struct {
 	cancel context.CancelFunc
 }
 
-// follow opens the stream of events after the one with the id seen.
+// follow opens the stream of events after the one with the ID seen.
 func (a app) follow(t *testing.T, query, lastEventID string) stream {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
@@ -72,7 +72,7 @@ func (s stream) next() event {
 	return e
 }
 
-// want checks the next event and returns its id.
+// want checks the next event and returns its ID.
 func (s stream) want(name, data string) (id string) {
 	s.t.Helper()
 	e := s.next()
@@ -153,7 +153,7 @@ func TestStreamBeginsAnewWhereItCannotGoOn(t *testing.T) {
 }
 
 // A client that does not read delays neither the board nor other clients. When it
-// reads again, it gets the same board as they.
+// reads again, it gets the same board as the others.
 func TestStalledStreamHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	a := startApp(t, threeTasks...)

@@ -130,7 +130,7 @@ func start(t *testing.T, program string, args ...string) *process {
 }
 
 // wait waits for the process to exit. It returns the output after the first line,
-// and the exit status, which is -1 if a signal has killed the process.
+// and the exit status, which is -1 if a signal killed the process.
 func (p *process) wait() (stdout, stderr string, status int) {
 	p.t.Helper()
 	rest, err := io.ReadAll(p.stdout)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// aboutTheBody has the fields that describe the body of a response. The values
-// report whether a 304 keeps them.
+// aboutTheBody maps the fields that describe the body of a response to whether
+// a 304 keeps them.
 var aboutTheBody = map[string]bool{
 	"Content-Type": false, "Content-Length": false, "Content-Language": false, "Content-Location": true, "Content-Range": false,
 	"Content-Disposition": false, "Content-Md5": false, "Content-Digest": false, "Content-Transfer-Encoding": false,

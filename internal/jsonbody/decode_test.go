@@ -131,9 +131,9 @@ type SecretID int
 
 const invalid = `the JSON body has a value that is not valid`
 
-// rejected has bodies with the messages that they may get. If there are two, the
-// first is for Go 1.26 and the second for Go 1.27, where encoding/json has more
-// details about some errors and fewer about others.
+// rejected lists invalid bodies with the messages that they may get. If there
+// are two, the first is for Go 1.26 and the second for Go 1.27, where
+// encoding/json has more details about some errors and fewer about others.
 var rejected = []struct {
 	name, body string
 	want       []string

@@ -52,7 +52,8 @@ func TestReadStopsAtTheLimit(t *testing.T) {
 	}
 }
 
-// The memory for a body depends on the bytes received and is not pooled.
+// The memory for a body depends on the number of bytes received and is not
+// pooled.
 func TestReadDoesNotTrustContentLength(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ size, announced, most int }{

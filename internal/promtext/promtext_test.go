@@ -13,8 +13,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// everything has all types, escapes and special values, and all kinds of metrics
-// that Append omits.
+// everything contains all types, escapes and special values, and all kinds of
+// metrics that Append omits.
 func everything() []promtext.Metric {
 	waits := &promtext.Histogram{Bounds: []float64{0.005, 0.1, 1}, Counts: []uint64{3, 0, 4, 1}, Sum: 5.75}
 	return []promtext.Metric{

@@ -8,8 +8,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/query"
 )
 
-// lookUps has raw queries, names, and the expected values. They are also the seeds
-// of the fuzz test.
+// lookUps lists raw queries, names, and the expected values. They are also the
+// seeds of the fuzz test.
 var lookUps = []struct{ raw, name, want string }{
 	{"", "a", ""},
 	{"a=1", "a", "1"},

@@ -108,8 +108,8 @@ func TestPairsOfRoutesAreMatchedAsByServeMux(t *testing.T) {
 	}
 }
 
-// compare sends a request to both and compares their responses. Unmatched
-// requests need only be unmatched in both.
+// compare sends a request to both and compares their responses. For unmatched
+// requests, it checks only that neither matches.
 func compare(t *testing.T, mux, m http.Handler, r *http.Request, patterns ...string) {
 	t.Helper()
 	var said [2]string

@@ -343,8 +343,8 @@ func TestDelete(t *testing.T) {
 }
 
 // This test is mainly for the race detector. It also checks that the board does
-// not exceed its capacity, and that no update is lost if each has the version
-// that it is for.
+// not exceed its capacity, and that no update is lost if each includes the
+// version that it changes.
 func TestUseFromManyGoroutines(t *testing.T) {
 	t.Parallel()
 	const capacity, goroutines, rounds = 20, 8, 50

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// follow applies the changes after the one with the id to the tasks of a
-// snapshot, as a reader does, and returns the id of the last change.
+// follow applies the changes after the one with the given ID to the tasks of a
+// snapshot, as a reader does, and returns the ID of the last change.
 func follow(t *testing.T, b *Board, tasks map[int64]Task, change string) string {
 	t.Helper()
 	entries, _, ok := b.Changes().After(change)
@@ -30,7 +30,7 @@ func follow(t *testing.T, b *Board, tasks map[int64]Task, change string) string 
 	return change
 }
 
-// byID returns the tasks as a map with their ids as keys.
+// byID returns the tasks as a map with their IDs as keys.
 func byID(tasks []Task) map[int64]Task {
 	m := make(map[int64]Task)
 	for _, task := range tasks {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// values returns the values that After returns for an id.
+// values returns the values that After returns for an ID.
 func values(l *Log[int], id string) (got []int, ok bool) {
 	entries, _, ok := l.After(id)
 	for _, entry := range entries {

@@ -42,7 +42,7 @@ func TestDocumentsAreTheReadmeAndThoseInDocs(t *testing.T) {
 	}
 }
 
-// write writes a file and the folder that it is in.
+// write writes a file and creates its directory.
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
