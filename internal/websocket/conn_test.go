@@ -332,6 +332,36 @@ func TestControlFramesDoNotWaitForALargeMessage(t *testing.T) {
 	})
 }
 
+// A reader that must answer a ping while NextWriter holds frameLock leaves the
+// pong to NextWriter.
+func TestNextWriterSendsThePongThatBecameDue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := pipe(t)
+		c.pongs.put([]byte("due"))
+		got := make(chan string, 1)
+		go func() {
+			h, payload, err := peer.next()
+			got <- fmt.Sprint(h.Opcode == frame.Pong, payload, err)
+		}()
+		w, err := c.NextWriter(frame.Text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		select {
+		case pong := <-got:
+			if want := fmt.Sprint(true, "due", nil); pong != want {
+				t.Errorf("the peer got %s, want %s", pong, want)
+			}
+		default:
+			t.Error("no pong was sent before the message was written")
+		}
+		go peer.next()
+		w.Close()
+	})
+}
+
 func TestPongGoesBetweenFragments(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -34,7 +34,7 @@ func (c *Conn) NextWriter(op frame.Opcode) (*Writer, error) {
 	c.frameLock.lock()
 	err := c.writable()
 	c.frameLock.unlock()
-	if err != nil {
+	if err = c.afterFrame(err); err != nil {
 		c.messageLock.unlock()
 		return nil, err
 	}
