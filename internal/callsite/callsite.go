@@ -15,7 +15,7 @@ import (
 const module = "github.com/stanza-go/framework/pkg/http"
 
 // Location returns "file:line" of the innermost caller that is not part of this module, or
-// "unknown location" if none of the innermost 32 frames is such a caller. Test files and
+// "unknown location" if the innermost 32 frames contain no such caller. Test files and
 // main packages are not part of the module, even if they are in its directories.
 func Location() string {
 	var pcs [32]uintptr
@@ -33,7 +33,7 @@ func Location() string {
 
 // Caller returns the innermost frame that is part of neither this module nor net/http. For
 // example, if a handler calls [net/http.Error], which calls a method of the ResponseWriter,
-// Caller returns the handler's frame. If none of the innermost 32 frames qualifies, Caller
+// Caller returns the handler's frame. If no frame among the innermost 32 qualifies, Caller
 // returns the last of them.
 func Caller() runtime.Frame {
 	var pcs [32]uintptr

@@ -30,7 +30,7 @@ type pattern struct {
 // because anyone can register a name in a top-level domain. Add does not recognize
 // other domains that are open to the public, such as github.io or co.uk.
 //
-// If entry has none of these forms, Add returns an [*Error].
+// If entry has any other form, Add returns an [*Error].
 func (l *AllowList) Add(entry string) error {
 	scheme, domain, isPattern := strings.Cut(entry, "://*.")
 	switch {

@@ -39,7 +39,7 @@ type shard struct {
 
 	overflow window // counts requests with keys for which there was no room
 
-	_ [16]byte // pads to two cache lines on 64-bit machines, so that shards share none
+	_ [16]byte // pads to two cache lines on 64-bit machines, so that shards do not share one
 }
 
 // advance returns now, or the latest time seen so far if that is later. Times

@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"go/ast"
 	"go/parser"
 	"go/token"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stanza-go/framework/pkg/http/internal/testing/snippet"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -99,38 +99,9 @@ func declarations(t *testing.T, file string) (names []string) {
 		return nil
 	}
 	for _, decl := range parsed.Decls {
-		switch decl := decl.(type) {
-		case *ast.FuncDecl:
-			names = append(names, receiver(decl)+decl.Name.Name)
-		case *ast.GenDecl:
-			for _, spec := range decl.Specs {
-				switch spec := spec.(type) {
-				case *ast.TypeSpec:
-					names = append(names, spec.Name.Name)
-				case *ast.ValueSpec:
-					for _, name := range spec.Names {
-						names = append(names, name.Name)
-					}
-				}
-			}
-		}
+		names = append(names, snippet.DeclaredNames(decl)...)
 	}
 	return names
-}
-
-// receiver returns the type of a method and a dot, or "" for a function.
-func receiver(f *ast.FuncDecl) string {
-	if f.Recv == nil {
-		return ""
-	}
-	recv := f.Recv.List[0].Type
-	if star, ok := recv.(*ast.StarExpr); ok {
-		recv = star.X
-	}
-	if generic, ok := recv.(*ast.IndexExpr); ok {
-		recv = generic.X
-	}
-	return recv.(*ast.Ident).Name + "."
 }
 
 // read returns the text of a document.

@@ -136,7 +136,7 @@ func inspect(fset *token.FileSet, file *ast.File, regions []Region, declared map
 	}
 	for _, decl := range file.Decls {
 		if r := around(decl.Pos()); r != nil {
-			declared[*r] = append(declared[*r], names(decl)...)
+			declared[*r] = append(declared[*r], DeclaredNames(decl)...)
 			continue
 		}
 		f, ok := decl.(*ast.FuncDecl)
@@ -157,13 +157,13 @@ func inspect(fset *token.FileSet, file *ast.File, regions []Region, declared map
 	return nil
 }
 
-// names returns the names that a declaration adds to the package. It ignores imports,
-// because the compiler reports unused ones.
-func names(decl ast.Decl) []string {
+// DeclaredNames returns the names that a declaration adds to the package, a method as
+// Type.Method. It ignores imports, because the compiler reports unused ones.
+func DeclaredNames(decl ast.Decl) []string {
 	var found []string
 	switch decl := decl.(type) {
 	case *ast.FuncDecl:
-		found = append(found, decl.Name.Name)
+		found = append(found, receiver(decl)+decl.Name.Name)
 	case *ast.GenDecl:
 		for _, spec := range decl.Specs {
 			switch spec := spec.(type) {
@@ -177,4 +177,19 @@ func names(decl ast.Decl) []string {
 		}
 	}
 	return found
+}
+
+// receiver returns the type of a method and a dot, or "" for a function.
+func receiver(f *ast.FuncDecl) string {
+	if f.Recv == nil {
+		return ""
+	}
+	recv := f.Recv.List[0].Type
+	if star, ok := recv.(*ast.StarExpr); ok {
+		recv = star.X
+	}
+	if generic, ok := recv.(*ast.IndexExpr); ok {
+		recv = generic.X
+	}
+	return recv.(*ast.Ident).Name + "."
 }

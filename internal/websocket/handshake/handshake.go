@@ -35,7 +35,7 @@ const (
 type Established struct {
 	Conn        net.Conn        // has no deadlines set
 	Reader      *bufio.Reader   // reads from Conn; may already hold buffered bytes
-	Protocol    string          // subprotocol, or "" if none was chosen
+	Protocol    string          // subprotocol, or "" if the server chose no subprotocol
 	Compression *deflate.Params // nil if messages are not compressed
 }
 
