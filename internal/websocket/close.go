@@ -47,8 +47,9 @@ const (
 	phaseAwaiting
 
 	// phaseAborted begins when the closing handshake is abandoned: CloseNow was
-	// called, a Close timed out or its context ended, or the network failed.
-	// The network connection is closed, so all reads and writes fail.
+	// called, or the timeout passed, the context ended or the network failed
+	// during Close. The network connection is closed, so all reads and writes
+	// fail.
 	phaseAborted
 
 	// phaseClosed begins when the network connection is closed and the result
@@ -58,7 +59,7 @@ const (
 
 // closing is the state of Close and CloseNow.
 type closing struct {
-	phase   atomic.Int32 // a phase; changed by advance only
+	phase   atomic.Int32 // a phase; changed only by advance
 	timeout atomic.Int64 // of Close, a time.Duration
 
 	abortOnce   sync.Once
@@ -104,10 +105,10 @@ func (s *closing) finish(result error) {
 	}
 }
 
-// AfterClose sets the function that is called once when the connection is
-// closed, with the result of Close, or nil if CloseNow was called without a
-// Close. If the connection is closed already, AfterClose calls f immediately. A
-// later f replaces an earlier one. f must not call AfterClose.
+// AfterClose sets the function that is called once, after Close or CloseNow has
+// closed the connection. Its argument is the result of Close, or nil if only
+// CloseNow was called. If the connection is closed already, AfterClose calls f
+// immediately. A later f replaces an earlier one. f must not call AfterClose.
 func (c *Conn) AfterClose(f func(result error)) {
 	c.closing.mu.Lock()
 	defer c.closing.mu.Unlock()

@@ -15,12 +15,13 @@
 //     its last. Goroutines stop waiting for it when the connection is closed or
 //     the write deadline passes.
 //   - frameLock is held while one frame is sent. A control frame therefore
-//     waits for at most one frame. Large messages are sent in fragments to keep
-//     this wait short.
+//     waits for at most one data frame. Large messages are sent in fragments to
+//     keep this wait short.
 //
 // A method acquires them in this order, and holds no other lock while it waits
-// for readLock or messageLock. User code can: a handler runs while its reader
-// holds readLock, and a goroutine can read while its Writer holds messageLock.
+// for readLock or messageLock. User code can wait for one while it holds the
+// other: a handler can send a message while its reader holds readLock, and a
+// goroutine can read while its Writer holds messageLock.
 // If a reader must answer a ping while frameLock is held, it does not wait: it
 // leaves the pong to the holder, which sends it next.
 //

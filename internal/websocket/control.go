@@ -67,8 +67,8 @@ func (c *Conn) handleClose(data []byte) error {
 }
 
 // A pongQueue holds a pong that could not be sent immediately. A newer pong
-// replaces it: an endpoint may answer only the latest of several pings (RFC
-// 6455, section 5.5.3). A flood of pings therefore costs no memory.
+// replaces it, because an endpoint need not answer every ping, only the latest
+// (RFC 6455, section 5.5.3). A flood of pings therefore costs no memory.
 type pongQueue struct {
 	pending atomic.Bool // data holds a pong to send
 	mu      sync.Mutex
@@ -94,7 +94,7 @@ func (q *pongQueue) takeTo(b []byte) []byte {
 // answerPing sends a pong, or leaves it to the goroutine that is sending a
 // frame. If the pong times out because the peer does not read, reading ends. If
 // the network fails in another way, reading continues, because the peer may
-// have sent messages before.
+// have sent messages before the failure.
 //
 // The error does not wrap the timeout, because callers would mistake it for
 // that of a read deadline, after which reading can continue.
@@ -107,8 +107,9 @@ func (c *Conn) answerPing(data []byte) error {
 }
 
 // sendPongs sends pending pongs while frameLock is free. Every holder of
-// frameLock calls it after unlocking, so no pong remains pending. Sending one
-// takes at most CloseTimeout, even if the peer does not read.
+// frameLock calls it after unlocking, so no pong remains pending. The exception
+// is sendClose, after which no pong can be sent. Sending a pong takes at most
+// CloseTimeout, even if the peer does not read.
 func (c *Conn) sendPongs() error {
 	for c.pongs.pending.Load() && c.frameLock.tryLock() {
 		err := c.sendPong()

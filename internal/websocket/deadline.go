@@ -83,7 +83,7 @@ func (d *deadlines) beginClose(t time.Time) {
 
 // beginAwait removes the user's read deadline. A peer that has not sent a
 // message in time may still answer a close frame. The phase must be
-// phaseAwaiting.
+// phaseAwaiting or later.
 func (d *deadlines) beginAwait() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 )
 
 // maskingKeys generates the masking keys of a client's frames. An attacker who
-// chooses payloads must not be able to predict them (RFC 6455, section 10.3),
-// so they come from crypto/rand, 32 at a time.
+// chooses payloads must not be able to predict the keys (RFC 6455, section
+// 10.3), so they come from crypto/rand, 32 at a time.
 type maskingKeys struct {
 	random [32 * 4]byte
 	unused int // bytes at the end of random

@@ -10,8 +10,8 @@ import (
 // The length in a frame's header is untrusted. Memory for the payload is
 // allocated only if the length is at most firstGrant, or at most growth times
 // the number of bytes that have arrived. Until then, the payload is collected
-// in pooled chunks. For example, if a header announces 16 MB, they are
-// allocated only after 1 MB has arrived.
+// in pooled chunks. For example, if a header announces 16 MB, that much memory
+// is allocated only after 1 MB has arrived.
 const (
 	firstGrant = 64 << 10
 	growth     = 16

@@ -165,7 +165,8 @@ func (r *MessageReader) isOld() bool { return r.number != r.c.in.number.Load() }
 
 // lockRead acquires readLock and streamLock. If reading has ended, it holds
 // neither and returns the error that ended it. If another goroutine is reading
-// or in a handler, lockRead waits for it until the connection is closed.
+// or in a handler, lockRead waits until that goroutine has finished or the
+// connection is closed.
 func (c *Conn) lockRead() error {
 	locked := c.readLock.lockUnless(c.closing.done, nil)
 	c.streamLock.lock()

@@ -11,9 +11,9 @@ import (
 // busy forever.
 const maxEmptyFrames = 1000
 
-// nonEmptyFrame begins the next data frame of the current message that is not
-// empty, unless the current frame has unread payload. It returns [io.EOF] at
-// the end of the message.
+// nonEmptyFrame begins the next non-empty data frame of the current message,
+// unless the current frame has unread payload. It returns [io.EOF] at the end
+// of the message.
 func (c *Conn) nonEmptyFrame() error {
 	for c.in.frameLeft == 0 {
 		if c.in.lastFrame {

@@ -36,7 +36,7 @@ type outgoing struct {
 	networkErr error        // of a failed write
 	keys       *maskingKeys // nil for a server
 	vector     [2][]byte    // backing array of buffers
-	buffers    net.Buffers  // a field because it would escape otherwise
+	buffers    net.Buffers  // a field, because a local variable would escape to the heap
 }
 
 // writable returns the error that ended writing, or nil. The caller must hold

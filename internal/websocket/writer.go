@@ -11,9 +11,10 @@ import (
 
 var errWriterClosed = errors.New("websocket: message writer is already closed")
 
-// A Writer sends a message in frames of the connection's buffer size. It is
-// safe for concurrent use by multiple goroutines, because a late Write must not
-// use buffers that Close has returned to the pool.
+// A Writer sends a message in frames. It collects small writes in a buffer of
+// the connection's buffer size, and may send large ones directly. It is safe
+// for concurrent use by multiple goroutines: its lock keeps a late Write from
+// using buffers that Close has returned to the pool.
 type Writer struct {
 	mu     sync.Mutex
 	c      *Conn
@@ -41,7 +42,8 @@ func (c *Conn) NextWriter(op frame.Opcode) (*Writer, error) {
 	return &Writer{c: c, header: frame.Header{Opcode: op}, raw: newFrame()}, nil
 }
 
-// Write implements [io.Writer]. It sends a frame whenever the buffer is full.
+// Write implements [io.Writer]. If the buffer is full and bytes of p are left,
+// Write flushes it.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -74,7 +76,8 @@ func (w *Writer) bypasses(p []byte, room int) bool {
 }
 
 // sendDirectly sends a frame with the start of p, and returns the rest. A
-// client copies it, because masking must not change the caller's slice.
+// client copies the bytes that it sends, because masking must not change the
+// caller's slice.
 func (w *Writer) sendDirectly(p []byte) (rest []byte) {
 	if w.c.client {
 		n := min(len(p), maxCopied)

@@ -9,8 +9,8 @@ import (
 const (
 	maxWindow = 1 << maxWindowBits
 
-	// blockSize is the number of input bytes after which a block ends. Its last
-	// match may extend beyond.
+	// blockSize is the number of input bytes after which a block ends. The last
+	// match of a block may extend beyond that.
 	blockSize = 16 << 10
 
 	// bufSize is room for a window and as much new input.

@@ -32,7 +32,8 @@ type Source interface {
 // With context takeover, it keeps the last decompressed bytes, at most a
 // window, between messages. Without context takeover, it keeps nothing. While a
 // message is read, it takes about 6 KB from a pool and, without context
-// takeover, a window as large as the text read so far.
+// takeover, a window that grows with the text read so far, up to the negotiated
+// size.
 type Decompressor struct {
 	windowSize int
 	window     *window // nil without context takeover

@@ -13,8 +13,9 @@
 //
 // A flate.Reader takes 44 KB as soon as a message starts. It stops after a
 // final block, so a peer could force a restart every two bytes. The
-// [Decompressor] of this package takes 6 KB and a window as large as the text
-// read so far, and continues after a final block.
+// [Decompressor] of this package takes 6 KB and a window that grows with the
+// text read so far, up to the negotiated size, and it continues after a final
+// block.
 //
 // Both are tested against compress/flate.
 //

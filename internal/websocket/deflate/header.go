@@ -77,7 +77,7 @@ func isTooLong(lines []string) bool {
 	return items > maxItems || size > maxBytes
 }
 
-// A scanner parses a header line. It removes what it has parsed from rest.
+// A scanner parses a header line. Its methods remove the parsed text from rest.
 type scanner struct{ rest string }
 
 // extension parses one element, which must be followed by a comma or the end.

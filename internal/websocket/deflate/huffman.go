@@ -199,9 +199,9 @@ type lengthCoder struct {
 type lengthSymbol struct{ symbol, extra uint8 }
 
 const (
-	repeatLast  = 16 // repeats the previous length 3 to 6 times, 2 extra bits
-	repeatZero  = 17 // repeats length 0 3 to 10 times, 3 extra bits
-	repeatZeros = 18 // repeats length 0 11 to 138 times, 7 extra bits
+	repeatLast  = 16 // the previous length, repeated 3 to 6 times; 2 extra bits
+	repeatZero  = 17 // a run of 3 to 10 zero lengths; 3 extra bits
+	repeatZeros = 18 // a run of 11 to 138 zero lengths; 7 extra bits
 )
 
 // lengthOrder is the order in which the lengths of the third code are written.

@@ -39,8 +39,7 @@ type Options struct {
 
 // Dial connects to a ws, wss, http or https URL and performs the handshake. If
 // the server responds, Dial returns the response, even with an error. If the
-// status is not 101, the response's body holds the first maxExcerpt bytes of
-// the server's.
+// status is not 101, the response's body is truncated to maxExcerpt bytes.
 //
 // Error texts are short, printable and free of passwords, even if the peer
 // sends long or binary data.
@@ -132,7 +131,7 @@ func setHandshake(h http.Header, o Options) {
 	}
 }
 
-// parseURL parses a URL and replaces ws by http and wss by https.
+// parseURL parses a URL and replaces ws with http and wss with https.
 func parseURL(rawURL string) (*url.URL, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -155,9 +154,9 @@ func parseURL(rawURL string) (*url.URL, error) {
 	return u, nil
 }
 
-// checkHeader returns an error for each reserved field of DialOptions.Header,
-// for each invalid name, because net/http would drop the field silently, and
-// for each value that contains a control character.
+// checkHeader returns an error for each reserved field name, each invalid name
+// and each value with a control character in DialOptions.Header. net/http would
+// silently drop a field with an invalid name.
 func checkHeader(h http.Header) []error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(h)) {
@@ -268,7 +267,7 @@ func lineBreakToSpace(r rune) rune {
 	return r
 }
 
-// confirmCompression returns the parameters of compression that the server has
+// confirmCompression returns the compression parameters that the server has
 // chosen, or nil if it has declined.
 func confirmCompression(resp *http.Response, o Options) (*deflate.Params, error) {
 	lines := resp.Header[fieldExtensions]

@@ -138,8 +138,8 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 }
 
 // roundTrip writes a request and reads the response. The reader has a buffer of
-// size bytes, or of the minimum size if size is less. It may hold bytes that
-// follow the response.
+// size bytes, or of bufio's minimum size if that is larger. It may hold bytes
+// that follow the response.
 //
 // If ctx ends first, roundTrip returns the error of ctx, with the response if
 // its header has arrived. Otherwise, no deadline remains set on conn. If the

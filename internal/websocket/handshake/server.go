@@ -69,9 +69,9 @@ func (e *SendError) Error() string { return e.err.Error() }
 // Unwrap returns the network error.
 func (e *SendError) Unwrap() error { return e.err }
 
-// negotiate checks the request and chooses the subprotocol and the parameters
-// of compression. It also returns the Sec-WebSocket-Extensions value of the
-// response, "" without compression.
+// negotiate checks the request and chooses the subprotocol and the compression
+// parameters. It also returns the Sec-WebSocket-Extensions value of the
+// response, or "" if messages are not compressed.
 func negotiate(r *http.Request, o ServerOptions) (result Established, extensions string, refusal *Refusal) {
 	if refusal = checkRequest(r); refusal != nil {
 		return Established{}, "", refusal

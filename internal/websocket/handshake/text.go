@@ -84,10 +84,10 @@ func badURL(rawURL string, err error) error {
 	return &url.Error{Op: "parse", URL: redactURL(rawURL), Err: errors.New(withoutQuotes(reason.Error(), ""))}
 }
 
-// redactURL removes user information from a URL that may be malformed:
-// everything before the last @ or, if there is no @, the text after the host's
-// colon unless it is a port. For example, ws://ada:secret@host becomes
-// ws://xxxxx@host.
+// redactURL replaces the user information of a URL, which may be malformed:
+// everything between // and the last @ or, if there is no @, everything after
+// the host's colon unless a port follows the colon. For example,
+// ws://ada:secret@host becomes ws://xxxxx@host.
 func redactURL(rawURL string) string {
 	start := 0
 	if i := strings.Index(rawURL, "//"); i >= 0 {
@@ -122,10 +122,11 @@ func redactLocation(location string) string {
 	return redactURL(location)
 }
 
-// A redactedError is an error of the Proxy function. Its text has no user
-// information of URLs, and none of the quoted text if it contains a URL. It has
-// no Unwrap method, because the text of the wrapped error may contain a
-// password, but [errors.Is] finds the wrapped error.
+// A redactedError is an error of the Proxy function. Its text contains no user
+// information from URLs. If the original text may contain a URL, quoted text is
+// replaced too. A redactedError has no Unwrap method, because the text of the
+// wrapped error may contain a password, but [errors.Is] finds the wrapped
+// error.
 type redactedError struct{ err error }
 
 func (e *redactedError) Error() string {
