@@ -55,8 +55,8 @@ func (w *Writer) writeHeld(p []byte) (int, error) {
 	case w.fits(len(p)):
 		return w.body.Write(p)
 	case w.exceedsDeclared(len(p)):
-		// The server rejects p, and makes sure that a body that remains too short for
-		// its Content-Length does not look complete.
+		// The server rejects p. If the body then remains shorter than its
+		// Content-Length, the server makes sure that it does not look complete.
 		if err := w.releaseUnchanged(); err != nil {
 			return 0, err
 		}
@@ -81,8 +81,9 @@ func (w *Writer) writeNext(p []byte) (n int, err error) {
 	return n, err
 }
 
-// writeEncoded writes p to the encoder. After an error it accepts nothing more, so that
-// the body remains incomplete and is not sent as a complete one.
+// writeEncoded writes p to the encoder. Once the encoder has failed or a write has exceeded
+// the declared length, writeEncoded accepts nothing more, so that an incomplete body is
+// never sent as a complete one.
 func (w *Writer) writeEncoded(p []byte) (int, error) {
 	switch {
 	case !bodyAllowed(w.Status()) && len(p) > 0:
@@ -104,8 +105,8 @@ func (w *Writer) writeEncoded(p []byte) (int, error) {
 	return n, err
 }
 
-// count adds to the body's length. In a response to HEAD, the server accepts the body and
-// drops it.
+// count adds n to the body's length, except in a response to HEAD, whose body the server
+// accepts but does not send.
 func (w *Writer) count(n int64) {
 	if w.req.Method != http.MethodHead {
 		w.bytes.Add(n)

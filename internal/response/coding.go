@@ -9,8 +9,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
-// DropBody removes from the header of w the fields that describe a body if that body is
-// replaced by an error with the given status.
+// DropBody removes the fields that describe a body from the header of w. It must be called
+// when an error with the given status replaces that body. If status is 400 or more, DropBody
+// also removes Location and Refresh.
 func DropBody(w http.ResponseWriter, status int) {
 	h := BorrowHeader(w)
 	ranges := h["Content-Range"]

@@ -12,10 +12,10 @@ import (
 
 // Header returns the response's header.
 //
-// Once a stage has taken the response, Header returns a copy. If the response has not been
-// sent when the copy is made, it has the fields from the time when the handler chose the
-// status; otherwise it has those that the stage left. As on a server's own writer, changes
-// are then too late, and only trailers are sent. If the handler has kept the map from
+// Once a stage has taken the response, Header returns a copy. If the copy is made before
+// the response is sent, it has the fields from the time when the handler chose the status;
+// otherwise it has those that the stage left. As on a server's own writer, it is then too
+// late for changes, and only trailers are sent. If the handler has kept the map from
 // before, its changes to that map are undone when the response is sent, except for
 // trailers.
 //
@@ -122,7 +122,9 @@ func (w *Writer) lateCopy() http.Header {
 }
 
 // WriteHeader chooses the status. 1xx responses other than 101 are sent immediately and
-// leave the choice open.
+// leave the choice open. If the status was already chosen or the connection hijacked,
+// WriteHeader only logs the mistake. Like net/http, it panics if status is less
+// than 100 or greater than 999.
 func (w *Writer) WriteHeader(status int) {
 	if w.lock() != nil {
 		return
@@ -209,9 +211,9 @@ func (w *Writer) sendHeader(bodyFollows bool) {
 }
 
 // setContentLength sets the length of a complete body, as net/http does for short ones,
-// unless the handler has set or suppressed the field. It leaves an empty body to net/http,
-// because a response to HEAD has no body, but the Content-Length of a response to GET. If
-// an outer encoder will change the length, it sets nothing.
+// unless the handler has set or suppressed the field. If the body is empty, it leaves the
+// field to net/http: a handler may write no body in response to HEAD, although the response
+// to GET has one. If an outer encoder will change the length, it sets nothing.
 func (w *Writer) setContentLength(h http.Header, n int) {
 	if _, stated := h["Content-Length"]; stated || n == 0 || w.outerCoding != nil || len(h["Transfer-Encoding"]) > 0 {
 		return
@@ -222,7 +224,7 @@ func (w *Writer) setContentLength(h http.Header, n int) {
 	w.SetField(h, "Content-Length", strconv.Itoa(n))
 }
 
-// ContentLength returns the valid Content-Length in h, or -1.
+// ContentLength returns the Content-Length in h, or -1 if it is missing or invalid.
 func ContentLength(h http.Header) int64 {
 	if v := h["Content-Length"]; len(v) > 0 {
 		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
@@ -259,7 +261,7 @@ func (l *lateHeader) view(h http.Header) http.Header {
 
 // addTrailers makes the trailers in h equal to those in the copy. It does not iterate
 // over a copy that cannot contain trailers: if a goroutine that the handler has left
-// running writes to the copy at the same time, the iteration would crash the process.
+// running writes to the copy at the same time, the iteration could crash the process.
 func (l *lateHeader) addTrailers(h http.Header) {
 	if l.copy == nil || !l.trailers && int32(len(l.copy)) == l.size {
 		return

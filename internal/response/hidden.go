@@ -60,6 +60,6 @@ func (w *Writer) takeStream() {
 	w.stream = OpenStream(w, set)
 }
 
-// Hides reports whether w is a wrapper without an Unwrap method, rather than the
-// writer of a server or a test.
+// Hides reports whether w, a result of [Innermost], is a wrapper without an Unwrap
+// method, rather than the writer of a server or a test.
 func Hides(w http.ResponseWriter) bool { return !isServers(w) }

@@ -20,7 +20,8 @@ const maxWhole = 1 << 20
 // response has no Content-Length, so it would look complete if it ended normally.
 var errShort = errors.New("http: body shorter than its Content-Length")
 
-// holding is the part of a Writer that has a stage. It is guarded by the Writer's mutex.
+// holding contains the fields that only a Writer with a stage needs. Except for the atomic
+// ones, they are guarded by the Writer's mutex.
 type holding struct {
 	stage      Stage
 	spareInner atomic.Pointer[staged] // of the same pair; nil once it is taken, or without a pair
@@ -30,7 +31,7 @@ type holding struct {
 
 // An attempt is the part of a holding that [Writer.Reset] sets to its initial state.
 type attempt struct {
-	limit    int             // how much of the body is held
+	limit    int             // how many bytes of the body may be held
 	declared int64           // Content-Length when the status was chosen, or -1
 	body     *bufpool.Buffer // while held
 
@@ -57,9 +58,9 @@ func (w *Writer) hold(limit int) {
 }
 
 // keepCommitted remembers the header to send, unless the handler can no longer change it.
-// The handler cannot if it has returned, which is so if an inner stage sends the complete
-// body, or if it does not have the map. In the latter case, keepCommitted closes the header,
-// so that the handler cannot get the map later.
+// There are two such cases: an inner stage sends the complete body, so the handler has
+// returned, or the handler does not have the map. In the second case, keepCommitted closes
+// the header, so that the handler cannot get the map later.
 func (w *Writer) keepCommitted() {
 	if w.notes.fromStage.Load() {
 		return
@@ -165,7 +166,7 @@ func (w *Writer) releaseUnchanged() error {
 }
 
 // complete ends the response after the handler has returned. It returns an error if the
-// body cannot be completed, except if the reason is that the next writer has failed.
+// body cannot be completed for a reason other than a failure of the next writer.
 func (w *Writer) complete() error {
 	switch w.at() {
 	case held:
@@ -275,8 +276,8 @@ func (w *Writer) endEncoding() error {
 	return nil
 }
 
-// sendOutput sends the encoder's output from memory. If the next writer fails, the client
-// has disconnected.
+// sendOutput sends the encoder's output from memory. It drops an error of the next writer,
+// because then the client has disconnected.
 func (w *Writer) sendOutput() {
 	for _, b := range w.output.pieces {
 		if _, err := w.next.Write(b.B); err != nil {
@@ -317,7 +318,7 @@ func (w *Writer) drop() {
 }
 
 // Reset discards everything that the handler has written, so that another response can be
-// sent. It returns false, and discards nothing, if a part may have been sent to the client,
+// sent. It returns false, and discards nothing, if a part of that may have been sent,
 // if the handler has hijacked the connection, or if the handler has returned. It does not
 // change the header fields.
 func (w *Writer) Reset() bool {

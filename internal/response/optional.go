@@ -126,7 +126,7 @@ func (w *Writer) Push(target string, opts *http.PushOptions) error {
 }
 
 // CloseNotify implements [http.CloseNotifier] for frameworks that predate package context.
-// After the handler has returned, nothing is sent on the channel.
+// If the handler has already returned, nothing is ever sent on the channel.
 func (w *Writer) CloseNotify() <-chan bool {
 	disconnected := make(chan bool, 1)
 	if w.ended.Load() {

@@ -15,8 +15,8 @@ import (
 // copySize is the size of a copy buffer. It is the same as in [io.Copy].
 const copySize = 32 << 10
 
-// ReadFrom copies src to the body. As soon as no stage rewrites the body, ReadFrom calls
-// that method of the next writer for the rest, so that files are sent with sendfile.
+// ReadFrom copies src to the body. Once no stage rewrites the body, it passes the rest to
+// the next writer's ReadFrom method, if there is one, so that files are sent with sendfile.
 func (w *Writer) ReadFrom(src io.Reader) (n int64, err error) {
 	if err := w.lock(); err != nil {
 		return 0, err

@@ -116,7 +116,7 @@ func newStaged(outer *Writer, stage Stage, innerFollows bool) *Writer {
 	return pair.outer.prepare(stage)
 }
 
-// prepare returns the Writer, with its stage.
+// prepare sets the stage of s and returns its Writer.
 func (s *staged) prepare(stage Stage) *Writer {
 	s.stage, s.declared = stage, -1
 	s.Writer.holding = &s.holding

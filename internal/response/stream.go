@@ -57,7 +57,7 @@ func (s *Stream) Begin() error {
 	return nil
 }
 
-// End must be called after each write. It removes the write deadline.
+// End must be called after each write. Except on HTTP/1, it removes the write deadline.
 func (s *Stream) End() error {
 	if s == nil {
 		return nil

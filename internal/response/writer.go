@@ -47,7 +47,7 @@ type Writer struct {
 	next http.ResponseWriter
 	req  *http.Request
 
-	state      atomic.Pointer[reqstate.State] // of req; nil until Enter was called
+	state      atomic.Pointer[reqstate.State] // of req; nil until it is known
 	spareState atomic.Pointer[reqstate.State] // of the same exchange; nil once it is taken
 
 	outerCoding  *[]string    // Content-Encoding that an outer encoder had set when the Writer was made, or nil
@@ -176,8 +176,8 @@ func (w *Writer) lock() error {
 // Request returns the request that the Writer answers.
 func (w *Writer) Request() *http.Request { return w.req }
 
-// State returns the state of the request. It is nil if no turn began with Enter, or if w is
-// nil.
+// State returns the state of the Writer's request. It returns nil if the request has none
+// yet, or if w is nil.
 func (w *Writer) State() *reqstate.State {
 	if w == nil {
 		return nil
@@ -203,14 +203,14 @@ func (w *Writer) Declared() int64 { return w.declared }
 func (w *Writer) Bytes() int64 { return w.bytes.Load() }
 
 // Committed reports whether the handler has chosen the response's status, by writing its
-// header or a part of its body, or by hijacking the connection.
+// header or a part of its body, by flushing it, or by hijacking the connection.
 func (w *Writer) Committed() bool { return w.at() != pending }
 
 // Hijacked reports whether the handler has taken over the connection.
 func (w *Writer) Hijacked() bool { return w.at() == hijacked }
 
 // Ended reports whether the handler, or an outer one, has returned or panicked. Then
-// nothing more of the response reaches the client.
+// nothing more that the handler writes reaches the client.
 func (w *Writer) Ended() bool { return w.ended.Load() || w.outerEnded() }
 
 // outerEnded reports whether an outer handler has returned or panicked before this

@@ -88,10 +88,10 @@ func (s *Stage) Hold(w *response.Writer, h http.Header) (limit int, ok bool) {
 	return s.MinSize - 1, s.eligible(types[0])
 }
 
-// answersForEncodable reports whether a response with a status that answers a condition
-// or a range request is about a representation whose 200 response would vary with
-// Accept-Encoding. In that case it must have the same Vary (RFC 9110 §15.3.7, §15.4.5). If
-// nothing is known about the 200 response, answersForEncodable returns true.
+// answersForEncodable reports whether the status answers a conditional or a range request,
+// and a 200 response to the same request would vary with Accept-Encoding. In that case, the
+// response must have the same Vary (RFC 9110 §15.3.7, §15.4.5). If nothing is known about
+// the 200 response, answersForEncodable assumes that it would vary.
 func (s *Stage) answersForEncodable(w *response.Writer, h http.Header, status int) bool {
 	switch status {
 	case http.StatusPartialContent, http.StatusNotModified, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
@@ -309,7 +309,7 @@ func ParseType(t string) (_ string, ok bool) {
 	return t, err == nil && t != "" && !strings.Contains(t, "*")
 }
 
-// hasPrefixFold reports whether s begins with prefix, in any case.
+// hasPrefixFold reports whether s begins with prefix, ignoring case.
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && (s[:len(prefix)] == prefix || header.EqualFold(s[:len(prefix)], prefix))
 }

@@ -76,7 +76,7 @@ func (s *Stage) Release(w *response.Writer, h http.Header, body []byte, why resp
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // tag returns the entity tag of body: two different checksums in hexadecimal, because a
-// single checksum of 32 bits would give the same tag to different bodies too often.
+// single 32-bit checksum would give the same tag to different bodies too often.
 func (s *Stage) tag(body []byte) string {
 	var sums [8]byte
 	binary.BigEndian.PutUint32(sums[:4], crc32.ChecksumIEEE(body))
