@@ -20,7 +20,7 @@ import (
 )
 
 // An Address is an IP address without port and zone. An IPv4 address mapped into IPv6 is an
-// IPv4 address. The zero Address is unknown.
+// IPv4 address. The zero Address represents an unknown address.
 type Address struct {
 	ip   netip.Addr
 	text string // as it was written, which may differ from the canonical form
@@ -103,8 +103,8 @@ func embedded(ip netip.Addr) (inside netip.Addr, ok bool) {
 //     "unknown", and after 64 entries. Empty entries are skipped.
 //   - Otherwise the last line of X-Real-IP is used.
 //
-// If neither yields an address, Of returns the peer's, which is the zero Address if
-// remoteAddr is not an IP address. trusted may be nil.
+// If the field that is used yields no address, Of returns the peer's, which is the zero
+// Address if remoteAddr is not an IP address. trusted may be nil.
 func Of(remoteAddr string, header http.Header, trusted *Set) Address {
 	peer, ok := Parse(remoteAddr)
 	if ok && !trusted.trusts(peer.ip) || !ok && !isUnixSocket(remoteAddr) {

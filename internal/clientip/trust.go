@@ -14,8 +14,8 @@ import (
 type Set struct{ prefixes []netip.Prefix }
 
 // NewSet returns the set of all addresses with one of the given prefixes. A prefix of
-// IPv4-mapped IPv6 addresses is treated as the IPv4 prefix. If prefixes are invalid, the
-// error names all of them.
+// IPv4-mapped IPv6 addresses is treated as the IPv4 prefix. If any prefixes
+// are invalid, NewSet returns an error that lists all of them.
 func NewSet(prefixes []netip.Prefix) (*Set, error) {
 	set := &Set{make([]netip.Prefix, len(prefixes))}
 	var invalid []string
@@ -60,7 +60,7 @@ func (s *Set) trusts(address netip.Addr) bool {
 // Routable reports whether packets from an address may reach a server over the internet. If
 // the registries of RFC 6890 are ambiguous, it returns true. It also returns true for the
 // addresses that translators and tunnels create for IPv4 clients on the internet, including
-// 64:ff9b:1::/48 (RFC 8215).
+// 64:ff9b:1::/48 (RFC 8215). address must not be an IPv4-mapped IPv6 address.
 func Routable(address netip.Addr) bool {
 	if address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast() || address.IsUnspecified() {
 		return false

@@ -1,11 +1,11 @@
-// Package reqstate holds the facts about one request that its middleware share:
+// Package reqstate holds the facts about one request that its middleware shares:
 // the ID, the matched pattern, the logger and the trusted proxies.
 //
 // The facts are in a [State], which is part of the request's context. The
-// outermost middleware that needs a State adds it, and inner ones find it there.
-// Therefore the request is copied only once, and outer middleware learn the facts
-// that inner ones set, for example the matched pattern, although they hold an
-// older copy of the request.
+// outermost middleware that needs a State adds it, and the others find it there.
+// Therefore the request is copied only once, and outer middleware learns the facts
+// that inner middleware sets, for example the matched pattern, although it holds
+// an older copy of the request.
 //
 // Handlers can keep a State, so it is never reused for another request.
 package reqstate

@@ -25,9 +25,9 @@ type exchange struct {
 //
 // When the drain begins, or immediately if it has already begun, stop is called
 // once, in a new goroutine. stop should ask the peer to close the WebSocket, and
-// return when it is closed or when the context of stop is done, which is after [Grace] at the
-// latest. If remove has not been called by then, the drain closes the connection
-// and no longer waits for the WebSocket.
+// return when it is closed or when the context of stop is done, which is after
+// [Grace] at the latest. If remove has not been called within Grace, the drain closes
+// the connection and no longer waits for the WebSocket.
 //
 // remove may be called more than once and by multiple goroutines, including by
 // stop. If the server has no [Registry], stop is never called and remove does

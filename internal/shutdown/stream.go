@@ -160,7 +160,7 @@ func (s *Stream) stop(context.Context) {
 }
 
 // watch restarts the timer that drops a peer that does not read. It must be called after
-// every change of phase and writes. The caller must hold s.mu.
+// every change of phase or writes. The caller must hold s.mu.
 func (s *Stream) watch() {
 	if s.cancelTimer != nil {
 		s.cancelTimer()
