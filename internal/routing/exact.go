@@ -19,17 +19,17 @@ import (
 //   - A path that is also matched by a pattern with percent escapes is omitted.
 //   - Among the remaining patterns, one without wildcards is the most specific
 //     that can match its path. Any other pattern that matches the path is less
-//     specific, has another method, or was rejected because of the conflict.
+//     specific, has another method, or was rejected because of a conflict.
 //   - A path that equals such a pattern needs neither cleaning nor a redirect.
 type exactPaths struct {
 	routes map[string][]*route // by path
-	// mayHave is a filter before the map: an element is true if one of the paths
-	// has that length and that last byte, both modulo 32. Because of it, most
-	// requests for other routes skip the map lookup.
+	// mayHave is a filter before the map: mayHave[i][j] is true if the length of
+	// one of the paths is i and its last byte is j, both modulo 32. Because of
+	// it, most requests for other routes skip the map lookup.
 	mayHave [32][32]bool
 }
 
-// newExactPaths returns the exactPaths of some routes.
+// newExactPaths returns the exactPaths for the given routes.
 func newExactPaths(routes []*route) *exactPaths {
 	e := &exactPaths{routes: map[string][]*route{}}
 	var escaped []string // paths of patterns

@@ -106,8 +106,9 @@ func (x *methodIndex) allow(host, path string) string {
 
 // appendMethods appends the methods of the patterns below n that match path or,
 // if withSlash is set, path with a slash added. The walk visits each node at
-// most once, however many wildcards there are, because every node has a fixed
-// depth.
+// most twice, however many wildcards there are: once for path, and once for the
+// added slash. Each node has a fixed depth, so it is only compared with one
+// segment.
 func (n *methodNode) appendMethods(found []string, path string, withSlash bool) []string {
 	if n == nil {
 		return found
@@ -128,8 +129,8 @@ func (n *methodNode) appendMethods(found []string, path string, withSlash bool) 
 	return append(found, n.subtreeMethods...)
 }
 
-// cutSegment cuts the first segment off a path, without its slash. If path is
-// "/", that slash is the segment.
+// cutSegment cuts the first segment, without its slash, off a path that starts
+// with a slash. If path is "/", that slash is the segment.
 func cutSegment(path string) (segment, rest string) {
 	if path == "/" {
 		return path, ""

@@ -3,8 +3,8 @@
 //
 // ServeMux answers unmatched requests itself, in plain text, through the same
 // ResponseWriter that handlers use, so its 404 and 405 responses cannot be
-// distinguished from those of handlers without wrapping every request. A [Mux]
-// instead registers one more pattern, the fallback "/", which matches every
+// distinguished from those of handlers without wrapping every ResponseWriter. A
+// [Mux] instead registers one more pattern, the fallback "/", which matches every
 // request that no other pattern matches. A single match then finds either the
 // route or the fallback, handlers get the original ResponseWriter, and redirects
 // remain ServeMux's own, because ServeMux looks for a redirect before it settles
@@ -18,10 +18,10 @@
 //
 //  1. exactPaths: if the path equals a pattern without wildcards, one map lookup
 //     finds the route. Most requests for static paths end here.
-//  2. serveInTwoSteps: if ServeMux would treat the request differently from the
-//     documentation of the root package's Router, for example because its Host
-//     is EXAMPLE.com, ServeMux finds the route for a normalized copy, and that
-//     route serves the original request.
+//  2. serveInTwoSteps: if ServeMux would not treat the request as the root
+//     package's Router documents, for example because its Host is EXAMPLE.com,
+//     ServeMux finds the route for a normalized copy, and that route serves the
+//     original request.
 //  3. Otherwise ServeMux serves the request.
 //
 // In the last two cases, the result may be the fallback, which calls the
@@ -49,8 +49,8 @@ import (
 // dot. All methods are safe for concurrent use by multiple goroutines; routes
 // may be registered while it serves.
 type Mux struct {
-	// current is replaced at most once, by a route that matches every request
-	// and so takes the place of the fallback.
+	// current is replaced at most once: when a route is registered that matches
+	// every request and so takes the place of the fallback.
 	current atomic.Pointer[currentMux]
 	// exact is nil between a registration and the next request.
 	exact     atomic.Pointer[exactPaths]
@@ -111,9 +111,10 @@ func (m *Mux) Register(pattern string, handler http.Handler) error {
 	return nil
 }
 
-// replaceFallback registers a route that ServeMux rejected with refusal, if the
-// fallback was the only reason: the route then matches every request and takes
-// the fallback's place. Otherwise it returns the reason. The caller holds m.mu.
+// replaceFallback registers added, which ServeMux rejected with the error
+// refusal, if it conflicts only with the fallback: it then matches every request
+// and takes the fallback's place. Otherwise replaceFallback returns the reason
+// for the rejection. The caller must hold m.mu.
 func (m *Mux) replaceFallback(added *route, refusal error) error {
 	for _, other := range m.routes {
 		if err := conflictBetween(added.canonical, other.canonical); err != nil {
@@ -152,7 +153,7 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		before := state.PatternPointer()
 		m.current.Load().ServeHTTP(w, r)
 		if r.Pattern != "" && state.PatternPointer() == before {
-			// ServeMux redirected to the path of a route that ends in a slash.
+			// ServeMux redirected the request to a route by adding a slash.
 			state.KeepPattern(r)
 		}
 	}

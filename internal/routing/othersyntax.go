@@ -224,7 +224,8 @@ func otherWildcard(segment, inner string, last bool) error {
 }
 
 // asWildcard returns the ServeMux wildcard with the name that text begins with:
-// {name...} if multi is set, otherwise {name}.
+// {name...} if multi is set, otherwise {name}. If text does not begin with a
+// name, the result is {path...} or {name}.
 func asWildcard(text string, multi bool) string {
 	name := leadingIdentifier(text)
 	switch {

@@ -28,10 +28,12 @@ func SplitMethod(pattern string) (method, rest string) {
 // method if it is in upper case, and a host if it contains a dot or a colon or
 // is "localhost".
 //
-// JoinPattern returns an error if the path is missing in any other case, if the
-// host contains white space, or if the pattern is in the syntax of another
-// router; see otherSyntax. In case of an error, full is the pattern to name in
-// the message.
+// JoinPattern returns an error if the path is missing in any other case. There is
+// one exception: if prefix is empty, it leaves a pattern of only a method or a
+// host, such as "GET", to [Mux.Register], which rejects it. JoinPattern also
+// returns an error if the host contains white space, or if the pattern is in the
+// syntax of another router; see otherSyntax. In case of an error, full is the
+// pattern to name in the message.
 func JoinPattern(prefix, pattern string) (full string, err error) {
 	full, err = insertPrefix(prefix, pattern)
 	if err != nil {
@@ -112,7 +114,7 @@ func JoinPrefix(prefix, sub string) (string, error) {
 	// also rejects unclean paths.
 	err := checkPattern("GET " + full + "/path")
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-		err = inner // the outer errors have offsets in the pattern made up here
+		err = inner // the outer errors have offsets in the pattern built above
 	}
 	return full, err
 }

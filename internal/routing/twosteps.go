@@ -55,7 +55,7 @@ func (m *Mux) serveInTwoSteps(w http.ResponseWriter, r *http.Request) {
 	}
 	// The handler is a redirect.
 	r.Pattern = m.registeredPattern(pattern)
-	if r.Pattern != "" && r.Method != http.MethodConnect { // for CONNECT it is the path
+	if r.Pattern != "" && r.Method != http.MethodConnect { // for CONNECT, r.Pattern is the path
 		response.StateOf(w, r).KeepPattern(r)
 	}
 	handler.ServeHTTP(w, r)
