@@ -156,8 +156,8 @@ func (p *Policy) SetHeaders(w http.ResponseWriter, r *http.Request) {
 // maxFields is the maximum number of fields that setHeaders sets.
 const maxFields = 6
 
-// setHeaders sets Vary. If allowOrigin is not "", it also sets the fields that
-// allow the origin.
+// setHeaders sets Vary. If allowOrigin is not "", it also sets
+// Access-Control-Allow-Origin to allowOrigin and sets the fields in further.
 func (p *Policy) setHeaders(w http.ResponseWriter, r *http.Request, allowOrigin string, further []response.Field) {
 	vary := p.vary(response.BorrowHeader(w), r)
 	if allowOrigin == "" {

@@ -44,7 +44,7 @@ type Error struct {
 	Cause error
 }
 
-// Error returns the message.
+// Error returns the message after the prefix "http: ".
 func (e *Error) Error() string { return "http: " + e.Message }
 
 // Unwrap returns the cause.

@@ -119,7 +119,7 @@ func unquoted(literal string) string {
 	return text
 }
 
-// maxPath is the maximum length of a path in a message.
+// maxPath is the maximum length, in bytes, of a path that a message names.
 const maxPath = 200
 
 // place describes the place of a value from the path in [json.UnmarshalTypeError].
@@ -206,8 +206,9 @@ func (n *jsonNames) addName(field reflect.StructField) {
 	n.inJSON[name] = n.inJSON[name] || !embedded
 }
 
-// countParts returns how many parts at the beginning of a path form the longest
-// name in JSON, which may contain dots. It returns 0 if there is no such name.
+// countParts returns the number of parts at the beginning of a path that form the
+// longest name in JSON. A name that contains dots has several parts; countParts
+// considers up to five. It returns 0 if there is no such name.
 func (n *jsonNames) countParts(parts []string) int {
 	for count := min(len(parts), 5); count > 0; count-- {
 		if n.inJSON[strings.ToLower(unescape.Replace(strings.Join(parts[:count], ".")))] {

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is the maximum depth of nested arrays and objects, which is the same in
-// [encoding/json].
+// maxDepth is the maximum nesting depth of arrays and objects. [encoding/json] has
+// the same limit.
 const maxDepth = 10000
 
 // describeSyntax returns the message for a body that is not exactly one JSON value

@@ -1,6 +1,6 @@
-// Package origin parses web origins, the scheme, host and port that a browser sends
-// in the Origin field (RFC 6454), and matches them against a list. CORS and the
-// WebSocket handshake use it, so both accept the same origins.
+// Package origin parses web origins (RFC 6454), each of which is the scheme, host
+// and port that a browser sends in the Origin field, and matches them against a
+// list. CORS and the WebSocket handshake use it, so both accept the same origins.
 package origin
 
 import (
@@ -16,15 +16,15 @@ import (
 // page with this origin.
 const Null = "null"
 
-// The maximum length of a scheme, and of a domain and its labels (RFC 1035, section
-// 2.3.4).
+// The maximum lengths, in bytes, of a scheme, and of a domain and its labels (RFC
+// 1035, section 2.3.4).
 const (
 	maxScheme = 64
 	maxDomain = 253
 	maxLabel  = 63
 )
 
-// maxLength is the maximum length of an origin.
+// maxLength is the maximum length of an origin, in bytes.
 const maxLength = maxScheme + len("://") + maxDomain + len(":65535")
 
 // An Origin is a parsed origin in canonical form. Two Origins are the same origin

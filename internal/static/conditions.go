@@ -11,8 +11,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/header"
 )
 
-// preconditionFails reports whether the request has a condition that requires status
-// 412 (RFC 9110, section 13.2.2, steps 1 and 2).
+// preconditionFails reports whether If-Match or If-Unmodified-Since requires a
+// response with status 412 (RFC 9110, section 13.2.2, steps 1 and 2).
 func preconditionFails(r *http.Request, etag string, modified time.Time) bool {
 	if r.Header.Get("If-Match") != "" {
 		return !header.ListsETag(r.Header["If-Match"], etag, header.StrongMatch)
@@ -56,13 +56,13 @@ const maxRanges = 32
 // request for content of size bytes. It returns "" to serve all of the content. It
 // corrects the cases in which [http.ServeContent] deviates from RFC 9110, section 14:
 //
-//   - A range unit other than bytes is ignored. Units are compared without regard to
-//     case.
+//   - A field with a range unit other than bytes is ignored. Units are compared
+//     without regard to case.
 //   - The suffix "-0" has no bytes and cannot be satisfied.
 //   - An empty file is served as a whole, because it has no ranges.
 //   - A position that does not fit in 64 bits is treated as one after the end, not as
 //     malformed.
-//   - A position consists only of digits, without signs or spaces.
+//   - A position must consist only of digits, without signs or spaces.
 //
 // If a range is malformed, or none can be satisfied, validRange returns one that
 // begins after the content. ServeContent then responds with status 416 and the
@@ -102,8 +102,8 @@ func validRange(lines []string, size int64) string {
 	return "bytes=" + strings.Join(kept, ",")
 }
 
-// A byteRange is an element of a Range field: the bytes from first to last or, if
-// first is negative, the number of bytes at the end, in last.
+// A byteRange is an element of a Range field: the bytes from first through last. If
+// first is negative, last is the number of bytes at the end of the content.
 type byteRange struct{ first, last int64 }
 
 // satisfiable reports whether content of size bytes includes any byte of r.

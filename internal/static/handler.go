@@ -8,8 +8,8 @@
 // the application's page, which serves client-side routes.
 //
 // A name with an extension, or with an encoded slash, is most likely a missing file
-// and not a client-side route. It gets the application's page only if the browser
-// navigates to it.
+// and not a client-side route. A request for it gets the application's page only if
+// the browser navigates to it.
 //
 // # From a file to a response
 //
@@ -118,7 +118,8 @@ func (h *Handler) serveNavigation(w http.ResponseWriter, r *http.Request, name s
 	h.serveApp(w, r, name)
 }
 
-// serveApp serves the application's page, except below /.well-known/.
+// serveApp serves the application's page. It responds with 404 if the site has no
+// such page, and to requests for /.well-known and names below it.
 func (h *Handler) serveApp(w http.ResponseWriter, r *http.Request, name string) {
 	page, err := h.site.lookup(indexName)
 	if err != nil || name == ".well-known" || strings.HasPrefix(name, ".well-known/") {

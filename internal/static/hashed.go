@@ -15,7 +15,7 @@ import (
 //	vendor-react-BSP-73WU.js       the same, with a dash in the hash
 //	chunk-KXQHWZUA.js              esbuild, Angular: 8 characters of base32
 //	main.3f2a1b9c.chunk.js         webpack, Parcel: hexadecimal
-//	6ce24c58023cc2f8fd88.png       webpack: only a hash of 20 or more digits
+//	6ce24c58023cc2f8fd88.png       webpack: only a hash, of 20 or more digits
 //	_next/static/css/9f0e1d2c.css  folders that contain only hashed files
 //
 // Words, numbers, dates, sizes and versions are not hashes, for example in
@@ -101,7 +101,7 @@ func isHash(s string, code bool) bool {
 // isHex reports whether s is hexadecimal in lower case, as hashes are.
 func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
-// isUUID reports whether s ends with a UUID.
+// isUUID reports whether s ends with text whose hyphens are placed as in a UUID.
 func isUUID(s string) bool {
 	if len(s) < 36 {
 		return false

@@ -59,7 +59,7 @@ func encodedSlashAtEdge(r *http.Request) bool {
 }
 
 // cleanURL returns a name that contains a URL with one slash after the scheme, so
-// that it can be allowed: "view/https://example.com" becomes
+// that allowed can accept it: "view/https://example.com" becomes
 // "view/https:/example.com". ok is false if the name does not contain a URL.
 func cleanURL(name string) (_ string, ok bool) {
 	before, after, _ := strings.Cut(name, "://")
@@ -78,8 +78,8 @@ func allowed(name string) bool {
 	return fs.ValidPath(name) && visible(name) && !hidesForbiddenName(name)
 }
 
-// visible reports whether a name has no hidden segment and no characters that
-// separate directories or name drives on some system.
+// visible reports whether a name has no hidden segment, no backslash, which
+// separates directories on Windows, no drive, and no NUL.
 func visible(name string) bool {
 	if strings.ContainsAny(name, "\\\x00") {
 		return false
@@ -97,9 +97,9 @@ func visible(name string) bool {
 	return true
 }
 
-// hidesForbiddenName reports whether decoding a name again, as a system behind the
-// server may do, yields one that is not allowed: for example "a%2f..%2fb" or
-// "%252e%252e".
+// hidesForbiddenName reports whether decoding a name again, up to three times, as a
+// system behind the server may do, yields one that is not allowed: for example
+// "a%2f..%2fb" or "%252e%252e".
 func hidesForbiddenName(name string) bool {
 	for range 3 {
 		decoded, err := url.PathUnescape(name)

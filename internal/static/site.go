@@ -74,7 +74,8 @@ type file struct {
 	mediaType string // from the name's extension, or empty if that is unknown
 	size      int64
 	// etag is the strong entity tag of a file whose content cannot change, such as
-	// an embedded one, and otherwise empty. Such files have no modification time.
+	// an embedded one. Such a file has no modification time. For all other files,
+	// etag is empty.
 	etag    string
 	codings []string // of the compressed forms that exist
 }
