@@ -12,8 +12,8 @@ import (
 const keptMessages = 200
 
 // Limits of a chat connection. The server sends a ping with every heartbeat. If
-// the client sends nothing for three of them, not even a pong, it has
-// disconnected.
+// the client sends nothing, not even a pong, for three heartbeats, the server
+// considers it disconnected.
 const (
 	maxChatMessage   = 8 << 10 // bytes
 	chatWriteTimeout = 10 * time.Second
@@ -45,7 +45,7 @@ type serverMessage struct {
 	Error   string        `json:"error,omitempty"`
 }
 
-// chatHandler connects browsers to the chat room by WebSocket.
+// chatHandler connects browsers to the chat room over WebSocket.
 type chatHandler struct {
 	room     *room.Room
 	upgrader http.Upgrader // rejects other origins by default

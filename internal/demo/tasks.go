@@ -11,7 +11,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
 )
 
-// The numbers of tasks in one request or response.
+// The default and maximum numbers of tasks in one page, and the maximum number of
+// IDs in one bulk deletion.
 const (
 	defaultPage = 20
 	maxPage     = 100

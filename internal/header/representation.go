@@ -66,7 +66,8 @@ func isRepresentation(name string) bool {
 }
 
 // isStorage reports whether a field, in canonical form, controls how caches store
-// the response, including fields for the caches of one vendor (RFC 9213).
+// the response. This includes fields for particular caches (RFC 9213), such as
+// Cdn-Cache-Control.
 func isStorage(name string) bool {
 	switch name {
 	case "Age", "Cache-Control", "Expires", "Pragma", "Surrogate-Control", "Warning", "X-Accel-Expires":

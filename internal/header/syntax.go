@@ -7,8 +7,9 @@
 //
 //	for element := range header.List(r.Header["Accept-Encoding"]) { ... }
 //
-// The input is untrusted. All functions that read fields run in linear time, look
-// at no more than [MaxElements] elements of a list, and do not allocate.
+// The input is untrusted. All functions that read fields run in linear time and do
+// not allocate. They process no more than [MaxElements] elements of a list; [ListN]
+// has its own limit.
 package header
 
 // tokenLow and tokenHigh have one bit for each tchar of RFC 9110, section 5.6.2:

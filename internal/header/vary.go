@@ -3,10 +3,10 @@ package header
 import "net/http"
 
 // AddVary adds field names to Vary (RFC 9110, section 12.5.5), except those that
-// it already lists, ignoring case. If Vary is "*", AddVary does nothing.
+// are already listed, ignoring case. If Vary is "*", AddVary does nothing.
 //
-// AddVary never writes to the existing slice, which may be shared with other
-// responses, including the capacity after its last element.
+// AddVary never writes to the existing slice or to the capacity after its last
+// element, because other responses may share it.
 func AddVary(h http.Header, names ...string) {
 	lines := h["Vary"]
 	for _, name := range names {

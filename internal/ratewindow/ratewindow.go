@@ -108,8 +108,8 @@ func (c *Counters) Len() int { return int(c.live.Load()) }
 // Take counts one request for key and decides whether it is allowed, in one atomic
 // step. A denied request is not counted.
 //
-// now is the time elapsed since a fixed moment, which must be the same for all
-// calls, by a monotonic clock; for example, it is the result of [time.Since].
+// now is the time elapsed on a monotonic clock since a fixed moment, for example
+// the result of [time.Since]. The moment must be the same for all calls.
 // Concurrent calls need not arrive in the order in which they read the clock.
 func (c *Counters) Take(key string, now time.Duration) Decision {
 	hash := maphash.String(c.seed, key)

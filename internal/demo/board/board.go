@@ -63,8 +63,7 @@ func (b *Board) Snapshot() (tasks []Task, change string) {
 	return append([]Task{}, b.tasks...), b.changes.Newest()
 }
 
-// Add adds a new task. The error is [ErrFull] or an
-// [*InvalidError].
+// Add adds a task and returns it. Any error is [ErrFull] or an [*InvalidError].
 func (b *Board) Add(draft Draft) (Task, error) {
 	draft, err := draft.checked()
 	if err != nil {
@@ -124,7 +123,7 @@ func (b *Board) List(query Query) (page []Task, total int) {
 	return page, total
 }
 
-// Update changes a task and returns the changed task. The error is
+// Update changes a task and returns the changed task. Any error is
 // [ErrNotFound], [ErrChanged] or an [*InvalidError].
 func (b *Board) Update(id int64, edit Edit) (Task, error) {
 	b.mu.Lock()

@@ -60,7 +60,7 @@ type Draft struct {
 	Status Status `json:"status"`
 }
 
-// An Edit changes a task. Fields that are nil do not change.
+// An Edit changes a task. A nil field leaves that part of the task unchanged.
 type Edit struct {
 	Title       *string `json:"title"`
 	Description *string `json:"description"`

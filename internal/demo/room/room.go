@@ -81,8 +81,8 @@ func (r *Room) People() (names []string, changed <-chan struct{}) {
 	return slices.Compact(names), r.changed
 }
 
-// Enter adds a person to the room. The caller must call [Seat.Leave]. The error is
-// a [Refusal].
+// Enter adds a person to the room. The caller must call [Seat.Leave] unless Enter
+// returns an error. Any error is a [Refusal].
 func (r *Room) Enter(name string) (*Seat, error) {
 	name, err := checkedName(name)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *Seat) Leave() {
 	s.room.notify()
 }
 
-// Rename changes the person's name. The error is a [Refusal].
+// Rename changes the person's name. Any error is a [Refusal].
 func (s *Seat) Rename(name string) error {
 	name, err := checkedName(name)
 	if err != nil {
@@ -135,7 +135,7 @@ func (s *Seat) Rename(name string) error {
 }
 
 // Say adds a message. If the room already has a message with the same ID, Say does
-// nothing, because the message was sent again. The error is a [Refusal].
+// nothing, because the message was sent again. Any error is a [Refusal].
 func (s *Seat) Say(id, text string) error {
 	text = strings.TrimSpace(text)
 	switch {
