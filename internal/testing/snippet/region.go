@@ -136,7 +136,9 @@ func inspect(fset *token.FileSet, file *ast.File, regions []Region, declared map
 	}
 	for _, decl := range file.Decls {
 		if r := around(decl.Pos()); r != nil {
-			declared[*r] = append(declared[*r], DeclaredNames(decl)...)
+			for _, name := range DeclaredNames(decl) {
+				declared[*r] = append(declared[*r], name[strings.LastIndex(name, ".")+1:]) // calls name only the method
+			}
 			continue
 		}
 		f, ok := decl.(*ast.FuncDecl)
