@@ -20,12 +20,13 @@ type Config struct {
 	MaxAge           int
 }
 
-// check returns the invalid fields: those with values that browsers would ignore,
-// and those that would let any site act as the user.
-func (c *Config) check() (wrong callsite.FieldErrors) {
+// check returns the allowed origins and the invalid fields: those with values that
+// browsers would ignore, and those that would let any site act as the user.
+func (c *Config) check() (origins *origin.AllowList, wrong callsite.FieldErrors) {
+	origins = new(origin.AllowList)
 	for i, entry := range c.AllowOrigins {
 		field := fmt.Sprintf("AllowOrigins[%d]", i)
-		if err := new(origin.AllowList).Add(entry); err != nil {
+		if err := origins.Add(entry); err != nil {
 			wrong.Addf(field, "%v", err)
 		}
 		if c.AllowCredentials && (entry == "*" || entry == origin.Null) {
@@ -36,7 +37,7 @@ func (c *Config) check() (wrong callsite.FieldErrors) {
 	c.checkNames(&wrong, "AllowMethods", c.AllowMethods, checkMethod)
 	c.checkNames(&wrong, "AllowHeaders", c.AllowHeaders, checkHeader)
 	c.checkNames(&wrong, "ExposeHeaders", c.ExposeHeaders, checkExposed)
-	return wrong
+	return origins, wrong
 }
 
 // checkNames adds an error to wrong for each name that check rejects and, if

@@ -90,12 +90,9 @@ type Policy struct {
 // New compiles a configuration. If the configuration is invalid, New returns a nil
 // Policy and all invalid fields.
 func New(c Config) (*Policy, callsite.FieldErrors) {
-	if wrong := c.check(); len(wrong) > 0 {
+	origins, wrong := c.check()
+	if len(wrong) > 0 {
 		return nil, wrong
-	}
-	origins := new(origin.AllowList)
-	for _, entry := range c.AllowOrigins {
-		_ = origins.Add(entry) // checked above
 	}
 	methods := orDefault(c.AllowMethods, "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 	headers := orDefault(c.AllowHeaders, "Origin", "Content-Type", "Accept", "Authorization")
