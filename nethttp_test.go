@@ -26,6 +26,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/gen"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/snippet"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -89,19 +90,7 @@ func declared(t *testing.T, source string) (names []string) {
 		t.Fatal(err)
 	}
 	for _, decl := range file.Decls {
-		switch decl := decl.(type) {
-		case *ast.FuncDecl:
-			names = append(names, decl.Name.Name)
-		case *ast.GenDecl:
-			for _, spec := range decl.Specs {
-				switch spec := spec.(type) {
-				case *ast.TypeSpec:
-					names = append(names, spec.Name.Name)
-				case *ast.ValueSpec:
-					names = append(names, spec.Names[0].Name)
-				}
-			}
-		}
+		names = append(names, snippet.DeclaredNames(decl)...)
 	}
 	return names
 }

@@ -19,14 +19,14 @@ import (
 // synctest. If a peer does not read, the first write to it blocks.
 type pipeServer struct {
 	*http.Server
-	listener *pipeListener
+	listener *testkit.PipeListener
 	tls      *tls.Config // of clients, or nil
 }
 
 // startPipeServer starts a server, with TLS if secure.
 func startPipeServer(t *testing.T, secure bool, handler http.HandlerFunc, opts ...http.ServerOption) *pipeServer {
 	t.Helper()
-	s := &pipeServer{listener: newPipeListener()}
+	s := &pipeServer{listener: testkit.NewPipeListener()}
 	opts = append(opts, http.WithListener(s.listener), quietly())
 	if secure {
 		cert, key, pool := testkit.KeyPair(t)
@@ -43,7 +43,10 @@ func startPipeServer(t *testing.T, secure bool, handler http.HandlerFunc, opts .
 // send opens a connection, which is closed when the test ends, and sends a request.
 func (s *pipeServer) send(t *testing.T, request string) *testkit.Conn {
 	t.Helper()
-	conn := s.listener.Dial()
+	conn, err := s.listener.Dial(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { conn.Close() })
 	if s.tls != nil {
 		conn = tls.Client(conn, s.tls)
@@ -301,7 +304,7 @@ func (s *pipeServer) http2Client(t *testing.T) *nethttp.Client {
 	transport := &nethttp.Transport{
 		TLSClientConfig:   s.tls.Clone(),
 		ForceAttemptHTTP2: true,
-		DialContext:       func(context.Context, string, string) (net.Conn, error) { return s.listener.Dial(), nil },
+		DialContext:       s.listener.Dial,
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &nethttp.Client{Transport: transport}

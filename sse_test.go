@@ -340,38 +340,10 @@ func TestStreamThroughTheChain(t *testing.T) {
 	})
 }
 
-// A pipeListener accepts in-memory connections, which use the fake clock of
-// synctest.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
-func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
-func (l *pipeListener) Dial() net.Conn {
-	client, server := net.Pipe()
-	l.conns <- server
-	return client
-}
-
 func TestStreamOutlivesTheWriteTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		ln := newPipeListener()
+		ln := testkit.NewPipeListener()
 		srv := &nethttp.Server{
 			ReadTimeout: time.Second, WriteTimeout: time.Second,
 			Handler: documentedChain()(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -390,7 +362,10 @@ func TestStreamOutlivesTheWriteTimeout(t *testing.T) {
 		}
 		go srv.Serve(ln)
 		defer srv.Close()
-		conn := ln.Dial()
+		conn, err := ln.Dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
 		defer conn.Close()
 		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 		resp, err := nethttp.ReadResponse(bufio.NewReader(conn), nil)
@@ -415,7 +390,7 @@ func TestStreamEndsLongAfterItsLastEvent(t *testing.T) {
 			"bare":            func(h nethttp.Handler) nethttp.Handler { return h },
 			"RequestID":       http.RequestID(http.RequestIDConfig{}),
 			"whole chain":     documentedChain(),
-			"hidden, outside": func(h nethttp.Handler) nethttp.Handler { return documentedChain()(withoutUnwrap(h)) },
+			"hidden, outside": func(h nethttp.Handler) nethttp.Handler { return documentedChain()(hidingMiddleware["implicit"](h)) },
 		} {
 			t.Run(name+", "+layer, func(t *testing.T) {
 				t.Parallel()
@@ -426,7 +401,7 @@ func TestStreamEndsLongAfterItsLastEvent(t *testing.T) {
 }
 
 func testStreamEndsLate(t *testing.T, timeout time.Duration, wrap func(nethttp.Handler) nethttp.Handler) {
-	ln := newPipeListener()
+	ln := testkit.NewPipeListener()
 	srv := &nethttp.Server{WriteTimeout: timeout, Handler: wrap(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if r.URL.Path != "/stream" {
 			time.Sleep(timeout / 2)
@@ -440,7 +415,10 @@ func testStreamEndsLate(t *testing.T, timeout time.Duration, wrap func(nethttp.H
 	}))}
 	go srv.Serve(ln)
 	defer srv.Close()
-	conn := ln.Dial()
+	conn, err := ln.Dial(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer conn.Close()
 	br := bufio.NewReader(conn)
 	for _, path := range []string{"/stream", "/later"} {
@@ -454,17 +432,6 @@ func testStreamEndsLate(t *testing.T, timeout time.Duration, wrap func(nethttp.H
 		}
 		time.Sleep(time.Hour)
 	}
-}
-
-// withoutUnwrap hides the ResponseWriter from the handler, as a foreign wrapper
-// does that can only flush.
-func withoutUnwrap(h nethttp.Handler) nethttp.Handler {
-	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
-		h.ServeHTTP(struct {
-			nethttp.ResponseWriter
-			nethttp.Flusher
-		}{w, w.(nethttp.Flusher)}, r)
-	})
 }
 
 func TestStalledClientIsGivenUp(t *testing.T) {
