@@ -1,6 +1,7 @@
 package http_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,15 @@ func TestConfigPanicsNameEveryWrongField(t *testing.T) {
 				http.RateLimit(http.RateLimitConfig{Limit: -1, Window: -time.Second, MaxKeys: -2, StoreTimeout: time.Second})
 			},
 			[]string{"Limit: -1", "Window: -1s", "MaxKeys: -2", "StoreTimeout: "},
+		},
+		"Feed": {
+			func() {
+				http.NewFeed(http.FeedConfig{
+					Keep: -1, KeepBytes: -2, KeepFor: -time.Second, Heartbeat: -1, WriteTimeout: -1, Retry: -1, Name: "x", History: true,
+					Snapshot: func(context.Context, string) (http.Event, error) { return http.Event{}, nil },
+				})
+			},
+			[]string{"Keep: -1", "KeepBytes: -2", "History: ", "KeepFor: -1s", "Heartbeat: -1ns", "WriteTimeout: -1ns", "Retry: -1ns", "Name: "},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,10 @@
 package http_test
 
 import (
+	"bufio"
+	"context"
 	"fmt"
+	"log"
 	"net/http/httptest"
 	"strconv"
 	"time"
@@ -173,6 +176,32 @@ func ExampleSSEWriter_SetWriteTimeout() {
 	handler(rec, httptest.NewRequest("GET", "/events", nil))
 	fmt.Print(rec.Body)
 	// Output: data: in time
+}
+
+// Comments keep proxies from closing a stream that has no events for a while. A
+// real server would use a longer duration, for example 30 seconds.
+func ExampleSSEWriter_KeepAlive() {
+	router := http.NewRouter()
+	router.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
+		events := http.NewSSEWriter(w)
+		events.KeepAlive(10 * time.Millisecond)
+		<-r.Context().Done() // wait for something to send
+	})
+	ctx := context.Background()
+	server := http.NewServer(router, http.WithAddr("127.0.0.1:0"))
+	if err := server.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	defer server.Stop(ctx)
+
+	res, err := http.Get("http://" + server.Addr() + "/events")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer res.Body.Close()
+	line, err := bufio.NewReader(res.Body).ReadString('\n')
+	fmt.Printf("%q %v\n", line, err)
+	// Output: ":\n" <nil>
 }
 
 // When a client reconnects, this handler sends the events that it has missed.

@@ -239,6 +239,62 @@ func ExampleConn_SetWriteDeadline() {
 	// Output: true
 }
 
+// This server disconnects a client that stops reading. A client that reads
+// slowly stays connected, even if it needs longer for a message.
+func ExampleConn_SetWriteTimeout() {
+	done := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := http.Upgrader{}.Upgrade(w, r)
+		if err != nil {
+			return // Upgrade has sent an error response
+		}
+		defer conn.Close()
+		defer close(done)
+		conn.SetWriteTimeout(10 * time.Millisecond)
+		for {
+			if err := conn.WriteMessage(http.BinaryMessage, make([]byte, 1<<20)); err != nil {
+				fmt.Println(errors.Is(err, os.ErrDeadlineExceeded))
+				return
+			}
+		}
+	}))
+	defer server.Close()
+
+	conn, _, err := http.Dial(context.Background(), server.URL, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	<-done // the client never reads
+	// Output: true
+}
+
+// This client never reads, so it does not answer pings. A real server would use
+// longer durations, for example 30 and 10 seconds.
+func ExampleConn_KeepAlive() {
+	done := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := http.Upgrader{}.Upgrade(w, r)
+		if err != nil {
+			return // Upgrade has sent an error response
+		}
+		defer conn.Close()
+		defer close(done)
+		conn.KeepAlive(10*time.Millisecond, 20*time.Millisecond)
+		_, _, err = conn.ReadMessage()
+		fmt.Println(err)
+	}))
+	defer server.Close()
+
+	conn, _, err := http.Dial(context.Background(), server.URL, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	<-done
+	// Output: websocket: closed with code 1006: the peer does not answer: nothing arrived for 20ms after a ping
+}
+
 // Close waits until the peer has answered the close frame.
 func ExampleConn_Close() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

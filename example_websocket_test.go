@@ -53,6 +53,35 @@ func ExampleUpgrader() {
 	// Output: hello <nil> echo.v1
 }
 
+// Pages of one other site and of its subdomains may connect, in addition to
+// pages of the server itself.
+func ExampleUpgrader_allowOrigins() {
+	upgrader := http.Upgrader{
+		AllowOrigins: []string{"https://example.com", "https://*.example.com"},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := upgrader.Upgrade(w, r)
+		if err != nil {
+			return // Upgrade has sent an error response
+		}
+		conn.Close()
+	}))
+	defer server.Close()
+
+	for _, origin := range []string{"https://app.example.com", "https://evil.example"} {
+		conn, res, err := http.Dial(context.Background(), server.URL, &http.DialOptions{
+			Header: http.Header{"Origin": {origin}},
+		})
+		if err == nil {
+			conn.Close()
+		}
+		fmt.Println(origin, res.Status)
+	}
+	// Output:
+	// https://app.example.com 101 Switching Protocols
+	// https://evil.example 403 Forbidden
+}
+
 // This server accepts connections from pages of one other origin.
 func ExampleUpgrader_checkOrigin() {
 	upgrader := http.Upgrader{

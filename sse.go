@@ -6,20 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
+	"math/rand/v2"
 	"strings"
-	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/eventstream"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// ErrInvalidEvent is wrapped by the error that a method of an [SSEWriter] returns if
-// its arguments cannot be sent as an event. The method then sends nothing, and the
-// stream can still be used.
-var ErrInvalidEvent = errors.New("http: invalid event")
+// ErrInvalidEvent is wrapped by the error that a method of an [SSEWriter] or a [Feed]
+// returns if its arguments cannot be sent as an event. The method then sends nothing,
+// and the stream or feed can still be used.
+var ErrInvalidEvent = eventstream.ErrInvalidEvent
 
 // errStreamEnded is the error of a stream whose handler has returned.
 var errStreamEnded = errors.New("http: event stream used after its handler returned")
@@ -45,14 +44,31 @@ var errStreamEnded = errors.New("http: event stream used after its handler retur
 // still be used. Any other error means that the stream has ended: all later calls
 // return the same error, and the handler should return.
 type SSEWriter struct {
-	w  ResponseWriter
-	rc *ResponseController
+	w      ResponseWriter
+	rc     *ResponseController
+	hidden bool // w does not support deadlines
 
-	mu     sync.Mutex // guards the fields below
-	err    error      // why the stream has ended, or nil
-	buf    []byte     // memory of the previous event, reused by the next one
+	mu     eventLock // guards the fields below
+	err    error     // why the stream has ended, or nil
+	buf    []byte    // memory of the previous event, reused by the next one
 	stream *response.Stream
+
+	watched    bool          // end is called when the handler returns
+	maxSilence time.Duration // 0 without KeepAlive
+	lastWrite  time.Time     // of the last event; kept only if maxSilence is not 0
+	commenter  *time.Timer   // sends a comment; nil until KeepAlive
 }
+
+// An eventLock is a mutex that is held while an event is written. Its capacity
+// is 1. With a [sync.Mutex], a goroutine that waits for a comment to be sent
+// would stop the fake clock of testing/synctest, and thereby the write timeout.
+type eventLock chan struct{}
+
+// Lock implements [sync.Locker].
+func (l eventLock) Lock() { l <- struct{}{} }
+
+// Unlock implements [sync.Locker].
+func (l eventLock) Unlock() { <-l }
 
 // NewSSEWriter starts an event stream as the response to a request. It immediately
 // sends the header with status 200, so other header fields must be set before the
@@ -89,7 +105,15 @@ type SSEWriter struct {
 // that wraps the ResponseWriter. Elsewhere, the server's write timeout ends the
 // stream, and NewSSEWriter logs a warning that names the wrapper's type.
 func NewSSEWriter(w ResponseWriter) *SSEWriter {
-	s := &SSEWriter{w: w, rc: NewResponseController(w)}
+	s := newSSEWriter(w)
+	_ = s.start(nil) // all methods that send return the error
+	return s
+}
+
+// newSSEWriter returns an SSEWriter whose header has not been sent. The caller must
+// call start.
+func newSSEWriter(w ResponseWriter) *SSEWriter {
+	s := &SSEWriter{w: w, rc: NewResponseController(w), mu: make(eventLock, 1)}
 	cw := response.Find(w)
 	keepAlive := response.Hijackable(w) // true for HTTP/1
 	if cw != nil {
@@ -100,12 +124,12 @@ func NewSSEWriter(w ResponseWriter) *SSEWriter {
 	// write: in HTTP/2, a deadline resets the stream when it passes.
 	setDeadline := s.rc.SetWriteDeadline
 	err := setDeadline(time.Time{})
-	hidden := errors.Is(err, ErrNotSupported)
+	s.hidden = errors.Is(err, ErrNotSupported)
 	switch {
 	case cw != nil && cw.Ended():
 		s.err = errStreamEnded
 		return s
-	case hidden:
+	case s.hidden:
 		setDeadline = nil
 		response.RequestStream(w.Header())
 	case err != nil:
@@ -114,30 +138,53 @@ func NewSSEWriter(w ResponseWriter) *SSEWriter {
 	}
 	s.stream = response.OpenStream(cw, setDeadline)
 	if cw != nil {
+		s.watched = true
 		cw.OnDone(s.end)
-	}
-	s.sendHeader()
-	if hidden && !response.StreamTaken(w.Header()) {
-		warnHidden(w, cw)
 	}
 	return s
 }
 
-// sendHeader sends the header of the response.
-func (s *SSEWriter) sendHeader() {
+// start sends the header of the response and the first bytes of the body, and
+// returns the error that ended the stream.
+func (s *SSEWriter) start(body []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
-		return
+		return s.err
 	}
-	if s.err = s.stream.Begin(); s.err != nil {
-		return
+	s.err = s.sendHeader(body)
+	if s.hidden && !response.StreamTaken(s.w.Header()) {
+		warnHidden(s.w, response.Find(s.w))
+	}
+	return s.err
+}
+
+func (s *SSEWriter) sendHeader(body []byte) error {
+	if err := s.stream.Begin(); err != nil {
+		return err
 	}
 	s.w.WriteHeader(StatusOK)
-	s.err = cmp.Or(s.rc.Flush(), s.stream.End())
-	if errors.Is(s.err, ErrNotSupported) {
-		s.err = fmt.Errorf("http: event stream: %T cannot flush: %w", response.Innermost(s.w), s.err)
+	var err error
+	if len(body) > 0 {
+		_, err = s.w.Write(body)
 	}
+	if err == nil {
+		err = s.rc.Flush()
+	}
+	if errors.Is(err, ErrNotSupported) {
+		return fmt.Errorf("http: event stream: %T cannot flush: %w", response.Innermost(s.w), err)
+	}
+	return cmp.Or(err, s.stream.End())
+}
+
+// writeEncoded writes and flushes events that have been encoded.
+func (s *SSEWriter) writeEncoded(b []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = s.write(b)
+	}
+	return s.err
 }
 
 // warnHidden logs that the server's write timeout will end the stream.
@@ -184,11 +231,11 @@ func isEventStream(h Header) bool {
 // break or a NUL, or if name or data is not valid UTF-8.
 func (s *SSEWriter) Event(name, data string) error {
 	return s.send(func(b []byte) ([]byte, error) {
-		b, err := appendField(b, "event", name)
+		b, err := eventstream.AppendField(b, "event", name)
 		if err != nil {
 			return b, err
 		}
-		return appendLines(b, "data", data)
+		return eventstream.AppendLines(b, "data", data)
 	})
 }
 
@@ -204,28 +251,28 @@ func (s *SSEWriter) Data(data string) error { return s.Event("", data) }
 // id.
 func (s *SSEWriter) EventWithID(id, name, data string) error {
 	return s.send(func(b []byte) ([]byte, error) {
-		b, err := appendID(b, id)
+		b, err := eventstream.AppendID(b, id)
 		if err != nil {
 			return b, err
 		}
-		if b, err = appendField(b, "event", name); err != nil {
+		if b, err = eventstream.AppendField(b, "event", name); err != nil {
 			return b, err
 		}
-		return appendLines(b, "data", data)
+		return eventstream.AppendLines(b, "data", data)
 	})
 }
 
 // ID sends an id without an event. The id has the same meaning as in
 // [SSEWriter.EventWithID], and an invalid id causes the same errors.
 func (s *SSEWriter) ID(id string) error {
-	return s.send(func(b []byte) ([]byte, error) { return appendID(b, id) })
+	return s.send(func(b []byte) ([]byte, error) { return eventstream.AppendID(b, id) })
 }
 
-// Comment sends text that the client ignores. If a proxy closes idle connections,
-// send comments regularly, for example every 30 seconds. Comment returns an error
-// that wraps [ErrInvalidEvent] if text is not valid UTF-8.
+// Comment sends text that the client ignores. To send comments regularly, see
+// [SSEWriter.KeepAlive]. Comment returns an error that wraps [ErrInvalidEvent] if
+// text is not valid UTF-8.
 func (s *SSEWriter) Comment(text string) error {
-	return s.send(func(b []byte) ([]byte, error) { return appendLines(b, "", text) })
+	return s.send(func(b []byte) ([]byte, error) { return eventstream.AppendLines(b, "", text) })
 }
 
 // Retry sets the number of milliseconds that the client waits before it
@@ -235,9 +282,7 @@ func (s *SSEWriter) Retry(ms int) error {
 		if ms < 0 {
 			return b, fmt.Errorf("%w: retry of %d ms is negative", ErrInvalidEvent, ms)
 		}
-		b = append(b, "retry: "...)
-		b = strconv.AppendInt(b, int64(ms), 10)
-		return append(b, '\n'), nil
+		return eventstream.AppendRetry(b, int64(ms)), nil
 	})
 }
 
@@ -256,6 +301,65 @@ func (s *SSEWriter) SetWriteTimeout(d time.Duration) {
 	if s.stream != nil {
 		s.stream.SetTimeout(d)
 	}
+}
+
+// KeepAlive sends an empty comment if nothing has been sent for a while, so that
+// proxies do not close the connection and clients that have disappeared are
+// noticed. The stream is never silent for longer than the duration every. For
+// example, KeepAlive(30*time.Second) fits proxies that close a connection after
+// 60 seconds.
+//
+// KeepAlive starts no goroutine, and returns immediately. The comments end with
+// the stream or when the handler returns. They are sent up to a quarter of the
+// interval early, so that many streams do not send theirs together. Another call
+// of KeepAlive replaces the interval; if every is 0 or negative, comments stop.
+//
+// KeepAlive must know when the handler returns. It therefore needs a [Server], or
+// a middleware of this package that wraps the response, such as [Recovery].
+// Without them, or if a wrapped ResponseWriter has no Unwrap method, KeepAlive
+// sends no comments and logs a warning.
+func (s *SSEWriter) KeepAlive(every time.Duration) {
+	s.mustBeMade()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.maxSilence = max(every, 0); s.commenter != nil {
+		s.commenter.Stop()
+	}
+	switch {
+	case s.maxSilence == 0 || s.err != nil:
+		return
+	case !s.watched:
+		s.maxSilence = 0
+		LoggerFromContext(context.Background()).Warn("http: SSEWriter.KeepAlive has no effect: it cannot know when the handler returns;"+
+			" serve the handler with a Server, or add Recovery to the router",
+			slog.String("type", fmt.Sprintf("%T", response.Innermost(s.w))))
+		return
+	}
+	s.lastWrite = time.Now()
+	s.commenter = time.AfterFunc(s.nextComment(), s.commentIfSilent)
+}
+
+// nextComment returns when the next comment is due if nothing is sent before: a
+// random time in the last quarter of maxSilence.
+func (s *SSEWriter) nextComment() time.Duration {
+	return time.Until(s.lastWrite.Add(s.maxSilence - rand.N(s.maxSilence/4+1)))
+}
+
+// commentIfSilent sends a comment unless something was sent since the timer was
+// set, and sets the timer again.
+func (s *SSEWriter) commentIfSilent() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.maxSilence == 0 || s.err != nil {
+		return
+	}
+	if time.Since(s.lastWrite) >= s.maxSilence-s.maxSilence/4 {
+		if s.err = s.write([]byte(":\n\n")); s.err != nil {
+			return
+		}
+		s.lastWrite = time.Now()
+	}
+	s.commenter.Reset(s.nextComment())
 }
 
 // LastEventID returns the id of the last event that the client received on an
@@ -290,6 +394,9 @@ func (s *SSEWriter) send(fill func([]byte) ([]byte, error)) error {
 		return err
 	}
 	s.err = s.write(append(b, '\n'))
+	if s.maxSilence > 0 {
+		s.lastWrite = time.Now()
+	}
 	return s.err
 }
 
@@ -329,66 +436,7 @@ func (s *SSEWriter) end() {
 		s.err = errStreamEnded
 		s.stream.Finish()
 	}
-}
-
-// appendID appends an id field, even if id is empty.
-func appendID(b []byte, id string) ([]byte, error) {
-	if id == "" {
-		return append(b, "id:\n"...), nil
+	if s.commenter != nil {
+		s.commenter.Stop()
 	}
-	return appendField(b, "id", id)
-}
-
-// appendField appends a field whose value must be one line. It appends nothing
-// if the value is empty.
-func appendField(b []byte, name, value string) ([]byte, error) {
-	switch {
-	case value == "":
-		return b, nil
-	case endOfLine(value) >= 0 || strings.IndexByte(value, 0) >= 0:
-		return b, fmt.Errorf("%w: %s field %q contains a line break or NUL", ErrInvalidEvent, name, value)
-	case !utf8.ValidString(value):
-		return b, fmt.Errorf("%w: %s field %q is not valid UTF-8", ErrInvalidEvent, name, value)
-	}
-	return appendLine(b, name, value), nil
-}
-
-// appendLines appends one field for each line of text. A line ends with CRLF, LF
-// or CR, because the client ends lines at all three.
-func appendLines(b []byte, name, text string) ([]byte, error) {
-	if !utf8.ValidString(text) {
-		return b, fmt.Errorf("%w: %s is not valid UTF-8", ErrInvalidEvent, cmp.Or(name, "comment"))
-	}
-	for {
-		i := endOfLine(text)
-		if i < 0 {
-			return appendLine(b, name, text), nil
-		}
-		b = appendLine(b, name, text[:i])
-		if strings.HasPrefix(text[i:], "\r\n") {
-			i++
-		}
-		text = text[i+1:]
-	}
-}
-
-// endOfLine returns the index of the first CR or LF in s, or -1. Two calls of
-// IndexByte, which uses vector instructions, are faster than one loop.
-func endOfLine(s string) int {
-	i := strings.IndexByte(s, '\n')
-	if i >= 0 {
-		s = s[:i]
-	}
-	if j := strings.IndexByte(s, '\r'); j >= 0 {
-		return j
-	}
-	return i
-}
-
-// appendLine appends one line. The client removes the space.
-func appendLine(b []byte, name, value string) []byte {
-	b = append(b, name...)
-	b = append(b, ": "...)
-	b = append(b, value...)
-	return append(b, '\n')
 }

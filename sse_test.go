@@ -670,6 +670,7 @@ func TestAnSSEWriterWithoutNewSSEWriterPanicsInEveryMethod(t *testing.T) {
 		"Event":           func(s *http.SSEWriter) { s.Event("x", "x") },
 		"EventWithID":     func(s *http.SSEWriter) { s.EventWithID("x", "x", "x") },
 		"ID":              func(s *http.SSEWriter) { s.ID("x") },
+		"KeepAlive":       func(s *http.SSEWriter) { s.KeepAlive(1) },
 		"Retry":           func(s *http.SSEWriter) { s.Retry(1) },
 		"SetWriteTimeout": func(s *http.SSEWriter) { s.SetWriteTimeout(1) },
 	}

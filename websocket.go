@@ -71,7 +71,8 @@ var ErrReadLimit = websocket.ErrReadLimit
 // A CloseError is the error that the reading methods of a [Conn] return or wrap
 // after the peer has sent a close frame, after the connection was lost, or after
 // this end has closed the connection because the peer violated the protocol or
-// sent a message that is too large. Use [errors.As] to find it.
+// sent a message that is too large. If [Conn.KeepAlive] has ended the connection,
+// the writing methods return it too. Use [errors.As] to find it.
 type CloseError struct {
 	// Code is the code of the close frame that the peer sent, or that this end
 	// sent because of the peer's violation or oversized message. It is
@@ -122,8 +123,8 @@ func (e *CloseError) Unwrap() error { return e.networkErr }
 // Browsers let any page open a WebSocket to any server, and send the user's
 // cookies with the handshake. CORS does not apply. By default, Upgrade
 // therefore rejects requests from pages with a different origin. To accept
-// other origins, set CheckOrigin. If CheckOrigin allows every origin, do not
-// authenticate users by cookies.
+// other origins, list them in AllowOrigins, or set CheckOrigin. If every origin is
+// allowed, do not authenticate users by cookies.
 //
 // # Compression
 //
@@ -143,7 +144,7 @@ func (e *CloseError) Unwrap() error { return e.networkErr }
 //
 // Upgrade fails if it cannot send the handshake response within 5 seconds. After
 // the handshake, the server's timeouts no longer apply, and the connection has no
-// deadlines; see [Conn.SetReadDeadline], [Conn.SetWriteDeadline] and
+// deadlines; see [Conn.KeepAlive], [Conn.SetWriteTimeout] and
 // [Conn.SetCloseTimeout].
 type Upgrader struct {
 	// ReadBufferSize is the size of the connection's read buffer in bytes. If
@@ -158,13 +159,33 @@ type Upgrader struct {
 	// connections share.
 	WriteBufferSize int
 
+	// AllowOrigins lists the origins whose pages may connect, in addition to
+	// pages of the same origin. An entry is one of:
+	//
+	//   - An origin, for example "https://app.example.com" or
+	//     "http://localhost:5173". The scheme is that of the page, http or
+	//     https.
+	//   - A pattern, for example "https://*.example.com", which has the same
+	//     meaning as in [CORSConfig]. Use a pattern only if nobody else can
+	//     register a name in the domain.
+	//   - "*" for all origins. Pages of any site can then connect with the
+	//     user's cookies, so do not authenticate users by cookies.
+	//   - "null" for opaque origins, for example of sandboxed frames. Anyone can
+	//     make a page with this origin.
+	//
+	// If an entry has none of these forms, Upgrade responds to every request
+	// with 500, and returns and logs an error that names all such entries.
+	AllowOrigins []string
+
 	// CheckOrigin reports whether to accept a request, usually based on its
 	// Origin header. It must be safe for concurrent use by multiple
-	// goroutines.
+	// goroutines. It decides alone: if AllowOrigins is set too, Upgrade responds
+	// to every request with 500, and returns and logs an error.
 	//
-	// If CheckOrigin is nil, the host and port of the Origin must equal those
-	// of the Host header. If the request came over TLS, the scheme of the
-	// Origin must be https. The origin "null" is rejected. Requests without an Origin
+	// If CheckOrigin is nil and AllowOrigins does not allow the origin, the host
+	// and port of the Origin must equal those of the Host header. If the request
+	// came over TLS, the scheme of the Origin must be https. The origin "null" is
+	// rejected. Requests without an Origin
 	// header are accepted; browsers always send one.
 	CheckOrigin func(r *Request) bool
 
@@ -207,6 +228,7 @@ type Upgrader struct {
 // [CloseGoingAway].
 func (u Upgrader) Upgrade(w ResponseWriter, r *Request) (*Conn, error) {
 	established, err := handshake.Upgrade(w, r, handshake.ServerOptions{
+		AllowOrigins:      u.AllowOrigins,
 		CheckOrigin:       u.CheckOrigin,
 		Protocols:         u.Subprotocols,
 		Compression:       u.EnableCompression,
@@ -652,8 +674,7 @@ func (c *Conn) SetMaxMessageSize(size int64) {
 
 // SetReadDeadline sets the time after which reading fails with an error that
 // wraps [os.ErrDeadlineExceeded]. If t is zero, reading does not time out. To
-// detect peers that have disappeared, send pings regularly and set a new deadline
-// after each message and pong.
+// detect peers that have disappeared, use [Conn.KeepAlive].
 //
 // After the deadline has passed, reading can continue once a new deadline is
 // set, even in the middle of a message: no data is lost. [Conn.Close] ignores
@@ -665,12 +686,62 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.established().SetRe
 // Conn cannot send anything more, because the frame may have been sent in part.
 // If t is zero, writing does not time out: if the peer does not read, writing
 // blocks until the Conn is closed.
+// To disconnect peers that stop reading, [Conn.SetWriteTimeout] is simpler.
 //
 // The deadline also applies to the pongs and close frames that reply to the
 // peer; these time out after 5 seconds at the latest. A deadline that passed
 // before the reply became due does not apply, because it was meant for an
 // earlier message.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.established().SetWriteDeadline(t) }
+
+// SetWriteTimeout sets how long writing may wait while the peer reads nothing.
+// Then the writing method fails with an error that wraps
+// [os.ErrDeadlineExceeded], and the Conn cannot send any more. By default, and if
+// d is 0 or negative, there is no timeout.
+//
+// The timeout starts with each write and again whenever some bytes have been
+// sent, so a large message can be sent to a slow peer. It is checked at
+// intervals, so the method may fail somewhat later than d after the last byte.
+// On TLS connections, 16 KB at a time must be sent within the timeout.
+//
+// The operating system buffers data for the peer, often several megabytes. A
+// peer that stops reading is noticed when these buffers are full.
+//
+// The timeout applies to messages and control frames that start after the call.
+// If there is a write deadline too, the earlier one applies.
+func (c *Conn) SetWriteTimeout(d time.Duration) { c.established().SetWriteTimeout(max(d, 0)) }
+
+// KeepAlive sends a ping at intervals, which keeps proxies from closing an idle
+// connection, and ends the connection if the peer does not answer. For example,
+// after KeepAlive(30*time.Second, 10*time.Second) a peer that has disappeared is
+// noticed within 40 seconds.
+//
+// If nothing arrives for the duration patience after a ping, neither a pong nor
+// anything else, the network connection is closed without a close frame. Reading
+// and writing methods then return a [*CloseError] with [CloseAbnormalClosure],
+// whose text says so. The caller must still call Close. If patience is 0 or
+// negative, it is as long as every. It must be long enough for the messages that
+// are sent before a ping to reach the peer.
+//
+// Only a reading method receives pongs. The time in which no method reads does
+// not count towards patience, so a handler may be busy for longer between two
+// messages. If nothing ever reads, pings are sent but the connection is not
+// ended; a handler that only writes should read in another goroutine.
+//
+// KeepAlive starts no goroutine, and returns immediately. The first ping is sent
+// after a random part of the interval, so that many connections that were opened
+// together do not send their pings together. Pings end with the connection.
+// Another call of KeepAlive replaces both durations; if every is 0 or negative,
+// pings stop.
+//
+// KeepAlive sets no deadlines, and a function set with [Conn.SetPongHandler] is
+// called for its pongs too, with empty data.
+func (c *Conn) KeepAlive(every, patience time.Duration) {
+	if patience <= 0 {
+		patience = every
+	}
+	c.established().KeepAlive(max(every, 0), patience)
+}
 
 // Close calls [Conn.CloseWithMessage] with CloseNormalClosure and no text.
 func (c *Conn) Close() error { return c.CloseWithMessage(CloseNormalClosure, "") }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	nethttp "net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -222,5 +223,20 @@ func TestUpgradeAfterTheHandlerReturned(t *testing.T) {
 	_, err := http.Upgrader{}.Upgrade(late.w, late.r)
 	if err == nil || !strings.Contains(err.Error(), "used after its handler returned") || strings.Contains(err.Error(), "Unwrap") {
 		t.Errorf("Upgrade: %v, want an error that the handler has returned", err)
+	}
+}
+
+// The header field is the one that net/http sets for extended CONNECT.
+func TestUpgradeRefusesExtendedConnect(t *testing.T) {
+	t.Parallel()
+	var log testkit.Log
+	r := httptest.NewRequestWithContext(http.ContextWithLogger(t.Context(), log.Text()), "CONNECT", "/", nil)
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+	r.Header[":protocol"] = []string{"websocket"}
+	rec := httptest.NewRecorder()
+	_, err := http.Upgrader{}.Upgrade(rec, r)
+	const cause = "GODEBUG=http2xconnect=1"
+	if rec.Code != 505 || err == nil || !strings.Contains(err.Error(), cause) || !strings.Contains(log.String(), cause) {
+		t.Errorf("answered %d; Upgrade: %v; log: %s", rec.Code, err, log.String())
 	}
 }

@@ -47,9 +47,10 @@ const (
 	phaseAwaiting
 
 	// phaseAborted begins when the closing handshake is abandoned: CloseNow was
-	// called, or the timeout passed, the context ended or the network failed
-	// during Close. The network connection is closed, so all reads and writes
-	// fail.
+	// phaseAborted begins when the closing handshake is abandoned: CloseNow was
+	// called, KeepAlive gave up, or the timeout passed, the context ended or the
+	// network failed during Close. The network connection is closed, so all
+	// reads and writes fail.
 	phaseAborted
 
 	// phaseClosed begins when the network connection is closed and the result
@@ -65,6 +66,10 @@ type closing struct {
 	abortOnce   sync.Once
 	aborted     chan struct{} // closed in phaseAborted
 	abortReason error         // set before aborted is closed
+
+	// lost points to the error with which KeepAlive has ended the connection.
+	// It is nil otherwise.
+	lost atomic.Pointer[error]
 
 	done   chan struct{} // closed in phaseClosed
 	result error         // of Close; set before done is closed
@@ -103,6 +108,22 @@ func (s *closing) finish(result error) {
 	if s.afterClose != nil {
 		s.afterClose(result)
 	}
+}
+
+// reason returns the error of reading and writing methods after the connection
+// was closed.
+func (s *closing) reason() error {
+	if lost := s.lost.Load(); lost != nil {
+		return *lost
+	}
+	return errClosed
+}
+
+// finish enters phaseClosed with the result of Close, and stops the pings of
+// KeepAlive.
+func (c *Conn) finish(result error) {
+	c.closing.finish(result)
+	c.keepAlive.stop()
 }
 
 // AfterClose sets the function that is called once, after Close or CloseNow has
@@ -153,7 +174,7 @@ func (c *Conn) Close(ctx context.Context, code int, reason string) error {
 		_ = c.abort(err) // err is the reason
 		err = fmt.Errorf("websocket: closing handshake: %w", c.closing.abortReason)
 	}
-	c.closing.finish(err)
+	c.finish(err)
 	return err
 }
 
@@ -182,7 +203,7 @@ func (c *Conn) CloseNow() error {
 	}
 	err := c.abort(errClosed)
 	if before == phaseOpen { // no Close is running that would finish
-		c.closing.finish(nil)
+		c.finish(nil)
 	}
 	return err
 }
@@ -210,7 +231,7 @@ func (c *Conn) closeHandshake(deadline time.Time, code int, reason string) error
 		return err // without a close frame, the peer does not send one either
 	}
 	if !c.streamLock.lockUnless(c.closing.aborted, nil) {
-		return errClosed
+		return c.closing.reason()
 	}
 	defer c.streamLock.unlock()
 	err = c.awaitClose()
@@ -218,7 +239,7 @@ func (c *Conn) closeHandshake(deadline time.Time, code int, reason string) error
 		c.linger()
 	}
 	if c.in.err == nil {
-		c.in.err = errClosed
+		c.in.err = c.closing.reason()
 	}
 	return err
 }
@@ -230,7 +251,7 @@ func (c *Conn) sendClose(code int, reason string) error {
 	defer bufpool.Put(b)
 	b.B = frame.AppendClose(b.B, code, reason)
 	if !c.frameLock.lockUnless(c.closing.aborted, nil) {
-		return errClosed
+		return c.closing.reason()
 	}
 	defer c.frameLock.unlock()
 	if c.out.err != nil {

@@ -23,13 +23,14 @@
 // other: a handler can send a message while its reader holds readLock, and a
 // goroutine can read while its Writer holds messageLock.
 // If a reader must answer a ping while frameLock is held, it does not wait: it
-// leaves the pong to the holder, which sends it next.
+// leaves the pong to the holder, which sends it next. The timer of KeepAlive
+// leaves its ping to the holder too.
 //
 // While a handler runs, streamLock is free, so that the handler or another
 // goroutine can call Close. Close then reads the rest of the stream, and when
 // the handler returns, the reader finds the connection closed. The package
-// starts no goroutines, except through time.AfterFunc and context.AfterFunc in
-// Close.
+// starts no goroutines, except through time.AfterFunc in KeepAlive, and through
+// time.AfterFunc and context.AfterFunc in Close.
 package websocket
 
 import (
@@ -132,10 +133,12 @@ type Conn struct {
 	closing   closing   // guarded by its mu
 	deadlines deadlines // guarded by its mu
 	pongs     pongQueue // guarded by its mu
+	keepAlive keepAlive // guarded by its mu
 
-	maxSize atomic.Int64
-	onPing  atomic.Pointer[func(data []byte) error]
-	onPong  atomic.Pointer[func(data []byte) error]
+	maxSize      atomic.Int64
+	writeTimeout atomic.Int64 // a time.Duration; 0 means no limit
+	onPing       atomic.Pointer[func(data []byte) error]
+	onPong       atomic.Pointer[func(data []byte) error]
 }
 
 // New returns a Conn.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
@@ -100,19 +101,29 @@ func (q *pongQueue) takeTo(b []byte) []byte {
 // that of a read deadline, after which reading can continue.
 func (c *Conn) answerPing(data []byte) error {
 	c.pongs.put(data)
-	if err := c.sendPongs(); isTimeout(err) {
+	if err := c.sendPending(); isTimeout(err) {
 		c.in.err = c.closeError(codeAbnormal, "the peer does not read", errors.New(err.Error()))
 	}
 	return c.in.err
 }
 
-// sendPongs sends pending pongs while frameLock is free. Every holder of
-// frameLock calls it after unlocking, so no pong remains pending. The exception
-// is sendClose, after which no pong can be sent. Sending a pong takes at most
-// CloseTimeout, even if the peer does not read.
-func (c *Conn) sendPongs() error {
-	for c.pongs.pending.Load() && c.frameLock.tryLock() {
-		err := c.sendPong()
+// isPending reports whether a pong, or a ping of KeepAlive, is to be sent.
+func (c *Conn) isPending() bool { return c.pongs.pending.Load() || c.keepAlive.pingDue.Load() }
+
+// sendPending sends pending pongs and pings while frameLock is free. Every
+// holder of frameLock calls it after unlocking, so none remains pending. The
+// exception is sendClose, after which no control frame can be sent. Sending a
+// pong takes at most CloseTimeout, and sending a ping at most the patience of
+// KeepAlive, even if the peer does not read.
+func (c *Conn) sendPending() error {
+	for c.isPending() && c.frameLock.tryLock() {
+		var err error
+		if c.pongs.pending.Load() {
+			err = c.sendPong()
+		}
+		if err == nil && c.keepAlive.pingDue.Load() {
+			err = c.sendPing()
+		}
 		c.frameLock.unlock()
 		if err != nil {
 			return err
@@ -129,10 +140,16 @@ func (c *Conn) sendPong() error {
 	if c.writable() != nil {
 		return nil // for example, no pong follows a close frame
 	}
-	c.deadlines.beginPong()
-	if err := c.send(frame.Header{Fin: true, Opcode: frame.Pong}, b.B); err != nil {
+	return c.sendLimited(frame.Header{Fin: true, Opcode: frame.Pong}, b.B, CloseTimeout)
+}
+
+// sendLimited is send with a time limit. If the user's write deadline has
+// passed, it was set for an earlier message, and does not apply.
+func (c *Conn) sendLimited(h frame.Header, b []byte, limit time.Duration) error {
+	c.deadlines.beginLimit(limit)
+	if err := c.send(h, b); err != nil {
 		return err
 	}
-	c.deadlines.endPong()
+	c.deadlines.endLimit()
 	return nil
 }

@@ -25,11 +25,13 @@ type deadlines struct {
 	userWrite   time.Time // does not apply while userWriteStale is set
 	closeBy     time.Time // deadline of Close, for both directions; zero until phaseClosing
 	lingerUntil time.Time // deadline of lingering; zero before
-	pongBy      time.Time // deadline of sending a pong; zero at other times
+	controlBy   time.Time // deadline of sending a pong or a ping of KeepAlive; zero at other times
 	replyBy     time.Time // deadline of sending the reader's close frame; zero before
+	stallBy     time.Time // deadline for the network to accept bytes; left as it is between writes
 
-	// userWriteStale is set if userWrite had passed when a pong or close frame
-	// became due. Such a deadline was meant for an earlier message.
+	// userWriteStale is set if userWrite had passed when a pong, a close frame
+	// or a ping of KeepAlive became due. Such a deadline was meant for an
+	// earlier message.
 	userWriteStale bool
 
 	// userWriteChanged is closed when userWrite changes. It is nil unless a
@@ -98,21 +100,21 @@ func (d *deadlines) beginLinger() {
 	_ = d.applyRead() // may not be supported
 }
 
-// beginPong limits sending a pong to CloseTimeout, until endPong.
-func (d *deadlines) beginPong() {
+// beginLimit limits the sending of a pong or ping, until endLimit.
+func (d *deadlines) beginLimit(limit time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pongBy = time.Now().Add(CloseTimeout)
+	d.controlBy = time.Now().Add(limit)
 	d.checkUserWrite()
 	_ = d.applyWrite() // may not be supported
 }
 
-// endPong removes the limit of beginPong. The user's deadline applies again,
+// endLimit removes the limit of beginLimit. The user's deadline applies again,
 // even if it has passed, unless a close frame is due.
-func (d *deadlines) endPong() {
+func (d *deadlines) endLimit() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pongBy = time.Time{}
+	d.controlBy = time.Time{}
 	d.userWriteStale = d.userWriteStale && (!d.replyBy.IsZero() || !d.closeBy.IsZero())
 	_ = d.applyWrite() // may not be supported
 }
@@ -149,11 +151,34 @@ func (d *deadlines) applyRead() error {
 // applyWrite sets the write deadline of the network connection. The caller must
 // hold d.mu.
 func (d *deadlines) applyWrite() error {
-	t := earlier(d.closeBy, earlier(d.pongBy, d.replyBy))
+	return d.conn.SetWriteDeadline(earlier(d.stallBy, d.writeBy()))
+}
+
+// writeBy returns the write deadline without that of the write timeout. The
+// caller must hold d.mu.
+func (d *deadlines) writeBy() time.Time {
+	t := earlier(d.closeBy, earlier(d.controlBy, d.replyBy))
 	if !d.userWriteStale {
 		t = earlier(t, d.userWrite)
 	}
-	return d.conn.SetWriteDeadline(t)
+	return t
+}
+
+// setStall sets the write deadline of the write timeout.
+func (d *deadlines) setStall(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stallBy = t
+	_ = d.applyWrite() // may not be supported
+}
+
+// stalled reports whether a write that has timed out did so because of the
+// write timeout alone.
+func (d *deadlines) stalled() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.writeBy()
+	return !d.stallBy.IsZero() && (t.IsZero() || t.After(time.Now()))
 }
 
 // closeExpired reports whether the deadline of Close has passed.

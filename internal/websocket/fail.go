@@ -14,7 +14,7 @@ func (c *Conn) readFailed(err error) error {
 	switch {
 	case c.endsClose(err):
 		c.in.networkErr = err
-		c.in.err = errClosed
+		c.in.err = c.closing.reason()
 	case isTimeout(err):
 		return fmt.Errorf("websocket: read: %w", err)
 	case err == io.EOF:

@@ -76,7 +76,7 @@ func (c *Conn) sendReady(encoded []byte) error {
 	c.frameLock.lock()
 	err := c.writable()
 	if err == nil {
-		if _, err = c.conn.Write(encoded); err != nil {
+		if err = c.writeNetwork(encoded, nil); err != nil {
 			err = c.writeFailed(err)
 		}
 	}

@@ -194,7 +194,7 @@ func (c *Conn) readable() error {
 	case in.handlerErr != nil:
 		return in.handlerErr
 	case in.err == nil && c.closing.reached(phaseClosed):
-		in.err = errClosed
+		in.err = c.closing.reason()
 	}
 	return in.err
 }
@@ -290,6 +290,7 @@ func (c *Conn) readRaw(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := in.br.Read(p[:min(int64(len(p)), in.frameLeft)])
+	c.keepAlive.heard() // even after an error; that ends reading
 	in.maskKey = c.unmask(p[:n])
 	in.frameLeft -= int64(n)
 	switch {
@@ -313,6 +314,7 @@ func (c *Conn) next() ([]byte, error) {
 			return nil, c.readFailed(err)
 		}
 	}
+	c.keepAlive.heard()
 	n := int(min(int64(in.br.Buffered()), in.frameLeft))
 	p, _ := in.br.Peek(n)   // cannot fail: n bytes are buffered
 	_, _ = in.br.Discard(n) // likewise

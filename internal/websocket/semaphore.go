@@ -23,6 +23,9 @@ func newSemaphore() semaphore { return semaphore{turn: make(chan struct{}, 1)} }
 
 func (s *semaphore) tryLock() bool { return s.users.CompareAndSwap(0, 1) }
 
+// held reports whether a goroutine holds the lock.
+func (s *semaphore) held() bool { return s.users.Load() > 0 }
+
 func (s *semaphore) lock() {
 	if s.users.Add(1) > 1 {
 		<-s.turn

@@ -76,6 +76,7 @@ func (c *Conn) readHeader() (frame.Header, error) {
 				return frame.Header{}, c.readFailed(err)
 			}
 		}
+		c.keepAlive.heard()
 		b, _ := br.Peek(min(br.Buffered(), frame.MaxHeader)) // cannot fail: the bytes are buffered
 		h, size, err := c.in.decoder.Next(b)
 		if err != nil {

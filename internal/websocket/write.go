@@ -37,13 +37,14 @@ type outgoing struct {
 	keys       *maskingKeys // nil for a server
 	vector     [2][]byte    // backing array of buffers
 	buffers    net.Buffers  // a field, because a local variable would escape to the heap
+	stallBy    time.Time    // write deadline that the write timeout has set; zero without
 }
 
 // writable returns the error that ended writing, or nil. The caller must hold
 // frameLock.
 func (c *Conn) writable() error {
 	if c.out.err == nil && c.closing.reached(phaseClosed) {
-		return errClosed
+		return c.closing.reason()
 	}
 	return c.out.err
 }
@@ -51,7 +52,7 @@ func (c *Conn) writable() error {
 // writeFailed returns the error of a failed network write, and ends writing,
 // because part of the frame may have been sent. The caller must hold frameLock.
 func (c *Conn) writeFailed(err error) error {
-	c.out.networkErr = errClosed
+	c.out.networkErr = c.closing.reason()
 	if !c.closing.reached(phaseAborted) {
 		c.out.networkErr = fmt.Errorf("websocket: write: %w", err)
 	}
@@ -141,7 +142,7 @@ func (c *Conn) lockWrite(lock *semaphore) error {
 	case locked:
 		return nil
 	case c.closing.reached(phaseClosed):
-		return errClosed
+		return c.closing.reason()
 	}
 	return errWaitTimeout
 }
@@ -224,21 +225,14 @@ func (c *Conn) sendPayload(h frame.Header, payload []byte) error {
 func (c *Conn) write(b *bufpool.Buffer, rest []byte) error {
 	var err error
 	switch {
-	case len(rest) == 0:
-		_, err = c.conn.Write(b.B)
-	case c.vectored:
-		c.out.vector = [2][]byte{b.B, rest}
-		c.out.buffers = c.out.vector[:]
-		_, err = c.out.buffers.WriteTo(c.conn)
-		c.out.vector, c.out.buffers = [2][]byte{}, nil
+	case len(rest) == 0 || c.vectored:
+		err = c.writeNetwork(b.B, rest)
 	default:
 		// Fill the buffer for the first write: a write of the header alone
 		// would cost a packet or a TLS record.
 		n := min(len(rest), c.out.bufferSize-len(b.B))
 		b.B = append(b.B, rest[:n]...)
-		if _, err = c.conn.Write(b.B); err == nil && n < len(rest) {
-			_, err = c.conn.Write(rest[n:])
-		}
+		err = c.writeNetwork(b.B, rest[n:])
 	}
 	if err != nil {
 		return c.writeFailed(err)
@@ -272,7 +266,7 @@ func (c *Conn) send(h frame.Header, b []byte) error {
 		h.Masked, h.Key = true, c.out.keys.next()
 		frame.Mask(payload, h.Key)
 	}
-	if _, err := c.conn.Write(putHeader(h, b)); err != nil {
+	if err := c.writeNetwork(putHeader(h, b), nil); err != nil {
 		return c.writeFailed(err)
 	}
 	return nil
@@ -287,11 +281,11 @@ func putHeader(h frame.Header, b []byte) []byte {
 	return b[start:]
 }
 
-// afterFrame sends the pong that became due while the caller held frameLock. It
-// returns err, the result of sending the caller's frame.
+// afterFrame sends the pong and the ping that became due while the caller held
+// frameLock. It returns err, the result of sending the caller's frame.
 func (c *Conn) afterFrame(err error) error {
-	if c.pongs.pending.Load() {
-		_ = c.sendPongs() // the next write returns its error; this frame was sent
+	if c.isPending() {
+		_ = c.sendPending() // the next write returns its error; this frame was sent
 	}
 	return err
 }

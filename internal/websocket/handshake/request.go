@@ -39,6 +39,9 @@ func checkRequest(r *http.Request) *Refusal {
 		}
 	}
 	switch {
+	case r.Method == http.MethodConnect && h[":protocol"] != nil:
+		return &Refusal{http.StatusHTTPVersionNotSupported, "a WebSocket needs HTTP/1.1, not " + r.Proto,
+			"the server offers extended CONNECT (RFC 8441) because of GODEBUG=http2xconnect=1; remove that setting", nil}
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
 		return &Refusal{http.StatusHTTPVersionNotSupported, "a WebSocket needs HTTP/1.1, not " + r.Proto, "", nil}
 	case r.Method != http.MethodGet:
@@ -78,9 +81,11 @@ func badExtensions(r *http.Request, err error) *Refusal {
 }
 
 // checkOrigin returns the refusal of a request whose Origin is not allowed by
-// custom, or by sameOrigin if custom is nil. It returns nil if the Origin is
-// allowed. The response does not name the values that were compared.
-func checkOrigin(r *http.Request, custom func(*http.Request) bool) *Refusal {
+// checkOrigin returns the refusal of a request whose Origin is not allowed: by
+// custom or, if custom is nil, by neither sameOrigin nor the list, which may be
+// nil. It returns nil if the Origin is allowed. The response does not name the
+// values that were compared.
+func checkOrigin(r *http.Request, custom func(*http.Request) bool, allowed *origin.AllowList) *Refusal {
 	found := "Origin " + quoteLines(r.Header["Origin"])
 	switch {
 	case custom != nil:
@@ -88,14 +93,24 @@ func checkOrigin(r *http.Request, custom func(*http.Request) bool) *Refusal {
 			return nil
 		}
 		found = "CheckOrigin returned false for " + found + " and Host " + quote(r.Host)
-	case sameOrigin(r):
+	case sameOrigin(r) || isAllowed(r, allowed):
 		return nil
 	case r.TLS != nil:
 		found += " does not match Host " + quote(r.Host) + " with scheme https"
 	default:
 		found += " does not match Host " + quote(r.Host)
 	}
+	if custom == nil && allowed != nil {
+		found += ", and is not in AllowOrigins"
+	}
 	return &Refusal{http.StatusForbidden, "origin not allowed", found, nil}
+}
+
+// isAllowed reports whether the Origin of a request is in the list, which may
+// be nil.
+func isAllowed(r *http.Request, allowed *origin.AllowList) bool {
+	values := r.Header["Origin"]
+	return allowed != nil && len(values) == 1 && allowed.Allows(values[0])
 }
 
 // sameOrigin reports whether the Origin of a request, if there is one, matches

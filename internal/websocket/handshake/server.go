@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/origin"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/deflate"
 )
@@ -22,7 +24,8 @@ const clientWindowBits = 13
 
 // ServerOptions configure [Upgrade].
 type ServerOptions struct {
-	CheckOrigin       func(*http.Request) bool // if nil, Origin must match Host
+	AllowOrigins      []string                 // allowed in addition to the same origin
+	CheckOrigin       func(*http.Request) bool // decides alone; if nil, Origin must match Host
 	Protocols         []string                 // subprotocols, in order of preference
 	Compression       bool                     // accept permessage-deflate
 	NoContextTakeover bool                     // compress each message separately
@@ -37,7 +40,11 @@ type ServerOptions struct {
 // the connection is closed. Any other error is the server's fault; the caller
 // must respond with 500.
 func Upgrade(w http.ResponseWriter, r *http.Request, o ServerOptions) (*Established, error) {
-	result, extensions, refusal := negotiate(r, o)
+	allowed, err := checkOptions(o)
+	if err != nil {
+		return nil, err
+	}
+	result, extensions, refusal := negotiate(r, o, allowed)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -69,14 +76,33 @@ func (e *SendError) Error() string { return e.err.Error() }
 // Unwrap returns the network error.
 func (e *SendError) Unwrap() error { return e.err }
 
+// checkOptions returns the list of AllowOrigins, or one error for everything
+// that is wrong with it. The list is nil if AllowOrigins is empty.
+func checkOptions(o ServerOptions) (*origin.AllowList, error) {
+	if len(o.AllowOrigins) == 0 {
+		return nil, nil
+	}
+	var errs []error
+	if o.CheckOrigin != nil {
+		errs = append(errs, errors.New("Upgrader.AllowOrigins and Upgrader.CheckOrigin are both set; CheckOrigin decides alone, so set only one of them"))
+	}
+	allowed := new(origin.AllowList)
+	for i, entry := range o.AllowOrigins {
+		if err := allowed.Add(entry); err != nil {
+			errs = append(errs, fmt.Errorf("Upgrader.AllowOrigins[%d]: %w", i, err))
+		}
+	}
+	return allowed, joinErrors(errs)
+}
+
 // negotiate checks the request and chooses the subprotocol and the compression
 // parameters. It also returns the Sec-WebSocket-Extensions value of the
 // response, or "" if messages are not compressed.
-func negotiate(r *http.Request, o ServerOptions) (result Established, extensions string, refusal *Refusal) {
+func negotiate(r *http.Request, o ServerOptions, allowed *origin.AllowList) (result Established, extensions string, refusal *Refusal) {
 	if refusal = checkRequest(r); refusal != nil {
 		return Established{}, "", refusal
 	}
-	if refusal = checkOrigin(r, o.CheckOrigin); refusal != nil {
+	if refusal = checkOrigin(r, o.CheckOrigin, allowed); refusal != nil {
 		return Established{}, "", refusal
 	}
 	if o.Compression {

@@ -1,0 +1,868 @@
+package http
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/eventstream"
+	"github.com/stanza-go/framework/pkg/http/internal/feed"
+	"github.com/stanza-go/framework/pkg/http/internal/jsonbody"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
+)
+
+// ErrFeedClosed is returned by the methods of a [Feed] that has been closed.
+var ErrFeedClosed = feed.ErrClosed
+
+// An Event is an event of a [Feed].
+type Event struct {
+	// ID is the position of the event in its feed. The feed sets it: 1 to 64
+	// characters of A-Z, a-z, 0-9, dot, underscore and hyphen. An ID is never used
+	// again, in any feed. [Feed.Publish] ignores it.
+	ID string
+
+	// Name is the type of the event, for which a page calls addEventListener. It
+	// may be empty, and must not contain a line break or a NUL. Do not use the name
+	// "gap", with which clients are told that events are missing.
+	Name string
+
+	// Data is the content. It must be valid UTF-8 and is often JSON; see
+	// [JSONEvent].
+	Data string
+
+	// Key identifies the event for retries. If a feed still keeps an event with
+	// the same Key, Publish adds nothing and returns the ID of that event. It may
+	// be empty. Clients do not receive it.
+	Key string
+
+	// Gap means that events before this one are missing. Then the ID is the
+	// position from which the feed continues, the Name is "gap" and the Data is
+	// "{}". Publish rejects such an event.
+	Gap bool
+
+	err error // of JSONEvent
+}
+
+// JSONEvent returns an event whose Data is the JSON encoding of v. If v cannot be
+// encoded, [Feed.Publish] returns the error.
+func JSONEvent(name string, v any) Event {
+	data, err := json.Marshal(v)
+	if err != nil {
+		err = fmt.Errorf("%w: event %q: %w", ErrInvalidEvent, name, err)
+	}
+	return Event{Name: name, Data: string(data), err: err}
+}
+
+// internal returns e in the form of package feed.
+func (e Event) internal() feed.Event {
+	return feed.Event{ID: e.ID, Name: e.Name, Data: e.Data, Key: e.Key, Gap: e.Gap}
+}
+
+// publicEvent is the reverse of Event.internal.
+func publicEvent(e feed.Event) Event {
+	return Event{ID: e.ID, Name: e.Name, Data: e.Data, Key: e.Key, Gap: e.Gap}
+}
+
+// A FeedConfig configures a [Feed] or [Feeds]. The zero value keeps 1,000 events,
+// at most 16 MB, for one hour, in the memory of the process.
+type FeedConfig struct {
+	// Keep is the number of events that are kept for clients that reconnect or
+	// read slowly. If it is 0, 1,000 is used.
+	Keep int
+
+	// KeepBytes limits the memory of the events that are kept, in bytes,
+	// including their encodings. The newest event is always kept. If it is 0, 16
+	// MB is used.
+	KeepBytes int64
+
+	// KeepFor is how long events are kept. If it is 0, one hour is used.
+	KeepFor time.Duration
+
+	// History sends the events that are kept to a client that comes for the first
+	// time. Without it, such a client gets only events that are published later.
+	History bool
+
+	// Latest means that each event replaces all events before it, as in a list of
+	// the users who are present. A client that is behind then gets only the newest
+	// event, without a gap. Set History too, so that a client that comes for the
+	// first time gets the newest event at once.
+	Latest bool
+
+	// Snapshot returns the state that the events change, as an event. A client
+	// that comes for the first time, or after a gap, gets it first, and then the
+	// events since. The ID of the event is ignored. The key is that of
+	// [Feeds.Feed], or empty. See the documentation of [Feed] for the order in
+	// which to publish and to change the state.
+	//
+	// One call serves all clients that wait, and its result serves others for at
+	// most a second. The context is canceled when no client waits any more. If
+	// Snapshot returns an error or panics, the streams of the clients that wait
+	// end, and the clients reconnect. Snapshot must be safe for concurrent use by
+	// multiple goroutines.
+	Snapshot func(ctx context.Context, key string) (Event, error)
+
+	// Heartbeat is the longest time without a write to a client, so that proxies
+	// do not close the connection: an event stream then gets a comment, and a
+	// WebSocket a ping. With a Store, each followed feed is also read from it at
+	// this interval at least. If it is 0, 20 seconds is used.
+	Heartbeat time.Duration
+
+	// WriteTimeout disconnects a client that reads nothing for this time while
+	// something is being sent to it. If it is 0, 30 seconds is used.
+	WriteTimeout time.Duration
+
+	// Retry is how long browsers wait before they reconnect. Each stream gets a
+	// random time between half of it and one and a half times it, so that clients
+	// do not come back at the same moment. If it is 0, 2 seconds is used.
+	Retry time.Duration
+
+	// Store has the events, so that several processes share the feed. If nil, the
+	// feed is in the memory of this process only: another process, also the next
+	// version during a deployment, has another feed.
+	Store FeedStore
+
+	// Name is the name of the feed in the Store. [NewFeed] requires it if there is
+	// a Store. For [Feeds], it is put before each key.
+	Name string
+}
+
+// check panics if the configuration is invalid.
+func (c *FeedConfig) check(named bool) {
+	var wrong callsite.FieldErrors
+	if c.Keep < 0 {
+		wrong.Addf("Keep", "%d is negative", c.Keep)
+	}
+	if c.KeepBytes < 0 {
+		wrong.Addf("KeepBytes", "%d is negative", c.KeepBytes)
+	}
+	if c.History && c.Snapshot != nil {
+		wrong.Addf("History", "has no effect together with Snapshot")
+	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"KeepFor", c.KeepFor}, {"Heartbeat", c.Heartbeat}, {"WriteTimeout", c.WriteTimeout}, {"Retry", c.Retry}} {
+		if d.value < 0 {
+			wrong.Addf(d.field, "%v is negative", d.value)
+		}
+	}
+	switch {
+	case c.Store == nil && c.Name != "":
+		wrong.Addf("Name", "has no effect without Store")
+	case c.Store != nil && c.Name == "" && named:
+		wrong.Addf("Name", "is empty; with a Store, give the feed a name")
+	}
+	wrong.PanicIfAny("FeedConfig")
+}
+
+// A FeedStore keeps the events of feeds outside the process, so that several
+// processes share them. Watch only announces that there may be something to read: if
+// an announcement is lost, late, repeated or wrong, clients get events later, but
+// miss none, because each followed feed is also read at regular intervals.
+//
+// Methods must be safe for concurrent use by multiple goroutines, and should return
+// when the context is done; the caller does not wait any longer.
+//
+// For example, with PostgreSQL, Append locks a row with a counter for the feed,
+// inserts the event and calls NOTIFY, in one transaction; a sequence would not do,
+// because transactions commit in another order. Watch uses LISTEN. With NATS
+// JetStream, the ID is the creation time of the stream with the sequence number, and
+// the Key is the Nats-Msg-Id.
+type FeedStore interface {
+	// Append adds an event to the end of the named feed and returns its new ID. If the
+	// feed still has an event with the same Key, Append adds nothing and returns
+	// the ID of that event. When Append returns, Read must return the event, in
+	// every process. If one call returned before another began, in any process,
+	// its event comes first.
+	//
+	// An ID has 1 to 64 characters of [A-Za-z0-9._-] and is not "begin". It must
+	// never be used again, in any feed, even if the store loses its data. For
+	// example, a counter is not enough, but a counter with a random suffix is.
+	Append(ctx context.Context, name string, e Event) (id string, err error)
+
+	// Read returns a page for each position, in the same order. It does not wait
+	// for events.
+	Read(ctx context.Context, after []FeedPosition) ([]FeedPage, error)
+
+	// Watch calls changed with the name of each feed that gets an event from any
+	// process. It returns when ctx is done, and when it may have missed an event;
+	// it is then called again. An empty name means all feeds. Watch should call
+	// changed("") when it has begun to watch. changed is safe for concurrent use
+	// by multiple goroutines and returns quickly.
+	Watch(ctx context.Context, changed func(name string)) error
+}
+
+// A FeedPosition is a place in a feed of a [FeedStore].
+type FeedPosition struct {
+	// Feed is the name of the feed.
+	Feed string
+
+	// After is the ID of the event before the place. If it is empty, the place is
+	// before all events that the store has.
+	After string
+}
+
+// A FeedPage is a part of a feed that begins at a [FeedPosition].
+type FeedPage struct {
+	// Events are consecutive, the oldest first. Each has its ID. There may be any
+	// number of them, but at least one if More is set.
+	Events []Event
+
+	// Next is the position after Events: the ID of the last one. If there are no
+	// Events, Next is After, or with Gap or an empty After the position of the
+	// empty feed. That position must be the same in all processes until the feed
+	// gets an event.
+	Next string
+
+	// More reports that there are events after Next.
+	More bool
+
+	// Gap reports that After is not a position of the feed, or that events after
+	// it have been dropped. Events then begin with the oldest one that is left.
+	Gap bool
+}
+
+// A Feed is a log of events in one order, which any number of clients follow, each
+// at its own pace. Each client gets each event once, in order, or a gap. A client
+// that was disconnected continues after the last event that it got. [Feed.ServeHTTP]
+// sends the events to pages with EventSource, and [Feed.Send] to a WebSocket.
+//
+// The zero value is ready to use, with the defaults of [FeedConfig]. Create other
+// feeds with [NewFeed], and many feeds of one kind with [NewFeeds]. A Feed is safe
+// for concurrent use by multiple goroutines. It must not be copied after first use.
+//
+// # Publishing
+//
+// [Feed.Publish] returns when the log has the event. It does not wait for clients.
+// If one call returns before another begins, its event comes first for all clients.
+// There is no order between the events of different feeds.
+//
+// # Slow clients
+//
+// A client that reads slowly delays neither Publish nor other clients, and has no
+// queue: it falls behind in the log. When its next event is no longer kept, it gets a
+// gap. If it reads nothing at all, FeedConfig.WriteTimeout disconnects it. It then
+// reconnects and continues, if its next event is still kept.
+//
+// # Gaps
+//
+// A client gets a gap if events are missing that it has not got. It may also get one
+// if nothing is missing, for example after a restart of a process whose feed is in
+// memory. After the gap, the client begins like one that comes for the first time:
+// with the snapshot, with the events that are kept if FeedConfig.History is set, or
+// with the next event. Without a snapshot, a page usually loads its state again.
+//
+// # Snapshots
+//
+// FeedConfig.Snapshot gives clients the state that events change. The position is
+// taken before the state is read, so the state may already contain the events that
+// follow. Therefore:
+//
+//   - Publish an event after its change has been committed.
+//   - Read the state from the same place, not from a replica that lags behind.
+//   - Events must do no harm if they are applied twice. For example, send "the task
+//     7 is now done" instead of "one more task is done".
+//
+// If the process crashes between the commit and Publish, the event is missing. Where
+// that matters, write the event to an outbox table in the same transaction, and let
+// another goroutine publish what is there, with a Key.
+//
+// # Access
+//
+// Anyone who may follow a feed may read all events that it keeps. Check that the
+// client may read the feed before calling ServeHTTP or Send, and use one feed for
+// each group of users, for example with [Feeds].
+type Feed struct {
+	key   string
+	keyed bool // it belongs to Feeds
+	once  sync.Once
+	set   *feedSet // use open
+}
+
+// A feedSet contains the feeds of one configuration.
+type feedSet struct {
+	FeedConfig
+	logs   *feed.Registry
+	began  time.Time
+	logged atomic.Int64 // when logFailure last logged, in nanoseconds since began
+}
+
+// NewFeed returns a Feed. It panics if config is invalid.
+func NewFeed(config FeedConfig) *Feed {
+	config.check(true)
+	return &Feed{set: newFeedSet(config, true)}
+}
+
+func newFeedSet(config FeedConfig, single bool) *feedSet {
+	c := config
+	c.Keep = cmp.Or(c.Keep, 1000)
+	c.KeepBytes = cmp.Or(c.KeepBytes, 16<<20)
+	c.KeepFor = cmp.Or(c.KeepFor, time.Hour)
+	c.Heartbeat = cmp.Or(c.Heartbeat, 20*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, response.DefaultStreamTimeout)
+	c.Retry = cmp.Or(c.Retry, 2*time.Second)
+	logs := feed.Config{
+		Limits:    feed.Limits{Events: c.Keep, Bytes: c.KeepBytes, Age: c.KeepFor},
+		Start:     feed.Start{History: c.History, Latest: c.Latest},
+		Permanent: single,
+		Prefix:    c.Name,
+		Interval:  c.Heartbeat,
+		Timeout:   min(5*time.Second, c.Heartbeat/2),
+		Logger:    slog.Default(),
+	}
+	if take := c.Snapshot; take != nil {
+		logs.Snapshot = func(ctx context.Context, key string) (feed.Event, error) {
+			e, err := take(ctx, key)
+			return e.internal(), cmp.Or(err, e.err)
+		}
+	}
+	if c.Store != nil {
+		logs.Store = feedStore{c.Store}
+	}
+	return &feedSet{FeedConfig: c, logs: feed.NewRegistry(logs), began: time.Now()}
+}
+
+// open returns the set of the feed.
+func (f *Feed) open() *feedSet {
+	f.once.Do(func() {
+		if f.set == nil {
+			f.set = newFeedSet(FeedConfig{}, true)
+		}
+	})
+	return f.set
+}
+
+// Publish adds an event to the feed and returns its ID.
+//
+// If the error wraps [ErrInvalidEvent] or [ErrFeedClosed], the event was not added.
+// With a Store, any other error means that the outcome is unknown. To publish the
+// event again without the risk of adding it twice, set its Key.
+func (f *Feed) Publish(ctx context.Context, e Event) (id string, err error) {
+	if e.err != nil {
+		return "", e.err
+	}
+	return f.open().logs.Publish(ctx, f.key, e.internal())
+}
+
+// Follow returns the events after the one with the ID after, and waits for more. If
+// after is empty, it begins as for a client that comes for the first time. The
+// sequence ends when ctx is done, when the feed is closed, and when Snapshot fails:
+// the last pair has the error, and no other pair has one.
+//
+// Follow is for handlers that send events in another form, and for other consumers.
+// To continue later, keep the ID of the last event. An event with Gap set announces
+// missing events.
+func (f *Feed) Follow(ctx context.Context, after string) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		follower, err := f.follow(after)
+		if err != nil {
+			yield(Event{}, err)
+			return
+		}
+		defer follower.Close()
+		for {
+			step, err := follower.Wait(ctx)
+			if err == nil && ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			if err != nil {
+				yield(Event{}, err)
+				return
+			}
+			if !yieldStep(step, yield) {
+				return
+			}
+		}
+	}
+}
+
+// yieldStep yields the events of a step.
+func yieldStep(step feed.Step, yield func(Event, error) bool) bool {
+	if step.Gap && !yield(publicEvent(gapEvent(step.Position)), nil) {
+		return false
+	}
+	if step.Snapshot != nil && !yield(publicEvent(step.Snapshot.Event), nil) {
+		return false
+	}
+	for _, entry := range step.Events {
+		if !yield(publicEvent(entry.Event), nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// gapEvent returns the event that announces a gap.
+func gapEvent(position string) feed.Event {
+	return feed.Event{ID: position, Name: "gap", Data: "{}", Gap: true}
+}
+
+// follow returns a follower of the feed.
+func (f *Feed) follow(after string) (*feed.Follower, error) {
+	if after != "" && !feed.ValidID(after) {
+		after = "~" // is not an ID either, and takes less memory
+	}
+	return f.open().logs.Follow(f.key, after)
+}
+
+// ServeHTTP sends the events of the feed to a page with EventSource, until the client
+// disconnects, the server stops, or the feed is closed.
+//
+// The client begins after the event whose ID is in the Last-Event-ID field, which
+// browsers send when they reconnect, or in the query parameter lastEventID, for pages
+// that open a new EventSource. If the ID is unknown or its successor is no longer kept,
+// the client gets a gap.
+//
+// # The stream
+//
+// The header is sent at once, with the position of the client as an id, so that a
+// client that leaves before its first event can continue too. An event has its ID as
+// the id, its Name as the event and its Data as the data. A gap is an event with the
+// name "gap" and the data {}. For example:
+//
+//	retry: 1730
+//	id: 3.N2DAQVZLJXWSKQ5M
+//
+//	id: 4.N2DAQVZLJXWSKQ5M
+//	event: added
+//	data: {"title":"Buy milk"}
+//
+// All events that are ready are sent with one write. The rules of [NewSSEWriter] about
+// header fields, timeouts, and wrapped ResponseWriters apply.
+//
+// # Other responses
+//
+// ServeHTTP responds with 405 to methods other than GET, and with 204 if the feed is
+// closed. It never responds with 500, because browsers then stop reconnecting: if
+// Snapshot fails, the stream ends and the browser tries again. The error is logged with
+// the request's logger (see [LoggerFromContext]), at most once per Heartbeat.
+func (f *Feed) ServeHTTP(w ResponseWriter, r *Request) {
+	if r.Method != MethodGet {
+		response.SetHeader(w, "Allow", MethodGet)
+		WriteError(w, StatusMethodNotAllowed, "method not allowed")
+		return
+	}
+	set := f.open()
+	follower, err := f.follow(cmp.Or(LastEventID(r), QueryParam(r, "lastEventID")))
+	if err != nil {
+		w.WriteHeader(StatusNoContent)
+		return
+	}
+	defer follower.Close()
+	client := &streamClient{set: set, w: w}
+	err = set.send(r.Context(), follower, client, nil)
+	if client.failed || r.Context().Err() != nil || errors.Is(err, ErrFeedClosed) {
+		return
+	}
+	set.logFailure(r.Context(), err)
+	_ = client.stream.writeEncoded(append(set.appendRetry(nil), '\n')) // the stream ends anyway
+}
+
+// Send sends the events of the feed to a WebSocket connection, until ctx is done, the
+// connection is closed, or the feed is closed. It returns the error that says which. If
+// after is not empty, the client begins after the event with that ID. For example, a
+// page can put the last ID that it got into the URL when it reconnects. The other rules
+// are those of [Feed.ServeHTTP].
+//
+// # Messages
+//
+// Events are text messages of the form {"id":ID,"event":NAME,"data":DATA}. If the Name
+// is empty, there is no "event". If the Data is valid JSON, it is inserted unchanged;
+// otherwise, it is a JSON string. The first message is {"id":ID}, with the position of
+// the client. A gap is {"id":ID,"event":"gap","data":{}}.
+//
+// A message is encoded once for all connections, and compressed once if connections
+// need that. All messages that are ready are sent with one write.
+//
+// # The connection
+//
+// Send calls [Conn.SetWriteTimeout] with FeedConfig.WriteTimeout and [Conn.KeepAlive]
+// with FeedConfig.Heartbeat. If a write fails, for example because the client does not
+// read, Send calls [Conn.CloseNow]. In other cases the connection stays open.
+//
+// Send does not read. Another goroutine must call a reading method until it returns an
+// error, even if the client sends nothing: otherwise, pongs and close frames are not
+// noticed. Several feeds can be sent on one connection at the same time, each with its
+// own call of Send, and other messages too.
+func (f *Feed) Send(ctx context.Context, c *Conn, after string) error {
+	conn := c.established()
+	set := f.open()
+	follower, err := f.follow(after)
+	if err != nil {
+		return err
+	}
+	defer follower.Close()
+	conn.SetWriteTimeout(set.WriteTimeout)
+	conn.KeepAlive(set.Heartbeat, set.WriteTimeout)
+	return set.send(ctx, follower, &socketClient{conn: conn}, conn.Done())
+}
+
+// Close closes the feed. Its clients get the events that they have not got yet, and
+// then their streams end. Publish, Follow and Send return [ErrFeedClosed], and
+// ServeHTTP responds with 204, after which browsers do not reconnect. Close does not
+// wait for clients. Calls after the first have no effect.
+//
+// Close panics if the feed belongs to [Feeds].
+func (f *Feed) Close() {
+	if f.keyed {
+		callsite.Panicf("Feed.Close called for the feed %q of Feeds; close all feeds with Feeds.Close", f.key)
+	}
+	f.open().logs.Close()
+}
+
+// Feeds are any number of feeds with the same configuration, each with its own key:
+// for example, one feed for each user or chat room. A feed takes memory only while it
+// is followed or keeps events. With a Store, a feed takes memory only while it is
+// followed in this process.
+//
+// The zero value is ready to use, with the defaults of [FeedConfig]. Feeds are safe
+// for concurrent use by multiple goroutines. They must not be copied after first use.
+type Feeds struct {
+	once sync.Once
+	set  *feedSet // use open
+}
+
+// NewFeeds returns Feeds. It panics if config is invalid.
+func NewFeeds(config FeedConfig) *Feeds {
+	config.check(false)
+	return &Feeds{set: newFeedSet(config, false)}
+}
+
+// open returns the set of the feeds.
+func (f *Feeds) open() *feedSet {
+	f.once.Do(func() {
+		if f.set == nil {
+			f.set = newFeedSet(FeedConfig{}, false)
+		}
+	})
+	return f.set
+}
+
+// Feed returns the feed with a key. It is only a name for the feed: it can be dropped
+// or kept, and calls with the same key return equivalent feeds.
+func (f *Feeds) Feed(key string) *Feed { return &Feed{key: key, keyed: true, set: f.open()} }
+
+// Close closes all feeds, also those whose keys are used for the first time later. See
+// [Feed.Close].
+func (f *Feeds) Close() { f.open().logs.Close() }
+
+// WriteEvent sends an event as a text message, in the form that [Feed.Send] describes.
+// It is for events of [Feed.Follow], and for events that are for this client only; if
+// the ID is empty, the message has no "id". The Key is not sent. WriteEvent returns an
+// error that wraps [ErrInvalidEvent] if the event cannot be sent.
+func (c *Conn) WriteEvent(e Event) error {
+	conn := c.established()
+	if e.err != nil {
+		return e.err
+	}
+	event := e.internal()
+	if e.Gap {
+		event = gapEvent(e.ID)
+	}
+	event.Gap = false
+	if err := event.Check(); err != nil {
+		return err
+	}
+	return conn.WriteFrom(frame.Text, func(b *bufpool.Buffer) error {
+		appendMessage(b, event)
+		return nil
+	})
+}
+
+// A feedStore is a FeedStore in the form of package feed.
+type feedStore struct{ store FeedStore }
+
+// Append implements feed.Store.
+func (s feedStore) Append(ctx context.Context, name string, e feed.Event) (string, error) {
+	return s.store.Append(ctx, name, publicEvent(e))
+}
+
+// Read implements feed.Store.
+func (s feedStore) Read(ctx context.Context, after []feed.Position) ([]feed.Page, error) {
+	positions := make([]FeedPosition, len(after))
+	for i, p := range after {
+		positions[i] = FeedPosition{p.Feed, p.After}
+	}
+	pages, err := s.store.Read(ctx, positions)
+	result := make([]feed.Page, len(pages))
+	for i, p := range pages {
+		events := make([]feed.Event, len(p.Events))
+		for j, e := range p.Events {
+			events[j] = e.internal()
+		}
+		result[i] = feed.Page{Events: events, Next: p.Next, More: p.More, Gap: p.Gap}
+	}
+	return result, err
+}
+
+// Watch implements feed.Store.
+func (s feedStore) Watch(ctx context.Context, changed func(string)) error {
+	return s.store.Watch(ctx, changed)
+}
+
+// A feedClient is a client that follows a feed. It is used by one goroutine.
+type feedClient interface {
+	// add adds a step to what flush sends, and reports whether that is enough for
+	// one write.
+	add(step feed.Step) (full bool)
+	// flush sends what was added. It reports whether there was something to send.
+	flush() (sent bool, err error)
+	// heartbeat is called if nothing was sent for some time.
+	heartbeat() error
+}
+
+// send sends the steps of a follower to a client, until ctx is done or closed is
+// closed.
+func (s *feedSet) send(ctx context.Context, f *feed.Follower, c feedClient, closed <-chan struct{}) error {
+	interval := s.Heartbeat - rand.N(s.Heartbeat/4+1) // so that clients do not get their heartbeats together
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
+	last := time.Now()
+	for ctx.Err() == nil {
+		changed, stepErr := collect(f, c)
+		sent, err := c.flush()
+		if err = cmp.Or(err, stepErr); err != nil {
+			return err
+		}
+		if sent {
+			last = time.Now()
+		}
+		if changed == nil {
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		case <-closed:
+			return net.ErrClosed
+		case <-timer.C:
+			if time.Since(last) >= interval {
+				if err := c.heartbeat(); err != nil {
+					return err
+				}
+				last = time.Now()
+			}
+			timer.Reset(interval - time.Since(last))
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// collect passes steps to a client until it has enough for one write, or there are no
+// more. In the second case, changed is not nil, and is closed when there may be more.
+func collect(f *feed.Follower, c feedClient) (changed <-chan struct{}, err error) {
+	for {
+		step, changed, err := f.Next()
+		if err != nil || step.Empty() {
+			return changed, err
+		}
+		if c.add(step) {
+			return nil, nil
+		}
+	}
+}
+
+// enoughToWrite is the number of bytes at which no more events are added to a write.
+const enoughToWrite = 32 << 10
+
+// logFailure logs why the streams of clients end, at most once per Heartbeat: the same
+// error ends the streams of all clients that wait.
+func (s *feedSet) logFailure(ctx context.Context, err error) {
+	now, last := time.Since(s.began), s.logged.Load()
+	if last != 0 && int64(now)-last < int64(s.Heartbeat) || !s.logged.CompareAndSwap(last, int64(now)) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("error", err.Error())}
+	if panicked, ok := errors.AsType[*feed.PanicError](err); ok {
+		attrs = append(attrs, slog.String("stack", string(panicked.Stack)))
+	}
+	LoggerFromContext(ctx).LogAttrs(ctx, slog.LevelError, "feed snapshot failed", attrs...)
+}
+
+// appendRetry appends a random time until the client may reconnect: between half of
+// Retry and one and a half times it.
+func (s *feedSet) appendRetry(b []byte) []byte {
+	return eventstream.AppendRetry(b, max((s.Retry/2+rand.N(s.Retry)).Milliseconds(), 1))
+}
+
+// A streamClient is a client with an event stream.
+type streamClient struct {
+	set    *feedSet
+	w      ResponseWriter
+	stream *SSEWriter // nil until the header is sent
+	buf    *bufpool.Buffer
+	failed bool // a write has failed
+}
+
+func (c *streamClient) buffer() *bufpool.Buffer {
+	if c.buf == nil {
+		c.buf = bufpool.Get()
+		if c.stream == nil {
+			c.buf.B = c.set.appendRetry(c.buf.B)
+		}
+	}
+	return c.buf
+}
+
+// add implements feedClient.
+func (c *streamClient) add(step feed.Step) bool {
+	b := c.buffer()
+	switch {
+	case step.Gap:
+		b.B = append(b.B, encodeBlock(gapEvent(step.Position))...)
+	case step.Position != "":
+		b.B = append(append(append(b.B, "id: "...), step.Position...), "\n\n"...)
+	}
+	if step.Snapshot != nil {
+		b.B = append(b.B, step.Snapshot.Encoded(feed.SSE, encodeBlock)...)
+	}
+	for _, entry := range step.Events {
+		b.B = append(b.B, entry.Encoded(feed.SSE, encodeBlock)...)
+	}
+	return len(b.B) >= enoughToWrite
+}
+
+// flush implements feedClient.
+func (c *streamClient) flush() (sent bool, err error) {
+	switch {
+	case c.stream == nil:
+		b := c.buffer()
+		c.stream = newSSEWriter(c.w)
+		c.stream.SetWriteTimeout(c.set.WriteTimeout)
+		err = c.stream.start(b.B)
+	case c.buf == nil:
+		return false, nil
+	default:
+		err = c.stream.writeEncoded(c.buf.B)
+	}
+	if c.failed = err != nil; !c.failed {
+		bufpool.Put(c.buf) // a Write that failed may still be using it
+	}
+	c.buf = nil
+	return true, err
+}
+
+// heartbeat implements feedClient.
+func (c *streamClient) heartbeat() error {
+	err := c.stream.writeEncoded([]byte(":\n\n"))
+	c.failed = err != nil
+	return err
+}
+
+// encodeBlock returns an event as a block of an event stream.
+func encodeBlock(e feed.Event) []byte {
+	b := make([]byte, 0, len(e.ID)+len(e.Name)+len(e.Data)+32)
+	b, _ = eventstream.AppendEvent(b, e.ID, e.Name, e.Data) // package feed has checked the event
+	return b
+}
+
+// A socketClient is a client with a WebSocket.
+type socketClient struct {
+	conn    *websocket.Conn
+	pending []websocket.Shared
+	size    int // number of bytes of pending
+}
+
+// add implements feedClient.
+func (c *socketClient) add(step feed.Step) bool {
+	switch {
+	case step.Gap:
+		c.append(&feed.Entry{Event: gapEvent(step.Position)})
+	case step.Position != "":
+		position := &feed.Entry{Event: feed.Event{ID: step.Position}}
+		position.Encoded(feed.Message, encodePosition)
+		c.append(position)
+	}
+	if step.Snapshot != nil {
+		c.append(step.Snapshot)
+	}
+	for _, entry := range step.Events {
+		c.append(entry)
+	}
+	return c.size >= enoughToWrite
+}
+
+func (c *socketClient) append(entry *feed.Entry) {
+	c.pending = append(c.pending, sharedEvent{entry})
+	c.size += len(entry.Name) + len(entry.Data) + feed.MaxID
+}
+
+// flush implements feedClient.
+func (c *socketClient) flush() (sent bool, err error) {
+	if len(c.pending) == 0 {
+		return false, nil
+	}
+	err = c.conn.WriteShared(c.pending)
+	clear(c.pending) // the feed may drop the events
+	c.pending, c.size = c.pending[:0], 0
+	if cap(c.pending) > 8 {
+		c.pending = nil
+	}
+	if err != nil {
+		_ = c.conn.CloseNow() // the caller gets the error of the write
+	}
+	return true, err
+}
+
+// heartbeat implements feedClient. The connection sends pings.
+func (c *socketClient) heartbeat() error { return nil }
+
+// A sharedEvent is an event in the forms of WebSocket messages.
+type sharedEvent struct{ *feed.Entry }
+
+// Plain implements websocket.Shared.
+func (e sharedEvent) Plain() []byte { return e.Encoded(feed.Message, encodeMessage) }
+
+// Packed implements websocket.Shared.
+func (e sharedEvent) Packed() []byte { return e.Encoded(feed.Packed, packMessage) }
+
+func encodeMessage(e feed.Event) []byte {
+	b := &bufpool.Buffer{B: make([]byte, websocket.SharedSpace, websocket.SharedSpace+len(e.ID)+len(e.Name)+len(e.Data)+40)}
+	appendMessage(b, e)
+	return websocket.EncodeShared(b.B)
+}
+
+func packMessage(e feed.Event) []byte { return websocket.PackShared(encodeMessage(e)) }
+
+// encodePosition returns the message with the position of a client.
+func encodePosition(e feed.Event) []byte {
+	b := &bufpool.Buffer{B: make([]byte, websocket.SharedSpace, 2*feed.MaxID)}
+	b.B = append(b.B, `{"id":`...)
+	jsonbody.EncodeString(b, e.ID)
+	return websocket.EncodeShared(append(b.B, '}'))
+}
+
+// appendMessage appends the JSON object with an event.
+func appendMessage(b *bufpool.Buffer, e feed.Event) {
+	b.B = append(b.B, '{')
+	if e.ID != "" {
+		b.B = append(b.B, `"id":`...)
+		jsonbody.EncodeString(b, e.ID)
+		b.B = append(b.B, ',')
+	}
+	if e.Name != "" {
+		b.B = append(b.B, `"event":`...)
+		jsonbody.EncodeString(b, e.Name)
+		b.B = append(b.B, ',')
+	}
+	b.B = append(b.B, `"data":`...)
+	if json.Valid([]byte(e.Data)) {
+		b.B = append(b.B, e.Data...)
+	} else {
+		jsonbody.EncodeString(b, e.Data)
+	}
+	b.B = append(b.B, '}')
+}

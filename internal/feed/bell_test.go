@@ -1,0 +1,72 @@
+package feed_test
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stanza-go/framework/pkg/http/internal/feed"
+)
+
+// TestRingIsNotLost rings several times, but the waiting goroutine needs only the
+// last change. On the fake clock, a lost ring is a deadlock.
+func TestRingIsNotLost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var b feed.Bell
+		for range 20_000 {
+			var n atomic.Int64
+			const last = 3
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for {
+					changed := b.Wait()
+					if n.Load() == last {
+						return
+					}
+					<-changed
+				}
+			}()
+			for range last {
+				runtime.Gosched()
+				n.Add(1)
+				b.Ring()
+			}
+			<-done
+		}
+	})
+}
+
+func TestGoroutineWakesAllAndEnds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var b feed.Bell
+		for range 100 {
+			b.Ring()
+			if b.Waking() {
+				t.Fatal("a goroutine wakes nobody")
+			}
+		}
+		var waiting []<-chan struct{}
+		for range 100 {
+			waiting = append(waiting, b.Wait())
+			b.Ring()
+		}
+		synctest.Wait()
+		for i, c := range waiting {
+			select {
+			case <-c:
+			default:
+				t.Errorf("%d was not woken", i)
+			}
+		}
+		if b.Waking() {
+			t.Error("the goroutine still runs")
+		}
+		select {
+		case <-b.Wait():
+			t.Error("woken without a ring")
+		default:
+		}
+	})
+}

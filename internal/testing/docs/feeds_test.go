@@ -1,0 +1,238 @@
+package docs
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+)
+
+// A taskList stands for a database.
+type taskList struct {
+	mu    sync.Mutex
+	tasks []string
+}
+
+func (l *taskList) List(context.Context) ([]string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.tasks), nil
+}
+
+func (l *taskList) Add(_ context.Context, task string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tasks = append(l.tasks, task)
+	return nil
+}
+
+var tasks = &taskList{tasks: []string{"buy milk"}}
+
+//snippet:begin README.md
+
+var taskFeed = http.NewFeed(http.FeedConfig{
+	Snapshot: func(ctx context.Context, _ string) (http.Event, error) {
+		list, err := tasks.List(ctx)
+		return http.JSONEvent("list", list), err
+	},
+})
+
+func addTask(w http.ResponseWriter, r *http.Request) {
+	task := r.FormValue("task")
+	if err := tasks.Add(r.Context(), task); err != nil {
+		http.WriteServerError(w, r, "adding the task failed", err)
+		return
+	}
+	taskFeed.Publish(r.Context(), http.JSONEvent("added", task))
+}
+
+//snippet:end
+
+func TestLiveList(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	//snippet:begin README.md
+	router.Handle("GET /tasks/events", taskFeed)
+	router.HandleFunc("POST /tasks", addTask)
+	//snippet:end
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	open := func(id string) (next func() string, leave func()) {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", srv.URL+"/tasks/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id != "" {
+			req.Header.Set("Last-Event-ID", id)
+		}
+		res, err := srv.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scanner := bufio.NewScanner(res.Body)
+		return func() string {
+			for scanner.Scan() {
+				if line := scanner.Text(); strings.HasPrefix(line, "id: ") || strings.HasPrefix(line, "data: ") {
+					return line
+				}
+			}
+			return ""
+		}, func() { res.Body.Close() }
+	}
+	add := func(task string) {
+		form := url.Values{"task": {task}}.Encode()
+		srv.Do(t, "POST", "/tasks", form, "Content-Type: application/x-www-form-urlencoded").Want(t, 200, "")
+	}
+	next, leave := open("")
+	last := ""
+	read := func(want string) {
+		t.Helper()
+		for {
+			line := next()
+			if id, ok := strings.CutPrefix(line, "id: "); ok {
+				last = id
+				continue
+			}
+			if line != "data: "+want {
+				t.Fatalf("got %q, want %s", line, want)
+			}
+			return
+		}
+	}
+	read(`["buy milk"]`)
+	add("call Ann")
+	read(`"call Ann"`)
+	leave()
+	add("write")
+	add("sleep")
+	next, leave = open(last)
+	defer func() { leave() }()
+	read(`"write"`)
+	read(`"sleep"`)
+	taskFeed.Publish(t.Context(), http.JSONEvent("added", "run"))
+	read(`"run"`)
+}
+
+//snippet:begin README.md
+
+var (
+	said     = http.NewFeed(http.FeedConfig{Keep: 100, History: true})
+	present  = http.NewFeed(http.FeedConfig{Latest: true, History: true})
+	peopleMu sync.Mutex
+	people   = make(map[*http.Conn]string)
+)
+
+// setName changes who is present, and announces all names.
+func setName(conn *http.Conn, name string) {
+	peopleMu.Lock()
+	defer peopleMu.Unlock()
+	if people[conn] = name; name == "" {
+		delete(people, conn)
+	}
+	present.Publish(context.Background(), http.JSONEvent("people", slices.Sorted(maps.Values(people))))
+}
+
+func chat(w http.ResponseWriter, r *http.Request) {
+	conn, err := upgrader.Upgrade(w, r)
+	if err != nil {
+		return // Upgrade has sent an error response
+	}
+	defer conn.Close()
+	name := http.QueryParamOr(r, "name", "guest")
+	setName(conn, name)
+	defer setName(conn, "")
+	go present.Send(r.Context(), conn, "")
+	go said.Send(r.Context(), conn, http.QueryParam(r, "after"))
+	for {
+		var text string
+		if err := conn.ReadJSON(&text); err != nil {
+			return // the client disconnected
+		}
+		said.Publish(r.Context(), http.JSONEvent("said", name+": "+text))
+	}
+}
+
+//snippet:end
+
+// A chatClient is a page of the chat.
+type chatClient struct {
+	t    *testing.T
+	conn *http.Conn
+	last string // id of the last message
+}
+
+func openChat(t *testing.T, url string) *chatClient {
+	t.Helper()
+	conn, _, err := http.Dial(t.Context(), url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &chatClient{t: t, conn: conn}
+}
+
+// want reads until there is the wanted event, and skips those with other names.
+func (c *chatClient) want(event, data string) {
+	c.t.Helper()
+	for {
+		var message struct {
+			ID, Event string
+			Data      json.RawMessage
+		}
+		if err := c.conn.ReadJSON(&message); err != nil {
+			c.t.Fatalf("waiting for %s %s: %v", event, data, err)
+		}
+		if message.Event == "said" {
+			c.last = message.ID
+		}
+		switch {
+		case message.Event != event:
+		case string(message.Data) == data:
+			return
+		case event == "said":
+			c.t.Fatalf("got %s, want %s", message.Data, data)
+		}
+	}
+}
+
+func (c *chatClient) say(text string) {
+	c.t.Helper()
+	if err := c.conn.WriteJSON(text); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func TestChat(t *testing.T) {
+	t.Parallel()
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(chat))
+	ann := openChat(t, srv.URL+"?name=ann")
+	ann.want("people", `["ann"]`)
+	ann.say("hello")
+	ann.want("said", `"ann: hello"`)
+
+	bob := openChat(t, srv.URL+"?name=bob")
+	bob.want("said", `"ann: hello"`)
+	ann.want("people", `["ann","bob"]`)
+	bob.say("hi")
+	ann.want("said", `"bob: hi"`)
+	bob.want("said", `"bob: hi"`)
+
+	bob.conn.Close()
+	ann.want("people", `["ann"]`)
+	for n := range 3 {
+		ann.say(fmt.Sprint(n))
+		ann.want("said", fmt.Sprintf(`"ann: %d"`, n))
+	}
+	bob = openChat(t, srv.URL+"?name=bob&after="+url.QueryEscape(bob.last))
+	for n := range 3 {
+		bob.want("said", fmt.Sprintf(`"ann: %d"`, n))
+	}
+}
