@@ -10,12 +10,12 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// StartRedis starts a Redis server without persistence and waits until it accepts
-// connections. The arguments determine where it listens. The caller must call
-// [StopRedis].
+// StartRedis starts a Redis server and waits until it accepts connections. The
+// arguments determine where it listens. They may also configure persistence,
+// which is off otherwise. The caller must call [StopRedis].
 func StartRedis(tb testing.TB, dir string, args ...string) *exec.Cmd {
 	tb.Helper()
-	args = append(args, "--save", "", "--appendonly", "no", "--dir", dir)
+	args = append([]string{"--save", "", "--appendonly", "no", "--dir", dir}, args...)
 	cmd := exec.Command(Require(tb, "redis-server"), args...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -1,0 +1,449 @@
+package redisfeed_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/compare/redisfeed"
+	"github.com/stanza-go/framework/pkg/http/internal/feed"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+)
+
+// count returns how many events a test publishes. The environment variable
+// REDISFEED_EVENTS, if it is set, makes the tests longer.
+func count(tb testing.TB, usual int) int {
+	s := os.Getenv("REDISFEED_EVENTS")
+	if s == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
+
+// A publication publishes events from several goroutines. It notes which were
+// accepted.
+type publication struct {
+	mu       sync.Mutex
+	accepted map[string]string // data, by id
+	keyed    map[string]string // accepted id, by key
+	failed   int               // calls that returned an error
+	lost     int               // events without a key that were given up
+	total    atomic.Int64      // events accepted or given up
+}
+
+// publish publishes the events from <= i < to to registries. Every second one has a Key, and is
+// published until it is accepted. The others are tried once.
+func (p *publication) publish(tb testing.TB, from, to int, registries ...*feed.Registry) *sync.WaitGroup {
+	p.accepted, p.keyed = make(map[string]string), make(map[string]string)
+	const writers = 8
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := from + w; i < to && tb.Context().Err() == nil; i += writers {
+				e := feed.Event{Name: "e", Data: fmt.Sprint(i)}
+				if i/writers%2 == 0 {
+					e.Key = "key " + e.Data
+				}
+				p.one(tb.Context(), e, i, registries)
+				p.total.Add(1)
+			}
+		})
+	}
+	return &wg
+}
+
+func (p *publication) one(ctx context.Context, e feed.Event, i int, registries []*feed.Registry) {
+	for try := 0; ctx.Err() == nil; try++ {
+		// The instances take turns, also for retries.
+		id, err := registries[(i/8+i+try)%len(registries)].Publish(ctx, name, e)
+		p.mu.Lock()
+		if err == nil {
+			p.accepted[id] = e.Data
+			if e.Key != "" {
+				p.keyed[e.Key] = id
+			}
+			p.mu.Unlock()
+			return
+		}
+		p.failed++
+		if e.Key == "" {
+			p.lost++
+			p.mu.Unlock()
+			return
+		}
+		p.mu.Unlock()
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// reached waits until n events have been accepted or given up.
+func (p *publication) reached(n int) {
+	for p.total.Load() < int64(n) {
+		after(time.Millisecond)
+	}
+}
+
+// check compares what was accepted with what is in the stream.
+func (p *publication) check(tb testing.TB, events []feed.Event) {
+	tb.Helper()
+	ids, data := make(map[string]bool), make(map[string]bool)
+	for _, e := range events {
+		ids[e.ID] = true
+		if data[e.Data] {
+			tb.Errorf("event %s is in the stream twice", e.Data)
+		}
+		data[e.Data] = true
+		if id := p.keyed[e.Key]; e.Key != "" && id != e.ID {
+			tb.Errorf("%q has the id %q, but Publish returned %q", e.Key, e.ID, id)
+		}
+	}
+	for id, data := range p.accepted {
+		if !ids[id] {
+			tb.Errorf("event %s was accepted with the id %q and is not there", data, id)
+		}
+	}
+	if p.failed == 0 {
+		tb.Error("no call of Publish failed: the test tests nothing")
+	}
+}
+
+// TestFlushIsOneGap publishes from two processes while all data is deleted, in
+// one pipeline with events before and after.
+func TestFlushIsOneGap(t *testing.T) {
+	server := startRedis(t)
+	n := count(t, 2000)
+	config := redisfeed.Config{Keep: 10 * n}
+	a, b := newRegistry(t, server.store(t, config)), newRegistry(t, server.store(t, config))
+	var readers []*reader
+	for _, r := range []*feed.Registry{a, b, a, b} {
+		readers = append(readers, read(t, r, 0))
+	}
+	var p publication
+	done := p.publish(t, 0, n, a, b)
+	p.reached(n / 2)
+	raw := server.client(t)
+	pipe := raw.Pipeline()
+	entry := []any{"XADD", key, "*", "t", "raw", "n", "e", "d"}
+	pipe.Do(t.Context(), append(entry, "raw before")...)
+	pipe.FlushAll(t.Context())
+	pipe.Do(t.Context(), append(entry, "raw after")...)
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	done.Wait()
+	events := server.contents()
+	for _, f := range readers {
+		f.want(1, events)
+	}
+	seen := make(map[string]bool)
+	for _, e := range events {
+		seen[e.ID] = true
+	}
+	for _, f := range readers {
+		for i, e := range f.before {
+			seen[e.ID] = true
+			if other := readers[0].before; i < len(other) && e != other[i] {
+				t.Fatalf("event %d before the gap differs between followers", i)
+			}
+		}
+	}
+	unread := 0
+	for id := range p.accepted {
+		if !seen[id] {
+			unread++
+		}
+	}
+	t.Logf("%d events accepted, %d in the stream after FLUSHALL; each of %d followers got one gap and all of these; %d accepted events were lost before any process had read them",
+		len(p.accepted), len(events), len(readers), unread)
+}
+
+// TestKilledConnectionsLoseNothing kills all connections again and again.
+func TestKilledConnectionsLoseNothing(t *testing.T) {
+	server := startRedis(t)
+	n := count(t, 2000)
+	config := redisfeed.Config{Keep: 10 * n}
+	a, b := newRegistry(t, server.store(t, config)), newRegistry(t, server.store(t, config))
+	readers := []*reader{read(t, a, 0), read(t, b, 0), read(t, b, 5)}
+	var p publication
+	done := p.publish(t, 0, n, a, b)
+	for i := range 10 {
+		p.reached(i * n / 12)
+		server.do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+		server.do("CLIENT", "KILL", "TYPE", "pubsub")
+	}
+	done.Wait()
+	events := server.contents()
+	for _, f := range readers {
+		f.want(0, events)
+	}
+	p.check(t, events)
+	t.Logf("%d accepted, %d calls failed", len(p.accepted), p.failed)
+}
+
+// TestDeletedStreamWithLowerIDsIsAGap replaces a stream by one whose ids are
+// lower, equal and higher.
+func TestDeletedStreamWithLowerIDsIsAGap(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	r := newRegistry(t, server.store(t, redisfeed.Config{}))
+	f := read(t, r, 0)
+	gaps := 0
+	for _, id := range []string{"1-1", "same", "99999999999999-1"} {
+		last, err := r.Publish(t.Context(), name, feed.Event{Data: "before " + id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.until("the event", func() bool { return f.last == last })
+		if id == "same" {
+			id, _, _ = strings.Cut(last, ".")
+		}
+		client := server.client(t)
+		pipe := client.TxPipeline()
+		pipe.Do(t.Context(), "DEL", key)
+		pipe.Do(t.Context(), "XADD", key, id, "t", "tag", "n", "", "d", "lower")
+		pipe.Do(t.Context(), "PUBLISH", "feed:changed", name)
+		if _, err := pipe.Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		gaps++
+		f.want(gaps, server.contents())
+		server.do("DEL", key)
+		gaps++
+		f.until("a gap", func() bool { return f.gaps == gaps })
+	}
+}
+
+// TestReplyLostAfterExecution drops the reply to an Append that Redis has
+// executed.
+func TestReplyLostAfterExecution(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	p := startProxy(t, server.socket)
+	direct := newRegistry(t, server.store(t, redisfeed.Config{}))
+	r := newRegistry(t, newStore(t, p.client(t), redisfeed.Config{}))
+	f := read(t, direct, 0)
+	if _, err := r.Publish(t.Context(), name, feed.Event{Data: "0"}); err != nil {
+		t.Fatal(err)
+	}
+	p.set(false, true)
+	for _, e := range []feed.Event{{Data: "1"}, {Data: "2", Key: "k"}} {
+		for failed := false; !failed; { // a first try may fail to connect
+			_, err := r.Publish(t.Context(), name, e)
+			if err == nil {
+				t.Fatal("no error, although the reply was lost")
+			}
+			for _, there := range server.contents() {
+				failed = failed || there.Data == e.Data
+			}
+			if !failed { // connect again, which needs replies
+				p.set(false, false)
+				if _, err := r.Publish(t.Context(), "another", feed.Event{}); err != nil {
+					t.Log(err)
+				}
+				p.set(false, true)
+			}
+		}
+	}
+	p.set(false, false)
+	p.cut()
+	for {
+		id, err := r.Publish(t.Context(), name, feed.Event{Data: "2", Key: "k"})
+		if err != nil { // a connection that was cut
+			continue
+		}
+		events := server.contents()
+		if len(events) != 3 || id != events[2].ID {
+			t.Errorf("the retry returned %q, and the stream has %v", id, events)
+		}
+		f.want(0, events)
+		return
+	}
+}
+
+// TestSilentNetworkIsNotAGap lets a proxy forward nothing for a while, to a
+// process that follows.
+func TestSilentNetworkIsNotAGap(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	p := startProxy(t, server.socket)
+	direct := newRegistry(t, server.store(t, redisfeed.Config{}))
+	r := newRegistry(t, newStore(t, p.client(t), redisfeed.Config{Patience: 500 * time.Millisecond}))
+	f := read(t, r, 0)
+	p.set(true, false)
+	if id, err := r.Publish(t.Context(), name, feed.Event{}); err == nil {
+		t.Errorf("Publish returned %q, although the network is silent", id)
+	}
+	for i := range 100 {
+		if _, err := direct.Publish(t.Context(), name, feed.Event{Data: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after(time.Second)
+	p.set(false, false)
+	f.want(0, server.contents())
+}
+
+// TestSilentConnectionEndsWatch lets a proxy forward nothing any more, without
+// closing a connection.
+func TestSilentConnectionEndsWatch(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	p := startProxy(t, server.socket)
+	store := newStore(t, p.client(t), redisfeed.Config{Patience: 500 * time.Millisecond})
+	rings, ended := make(chan string, 10), make(chan error, 1)
+	go func() { ended <- store.Watch(t.Context(), func(name string) { rings <- name }) }()
+	if got := testkit.Receive(t, rings, "a ring"); got != "" {
+		t.Errorf("the first ring is for %q", got)
+	}
+	after(1500 * time.Millisecond) // quiet, but alive
+	select {
+	case err := <-ended:
+		t.Fatal(err)
+	default:
+	}
+	start := time.Now()
+	p.set(true, false)
+	if err := testkit.Receive(t, ended, "the end of Watch"); err == nil || errors.Is(err, context.Canceled) {
+		t.Errorf("Watch returned %v", err)
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("Watch returned after %v", took)
+	}
+}
+
+// TestFullMemory fills Redis, first with a policy that rejects writes, then with
+// one that deletes feeds.
+func TestFullMemory(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t, "--appendfsync", "no")
+	r := newRegistry(t, server.store(t, redisfeed.Config{}))
+	f := read(t, r, 0)
+	publish := func() error {
+		_, err := r.Publish(t.Context(), name, feed.Event{Data: strings.Repeat("x", 10_000)})
+		return err
+	}
+	if err := publish(); err != nil {
+		t.Fatal(err)
+	}
+	server.do("CONFIG", "SET", "maxmemory", "1mb", "maxmemory-policy", "noeviction")
+	err := publish()
+	if err == nil || !strings.Contains(err.Error(), "OOM") {
+		t.Errorf("Publish with a full memory: %v", err)
+	}
+	after(1500 * time.Millisecond) // longer than the interval of reads
+	server.do("CONFIG", "SET", "maxmemory", "0")
+	if err := publish(); err != nil {
+		t.Fatal(err)
+	}
+	events := server.contents()
+	if len(events) != 2 {
+		t.Errorf("the stream has %d events, want 2", len(events))
+	}
+	f.want(0, events)
+
+	server.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", "1mb")
+	for server.do("EXISTS", key) != int64(0) {
+		after(time.Millisecond)
+	}
+	server.do("CONFIG", "SET", "maxmemory", "0")
+	f.until("a gap", func() bool { return f.gaps > 0 })
+	for err := errors.New("not tried"); err != nil; {
+		err = publish()
+	}
+	events = server.contents()
+	f.until("the last event", func() bool { return f.last == events[len(events)-1].ID })
+}
+
+// TestPromotedReplicaWithoutTheLastEventsIsAGap moves to a replica that lacks
+// events.
+func TestPromotedReplicaWithoutTheLastEventsIsAGap(t *testing.T) {
+	t.Parallel()
+	primary := startRedis(t, "--port", strings.TrimPrefix(testkit.FreeAddress(t), "127.0.0.1:"), "--repl-diskless-sync-delay", "0")
+	port := primary.args[len(primary.args)-3]
+	replica := startRedis(t, "--replicaof", "127.0.0.1 "+port)
+	p := startProxy(t, primary.socket)
+	a := newRegistry(t, newStore(t, p.client(t), redisfeed.Config{}))
+	b := newRegistry(t, newStore(t, p.client(t), redisfeed.Config{}))
+	readers := []*reader{read(t, a, 0), read(t, b, 0)}
+	for i := range 10 {
+		if _, err := a.Publish(t.Context(), name, feed.Event{Data: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for len(replica.contents()) < 10 {
+		after(10 * time.Millisecond)
+	}
+	replica.do("REPLICAOF", "NO", "ONE") // stop the replication before the last events
+	for i := range 5 {
+		if _, err := b.Publish(t.Context(), name, feed.Event{Data: fmt.Sprint("only on the primary ", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events := primary.contents()
+	for _, f := range readers {
+		f.want(0, events)
+	}
+	primary.kill()
+	p.move(replica.socket)
+	for err := errors.New("not tried"); err != nil; {
+		_, err = a.Publish(t.Context(), name, feed.Event{Data: "after", Key: "after"})
+	}
+	events = replica.contents()
+	if len(events) != 11 {
+		t.Errorf("the replica has %d events, want 11", len(events))
+	}
+	for _, f := range readers {
+		f.want(1, events)
+	}
+}
+
+// TestNothingRemains compares goroutines and connections with those before.
+func TestNothingRemains(t *testing.T) {
+	server := startRedis(t)
+	testkit.CheckLeaks(t)
+	connections := func() int {
+		return strings.Count(server.do("CLIENT", "LIST").(string), "\n")
+	}
+	before := connections()
+	client := server.client(t)
+	r := newRegistry(t, newStore(t, client, redisfeed.Config{}))
+	f := read(t, r, 0)
+	if _, err := r.Publish(t.Context(), name, feed.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	f.want(0, server.contents())
+	if n := connections(); n < before+2 {
+		t.Errorf("%d connections before and %d now: the test tests nothing", before, n)
+	}
+	f.end()
+	r.Close()
+	for deadline := time.Now().Add(testkit.Patience); ; after(5 * time.Millisecond) {
+		n := strings.Count(server.do("CLIENT", "LIST", "TYPE", "pubsub").(string), "\n")
+		if n == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections still watch", n)
+		}
+	}
+	client.Close()
+	for deadline := time.Now().Add(testkit.Patience); connections() > before; after(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections before, %d after", before, connections())
+		}
+	}
+}

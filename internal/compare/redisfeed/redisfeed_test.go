@@ -1,0 +1,195 @@
+package redisfeed_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/stanza-go/framework/pkg/http/internal/compare/redisfeed"
+	"github.com/stanza-go/framework/pkg/http/internal/feed"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/feedtest"
+)
+
+func TestRedisPassesTheSuite(t *testing.T) {
+	server := startRedis(t)
+	feedtest.Suite{
+		Open:    func(tb testing.TB) feed.Store { return server.store(tb, redisfeed.Config{Keep: 300}) },
+		Dropped: 600,
+		Flush:   func(testing.TB) { server.do("FLUSHALL") },
+		Restart: func(testing.TB) { server.kill(); server.start() },
+	}.Run(t)
+}
+
+func TestClientsThatHangOrRetryAreRejected(t *testing.T) {
+	for name, options := range map[string]*redis.Options{
+		"defaults":   {},
+		"no timeout": {MaxRetries: -1},
+		"retries":    {ContextTimeoutEnabled: true},
+	} {
+		client := redis.NewClient(options)
+		defer client.Close()
+		if _, err := redisfeed.New(client, redisfeed.Config{}); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	client := redis.NewClient(&redis.Options{MaxRetries: -1, ContextTimeoutEnabled: true})
+	defer client.Close()
+	if _, err := redisfeed.New(client, redisfeed.Config{Keep: -1}); err == nil {
+		t.Error("Keep -1: no error")
+	}
+}
+
+// TestKeysLastAsLongAsTheirEvents appends keys until the first events have been
+// dropped.
+func TestKeysLastAsLongAsTheirEvents(t *testing.T) {
+	server := startRedis(t, "--appendfsync", "no")
+	store := server.store(t, redisfeed.Config{Keep: 50})
+	add := func(key string) string {
+		id, err := store.Append(t.Context(), name, feed.Event{Data: key, Key: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	for i := range 200 {
+		add(strings.Repeat("k", i+1))
+	}
+	events := server.contents()
+	if len(events) != 51 {
+		t.Errorf("the stream has %d events, want 51", len(events))
+	}
+	if n := server.do("HLEN", key+":keys"); n != int64(len(events)) {
+		t.Errorf("there are %d keys for %d events", n, len(events))
+	}
+	for _, e := range events {
+		if id := add(e.Key); id != e.ID {
+			t.Errorf("a key of an event in the stream got the new id %q", id)
+		}
+	}
+	add("k") // whose event was dropped
+	if n := len(server.contents()); n != 51 {
+		t.Errorf("the stream has %d events after a dropped key returned", n)
+	}
+	// A stream that was deleted does not know its keys.
+	server.do("DEL", key)
+	if add("k"); len(server.contents()) != 1 {
+		t.Errorf("there are %d events, want 1", len(server.contents()))
+	}
+	if n := server.do("HLEN", key+":keys"); n != int64(1) {
+		t.Errorf("there are %d keys, want 1", n)
+	}
+	server.do("DEL", key)
+	server.do("XADD", key, "*", "t", "another", "n", "", "d", "by another program")
+	if add("k"); len(server.contents()) != 2 {
+		t.Errorf("there are %d events, want 2", len(server.contents()))
+	}
+	server.do("DEL", key)
+	if _, err := store.Read(t.Context(), []feed.Position{{Feed: name}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := server.do("EXISTS", key+":keys"); n != int64(0) {
+		t.Error("the keys of a deleted stream are still there after a Read")
+	}
+}
+
+// TestLargeEventsComeInSmallPages reads events of 1 MB.
+func TestLargeEventsComeInSmallPages(t *testing.T) {
+	server := startRedis(t, "--appendfsync", "no")
+	store := server.store(t, redisfeed.Config{})
+	for range 40 {
+		if _, err := store.Append(t.Context(), name, feed.Event{Data: strings.Repeat("x", 1<<20)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var sizes []int
+	total := 0
+	for position := (feed.Position{Feed: name}); ; {
+		pages, err := store.Read(t.Context(), []feed.Position{position})
+		if err != nil || pages[0].Gap {
+			t.Fatal(pages, err)
+		}
+		position.After = pages[0].Next
+		total += len(pages[0].Events)
+		sizes = append(sizes, len(pages[0].Events))
+		if !pages[0].More {
+			break
+		}
+	}
+	t.Logf("events of 1 MB in each page: %v", sizes)
+	if total != 40 || sizes[0] > 16 || sizes[len(sizes)-1] > 4 {
+		t.Errorf("read %d events, want 40", total)
+	}
+}
+
+// TestQuietFollowedFeedDoesNotExpire follows a feed longer than KeepFor.
+func TestQuietFollowedFeedDoesNotExpire(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	store := server.store(t, redisfeed.Config{KeepFor: 2 * time.Second})
+	if _, err := store.Append(t.Context(), name, feed.Event{Data: "1", Key: "k"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Append(t.Context(), "other", feed.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	r := newRegistry(t, store)
+	f := read(t, r, 0)
+	after(4 * time.Second)
+	if n := server.do("EXISTS", "feed:{other}"); n != int64(0) {
+		t.Error("a feed that nobody follows has not expired")
+	}
+	if _, err := r.Publish(t.Context(), name, feed.Event{Data: "again", Key: "k"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Publish(t.Context(), name, feed.Event{Data: "2"}); err != nil {
+		t.Fatal(err)
+	}
+	events := server.contents()
+	if len(events) != 2 {
+		t.Errorf("the stream has %d events, want 2", len(events))
+	}
+	f.want(0, events)
+}
+
+// BenchmarkAppend adds events of 1 KB to a feed that is full.
+func BenchmarkAppend(b *testing.B) {
+	for _, fsync := range []string{"no", "always"} {
+		for _, keyed := range []bool{false, true} {
+			b.Run(fmt.Sprintf("fsync=%s/keyed=%v", fsync, keyed), func(b *testing.B) {
+				store := startRedis(b, "--appendfsync", fsync).store(b, redisfeed.Config{Keep: 200})
+				n := 0
+				for b.Loop() {
+					n++
+					e := feed.Event{Data: strings.Repeat("x", 1000)}
+					if keyed {
+						e.Key = fmt.Sprint(n)
+					}
+					if _, err := store.Append(b.Context(), name, e); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkReadQuiet reads 256 feeds that have no new events.
+func BenchmarkReadQuiet(b *testing.B) {
+	store := startRedis(b, "--appendfsync", "no").store(b, redisfeed.Config{})
+	var after []feed.Position
+	for i := range 256 {
+		id, err := store.Append(b.Context(), fmt.Sprint(i), feed.Event{Data: strings.Repeat("x", 1000)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		after = append(after, feed.Position{Feed: fmt.Sprint(i), After: id})
+	}
+	for b.Loop() {
+		if _, err := store.Read(b.Context(), after); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

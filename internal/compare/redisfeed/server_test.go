@@ -1,0 +1,392 @@
+package redisfeed_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/compare/redisfeed"
+	"github.com/stanza-go/framework/pkg/http/internal/compare/tools"
+	"github.com/stanza-go/framework/pkg/http/internal/feed"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+)
+
+// TestMain turns off the client's log, which contains every failed connection
+// attempt.
+func TestMain(m *testing.M) {
+	redis.SetLogger(silent{})
+	os.Exit(m.Run())
+}
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+// A server is a redis-server on a Unix socket that writes every event to disk
+// before it responds.
+type server struct {
+	tb     testing.TB
+	socket string
+	args   []string
+	cmd    *exec.Cmd
+}
+
+// startRedis starts a server, which runs until the test ends.
+func startRedis(tb testing.TB, args ...string) *server {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "redis") // the path of t.TempDir may be too long for a socket
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { os.RemoveAll(dir) })
+	s := &server{tb: tb, socket: filepath.Join(dir, "s")}
+	s.args = append([]string{"--port", "0", "--unixsocket", s.socket, "--appendonly", "yes", "--appendfsync", "always"}, args...)
+	s.start()
+	tb.Cleanup(func() { s.kill() })
+	return s
+}
+
+func (s *server) start() {
+	s.tb.Helper()
+	s.cmd = tools.StartRedis(s.tb, filepath.Dir(s.socket), s.args...)
+}
+
+// kill ends the server like a crash.
+func (s *server) kill() { tools.StopRedis(s.cmd) }
+
+func (s *server) signal(signal os.Signal) {
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		s.tb.Error(err)
+	}
+}
+
+// pause stops the server for a while without closing its connections.
+func (s *server) pause(d time.Duration) {
+	s.signal(syscall.SIGSTOP)
+	after(d)
+	s.signal(syscall.SIGCONT)
+}
+
+// after returns when a time has passed. Tests use it for faults that last a time.
+func after(d time.Duration) { <-time.After(d) }
+
+// client returns a new client, like that of a separate process.
+func (s *server) client(tb testing.TB) *redis.Client { return newClient(tb, "unix", s.socket) }
+
+func newClient(tb testing.TB, network, addr string) *redis.Client {
+	client := redis.NewClient(&redis.Options{
+		Network: network, Addr: addr,
+		ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1,
+	})
+	tb.Cleanup(func() { client.Close() })
+	return client
+}
+
+func (s *server) store(tb testing.TB, config redisfeed.Config) feed.Store {
+	return newStore(tb, s.client(tb), config)
+}
+
+func newStore(tb testing.TB, client *redis.Client, config redisfeed.Config) feed.Store {
+	tb.Helper()
+	store, err := redisfeed.New(client, config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return innerStore{store}
+}
+
+// An innerStore is a Store in the form of package feed.
+type innerStore struct{ http.FeedStore }
+
+func (s innerStore) Append(ctx context.Context, name string, e feed.Event) (string, error) {
+	return s.FeedStore.Append(ctx, name, http.Event{Name: e.Name, Data: e.Data, Key: e.Key})
+}
+
+func (s innerStore) Read(ctx context.Context, after []feed.Position) ([]feed.Page, error) {
+	positions := make([]http.FeedPosition, len(after))
+	for i, p := range after {
+		positions[i] = http.FeedPosition(p)
+	}
+	found, err := s.FeedStore.Read(ctx, positions)
+	pages := make([]feed.Page, len(found))
+	for i, p := range found {
+		pages[i] = feed.Page{Next: p.Next, More: p.More, Gap: p.Gap}
+		for _, e := range p.Events {
+			pages[i].Events = append(pages[i].Events, feed.Event{ID: e.ID, Name: e.Name, Data: e.Data, Key: e.Key})
+		}
+	}
+	return pages, err
+}
+
+// do runs a Redis command.
+func (s *server) do(args ...any) any {
+	s.tb.Helper()
+	client := s.client(s.tb)
+	defer client.Close()
+	result, err := client.Do(s.tb.Context(), args...).Result()
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	return result
+}
+
+// name is the feed that tests use, and key its stream.
+const (
+	name = "f"
+	key  = "feed:{f}"
+)
+
+// newRegistry returns the feeds of one process on a store.
+func newRegistry(tb testing.TB, store feed.Store) *feed.Registry {
+	r := feed.NewRegistry(feed.Config{
+		Limits:   feed.Limits{Events: 100_000, Bytes: 1 << 30, Age: time.Hour},
+		Start:    feed.Start{History: true},
+		Store:    store,
+		Interval: time.Second,
+		Timeout:  500 * time.Millisecond,
+	})
+	tb.Cleanup(r.Close)
+	return r
+}
+
+// A reader follows a feed in its own goroutine and notes what it gets.
+type reader struct {
+	tb   testing.TB
+	stop context.CancelFunc
+	done sync.WaitGroup
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced at each change
+	steps   int
+	gaps    int
+	events  []feed.Event // since the last gap
+	before  []feed.Event // before the last gap
+	last    string
+}
+
+// read follows the feed. If reconnect is positive, the reader leaves after each
+// that many steps, and returns with the last id.
+func read(tb testing.TB, r *feed.Registry, reconnect int) *reader {
+	ctx, cancel := context.WithCancel(tb.Context())
+	f := &reader{tb: tb, stop: cancel, changed: make(chan struct{})}
+	f.done.Go(func() { f.run(ctx, r, reconnect) })
+	tb.Cleanup(f.end)
+	f.until("a position", func() bool { return f.steps > 0 })
+	return f
+}
+
+func (f *reader) run(ctx context.Context, r *feed.Registry, reconnect int) {
+	for ctx.Err() == nil {
+		f.mu.Lock()
+		last := f.last
+		f.mu.Unlock()
+		follower, err := r.Follow(name, last)
+		if err != nil {
+			return
+		}
+		for n := 0; reconnect == 0 || n < reconnect; n++ {
+			step, err := follower.Wait(ctx)
+			if err != nil {
+				break
+			}
+			f.take(step)
+		}
+		follower.Close()
+	}
+}
+
+func (f *reader) take(step feed.Step) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.steps++
+	if step.Gap {
+		f.gaps++
+		f.before = append(f.before, f.events...)
+		f.events = nil
+	}
+	if step.Position != "" {
+		f.last = step.Position
+	}
+	for _, entry := range step.Events {
+		f.events = append(f.events, entry.Event)
+		f.last = entry.ID
+	}
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// until waits for a condition, which is evaluated under mu.
+func (f *reader) until(what string, condition func() bool) {
+	f.tb.Helper()
+	deadline := time.After(testkit.Patience)
+	for {
+		f.mu.Lock()
+		ok, changed := condition(), f.changed
+		f.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.tb.Fatalf("waited for %s; there are %d gaps and %d events after the last", what, f.gaps, len(f.events))
+		}
+	}
+}
+
+// want waits until the last event has come and compares all events since the last
+// gap.
+func (f *reader) want(gaps int, events []feed.Event) {
+	f.tb.Helper()
+	last := ""
+	if len(events) > 0 {
+		last = events[len(events)-1].ID
+	}
+	f.until("the last event", func() bool {
+		return last == "" || len(f.events) > 0 && f.events[len(f.events)-1].ID == last
+	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gaps != gaps {
+		f.tb.Errorf("got %d gaps, want %d", f.gaps, gaps)
+	}
+	if !slices.Equal(f.events, events) {
+		f.tb.Errorf("got %d events, want %d: they differ from the stream", len(f.events), len(events))
+	}
+}
+
+// end ends the reader and returns when it has.
+func (f *reader) end() {
+	f.stop()
+	f.done.Wait()
+}
+
+// contents returns the events in the stream. They are read without the store.
+func (s *server) contents() []feed.Event {
+	s.tb.Helper()
+	client := s.client(s.tb)
+	defer client.Close()
+	entries, err := client.XRange(s.tb.Context(), key, "-", "+").Result()
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	var events []feed.Event
+	for _, entry := range entries {
+		if entry.Values["d"] == nil {
+			continue
+		}
+		e := feed.Event{ID: fmt.Sprint(entry.ID, ".", entry.Values["t"]), Name: entry.Values["n"].(string), Data: entry.Values["d"].(string)}
+		e.Key, _ = entry.Values["k"].(string)
+		events = append(events, e)
+	}
+	return events
+}
+
+// A proxy forwards TCP connections to a server's socket, and disturbs them.
+type proxy struct {
+	tb       testing.TB
+	listener net.Listener
+
+	mu     sync.Mutex
+	target string
+	silent bool // forward nothing
+	drop   bool // lose replies, and the connection with them
+	conns  []net.Conn
+}
+
+func startProxy(tb testing.TB, target string) *proxy {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := &proxy{tb: tb, listener: listener, target: target}
+	tb.Cleanup(func() { listener.Close(); p.cut() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			p.connect(client)
+		}
+	}()
+	return p
+}
+
+func (p *proxy) client(tb testing.TB) *redis.Client {
+	return newClient(tb, "tcp", p.listener.Addr().String())
+}
+
+func (p *proxy) connect(client net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	upstream, err := net.Dial("unix", p.target)
+	if err != nil {
+		client.Close()
+		return
+	}
+	p.conns = append(p.conns, client, upstream)
+	go p.forward(upstream, client, false)
+	go p.forward(client, upstream, true)
+}
+
+func (p *proxy) forward(to, from net.Conn, replies bool) {
+	defer to.Close()
+	defer from.Close()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buf)
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		silent, drop := p.silent, p.drop && replies
+		p.mu.Unlock()
+		if drop {
+			return
+		}
+		if silent {
+			continue
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// set changes the behavior for what comes from now on.
+func (p *proxy) set(silent, drop bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.silent, p.drop = silent, drop
+}
+
+// move closes all connections and sends new ones to another server.
+func (p *proxy) move(target string) {
+	p.mu.Lock()
+	p.target = target
+	p.mu.Unlock()
+	p.cut()
+}
+
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range p.conns {
+		conn.Close()
+	}
+	p.conns = nil
+}
