@@ -221,6 +221,12 @@ type FeedPage struct {
 	// number of them, but at least one if More is set.
 	Events []Event
 
+	// First is the position before Events if Events begin with the oldest event
+	// that is left. It may be empty if it is not known, and is ignored in other
+	// pages. With it, a client that was at this position in another process gets no
+	// gap. For example, it is the position that the feed had while it was empty.
+	First string
+
 	// Next is the position after Events: the ID of the last one. If there are no
 	// Events, Next is After, or with Gap or an empty After the position of the
 	// empty feed. That position must be the same in all processes until the feed
@@ -603,7 +609,7 @@ func (s feedStore) Read(ctx context.Context, after []feed.Position) ([]feed.Page
 		for j, e := range p.Events {
 			events[j] = e.internal()
 		}
-		result[i] = feed.Page{Events: events, Next: p.Next, More: p.More, Gap: p.Gap}
+		result[i] = feed.Page{Events: events, First: p.First, Next: p.Next, More: p.More, Gap: p.Gap}
 	}
 	return result, err
 }

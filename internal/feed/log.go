@@ -121,7 +121,8 @@ func (l *Log) Extend(events []Event) {
 }
 
 // Reset replaces all events by others, as a store returned them. All followers
-// have missed events. If there are no others, position is the log's position.
+// have missed events. position is the one before the events, or "" if it is
+// unknown.
 func (l *Log) Reset(events []Event, position string) {
 	l.fill(events, func() {
 		for l.first < l.next {
@@ -131,10 +132,7 @@ func (l *Log) Reset(events []Event, position string) {
 		// one number out.
 		l.next++
 		l.first = l.next
-		l.start = ""
-		if len(events) == 0 {
-			l.start = position
-		}
+		l.start = position
 	})
 }
 

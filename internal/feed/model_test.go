@@ -269,11 +269,8 @@ func (m *model) reset() {
 	m.Incarnation++
 	position := fmt.Sprintf("%d-%d.empty", len(m.Events), m.Incarnation)
 	m.log.Reset(events, position)
-	m.First, m.startable = len(m.Events), false
-	if len(events) == 0 {
-		m.startable = true
-		m.Positions[position] = feedtest.Place{Next: m.First, Incarnation: m.Incarnation}
-	}
+	m.First, m.startable = len(m.Events), true
+	m.Positions[position] = feedtest.Place{Next: m.First, Incarnation: m.Incarnation}
 	for _, e := range events {
 		m.add(e)
 	}

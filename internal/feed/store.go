@@ -49,6 +49,12 @@ type Page struct {
 	// number of them, but at least one if More is set.
 	Events []Event
 
+	// First is the position before Events if Events begin with the oldest event
+	// that is left. It may be empty if it is not known, and is ignored in other
+	// pages. With it, a client that was at this position in another process gets no
+	// gap. For example, it is the position that the feed had while it was empty.
+	First string
+
 	// Next is the position after Events: the ID of the last one. If there are no
 	// Events, Next is After, or with Gap or an empty After the position of the
 	// empty feed. That position must be the same in all processes until the feed
@@ -77,6 +83,11 @@ func (p *Page) check(name string) error {
 	}
 	if len(p.Events) == 0 && p.More {
 		return fmt.Errorf("http: feed: the page that Read returned for feed %q has More but no Events", name)
+	}
+	if p.First != "" {
+		if err := checkID(p.First, name); err != nil {
+			return err
+		}
 	}
 	return checkID(p.Next, name)
 }

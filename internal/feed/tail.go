@@ -308,7 +308,11 @@ func (t *tail) copy(r request, page Page) {
 	}
 	switch {
 	case page.Gap || r.after == "":
-		r.log.Reset(events, page.Next)
+		first := page.First
+		if len(events) == 0 {
+			first = page.Next
+		}
+		r.log.Reset(events, first)
 	case len(events) > 0:
 		r.log.Extend(events)
 	}

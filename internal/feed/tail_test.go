@@ -712,3 +712,20 @@ func TestCloseEndsFollowersOfAStore(t *testing.T) {
 		r.Close()
 	})
 }
+
+// A follower of an empty feed comes to another process after the first events. It
+// gets them without a gap, whether or not that process had seen the empty feed.
+func TestPositionOfAnEmptyFeedIsKnownInOtherProcesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFakeStore()
+		here, there := newStoreRegistry(t, storeConfig(store)), newStoreRegistry(t, storeConfig(store))
+		step, err := follow(t, here, "k", "").Wait(t.Context())
+		if err != nil || step.Position == "" {
+			t.Fatalf("%+v, %v", step, err)
+		}
+		publish(t, here, "k", "a")
+		publish(t, here, "k", "b")
+		wantSteps(t, follow(t, there, "k", step.Position), "position;a;b;")
+		wantSteps(t, follow(t, there, "k", "unknown"), "gap;position;")
+	})
+}

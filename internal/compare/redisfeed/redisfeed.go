@@ -292,6 +292,7 @@ func (s *Store) restart(ctx context.Context, after []http.FeedPosition, indexes 
 			found = found[1:]
 		}
 		pages[i] = newPage(found, limit)
+		pages[i].First = first
 		pages[i].Next = cmp.Or(pages[i].Next, first)
 		pages[i].Gap = after[i].After != ""
 	}

@@ -193,3 +193,34 @@ func BenchmarkReadQuiet(b *testing.B) {
 		}
 	}
 }
+
+// A server that reads a feed for the first time learns its position from before the
+// first event, unless that was dropped.
+func TestPositionOfTheEmptyFeedIsFirst(t *testing.T) {
+	server := startRedis(t, "--appendfsync", "no")
+	store := server.store(t, redisfeed.Config{Keep: 50})
+	read := func(after string) feed.Page {
+		pages, err := store.Read(t.Context(), []feed.Position{{Feed: name, After: after}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pages[0]
+	}
+	empty := read("").Next
+	for i := range 400 {
+		if _, err := store.Append(t.Context(), name, feed.Event{Data: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 {
+			continue
+		}
+		for _, after := range []string{"", "unknown"} {
+			if page := read(after); page.First != empty || len(page.Events) != 1 {
+				t.Errorf("read after %q: %+v, want the first position %q", after, page, empty)
+			}
+		}
+	}
+	if page := read(""); page.First != "" {
+		t.Errorf("after events were dropped, the first position is %q", page.First)
+	}
+}

@@ -121,7 +121,7 @@ func (s innerStore) Read(ctx context.Context, after []feed.Position) ([]feed.Pag
 	found, err := s.FeedStore.Read(ctx, positions)
 	pages := make([]feed.Page, len(found))
 	for i, p := range found {
-		pages[i] = feed.Page{Next: p.Next, More: p.More, Gap: p.Gap}
+		pages[i] = feed.Page{First: p.First, Next: p.Next, More: p.More, Gap: p.Gap}
 		for _, e := range p.Events {
 			pages[i].Events = append(pages[i].Events, feed.Event{ID: e.ID, Name: e.Name, Data: e.Data, Key: e.Key})
 		}

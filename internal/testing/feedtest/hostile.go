@@ -94,8 +94,12 @@ func (h *Hostile) Read(ctx context.Context, after []feed.Position) ([]feed.Page,
 	return pages, err
 }
 
-// shorten leaves events of a page for the next one.
+// shorten leaves events of a page for the next one, and may forget what a page need
+// not contain.
 func (h *Hostile) shorten(page *feed.Page) {
+	if h.roll(3) == 1 {
+		page.First = "" // a store need not know it
+	}
 	if n := len(page.Events); n > 1 {
 		if left := h.roll(n); left > 0 {
 			page.Events = page.Events[:n-left]

@@ -159,7 +159,7 @@ func (f *memoryFeed) page(after string) feed.Page {
 			return feed.Page{Events: slices.Clone(f.kept[n-f.dropped:]), Next: f.id(last)}
 		}
 	}
-	return feed.Page{Events: slices.Clone(f.kept), Next: f.id(last), Gap: after != ""}
+	return feed.Page{Events: slices.Clone(f.kept), First: f.id(f.dropped), Next: f.id(last), Gap: after != ""}
 }
 
 // Watch implements feed.Store.

@@ -165,6 +165,22 @@ func (t *storeTest) empty() {
 		t.Errorf("read after the position of the empty feed: %+v", again)
 	}
 	t.equal(t.fill(2), t.readAll(t.store, page.Next))
+	t.first()
+}
+
+// first checks the position before the oldest event, which a store may not know.
+func (t *storeTest) first() {
+	t.Helper()
+	for _, after := range []string{"", "unknown"} {
+		page := t.read(t.store, after)
+		if page.First == "" {
+			continue
+		}
+		if !feed.ValidID(page.First) || page.First == feed.Beginning {
+			t.Fatalf("Read returned the invalid position %q", page.First)
+		}
+		t.equal(t.readAll(t.store, page.First), append(page.Events, t.rest(page)...))
+	}
 }
 
 func (t *storeTest) order() {
@@ -274,6 +290,7 @@ func (t *storeTest) dropped() {
 		t.Fatal("all events were dropped")
 	}
 	t.equal(kept, want[len(want)-len(kept):])
+	t.first()
 	t.equal(t.readAll(t.store, kept[0].ID), kept[1:])
 }
 
@@ -293,6 +310,7 @@ func (t *storeTest) flush() {
 		}
 		t.equal(append(page.Events, t.rest(page)...), want)
 	}
+	t.first()
 	for i := range want {
 		for _, e := range old {
 			if want[i].ID == e.ID {
