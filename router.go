@@ -101,6 +101,7 @@ package http
 
 import (
 	"cmp"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,6 +111,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 	"github.com/stanza-go/framework/pkg/http/internal/routing"
+	"github.com/stanza-go/framework/pkg/http/internal/websocket/handshake"
 )
 
 // Middleware is a function that wraps a handler. The handler that it returns can
@@ -417,6 +419,11 @@ func (rt *Router) serveUnmatched(w ResponseWriter, r *Request, allow string) {
 	if allow != "" {
 		status, hook, message = StatusMethodNotAllowed, &rt.methodNotAllowed, "method not allowed"
 		response.SetHeader(w, "Allow", allow)
+		if handshake.IsExtendedConnect(r) {
+			refusal := handshake.RefuseExtendedConnect(r, status)
+			logUpgrade(r, slog.LevelWarn, "websocket upgrade refused", refusal)
+			message = refusal.Reason
+		}
 	}
 	if handler := hook.Load(); handler != nil {
 		(*handler).ServeHTTP(w, r)

@@ -28,6 +28,18 @@ func (r *Refusal) Error() string {
 // listFields are the fields of a handshake that hold lists of any length.
 var listFields = [...]string{"Connection", "Upgrade", fieldProtocol, fieldExtensions}
 
+// IsExtendedConnect reports whether a request is to open a WebSocket over HTTP/2
+// (RFC 8441). net/http passes on such requests only with GODEBUG=http2xconnect=1.
+func IsExtendedConnect(r *http.Request) bool {
+	return r.Method == http.MethodConnect && r.Header[":protocol"] != nil
+}
+
+// RefuseExtendedConnect returns the refusal of an extended CONNECT request.
+func RefuseExtendedConnect(r *http.Request, status int) *Refusal {
+	return &Refusal{status, "a WebSocket needs HTTP/1.1, not " + r.Proto,
+		"the server offers extended CONNECT (RFC 8441) because of GODEBUG=http2xconnect=1; remove that setting", nil}
+}
+
 // checkRequest checks a request against RFC 6455, section 4.2.1. It returns nil
 // if the request is a valid handshake.
 func checkRequest(r *http.Request) *Refusal {
@@ -39,9 +51,8 @@ func checkRequest(r *http.Request) *Refusal {
 		}
 	}
 	switch {
-	case r.Method == http.MethodConnect && h[":protocol"] != nil:
-		return &Refusal{http.StatusHTTPVersionNotSupported, "a WebSocket needs HTTP/1.1, not " + r.Proto,
-			"the server offers extended CONNECT (RFC 8441) because of GODEBUG=http2xconnect=1; remove that setting", nil}
+	case IsExtendedConnect(r):
+		return RefuseExtendedConnect(r, http.StatusHTTPVersionNotSupported)
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
 		return &Refusal{http.StatusHTTPVersionNotSupported, "a WebSocket needs HTTP/1.1, not " + r.Proto, "", nil}
 	case r.Method != http.MethodGet:
