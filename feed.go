@@ -320,13 +320,14 @@ func newFeedSet(config FeedConfig, single bool) *feedSet {
 	c.Heartbeat = cmp.Or(c.Heartbeat, 20*time.Second)
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, response.DefaultStreamTimeout)
 	c.Retry = cmp.Or(c.Retry, 2*time.Second)
+	interval := max(c.Heartbeat, 10*time.Millisecond) // less would only keep the Store busy
 	logs := feed.Config{
 		Limits:    feed.Limits{Events: c.Keep, Bytes: c.KeepBytes, Age: c.KeepFor},
 		Start:     feed.Start{History: c.History, Latest: c.Latest},
 		Permanent: single,
 		Prefix:    c.Name,
-		Interval:  c.Heartbeat,
-		Timeout:   min(5*time.Second, c.Heartbeat/2),
+		Interval:  interval,
+		Timeout:   min(5*time.Second, interval/2),
 		Logger:    slog.Default(),
 	}
 	if take := c.Snapshot; take != nil {
@@ -470,10 +471,14 @@ func (f *Feed) ServeHTTP(w ResponseWriter, r *Request) {
 	defer follower.Close()
 	client := &streamClient{set: set, w: w}
 	err = set.send(r.Context(), follower, client, nil)
-	if client.failed || r.Context().Err() != nil || errors.Is(err, ErrFeedClosed) {
+	switch {
+	case client.failed && errors.Is(err, ErrNotSupported):
+		set.logFailure(r.Context(), "feed stream failed", err)
+		return
+	case client.failed || r.Context().Err() != nil || errors.Is(err, ErrFeedClosed):
 		return
 	}
-	set.logFailure(r.Context(), err)
+	set.logFailure(r.Context(), "feed snapshot failed", err)
 	_ = client.stream.writeEncoded(append(set.appendRetry(nil), '\n')) // the stream ends anyway
 }
 
@@ -686,7 +691,7 @@ const enoughToWrite = 32 << 10
 
 // logFailure logs why the streams of clients end, at most once per Heartbeat: the same
 // error ends the streams of all clients that wait.
-func (s *feedSet) logFailure(ctx context.Context, err error) {
+func (s *feedSet) logFailure(ctx context.Context, message string, err error) {
 	now, last := time.Since(s.began), s.logged.Load()
 	if last != 0 && int64(now)-last < int64(s.Heartbeat) || !s.logged.CompareAndSwap(last, int64(now)) {
 		return
@@ -695,7 +700,7 @@ func (s *feedSet) logFailure(ctx context.Context, err error) {
 	if panicked, ok := errors.AsType[*feed.PanicError](err); ok {
 		attrs = append(attrs, slog.String("stack", string(panicked.Stack)))
 	}
-	LoggerFromContext(ctx).LogAttrs(ctx, slog.LevelError, "feed snapshot failed", attrs...)
+	LoggerFromContext(ctx).LogAttrs(ctx, slog.LevelError, message, attrs...)
 }
 
 // appendRetry appends a random time until the client may reconnect: between half of

@@ -41,8 +41,14 @@ func OpenStream(cw *Writer, setWriteDeadline func(time.Time) error) *Stream {
 	return s
 }
 
+// longestTimeout is used for longer timeouts. Half as much again does not
+// overflow.
+const longestTimeout = 100 * 365 * 24 * time.Hour
+
 // SetTimeout sets the timeout of each write. Zero or less means no limit.
-func (s *Stream) SetTimeout(d time.Duration) { s.timeout, s.deadlineSet = d, time.Time{} }
+func (s *Stream) SetTimeout(d time.Duration) {
+	s.timeout, s.deadlineSet = min(d, longestTimeout), time.Time{}
+}
 
 // Begin must be called before each write. It sets the write deadline. If it
 // returns nil, the caller must call End after the write.

@@ -10,10 +10,16 @@ import (
 // is the size of a TLS record.
 const maxPiece = 16 << 10
 
+// longestTimeout is used for longer timeouts. Half as much again does not
+// overflow.
+const longestTimeout = 100 * 365 * 24 * time.Hour
+
 // SetWriteTimeout sets how long a write may wait while the network takes none
 // of its bytes. It applies to frames that start after the call. If d is 0, there
 // is no limit.
-func (c *Conn) SetWriteTimeout(d time.Duration) { c.writeTimeout.Store(int64(d)) }
+func (c *Conn) SetWriteTimeout(d time.Duration) {
+	c.writeTimeout.Store(int64(min(d, longestTimeout)))
+}
 
 // writeNetwork writes b and then rest to the network connection. The caller must
 // hold frameLock.
