@@ -58,67 +58,82 @@ func addTask(w http.ResponseWriter, r *http.Request) {
 //snippet:end
 
 func TestLiveList(t *testing.T) {
-	t.Parallel()
 	router := http.NewRouter()
 	//snippet:begin README.md
 	router.Handle("GET /tasks/events", taskFeed)
 	router.HandleFunc("POST /tasks", addTask)
 	//snippet:end
 	srv := testkit.StartServer(t, testkit.HTTP1, router)
-	open := func(id string) (next func() string, leave func()) {
-		req, err := http.NewRequestWithContext(t.Context(), "GET", srv.URL+"/tasks/events", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if id != "" {
-			req.Header.Set("Last-Event-ID", id)
-		}
-		res, err := srv.Client().Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		scanner := bufio.NewScanner(res.Body)
-		return func() string {
-			for scanner.Scan() {
-				if line := scanner.Text(); strings.HasPrefix(line, "id: ") || strings.HasPrefix(line, "data: ") {
-					return line
-				}
-			}
-			return ""
-		}, func() { res.Body.Close() }
-	}
 	add := func(task string) {
 		form := url.Values{"task": {task}}.Encode()
 		srv.Do(t, "POST", "/tasks", form, "Content-Type: application/x-www-form-urlencoded").Want(t, 200, "")
 	}
-	next, leave := open("")
-	last := ""
-	read := func(want string) {
-		t.Helper()
-		for {
-			line := next()
-			if id, ok := strings.CutPrefix(line, "id: "); ok {
-				last = id
-				continue
-			}
-			if line != "data: "+want {
-				t.Fatalf("got %q, want %s", line, want)
-			}
-			return
-		}
-	}
-	read(`["buy milk"]`)
+	page := openList(t, srv, "")
+	page.want(`["buy milk"`)
 	add("call Ann")
-	read(`"call Ann"`)
-	leave()
+	page.want(`"call Ann"`)
+	page.leave()
 	add("write")
 	add("sleep")
-	next, leave = open(last)
-	defer func() { leave() }()
-	read(`"write"`)
-	read(`"sleep"`)
+	page = openList(t, srv, page.last)
+	page.want(`"write"`, `"sleep"`)
 	taskFeed.Publish(t.Context(), http.JSONEvent("added", "run"))
-	read(`"run"`)
+	page.want(`"run"`)
+
+	// A page that does not read delays nobody, and pages miss nothing.
+	openList(t, srv, "")
+	other := openList(t, srv, page.last)
+	for n := range 900 {
+		add(fmt.Sprint(n))
+	}
+	for n := range 900 {
+		page.want(fmt.Sprintf(`"%d"`, n))
+		other.want(fmt.Sprintf(`"%d"`, n))
+	}
+}
+
+// A listPage is a page with the live list.
+type listPage struct {
+	t     *testing.T
+	lines *bufio.Scanner
+	last  string // id of the last event
+	leave func() error
+}
+
+func openList(t *testing.T, srv *testkit.Server, lastID string) *listPage {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", srv.URL+"/tasks/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lastID != "" {
+		req.Header.Set("Last-Event-ID", lastID)
+	}
+	res, err := srv.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { res.Body.Close() })
+	return &listPage{t: t, lines: bufio.NewScanner(res.Body), leave: res.Body.Close}
+}
+
+// want reads the data of the next events, each of which must begin as given.
+func (p *listPage) want(data ...string) {
+	p.t.Helper()
+	for len(data) > 0 {
+		if !p.lines.Scan() {
+			p.t.Fatalf("the stream ended: %v, want %s", p.lines.Err(), data[0])
+		}
+		field, value, _ := strings.Cut(p.lines.Text(), ": ")
+		switch {
+		case field == "id":
+			p.last = value
+		case field == "data" && strings.HasPrefix(value, data[0]):
+			data = data[1:]
+		case field == "data":
+			p.t.Fatalf("got %.100s, want %s", value, data[0])
+		}
+	}
 }
 
 //snippet:begin README.md

@@ -5,13 +5,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
+	"iter"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -43,7 +41,6 @@ func inMemory(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, s 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &memoryServer{PipeListener: testkit.NewPipeListener()}
-		updates = newHub() // its channels must belong to this test
 		server := http.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.running.Add(1)
 			defer s.running.Add(-1)
@@ -122,199 +119,58 @@ func follow(t *testing.T, s *memoryServer, header ...string) received {
 	return events
 }
 
-//snippet:begin README.md
-
-// A hub numbers messages and keeps the latest ones for its readers.
-type hub struct {
-	mu       sync.Mutex
-	messages []string      // at most 1000
-	first    int64         // the number of messages[0]
-	added    chan struct{} // closed when a message is added
-}
-
-// newHub returns an empty hub. Numbering starts at the current time, so that numbers
-// are larger than those of any earlier process.
-func newHub() *hub {
-	return &hub{first: time.Now().UnixMicro(), added: make(chan struct{})}
-}
-
-// publish adds a message. It does not wait for readers.
-func (h *hub) publish(message string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.messages) == 1000 {
-		h.messages = h.messages[1:]
-		h.first++
+// runImport stands for a job that takes a minute. It ends early if ctx is done.
+func runImport(ctx context.Context) iter.Seq[int] {
+	return func(yield func(percent int) bool) {
+		for percent := 0; percent <= 100 && ctx.Err() == nil && yield(percent); percent += 50 {
+			select {
+			case <-time.After(time.Minute):
+			case <-ctx.Done():
+			}
+		}
 	}
-	h.messages = append(h.messages, message)
-	close(h.added)
-	h.added = make(chan struct{})
 }
-
-// next returns the number of the next message.
-func (h *hub) next() int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.first + int64(len(h.messages))
-}
-
-// from returns the messages starting with number n, and a channel that is closed
-// when another is added. It returns false if the hub has dropped message n, or if n
-// is beyond the next message.
-func (h *hub) from(n int64) ([]string, <-chan struct{}, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	i := n - h.first
-	if i < 0 || i > int64(len(h.messages)) {
-		return nil, nil, false
-	}
-	return slices.Clone(h.messages[i:]), h.added, true
-}
-
-var updates = newHub()
-
-//snippet:end
 
 //snippet:begin README.md
 
-func stream(w http.ResponseWriter, r *http.Request) {
-	n := updates.next()
-	if seen, err := strconv.ParseInt(http.LastEventID(r), 10, 64); err == nil {
-		n = seen + 1 // the client is reconnecting
-	}
+func importProgress(w http.ResponseWriter, r *http.Request) {
 	sse := http.NewSSEWriter(w)
 	sse.KeepAlive(30 * time.Second) // proxies close idle connections
-	for {
-		messages, added, ok := updates.from(n)
-		if !ok {
-			n = updates.next()
-			if err := sse.Event("missed", "reload the page"); err != nil {
-				return
-			}
-			continue
-		}
-		for _, message := range messages {
-			if err := sse.EventWithID(strconv.FormatInt(n, 10), "update", message); err != nil {
-				return
-			}
-			n++
-		}
-		select {
-		case <-added:
-		case <-r.Context().Done(): // the client disconnected, or the server is stopping
-			return
+	for percent := range runImport(r.Context()) {
+		if err := sse.Event("progress", strconv.Itoa(percent)); err != nil {
+			return // the client disconnected or stopped reading
 		}
 	}
+	sse.Event("done", "")
 }
 
 //snippet:end
 
-func TestEveryPageGetsEveryEvent(t *testing.T) {
-	inMemory(t, stream, func(t *testing.T, s *memoryServer) {
-		pages := []received{follow(t, s), follow(t, s)}
-		for n := range 10 {
-			updates.publish(fmt.Sprint(n))
-			for _, page := range pages {
-				page.want(t, fmt.Sprint("update ", n))
-			}
-		}
-		// The ping comes after the server's write timeout.
-		before := time.Now()
-		for _, page := range pages {
-			page.want(t, ":")
-		}
-		if waited := time.Since(before); waited > 30*time.Second {
-			t.Errorf("the first comment came after %v", waited)
-		}
-		updates.publish("late")
-		for _, page := range pages {
-			page.want(t, "update late")
-		}
+func TestProgress(t *testing.T) {
+	inMemory(t, importProgress, func(t *testing.T, s *memoryServer) {
+		page := follow(t, s)
+		page.want(t, "progress 0", ":", ":", "progress 50", ":", ":", "progress 100", ":", ":", "done ")
+		s.wantRunning(t, 0)
 	})
 }
 
-// Clients that read miss no message, even if many are published at once.
-func TestBurst(t *testing.T) {
-	handler := func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Upgrade") != "" {
-			push(w, r)
-			return
-		}
-		stream(w, r)
-	}
-	inMemory(t, handler, func(t *testing.T, s *memoryServer) {
-		pages := []received{follow(t, s), follow(t, s)}
-		clients := []received{reading(connect(t, s, nil)), reading(connect(t, s, nil))}
-		for n := range 1000 {
-			updates.publish(fmt.Sprint(n))
-		}
-		for n := range 1000 {
-			for _, page := range pages {
-				page.want(t, fmt.Sprint("update ", n))
-			}
-			for _, client := range clients {
-				client.want(t, fmt.Sprint(n))
-			}
-		}
-	})
-}
-
-func TestPageThatReconnects(t *testing.T) {
-	inMemory(t, stream, func(t *testing.T, s *memoryServer) {
-		conn, body := openStream(t, s)
-		updates.publish("one")
-		lines := bufio.NewReader(body)
-		id, err := lines.ReadString('\n')
-		if err != nil || !strings.HasPrefix(id, "id: ") {
-			t.Fatalf("line %q, %v", id, err)
-		}
-		conn.Close()
-		updates.publish("two")
-		updates.publish("three")
-		seen := "Last-Event-ID" + strings.TrimSpace(strings.TrimPrefix(id, "id"))
-		follow(t, s, seen).want(t, "update two", "update three")
-		fresh := follow(t, s)
-		garbage := follow(t, s, "Last-Event-ID: x")
-		future := follow(t, s, "Last-Event-ID: 9000000000000000000")
-		past := follow(t, s, "Last-Event-ID: 7")
-		future.want(t, "missed reload the page")
-		past.want(t, "missed reload the page")
-		for n := range 1000 {
-			updates.publish(fmt.Sprint(n))
-		}
-		follow(t, s, seen).want(t, "missed reload the page")
-		for _, page := range []received{fresh, garbage, future, past} {
-			page.want(t, "update 0", "update 1")
-		}
-	})
-}
-
-func TestStreamOfAPageThatIsLeft(t *testing.T) {
-	inMemory(t, stream, func(t *testing.T, s *memoryServer) {
+func TestProgressOfAPageThatIsLeft(t *testing.T) {
+	inMemory(t, importProgress, func(t *testing.T, s *memoryServer) {
 		conn, _ := openStream(t, s)
 		other := follow(t, s)
 		s.wantRunning(t, 2)
 		conn.Close()
 		s.wantRunning(t, 1)
-		updates.publish("still here")
-		other.want(t, "update still here")
+		other.want(t, "progress 0")
 	})
 }
 
-func TestStreamOfAPageThatDoesNotRead(t *testing.T) {
-	inMemory(t, stream, func(t *testing.T, s *memoryServer) {
+func TestProgressOfAPageThatDoesNotRead(t *testing.T) {
+	inMemory(t, importProgress, func(t *testing.T, s *memoryServer) {
 		openStream(t, s) // reads nothing more
-		page := follow(t, s)
-		before := time.Now()
-		for n := range 1000 {
-			updates.publish(fmt.Sprint(n))
-			page.want(t, fmt.Sprint("update ", n))
-		}
-		if waited := time.Since(before); waited > 0 {
-			t.Errorf("the other page waited %v", waited)
-		}
-		time.Sleep(time.Minute)
-		s.wantRunning(t, 1) // the stalled page is disconnected
+		s.wantRunning(t, 1)
+		time.Sleep(45 * time.Second) // 30 seconds after the first event or comment
+		s.wantRunning(t, 0)
 	})
 }
 
@@ -500,132 +356,6 @@ func reading(conn *http.Conn) received {
 		}
 	}()
 	return messages
-}
-
-//snippet:begin README.md
-
-func push(w http.ResponseWriter, r *http.Request) {
-	n := updates.next()
-	conn, err := upgrader.Upgrade(w, r)
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	conn.SetMaxMessageSize(4 << 10)
-	conn.SetWriteTimeout(10 * time.Second)
-	conn.KeepAlive(30*time.Second, 10*time.Second)
-
-	disconnected := make(chan struct{})
-	go func() {
-		defer close(disconnected)
-		for {
-			if _, _, err := conn.ReadMessage(); err != nil {
-				return
-			}
-		}
-	}()
-
-	for {
-		messages, added, ok := updates.from(n)
-		if !ok {
-			conn.CloseWithMessage(http.CloseTryAgainLater, "too slow")
-			return
-		}
-		for _, message := range messages {
-			if err := conn.WriteMessage(http.TextMessage, []byte(message)); err != nil {
-				return // the client disconnected or stopped reading
-			}
-			n++
-		}
-		select {
-		case <-added:
-		case <-disconnected:
-			return
-		}
-	}
-}
-
-//snippet:end
-
-func TestEveryClientIsPushedEveryMessage(t *testing.T) {
-	inMemory(t, push, func(t *testing.T, s *memoryServer) {
-		clients := []received{reading(connect(t, s, nil)), reading(connect(t, s, nil))}
-		for n := range 20 {
-			updates.publish(fmt.Sprint(n))
-			for _, client := range clients {
-				client.want(t, fmt.Sprint(n))
-			}
-		}
-	})
-}
-
-func TestPushToAClientAfterAnHourOfSilence(t *testing.T) {
-	inMemory(t, push, func(t *testing.T, s *memoryServer) {
-		client := reading(connect(t, s, nil))
-		time.Sleep(time.Hour)
-		updates.publish("late")
-		client.want(t, "late")
-	})
-}
-
-func TestPushToAClientThatLeaves(t *testing.T) {
-	inMemory(t, push, func(t *testing.T, s *memoryServer) {
-		leaves, stays := connect(t, s, nil), reading(connect(t, s, nil))
-		s.wantRunning(t, 2)
-		if err := leaves.Close(); err != nil {
-			t.Error(err)
-		}
-		s.wantRunning(t, 1)
-		updates.publish("still here")
-		stays.want(t, "still here")
-	})
-}
-
-func TestPushToAClientThatDoesNotRead(t *testing.T) {
-	inMemory(t, push, func(t *testing.T, s *memoryServer) {
-		stalled, client := connect(t, s, nil), reading(connect(t, s, nil))
-		before := time.Now()
-		for n := range 1000 {
-			updates.publish(fmt.Sprint(n))
-			client.want(t, fmt.Sprint(n))
-		}
-		if waited := time.Since(before); waited > 0 {
-			t.Errorf("the other client waited %v", waited)
-		}
-		time.Sleep(2 * time.Minute)
-		s.wantRunning(t, 1)
-		if _, _, err := stalled.ReadMessage(); err == nil {
-			t.Error("the stalled client is still connected")
-		}
-	})
-}
-
-func TestPushToAClientThatIsGone(t *testing.T) {
-	inMemory(t, push, func(t *testing.T, s *memoryServer) {
-		conn, err := s.Dial(t.Context(), "", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "+http.GenerateKey()+"\r\n\r\n")
-		go io.Copy(io.Discard, conn) // reads everything and sends nothing
-		synctest.Wait()
-		s.wantRunning(t, 1)
-		time.Sleep(2 * time.Minute)
-		s.wantRunning(t, 0)
-	})
-}
-
-func TestLargeMessagesAreRefused(t *testing.T) {
-	inMemory(t, push, func(t *testing.T, s *memoryServer) {
-		client := connect(t, s, nil)
-		go client.WriteMessage(http.TextMessage, make([]byte, 4<<10+1)) // fails, because the server stops reading
-		var closed *http.CloseError
-		if _, _, err := client.ReadMessage(); !errors.As(err, &closed) || closed.Code != http.CloseMessageTooBig {
-			t.Errorf("%v, want close code 1009", err)
-		}
-	})
 }
 
 func TestCloseErrors(t *testing.T) {
