@@ -328,7 +328,6 @@ func newFeedSet(config FeedConfig, single bool) *feedSet {
 		Prefix:    c.Name,
 		Interval:  interval,
 		Timeout:   min(5*time.Second, interval/2),
-		Logger:    slog.Default(),
 	}
 	if take := c.Snapshot; take != nil {
 		logs.Snapshot = func(ctx context.Context, key string) (feed.Event, error) {

@@ -33,7 +33,7 @@ type Config struct {
 	// than Interval.
 	Timeout time.Duration
 	// Logger gets a record when the Store begins to fail and when it works again.
-	// It may be nil.
+	// If it is nil, the default logger at that time is used.
 	Logger *slog.Logger
 }
 

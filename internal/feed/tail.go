@@ -400,7 +400,7 @@ func (b *backoff) next() time.Duration {
 
 // health logs when the Store begins to fail and when it works again.
 type health struct {
-	logger *slog.Logger // may be nil
+	logger *slog.Logger // if nil, slog.Default
 
 	mu      sync.Mutex
 	failing [2]bool // by activity
@@ -422,8 +422,8 @@ func (h *health) fails(ctx context.Context, a activity, err error) {
 	}
 	changed := before == [2]bool{} && h.failing[a]
 	h.mu.Unlock()
-	if changed && h.logger != nil {
-		h.logger.LogAttrs(ctx, slog.LevelError, "feed store failed", slog.Any("error", err))
+	if changed {
+		cmp.Or(h.logger, slog.Default()).LogAttrs(ctx, slog.LevelError, "feed store failed", slog.Any("error", err))
 	}
 }
 
@@ -435,8 +435,8 @@ func (h *health) works(ctx context.Context, a activity) {
 	}
 	changed := before[a] && h.failing == [2]bool{}
 	h.mu.Unlock()
-	if changed && h.logger != nil {
-		h.logger.LogAttrs(ctx, slog.LevelInfo, "feed store works again")
+	if changed {
+		cmp.Or(h.logger, slog.Default()).LogAttrs(ctx, slog.LevelInfo, "feed store works again")
 	}
 }
 
