@@ -26,12 +26,17 @@ func StartRedis(tb testing.TB, dir string, args ...string) *exec.Cmd {
 	}
 	ready := make(chan bool, 1)
 	go func() {
+		sent := false
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			if strings.Contains(lines.Text(), "eady to accept connections") {
+			// There is a line for TCP and one for a Unix socket.
+			if !sent && strings.Contains(lines.Text(), "eady to accept connections") {
+				sent = true
 				ready <- true
 			}
 		}
-		ready <- false
+		if !sent {
+			ready <- false
+		}
 	}()
 	select {
 	case ok := <-ready:
