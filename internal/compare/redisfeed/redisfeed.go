@@ -20,7 +20,8 @@
 //     min-replicas-max-lag limit how many.
 //
 // All servers must use the primary. A replica may lack events whose Publish has
-// returned. The tests use Redis 7.0 without Redis Cluster.
+// returned. Redis 6.2 or later is required. The tests use Redis 7.0 without Redis
+// Cluster.
 //
 // # Other programs
 //
@@ -35,7 +36,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -95,17 +95,64 @@ redis.call("PUBLISH", ARGV[7], ARGV[8])
 return id
 `)
 
-// open returns the first entries of a stream. If the stream does not exist, open
-// creates it with an entry that is not an event: its id is the position of the
-// empty feed. As for any position, its absence later shows that events may have
-// been lost.
-var open = redis.NewScript(`
-if redis.call("EXISTS", KEYS[1]) == 0 then
-	redis.call("DEL", KEYS[2])
-	redis.call("XADD", KEYS[1], "*", "t", ARGV[1])
-	redis.call("PEXPIRE", KEYS[1], ARGV[2])
+// page returns the entries of a stream after a position, at least one if there is
+// one, and otherwise up to limits of their number and size. It reads the entry at
+// the position too: if it is there, with the tag, nothing after it is missing. The
+// entry itself is not returned, because it may be large and a feed is read often
+// when it has no new events.
+//
+// If the position is not there, page returns the first entries. If there are none,
+// it creates the stream with an entry that is not an event: its id is the position
+// of the empty feed. As for any position, its absence later shows that events may
+// have been lost.
+//
+// The entries are read in small steps because Redis has no limit of their size. The
+// expiry of a stream that is read is renewed, but not each time, because Redis
+// writes that to its log and to replicas.
+var page = redis.NewScript(`
+local stream, keys = KEYS[1], KEYS[2]
+local id, tag, age, new = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local limit, room = tonumber(ARGV[5]), tonumber(ARGV[6])
+local step = 2
+local found = id == "" and {} or redis.call("XRANGE", stream, id, "+", "COUNT", step)
+local known = found[1] and found[1][1] == id and found[1][2][2] == tag
+if not known then
+	if redis.call("XLEN", stream) == 0 then
+		redis.call("DEL", stream, keys)
+		redis.call("XADD", stream, "*", "t", new)
+	end
+	found = redis.call("XRANGE", stream, "-", "+", "COUNT", step)
 end
-return redis.call("XRANGE", KEYS[1], "-", "+", "COUNT", ARGV[3])
+local entries, events, more = {}, 0, false
+local skip = known
+while found[1] and not more do
+	for _, entry in ipairs(found) do
+		if not skip then
+			local fields = entry[2]
+			for _, field in ipairs(fields) do
+				room = room - #field
+			end
+			more = events >= limit or events > 0 and room < 0
+			if more then
+				break
+			end
+			entries[#entries + 1] = entry
+			events = events + (#fields > 2 and 1 or 0)
+		end
+		skip = false
+	end
+	if #found < step then
+		break
+	end
+	local last = found[#found][1]
+	step = math.min(2 * step, 16)
+	found = redis.call("XRANGE", stream, "(" .. last, "+", "COUNT", step)
+end
+if redis.call("PTTL", stream) < age * 3 / 4 then
+	redis.pcall("PEXPIRE", stream, age)
+	redis.pcall("PEXPIRE", keys, age)
+end
+return {known and 1 or 0, more and 1 or 0, entries}
 `)
 
 // Config configures a [Store]. For each field, zero selects its default. All
@@ -139,13 +186,11 @@ type Config struct {
 type Store struct {
 	client *redis.Client
 	config Config
-	page   atomic.Int64 // number of entries that Read asks for, adapted to their size
 }
 
 const (
-	firstPage   = 16
-	longestPage = 256
-	largestRead = 4 << 20 // bytes of one Read, approximately
+	longestPage = 256     // number of events
+	largestRead = 4 << 20 // bytes, unless the first events of the pages are larger
 )
 
 // New returns a Store that uses the client. It returns an error if the Config is
@@ -171,9 +216,7 @@ func New(client *redis.Client, config Config) (*Store, error) {
 	config.Keep = cmp.Or(config.Keep, 1000)
 	config.KeepFor = cmp.Or(config.KeepFor, time.Hour)
 	config.Patience = cmp.Or(config.Patience, 10*time.Second)
-	s := &Store{client: client, config: config}
-	s.page.Store(firstPage)
-	return s, nil
+	return &Store{client: client, config: config}, nil
 }
 
 // stream and keys return the names of the two Redis keys of a feed. The braces
@@ -203,118 +246,41 @@ func (s *Store) Append(ctx context.Context, name string, e http.Event) (string, 
 // newTag returns 80 random bits.
 func newTag() string { return rand.Text()[:16] }
 
-// Read returns a page for each position. It reads the entry at the position too:
-// if it is there, with the tag, no event after it is missing.
+// Read returns a page for each position. It makes one round trip. The pages have up
+// to about 4 MB together, but one event each if there is one.
 func (s *Store) Read(ctx context.Context, after []http.FeedPosition) ([]http.FeedPage, error) {
 	if err := ctx.Err(); err != nil || len(after) == 0 {
 		return nil, err
 	}
-	limit := max(s.page.Load()/int64(len(after)), 4)
+	replies, err := s.runPage(ctx, after)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		if err = page.Load(ctx, s.client).Err(); err == nil {
+			replies, err = s.runPage(ctx, after)
+		}
+	}
 	pages := make([]http.FeedPage, len(after))
-	restart, err := s.read(ctx, after, pages, limit)
-	if err == nil {
-		err = s.restart(ctx, after, restart, pages, limit)
+	for i := range after {
+		if err == nil {
+			pages[i], err = parse(replies[i].Val(), after[i].After)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("redisfeed: %w", err)
 	}
-	s.adapt(pages)
 	return pages, nil
 }
 
-// read reads the pages whose position is in its stream, and returns the indexes of
-// the others.
-func (s *Store) read(ctx context.Context, after []http.FeedPosition, pages []http.FeedPage, limit int64) (others []int, err error) {
+// runPage runs the script page for each position, in one pipeline.
+func (s *Store) runPage(ctx context.Context, after []http.FeedPosition) ([]*redis.Cmd, error) {
 	pipe := s.client.Pipeline()
-	entries := make([]*redis.XMessageSliceCmd, len(after))
-	left := make([]*redis.DurationCmd, len(after))
+	replies := make([]*redis.Cmd, len(after))
 	for i, p := range after {
-		id, ok := entryID(p.After)
-		if !ok {
-			others = append(others, i)
-			continue
-		}
-		// Read the position, the events, and one more that sets More.
-		entries[i] = pipe.XRangeN(ctx, s.stream(p.Feed), id, "+", limit+2)
-		left[i] = pipe.PTTL(ctx, s.stream(p.Feed))
+		id, tag := split(p.After)
+		replies[i] = pipe.EvalSha(ctx, page.Hash(), []string{s.stream(p.Feed), s.keys(p.Feed)},
+			id, tag, s.config.KeepFor.Milliseconds(), newTag(), longestPage, largestRead/len(after))
 	}
-	if pipe.Len() == 0 {
-		return others, nil
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, err
-	}
-	var old []string
-	for i, p := range after {
-		if entries[i] == nil {
-			continue
-		}
-		found := entries[i].Val()
-		if len(found) == 0 || positionOf(found[0]) != p.After {
-			others = append(others, i)
-			continue
-		}
-		pages[i] = newPage(found[1:], limit)
-		pages[i].Next = cmp.Or(pages[i].Next, p.After)
-		if left[i].Val() < s.config.KeepFor*3/4 {
-			old = append(old, s.stream(p.Feed), s.keys(p.Feed))
-		}
-	}
-	s.renew(ctx, old)
-	return others, nil
-}
-
-// renew sets the expiry of Redis keys to its full length.
-func (s *Store) renew(ctx context.Context, keys []string) {
-	pipe := s.client.Pipeline()
-	for _, key := range keys {
-		pipe.PExpire(ctx, key, s.config.KeepFor)
-	}
-	_, _ = pipe.Exec(ctx) // after an error, the next read tries again
-}
-
-// restart reads the pages with the given indexes from the beginning of their
-// streams.
-func (s *Store) restart(ctx context.Context, after []http.FeedPosition, indexes []int, pages []http.FeedPage, limit int64) error {
-	for _, i := range indexes {
-		reply, err := open.Run(ctx, s.client, []string{s.stream(after[i].Feed), s.keys(after[i].Feed)},
-			newTag(), s.config.KeepFor.Milliseconds(), limit+2).Result()
-		if err != nil {
-			return err
-		}
-		found, err := parse(reply)
-		if err != nil {
-			return err
-		}
-		first := ""
-		if !isEvent(found[0]) {
-			first = positionOf(found[0])
-			found = found[1:]
-		}
-		pages[i] = newPage(found, limit)
-		pages[i].First = first
-		pages[i].Next = cmp.Or(pages[i].Next, first)
-		pages[i].Gap = after[i].After != ""
-	}
-	return nil
-}
-
-// adapt changes the number of entries that the next Read asks for. Redis has no
-// limit in bytes.
-func (s *Store) adapt(pages []http.FeedPage) {
-	size, full := 0, false
-	for _, page := range pages {
-		full = full || page.More
-		for _, e := range page.Events {
-			size += len(e.Name) + len(e.Data) + len(e.Key)
-		}
-	}
-	switch n := s.page.Load(); {
-	case size > largestRead:
-		s.page.Store(max(n/2, 4))
-	case full && size < largestRead/4:
-		s.page.Store(min(2*n, longestPage))
-	}
+	_, err := pipe.Exec(ctx)
+	return replies, err
 }
 
 // Watch calls changed for each event that is added to any feed, until ctx is done
@@ -366,12 +332,15 @@ func (s *Store) ping(ctx context.Context, subscription *redis.PubSub) {
 	}
 }
 
-// entryID returns the id in Redis of the entry at a position. It reports whether
-// the position has the form of one of this package.
-func entryID(position string) (id string, ok bool) {
-	id, tag, ok := strings.Cut(position, ".")
-	milliseconds, sequence, dash := strings.Cut(id, "-")
-	return id, ok && dash && tag != "" && isNumber(milliseconds) && isNumber(sequence)
+// split returns the id in Redis of the entry at a position, and its tag. They are
+// empty if the position does not have the form of one of this package.
+func split(position string) (id, tag string) {
+	id, tag, _ = strings.Cut(position, ".")
+	milliseconds, sequence, _ := strings.Cut(id, "-")
+	if tag == "" || !isNumber(milliseconds) || !isNumber(sequence) {
+		return "", ""
+	}
+	return id, tag
 }
 
 // isNumber reports whether s is a number that Redis accepts in an id. Redis
@@ -380,58 +349,55 @@ func isNumber(s string) bool {
 	return s != "" && len(s) < 20 && strings.Trim(s, "0123456789") == ""
 }
 
-// positionOf returns the position at an entry, which is also the id of its event.
-func positionOf(entry redis.XMessage) string { return entry.ID + "." + field(entry, "t") }
+var errReply = errors.New("the script returned something else than a page")
 
-// isEvent reports whether an entry is an event, and not the position of an empty
-// feed.
-func isEvent(entry redis.XMessage) bool { return entry.Values["d"] != nil }
-
-func field(entry redis.XMessage, name string) string {
-	s, _ := entry.Values[name].(string)
-	return s
-}
-
-// newPage returns the page with the first entries, up to limit.
-func newPage(entries []redis.XMessage, limit int64) http.FeedPage {
-	var page http.FeedPage
-	if int64(len(entries)) > limit {
-		entries, page.More = entries[:limit], true
+// parse returns the page in a reply of the script page.
+func parse(reply any, after string) (http.FeedPage, error) {
+	var result http.FeedPage
+	parts, _ := reply.([]any)
+	if len(parts) != 3 {
+		return result, errReply
 	}
-	for _, entry := range entries {
-		page.Events = append(page.Events, http.Event{
-			ID:   positionOf(entry),
-			Name: field(entry, "n"),
-			Data: field(entry, "d"),
-			Key:  field(entry, "k"),
-		})
-		page.Next = positionOf(entry)
+	result.More = parts[1] == int64(1)
+	if known := parts[0] == int64(1); known {
+		result.Next = after
+	} else {
+		result.Gap = after != ""
 	}
-	return page
-}
-
-// parse returns the entries in a script's reply, of which there is at least one.
-func parse(reply any) ([]redis.XMessage, error) {
-	list, _ := reply.([]any)
-	var entries []redis.XMessage
-	for _, item := range list {
-		pair, _ := item.([]any)
-		if len(pair) != 2 {
-			return nil, errReply
+	entries, _ := parts[2].([]any)
+	for i, entry := range entries {
+		position, fields, err := parseEntry(entry)
+		if err != nil {
+			return result, err
 		}
-		id, _ := pair[0].(string)
-		fields, _ := pair[1].([]any)
-		values := make(map[string]any, len(fields)/2)
-		for i := 0; i+1 < len(fields); i += 2 {
-			name, _ := fields[i].(string)
-			values[name] = fields[i+1]
+		result.Next = position
+		if _, ok := fields["d"]; !ok { // the position of the empty feed
+			if i == 0 {
+				result.First = position
+			}
+			continue
 		}
-		entries = append(entries, redis.XMessage{ID: id, Values: values})
+		result.Events = append(result.Events, http.Event{ID: position, Name: fields["n"], Data: fields["d"], Key: fields["k"]})
 	}
-	if len(entries) == 0 {
-		return nil, errReply
+	if result.Next == "" {
+		return result, errReply
 	}
-	return entries, nil
+	return result, nil
 }
 
-var errReply = errors.New("the script returned something else than entries")
+// parseEntry returns the position at an entry, which is the id of its event, and the
+// entry's fields.
+func parseEntry(entry any) (position string, fields map[string]string, err error) {
+	pair, _ := entry.([]any)
+	if len(pair) != 2 {
+		return "", nil, errReply
+	}
+	id, _ := pair[0].(string)
+	list, _ := pair[1].([]any)
+	fields = make(map[string]string, len(list)/2)
+	for i := 0; i+1 < len(list); i += 2 {
+		name, _ := list[i].(string)
+		fields[name], _ = list[i+1].(string)
+	}
+	return id + "." + fields["t"], fields, nil
+}

@@ -3,11 +3,11 @@ package redisfeed_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -42,9 +42,11 @@ type server struct {
 	cmd    *exec.Cmd
 }
 
-// startRedis starts a server, which runs until the test ends.
+// startRedis starts a server, which runs until the test ends. Goroutines and
+// connections must have ended by then.
 func startRedis(tb testing.TB, args ...string) *server {
 	tb.Helper()
+	testkit.CheckLeaks(tb)
 	dir, err := os.MkdirTemp("", "redis") // the path of t.TempDir may be too long for a socket
 	if err != nil {
 		tb.Fatal(err)
@@ -53,8 +55,48 @@ func startRedis(tb testing.TB, args ...string) *server {
 	s := &server{tb: tb, socket: filepath.Join(dir, "s")}
 	s.args = append([]string{"--port", "0", "--unixsocket", s.socket, "--appendonly", "yes", "--appendfsync", "always"}, args...)
 	s.start()
-	tb.Cleanup(func() { s.kill() })
+	tb.Cleanup(func() {
+		if s.cmd.ProcessState == nil && !tb.Failed() {
+			s.checkConnections()
+		}
+		s.kill()
+	})
 	return s
+}
+
+// checkConnections waits until there is no connection of a client.
+func (s *server) checkConnections() {
+	s.tb.Helper()
+	for deadline := time.Now().Add(testkit.Patience); ; after(2 * time.Millisecond) {
+		list := s.connections()
+		switch {
+		case list == "":
+			return
+		case time.Now().After(deadline):
+			s.tb.Errorf("connections are left:\n%s", list)
+			return
+		}
+	}
+}
+
+// connections returns what Redis says about the connections of other clients, a line
+// for each.
+func (s *server) connections() string {
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: s.socket})
+	defer client.Close()
+	var list strings.Builder
+	for _, kind := range []string{"normal", "pubsub"} {
+		lines, err := client.Do(context.Background(), "CLIENT", "LIST", "TYPE", kind).Text() // the test's context is done
+		if err != nil {
+			s.tb.Fatal(err)
+		}
+		for line := range strings.Lines(lines) {
+			if !strings.Contains(line, "cmd=client|list") {
+				list.WriteString(line)
+			}
+		}
+	}
+	return list.String()
 }
 
 func (s *server) start() {
@@ -293,100 +335,4 @@ func (s *server) contents() []feed.Event {
 		events = append(events, e)
 	}
 	return events
-}
-
-// A proxy forwards TCP connections to a server's socket, and disturbs them.
-type proxy struct {
-	tb       testing.TB
-	listener net.Listener
-
-	mu     sync.Mutex
-	target string
-	silent bool // forward nothing
-	drop   bool // lose replies, and the connection with them
-	conns  []net.Conn
-}
-
-func startProxy(tb testing.TB, target string) *proxy {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	p := &proxy{tb: tb, listener: listener, target: target}
-	tb.Cleanup(func() { listener.Close(); p.cut() })
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			p.connect(client)
-		}
-	}()
-	return p
-}
-
-func (p *proxy) client(tb testing.TB) *redis.Client {
-	return newClient(tb, "tcp", p.listener.Addr().String())
-}
-
-func (p *proxy) connect(client net.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	upstream, err := net.Dial("unix", p.target)
-	if err != nil {
-		client.Close()
-		return
-	}
-	p.conns = append(p.conns, client, upstream)
-	go p.forward(upstream, client, false)
-	go p.forward(client, upstream, true)
-}
-
-func (p *proxy) forward(to, from net.Conn, replies bool) {
-	defer to.Close()
-	defer from.Close()
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(buf)
-		if err != nil {
-			return
-		}
-		p.mu.Lock()
-		silent, drop := p.silent, p.drop && replies
-		p.mu.Unlock()
-		if drop {
-			return
-		}
-		if silent {
-			continue
-		}
-		if _, err := to.Write(buf[:n]); err != nil {
-			return
-		}
-	}
-}
-
-// set changes the behavior for what comes from now on.
-func (p *proxy) set(silent, drop bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.silent, p.drop = silent, drop
-}
-
-// move closes all connections and sends new ones to another server.
-func (p *proxy) move(target string) {
-	p.mu.Lock()
-	p.target = target
-	p.mu.Unlock()
-	p.cut()
-}
-
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, conn := range p.conns {
-		conn.Close()
-	}
-	p.conns = nil
 }
