@@ -2,15 +2,18 @@ package redisfeed_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	nethttp "net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/compare/redisfeed"
+	"github.com/stanza-go/framework/pkg/http/internal/feed"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -21,14 +24,9 @@ func TestClientsMoveBetweenServers(t *testing.T) {
 	var feeds []*http.Feed
 	var servers []*testkit.Server
 	for range 2 {
-		store, err := redisfeed.New(server.client(t), redisfeed.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		f := http.NewFeed(http.FeedConfig{Store: store, Name: name, Heartbeat: time.Second})
-		t.Cleanup(f.Close)
+		f, s := serve(t, server.client(t))
 		feeds = append(feeds, f)
-		servers = append(servers, testkit.StartServer(t, testkit.HTTP1, f))
+		servers = append(servers, s)
 	}
 	if _, err := feeds[0].Publish(t.Context(), http.Event{Data: "before"}); err != nil {
 		t.Fatal(err)
@@ -38,7 +36,7 @@ func TestClientsMoveBetweenServers(t *testing.T) {
 		t.Fatalf("the stream begins with the id %q and the events %v", id, events)
 	}
 	var want []string
-	publish := func(n int) {
+	publish := func(n int) { // alternately, and until it succeeds
 		for range n {
 			data := fmt.Sprint(len(want))
 			want = append(want, data)
@@ -67,39 +65,202 @@ func TestClientsMoveBetweenServers(t *testing.T) {
 	}
 }
 
-// follow opens a stream after an id and leaves after n events. It returns the
-// last id and the data of the events.
-func follow(t *testing.T, server *testkit.Server, after string, n int) (id string, events []string) {
+// serve serves the feed on a server that uses a client of Redis.
+func serve(t *testing.T, client *redis.Client) (*http.Feed, *testkit.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
-	defer cancel()
-	r, err := nethttp.NewRequestWithContext(ctx, "GET", server.URL, nil)
+	store, err := redisfeed.New(client, redisfeed.Config{Patience: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if after != "" {
-		r.Header.Set("Last-Event-ID", after)
+	f := http.NewFeed(http.FeedConfig{Store: store, Name: name, Heartbeat: time.Second})
+	t.Cleanup(f.Close)
+	return f, testkit.StartServer(t, testkit.HTTP1, f)
+}
+
+// publish publishes the numbers from <= i < to and returns the last id.
+func publish(t *testing.T, f *http.Feed, from, to int) (id string) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		var err error
+		if id, err = f.Publish(t.Context(), http.Event{Data: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return id
+}
+
+// TestClientsMoveToAServerThatLags continues on a server that has not read the
+// client's last event yet, because it cannot reach Redis, or because its
+// connections are half-open, which it has not noticed.
+func TestClientsMoveToAServerThatLags(t *testing.T) {
+	for _, lag := range []struct {
+		name       string
+		begin, end func(*proxy)
+	}{
+		{"no network", func(p *proxy) { p.set(true, false) }, func(p *proxy) { p.set(false, false) }},
+		{"half-open connections", (*proxy).freeze, func(*proxy) {}},
+	} {
+		t.Run(lag.name, func(t *testing.T) {
+			redis := startRedis(t)
+			p := startProxy(t, redis.socket)
+			ahead, first := serve(t, redis.client(t))
+			_, second := serve(t, p.client(t))
+			begin := publish(t, ahead, 0, 1)
+			other := open(t, second, "", "") // so that the server has the feed
+			other.position()
+			lag.begin(p)
+			publish(t, ahead, 1, 10)
+			id, events := follow(t, first, begin, 5)
+			moved := open(t, second, id, "")
+			publish(t, ahead, 10, 15)
+			lag.end(p)
+			for len(events) < 14 {
+				events = append(events, moved.next())
+			}
+			if got := strings.Join(events, " "); got != "1 2 3 4 5 6 7 8 9 10 11 12 13 14" {
+				t.Errorf("the client that moved got the events %s", got)
+			}
+			for i := 1; i < 15; i++ {
+				if got := other.next(); got != fmt.Sprint(i) {
+					t.Errorf("the client that stayed got the event %s, want %d", got, i)
+				}
+			}
+		})
+	}
+}
+
+// TestUnknownIDsAreOneGap returns with ids that are not of this feed.
+func TestUnknownIDsAreOneGap(t *testing.T) {
+	server := startRedis(t)
+	f, s := serve(t, server.client(t))
+	lost := publish(t, f, 0, 1)
+	server.do("FLUSHALL")
+	id := publish(t, f, 1, 2)
+	other, err := newStore(t, server.client(t), redisfeed.Config{}).Append(t.Context(), "other", feed.Event{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, tag, _ := strings.Cut(id, ".")
+	for kind, after := range map[string]string{
+		"before FLUSHALL": lost,
+		"another feed":    other,
+		"of the future":   "9" + entry + "." + tag,
+		"next sequence":   entry + "1." + tag,
+		"another tag":     entry + ".x",
+		"no tag":          entry + ".",
+		"only an entry":   entry,
+		"huge numbers":    "9999999999999999999-9999999999999999999.x",
+		"garbage":         "x",
+		"65 bytes":        strings.Repeat("1", 65),
+		"1 MB":            strings.Repeat("1", 1_000_000),
+		"control":         "\r\n\x00\x1b[0m" + id,
+		"not UTF-8":       "\xff",
+		"Redis":           "- + COUNT 1",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			streams := []*stream{open(t, s, "", url.QueryEscape(after))}
+			if kind != "control" { // which no header can contain
+				streams = append(streams, open(t, s, after, ""))
+			}
+			want := fmt.Sprint("event of ", kind)
+			for _, stream := range streams {
+				if got := stream.next(); got != "gap" {
+					t.Errorf("first came %q, want a gap", got)
+				}
+			}
+			if _, err := f.Publish(t.Context(), http.Event{Data: want}); err != nil {
+				t.Fatal(err)
+			}
+			for _, stream := range streams {
+				if got := stream.next(); got != want {
+					t.Errorf("after the gap came %q, want %q", got, want)
+				}
+			}
+		})
+	}
+}
+
+// A stream is an event stream that a client reads.
+type stream struct {
+	t     *testing.T
+	close func()
+	lines *bufio.Scanner
+	id    string // the last one
+}
+
+// open opens a stream after an id, which is in the header or in the query.
+func open(t *testing.T, server *testkit.Server, header, query string) *stream {
+	t.Helper()
+	r, err := nethttp.NewRequestWithContext(t.Context(), "GET", server.URL+"?lastEventID="+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if header != "" {
+		r.Header.Set("Last-Event-ID", header)
 	}
 	res, err := server.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		line := lines.Text()
-		switch name, value, _ := strings.Cut(line, ": "); name {
+	closeBody := func() { _ = res.Body.Close() } // the client leaves
+	t.Cleanup(closeBody)
+	if res.StatusCode != nethttp.StatusOK {
+		t.Fatal(res.Status)
+	}
+	return &stream{t: t, close: closeBody, lines: bufio.NewScanner(res.Body)}
+}
+
+// block returns the name and the data of the next block that has an id.
+func (s *stream) block() (name, data string) {
+	s.t.Helper()
+	timer := time.AfterFunc(testkit.Patience, func() { panic("the stream is silent") })
+	defer timer.Stop()
+	id := ""
+	for s.lines.Scan() {
+		switch field, value, _ := strings.Cut(s.lines.Text(), ": "); field {
 		case "id":
 			id = value
 		case "event":
-			t.Fatalf("got the event %q", value)
+			name = value
 		case "data":
-			events = append(events, value)
+			data = value
 		case "":
-			if id != "" && len(events) >= n {
-				return id, events
+			if id != "" {
+				s.id = id
+				return name, data
 			}
 		}
 	}
-	t.Fatalf("the stream ended after %d events of %d: %v", len(events), n, ctx.Err())
-	return "", nil
+	s.t.Fatalf("the stream ended: %v", s.lines.Err())
+	return "", ""
+}
+
+// position waits for the position with which the stream begins.
+func (s *stream) position() { s.block() }
+
+// next returns the data of the next event, or "gap".
+func (s *stream) next() string {
+	s.t.Helper()
+	for {
+		name, data := s.block()
+		switch {
+		case name != "":
+			return name
+		case data != "":
+			return data
+		}
+	}
+}
+
+// follow opens a stream after an id and leaves after n events. It returns the last id
+// and the data of the events.
+func follow(t *testing.T, server *testkit.Server, after string, n int) (id string, events []string) {
+	t.Helper()
+	s := open(t, server, after, "")
+	defer s.close()
+	s.position()
+	for len(events) < n {
+		events = append(events, s.next())
+	}
+	return s.id, events
 }

@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/stanza-go/framework/pkg/http/internal/compare/redisfeed"
 	"github.com/stanza-go/framework/pkg/http/internal/feed"
@@ -35,11 +39,13 @@ type report struct {
 	Accepted     map[string]string // data, by id
 	Keyed        map[string]string // id, by key
 	Failed, Lost int
+	Retried      int
 	Followers    []followerReport
 }
 
 type followerReport struct {
 	Gaps   int
+	Before []feed.Event // before the last gap
 	Events []feed.Event
 }
 
@@ -139,78 +145,168 @@ func TestProcess(t *testing.T) {
 	p.publish(t, work.From, work.To, r).Wait()
 	fmt.Fprintln(out, "published")
 	last := order()
-	result := report{Accepted: p.accepted, Keyed: p.keyed, Failed: p.failed, Lost: p.lost}
+	result := report{Accepted: p.accepted, Keyed: p.keyed, Failed: p.failed, Lost: p.lost, Retried: p.retried}
 	for _, f := range readers {
 		f.until("the last event", func() bool { return f.last == last })
 		f.end()
-		result.Followers = append(result.Followers, followerReport{f.gaps, f.events})
+		result.Followers = append(result.Followers, followerReport{f.gaps, f.before, f.events})
 	}
 	if err := json.NewEncoder(out).Encode(result); err != nil {
 		t.Fatal(err)
 	}
 }
 
+// A pair is two processes that follow a feed and publish to it.
+type pair [2]*process
+
+// startPair starts two processes, which publish n events from now on.
+func startPair(t *testing.T, server *server, n int) pair {
+	var p pair
+	for i := range p {
+		p[i] = startProcess(t, task{server.socket, 10 * n, i * n / len(p), (i + 1) * n / len(p)})
+	}
+	p.lines(t)
+	p.order("publish")
+	return p
+}
+
+func (p pair) order(line string) {
+	for _, process := range p {
+		fmt.Fprintln(process.orders, line)
+	}
+}
+
+// lines waits for a line from each process.
+func (p pair) lines(t *testing.T) []string {
+	t.Helper()
+	var lines []string
+	for _, process := range p {
+		lines = append(lines, process.line(t))
+	}
+	return lines
+}
+
+// finish waits until the followers have the last of the events in the stream. It
+// returns what was published, and what each follower got.
+func (p pair) finish(t *testing.T, events []feed.Event) (*publication, []followerReport) {
+	t.Helper()
+	p.order(events[len(events)-1].ID)
+	all := &publication{accepted: make(map[string]string), keyed: make(map[string]string)}
+	var followers []followerReport
+	for _, line := range p.lines(t) {
+		var result report
+		if err := json.Unmarshal([]byte(line), &result); err != nil {
+			t.Fatal(err)
+		}
+		all.add(result)
+		followers = append(followers, result.Followers...)
+	}
+	return all, followers
+}
+
+// add adds what another process did.
+func (p *publication) add(r report) {
+	maps.Copy(p.accepted, r.Accepted)
+	maps.Copy(p.keyed, r.Keyed)
+	p.failed += r.Failed
+	p.lost += r.Lost
+	p.retried += r.Retried
+}
+
 // TestProcessesMissNothingWhileRedisFails lets two processes follow and publish
 // while Redis is killed, paused and restarted.
 func TestProcessesMissNothingWhileRedisFails(t *testing.T) {
 	server := startRedis(t)
-	n := count(t, 4000)
-	var processes []*process
-	for i := range 2 {
-		processes = append(processes, startProcess(t, task{server.socket, 10 * n, i * n / 2, (i + 1) * n / 2}))
-	}
-	for _, p := range processes {
-		p.line(t)
-	}
+	n := count(t, 10_000)
 	start := time.Now()
-	for _, p := range processes {
-		fmt.Fprintln(p.orders, "publish")
-	}
+	processes := startPair(t, server, n)
 	const rounds = 4
 	for round := range rounds {
 		server.reached((2*round + 1) * n / (2*rounds + 1))
-		server.kill()
+		if round%2 == 0 {
+			server.kill()
+		} else {
+			server.signal(syscall.SIGTERM) // Redis ends regularly
+			_ = server.cmd.Wait()          // the status is that of the signal
+		}
 		after(200 * time.Millisecond)
 		server.start()
 		server.reached((2*round + 2) * n / (2*rounds + 1))
 		server.pause(800 * time.Millisecond) // longer than the timeout of a call
 	}
-	for _, p := range processes {
-		p.line(t)
-	}
+	processes.lines(t)
 	took := time.Since(start)
 	events := server.contents()
-	all := publication{accepted: make(map[string]string), keyed: make(map[string]string)}
-	followers := 0
-	for i, p := range processes {
-		fmt.Fprintln(p.orders, events[len(events)-1].ID)
-		var result report
-		if err := json.Unmarshal([]byte(p.line(t)), &result); err != nil {
-			t.Fatal(err)
-		}
-		all.add(result)
-		for k, f := range result.Followers {
-			followers++
-			if f.Gaps != 0 || !slices.Equal(f.Events, events) {
-				t.Errorf("follower %d of process %d got %d events and %d gaps, want exactly the %d events of the stream", k, i, len(f.Events), f.Gaps, len(events))
-			}
+	all, followers := processes.finish(t, events)
+	gaps := 0
+	for i, f := range followers {
+		gaps += f.Gaps
+		if f.Gaps != 0 || !slices.Equal(f.Events, events) {
+			t.Errorf("follower %d got %d events and %d gaps, want exactly the %d events of the stream", i, len(f.Events), f.Gaps, len(events))
 		}
 	}
 	all.check(t, events)
-	t.Logf("%d events published by 2 processes in %v, Redis killed %d times and paused %d times: %d accepted, %d calls failed, %d events without a Key given up, of which %d are there; %d followers got all %d events once, in order, without a gap",
-		n, took.Round(time.Millisecond), rounds, rounds, len(all.accepted), all.failed, all.lost, len(events)-len(all.accepted), followers, len(events))
+	t.Logf("%d events published by 2 processes in %v, Redis killed %d times, restarted %d times and paused %d times: %d accepted; %d calls failed; %d events with a Key were retried; %d events without a Key were given up, of which %d are there; %d followers got all %d events once, in order, with %d gaps",
+		n, took.Round(time.Millisecond), rounds/2, rounds/2, rounds, len(all.accepted), all.failed, all.retried, all.lost, len(events)-len(all.accepted), len(followers), len(events), gaps)
 }
 
-// add adds what another process did.
-func (p *publication) add(r report) {
-	for id, data := range r.Accepted {
-		p.accepted[id] = data
+// TestFlushIsOneGap deletes all data while two processes follow and publish, in one
+// pipeline with an event before and one after.
+func TestFlushIsOneGap(t *testing.T) {
+	server := startRedis(t)
+	n := count(t, 10_000)
+	start := time.Now()
+	processes := startPair(t, server, n)
+	server.reached(n / 2)
+	unread := server.flushBetweenEvents()
+	processes.lines(t)
+	took := time.Since(start)
+	events := server.contents()
+	all, followers := processes.finish(t, events)
+	all.accepted[unread] = "accepted from another program, and deleted at once"
+	seen := make(map[string]bool)
+	for _, e := range events {
+		seen[e.ID] = true
 	}
-	for key, id := range r.Keyed {
-		p.keyed[key] = id
+	kept := len(seen)
+	for i, f := range followers {
+		if f.Gaps != 1 || !slices.Equal(f.Events, events) {
+			t.Errorf("follower %d got %d gaps and then %d events, want one gap and exactly the %d events of the stream", i, f.Gaps, len(f.Events), len(events))
+		}
+		for k, e := range f.Before {
+			if other := followers[0].Before; k < len(other) && e != other[k] {
+				t.Fatalf("event %d before the gap differs between followers 0 and %d", k, i)
+			}
+			seen[e.ID] = true
+		}
 	}
-	p.failed += r.Failed
-	p.lost += r.Lost
+	lost := 0
+	for id := range all.accepted {
+		if !seen[id] {
+			lost++
+		}
+	}
+	if lost == 0 || seen[unread] {
+		t.Error("no accepted event was lost before it was read: the test tests nothing")
+	}
+	t.Logf("%d events published by 2 processes in %v: %d accepted; %d calls failed; %d events are in the stream after FLUSHALL, and each of %d followers got one gap and then all of these; followers had read %d events before; %d accepted events were lost before any process had read them",
+		n, took.Round(time.Millisecond), len(all.accepted), all.failed, len(events), len(followers), len(seen)-kept, lost)
+}
+
+// flushBetweenEvents deletes all data, in one transaction with an event before and
+// one after, and returns the id of the first, which no process can read.
+func (s *server) flushBetweenEvents() (unread string) {
+	s.tb.Helper()
+	client := s.client(s.tb)
+	defer client.Close()
+	pipe := client.TxPipeline()
+	id := pipe.XAdd(s.tb.Context(), &redis.XAddArgs{Stream: key, Values: []any{"t", "raw", "n", "e", "d", "before"}})
+	pipe.FlushAll(s.tb.Context())
+	pipe.XAdd(s.tb.Context(), &redis.XAddArgs{Stream: key, Values: []any{"t", "raw", "n", "e", "d", "after"}})
+	if _, err := pipe.Exec(s.tb.Context()); err != nil {
+		s.tb.Fatal(err)
+	}
+	return id.Val() + ".raw"
 }
 
 // reached waits until the stream has n events.
