@@ -5,7 +5,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/compare/redisfeed"
 	"github.com/stanza-go/framework/pkg/http/internal/feed"
@@ -144,4 +146,116 @@ func TestReadIsBounded(t *testing.T) {
 	if largest > 4<<20+feeds*length {
 		t.Errorf("one read returned %d bytes", largest)
 	}
+}
+
+// followAll follows n feeds with the names 0 to n-1 and returns when each follower
+// has its position.
+func followAll(t *testing.T, r *feed.Registry, n int) []*feed.Follower {
+	t.Helper()
+	followers := make([]*feed.Follower, n)
+	for i := range followers {
+		f, err := r.Follow(fmt.Sprint(i), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(f.Close)
+		followers[i] = f
+	}
+	for _, f := range followers {
+		if step, err := f.Wait(t.Context()); err != nil || step.Position == "" || step.Gap {
+			t.Fatal(step, err)
+		}
+	}
+	return followers
+}
+
+// heartbeatReads returns how often one process may have read feeds since a time
+// because of the interval: each at most twice an interval.
+func heartbeatReads(feeds int, start time.Time) int {
+	return feeds * int(time.Since(start)/(interval/2)+2)
+}
+
+// TestQuietFeedsAreReadOncePerInterval counts what Redis does for feeds that are
+// followed and get no events.
+func TestQuietFeedsAreReadOncePerInterval(t *testing.T) {
+	server := startRedis(t, "--appendfsync", "no")
+	const feeds = 1000
+	client := server.client(t)
+	r := newRegistry(t, newStore(t, client, redisfeed.Config{}))
+	followAll(t, r, feeds)
+	server.do("CONFIG", "RESETSTAT")
+	start, cpu := time.Now(), server.cpu()
+	after(3 * interval)
+	reads, took, used := server.scripts(), time.Since(start), server.cpu()-cpu
+	written := server.info("stats", `total_net_output_bytes:(\d+)`)
+	t.Logf("%d feeds, interval %v, %v: Redis ran %d scripts (%.1f per feed and interval), sent %d bytes and used %.0f ms of CPU time; the client has %d connections",
+		feeds, interval, took.Round(time.Millisecond), reads, float64(reads)/feeds/(float64(took)/float64(interval)), written, used*1000, client.PoolStats().TotalConns)
+	if reads < feeds || reads > heartbeatReads(feeds, start) {
+		t.Errorf("%d feeds were read %d times in %v", feeds, reads, took)
+	}
+}
+
+// cpu returns the CPU time that Redis has used, in seconds.
+func (s *server) cpu() float64 {
+	return float64(s.info("cpu", `used_cpu_user:(\d+)`)) + float64(s.info("cpu", `used_cpu_user:\d+\.(\d+)`))/1e6
+}
+
+// TestManyFeedsUnderLoad publishes to feeds that two processes follow.
+func TestManyFeedsUnderLoad(t *testing.T) {
+	server := startRedis(t, "--appendfsync", "no")
+	const feeds, writers = 1000, 8
+	n := count(t, 5000)
+	var registries []*feed.Registry
+	var followers [][]*feed.Follower
+	for range 2 {
+		r := newRegistry(t, server.store(t, redisfeed.Config{Keep: 10 * n}))
+		registries = append(registries, r)
+		followers = append(followers, followAll(t, r, feeds))
+	}
+	server.do("CONFIG", "RESETSTAT")
+	start := time.Now()
+	var published sync.WaitGroup
+	for w := range writers {
+		published.Go(func() {
+			for i := w; i < n; i += writers {
+				if _, err := registries[w%2].Publish(t.Context(), fmt.Sprint(i%feeds), feed.Event{Data: fmt.Sprint(i)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	published.Wait()
+	took := time.Since(start)
+	for _, all := range followers {
+		for i, f := range all {
+			want := (n - i + feeds - 1) / feeds
+			if got := next(t, f, want); len(got) != want {
+				t.Fatalf("feed %d: got %d events, want %d", i, len(got), want)
+			}
+		}
+	}
+	scripts := server.scripts()
+	t.Logf("%d events for %d feeds in %v; 2 processes had all of them %v later; Redis ran %.1f scripts per event",
+		n, feeds, took.Round(time.Millisecond), (time.Since(start) - took).Round(time.Millisecond), float64(scripts)/float64(n))
+	// One script adds an event. In the process that publishes it, the return of Append
+	// and the announcement may each cause a read, and in the other one the latter.
+	if most := 4*n + heartbeatReads(2*feeds, start); scripts > most {
+		t.Errorf("Redis ran %d scripts, want at most %d", scripts, most)
+	}
+}
+
+// next returns the next n events of a follower.
+func next(t *testing.T, f *feed.Follower, n int) []feed.Event {
+	t.Helper()
+	var events []feed.Event
+	for len(events) < n {
+		step, err := f.Wait(t.Context())
+		if err != nil || step.Gap {
+			t.Fatal(step, err)
+		}
+		for _, e := range step.Events {
+			events = append(events, e.Event)
+		}
+	}
+	return events
 }

@@ -149,7 +149,7 @@ func TestProcess(t *testing.T) {
 	for _, f := range readers {
 		f.until("the last event", func() bool { return f.last == last })
 		f.end()
-		result.Followers = append(result.Followers, followerReport{f.gaps, f.before, f.events})
+		result.Followers = append(result.Followers, followerReport{f.gaps, slices.Concat(f.runs...), f.events})
 	}
 	if err := json.NewEncoder(out).Encode(result); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package redisfeed_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +94,55 @@ func TestKeysLastAsLongAsTheirEvents(t *testing.T) {
 	}
 	if n := server.do("EXISTS", key+":keys"); n != int64(0) {
 		t.Error("the keys of a deleted stream are still there after a Read")
+	}
+}
+
+// TestKeysNeverOutnumberEvents adds events in any order, new and known ones, with and
+// without a Key.
+func TestKeysNeverOutnumberEvents(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			server := startRedis(t, "--appendfsync", "no")
+			random := rand.New(rand.NewPCG(seed, 0))
+			keep := 5 + random.IntN(40)
+			store := server.store(t, redisfeed.Config{Keep: keep})
+			keyed := random.IntN(100) // percent
+			for i := range 400 {
+				e := feed.Event{Data: fmt.Sprint(i)}
+				if random.IntN(100) < keyed {
+					e.Key = fmt.Sprint(random.IntN(3 * keep))
+				}
+				before := server.contents()
+				id, err := store.Append(t.Context(), name, e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				events := server.contents()
+				known := slices.IndexFunc(before, func(old feed.Event) bool { return e.Key != "" && old.Key == e.Key })
+				e.ID = id
+				switch {
+				case known >= 0 && (id != before[known].ID || !slices.Equal(events, before)):
+					t.Fatalf("event %d: the known key %q got the id %q, want %q", i, e.Key, id, before[known].ID)
+				case known < 0 && events[len(events)-1] != e:
+					t.Fatalf("event %d: the last event is %+v, want %+v", i, events[len(events)-1], e)
+				}
+				keys := 0
+				for _, e := range events {
+					keys += min(len(e.Key), 1)
+				}
+				if n := server.do("HLEN", key+":keys"); n != int64(keys) {
+					t.Fatalf("event %d: Redis has %d keys for %d events with a key", i, n, keys)
+				}
+			}
+			if n := len(server.contents()); n > keep+101 {
+				t.Errorf("the stream has %d events, want about %d", n, keep)
+			}
+			for _, k := range []string{key, key + ":keys"} {
+				if ttl := server.do("PTTL", k); ttl.(int64) == -1 {
+					t.Errorf("%s does not expire", k)
+				}
+			}
+		})
 	}
 }
 

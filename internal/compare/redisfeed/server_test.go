@@ -189,14 +189,17 @@ const (
 	key  = "feed:{f}"
 )
 
+// interval is how often processes read a feed that gets no events.
+const interval = time.Second
+
 // newRegistry returns the feeds of one process on a store.
 func newRegistry(tb testing.TB, store feed.Store) *feed.Registry {
 	r := feed.NewRegistry(feed.Config{
 		Limits:   feed.Limits{Events: 100_000, Bytes: 1 << 30, Age: time.Hour},
 		Start:    feed.Start{History: true},
 		Store:    store,
-		Interval: time.Second,
-		Timeout:  500 * time.Millisecond,
+		Interval: interval,
+		Timeout:  interval / 2,
 	})
 	tb.Cleanup(r.Close)
 	return r
@@ -212,8 +215,8 @@ type reader struct {
 	changed chan struct{} // closed and replaced at each change
 	steps   int
 	gaps    int
-	events  []feed.Event // since the last gap
-	before  []feed.Event // before the last gap
+	runs    [][]feed.Event // between the gaps
+	events  []feed.Event   // since the last gap
 	last    string
 }
 
@@ -254,7 +257,7 @@ func (f *reader) take(step feed.Step) {
 	f.steps++
 	if step.Gap {
 		f.gaps++
-		f.before = append(f.before, f.events...)
+		f.runs = append(f.runs, f.events)
 		f.events = nil
 	}
 	if step.Position != "" {
