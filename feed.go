@@ -176,11 +176,45 @@ func (c *FeedConfig) check(named bool) {
 // Methods must be safe for concurrent use by multiple goroutines, and should return
 // when the context is done; the caller does not wait any longer.
 //
-// For example, with PostgreSQL, Append locks a row with a counter for the feed,
-// inserts the event and calls NOTIFY, in one transaction; a sequence would not do,
-// because transactions commit in another order. Watch uses LISTEN. With NATS
-// JetStream, the ID is the creation time of the stream with the sequence number, and
-// the Key is the Nats-Msg-Id.
+// # PostgreSQL
+//
+// A table has a row with a counter for each feed, and another table has the events.
+//
+//   - In one transaction, Append increments the counter with UPDATE, inserts the event
+//     with that number, a random suffix and the Key, and calls pg_notify with the name
+//     of the feed. UPDATE locks the row until the transaction ends, so numbers are
+//     committed in their order, and a Key can be looked up after it. A sequence would
+//     not do: a number may be committed after a higher one, which Read has passed.
+//   - The ID is the number with the suffix. After a backup is restored, numbers are used
+//     again, but suffixes are not.
+//   - Read selects the events with numbers from that of After on. If the first one is
+//     not After, with its suffix, the page is a Gap. The position of the empty feed can
+//     be a row that is not an event.
+//   - Watch uses LISTEN and returns when the connection fails.
+//   - A transaction that changes the state can insert the event itself, in the same way
+//     and as its last step. Then none is missing after a crash, and no outbox is needed.
+//
+// # NATS JetStream
+//
+// All feeds share a stream, and each has its subject.
+//
+//   - Append publishes a message with a random suffix in a header. The ID is the sequence
+//     number with the suffix. The creation time of the stream would not do as a suffix: a
+//     server that loses power may have lost messages that it had acknowledged, if it uses
+//     the default sync_interval, and then uses their numbers again.
+//   - The Nats-Msg-Id is the name of the feed with the Key. Keys are known for the
+//     stream's duplicate window, which must be longer than callers retry. If the
+//     acknowledgment reports a duplicate, its number is that of the first message, whose
+//     suffix Append then reads.
+//   - Read gets the message of After, compares the suffix, gets the messages of the
+//     subject that follow, and then checks that the first message is still there. If it
+//     is, no other one was dropped, because limits drop the oldest first. Otherwise the
+//     page is a Gap, and is read in the same way from the first message of the subject.
+//     The stream must not set AllowDirect, because replicas that lag would then respond.
+//   - The position of the empty feed can be a message that is not an event, with the
+//     header Nats-Expected-Last-Subject-Sequence: 0, so that only one process adds it.
+//   - Watch uses an ordered consumer that gets headers only. A subscription without
+//     JetStream may announce a message before the stream has it.
 type FeedStore interface {
 	// Append adds an event to the end of the named feed and returns its new ID. If the
 	// feed still has an event with the same Key, Append adds nothing and returns
@@ -194,7 +228,8 @@ type FeedStore interface {
 	Append(ctx context.Context, name string, e Event) (id string, err error)
 
 	// Read returns a page for each position, in the same order. It does not wait
-	// for events.
+	// for events. If the store drops events that belong to a page while Read reads
+	// it, the page must be a Gap, or Read must return an error.
 	Read(ctx context.Context, after []FeedPosition) ([]FeedPage, error)
 
 	// Watch calls changed with the name of each feed that gets an event from any
