@@ -121,7 +121,9 @@ type FeedConfig struct {
 	Heartbeat time.Duration
 
 	// WriteTimeout disconnects a client that reads nothing for this time while
-	// something is being sent to it. If it is 0, 30 seconds is used.
+	// something is being sent to it, or that has disappeared without closing its
+	// connection; see [NewSSEWriter] for the systems on which streams notice that.
+	// If it is 0, 30 seconds is used.
 	WriteTimeout time.Duration
 
 	// Retry is how long browsers wait before they reconnect. Each stream gets a

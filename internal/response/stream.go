@@ -18,6 +18,7 @@ type Stream struct {
 	setWriteDeadline func(time.Time) error // nil if it is not supported
 	drain            *shutdown.Stream      // nil if the server does not drain
 	timeout          time.Duration
+	limited          bool      // drain has the timeout
 	http1            bool      // a deadline may pass between two writes without effect
 	deadlineSet      time.Time // when the deadline was set last; used for HTTP/1
 	cw               *Writer   // of the response, or nil
@@ -47,7 +48,7 @@ const longestTimeout = 100 * 365 * 24 * time.Hour
 
 // SetTimeout sets the timeout of each write. Zero or less means no limit.
 func (s *Stream) SetTimeout(d time.Duration) {
-	s.timeout, s.deadlineSet = min(d, longestTimeout), time.Time{}
+	s.timeout, s.deadlineSet, s.limited = min(d, longestTimeout), time.Time{}, false
 }
 
 // Begin must be called before each write. It sets the write deadline. If it
@@ -55,6 +56,10 @@ func (s *Stream) SetTimeout(d time.Duration) {
 func (s *Stream) Begin() error {
 	if s == nil {
 		return nil
+	}
+	if !s.limited {
+		s.limited = true
+		s.drain.SetWriteTimeout(s.timeout)
 	}
 	if err := s.beginTimeout(); err != nil {
 		return err

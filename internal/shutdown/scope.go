@@ -2,9 +2,11 @@ package shutdown
 
 import (
 	"context"
+	"math"
 	"net"
 	"net/http"
 	"sync/atomic"
+	"time"
 )
 
 // A scope is the context of one request at a time, and can be canceled without
@@ -22,6 +24,8 @@ type scope struct {
 	running   atomic.Int32 // number of running handlers of the connection's HTTP/2 streams
 	changes   atomic.Int64 // counts the changes of state and running
 	hadStream atomic.Bool  // an event stream was sent since the connection was last idle
+
+	undelivered time.Duration // limit set by limitUndelivered, or 0; guarded by registry.mu
 
 	stream *Stream   // the request's event stream, or nil; guarded by registry.mu
 	socket *exchange // the request's WebSocket, even if it has ended, or nil; guarded by registry.mu
@@ -128,11 +132,47 @@ func (r *Registry) setState(s *scope, state http.ConnState) {
 		r.longLived.Add(1)
 		r.connections.Add(-1)
 	case http.StateIdle:
-		s.hadStream.Store(false)
+		if s.hadStream.Swap(false) {
+			s.resetUndelivered()
+		}
 	}
 	if r.reached(draining) {
 		r.drainConnection(s)
 	}
+}
+
+// noLimit is the limit of streams that have none.
+const noLimit = math.MaxInt64
+
+// limitUndelivered limits how long bytes may stay unacknowledged. If the connection is
+// shared by several streams, an earlier limit that is longer remains. The scope is that
+// of a connection.
+func (s *scope) limitUndelivered(d time.Duration, shared bool) {
+	r := s.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d <= 0 {
+		d = noLimit
+	}
+	if shared {
+		d = max(d, s.undelivered)
+	}
+	if d == s.undelivered {
+		return
+	}
+	if s.undelivered = d; d == noLimit {
+		d = 0
+	}
+	setUndeliveredLimit(s.conn, d)
+}
+
+// resetUndelivered removes the limit, for requests that are not event streams.
+func (s *scope) resetUndelivered() {
+	r := s.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.undelivered = 0
+	setUndeliveredLimit(s.conn, 0)
 }
 
 // drainConnection makes sure that the connection of s ends if it has nothing to

@@ -99,6 +99,16 @@ func (r *Registry) removeStream(s *scope) {
 	r.longLived.Add(-1)
 }
 
+// SetWriteTimeout sets how long sent bytes may stay unacknowledged before the connection
+// is closed, because the peer has disappeared: a write succeeds as soon as the kernel has
+// the bytes, so its deadline does not notice that. Zero or less means no limit. On HTTP/2,
+// the longest time of the connection's streams applies. It has an effect only on Linux.
+func (s *Stream) SetWriteTimeout(d time.Duration) {
+	if s != nil {
+		s.scope.connection().limitUndelivered(d, s.scope.parent != nil)
+	}
+}
+
 // BeginWrite must be called before each write to the response.
 func (s *Stream) BeginWrite() {
 	if s == nil {
