@@ -7,113 +7,15 @@
 // It prints its address and some commands to try, and runs until Ctrl-C. Tasks
 // and messages are kept in memory only.
 //
-// Start reading in routes.go, which lists all routes. tasks.go has the handlers
-// of the API, live.go the event stream that keeps the pages up to date, chat.go
-// the chat's connections, and the directory web contains the page. A real
-// application would replace the packages board and room with a database.
+// The application is in the package app.
 package main
 
 import (
 	"context"
-	"flag"
-	"fmt"
-	"log"
-	"log/slog"
-	"net"
-	"os"
 
-	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
-	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
+	"github.com/stanza-go/framework/pkg/http/internal/demo/app"
 )
 
-// capacity is the maximum number of tasks on the board. With titles and
-// descriptions of maximum length, they take about 9 MB.
-const capacity = 1000
-
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("demo: ")
-	addr := flag.String("addr", "127.0.0.1:8080", "`address` to serve at; port 0 means any free port")
-	verbose := flag.Bool("v", false, "log all requests to standard error, not only errors")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		log.Printf("unexpected argument %q", flag.Arg(0))
-		flag.Usage()
-		os.Exit(2)
-	}
-	if err := run(context.Background(), *addr, log.New(os.Stdout, "", 0), newLogger(*verbose)); err != nil {
-		log.Fatal(err)
-	}
-}
-
-// newLogger returns the logger for requests.
-func newLogger(verbose bool) *slog.Logger {
-	level := slog.LevelWarn
-	if verbose {
-		level = slog.LevelInfo
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-}
-
-// run serves the application at addr until ctx ends or the process receives a
-// signal to stop. It prints to out when it starts and stops.
-func run(ctx context.Context, addr string, out *log.Logger, logger *slog.Logger) error {
-	tasks := board.New(capacity)
-	if err := seed(tasks); err != nil {
-		return fmt.Errorf("first tasks: %w", err)
-	}
-	// A listener provides the address before the server starts, even for port 0.
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("%w\nChoose another address, for example -addr 127.0.0.1:0 for any free port", err)
-	}
-	announce(out, baseURL(listener.Addr()))
-
-	srv := http.NewServer(newRouter(tasks, room.New(keptMessages), logger), http.WithListener(listener))
-	if err := srv.Run(ctx); err != nil {
-		return err
-	}
-	out.Print("Stopped.")
-	return nil
-}
-
-// seed adds the first tasks to the board.
-func seed(tasks *board.Board) error {
-	for _, draft := range []board.Draft{
-		{Title: "Read routes.go", Description: "It lists all routes.", Status: board.Doing},
-		{Title: "Create a task", Description: "Here, or with a command from the Routes page."},
-		{Title: "Open the board in a second window", Description: "Changes in one window appear in the other at once."},
-		{Title: "Stop the server and start it again", Description: "Open pages notice, wait, and catch up automatically."},
-		{Title: "Start the demo", Status: board.Done},
-	} {
-		if _, err := tasks.Add(draft); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// baseURL returns the URL of a server that listens at addr, for a browser on the
-// same machine.
-func baseURL(addr net.Addr) string {
-	host, port, err := net.SplitHostPort(addr.String())
-	if err != nil {
-		return "http://" + addr.String()
-	}
-	if ip := net.ParseIP(host); ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return "http://" + net.JoinHostPort(host, port)
-}
-
-// announce prints the application's address and some commands to try.
-func announce(out *log.Logger, base string) {
-	out.Printf("Task board at %s (Ctrl-C stops it)\n", base)
-	out.Print("\nOpen it in two windows: changes in one appear in the other.\n" +
-		"Or, from another terminal:\n\n")
-	for _, example := range examples(base) {
-		out.Printf("  %-26s %s", example.Does, example.Command)
-	}
-	out.Print("\n")
+	app.Main(func(context.Context) (app.Stores, error) { return app.Stores{}, nil })
 }

@@ -22,6 +22,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
+// timestamp matches a time in a response of the API.
+var timestamp = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+
 // These tests run the program as a process, as a user does.
 func TestProcess(t *testing.T) {
 	t.Parallel()

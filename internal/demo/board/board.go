@@ -1,16 +1,13 @@
-// Package board keeps tasks in memory. It takes the place of a database, and is
-// independent of HTTP.
+// Package board implements a task board. It is independent of HTTP, and keeps the
+// tasks in memory or in a [Store].
 package board
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
-
-	"github.com/stanza-go/framework/pkg/http/internal/demo/feed"
 )
 
 var (
@@ -23,83 +20,76 @@ var (
 	ErrChanged = errors.New("board: the task has changed")
 )
 
-// keptChanges is the number of changes that a reader can miss without having to
-// read the whole board again.
-const keptChanges = 256
-
 // A Change is a change of the board. One of its fields is set.
+//
+// Changes that are made at the same time may be announced in either order. To
+// apply them in any order, ignore a task whose Version is not higher than the one
+// that you have, and a task that you know to be deleted.
 type Change struct {
 	Saved   *Task   // a new task, or a task after an update
 	Deleted []int64 // IDs of deleted tasks
 }
 
+// A Config configures a [Board].
+type Config struct {
+	// Capacity is the maximum number of tasks.
+	Capacity int
+	// Store keeps the tasks. If nil, they are kept in memory.
+	Store Store
+	// Changed is called after each change has been stored. If it returns an
+	// error, so does the method that made the change. It may be nil.
+	Changed func(context.Context, Change) error
+}
+
 // A Board holds a limited number of tasks. It is safe for concurrent use by
 // multiple goroutines. The tasks that its methods return are copies.
-type Board struct {
-	capacity int
-	changes  *feed.Log[Change] // appended to with mu held, so that changes are in order
+//
+// All methods also return the errors of the Store and of Config.Changed.
+type Board struct{ Config }
 
-	mu     sync.RWMutex
-	tasks  []Task // sorted by id
-	lastID int64
+// New returns a board.
+func New(config Config) *Board {
+	if config.Store == nil {
+		config.Store = NewMemory()
+	}
+	if config.Changed == nil {
+		config.Changed = func(context.Context, Change) error { return nil }
+	}
+	return &Board{config}
 }
 
-// New returns an empty board that can hold capacity tasks.
-func New(capacity int) *Board {
-	return &Board{capacity: capacity, changes: feed.New[Change](keptChanges)}
+// All returns all tasks, sorted by ID, and the highest ID that any task has had so
+// far: a task with this or a lower ID that is not among them has been deleted. The
+// slice is never nil.
+func (b *Board) All(ctx context.Context) (tasks []Task, lastID int64, err error) {
+	tasks, lastID, err = b.Store.Tasks(ctx)
+	return append([]Task{}, tasks...), lastID, err
 }
 
-// Capacity returns the maximum number of tasks.
-func (b *Board) Capacity() int { return b.capacity }
-
-// Changes returns the log of the board's changes.
-func (b *Board) Changes() *feed.Log[Change] { return b.changes }
-
-// Snapshot returns all tasks, sorted by ID, and the ID of the last change that
-// they include. The slice is never nil.
-func (b *Board) Snapshot() (tasks []Task, change string) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	return append([]Task{}, b.tasks...), b.changes.Newest()
-}
-
-// Add adds a task and returns it. Any error is [ErrFull] or an [*InvalidError].
-func (b *Board) Add(draft Draft) (Task, error) {
+// Add adds a task and returns it. It returns [ErrFull] or an [*InvalidError] if it
+// does not accept the task.
+func (b *Board) Add(ctx context.Context, draft Draft) (Task, error) {
 	draft, err := draft.checked()
 	if err != nil {
 		return Task{}, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.tasks) >= b.capacity {
-		return Task{}, ErrFull
-	}
-	b.lastID++
-	now := time.Now().UTC()
-	task := Task{
-		ID:          b.lastID,
+	now := time.Now().UTC().Round(0)
+	task, err := b.Store.Add(ctx, Task{
 		Title:       draft.Title,
 		Description: draft.Description,
 		Status:      draft.Status,
 		Version:     1,
 		CreatedAt:   now,
 		UpdatedAt:   now,
+	}, b.Capacity)
+	if err != nil {
+		return Task{}, err
 	}
-	b.tasks = append(b.tasks, task)
-	b.changes.Append(Change{Saved: &task})
-	return task, nil
+	return task, b.Changed(ctx, Change{Saved: &task})
 }
 
 // Task returns the task with the given ID, or [ErrNotFound].
-func (b *Board) Task(id int64) (Task, error) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	i, found := b.find(id)
-	if !found {
-		return Task{}, ErrNotFound
-	}
-	return b.tasks[i], nil
-}
+func (b *Board) Task(ctx context.Context, id int64) (Task, error) { return b.Store.Task(ctx, id) }
 
 // A Query selects tasks. The zero value selects all tasks, sorted by ID.
 type Query struct {
@@ -112,86 +102,72 @@ type Query struct {
 
 // List returns the tasks that query selects, and the number that it would select
 // without Offset and Limit.
-func (b *Board) List(query Query) (page []Task, total int) {
-	tasks := b.withStatus(query.Status)
+func (b *Board) List(ctx context.Context, query Query) (page []Task, total int, err error) {
+	tasks, _, err := b.Store.Tasks(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	if query.Status != "" {
+		tasks = slices.DeleteFunc(tasks, func(task Task) bool { return task.Status != query.Status })
+	}
 	slices.SortFunc(tasks, query.order())
 	total = len(tasks)
 	page = tasks[min(query.Offset, total):]
 	if query.Limit > 0 && query.Limit < len(page) {
 		page = page[:query.Limit]
 	}
-	return page, total
+	return page, total, nil
 }
 
-// Update changes a task and returns the changed task. Any error is
-// [ErrNotFound], [ErrChanged] or an [*InvalidError].
-func (b *Board) Update(id int64, edit Edit) (Task, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	i, found := b.find(id)
-	if !found {
-		return Task{}, ErrNotFound
+// Update changes a task and returns the changed task. It returns [ErrNotFound],
+// [ErrChanged] or an [*InvalidError] if it does not accept the edit.
+func (b *Board) Update(ctx context.Context, id int64, edit Edit) (Task, error) {
+	for {
+		task, err := b.Store.Task(ctx, id)
+		if err != nil {
+			return Task{}, err
+		}
+		if edit.Version != nil && *edit.Version != task.Version {
+			return Task{}, fmt.Errorf("%w: it is at version %d, not %d", ErrChanged, task.Version, *edit.Version)
+		}
+		draft, err := edit.applyTo(task).checked()
+		if err != nil {
+			return Task{}, err
+		}
+		saved := task
+		saved.Title, saved.Description, saved.Status = draft.Title, draft.Description, draft.Status
+		saved.Version++
+		saved.UpdatedAt = time.Now().UTC().Round(0)
+		err = b.Store.Replace(ctx, task, saved)
+		if errors.Is(err, ErrChanged) {
+			continue // somebody else was faster: apply the edit to their version
+		}
+		if err != nil {
+			return Task{}, err
+		}
+		return saved, b.Changed(ctx, Change{Saved: &saved})
 	}
-	task := &b.tasks[i]
-	if edit.Version != nil && *edit.Version != task.Version {
-		return Task{}, fmt.Errorf("%w: it is at version %d, not %d", ErrChanged, task.Version, *edit.Version)
-	}
-	draft, err := edit.applyTo(*task).checked()
-	if err != nil {
-		return Task{}, err
-	}
-	task.Title, task.Description, task.Status = draft.Title, draft.Description, draft.Status
-	task.Version++
-	task.UpdatedAt = time.Now().UTC()
-	saved := *task
-	b.changes.Append(Change{Saved: &saved})
-	return saved, nil
 }
 
 // Delete removes the tasks with the given IDs, as one change. It returns the IDs
 // of the tasks that it removed and the IDs without a task, both sorted, without
 // duplicates, and never nil.
-func (b *Board) Delete(ids ...int64) (deleted, missing []int64) {
+func (b *Board) Delete(ctx context.Context, ids ...int64) (deleted, missing []int64, err error) {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	removed, err := b.Store.Delete(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
 	deleted, missing = []int64{}, []int64{}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-		if _, found := b.find(id); found {
+	for _, id := range ids {
+		if slices.Contains(removed, id) {
 			deleted = append(deleted, id)
 		} else {
 			missing = append(missing, id)
 		}
 	}
-	b.tasks = slices.DeleteFunc(b.tasks, func(task Task) bool {
-		_, found := slices.BinarySearch(deleted, task.ID)
-		return found
-	})
 	if len(deleted) > 0 {
-		b.changes.Append(Change{Deleted: slices.Clone(deleted)})
+		err = b.Changed(ctx, Change{Deleted: slices.Clone(deleted)})
 	}
-	return deleted, missing
-}
-
-// find returns the index of a task in b.tasks. The caller must hold b.mu.
-func (b *Board) find(id int64) (i int, found bool) {
-	return slices.BinarySearchFunc(b.tasks, id, func(task Task, id int64) int {
-		return cmp.Compare(task.ID, id)
-	})
-}
-
-// withStatus returns copies of the tasks with a status, or of all tasks if status
-// is empty. The caller can sort them without holding b.mu.
-func (b *Board) withStatus(status Status) []Task {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if status == "" {
-		return slices.Clone(b.tasks)
-	}
-	var tasks []Task
-	for _, task := range b.tasks {
-		if task.Status == status {
-			tasks = append(tasks, task)
-		}
-	}
-	return tasks
+	return deleted, missing, err
 }

@@ -17,11 +17,29 @@ import (
 // mustAdd adds a task, and ends the test if that fails.
 func mustAdd(tb testing.TB, b *Board, draft Draft) Task {
 	tb.Helper()
-	task, err := b.Add(draft)
+	task, err := b.Add(tb.Context(), draft)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return task
+}
+
+// list returns the tasks that a query selects, and their total number.
+func list(tb testing.TB, b *Board, query Query) (page []Task, total int) {
+	tb.Helper()
+	page, total, err := b.List(tb.Context(), query)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return page, total
+}
+
+// remove deletes tasks.
+func remove(tb testing.TB, b *Board, ids ...int64) {
+	tb.Helper()
+	if _, _, err := b.Delete(tb.Context(), ids...); err != nil {
+		tb.Error(err)
+	}
 }
 
 func TestDraftIsChecked(t *testing.T) {
@@ -49,14 +67,14 @@ func TestDraftIsChecked(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := New(1)
-			task, err := b.Add(test.draft)
+			b := New(Config{Capacity: 1})
+			task, err := b.Add(t.Context(), test.draft)
 			if test.err != "" {
 				invalid, ok := errors.AsType[*InvalidError](err)
 				if !ok || invalid.Error() != test.err {
 					t.Fatalf("error %v, want %s", err, test.err)
 				}
-				if _, total := b.List(Query{}); total != 0 {
+				if _, total := list(t, b, Query{}); total != 0 {
 					t.Fatal("the refused task is on the board")
 				}
 				return
@@ -80,7 +98,7 @@ func TestSpacesAroundATitleAreNotKeptInMemory(t *testing.T) {
 		runtime.ReadMemStats(&stats)
 		return stats.HeapAlloc
 	}
-	b := New(tasks)
+	b := New(Config{Capacity: tasks})
 	before := heap()
 	for range tasks {
 		mustAdd(t, b, Draft{Title: "a" + strings.Repeat(" ", spaces)})
@@ -114,10 +132,10 @@ func TestUpdate(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := New(1)
+			b := New(Config{Capacity: 1})
 			before := mustAdd(t, b, Draft{"old", "text", Doing})
-			got, err := b.Update(test.id, test.edit)
-			stored, _ := b.Task(1)
+			got, err := b.Update(t.Context(), test.id, test.edit)
+			stored, _ := b.Task(t.Context(), 1)
 			if test.err != "" {
 				if err == nil || err.Error() != test.err {
 					t.Fatalf("error %v, want %s", err, test.err)
@@ -161,12 +179,12 @@ func TestEditIsEmptyWithoutContent(t *testing.T) {
 func TestTimesOfATask(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := New(1)
+		b := New(Config{Capacity: 1})
 		start := time.Now().UTC()
 		mustAdd(t, b, Draft{Title: "a"})
 		time.Sleep(time.Minute)
 		status := Done
-		task, err := b.Update(1, Edit{Status: &status})
+		task, err := b.Update(t.Context(), 1, Edit{Status: &status})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,13 +196,13 @@ func TestTimesOfATask(t *testing.T) {
 
 func TestFullBoardTakesNoMore(t *testing.T) {
 	t.Parallel()
-	b := New(2)
+	b := New(Config{Capacity: 2})
 	mustAdd(t, b, Draft{Title: "a"})
 	mustAdd(t, b, Draft{Title: "b"})
-	if _, err := b.Add(Draft{Title: "c"}); err != ErrFull {
+	if _, err := b.Add(t.Context(), Draft{Title: "c"}); err != ErrFull {
 		t.Fatalf("error %v, want ErrFull", err)
 	}
-	b.Delete(1)
+	remove(t, b, 1)
 	if task := mustAdd(t, b, Draft{Title: "c"}); task.ID != 3 {
 		t.Errorf("id %d, want 3: ids are not used again", task.ID)
 	}
@@ -192,18 +210,18 @@ func TestFullBoardTakesNoMore(t *testing.T) {
 
 func TestUnknownTask(t *testing.T) {
 	t.Parallel()
-	b := New(3)
+	b := New(Config{Capacity: 3})
 	for range 3 {
 		mustAdd(t, b, Draft{Title: "a"})
 	}
-	b.Delete(2)
+	remove(t, b, 2)
 	for _, id := range []int64{-1, 0, 2, 4} {
-		if _, err := b.Task(id); err != ErrNotFound {
+		if _, err := b.Task(t.Context(), id); err != ErrNotFound {
 			t.Errorf("task %d: error %v, want ErrNotFound", id, err)
 		}
 	}
 	for _, id := range []int64{1, 3} {
-		if task, err := b.Task(id); err != nil || task.ID != id {
+		if task, err := b.Task(t.Context(), id); err != nil || task.ID != id {
 			t.Errorf("task %d: %+v, error %v", id, task, err)
 		}
 	}
@@ -212,7 +230,7 @@ func TestUnknownTask(t *testing.T) {
 func TestListSortsAndCuts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := New(10)
+		b := New(Config{Capacity: 10})
 		for _, draft := range []Draft{
 			{"beta", "", Done},   // 1
 			{"Alpha", "", Todo},  // 2
@@ -223,7 +241,7 @@ func TestListSortsAndCuts(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		text := "changed last"
-		if _, err := b.Update(2, Edit{Description: &text}); err != nil {
+		if _, err := b.Update(t.Context(), 2, Edit{Description: &text}); err != nil {
 			t.Fatal(err)
 		}
 		tests := []struct {
@@ -248,7 +266,7 @@ func TestListSortsAndCuts(t *testing.T) {
 			{"far past the end", Query{Limit: math.MaxInt, Offset: math.MaxInt}, []int64{}, 4},
 		}
 		for _, test := range tests {
-			page, total := b.List(test.query)
+			page, total := list(t, b, test.query)
 			ids := []int64{}
 			for _, task := range page {
 				ids = append(ids, task.ID)
@@ -289,12 +307,12 @@ func TestEverySortKeyHasAnOrder(t *testing.T) {
 
 func TestListReturnsCopies(t *testing.T) {
 	t.Parallel()
-	b := New(1)
+	b := New(Config{Capacity: 1})
 	mustAdd(t, b, Draft{Title: "a"})
 	for _, query := range []Query{{}, {Status: Todo}} {
-		page, _ := b.List(query)
+		page, _ := list(t, b, query)
 		page[0].Title = "changed"
-		if task, _ := b.Task(1); task.Title != "a" {
+		if task, _ := b.Task(t.Context(), 1); task.Title != "a" {
 			t.Errorf("a change of the page of %+v changed the board", query)
 		}
 	}
@@ -315,12 +333,15 @@ func TestDelete(t *testing.T) {
 	for _, test := range tests {
 		t.Run(fmt.Sprint(test.ids), func(t *testing.T) {
 			t.Parallel()
-			b := New(4)
+			b := New(Config{Capacity: 4})
 			for range 4 {
 				mustAdd(t, b, Draft{Title: "a"})
 			}
 			given := slices.Clone(test.ids)
-			deleted, missing := b.Delete(test.ids...)
+			deleted, missing, err := b.Delete(t.Context(), test.ids...)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if !slices.Equal(deleted, test.deleted) || !slices.Equal(missing, test.missing) {
 				t.Errorf("deleted %v, missing %v, want %v, %v", deleted, missing, test.deleted, test.missing)
 			}
@@ -331,7 +352,7 @@ func TestDelete(t *testing.T) {
 				t.Errorf("the caller's ids are now %v", test.ids)
 			}
 			left := []int64{}
-			page, _ := b.List(Query{})
+			page, _ := list(t, b, Query{})
 			for _, task := range page {
 				left = append(left, task.ID)
 			}
@@ -348,36 +369,36 @@ func TestDelete(t *testing.T) {
 func TestUseFromManyGoroutines(t *testing.T) {
 	t.Parallel()
 	const capacity, goroutines, rounds = 20, 8, 50
-	b := New(capacity)
+	b := New(Config{Capacity: capacity})
 	counter := mustAdd(t, b, Draft{Title: "0"})
 	var updates atomic.Int64
 	var wg sync.WaitGroup
 	for range goroutines {
 		wg.Go(func() {
 			for i := range rounds {
-				if task, err := b.Add(Draft{Title: "a"}); err == nil && i%2 == 0 {
-					b.Delete(task.ID)
+				if task, err := b.Add(t.Context(), Draft{Title: "a"}); err == nil && i%2 == 0 {
+					remove(t, b, task.ID)
 				} else if err != nil && err != ErrFull {
 					t.Errorf("add: %v", err)
 				}
-				seen, err := b.Task(counter.ID)
+				seen, err := b.Task(t.Context(), counter.ID)
 				if err != nil {
 					t.Errorf("read: %v", err)
 				}
 				title := fmt.Sprint(seen.Version)
-				if _, err := b.Update(counter.ID, Edit{Title: &title, Version: &seen.Version}); err == nil {
+				if _, err := b.Update(t.Context(), counter.ID, Edit{Title: &title, Version: &seen.Version}); err == nil {
 					updates.Add(1)
 				} else if !errors.Is(err, ErrChanged) {
 					t.Errorf("update: %v", err)
 				}
-				if _, total := b.List(Query{Sort: "title", Limit: 3}); total > capacity {
+				if _, total := list(t, b, Query{Sort: "title", Limit: 3}); total > capacity {
 					t.Errorf("%d tasks on a board for %d", total, capacity)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	task, err := b.Task(counter.ID)
+	task, err := b.Task(t.Context(), counter.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

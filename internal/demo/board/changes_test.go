@@ -1,114 +1,129 @@
 package board
 
 import (
-	"maps"
+	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
 )
 
-// follow applies the changes after the one with the given ID to the tasks of a
-// snapshot, as a reader does, and returns the ID of the last change.
-func follow(t *testing.T, b *Board, tasks map[int64]Task, change string) string {
-	t.Helper()
-	entries, _, ok := b.Changes().After(change)
-	if !ok {
-		t.Fatal("changes are gone")
-	}
-	for _, entry := range entries {
-		if saved := entry.Value.Saved; saved != nil {
-			if old := tasks[saved.ID]; saved.Version != old.Version+1 {
-				t.Errorf("task %d: version %d follows %d", saved.ID, saved.Version, old.Version)
-			}
-			tasks[saved.ID] = *saved
-		}
-		for _, id := range entry.Value.Deleted {
-			delete(tasks, id)
-		}
-		change = entry.ID
-	}
-	return change
+// A recorder records changes.
+type recorder struct {
+	mu      sync.Mutex
+	changes []Change
 }
 
-// byID returns the tasks as a map with their IDs as keys.
-func byID(tasks []Task) map[int64]Task {
-	m := make(map[int64]Task)
-	for _, task := range tasks {
-		m[task.ID] = task
-	}
-	return m
+// changed is for Config.Changed.
+func (r *recorder) changed(_ context.Context, change Change) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changes = append(r.changes, change)
+	return nil
 }
 
 func TestChangesTellEverythingThatHappens(t *testing.T) {
 	t.Parallel()
-	b := New(10)
-	before := b.Changes().Newest()
-	task, err := b.Add(Draft{Title: "one"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var r recorder
+	b := New(Config{Capacity: 10, Changed: r.changed})
+	task := mustAdd(t, b, Draft{Title: "one"})
 	title := "two"
-	updated, err := b.Update(task.ID, Edit{Title: &title})
+	updated, err := b.Update(t.Context(), task.ID, Edit{Title: &title})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Delete(task.ID, 77)
-	b.Delete(task.ID)
-	if _, err := b.Add(Draft{}); err == nil {
+	remove(t, b, task.ID, 77)
+	remove(t, b, task.ID)
+	if _, err := b.Add(t.Context(), Draft{}); err == nil {
 		t.Fatal("a task without a title was added")
 	}
 
-	entries, _, ok := b.Changes().After(before)
-	if !ok || len(entries) != 3 {
-		t.Fatalf("%d changes, %v, want 3", len(entries), ok)
+	if len(r.changes) != 3 {
+		t.Fatalf("%d changes, want 3", len(r.changes))
 	}
-	if got := entries[0].Value.Saved; got == nil || *got != task {
+	if got := r.changes[0].Saved; got == nil || *got != task {
 		t.Errorf("first change %+v, want %+v", got, task)
 	}
-	if got := entries[1].Value.Saved; got == nil || *got != updated {
+	if got := r.changes[1].Saved; got == nil || *got != updated {
 		t.Errorf("second change %+v, want %+v", got, updated)
 	}
-	if got := entries[2].Value.Deleted; !slices.Equal(got, []int64{task.ID}) {
+	if got := r.changes[2].Deleted; !slices.Equal(got, []int64{task.ID}) {
 		t.Errorf("third change deletes %v", got)
 	}
 }
 
-// Whenever a reader takes a snapshot, the changes after it lead to the current
-// board, and each version is seen exactly once.
-func TestSnapshotAndChangesFitTogether(t *testing.T) {
+// When a change is announced, the store has it: whoever reads the board after the
+// announcement does not miss the change.
+func TestChangesAreStoredBeforeTheyAreAnnounced(t *testing.T) {
 	t.Parallel()
-	b := New(1000)
-	var writers sync.WaitGroup
-	for range 4 {
-		writers.Go(func() {
-			for range 10 {
-				task, err := b.Add(Draft{Title: "x"})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				done := Done
-				if _, err := b.Update(task.ID, Edit{Status: &done}); err != nil {
-					t.Error(err)
-				}
-				if task.ID%3 == 0 {
-					b.Delete(task.ID)
-				}
-			}
-		})
+	var b *Board
+	b = New(Config{Capacity: 10, Changed: func(ctx context.Context, change Change) error {
+		tasks, lastID, err := b.All(ctx)
+		if err != nil {
+			return err
+		}
+		if saved := change.Saved; saved != nil && (lastID < saved.ID || !slices.Contains(tasks, *saved)) {
+			t.Errorf("%+v is announced, but not on the board", *saved)
+		}
+		if change.Deleted != nil && len(tasks) > 0 {
+			t.Errorf("%v announced as deleted, but %d tasks are on the board", change.Deleted, len(tasks))
+		}
+		return nil
+	}})
+	task := mustAdd(t, b, Draft{Title: "one"})
+	done := Done
+	if _, err := b.Update(t.Context(), task.ID, Edit{Status: &done}); err != nil {
+		t.Fatal(err)
 	}
-	var readers sync.WaitGroup
-	for range 4 {
-		tasks, change := b.Snapshot()
-		seen := byID(tasks)
-		readers.Go(func() {
-			change := follow(t, b, seen, change)
-			writers.Wait()
-			follow(t, b, seen, change)
-			if now, _ := b.Snapshot(); !maps.Equal(seen, byID(now)) {
-				t.Errorf("a reader sees %d tasks, there are %d", len(seen), len(now))
-			}
-		})
+	remove(t, b, task.ID)
+	if tasks, lastID, err := b.All(t.Context()); tasks == nil || lastID != task.ID || err != nil {
+		t.Errorf("all tasks %v, last id %d, %v, want an empty slice and %d", tasks, lastID, err, task.ID)
 	}
-	readers.Wait()
+}
+
+// A failing store is a Store that cannot be reached.
+type failingStore struct{ Store }
+
+var errDown = errors.New("down")
+
+func (failingStore) Tasks(context.Context) ([]Task, int64, error)           { return nil, 0, errDown }
+func (failingStore) Task(context.Context, int64) (Task, error)              { return Task{}, errDown }
+func (failingStore) Add(context.Context, Task, int) (Task, error)           { return Task{}, errDown }
+func (failingStore) Delete(context.Context, []int64) (d []int64, err error) { return nil, errDown }
+
+func TestErrorsOfTheStoreAreReturned(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	announced := func(context.Context, Change) error {
+		t.Error("a change that was not stored is announced")
+		return nil
+	}
+	b := New(Config{Capacity: 10, Store: failingStore{}, Changed: announced})
+	_, addErr := b.Add(ctx, Draft{Title: "a"})
+	_, taskErr := b.Task(ctx, 1)
+	_, _, allErr := b.All(ctx)
+	_, _, listErr := b.List(ctx, Query{})
+	_, updateErr := b.Update(ctx, 1, Edit{})
+	_, _, deleteErr := b.Delete(ctx, 1)
+	for i, err := range []error{addErr, taskErr, allErr, listErr, updateErr, deleteErr} {
+		if !errors.Is(err, errDown) {
+			t.Errorf("error %d: %v, want that of the store", i, err)
+		}
+	}
+}
+
+// An error of the announcement is returned, although the change was made.
+func TestErrorsOfTheAnnouncementAreReturned(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	b := New(Config{Capacity: 10, Changed: func(context.Context, Change) error { return errDown }})
+	if task, err := b.Add(ctx, Draft{Title: "a"}); err != errDown || task.ID != 1 {
+		t.Errorf("add: %+v, %v", task, err)
+	}
+	if task, err := b.Update(ctx, 1, Edit{}); err != errDown || task.Version != 2 {
+		t.Errorf("update: %+v, %v", task, err)
+	}
+	if deleted, _, err := b.Delete(ctx, 1); err != errDown || len(deleted) != 1 {
+		t.Errorf("delete: %v, %v", deleted, err)
+	}
 }

@@ -1,9 +1,11 @@
-// Package room implements a chat room in memory. It keeps track of the people in
-// the room, keeps the latest messages, and is independent of HTTP.
+// Package room implements a chat room: who is in it, what may be said, and the
+// feeds of both.
 package room
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -11,7 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/stanza-go/framework/pkg/http/internal/demo/feed"
+	"github.com/stanza-go/framework/pkg/http"
 )
 
 // The maximum lengths of a person's name and of a message's text and ID.
@@ -43,63 +45,60 @@ type Refusal string
 // Error returns the reason.
 func (r Refusal) Error() string { return string(r) }
 
-// A Room keeps the latest messages and tracks the people in the room. It is safe
-// for concurrent use by multiple goroutines.
+// A Room has the latest messages and knows who is in it. It is safe for concurrent
+// use by multiple goroutines.
 type Room struct {
-	messages *feed.Log[Message]
+	said    *http.Feed
+	present *http.Feed
 
-	mu      sync.Mutex
-	recent  []string // IDs of the messages that are kept, oldest first
-	keep    int
-	seats   map[*Seat]struct{}
-	changed chan struct{} // closed when somebody enters, leaves or changes their name
+	mu    sync.Mutex
+	names map[*Seat]string
 }
 
-// New returns an empty room that keeps the latest keep messages.
-func New(keep int) *Room {
+// New returns an empty room that keeps the latest keep messages. If store is not
+// nil, it has the messages. The people are always those of this process.
+func New(keep int, store http.FeedStore) *Room {
+	config := http.FeedConfig{Keep: keep, History: true, Store: store}
+	if store != nil {
+		config.Name = "said"
+	}
 	return &Room{
-		messages: feed.New[Message](keep),
-		keep:     keep,
-		seats:    make(map[*Seat]struct{}),
-		changed:  make(chan struct{}),
+		said:    http.NewFeed(config),
+		present: http.NewFeed(http.FeedConfig{Latest: true, History: true}),
+		names:   make(map[*Seat]string),
 	}
 }
 
-// Messages returns the log of messages.
-func (r *Room) Messages() *feed.Log[Message] { return r.messages }
+// Said returns the feed of the messages. Each event is named "said" and has a
+// [Message].
+func (r *Room) Said() *http.Feed { return r.said }
 
-// People returns the names of the people in the room, sorted and without
-// duplicates, and a channel that is closed when they change.
-func (r *Room) People() (names []string, changed <-chan struct{}) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	names = []string{}
-	for seat := range r.seats {
-		names = append(names, seat.name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names), r.changed
+// Present returns the feed of the people in the room. Each event is named "people"
+// and has all names, sorted and without duplicates.
+func (r *Room) Present() *http.Feed { return r.present }
+
+// Close closes the feeds.
+func (r *Room) Close() {
+	r.said.Close()
+	r.present.Close()
 }
 
 // Enter adds a person to the room. The caller must call [Seat.Leave] unless Enter
 // returns an error. Any error is a [Refusal].
 func (r *Room) Enter(name string) (*Seat, error) {
-	name, err := checkedName(name)
-	if err != nil {
-		return nil, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	seat := &Seat{room: r, name: name}
-	r.seats[seat] = struct{}{}
-	r.notify()
-	return seat, nil
+	seat := &Seat{room: r}
+	return seat, seat.Rename(name)
 }
 
-// notify closes the channels that People has returned. The caller must hold r.mu.
-func (r *Room) notify() {
-	close(r.changed)
-	r.changed = make(chan struct{})
+// change changes who is in the room, and announces it.
+func (r *Room) change(f func(names map[*Seat]string)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(r.names)
+	names := slices.AppendSeq([]string{}, maps.Values(r.names))
+	slices.Sort(names)
+	event := http.JSONEvent("people", slices.Compact(names))
+	_, _ = r.present.Publish(context.Background(), event) // a feed in memory fails only after Close
 }
 
 // A Seat is one person's place in a [Room]. It is safe for concurrent use by
@@ -107,69 +106,60 @@ func (r *Room) notify() {
 type Seat struct {
 	room *Room
 
-	// Guarded by the room's mutex.
-	name      string
-	said      int // messages in the current window
+	mu        sync.Mutex
+	said      map[string]bool // IDs of the messages in the current window
 	windowEnd time.Time
 }
 
 // Leave removes the person from the room.
 func (s *Seat) Leave() {
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
-	delete(s.room.seats, s)
-	s.room.notify()
+	s.room.change(func(names map[*Seat]string) { delete(names, s) })
 }
 
 // Rename changes the person's name. Any error is a [Refusal].
 func (s *Seat) Rename(name string) error {
-	name, err := checkedName(name)
-	if err != nil {
-		return err
+	name = strings.TrimSpace(name)
+	if name == "" || utf8.RuneCountInString(name) > MaxName || strings.ContainsFunc(name, unicode.IsControl) {
+		return Refusal(fmt.Sprintf("a name is one line of 1 to %d characters", MaxName))
 	}
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
-	s.name = name
-	s.room.notify()
+	s.room.change(func(names map[*Seat]string) { names[s] = name })
 	return nil
 }
 
 // Say adds a message. If the room already has a message with the same ID, Say does
-// nothing, because the message was sent again. Any error is a [Refusal].
-func (s *Seat) Say(id, text string) error {
+// nothing, because the message was sent again. If the error is not a [Refusal], it
+// is unknown whether the message was added.
+func (s *Seat) Say(ctx context.Context, id, text string) error {
 	text = strings.TrimSpace(text)
 	switch {
-	case id == "" || len(id) > MaxID:
+	case id == "" || len(id) > MaxID || !utf8.ValidString(id):
 		return Refusal(fmt.Sprintf("the id must have 1 to %d bytes", MaxID))
 	case text == "":
 		return Refusal("the message is empty")
 	case utf8.RuneCountInString(text) > MaxText:
 		return Refusal(fmt.Sprintf("the message is longer than %d characters", MaxText))
-	}
-	r := s.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if slices.Contains(r.recent, id) {
-		return nil
-	}
-	now := time.Now()
-	if !now.Before(s.windowEnd) {
-		s.said, s.windowEnd = 0, now.Add(sayWindow)
-	}
-	if s.said++; s.said > sayLimit {
+	case !s.maySay(id):
 		return Refusal("too many messages at once")
 	}
-	r.recent = append(r.recent, id)
-	r.recent = r.recent[max(0, len(r.recent)-r.keep):]
-	r.messages.Append(Message{ID: id, Name: s.name, Text: text, Time: now.UTC()})
-	return nil
+	s.room.mu.Lock()
+	name := s.room.names[s]
+	s.room.mu.Unlock()
+	event := http.JSONEvent("said", Message{ID: id, Name: name, Text: text, Time: time.Now().UTC()})
+	event.Key = id
+	_, err := s.room.said.Publish(ctx, event)
+	return err
 }
 
-// checkedName returns the name without surrounding spaces, or a [Refusal].
-func checkedName(name string) (string, error) {
-	name = strings.TrimSpace(name)
-	if name == "" || utf8.RuneCountInString(name) > MaxName || strings.ContainsFunc(name, unicode.IsControl) {
-		return "", Refusal(fmt.Sprintf("a name is one line of 1 to %d characters", MaxName))
+// maySay counts a message, unless it is sent again, and reports whether it is
+// within the limit.
+func (s *Seat) maySay(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); !now.Before(s.windowEnd) {
+		s.said, s.windowEnd = make(map[string]bool), now.Add(sayWindow)
 	}
-	return name, nil
+	if len(s.said) < sayLimit {
+		s.said[id] = true
+	}
+	return s.said[id]
 }

@@ -1,6 +1,8 @@
 package room
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +11,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // enter adds a person to the room, and ends the test if that fails.
@@ -21,112 +26,134 @@ func enter(t *testing.T, r *Room, name string) *Seat {
 	return seat
 }
 
-// texts returns the messages in the form "name: text".
-func texts(r *Room) []string {
+// texts returns the messages in the form "name: text", once the room has n that
+// it keeps.
+func texts(t *testing.T, r *Room, n int) []string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
+	defer cancel()
 	said := []string{}
-	entries, _, _ := r.Messages().After(r.Messages().Oldest())
-	for _, entry := range entries {
-		said = append(said, entry.Value.Name+": "+entry.Value.Text)
+	for event, err := range r.Said().Follow(ctx, "") {
+		var message Message
+		if err == nil {
+			err = json.Unmarshal([]byte(event.Data), &message)
+		}
+		if err != nil || event.Name != "said" {
+			t.Fatalf("after %q: %+v, %v", said, event, err)
+		}
+		if said = append(said, message.Name+": "+message.Text); len(said) == n {
+			break
+		}
 	}
 	return said
 }
 
+// people returns the newest list of people.
+func people(t *testing.T, r *Room) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
+	defer cancel()
+	for event, err := range r.Present().Follow(ctx, "") {
+		if err != nil || event.Name != "people" {
+			t.Errorf("%+v, %v", event, err)
+		}
+		return event.Data
+	}
+	return ""
+}
+
 func TestPeopleComeAndGo(t *testing.T) {
 	t.Parallel()
-	r := New(1)
-	want := func(names ...string) <-chan struct{} {
+	r := New(1, nil)
+	want := func(list string) {
 		t.Helper()
-		got, changed := r.People()
-		if !slices.Equal(got, names) || got == nil {
-			t.Errorf("people %q, want %q", got, names)
+		if got := people(t, r); got != list {
+			t.Errorf("people %s, want %s", got, list)
 		}
-		return changed
 	}
-	changed := want()
 	bea := enter(t, r, " Bea ")
-	<-changed
-	changed = want("Bea")
+	want(`["Bea"]`)
 	again := enter(t, r, "Bea")
 	ann := enter(t, r, "Ann")
-	<-changed
-	changed = want("Ann", "Bea")
+	want(`["Ann","Bea"]`)
 	bea.Leave()
-	<-changed
-	changed = want("Ann", "Bea") // she is in the room twice
+	want(`["Ann","Bea"]`) // she was in the room twice
 	if err := again.Rename("Cleo"); err != nil {
 		t.Error(err)
 	}
-	<-changed
-	want("Ann", "Cleo")
+	want(`["Ann","Cleo"]`)
 	again.Leave()
 	ann.Leave()
-	want()
+	want(`[]`)
 }
 
 func TestMessagesSentAgainAreSaidOnce(t *testing.T) {
 	t.Parallel()
-	r := New(2)
+	r := New(2, nil)
 	ann, bea := enter(t, r, "Ann"), enter(t, r, "Bea")
 	for _, say := range []struct {
 		seat     *Seat
 		id, text string
 	}{{ann, "a", "one"}, {ann, "a", "one"}, {bea, "b", " two "}, {ann, "a", "one"}, {bea, "c", "three"}, {bea, "b", "two"}} {
-		if err := say.seat.Say(say.id, say.text); err != nil {
+		if err := say.seat.Say(t.Context(), say.id, say.text); err != nil {
 			t.Error(err)
 		}
 	}
-	if got, want := texts(r), []string{"Bea: two", "Bea: three"}; !slices.Equal(got, want) {
+	if got, want := texts(t, r, 2), []string{"Bea: two", "Bea: three"}; !slices.Equal(got, want) {
 		t.Errorf("said %q, want %q", got, want)
 	}
 }
 
 func TestRoomRefuses(t *testing.T) {
 	t.Parallel()
-	r := New(1)
+	ctx := t.Context()
+	r := New(1, nil)
 	ann := enter(t, r, "Ann")
 	enterAs := func(name string) error { _, err := r.Enter(name); return err }
 	for name, err := range map[string]error{
-		"no name":        enterAs(" "),
-		"a long name":    enterAs(strings.Repeat("ü", MaxName+1)),
-		"a second line":  ann.Rename("Ann\nBea"),
-		"no text":        ann.Say("1", " \n"),
-		"a long text":    ann.Say("1", strings.Repeat("ü", MaxText+1)),
-		"no id":          ann.Say("", "x"),
-		"a very long id": ann.Say(strings.Repeat("x", MaxID+1), "x"),
+		"no name":            enterAs(" "),
+		"a long name":        enterAs(strings.Repeat("ü", MaxName+1)),
+		"a second line":      ann.Rename("Ann\nBea"),
+		"no text":            ann.Say(ctx, "1", " \n"),
+		"a long text":        ann.Say(ctx, "1", strings.Repeat("ü", MaxText+1)),
+		"no id":              ann.Say(ctx, "", "x"),
+		"an id not in UTF-8": ann.Say(ctx, "\xff", "x"),
+		"a very long id":     ann.Say(ctx, strings.Repeat("x", MaxID+1), "x"),
 	} {
 		if _, refused := errors.AsType[Refusal](err); !refused || err.Error() == "" {
 			t.Errorf("%s: error %v, want a refusal", name, err)
 		}
 	}
-	if err := ann.Say("1", strings.Repeat("ü", MaxText)); err != nil {
+	if err := ann.Say(ctx, "1", strings.Repeat("ü", MaxText)); err != nil {
 		t.Errorf("longest text: %v", err)
 	}
-	if people, _ := r.People(); !slices.Equal(people, []string{"Ann"}) {
-		t.Errorf("people %q", people)
+	if got := people(t, r); got != `["Ann"]` {
+		t.Errorf("people %s", got)
 	}
 }
 
 func TestNobodyFloodsTheRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := New(100)
+		ctx := t.Context()
+		r := New(100, nil)
 		ann, bea := enter(t, r, "Ann"), enter(t, r, "Bea")
 		for n := range sayLimit {
-			if err := ann.Say(fmt.Sprint(n), "x"); err != nil {
+			if err := ann.Say(ctx, fmt.Sprint(n), "x"); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := ann.Say("more", "x"); err == nil {
+		if err := ann.Say(ctx, "more", "x"); err == nil {
 			t.Error("a message over the limit is accepted")
 		}
-		if err := ann.Say("0", "x"); err != nil {
+		if err := ann.Say(ctx, "0", "x"); err != nil {
 			t.Errorf("a message sent again: %v", err)
 		}
-		if err := bea.Say("bea", "x"); err != nil {
+		if err := bea.Say(ctx, "bea", "x"); err != nil {
 			t.Errorf("somebody else: %v", err)
 		}
 		time.Sleep(sayWindow)
-		if err := ann.Say("more", "x"); err != nil {
+		if err := ann.Say(ctx, "more", "x"); err != nil {
 			t.Errorf("later: %v", err)
 		}
 	})
@@ -134,7 +161,7 @@ func TestNobodyFloodsTheRoom(t *testing.T) {
 
 func TestEverybodyAtOnce(t *testing.T) {
 	t.Parallel()
-	r := New(1000)
+	r := New(1000, nil)
 	var group sync.WaitGroup
 	for n := range 8 {
 		group.Go(func() {
@@ -144,19 +171,42 @@ func TestEverybodyAtOnce(t *testing.T) {
 				return
 			}
 			for i := range sayLimit {
-				if err := seat.Say(fmt.Sprint(n, "/", i), "x"); err != nil {
+				if err := seat.Say(t.Context(), fmt.Sprint(n, "/", i), "x"); err != nil {
 					t.Error(err)
 				}
-				r.People()
+				people(t, r)
 			}
 			seat.Leave()
 		})
 	}
 	group.Wait()
-	if got := len(texts(r)); got != 8*sayLimit {
-		t.Errorf("%d messages, want %d", got, 8*sayLimit)
+	texts(t, r, 8*sayLimit)
+	if got := people(t, r); got != "[]" {
+		t.Errorf("still there: %s", got)
 	}
-	if people, _ := r.People(); len(people) > 0 {
-		t.Errorf("still there: %q", people)
+}
+
+// downStore is a store that cannot be reached.
+type downStore struct{}
+
+var errDown = errors.New("down")
+
+func (downStore) Append(context.Context, string, http.Event) (string, error) { return "", errDown }
+func (downStore) Read(context.Context, []http.FeedPosition) ([]http.FeedPage, error) {
+	return nil, errDown
+}
+func (downStore) Watch(ctx context.Context, _ func(string)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// If a message may be lost, that is not a refusal: the client sends it again.
+func TestErrorsOfTheStoreAreNotRefusals(t *testing.T) {
+	t.Parallel()
+	r := New(10, downStore{})
+	t.Cleanup(r.Close)
+	err := enter(t, r, "Ann").Say(t.Context(), "1", "hello")
+	if _, refused := errors.AsType[Refusal](err); !errors.Is(err, errDown) || refused {
+		t.Errorf("error %v, want that of the store", err)
 	}
 }

@@ -1,6 +1,10 @@
 // The tasks, kept up to date by the server's event stream. All changes arrive
-// through the stream, including those that this page has made, so they have one
-// order and need not be merged.
+// through the stream, including those that this page has made.
+//
+// Changes that are made at the same time may arrive in either order, and the board
+// may already include changes that arrive after it. Therefore a task is replaced
+// only by a higher version, and a deleted task does not come back: ids are not used
+// again.
 import { delay } from '/js/backoff.js';
 
 const hiddenFor = 30_000; // milliseconds until a hidden page disconnects
@@ -11,6 +15,8 @@ class Board extends EventTarget {
   state = 'connecting'; // or 'live', 'waiting'
 
   #source = null;
+  #lastID = 0; // the highest id of any task when the board was loaded
+  #deleted = new Set(); // ids of tasks deleted since then
   #seen = ''; // id of the last event
   #attempts = 0;
   #timer = 0;
@@ -40,21 +46,25 @@ class Board extends EventTarget {
 
   #open() {
     clearTimeout(this.#timer);
-    const source = new EventSource(`/api/tasks/events?seen=${encodeURIComponent(this.#seen)}`);
+    const source = new EventSource(`/api/tasks/events?lastEventID=${encodeURIComponent(this.#seen)}`);
     this.#source = source;
     const on = (name, apply) => source.addEventListener(name, (event) => {
       this.#seen = event.lastEventId;
-      this.#attempts = 0;
       apply(JSON.parse(event.data));
     });
-    on('board', (tasks) => this.#replace(tasks));
+    on('gap', () => {}); // the board comes next
+    on('board', (board) => this.#replace(board));
     on('saved', (task) => this.#save(task));
     on('deleted', (ids) => this.#delete(ids));
-    source.onopen = () => this.#enter('live');
+    source.onopen = () => {
+      this.#attempts = 0;
+      this.#enter('live');
+    };
     source.onerror = () => {
       this.#enter('waiting');
-      // If the connection is lost, EventSource reconnects. If it gets a response
-      // that is not a stream, for example 502 from a proxy, it closes.
+      // If the connection is lost, EventSource reconnects, with the id of the last
+      // event. If it gets a response that is not a stream, for example 502 from a
+      // proxy, it gives up.
       if (source.readyState === EventSource.CLOSED) {
         this.#close();
         this.#timer = setTimeout(() => this.#open(), delay(this.#attempts++));
@@ -73,7 +83,9 @@ class Board extends EventTarget {
     this.dispatchEvent(new Event('state'));
   }
 
-  #replace(tasks) {
+  #replace({ tasks, last_id: lastID }) {
+    this.#lastID = lastID;
+    this.#deleted.clear();
     this.tasks = new Map(tasks.map((task) => [task.id, task]));
     this.loaded = true;
     this.#changed({});
@@ -81,13 +93,18 @@ class Board extends EventTarget {
 
   #save(task) {
     const before = this.tasks.get(task.id);
+    const news = before ? task.version > before.version : task.id > this.#lastID && !this.#deleted.has(task.id);
+    if (!news) return;
     this.tasks.set(task.id, task);
     this.#changed({ task, before });
   }
 
   #delete(ids) {
     const deleted = ids.map((id) => this.tasks.get(id)).filter(Boolean);
-    for (const id of ids) this.tasks.delete(id);
+    for (const id of ids) {
+      this.#deleted.add(id);
+      this.tasks.delete(id);
+    }
     this.#changed({ deleted });
   }
 

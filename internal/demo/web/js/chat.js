@@ -8,7 +8,7 @@
 import { delay } from '/js/backoff.js';
 import { complain } from '/js/notices.js';
 
-const silence = 60_000; // milliseconds; the server sends a message every 20 seconds
+const pingEvery = 20_000; // milliseconds
 const keep = 500; // messages
 
 class Chat extends EventTarget {
@@ -21,10 +21,11 @@ class Chat extends EventTarget {
 
   #socket = null;
   #known = new Set(); // ids of messages
-  #seen = ''; // id of the last entry of the server's log
+  #seen = ''; // id of the last message in the server's feed
   #attempts = 0;
   #timer = 0;
-  #watchdog = 0;
+  #pinging = 0; // an interval
+  #silent = false; // nothing was received since the last ping
   #reading = false;
 
   start() {
@@ -68,7 +69,7 @@ class Chat extends EventTarget {
     const url = new URL('/api/chat', location);
     url.protocol = url.protocol.replace('http', 'ws');
     url.searchParams.set('name', this.name);
-    url.searchParams.set('seen', this.#seen);
+    url.searchParams.set('lastEventID', this.#seen);
     const socket = new WebSocket(url);
     this.#socket = socket;
     socket.onopen = () => {
@@ -78,7 +79,7 @@ class Chat extends EventTarget {
     };
     socket.onmessage = (event) => {
       this.#attempts = 0;
-      this.#watch();
+      this.#silent = false;
       this.#receive(JSON.parse(event.data));
     };
     socket.onclose = () => {
@@ -87,19 +88,26 @@ class Chat extends EventTarget {
     };
   }
 
-  #receive(message) {
-    switch (message.type) {
-      case 'message':
-        this.#seen = message.at;
-        this.#add(message.message);
+  #receive({ id, event, data }) {
+    switch (event) {
+      case 'said':
+        this.#seen = id;
+        this.#add(data);
+        break;
+      case 'gap':
+        // The messages that the server still has come next. The page keeps those
+        // that it has.
+        this.#seen = id;
         break;
       case 'people':
-        this.people = message.people;
+        this.people = data;
         break;
       case 'refused':
-        this.outbox.delete(message.id);
-        complain(`Not sent: ${message.error}.`);
+        this.outbox.delete(data.id);
+        complain(`Not sent: ${data.error}.`);
         break;
+      default:
+        return; // a position in a feed, or the answer to a ping
     }
     this.#changed();
   }
@@ -126,7 +134,7 @@ class Chat extends EventTarget {
 
   #disconnect() {
     clearTimeout(this.#timer);
-    clearTimeout(this.#watchdog);
+    clearInterval(this.#pinging);
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -139,11 +147,19 @@ class Chat extends EventTarget {
     this.#connect();
   }
 
-  // watch reconnects if nothing is received for too long. If the network fails,
-  // the connection is not closed, but nothing arrives any more.
+  // watch reconnects if a ping is not answered before the next. If the network
+  // fails, the connection is not closed, but nothing arrives any more.
   #watch() {
-    clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#retry(), silence);
+    clearInterval(this.#pinging);
+    this.#silent = false;
+    this.#pinging = setInterval(() => {
+      if (this.#silent) {
+        this.#retry();
+        return;
+      }
+      this.#silent = true;
+      this.#send({ type: 'ping' });
+    }, pingEvery);
   }
 
   #enter(state) {

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"encoding/csv"
@@ -13,7 +13,7 @@ import (
 func TestExport(t *testing.T) {
 	t.Parallel()
 	a := startApp(t, threeTasks...)
-	if _, err := a.board.Add(board.Draft{Title: `=1+1, "quoted"`, Description: "-\ntwo lines"}); err != nil {
+	if _, err := a.board.Add(t.Context(), board.Draft{Title: `=1+1, "quoted"`, Description: "-\ntwo lines"}); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"encoding/json"
@@ -18,13 +18,20 @@ import (
 type guest struct {
 	t    *testing.T
 	conn *http.Conn
-	seen string // At of the last message
+	seen string // id of the last message
+}
+
+// A serverMessage is a message that a client receives.
+type serverMessage struct {
+	ID    string          `json:"id"`
+	Event string          `json:"event"`
+	Data  json.RawMessage `json:"data"`
 }
 
 // join connects a guest to the chat.
 func (a app) join(t *testing.T, name, seen string) *guest {
 	t.Helper()
-	url := strings.Replace(a.URL, "http", "ws", 1) + "/api/chat?name=" + name + "&seen=" + seen
+	url := strings.Replace(a.URL, "http", "ws", 1) + "/api/chat?name=" + name + "&lastEventID=" + seen
 	conn, _, err := http.Dial(t.Context(), url, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -36,42 +43,58 @@ func (a app) join(t *testing.T, name, seen string) *guest {
 	return &guest{t: t, conn: conn}
 }
 
-// say sends a message.
-func (g *guest) say(id, text string) {
+// send sends a message.
+func (g *guest) send(message clientMessage) {
 	g.t.Helper()
-	if err := g.conn.WriteJSON(clientMessage{Type: "say", ID: id, Text: text}); err != nil {
+	if err := g.conn.WriteJSON(message); err != nil {
 		g.t.Fatal(err)
 	}
 }
 
-// next returns the next message of a type, and skips others.
-func (g *guest) next(kind string) serverMessage {
+// say says something.
+func (g *guest) say(id, text string) {
+	g.t.Helper()
+	g.send(clientMessage{Type: "say", ID: id, Text: text})
+}
+
+// next skips to the next message with the name of an event, decodes its data, and
+// returns its id.
+func (g *guest) next(event string, data any) (id string) {
 	g.t.Helper()
 	for {
 		var told serverMessage
 		if err := g.conn.ReadJSON(&told); err != nil {
 			g.t.Fatal(err)
 		}
-		if told.Type == kind {
-			return told
+		if told.Event != event {
+			continue
 		}
+		if err := json.Unmarshal(told.Data, data); err != nil {
+			g.t.Fatalf("%s: %v", told.Data, err)
+		}
+		return told.ID
 	}
 }
 
 // hears checks the next message of the chat.
 func (g *guest) hears(want string) {
 	g.t.Helper()
-	told := g.next("message")
-	if got := told.Message.Name + ": " + told.Message.Text; got != want || told.At == "" || told.Message.Time.IsZero() {
-		g.t.Fatalf("%+v, want %s", told, want)
+	var message room.Message
+	id := g.next("said", &message)
+	if got := message.Name + ": " + message.Text; got != want || id == "" || message.ID == "" || message.Time.IsZero() {
+		g.t.Fatalf("%s %+v, want %s", id, message, want)
 	}
-	g.seen = told.At
+	g.seen = id
 }
 
 // sees waits until the guest has received this list of people.
 func (g *guest) sees(people ...string) {
 	g.t.Helper()
-	for !slices.Equal(g.next("people").People, people) {
+	for {
+		var list []string
+		if g.next("people", &list); slices.Equal(list, people) {
+			return
+		}
 	}
 }
 
@@ -86,9 +109,7 @@ func TestChat(t *testing.T) {
 	bea.hears("Ann: hello")
 	ann.hears("Ann: hello")
 
-	if err := bea.conn.WriteJSON(clientMessage{Type: "name", Name: "Cleo"}); err != nil {
-		t.Fatal(err)
-	}
+	bea.send(clientMessage{Type: "name", Name: "Cleo"})
 	ann.sees("Ann", "Cleo")
 	if err := bea.conn.Close(); err != nil {
 		t.Error(err)
@@ -115,8 +136,37 @@ func TestReconnectingGuestHearsWhatItMissed(t *testing.T) {
 	again := a.join(t, "Bea", bea.seen)
 	again.hears("Ann: two")
 	again.hears("Ann: three")
-	elsewhere := a.join(t, "Bea", room.New(1).Messages().Newest())
-	elsewhere.hears("Ann: one")
+}
+
+// A client whose position is unknown, for example because the server was
+// restarted, is told so, and gets the messages that are kept.
+func TestGuestFromElsewhereHearsOfTheGap(t *testing.T) {
+	t.Parallel()
+	a, elsewhere := startApp(t), startApp(t)
+	eve := elsewhere.join(t, "Eve", "")
+	eve.say("1", "elsewhere")
+	eve.hears("Eve: elsewhere")
+	a.join(t, "Ann", "").say("1", "one")
+	for _, seen := range []string{eve.seen, "%25!", strings.Repeat("x", 1000)} {
+		bea := a.join(t, "Bea", seen)
+		var nothing struct{}
+		if id := bea.next("gap", &nothing); id == "" {
+			t.Error("the gap has no id")
+		}
+		bea.hears("Ann: one")
+	}
+}
+
+// Pages cannot see the pings of a WebSocket, so they send pings of the chat to
+// notice that the network has failed.
+func TestChatAnswersPings(t *testing.T) {
+	t.Parallel()
+	ann := startApp(t).join(t, "Ann", "")
+	for range 2 {
+		ann.send(clientMessage{Type: "ping"})
+		var nothing any
+		ann.next("pong", &nothing)
+	}
 }
 
 func TestChatRefuses(t *testing.T) {
@@ -124,8 +174,13 @@ func TestChatRefuses(t *testing.T) {
 	a := startApp(t)
 	ann := a.join(t, "Ann", "")
 	ann.say("1", strings.Repeat("x", room.MaxText+1))
-	if told := ann.next("refused"); told.ID != "1" || told.Error == "" {
-		t.Errorf("%+v", told)
+	var refused refusal
+	if ann.next("refused", &refused); refused.ID != "1" || refused.Error == "" {
+		t.Errorf("%+v", refused)
+	}
+	ann.send(clientMessage{Type: "name", Name: "two\nlines"})
+	if ann.next("refused", &refused); !strings.Contains(refused.Error, "a name is") {
+		t.Errorf("%+v", refused)
 	}
 	ann.say("2", strings.Repeat("x", maxChatMessage))
 	for {

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"errors"
@@ -39,7 +39,11 @@ func (h taskHandlers) list(w http.ResponseWriter, r *http.Request) {
 	}
 	page := http.ParsePagination(r, defaultPage, maxPage)
 	query.Limit, query.Offset = page.Limit, page.Offset
-	tasks, total := h.board.List(query)
+	tasks, total, err := h.board.List(r.Context(), query)
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
 	http.PaginatedResponse(w, "tasks", tasks, total)
 }
 
@@ -49,7 +53,7 @@ func (h taskHandlers) create(w http.ResponseWriter, r *http.Request) {
 	if !http.BindJSON(w, r, &draft) {
 		return
 	}
-	task, err := h.board.Add(draft)
+	task, err := h.board.Add(r.Context(), draft)
 	if err != nil {
 		h.refuse(w, r, err)
 		return
@@ -64,7 +68,7 @@ func (h taskHandlers) read(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	task, err := h.board.Task(id)
+	task, err := h.board.Task(r.Context(), id)
 	if err != nil {
 		h.refuse(w, r, err)
 		return
@@ -113,7 +117,7 @@ func (h taskHandlers) edit(w http.ResponseWriter, r *http.Request) {
 
 // update applies an edit and responds with the changed task.
 func (h taskHandlers) update(w http.ResponseWriter, r *http.Request, id int64, edit board.Edit) {
-	task, err := h.board.Update(id, edit)
+	task, err := h.board.Update(r.Context(), id, edit)
 	if err != nil {
 		h.refuse(w, r, err)
 		return
@@ -127,8 +131,12 @@ func (h taskHandlers) delete(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if _, missing := h.board.Delete(id); len(missing) > 0 {
-		h.refuse(w, r, board.ErrNotFound)
+	_, missing, err := h.board.Delete(r.Context(), id)
+	if err == nil && len(missing) > 0 {
+		err = board.ErrNotFound
+	}
+	if err != nil {
+		h.refuse(w, r, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -143,7 +151,11 @@ func (h taskHandlers) bulkDelete(w http.ResponseWriter, r *http.Request) {
 	if !http.BindJSON(w, r, &body) || !http.CheckBulkIDs(w, body.IDs, maxBulk) {
 		return
 	}
-	deleted, missing := h.board.Delete(body.IDs...)
+	deleted, missing, err := h.board.Delete(r.Context(), body.IDs...)
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
 	http.WriteJSON(w, http.StatusOK, map[string][]int64{"deleted": deleted, "missing": missing})
 }
 
@@ -153,7 +165,11 @@ func (h taskHandlers) export(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	tasks, _ := h.board.List(query)
+	tasks, _, err := h.board.List(r.Context(), query)
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
 	columns := []string{"ID", "Title", "Description", "Status", "Created", "Updated"}
 	http.WriteCSV(w, "tasks", columns, func() []string {
 		if len(tasks) == 0 {
@@ -219,7 +235,7 @@ func (h taskHandlers) refuse(w http.ResponseWriter, r *http.Request, err error) 
 	case errors.Is(err, board.ErrChanged):
 		http.WriteError(w, http.StatusConflict, "the task has changed since you read it")
 	case errors.Is(err, board.ErrFull):
-		http.WriteError(w, http.StatusConflict, fmt.Sprintf("the board is full: it holds %d tasks", h.board.Capacity()))
+		http.WriteError(w, http.StatusConflict, fmt.Sprintf("the board is full: it holds %d tasks", h.board.Capacity))
 	default:
 		http.WriteServerError(w, r, "something went wrong", err)
 	}

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"encoding/json"
@@ -12,7 +12,6 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
-	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
 )
 
 func TestExamplesAreListed(t *testing.T) {
@@ -45,12 +44,10 @@ func TestExamplesRunInAShell(t *testing.T) {
 			t.Skip(err)
 		}
 	}
-	tasks := board.New(capacity)
-	if err := seed(tasks); err != nil {
+	a := serve(t, capacity, Stores{})
+	if err := seed(t.Context(), a.board); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(newRouter(tasks, room.New(keptMessages), slog.New(slog.DiscardHandler)))
-	t.Cleanup(server.Close)
 	statuses := map[string]string{
 		"create a task":      "201",
 		"cause a conflict":   "409",
@@ -59,7 +56,7 @@ func TestExamplesRunInAShell(t *testing.T) {
 		"revalidate a file":  "304",
 	}
 	dir := t.TempDir()
-	for _, example := range examples(server.URL) {
+	for _, example := range examples(a.URL) {
 		if example.Does == "watch the board live" {
 			continue // it does not end; see TestStream
 		}
@@ -81,11 +78,12 @@ func TestExamplesRunInAShell(t *testing.T) {
 
 func TestRoutesAreListed(t *testing.T) {
 	t.Parallel()
-	tasks := board.New(1)
-	router := newRouter(tasks, room.New(keptMessages), slog.New(slog.DiscardHandler))
+	application := newApplication(1, Stores{})
+	t.Cleanup(application.close)
+	router := application.router(slog.New(slog.DiscardHandler))
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
-	a := app{server, tasks}
+	a := app{server, application.tasks}
 
 	var listing struct {
 		Routes []http.Route `json:"routes"`
@@ -107,7 +105,7 @@ func TestRoutesAreListed(t *testing.T) {
 
 func TestSeedTellsWhenTheBoardIsTooSmall(t *testing.T) {
 	t.Parallel()
-	if err := seed(board.New(1)); !errors.Is(err, board.ErrFull) {
+	if err := seed(t.Context(), board.New(board.Config{Capacity: 1})); !errors.Is(err, board.ErrFull) {
 		t.Errorf("error %v, want ErrFull", err)
 	}
 }

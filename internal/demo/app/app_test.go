@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"log/slog"
@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
-	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -37,15 +36,35 @@ const (
 // the drafts and has room for two more tasks.
 func startApp(t *testing.T, drafts ...board.Draft) app {
 	t.Helper()
-	tasks := board.New(len(drafts) + 2)
+	a := serve(t, len(drafts)+2, Stores{})
 	for _, draft := range drafts {
-		if _, err := tasks.Add(draft); err != nil {
+		if _, err := a.board.Add(t.Context(), draft); err != nil {
 			t.Fatal(err)
 		}
 	}
-	server := httptest.NewServer(newRouter(tasks, room.New(keptMessages), slog.New(slog.DiscardHandler)))
-	t.Cleanup(server.Close)
-	return app{server, tasks}
+	return a
+}
+
+// serve serves the application with an empty board until the test ends.
+func serve(t *testing.T, capacity int, stores Stores) app {
+	t.Helper()
+	a := newApplication(capacity, stores)
+	server := httptest.NewServer(a.router(slog.New(slog.DiscardHandler)))
+	t.Cleanup(func() {
+		a.close() // which ends the streams, so that the server can close
+		server.Close()
+	})
+	return app{server, a.tasks}
+}
+
+// tasks returns all tasks on the board.
+func (a app) tasks(t *testing.T) []board.Task {
+	t.Helper()
+	tasks, _, err := a.board.All(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tasks
 }
 
 // timestamp matches a time in a response of the API.
@@ -196,7 +215,7 @@ func TestPagesAreOfBoundedSize(t *testing.T) {
 func TestRefusedRequestsChangeNothing(t *testing.T) {
 	t.Parallel()
 	a := startApp(t, threeTasks...)
-	before, _ := a.board.List(board.Query{})
+	before := a.tasks(t)
 	for _, request := range []struct{ method, path, body string }{
 		{"POST", "/api/tasks", `{"title":""}`},
 		{"POST", "/api/tasks", `{"title":"a"} x`},
@@ -210,7 +229,7 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 			t.Errorf("%v: status %d", request, got.StatusCode)
 		}
 	}
-	after, _ := a.board.List(board.Query{})
+	after := a.tasks(t)
 	if len(after) != len(before) {
 		t.Fatalf("%d tasks, were %d", len(after), len(before))
 	}

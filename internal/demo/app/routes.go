@@ -1,20 +1,12 @@
-package main
+package app
 
 import (
-	"embed"
 	"log/slog"
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
-	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
-	"github.com/stanza-go/framework/pkg/http/internal/demo/room"
+	"github.com/stanza-go/framework/pkg/http/internal/demo/web"
 )
-
-// web is the single-page application. Browsers get the files as they are; there
-// is no build step.
-//
-//go:embed web
-var web embed.FS
 
 // contentPolicy allows the page to load files from this server only. It forbids
 // inline scripts and styles, and turning strings into markup.
@@ -27,15 +19,15 @@ const (
 	writeWindow = 10 * time.Second
 )
 
-// newRouter returns the application's router, with all routes.
-func newRouter(tasks *board.Board, chat *room.Room, logger *slog.Logger) *http.Router {
+// router returns the application's router, with all routes.
+func (a *application) router(logger *slog.Logger) *http.Router {
 	router := http.NewRouter()
 	metrics := http.NewMetrics()
 	useChain(router, metrics, logger)
 
 	// The page. Paths without a file get index.html: they are routes of the
 	// single-page application, for example /tasks/7.
-	router.Handle("GET /{path...}", revalidate(http.Static(web)))
+	router.Handle("GET /{path...}", revalidate(http.Static(web.Files)))
 	router.HandleFunc("GET /health", health)
 	router.HandleFunc("GET /metrics", http.PrometheusHandler(func() []http.PrometheusMetric {
 		return append(metrics.Collect(), http.RuntimeMetrics()...)
@@ -50,13 +42,13 @@ func newRouter(tasks *board.Board, chat *room.Room, logger *slog.Logger) *http.R
 		listRoutes(w, router)
 	})
 
-	handlers := taskHandlers{tasks}
+	handlers := taskHandlers{a.tasks}
 	api.HandleFunc("GET /tasks", handlers.list)
 	api.HandleFunc("GET /tasks/{id}", handlers.read)
 	api.HandleFunc("GET /tasks/export", handlers.export)
-	api.HandleFunc("GET /tasks/events", handlers.events)
+	api.Handle("GET /tasks/events", a.changes)
 
-	api.HandleFunc("GET /chat", (&chatHandler{room: chat}).join)
+	api.HandleFunc("GET /chat", (&chatHandler{room: a.room}).join)
 
 	writes := api.Group("")
 	writes.Use(http.RateLimit(http.RateLimitConfig{
