@@ -5,7 +5,8 @@
 //	go run ./internal/demo
 //
 // It prints its address and some commands to try, and runs until Ctrl-C. Tasks
-// and messages are kept in memory only.
+// and messages are kept in memory only. The command internal/compare/demo is the
+// same application with tasks and messages in Redis, for several processes.
 //
 // The application is in the package app.
 package main

@@ -73,6 +73,36 @@ test('what changes in one window appears in the other', async (t) => {
   await assertMarked(there);
 });
 
+// Changes that are made at the same time may arrive in either order, and after a
+// board that includes them.
+test('old news changes nothing', async (t) => {
+  const demo = await Demo.start(t);
+  const visitor = await Visitor.arrive(t, browser);
+  const page = await visitor.open(demo.url);
+  const task = (id, version, title) => ({
+    id, version, title, description: '', status: 'todo', created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-01T00:00:00Z',
+  });
+  const events = [
+    ['board', { tasks: [task(1, 2, 'one, newer'), task(4, 1, 'four')], last_id: 4 }],
+    ['saved', task(1, 1, 'one, older')],
+    ['saved', task(3, 7, 'deleted before the board was loaded')],
+    ['saved', task(6, 2, 'six, newer')],
+    ['saved', task(6, 1, 'six, older')],
+    ['saved', task(5, 1, 'five')], // its id is lower than one that came before
+    ['deleted', [4, 7]],
+    ['saved', task(4, 2, 'deleted since')],
+    ['saved', task(7, 1, 'deleted before it came')],
+    ['saved', task(8, 1, 'last')],
+  ];
+  const body = events.map(([name, data], n) => `id: ${n}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`).join('');
+  await page.route('**/api/tasks/events*', (route) => route.fulfill({
+    contentType: 'text/event-stream', body: `retry: 600000\n\n${body}`,
+  }));
+  await page.reload();
+  await card(page, 'last').waitFor();
+  assert.deepEqual((await titles(page)).sort(), ['five', 'last', 'one, newer', 'six, newer']);
+});
+
 test('a card can be dragged to another column', async (t) => {
   const demo = await Demo.start(t);
   const page = await (await Visitor.arrive(t, browser)).open(demo.url);

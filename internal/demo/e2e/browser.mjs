@@ -17,6 +17,9 @@ export function launch() {
   });
 }
 
+// What Chromium logs when a server cannot be reached.
+export const unreachable = /net::ERR_(CONNECTION_\w+|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING|SOCKET_NOT_CONNECTED)|WebSocket connection .* failed/;
+
 // A Visitor is a user of a browser. The pages of a Visitor share their storage.
 export class Visitor {
   #context;
@@ -47,6 +50,29 @@ export class Visitor {
   // expect allows errors that match the patterns.
   expect(...patterns) {
     this.#expected.push(...patterns);
+  }
+
+  // countGaps makes pages that are opened later count, in window.gaps, the gaps
+  // that their streams and WebSockets announce.
+  countGaps() {
+    return this.#context.addInitScript(() => {
+      window.gaps = 0;
+      const { EventSource, WebSocket } = window;
+      window.EventSource = class extends EventSource {
+        constructor(...options) {
+          super(...options);
+          super.addEventListener('gap', () => window.gaps++);
+        }
+      };
+      window.WebSocket = class extends WebSocket {
+        constructor(...options) {
+          super(...options);
+          super.addEventListener('message', ({ data }) => {
+            if (JSON.parse(data).event === 'gap') window.gaps++;
+          });
+        }
+      };
+    });
   }
 
   // open opens a page and waits until it is live.

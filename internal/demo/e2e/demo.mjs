@@ -2,18 +2,21 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import http from 'node:http';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { atEnd } from './cleanup.mjs';
 
-const program = process.env.DEMO;
-assert.ok(program, 'DEMO must name the built demo: run .ci/e2e');
+const { DEMO: program, DEMO_REDIS: programWithRedis } = process.env;
+assert.ok(program && programWithRedis, 'DEMO and DEMO_REDIS must name the built programs: run .ci/e2e');
 
 // A Demo is a running demo.
 export class Demo {
-  // start runs the program on a free port until the test ends.
-  static async start(t) {
+  // start runs the program on a free port until the test ends. If there is a
+  // Redis, the program keeps its state there.
+  static async start(t, redis) {
     const demo = new Demo();
+    demo.redis = redis;
     await demo.#run('127.0.0.1:0');
     atEnd(t, () => demo.stop());
     return demo;
@@ -30,6 +33,14 @@ export class Demo {
     assert.equal(this.stderr, '');
   }
 
+  // kill ends the program like a crash.
+  async kill() {
+    const process = this.process;
+    this.process = null;
+    process.kill('SIGKILL');
+    await once(process, 'exit');
+  }
+
   // startAgain runs the program at the same address as before.
   startAgain() {
     return this.#run(this.address);
@@ -37,7 +48,8 @@ export class Demo {
 
   async #run(address) {
     this.stderr = '';
-    this.process = spawn(program, ['-addr', address], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [command, options] = this.redis ? [programWithRedis, ['-redis', this.redis.socket]] : [program, []];
+    this.process = spawn(command, ['-addr', address, ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.process.stderr.on('data', (data) => { this.stderr += data; });
     const lines = createInterface({ input: this.process.stdout });
     for await (const line of lines) {
@@ -101,5 +113,31 @@ export class Cable {
 
   mend() {
     this.#cut = false;
+  }
+}
+
+// A BrokenProxy answers all requests with status 502, as a proxy does while the
+// server behind it is away.
+export class BrokenProxy {
+  #server = http.createServer((_, response) => response.writeHead(502).end());
+
+  // start serves at an address until the test ends.
+  static async start(t, address) {
+    const proxy = new BrokenProxy();
+    const [host, port] = address.split(':');
+    proxy.#server.on('upgrade', (_, socket) => socket.end('HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n'));
+    proxy.#server.listen(Number(port), host);
+    await once(proxy.#server, 'listening');
+    atEnd(t, () => proxy.stop());
+    return proxy;
+  }
+
+  // stop closes the listener and all connections.
+  async stop() {
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
   }
 }

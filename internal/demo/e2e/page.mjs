@@ -25,3 +25,16 @@ export async function add(page, title) {
   await page.getByRole('button', { name: 'Add task' }).click();
   await card(page, title).waitFor();
 }
+
+// say sends a message with the form of the chat.
+export async function say(page, text) {
+  await page.getByLabel('Message', { exact: true }).fill(text);
+  await page.getByRole('button', { name: 'Send' }).click();
+}
+
+// said returns the delivered messages on the page.
+export const said = (page) => page.locator('.messages li:not(.pending) p').allTextContents();
+
+// untilSaid waits until that many messages have been delivered to the page.
+export const untilSaid = (page, count) => until(page,
+  (want) => document.querySelectorAll('.messages li:not(.pending)').length === want, count);

@@ -1,24 +1,13 @@
 // Tests of the chat, and of both streams when the server or the network fails.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Visitor, launch, live } from './browser.mjs';
+import { Visitor, launch, live, unreachable } from './browser.mjs';
 import { Cable, Demo } from './demo.mjs';
-import { add, assertMarked, card, mark, titles, until } from './page.mjs';
+import { add, assertMarked, card, mark, said, say, seeded, titles, until, untilSaid } from './page.mjs';
 
 let browser;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
-
-// What Chromium logs when a server cannot be reached.
-const unreachable = /net::ERR_(CONNECTION_\w+|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING|SOCKET_NOT_CONNECTED)|WebSocket connection .* failed/;
-
-async function say(page, text) {
-  await page.getByLabel('Message', { exact: true }).fill(text);
-  await page.getByRole('button', { name: 'Send' }).click();
-}
-
-// said returns the delivered messages on the page.
-const said = (page) => page.locator('.messages li:not(.pending) p').allTextContents();
 
 test('people chat from two windows', async (t) => {
   const demo = await Demo.start(t);
@@ -43,39 +32,45 @@ test('people chat from two windows', async (t) => {
   await until(ada, () => document.querySelector('.people').innerText === 'Ada');
 });
 
-test('nothing is lost or duplicated when the server restarts', async (t) => {
-  const demo = await Demo.start(t);
-  const visitor = await Visitor.arrive(t, browser);
-  visitor.expect(unreachable);
-  const board = await visitor.open(demo.url);
-  const talk = await visitor.open(`${demo.url}/chat`);
-  for (const page of [board, talk]) await mark(page);
-  await add(board, 'Only the old server has this');
-  await say(talk, 'before');
-  await until(talk, () => document.querySelectorAll('.messages li:not(.pending)').length === 1);
+for (const [fate, end] of [['is stopped', (demo) => demo.stop()], ['is killed', (demo) => demo.kill()]]) {
+  test(`nothing is lost or duplicated when the server ${fate} and started again`, async (t) => {
+    const demo = await Demo.start(t);
+    const visitor = await Visitor.arrive(t, browser);
+    visitor.expect(unreachable);
+    await visitor.countGaps();
+    const board = await visitor.open(demo.url);
+    const talk = await visitor.open(`${demo.url}/chat`);
+    for (const page of [board, talk]) await mark(page);
+    await add(board, 'Only the old server has this');
+    await say(talk, 'before');
+    await untilSaid(talk, 1);
 
-  await demo.stop();
-  for (const page of [board, talk]) await page.locator('#connection[data-state="waiting"]').waitFor();
-  await say(talk, 'while it was gone');
-  await talk.locator('.pending').waitFor();
-  await demo.startAgain();
-  // Another client sends a request before the pages have reconnected.
-  await demo.request('POST', '/api/tasks', { title: 'Only the new server has this' });
+    await end(demo);
+    for (const page of [board, talk]) await page.locator('#connection[data-state="waiting"]').waitFor();
+    await say(talk, 'while it was gone');
+    await talk.locator('.pending').waitFor();
+    await demo.startAgain();
+    // Another client sends a request before the pages have reconnected.
+    await demo.request('POST', '/api/tasks', { title: 'Only the new server has this' });
 
-  for (const page of [board, talk]) await live(page);
-  await card(board, 'Only the new server has this').waitFor();
-  const { tasks } = await demo.request('GET', '/api/tasks?limit=100');
-  assert.deepEqual((await titles(board)).sort(), tasks.map((task) => task.title).sort());
-  await until(talk, () => document.querySelectorAll('.messages li:not(.pending)').length === 2);
-  assert.deepEqual(await said(talk), ['before', 'while it was gone']);
+    for (const page of [board, talk]) await live(page);
+    await card(board, 'Only the new server has this').waitFor();
+    const { tasks } = await demo.request('GET', '/api/tasks?limit=100');
+    assert.deepEqual((await titles(board)).sort(), tasks.map((task) => task.title).sort());
+    await untilSaid(talk, 2);
+    assert.deepEqual(await said(talk), ['before', 'while it was gone']);
 
-  // Both streams continue.
-  await demo.request('DELETE', '/api/tasks/1');
-  await card(board, 'Read routes.go').waitFor({ state: 'detached' });
-  await say(talk, 'after');
-  await until(talk, () => document.querySelectorAll('.messages li:not(.pending)').length === 3);
-  for (const page of [board, talk]) await assertMarked(page);
-});
+    // Both streams continue.
+    await demo.request('DELETE', '/api/tasks/1');
+    await card(board, 'Read routes.go').waitFor({ state: 'detached' });
+    await say(talk, 'after');
+    await untilSaid(talk, 3);
+    for (const page of [board, talk]) {
+      await assertMarked(page);
+      assert.notEqual(await page.evaluate(() => window.gaps), 0); // the feeds began anew
+    }
+  });
+}
 
 test('an interrupted connection continues where it was', async (t) => {
   const demo = await Demo.start(t);
@@ -97,7 +92,7 @@ test('an interrupted connection continues where it was', async (t) => {
   await demo.request('DELETE', '/api/tasks/1');
   for (let n = 1; n <= 5; n++) await say(far, `missed ${n}`);
   await say(near, 'from the other side');
-  await until(far, () => document.querySelectorAll('.messages li:not(.pending)').length === 5);
+  await untilSaid(far, 5);
 
   cable.mend();
   for (const page of [board, near]) await live(page);
@@ -106,7 +101,7 @@ test('an interrupted connection continues where it was', async (t) => {
   assert.deepEqual((await titles(board)).sort(), tasks.map((task) => task.title).sort());
   assert.match(asked.at(-1) ?? '', /^5\.\w+$/, 'the browser did not send the id of the last event');
   for (const page of [near, far]) {
-    await until(page, () => document.querySelectorAll('.messages li:not(.pending)').length === 6);
+    await untilSaid(page, 6);
     assert.deepEqual((await said(page)).sort(), ['from the other side', ...[1, 2, 3, 4, 5].map((n) => `missed ${n}`)]);
   }
 });
@@ -128,12 +123,49 @@ test('pages that the user has left have no connection', async (t) => {
   await page.goBack({ waitUntil: 'commit' });
   await assertMarked(page); // it was kept
   await say(page, 'back again');
-  await until(page, () => document.querySelectorAll('.messages li:not(.pending)').length === 1);
+  await untilSaid(page, 1);
   await page.goBack({ waitUntil: 'commit' });
   await assertMarked(page);
-  await demo.request('POST', '/api/tasks', { title: 'Added while it was away' });
-  await card(page, 'Added while it was away').waitFor();
+  await demo.request('POST', '/api/tasks', { title: 'Added after it was away' });
+  await card(page, 'Added after it was away').waitFor();
   await onlyInFlight(demo, 2);
+});
+
+test('a page that the user comes back to has what happened meanwhile, once', async (t) => {
+  const demo = await Demo.start(t);
+  const visitor = await Visitor.arrive(t, browser);
+  visitor.expect(/status of 404/); // the page of /health has no icon
+  await visitor.countGaps();
+  const page = await visitor.open(`${demo.url}/chat`);
+  const other = await (await Visitor.arrive(t, browser)).open(`${demo.url}/chat`);
+  await say(other, 'before');
+  await untilSaid(page, 1);
+  for (let round = 1; round <= 2; round++) {
+    await mark(page);
+    await page.goto(`${demo.url}/health`);
+    await onlyInFlight(demo, 2); // the other page's event stream and WebSocket
+    await say(other, `while it was away ${round}`);
+    await untilSaid(other, 2 * round);
+    await demo.request('POST', '/api/tasks', { title: `while it was away ${round}` });
+    await demo.request('DELETE', `/api/tasks/${round}`);
+
+    await page.goBack({ waitUntil: 'commit' });
+    await assertMarked(page); // it was kept
+    await live(page);
+    await say(page, `back ${round}`);
+    for (const window of [page, other]) await untilSaid(window, 1 + 2 * round);
+  }
+  const messages = ['before', 'while it was away 1', 'back 1', 'while it was away 2', 'back 2'];
+  for (const window of [page, other]) assert.deepEqual(await said(window), messages);
+
+  await page.getByRole('navigation').getByRole('link', { name: 'Board', exact: true }).click();
+  await card(page, 'while it was away 2').waitFor();
+  assert.deepEqual((await titles(page)).sort(), [
+    ...seeded.filter((title) => !['Read routes.go', 'Create a task'].includes(title)),
+    'while it was away 1', 'while it was away 2',
+  ].sort());
+  assert.equal(await page.evaluate(() => window.gaps), 0);
+  await onlyInFlight(demo, 4);
 });
 
 // onlyInFlight waits until the demo serves the given number of requests, without
