@@ -27,6 +27,8 @@ var otherBlocks = []struct{ document, start, checkedBy string }{
 	{"README.md", "panic: http: ", "TestMistakesInRegistrationsNameTheirLines"},
 	{"docs/migrating.md", "ambiguous import: ", "TestReplacingThePackageOfTheFramework"},
 	{"docs/migrating.md", "rm -r ../framework/pkg/http", "TestReplacingThePackageOfTheFramework"},
+	{"docs/production.md", "// live follows the feed at url.", "internal/compare/browser, with Chromium"},
+	{"docs/production.md", "live('/tasks/events', {", "internal/compare/browser, with Chromium"},
 	{"docs/production.md", "map $http_upgrade $connection_upgrade {", "internal/compare, with nginx"},
 	{"docs/production.md", "scrape_configs:", "internal/compare, with promtool"},
 	{"docs/production.md", "sum(rate(", "internal/compare, with promtool"},
