@@ -1,6 +1,7 @@
-// Package browser_test runs headless Chromium with pages of other origins that
-// use an API, and checks that the pages can read exactly the responses that the
-// CORS configuration allows.
+// Package browser_test runs headless Chromium with pages of other origins that use
+// an API, and checks that they can read exactly the responses that the CORS
+// configuration allows. It also runs pages that follow a feed, with and without the
+// script in docs/production.md, while streams, servers and proxies fail.
 package browser_test
 
 import (
@@ -8,17 +9,14 @@ import (
 	_ "embed"
 	"log/slog"
 	"net"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/compare/tools"
-	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 //go:embed page.html
@@ -289,33 +287,8 @@ func browse(t *testing.T, chromium string, l net.Listener, visits []*visit) {
 	case <-time.After(patience):
 		mu.Lock()
 		defer mu.Unlock()
-		t.Fatalf("after %v the browser is still at the page %q; it printed:\n%s", patience, left[0].name, output())
+		t.Fatalf("after %v the browser is still at the page %q; it printed:\n%s", patience, left[0].name, output)
 	}
-}
-
-// startBrowser opens url in a new browser, which runs until the test ends. The
-// returned function returns the last part of the browser's output.
-func startBrowser(t *testing.T, chromium, url string) (output func() string) {
-	t.Helper()
-	cmd := exec.Command(chromium,
-		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-		"--no-proxy-server", "--disable-extensions", "--disable-sync", "--disable-background-networking",
-		"--disable-component-update", "--disable-default-apps", "--metrics-recording-only",
-		"--remote-debugging-port=0", "--user-data-dir="+tools.Profile(t), url)
-	printed := new(testkit.Log)
-	cmd.Stdout, cmd.Stderr = printed, printed
-	cmd.WaitDelay = 5 * time.Second                       // its child processes may keep its output open
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that its child processes can be killed too
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
-			t.Errorf("the browser has ended early: %v\n%s", err, printed)
-		}
-		_ = cmd.Wait() // reports only that it was killed
-	})
-	return printed.String
 }
 
 // listen listens on a free port of the loopback interface.
