@@ -662,9 +662,9 @@ func (s feedStore) Watch(ctx context.Context, changed func(string)) error {
 
 // A feedClient is a client that follows a feed. It is used by one goroutine.
 type feedClient interface {
-	// add adds a step to what flush sends, and reports whether that is enough for
-	// one write.
-	add(step feed.Step) (full bool)
+	// add adds a step to what flush sends, and returns how many of its last events
+	// were left out because they do not fit into one write.
+	add(step feed.Step) (left int)
 	// flush sends what was added. It reports whether there was something to send.
 	flush() (sent bool, err error)
 	// heartbeat is called if nothing was sent for some time.
@@ -708,7 +708,7 @@ func (s *feedSet) send(ctx context.Context, f *feed.Follower, c feedClient, clos
 	return context.Cause(ctx)
 }
 
-// collect passes steps to a client until it has enough for one write, or there are no
+// collect passes steps to a client until no more fit into one write, or there are no
 // more. In the second case, changed is not nil, and is closed when there may be more.
 func collect(f *feed.Follower, c feedClient) (changed <-chan struct{}, err error) {
 	for {
@@ -716,14 +716,16 @@ func collect(f *feed.Follower, c feedClient) (changed <-chan struct{}, err error
 		if err != nil || step.Empty() {
 			return changed, err
 		}
-		if c.add(step) {
+		if left := c.add(step); left > 0 {
+			f.Unread(left)
 			return nil, nil
 		}
 	}
 }
 
-// enoughToWrite is the number of bytes at which no more events are added to a write.
-const enoughToWrite = 32 << 10
+// maxWrite is the largest number of bytes, encoded, of several events in one write. A
+// client that does not read takes no more memory, unless one event is larger.
+const maxWrite = 64 << 10
 
 // logFailure logs why the streams of clients end, at most once per Heartbeat: the same
 // error ends the streams of all clients that wait.
@@ -765,7 +767,7 @@ func (c *streamClient) buffer() *bufpool.Buffer {
 }
 
 // add implements feedClient.
-func (c *streamClient) add(step feed.Step) bool {
+func (c *streamClient) add(step feed.Step) (left int) {
 	b := c.buffer()
 	switch {
 	case step.Gap:
@@ -776,10 +778,14 @@ func (c *streamClient) add(step feed.Step) bool {
 	if step.Snapshot != nil {
 		b.B = append(b.B, step.Snapshot.Encoded(feed.SSE, encodeBlock)...)
 	}
-	for _, entry := range step.Events {
-		b.B = append(b.B, entry.Encoded(feed.SSE, encodeBlock)...)
+	for i, entry := range step.Events {
+		encoded := entry.Encoded(feed.SSE, encodeBlock)
+		if len(b.B) > 0 && len(b.B)+len(encoded) > maxWrite {
+			return len(step.Events) - i
+		}
+		b.B = append(b.B, encoded...)
 	}
-	return len(b.B) >= enoughToWrite
+	return 0
 }
 
 // flush implements feedClient.
@@ -820,31 +826,33 @@ func encodeBlock(e feed.Event) []byte {
 type socketClient struct {
 	conn    *websocket.Conn
 	pending []websocket.Shared
-	size    int // number of bytes of pending
+	size    int // number of bytes of pending, uncompressed
 }
 
 // add implements feedClient.
-func (c *socketClient) add(step feed.Step) bool {
+func (c *socketClient) add(step feed.Step) (left int) {
 	switch {
 	case step.Gap:
-		c.append(&feed.Entry{Event: gapEvent(step.Position)})
+		c.append(&feed.Entry{Event: gapEvent(step.Position)}, encodeMessage)
 	case step.Position != "":
 		position := &feed.Entry{Event: feed.Event{ID: step.Position}}
-		position.Encoded(feed.Message, encodePosition)
-		c.append(position)
+		c.append(position, encodePosition)
 	}
 	if step.Snapshot != nil {
-		c.append(step.Snapshot)
+		c.append(step.Snapshot, encodeMessage)
 	}
-	for _, entry := range step.Events {
-		c.append(entry)
+	for i, entry := range step.Events {
+		if c.size > 0 && c.size+len(entry.Encoded(feed.Message, encodeMessage)) > maxWrite {
+			return len(step.Events) - i
+		}
+		c.append(entry, encodeMessage)
 	}
-	return c.size >= enoughToWrite
+	return 0
 }
 
-func (c *socketClient) append(entry *feed.Entry) {
+func (c *socketClient) append(entry *feed.Entry, encode func(feed.Event) []byte) {
 	c.pending = append(c.pending, sharedEvent{entry})
-	c.size += len(entry.Name) + len(entry.Data) + feed.MaxID
+	c.size += len(entry.Encoded(feed.Message, encode))
 }
 
 // flush implements feedClient.

@@ -862,6 +862,50 @@ func (w *bodyWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// A client that does not read holds what is being written to it. That is at most 64
+// KB, however much larger the encoding of an event is than its data.
+func TestFeedWritesAtMost64KBAtOnce(t *testing.T) {
+	t.Parallel()
+	feed := http.NewFeed(http.FeedConfig{History: true})
+	data := strings.Repeat("\n", 1000) // a data field for each line
+	for range 100 {
+		publish(t, feed, data)
+	}
+	large := strings.Repeat("1", 100<<10)
+	publish(t, feed, large, "last")
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &sizedWriter{end: []byte("data: last\n\n"), cancel: cancel}
+	w.header = http.Header{}
+	feed.ServeHTTP(w, testkit.NewRequest("GET", "/", "").WithContext(ctx))
+	if n := len(w.sizes); n > 25 {
+		t.Errorf("%d writes for 100 events of 7 KB and one of 100 KB", n)
+	}
+	for i, size := range w.sizes {
+		if size > 64<<10 && size < len(large) || size > len(large)+1000 {
+			t.Errorf("write %d has %d bytes", i, size)
+		}
+	}
+	if n := bytes.Count(w.body, []byte("data: \n")); n != 100*1001 || !bytes.Contains(w.body, []byte(large)) {
+		t.Errorf("%d empty lines in %d bytes", n, len(w.body))
+	}
+}
+
+// A sizedWriter notes how many bytes are written before each flush.
+type sizedWriter struct {
+	bodyWriter
+	sizes  []int
+	sent   int
+	end    []byte
+	cancel func() // called when the body ends with end
+}
+
+func (w *sizedWriter) Flush() {
+	w.sizes = append(w.sizes, len(w.body)-w.sent)
+	if w.sent = len(w.body); bytes.HasSuffix(w.body, w.end) {
+		w.cancel()
+	}
+}
+
 func TestFeedSendOnAConnWithoutDialPanics(t *testing.T) {
 	t.Parallel()
 	message := panicText(func() { new(http.Feed).Send(t.Context(), new(http.Conn), "") })

@@ -84,6 +84,10 @@ func (f *Follower) Next() (step Step, changed <-chan struct{}, err error) {
 	return f.follow()
 }
 
+// Unread takes back the last n events of the step that Next has just returned. The
+// caller must not have used them. They are returned again, if they are still kept.
+func (f *Follower) Unread(n int) { f.next -= uint64(n) }
+
 // Wait is like Next, but waits until there is something to return or ctx is
 // done. Then the error is the cause.
 func (f *Follower) Wait(ctx context.Context) (Step, error) {
