@@ -13,6 +13,12 @@ import (
 // snapshot was ready. A later snapshot may be faster.
 var ErrBehind = errors.New("http: feed: taking the snapshot took longer than the feed keeps events")
 
+// errSlow is the error if the user's function does not return in time.
+var errSlow = fmt.Errorf("http: feed: Snapshot did not return within %v", maxSnapshotTime)
+
+// errStuckSnapshots is the error if no more calls of the user's function may begin.
+var errStuckSnapshots = fmt.Errorf("http: feed: %d calls of Snapshot have not returned", maxStuckSnapshots)
+
 // errNoSnapshot is the error if the user's function called runtime.Goexit.
 var errNoSnapshot = errors.New("http: feed: Snapshot did not return")
 
@@ -31,9 +37,17 @@ func (e *PanicError) Error() string {
 // maxSnapshotAge is how long a snapshot serves newcomers.
 const maxSnapshotAge = time.Second
 
+// maxSnapshotTime is how long a call of the user's function may take.
+const maxSnapshotTime = time.Minute
+
+// maxStuckSnapshots is the largest number of calls that have been given up but have
+// not returned.
+const maxStuckSnapshots = 10
+
 // Snapshots takes snapshots of the state that a log's events change. At most
 // one call of the user's function runs at a time. It serves all newcomers that
-// wait, and its result serves later ones while it is recent. Snapshots is safe
+// wait, and its result serves later ones while it is recent. A call that takes
+// longer than a minute is given up, and another one may run. Snapshots is safe
 // for concurrent use by multiple goroutines.
 type Snapshots struct {
 	log       *Log
@@ -44,7 +58,8 @@ type Snapshots struct {
 	last    *snapshot // the last one that succeeded, until it is too old
 	expiry  *time.Timer
 	running *snapshot // its call has not returned, although it may be over
-	queued  *snapshot // begins when the call of running returns
+	queued  *snapshot // begins when the call of running returns or is given up
+	stuck   int       // number of calls that were given up and have not returned
 	closed  bool
 }
 
@@ -52,14 +67,15 @@ type Snapshots struct {
 // the call, so the state contains at least the events before the position.
 //
 //	queued   running  the call begins
-//	running  over     the call returns; or its position is dropped, its last
-//	                  newcomer leaves, or the feed is closed
-//	queued   over     the feed is closed
+//	running  over     the call returns; or it takes too long, its position is
+//	                  dropped, its last newcomer leaves, or the feed is closed
+//	queued   over     the feed is closed, or too many calls are stuck
 type snapshot struct {
 	// Set when the call begins.
 	next   uint64 // number of the event after the position
 	began  time.Time
 	cancel context.CancelFunc
+	limit  *time.Timer // gives the call up
 
 	waiting int           // number of newcomers
 	over    bool          // entry or err is set, and done is closed
@@ -131,12 +147,17 @@ func (s *Snapshots) dropIfBehind(shot *snapshot) {
 
 // begin calls the user's function in a goroutine. The caller holds mu.
 func (s *Snapshots) begin(shot *snapshot) {
+	if s.stuck >= maxStuckSnapshots {
+		s.finish(shot, nil, errStuckSnapshots)
+		return
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	_, next, position := s.log.bounds()
 	if position == "" {
 		position = Beginning
 	}
 	shot.next, shot.began, shot.cancel = next, time.Now(), cancel
+	shot.limit = time.AfterFunc(maxSnapshotTime, func() { s.giveUp(shot) })
 	s.running = shot
 	go func() {
 		var event Event
@@ -166,6 +187,28 @@ func (s *Snapshots) returned(shot *snapshot, position string, event Event, err e
 		s.keep(shot)
 	}
 	s.finish(shot, &Entry{Event: event}, err)
+	if s.running != shot { // it was given up
+		s.stuck--
+		return
+	}
+	shot.limit.Stop()
+	s.beginQueued()
+}
+
+// giveUp runs when the call of the user's function takes too long.
+func (s *Snapshots) giveUp(shot *snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running != shot {
+		return
+	}
+	s.stuck++
+	s.finish(shot, nil, errSlow)
+	s.beginQueued()
+}
+
+// beginQueued begins the next call after that of running. The caller holds mu.
+func (s *Snapshots) beginQueued() {
 	s.running = nil
 	if next := s.queued; next != nil {
 		s.queued = nil

@@ -23,6 +23,7 @@ type shots struct {
 	running   atomic.Int64
 	canceled  atomic.Int64
 	release   chan error // each call returns one
+	overlap   bool       // calls may overlap
 }
 
 func newShots(t *testing.T, keep int) *shots {
@@ -31,7 +32,7 @@ func newShots(t *testing.T, keep int) *shots {
 		release: make(chan error),
 	}
 	s.snapshots = feed.NewSnapshots(s.Log, func(ctx context.Context) (feed.Event, error) {
-		if s.running.Add(1) > 1 {
+		if s.running.Add(1) > 1 && !s.overlap {
 			t.Error("two calls at once")
 		}
 		defer s.running.Add(-1)
@@ -289,6 +290,75 @@ func TestCanceledSnapshotIsNotUsed(t *testing.T) {
 		defer f.Close()
 		wantSteps(t, f, "position;")
 		s.release <- nil
+		wantSteps(t, f, "snapshot 2;")
+	})
+}
+
+// TestSnapshotThatHangsIsGivenUp has calls that ignore their context.
+func TestSnapshotThatHangsIsGivenUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newShots(t, 100)
+		s.overlap = true
+		const slow = "error: http: feed: Snapshot did not return within 1m0s;"
+		for i := range 10 {
+			f, late := s.follow(), s.follow()
+			wantSteps(t, f, "position;")
+			time.Sleep(time.Minute - 1)
+			wantSteps(t, f, "")
+			wantSteps(t, late, "position;")
+			if n := s.canceled.Load(); n != int64(i) {
+				t.Errorf("%d calls were canceled, want %d", n, i)
+			}
+			time.Sleep(1)
+			wantSteps(t, f, slow)
+			wantSteps(t, late, slow)
+			s.wantCalls(t, int64(i+1))
+		}
+		f := s.follow()
+		wantSteps(t, f, "position;error: http: feed: 10 calls of Snapshot have not returned;")
+		s.wantCalls(t, 10)
+		s.release <- nil // one of them
+		synctest.Wait()
+		f = s.follow()
+		wantSteps(t, f, "position;")
+		s.wantCalls(t, 11)
+		f.Close()
+		queued := s.follow() // waits for the call that was canceled, at most a minute
+		wantSteps(t, queued, "position;")
+		time.Sleep(time.Minute)
+		wantSteps(t, queued, "error: http: feed: 10 calls of Snapshot have not returned;")
+		for range 10 {
+			s.release <- nil
+		}
+		synctest.Wait()
+		f = s.follow()
+		defer f.Close()
+		wantSteps(t, f, "position;")
+		s.release <- nil
+		wantSteps(t, f, "snapshot 12;")
+		time.Sleep(time.Hour)
+		wantSteps(t, f, "")
+	})
+}
+
+// TestQueuedSnapshotBeginsWhenTheCallBeforeItIsGivenUp has a call whose clients have
+// all left.
+func TestQueuedSnapshotBeginsWhenTheCallBeforeItIsGivenUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newShots(t, 100)
+		s.overlap = true
+		f := s.follow()
+		wantSteps(t, f, "position;")
+		f.Close()
+		f = s.follow()
+		defer f.Close()
+		wantSteps(t, f, "position;")
+		s.wantCalls(t, 1)
+		time.Sleep(time.Minute)
+		s.wantCalls(t, 2)
+		for range 2 {
+			s.release <- nil
+		}
 		wantSteps(t, f, "snapshot 2;")
 	})
 }
