@@ -74,15 +74,17 @@ var (
 	errStuck  = errors.New("http: feed: too many calls of the store have not returned")
 )
 
-// check returns an error if a Store must not return the page.
-func (p *Page) check(name string) error {
-	for i := range p.Events {
-		if err := checkID(p.Events[i].ID, name); err != nil {
-			return err
-		}
+// check returns an error if a Store must not return the page for a request.
+func (p *Page) check(r request) error {
+	name := r.name
+	if err := p.checkEvents(r); err != nil {
+		return err
 	}
-	if len(p.Events) == 0 && p.More {
+	switch n := len(p.Events); {
+	case n == 0 && p.More:
 		return fmt.Errorf("http: feed: the page that Read returned for feed %q has More but no Events", name)
+	case n > 0 && p.Next != p.Events[n-1].ID:
+		return fmt.Errorf("http: feed: the page that Read returned for feed %q has the Next %.80q, but ends with the event %q", name, p.Next, p.Events[n-1].ID)
 	}
 	if p.First != "" {
 		if err := checkID(p.First, name); err != nil {
@@ -91,6 +93,31 @@ func (p *Page) check(name string) error {
 	}
 	return checkID(p.Next, name)
 }
+
+// checkEvents returns an error if an id is not valid, or if followers would get an
+// event twice.
+func (p *Page) checkEvents(r request) error {
+	seen := make(map[string]bool, len(p.Events))
+	for i := range p.Events {
+		id := p.Events[i].ID
+		if err := checkID(id, r.name); err != nil {
+			return err
+		}
+		twice := seen[id]
+		if !twice && !p.replaces(r) {
+			_, twice = r.log.Find(id)
+		}
+		if twice {
+			return fmt.Errorf("http: feed: Read returned the event %q of feed %q twice", id, r.name)
+		}
+		seen[id] = true
+	}
+	return nil
+}
+
+// replaces reports whether the events of the page replace those that were read
+// before.
+func (p *Page) replaces(r request) bool { return p.Gap || r.after == "" }
 
 func checkID(id, name string) error {
 	if ValidID(id) && id != Beginning {

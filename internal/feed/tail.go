@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -80,10 +81,13 @@ func (t *tail) append(ctx context.Context, name string, e Event) (string, error)
 		return err
 	})
 	t.changed(name) // even after an error, the event may be there
-	if err != nil {
-		return "", err
+	switch {
+	case err == nil:
+		return <-result, nil
+	case e.Key != "":
+		return "", fmt.Errorf("http: feed: the event may have been added or not; to add it once, publish it again with the same Key: %w", err)
 	}
-	return <-result, nil
+	return "", fmt.Errorf("http: feed: the event may have been added or not; without a Key, publishing it again may add it twice: %w", err)
 }
 
 // follow begins to copy a feed into a log that nobody else fills.
@@ -287,7 +291,7 @@ func (t *tail) read(ctx context.Context, batch []request) bool {
 	}
 	ok := true
 	for i, page := range <-result {
-		if err := page.check(batch[i].name); err != nil {
+		if err := page.check(batch[i]); err != nil {
 			t.retry(ctx, batch[i:i+1], err)
 			ok = false
 			continue
@@ -307,7 +311,7 @@ func (t *tail) copy(r request, page Page) {
 		events[i] = e.cleaned()
 	}
 	switch {
-	case page.Gap || r.after == "":
+	case page.replaces(r):
 		first := page.First
 		if len(events) == 0 {
 			first = page.Next

@@ -248,10 +248,52 @@ func TestOwnEventsNeedNoRing(t *testing.T) {
 				return "", errors.New("connection lost")
 			}
 		})
-		if _, err := r.Publish(t.Context(), "k", feed.Event{Data: "2"}); err == nil {
-			t.Error("Publish succeeded")
+		for e, want := range map[feed.Event]string{
+			{Data: "2"}:           "http: feed: the event may have been added or not; without a Key, publishing it again may add it twice: connection lost",
+			{Data: "3", Key: "k"}: "http: feed: the event may have been added or not; to add it once, publish it again with the same Key: connection lost",
+		} {
+			if _, err := r.Publish(t.Context(), "k", e); err == nil || err.Error() != want {
+				t.Errorf("Publish returned %v, want %v", err, want)
+			}
+			wantSteps(t, f, e.Data+";")
 		}
-		wantSteps(t, f, "2;")
+	})
+}
+
+// TestEventsThatAStoreReturnsAgainAreNotSentAgain has a store that begins its pages
+// too early.
+func TestEventsThatAStoreReturnsAgainAreNotSentAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store, log := newFakeStore(), new(testkit.Log)
+		config := storeConfig(store)
+		config.Logger = log.JSON()
+		r := newStoreRegistry(t, config)
+		f := follow(t, r, "k", "")
+		wantSteps(t, f, "position;")
+		publish(t, r, "k", "1")
+		publish(t, r, "k", "2")
+		wantSteps(t, f, "1;2;")
+		overlap := 1
+		store.change(func() {
+			store.read = func(ctx context.Context, after []feed.Position) ([]feed.Page, error) {
+				pages, err := store.Memory.Read(ctx, after)
+				all := store.Record("k").Events
+				first := max(len(all)-len(pages[0].Events)-overlap, 0)
+				pages[0].Events = all[first:]
+				return pages, err
+			}
+		})
+		publish(t, r, "k", "3")
+		wantSteps(t, f, "")
+		store.change(func() { overlap = 2 })
+		time.Sleep(interval)
+		wantSteps(t, f, "")
+		if lines := log.Lines(); len(lines) != 1 || !strings.Contains(lines[0], "twice") {
+			t.Errorf("log records:\n%s", log)
+		}
+		store.change(func() { store.read = nil })
+		time.Sleep(interval)
+		wantSteps(t, f, "3;")
 	})
 }
 
@@ -419,8 +461,9 @@ func TestStoreThatNeverReturnsBlocksNobody(t *testing.T) {
 			t.Errorf("Publish returned %v after %v", err, time.Since(began))
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(errors.New("the caller left"))
-		if _, err := r.Publish(ctx, "k", feed.Event{}); err == nil || err.Error() != "the caller left" {
+		left := errors.New("the caller left")
+		cancel(left)
+		if _, err := r.Publish(ctx, "k", feed.Event{}); !errors.Is(err, left) {
 			t.Errorf("Publish returned %v", err)
 		}
 		time.Sleep(100 * interval)
@@ -479,6 +522,9 @@ func TestOneBadFeedDoesNotStopOthers(t *testing.T) {
 			{page: feed.Page{Events: []feed.Event{{ID: feed.Beginning}}, Next: "id"}},
 			{page: feed.Page{Next: ""}},
 			{page: feed.Page{Next: "id", More: true}},
+			{page: feed.Page{Events: []feed.Event{{ID: "1"}, {ID: "2"}}, Next: "1"}},
+			{page: feed.Page{Events: []feed.Event{{ID: "1"}, {ID: "2"}, {ID: "1"}}, Next: "1"}},
+			{page: feed.Page{Next: "1", First: "first\n"}},
 		} {
 			store, log := newFakeStore(), new(testkit.Log)
 			store.read = func(ctx context.Context, after []feed.Position) ([]feed.Page, error) {
