@@ -43,21 +43,22 @@ type Event struct {
 	// [JSONEvent].
 	Data string
 
-	// Key identifies the event for retries. If a feed still keeps an event with
-	// the same Key, Publish adds nothing and returns the ID of that event. It may
-	// be empty. Clients do not receive it.
+	// Key identifies the event for retries. If the feed, or its Store, still keeps
+	// an event with the same Key, Publish adds nothing and returns the ID of that
+	// event. It must be valid UTF-8 and may be empty. Clients do not receive it.
 	Key string
 
 	// Gap means that events before this one are missing. Then the ID is the
 	// position from which the feed continues, the Name is "gap" and the Data is
-	// "{}". Publish rejects such an event.
+	// "{}". Only the feed creates such events; Publish rejects them.
 	Gap bool
 
 	err error // of JSONEvent
 }
 
 // JSONEvent returns an event whose Data is the JSON encoding of v. If v cannot be
-// encoded, [Feed.Publish] returns the error.
+// encoded, [Feed.Publish] and [Conn.WriteEvent] return the error, which wraps
+// [ErrInvalidEvent], and a stream whose Snapshot returned the event ends.
 func JSONEvent(name string, v any) Event {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -77,18 +78,20 @@ func publicEvent(e feed.Event) Event {
 }
 
 // A FeedConfig configures a [Feed] or [Feeds]. The zero value keeps 1,000 events,
-// at most 16 MB, for one hour, in the memory of the process.
+// at most 16 MiB, for one hour, in the memory of the process. For Feeds, these limits
+// apply to each feed.
 type FeedConfig struct {
 	// Keep is the number of events that are kept for clients that reconnect or
 	// read slowly. If it is 0, 1,000 is used.
 	Keep int
 
 	// KeepBytes limits the memory of the events that are kept, in bytes,
-	// including their encodings. The newest event is always kept. If it is 0, 16
-	// MB is used.
+	// including their encodings. The newest event is kept even if it is larger. If
+	// it is 0, 16 MiB is used.
 	KeepBytes int64
 
-	// KeepFor is how long events are kept. If it is 0, one hour is used.
+	// KeepFor is how long events are kept. If it is 0, one hour is used. With a
+	// Store, the time begins when this process reads the event.
 	KeepFor time.Duration
 
 	// History sends the events that are kept to a client that comes for the first
@@ -109,9 +112,10 @@ type FeedConfig struct {
 	//
 	// One call serves all clients that wait, and its result serves others for at
 	// most a second. The context is canceled when no client waits any more. If
-	// Snapshot returns an error or panics, the streams of the clients that wait
-	// end, and the clients reconnect. Snapshot must be safe for concurrent use by
-	// multiple goroutines.
+	// Snapshot returns an error, panics, or takes longer than a minute, the streams
+	// of the clients that wait end, and the clients reconnect. The same happens if
+	// so many events are published meanwhile that the first of them is no longer
+	// kept. Snapshot must be safe for concurrent use by multiple goroutines.
 	Snapshot func(ctx context.Context, key string) (Event, error)
 
 	// Heartbeat is the longest time without a write to a client, so that proxies
@@ -131,13 +135,15 @@ type FeedConfig struct {
 	// do not come back at the same moment. If it is 0, 2 seconds is used.
 	Retry time.Duration
 
-	// Store has the events, so that several processes share the feed. If nil, the
-	// feed is in the memory of this process only: another process, also the next
-	// version during a deployment, has another feed.
+	// Store has the events, so that several processes share the feed. The Store
+	// decides how long it keeps them; Keep, KeepBytes and KeepFor limit the copy in
+	// this process. If nil, the feed is in the memory of this process only: another
+	// process, also the next version during a deployment, has another feed.
 	Store FeedStore
 
 	// Name is the name of the feed in the Store. [NewFeed] requires it if there is
-	// a Store. For [Feeds], it is put before each key.
+	// a Store. For [Feeds], it is put before each key. For example, with the Name
+	// "room:", the feed with the key "lobby" is "room:lobby" in the Store.
 	Name string
 }
 
@@ -177,6 +183,11 @@ func (c *FeedConfig) check(named bool) {
 //
 // Methods must be safe for concurrent use by multiple goroutines, and should return
 // when the context is done; the caller does not wait any longer.
+//
+// Clients get what the store returns. If it accepts an event and loses it before any
+// process has read it, for example in a crash, clients miss the event and get no gap. A
+// store should therefore accept an event only when it is as durable as the events must
+// be.
 //
 // # PostgreSQL
 //
@@ -231,7 +242,9 @@ type FeedStore interface {
 
 	// Read returns a page for each position, in the same order. It does not wait
 	// for events. If the store drops events that belong to a page while Read reads
-	// it, the page must be a Gap, or Read must return an error.
+	// it, the page must be a Gap, or Read must return an error. If a page is invalid,
+	// for example because it repeats an event, it is not used, the error is logged,
+	// and the feed is read again later.
 	Read(ctx context.Context, after []FeedPosition) ([]FeedPage, error)
 
 	// Watch calls changed with the name of each feed that gets an event from any
@@ -255,7 +268,8 @@ type FeedPosition struct {
 // A FeedPage is a part of a feed that begins at a [FeedPosition].
 type FeedPage struct {
 	// Events are consecutive, the oldest first. Each has its ID. There may be any
-	// number of them, but at least one if More is set.
+	// number of them, but at least one if More is set. If there are more than
+	// FeedConfig.Keep, clients that are connected may get a gap.
 	Events []Event
 
 	// First is the position before Events if Events begin with the oldest event
@@ -290,8 +304,8 @@ type FeedPage struct {
 // # Publishing
 //
 // [Feed.Publish] returns when the log has the event. It does not wait for clients.
-// If one call returns before another begins, its event comes first for all clients.
-// There is no order between the events of different feeds.
+// If one call returns before another begins, in any process, its event comes first for
+// all clients. There is no order between the events of different feeds.
 //
 // # Slow clients
 //
@@ -304,7 +318,7 @@ type FeedPage struct {
 //
 // A client gets a gap if events are missing that it has not got. It may also get one
 // if nothing is missing, for example after a restart of a process whose feed is in
-// memory. After the gap, the client begins like one that comes for the first time:
+// memory. A gap is sent like an event, in its place in the order. After the gap, the client begins like one that comes for the first time:
 // with the snapshot, with the events that are kept if FeedConfig.History is set, or
 // with the next event. Without a snapshot, a page usually loads its state again.
 //
@@ -322,6 +336,14 @@ type FeedPage struct {
 // If the process crashes between the commit and Publish, the event is missing. Where
 // that matters, write the event to an outbox table in the same transaction, and let
 // another goroutine publish what is there, with a Key.
+//
+// # Several processes
+//
+// With FeedConfig.Store, what one process publishes reaches the clients of all. All
+// clients get the events in the order of the Store, and only after a process has read
+// them from there. A client may reconnect to another process without a gap. If the
+// Store cannot be reached, Publish fails, clients stay connected, and get the events
+// later. Each process uses two goroutines for the Store while it has clients.
 //
 // # Access
 //
@@ -388,11 +410,15 @@ func (f *Feed) open() *feedSet {
 	return f.set
 }
 
-// Publish adds an event to the feed and returns its ID.
+// Publish adds an event to the feed and returns its ID. Its costs do not depend on the
+// number of clients.
 //
 // If the error wraps [ErrInvalidEvent] or [ErrFeedClosed], the event was not added.
-// With a Store, any other error means that the outcome is unknown. To publish the
-// event again without the risk of adding it twice, set its Key.
+// Without a Store, there are no other errors, and ctx is not used. With a Store, any
+// other error means that the outcome is unknown: the event may have been added. To be
+// able to publish it again without adding it twice, set its Key before the first
+// attempt. Publish gives the Store up to 5 seconds, or half of FeedConfig.Heartbeat if
+// that is less.
 func (f *Feed) Publish(ctx context.Context, e Event) (id string, err error) {
 	if e.err != nil {
 		return "", e.err
@@ -401,13 +427,19 @@ func (f *Feed) Publish(ctx context.Context, e Event) (id string, err error) {
 }
 
 // Follow returns the events after the one with the ID after, and waits for more. If
-// after is empty, it begins as for a client that comes for the first time. The
-// sequence ends when ctx is done, when the feed is closed, and when Snapshot fails:
-// the last pair has the error, and no other pair has one.
+// after is empty, it begins as for a client that comes for the first time. The position
+// is looked up when the range loop begins, and each loop over the sequence begins again.
 //
-// Follow is for handlers that send events in another form, and for other consumers.
-// To continue later, keep the ID of the last event. An event with Gap set announces
-// missing events.
+// The sequence ends when ctx is done, when the feed is closed, or when Snapshot fails.
+// The last pair then has no event but the error: the cause of ctx, [ErrFeedClosed] or
+// the error of Snapshot. No other pair has an error. If the loop ends with break, there
+// is no error, and nothing needs to be closed.
+//
+// Follow is for handlers that send events in another form, and for other consumers. An
+// event with Gap set announces missing events, and can be forwarded like the others. To
+// continue later, keep the ID of the last event. A handler that skips events should
+// send their IDs now and then, for example with [SSEWriter.ID]: otherwise, its client
+// returns with an old ID and may get a gap.
 func (f *Feed) Follow(ctx context.Context, after string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		follower, err := f.follow(after)
@@ -483,15 +515,17 @@ func (f *Feed) follow(after string) (*feed.Follower, error) {
 //	event: added
 //	data: {"title":"Buy milk"}
 //
-// All events that are ready are sent with one write. The rules of [NewSSEWriter] about
-// header fields, timeouts, and wrapped ResponseWriters apply.
+// If nothing was sent for FeedConfig.Heartbeat, a comment is sent. All events that are
+// ready are sent with one write, up to 64 KiB. The rules of [NewSSEWriter] about header
+// fields, timeouts, and wrapped ResponseWriters apply.
 //
 // # Other responses
 //
 // ServeHTTP responds with 405 to methods other than GET, and with 204 if the feed is
-// closed. It never responds with 500, because browsers then stop reconnecting: if
-// Snapshot fails, the stream ends and the browser tries again. The error is logged with
-// the request's logger (see [LoggerFromContext]), at most once per Heartbeat.
+// closed; browsers do not reconnect after 204. It never responds with 500, because
+// browsers then stop reconnecting too: if Snapshot fails, the stream ends and the
+// browser tries again. The error is logged with the request's logger (see
+// [LoggerFromContext]), at most once per Heartbeat.
 func (f *Feed) ServeHTTP(w ResponseWriter, r *Request) {
 	if r.Method != MethodGet {
 		response.SetHeader(w, "Allow", MethodGet)
@@ -518,11 +552,14 @@ func (f *Feed) ServeHTTP(w ResponseWriter, r *Request) {
 	_ = client.stream.writeEncoded(append(set.appendRetry(nil), '\n')) // the stream ends anyway
 }
 
-// Send sends the events of the feed to a WebSocket connection, until ctx is done, the
-// connection is closed, or the feed is closed. It returns the error that says which. If
-// after is not empty, the client begins after the event with that ID. For example, a
-// page can put the last ID that it got into the URL when it reconnects. The other rules
-// are those of [Feed.ServeHTTP].
+// Send sends the events of the feed to a WebSocket connection. If after is not empty,
+// the client begins after the event with that ID. For example, a page can put the last
+// ID that it got into the URL when it reconnects. The other rules are those of
+// [Feed.ServeHTTP].
+//
+// Send returns when ctx is done, with the cause; when the connection is closed, with
+// [net.ErrClosed] or the error of the write; when the feed is closed, with
+// [ErrFeedClosed]; or when Snapshot fails, with its error. The error is never nil.
 //
 // # Messages
 //
@@ -558,9 +595,10 @@ func (f *Feed) Send(ctx context.Context, c *Conn, after string) error {
 }
 
 // Close closes the feed. Its clients get the events that they have not got yet, and
-// then their streams end. Publish, Follow and Send return [ErrFeedClosed], and
-// ServeHTTP responds with 204, after which browsers do not reconnect. Close does not
-// wait for clients. Calls after the first have no effect.
+// then their streams end; with a Store, only events that this process has read. Then
+// Publish, Follow and Send return [ErrFeedClosed], and ServeHTTP responds with 204.
+// Close does not wait for clients. Calls after the first have no effect. Feeds in other
+// processes remain open.
 //
 // Close panics if the feed belongs to [Feeds].
 func (f *Feed) Close() {
@@ -573,7 +611,8 @@ func (f *Feed) Close() {
 // Feeds are any number of feeds with the same configuration, each with its own key:
 // for example, one feed for each user or chat room. A feed takes memory only while it
 // is followed or keeps events. With a Store, a feed takes memory only while it is
-// followed in this process.
+// followed in this process. Without a Store, a client that returns to a feed that took
+// no memory in the meantime gets a gap.
 //
 // The zero value is ready to use, with the defaults of [FeedConfig]. Feeds are safe
 // for concurrent use by multiple goroutines. They must not be copied after first use.
@@ -602,7 +641,7 @@ func (f *Feeds) open() *feedSet {
 // or kept, and calls with the same key return equivalent feeds.
 func (f *Feeds) Feed(key string) *Feed { return &Feed{key: key, keyed: true, set: f.open()} }
 
-// Close closes all feeds, also those whose keys are used for the first time later. See
+// Close closes all feeds, including those whose keys have not been used yet. See
 // [Feed.Close].
 func (f *Feeds) Close() { f.open().logs.Close() }
 
