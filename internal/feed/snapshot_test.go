@@ -309,7 +309,7 @@ func TestSnapshotThatHangsIsGivenUp(t *testing.T) {
 			if n := s.canceled.Load(); n != int64(i) {
 				t.Errorf("%d calls were canceled, want %d", n, i)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			wantSteps(t, f, slow)
 			wantSteps(t, late, slow)
 			s.wantCalls(t, int64(i+1))
