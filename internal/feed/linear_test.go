@@ -2,40 +2,67 @@ package feed_test
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/feed"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/feedtest"
 )
 
-// registries returns one Registry with logs in memory, and two that share a
-// store.
-func registries(t *testing.T) map[string][]*feed.Registry {
+// registries calls f with one Registry with logs in memory, with two that share a
+// store, and with two that share a hostile store.
+func registries(t *testing.T, f func(t *testing.T, all []*feed.Registry)) {
+	t.Parallel()
+	const keep = 10_000
 	config := memoryConfig()
-	config.Limits = feed.Limits{Events: 10_000, Bytes: 1 << 30, Age: time.Hour}
+	config.Limits = feed.Limits{Events: keep, Bytes: 1 << 30, Age: 1000 * time.Hour}
 	config.Start.History = true
-	shared := config
-	shared.Store, shared.Interval, shared.Timeout = feedtest.NewMemory(10_000), interval, timeout
-	all := map[string][]*feed.Registry{
-		"memory": {feed.NewRegistry(config)},
-		"store":  {feed.NewRegistry(shared), feed.NewRegistry(shared)},
+	config.Interval, config.Timeout, config.Logger = interval, timeout, slog.New(slog.DiscardHandler)
+	for name, stores := range map[string]func(memory *feedtest.Memory) []feed.Store{
+		"memory": func(*feedtest.Memory) []feed.Store { return []feed.Store{nil} },
+		"store":  func(memory *feedtest.Memory) []feed.Store { return []feed.Store{memory, memory} },
+		"hostile": func(memory *feedtest.Memory) []feed.Store {
+			return []feed.Store{feedtest.NewHostile(memory, 1, longest), feedtest.NewHostile(memory, 2, longest)}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var all []*feed.Registry
+				for _, config.Store = range stores(feedtest.NewMemory(keep)) {
+					all = append(all, feed.NewRegistry(config))
+				}
+				f(t, all)
+				for _, r := range all {
+					r.Close()
+				}
+				time.Sleep(10 * longest) // calls that hang
+			})
+		})
 	}
-	for _, each := range all {
-		for _, r := range each {
-			t.Cleanup(r.Close)
+}
+
+// publishKey publishes an event until that succeeds, as a caller should do.
+func publishKey(t *testing.T, r *feed.Registry, data, key string) string {
+	for {
+		id, err := r.Publish(t.Context(), "k", feed.Event{Data: data, Key: key})
+		if err == nil {
+			return id
 		}
+		time.Sleep(time.Millisecond)
 	}
-	return all
 }
 
 // history returns n events of a feed as a new follower gets them.
 func history(t *testing.T, r *feed.Registry, key string, n int) []feed.Event {
 	t.Helper()
 	f := follow(t, r, key, "")
+	defer f.Close()
 	var events []feed.Event
 	for len(events) < n {
 		step, err := f.Wait(t.Context())
@@ -49,109 +76,106 @@ func history(t *testing.T, r *feed.Registry, key string, n int) []feed.Event {
 	return events
 }
 
+// A call is a call of Publish that may have been tried several times.
+type call struct {
+	began, returned int64
+	id              string
+}
+
 // TestReturnedBeforeIsOrderedBefore publishes from several goroutines, on
 // several instances, and notes when each call began and returned.
 func TestReturnedBeforeIsOrderedBefore(t *testing.T) {
-	t.Parallel()
-	type call struct {
-		began, returned int64
-		id              string
+	registries(t, func(t *testing.T, all []*feed.Registry) {
+		const writers, each = 8, 200
+		var clock atomic.Int64
+		var wg sync.WaitGroup
+		calls := make([][]call, writers)
+		for w := range writers {
+			wg.Go(func() {
+				for i := range each {
+					c, text := call{began: clock.Add(1)}, fmt.Sprint(w, " ", i)
+					c.id = publishKey(t, all[w%len(all)], text, text)
+					c.returned = clock.Add(1)
+					calls[w] = append(calls[w], c)
+				}
+			})
+		}
+		wg.Wait()
+		var order [][]string
+		for _, r := range all {
+			var ids []string
+			for _, e := range history(t, r, "k", writers*each) {
+				ids = append(ids, e.ID)
+			}
+			order = append(order, ids)
+		}
+		if !slices.Equal(order[0], order[len(order)-1]) {
+			t.Fatal("two instances have different orders")
+		}
+		checkOrder(t, order[0], slices.Concat(calls...))
+	})
+}
+
+// checkOrder checks that in the order of the log, no call has returned before one
+// that comes earlier began.
+func checkOrder(t *testing.T, order []string, calls []call) {
+	t.Helper()
+	byID := make(map[string]call)
+	for _, c := range calls {
+		byID[c.id] = c
 	}
-	for name, all := range registries(t) {
-		t.Run(name, func(t *testing.T) {
-			const writers, each = 8, 200
-			var clock atomic.Int64
-			var wg sync.WaitGroup
-			calls := make([][]call, writers)
-			for w := range writers {
-				wg.Go(func() {
-					for i := range each {
-						c := call{began: clock.Add(1)}
-						c.id = publish(t, all[w%len(all)], "k", fmt.Sprint(w, " ", i))
-						c.returned = clock.Add(1)
-						calls[w] = append(calls[w], c)
-					}
-				})
-			}
-			wg.Wait()
-			var order [][]string
-			for _, r := range all {
-				var ids []string
-				for _, e := range history(t, r, "k", writers*each) {
-					ids = append(ids, e.ID)
-				}
-				order = append(order, ids)
-			}
-			if !slices.Equal(order[0], order[len(order)-1]) {
-				t.Fatal("two instances have different orders")
-			}
-			byID := make(map[string]call)
-			for _, c := range slices.Concat(calls...) {
-				byID[c.id] = c
-			}
-			// In the order of the log, no call may have returned before one that
-			// comes earlier began.
-			latest := int64(0) // when a call began
-			for i, id := range order[0] {
-				c, ok := byID[id]
-				if !ok || c.returned < latest {
-					t.Fatalf("event %d (%q, published: %v) returned at %d, but follows one that began at %d", i, id, ok, c.returned, latest)
-				}
-				latest = max(latest, c.began)
-			}
-			if len(byID) != writers*each {
-				t.Errorf("%d ids for %d calls", len(byID), writers*each)
-			}
-		})
+	latest := int64(0) // when a call began
+	for i, id := range order {
+		c, ok := byID[id]
+		if !ok || c.returned < latest {
+			t.Fatalf("event %d (%q, published: %v) returned at %d, but follows one that began at %d", i, id, ok, c.returned, latest)
+		}
+		latest = max(latest, c.began)
+	}
+	if len(byID) != len(calls) || len(order) != len(calls) {
+		t.Errorf("%d ids and %d events for %d calls", len(byID), len(order), len(calls))
 	}
 }
 
 func TestOneKeyFromManyGoroutinesIsOneEvent(t *testing.T) {
-	t.Parallel()
-	for name, all := range registries(t) {
-		t.Run(name, func(t *testing.T) {
-			const rounds = 100
-			for round := range rounds {
-				var ids [8]string
-				var wg sync.WaitGroup
-				for i := range ids {
-					wg.Go(func() {
-						id, err := all[i%len(all)].Publish(t.Context(), "k", feed.Event{Data: fmt.Sprint(i), Key: fmt.Sprint(round)})
-						if err != nil {
-							t.Error(err)
-						}
-						ids[i] = id
-					})
-				}
-				wg.Wait()
-				if len(slices.Compact(ids[:])) != 1 {
-					t.Fatalf("one key has the ids %q", ids)
-				}
+	registries(t, func(t *testing.T, all []*feed.Registry) {
+		const rounds = 100
+		for round := range rounds {
+			var ids [8]string
+			var wg sync.WaitGroup
+			for i := range ids {
+				wg.Go(func() { ids[i] = publishKey(t, all[i%len(all)], fmt.Sprint(i), fmt.Sprint(round)) })
 			}
-			publish(t, all[0], "k", "last")
-			events := history(t, all[len(all)-1], "k", rounds+1)
-			if last := events[len(events)-1]; len(events) != rounds+1 || last.Data != "last" {
-				t.Errorf("%d events, the last is %+v", len(events), last)
+			wg.Wait()
+			if len(slices.Compact(ids[:])) != 1 {
+				t.Fatalf("one key has the ids %q", ids)
 			}
-		})
-	}
+		}
+		publishKey(t, all[0], "last", "last")
+		events := history(t, all[len(all)-1], "k", rounds+1)
+		if last := events[len(events)-1]; len(events) != rounds+1 || last.Data != "last" {
+			t.Errorf("%d events, the last is %+v", len(events), last)
+		}
+	})
 }
 
 // TestPublishedIsFollowed has a follower come with the id that Publish has just
-// returned, on the other instance.
+// returned, on the other instance, and then get the next event.
 func TestPublishedIsFollowed(t *testing.T) {
-	t.Parallel()
-	for name, all := range registries(t) {
-		t.Run(name, func(t *testing.T) {
-			for i := range 100 {
-				id := publish(t, all[i%len(all)], "k", fmt.Sprint(i))
-				f := follow(t, all[(i+1)%len(all)], "k", id)
-				if step, err := f.Wait(t.Context()); err != nil || step.Gap || step.Position != id {
-					t.Fatalf("event %d: %+v, %v", i, step, err)
-				}
+	registries(t, func(t *testing.T, all []*feed.Registry) {
+		for i := range 100 {
+			id := publishKey(t, all[i%len(all)], "", fmt.Sprint(i))
+			f := follow(t, all[(i+1)%len(all)], "k", id)
+			if step, err := f.Wait(t.Context()); err != nil || step.Gap || step.Position != id {
+				t.Fatalf("event %d: %+v, %v", i, step, err)
 			}
-		})
-	}
+			next := publishKey(t, all[i%len(all)], "", fmt.Sprint(i, " next"))
+			if step, err := f.Wait(t.Context()); err != nil || step.Gap || len(step.Events) != 1 || step.Events[0].ID != next {
+				t.Fatalf("after event %d: %+v, %v", i, step, err)
+			}
+			f.Close()
+		}
+	})
 }
 
 // TestWakesAreNotLost has many followers wait for each of many events.

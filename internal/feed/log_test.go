@@ -109,6 +109,40 @@ func TestOldEventsAreGivenBackByTimer(t *testing.T) {
 	})
 }
 
+// TestEmptyLogTakesNoMemory has a log lose many events at once.
+func TestEmptyLogTakesNoMemory(t *testing.T) {
+	l := feed.New(feed.Limits{Events: 1 << 20, Bytes: 1 << 30, Age: time.Hour})
+	before := heap()
+	for i := range 10_000 {
+		if _, err := l.Append(feed.Event{Key: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Reset(nil, "empty")
+	if took := heap() - before; took > 100_000 {
+		t.Errorf("%d bytes are left", took)
+	}
+	runtime.KeepAlive(l)
+}
+
+func TestCloseWakesFollowers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := feed.NewRegistry(memoryConfig())
+		f := follow(t, r, "k", "")
+		wantSteps(t, f, "position;")
+		result := make(chan error)
+		go func() {
+			_, err := f.Wait(t.Context())
+			result <- err
+		}()
+		synctest.Wait()
+		r.Close()
+		if err := <-result; err != feed.ErrClosed {
+			t.Error(err)
+		}
+	})
+}
+
 func TestEncodingIsMadeOnceAndCounted(t *testing.T) {
 	t.Parallel()
 	l := newLog()

@@ -364,6 +364,7 @@ func (m *model) next(c *modelClient) bool {
 	case step.Empty() && changed == nil:
 		m.t.Fatal("an empty step without a channel")
 	}
+	m.unread(c, &step)
 	if err := c.Take(step, m.Record); err != nil {
 		m.t.Fatalf("client %+v: %v", c, err)
 	}
@@ -372,6 +373,16 @@ func (m *model) next(c *modelClient) bool {
 		m.t.Fatalf("Latest: got %d events up to %d of %d", len(step.Events), c.Next, len(m.Events))
 	}
 	return !step.Empty()
+}
+
+// unread gives the last events of a step back now and then, as a client does whose
+// write is full.
+func (m *model) unread(c *modelClient, step *feed.Step) {
+	if n := len(step.Events); n > 0 && m.byte()%4 == 1 {
+		left := 1 + int(m.byte())%n
+		c.follower.Unread(left)
+		step.Events = step.Events[:n-left]
+	}
 }
 
 // follow notes where the follower of a client is after a step.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
@@ -75,6 +76,7 @@ func storeConfig(store feed.Store) feed.Config {
 		Store:    store,
 		Interval: interval,
 		Timeout:  timeout,
+		Logger:   slog.New(slog.DiscardHandler),
 	}
 }
 
