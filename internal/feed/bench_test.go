@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/feed"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 // BenchmarkPublish publishes five events, a millisecond apart, so that all but
@@ -94,6 +95,21 @@ func newDelivery(tb testing.TB, n int) func(events int, pause time.Duration) []t
 		}
 		got.Wait()
 		return took
+	}
+}
+
+// TestAppendAllocatesOnlyTheEvent fills a log that drops an event for each one that
+// it gets. The event and its id are allocated, but no timer.
+func TestAppendAllocatesOnlyTheEvent(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	l := newLog()
+	for range 2000 {
+		appendTo(t, l, "data")
+	}
+	if n := testing.AllocsPerRun(1000, func() { appendTo(t, l, "data") }); n > 3 {
+		t.Errorf("%v allocations an event", n)
 	}
 }
 

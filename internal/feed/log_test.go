@@ -179,6 +179,27 @@ func TestEncodingIsMadeOnceAndCounted(t *testing.T) {
 	}
 }
 
+// TestEncodingOfADroppedEventIsNotCounted has a slow follower encode an event that
+// the log does not keep any more.
+func TestEncodingOfADroppedEventIsNotCounted(t *testing.T) {
+	t.Parallel()
+	l := feed.New(feed.Limits{Events: 1, Bytes: 1 << 20, Age: time.Hour})
+	f := l.Follow("", feed.Start{}, nil)
+	defer f.Close()
+	f.Next()
+	appendTo(t, l, "dropped")
+	step, _, err := f.Next()
+	if err != nil || len(step.Events) != 1 {
+		t.Fatalf("%+v, %v", step, err)
+	}
+	appendTo(t, l, "kept")
+	before, _ := l.Bytes()
+	step.Events[0].Encoded(feed.SSE, func(feed.Event) []byte { return make([]byte, 1000) })
+	if after, sum := l.Bytes(); after != before || sum != before {
+		t.Errorf("%d bytes are counted, %d by sum, want %d", after, sum, before)
+	}
+}
+
 // TestBytesAreWhatALogTakes compares the count with the heap.
 func TestBytesAreWhatALogTakes(t *testing.T) {
 	l := feed.New(feed.Limits{Events: 1 << 20, Bytes: 1 << 30, Age: time.Hour})
