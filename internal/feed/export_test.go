@@ -7,6 +7,9 @@ const (
 	MaxBatch  = maxBatch
 )
 
+// ErrSlow is the error for a snapshot that was given up.
+var ErrSlow = errSlow
+
 // Memory returns the size that a log counts for an event before it is encoded.
 func (e Event) Memory() int64 { return e.memory() }
 

@@ -28,22 +28,33 @@ func TestFollowersOfAHostileStoreMissNothing(t *testing.T) {
 	gaps, events, snapshots := 0, 0, 0
 	for seed := range uint64(24) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newSwarm(t, seed)
-				for range 300 {
-					s.step()
-				}
-				s.end()
-				for _, c := range s.clients {
-					gaps, events, snapshots = gaps+c.Gaps, events+c.Events, snapshots+c.Snapshots
-				}
-			})
+			for _, c := range runSwarm(t, seed) {
+				gaps, events, snapshots = gaps+c.Gaps, events+c.Events, snapshots+c.Snapshots
+			}
 		})
 	}
 	if gaps == 0 || events == 0 || snapshots == 0 {
 		t.Errorf("%d gaps, %d events, %d snapshots: the test tests nothing", gaps, events, snapshots)
 	}
 	t.Logf("%d gaps, %d events, %d snapshots", gaps, events, snapshots)
+}
+
+func FuzzFollowersOfAHostileStore(f *testing.F) {
+	f.Add(uint64(1 << 32))
+	f.Fuzz(func(t *testing.T, seed uint64) { runSwarm(t, seed) })
+}
+
+// runSwarm returns the clients of a swarm at its end.
+func runSwarm(t *testing.T, seed uint64) (clients []*swarmClient) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSwarm(t, seed)
+		for range 300 {
+			s.step()
+		}
+		s.end()
+		clients = s.clients
+	})
+	return clients
 }
 
 // A swarm is two processes on one store, and their clients.

@@ -249,6 +249,30 @@ func TestWaitingFollowerKeepsNothingAlive(t *testing.T) {
 	runtime.KeepAlive(f)
 }
 
+func TestValidID(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]bool{
+		"azAZ09._-": true, strings.Repeat("x", 64): true, feed.Beginning: true,
+		"": false, strings.Repeat("x", 65): false,
+		"a,b": false, "a=b": false, "a~b": false, "a b": false, "a/b": false, "a:b": false, "a@b": false, "a[b": false, "a`b": false, "a{b": false,
+		"a\nb": false, "a\x00": false, "\xff": false, "ä": false,
+	} {
+		if feed.ValidID(id) != want {
+			t.Errorf("ValidID(%q) = %v", id, !want)
+		}
+	}
+}
+
+func TestMemoryOfAnEventCountsAllItsText(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 1000)
+	for _, e := range []feed.Event{{ID: long}, {Name: long}, {Data: long}, {Key: long}} {
+		if n := e.Memory() - (feed.Event{}).Memory(); n != 1000 {
+			t.Errorf("%.20v: 1,000 bytes of text count as %d", e, n)
+		}
+	}
+}
+
 func TestInvalidEventsAreRejected(t *testing.T) {
 	t.Parallel()
 	r := feed.NewRegistry(memoryConfig())

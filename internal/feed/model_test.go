@@ -65,8 +65,9 @@ type model struct {
 
 	clients []*modelClient
 
-	blocked chan struct{}  // snapshots wait for it, unless nil
-	shotAt  feedtest.Place // where the last call of Snapshot began
+	blocked   chan struct{}  // snapshots wait for it, unless nil
+	shotAt    feedtest.Place // where the last call of Snapshot began
+	shotBegan time.Time      // when it began
 }
 
 type modelClient struct {
@@ -357,6 +358,12 @@ func (m *model) next(c *modelClient) bool {
 		}
 		m.leave(c)
 		return true
+	case errors.Is(err, feed.ErrSlow):
+		if m.blocked == nil && time.Since(m.shotBegan) < time.Minute {
+			m.t.Fatalf("%v, after %v", err, time.Since(m.shotBegan))
+		}
+		m.leave(c)
+		return true
 	case err != nil:
 		m.t.Fatal(err)
 	case step.Gap != gap:
@@ -419,7 +426,7 @@ func (m *model) mustMiss(c *modelClient) bool {
 }
 
 func (m *model) snapshot(ctx context.Context) (feed.Event, error) {
-	m.shotAt = m.here()
+	m.shotAt, m.shotBegan = m.here(), time.Now()
 	if m.blocked != nil {
 		select {
 		case <-m.blocked:

@@ -299,6 +299,28 @@ func TestEventsThatAStoreReturnsAgainAreNotSentAgain(t *testing.T) {
 	})
 }
 
+// TestArrivalIsNotMissed has followers arrive while the store is being read for
+// them. A lost wake would let one wait until the next regular read.
+func TestArrivalIsNotMissed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newStoreRegistry(t, storeConfig(newFakeStore()))
+		began := time.Now()
+		for i := range 5000 {
+			f, err := r.Follow(fmt.Sprint(i), []string{"", "unknown"}[i%2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if step, err := f.Wait(t.Context()); err != nil || step.Position == "" {
+				t.Errorf("%+v, %v", step, err)
+			}
+			f.Close()
+		}
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("followers waited for %v", waited)
+		}
+	})
+}
+
 func TestReturnOfWatchIsARing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store, missed := newFakeStore(), make(chan error)
