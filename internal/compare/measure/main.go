@@ -1,7 +1,7 @@
 // Command measure compares this package with its peers and writes the results
 // to RESULTS.md. Run it in the directory of this module:
 //
-//	go run ./measure                 # all topics, in about half an hour
+//	go run ./measure                 # all topics, in about an hour
 //	go run ./measure router chain    # only some topics
 //
 // It needs wrk, and a machine without other load.
@@ -28,6 +28,7 @@ type plan struct {
 	benchTime time.Duration // per benchmark and round
 	wrkTime   time.Duration // per run of wrk
 	soakTime  time.Duration
+	fanout    fanoutPlan
 }
 
 // A measurement returns the block of a topic that does not consist of
@@ -39,6 +40,7 @@ type measurement struct {
 
 var measurements = []measurement{
 	{"idle", func(plan) (string, error) { return measureIdle() }},
+	{"feeds", measureFeeds},
 	{"wrk", func(p plan) (string, error) { return measureWrk(p.rounds, p.wrkTime) }},
 	{"soak", func(p plan) (string, error) { return measureSoak(p.soakTime) }},
 }
@@ -46,11 +48,15 @@ var measurements = []measurement{
 func main() {
 	log.SetFlags(log.Ltime)
 	var p plan
-	file := flag.String("o", "RESULTS.md", "`file` whose blocks are replaced")
+	file := flag.String("o", "RESULTS.md", "`file` whose blocks are replaced; - prints the blocks instead")
 	flag.IntVar(&p.rounds, "rounds", 15, "number of rounds; each measures every contestant once")
 	flag.DurationVar(&p.benchTime, "benchtime", 50*time.Millisecond, "time per benchmark and round")
 	flag.DurationVar(&p.wrkTime, "wrktime", 3*time.Second, "time per run of wrk")
 	flag.DurationVar(&p.soakTime, "soaktime", 5*time.Minute, "duration of the soak")
+	flag.IntVar(&p.fanout.followers, "followers", 5000, "number of clients of each contestant of the feeds")
+	flag.IntVar(&p.fanout.burst, "burst", 200, "number of events in a burst of the feeds")
+	flag.StringVar(&p.fanout.by, "by", "", "the `contestants` of the feeds, separated by commas (default all)")
+	flag.StringVar(&p.fanout.profiles, "profiles", "", "`directory` for CPU profiles of the servers of the feeds")
 	flag.Usage = usage
 	flag.Parse()
 	if err := run(*file, p, flag.Args()); err != nil {

@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -20,6 +22,8 @@ const patience = 40 * time.Second
 // outside.
 type process struct {
 	cmd       *exec.Cmd
+	stdin     io.WriteCloser
+	stdout    *bufio.Reader
 	firstLine string       // of its output, without the line break
 	stderr    bytes.Buffer // read it only after the process has ended
 }
@@ -31,24 +35,43 @@ func start(program string, env []string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(program, args...)}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = &p.stderr
-	if _, err := p.cmd.StdinPipe(); err != nil {
+	var err error
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
+	p.stdout = bufio.NewReader(stdout)
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
 	defer p.killAfter(patience).Stop()
-	line, err := bufio.NewReader(stdout).ReadString('\n')
+	line, err := p.stdout.ReadString('\n')
 	if err != nil {
 		p.kill()
 		return nil, fmt.Errorf("%s: no first line: %w: %s", program, err, p.stderr.String())
 	}
 	p.firstLine = strings.TrimSpace(line)
 	return p, nil
+}
+
+// ask sends a request to the process, and reads its answer. Both are one line of
+// JSON.
+func (p *process) ask(request, answer any) error {
+	line, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	if _, err := p.stdin.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("%s: %w", p.cmd.Path, err)
+	}
+	text, err := p.stdout.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("%s: no answer to %s: %w", p.cmd.Path, line, err)
+	}
+	return json.Unmarshal(text, answer)
 }
 
 // end sends SIGTERM to the process and waits until it has ended. It returns an

@@ -8,8 +8,15 @@ import (
 	"strings"
 )
 
-// writeBlocks replaces the blocks of the given topics in a file.
+// writeBlocks replaces the blocks of the given topics in a file. If file is "-", it
+// prints the blocks.
 func writeBlocks(file string, blocks map[string]string) error {
+	if file == "-" {
+		for _, topic := range slices.Sorted(maps.Keys(blocks)) {
+			fmt.Printf("# %s\n\n%s\n", topic, blocks[topic])
+		}
+		return nil
+	}
 	before, err := os.ReadFile(file)
 	if err != nil {
 		return err
