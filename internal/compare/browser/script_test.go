@@ -210,6 +210,26 @@ func (t *tab) back() {
 	t.await("kept")
 }
 
+// If the page that the user has left has no script, Chromium may keep it with its
+// stream, or load it again. In both cases, it is complete when the user comes back.
+func TestBackToAPageWithoutTheScript(t *testing.T) {
+	t.Parallel()
+	s := newChat(t)
+	page := newBrowser(t).open()
+	page.visit(s.url + "/plain")
+	page.await("open")
+	want := s.say("one")
+	page.want(want...)
+	page.visit(s.url + "/away")
+	want = append(want, s.say("two", "three")...)
+	page.eval("history.back()")
+	want = append(want, s.say("four")...)
+	for last := ""; last != want[3]; {
+		last = testkit.Receive(t, page.reports, want[3])
+	}
+	page.wantSeen(want...)
+}
+
 // nginx responds with 502 while the server restarts. EventSource then never
 // reconnects.
 func TestPageStopsAtAProxysError(t *testing.T) {
@@ -288,6 +308,26 @@ func TestPageHiddenBeforeItsFirstEventGetsAGap(t *testing.T) {
 	page.want("gap begin")
 	s.say("two")
 	page.want("said two")
+}
+
+// A WebSocket works through nginx too, also if the page was loaded over HTTP/2.
+func TestSocketContinuesBehindAProxy(t *testing.T) {
+	t.Parallel()
+	s := newChat(t)
+	page := newBrowser(t).open()
+	page.acceptCertificates()
+	page.visit(startNginx(t, s) + "/socket")
+	if proto := s.next().proto; proto != "HTTP/1.1" {
+		t.Errorf("the WebSocket uses %s", proto)
+	}
+	page.await("open")
+	page.want(s.say("one")...)
+	s.stop()
+	page.await("closed 1006") // nginx has responded with 502
+	said := s.say("two")
+	s.restart()
+	page.want(said...)
+	page.want(s.say("three")...)
 }
 
 // A closed feed ends the script too.
