@@ -259,7 +259,16 @@ func (t *tab) wantWithID(report string) string {
 // await waits until the page's connection is in a state.
 func (t *tab) await(state string) {
 	t.b.t.Helper()
-	for testkit.Receive(t.b.t, t.states, "the state "+state) != state {
+	late := time.After(testkit.Patience) // the states may change all the time
+	for {
+		select {
+		case got := <-t.states:
+			if got == state {
+				return
+			}
+		case <-late:
+			t.b.t.Fatalf("timed out waiting for the state %q", state)
+		}
 	}
 }
 
