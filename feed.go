@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -485,10 +486,13 @@ func gapEvent(position string) feed.Event {
 	return feed.Event{ID: position, Name: "gap", Data: "{}", Gap: true}
 }
 
+// noID is not the ID of any event.
+const noID = "~"
+
 // follow returns a follower of the feed.
 func (f *Feed) follow(after string) (*feed.Follower, error) {
 	if after != "" && !feed.ValidID(after) {
-		after = "~" // is not an ID either, and takes less memory
+		after = noID // takes less memory
 	}
 	return f.open().logs.Follow(f.key, after)
 }
@@ -498,8 +502,8 @@ func (f *Feed) follow(after string) (*feed.Follower, error) {
 //
 // The client begins after the event whose ID is in the Last-Event-ID field, which
 // browsers send when they reconnect, or in the query parameter lastEventID, for pages
-// that open a new EventSource. If the ID is unknown or its successor is no longer kept,
-// the client gets a gap.
+// that open a new EventSource. The field wins unless it is empty. If the ID is unknown, its
+// successor is no longer kept, or there are several different IDs, the client gets a gap.
 //
 // # The stream
 //
@@ -533,7 +537,7 @@ func (f *Feed) ServeHTTP(w ResponseWriter, r *Request) {
 		return
 	}
 	set := f.open()
-	follower, err := f.follow(cmp.Or(LastEventID(r), QueryParam(r, "lastEventID")))
+	follower, err := f.follow(requestedID(r))
 	if err != nil {
 		w.WriteHeader(StatusNoContent)
 		return
@@ -549,7 +553,28 @@ func (f *Feed) ServeHTTP(w ResponseWriter, r *Request) {
 		return
 	}
 	set.logFailure(r.Context(), "feed snapshot failed", err)
-	_ = client.stream.writeEncoded(append(set.appendRetry(nil), '\n')) // the stream ends anyway
+	_ = client.stream.sendBlocks(append(set.appendRetry(nil), '\n')) // the stream ends anyway
+}
+
+// requestedID returns the id after which a client wants to continue, or "". If the request
+// names several, the client may have missed events after any of them, so the result is
+// not an id.
+func requestedID(r *Request) string {
+	id := onlyID(r.Header.Values("Last-Event-ID"))
+	if id == "" && r.URL != nil {
+		id = onlyID(r.URL.Query()["lastEventID"])
+	}
+	return id
+}
+
+func onlyID(values []string) (id string) {
+	for _, value := range values {
+		if value != "" && id != "" && value != id {
+			return noID
+		}
+		id = cmp.Or(value, id)
+	}
+	return id
 }
 
 // Send sends the events of the feed to a WebSocket connection. If after is not empty,
@@ -763,7 +788,7 @@ func collect(f *feed.Follower, c feedClient) (changed <-chan struct{}, err error
 }
 
 // maxWrite is the largest number of bytes, encoded, of several events in one write. A
-// client that does not read takes no more memory, unless one event is larger.
+// client that does not read takes no more memory; it shares larger events with others.
 const maxWrite = 64 << 10
 
 // logFailure logs why the streams of clients end, at most once per Heartbeat: the same
@@ -791,65 +816,62 @@ type streamClient struct {
 	set    *feedSet
 	w      ResponseWriter
 	stream *SSEWriter // nil until the header is sent
-	buf    *bufpool.Buffer
-	failed bool // a write has failed
-}
-
-func (c *streamClient) buffer() *bufpool.Buffer {
-	if c.buf == nil {
-		c.buf = bufpool.Get()
-		if c.stream == nil {
-			c.buf.B = c.set.appendRetry(c.buf.B)
-		}
-	}
-	return c.buf
+	blocks [][]byte   // to be sent; most are shared with other clients
+	size   int        // number of bytes of blocks
+	failed bool       // a write has failed
 }
 
 // add implements feedClient.
 func (c *streamClient) add(step feed.Step) (left int) {
-	b := c.buffer()
 	switch {
 	case step.Gap:
-		b.B = append(b.B, encodeBlock(gapEvent(step.Position))...)
+		c.append(encodeBlock(gapEvent(step.Position)))
 	case step.Position != "":
-		b.B = append(append(append(b.B, "id: "...), step.Position...), "\n\n"...)
+		c.append([]byte("id: " + step.Position + "\n\n"))
 	}
 	if step.Snapshot != nil {
-		b.B = append(b.B, step.Snapshot.Encoded(feed.SSE, encodeBlock)...)
+		c.append(step.Snapshot.Encoded(feed.SSE, encodeBlock))
 	}
 	for i, entry := range step.Events {
 		encoded := entry.Encoded(feed.SSE, encodeBlock)
-		if len(b.B) > 0 && len(b.B)+len(encoded) > maxWrite {
+		if c.size > 0 && c.size+len(encoded) > maxWrite {
 			return len(step.Events) - i
 		}
-		b.B = append(b.B, encoded...)
+		c.append(encoded)
 	}
 	return 0
+}
+
+func (c *streamClient) append(block []byte) {
+	c.blocks = append(c.blocks, block)
+	c.size += len(block)
 }
 
 // flush implements feedClient.
 func (c *streamClient) flush() (sent bool, err error) {
 	switch {
 	case c.stream == nil:
-		b := c.buffer()
 		c.stream = newSSEWriter(c.w)
 		c.stream.SetWriteTimeout(c.set.WriteTimeout)
-		err = c.stream.start(b.B)
-	case c.buf == nil:
+		c.blocks = slices.Insert(c.blocks, 0, c.set.appendRetry(nil))
+		err = c.stream.start(c.blocks...)
+	case len(c.blocks) == 0:
 		return false, nil
 	default:
-		err = c.stream.writeEncoded(c.buf.B)
+		err = c.stream.sendBlocks(c.blocks...)
 	}
-	if c.failed = err != nil; !c.failed {
-		bufpool.Put(c.buf) // a Write that failed may still be using it
+	c.failed = err != nil
+	clear(c.blocks) // the feed may drop the events
+	c.blocks, c.size = c.blocks[:0], 0
+	if cap(c.blocks) > 8 {
+		c.blocks = nil
 	}
-	c.buf = nil
 	return true, err
 }
 
 // heartbeat implements feedClient.
 func (c *streamClient) heartbeat() error {
-	err := c.stream.writeEncoded([]byte(":\n\n"))
+	err := c.stream.sendBlocks([]byte(":\n\n"))
 	c.failed = err != nil
 	return err
 }

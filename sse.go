@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/eventstream"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
@@ -110,7 +111,7 @@ func (l eventLock) Unlock() { <-l }
 // stream, and NewSSEWriter logs a warning that names the wrapper's type.
 func NewSSEWriter(w ResponseWriter) *SSEWriter {
 	s := newSSEWriter(w)
-	_ = s.start(nil) // all methods that send return the error
+	_ = s.start() // all methods that send return the error
 	return s
 }
 
@@ -148,47 +149,62 @@ func newSSEWriter(w ResponseWriter) *SSEWriter {
 	return s
 }
 
-// start sends the header of the response and the first bytes of the body, and
-// returns the error that ended the stream.
-func (s *SSEWriter) start(body []byte) error {
+// start sends the header of the response and then blocks, as sendBlocks does. It returns
+// the error that ended the stream.
+func (s *SSEWriter) start(blocks ...[]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return s.err
 	}
-	s.err = s.sendHeader(body)
+	s.w.WriteHeader(StatusOK)
+	s.err = s.writeBlocks(blocks)
+	if errors.Is(s.err, ErrNotSupported) {
+		s.err = fmt.Errorf("http: event stream: %T cannot flush: %w", response.Innermost(s.w), s.err)
+	}
 	if s.hidden && !response.StreamTaken(s.w.Header()) {
 		warnHidden(s.w, response.Find(s.w))
 	}
 	return s.err
 }
 
-func (s *SSEWriter) sendHeader(body []byte) error {
-	if err := s.stream.Begin(); err != nil {
-		return err
-	}
-	s.w.WriteHeader(StatusOK)
-	var err error
-	if len(body) > 0 {
-		_, err = s.w.Write(body)
-	}
-	if err == nil {
-		err = s.rc.Flush()
-	}
-	if errors.Is(err, ErrNotSupported) {
-		return fmt.Errorf("http: event stream: %T cannot flush: %w", response.Innermost(s.w), err)
-	}
-	return cmp.Or(err, s.stream.End())
-}
-
-// writeEncoded writes and flushes events that have been encoded.
-func (s *SSEWriter) writeEncoded(b []byte) error {
+// sendBlocks writes encoded events and flushes them.
+func (s *SSEWriter) sendBlocks(blocks ...[]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
-		s.err = s.write(b)
+		s.err = s.writeBlocks(blocks)
 	}
 	return s.err
+}
+
+// writeBlocks writes blocks, joined into pieces, and flushes them. It does not copy
+// blocks that are larger than a piece, because other streams may send them too.
+func (s *SSEWriter) writeBlocks(blocks [][]byte) (err error) {
+	if len(blocks) == 1 {
+		return s.write(blocks[0])
+	}
+	joined := bufpool.Get()
+	defer func() {
+		if err == nil {
+			bufpool.Put(joined) // a Write that failed may still be using it
+		}
+	}()
+	for _, b := range blocks {
+		if len(joined.B)+len(b) > maxPiece && len(joined.B) > 0 {
+			if err = s.writePiece(joined.B, false); err != nil {
+				return err
+			}
+			joined.B = joined.B[:0]
+		}
+		for ; len(b) > maxPiece; b = b[maxPiece:] {
+			if err = s.writePiece(b[:maxPiece], false); err != nil {
+				return err
+			}
+		}
+		joined.B = append(joined.B, b...)
+	}
+	return s.writePiece(joined.B, true)
 }
 
 // warnHidden logs that the server's write timeout will end the stream.
@@ -424,7 +440,10 @@ func (s *SSEWriter) writePiece(b []byte, last bool) error {
 	if err := s.stream.Begin(); err != nil {
 		return err
 	}
-	_, err := s.w.Write(b)
+	var err error
+	if len(b) > 0 {
+		_, err = s.w.Write(b)
+	}
 	if err == nil && last {
 		err = s.rc.Flush()
 	}
