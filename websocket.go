@@ -721,7 +721,8 @@ func (c *Conn) SetWriteTimeout(d time.Duration) { c.established().SetWriteTimeou
 // and writing methods then return a [*CloseError] with [CloseAbnormalClosure],
 // whose text says so. The caller must still call Close. If patience is 0 or
 // negative, it is as long as every. It must be long enough for the messages that
-// are sent before a ping to reach the peer.
+// are sent before a ping to reach the peer. A slow peer stays connected while it takes
+// bytes for which a write waits.
 //
 // Only a reading method receives pongs. The time in which no method reads does
 // not count towards patience, so a handler may be busy for longer between two

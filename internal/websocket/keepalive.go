@@ -17,7 +17,7 @@ import (
 // frame: the reader only notes that the peer was heard, and the timer reads the
 // clock.
 type keepAlive struct {
-	unheard atomic.Bool // nothing was read since the last ping
+	unheard atomic.Bool // heard was not called since the last ping
 	pingDue atomic.Bool // a ping is to be sent by the next holder of frameLock
 
 	mu       sync.Mutex
@@ -27,12 +27,16 @@ type keepAlive struct {
 	nextPing time.Time
 	giveUp   time.Time // end of the patience; zero if no ping is unanswered
 	watched  bool      // a method was reading when the patience began
+	unsent   bool      // the ping with which the patience began was not sent yet
 }
 
 // KeepAlive sends a ping after each interval. If nothing was read for the
 // patience after a ping, it ends the connection. The time during which no
-// method reads does not count, because the peer may have answered then. Another
-// call replaces both times. If every is 0, pings stop.
+// method reads does not count, because the peer may have answered then. If there
+// is a write timeout, the time during which a ping waits for the end of another
+// frame does not count either. If the peer has taken bytes for which a write had
+// to wait, that counts as if something was read: a slow peer may get to the ping
+// much later. Another call replaces both times. If every is 0, pings stop.
 //
 // The first ping is sent after a random part of the interval, so that
 // connections that were opened together do not send their pings together.
@@ -77,7 +81,18 @@ func (k *keepAlive) limit() time.Duration {
 	return k.patience
 }
 
-// heard notes that bytes of the peer were read.
+// sent begins the patience, after a ping was sent. It has no effect if an earlier
+// ping is unanswered.
+func (k *keepAlive) sent() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.unsent {
+		k.unsent, k.giveUp = false, time.Now().Add(k.patience)
+	}
+}
+
+// heard notes that the peer is there: bytes of it were read, or it took bytes for
+// which a write had to wait.
 func (k *keepAlive) heard() {
 	if k.unheard.Load() {
 		k.unheard.Store(false)
@@ -115,14 +130,14 @@ func (c *Conn) nextTick() (ping bool, patience time.Duration, silent bool) {
 	case !k.unheard.Load():
 		k.giveUp = time.Time{}
 	case k.giveUp.After(now):
-	case k.watched && reading:
+	case k.watched && reading && !(k.pingDue.Load() && c.writeTimeout.Load() > 0):
 		return false, k.patience, true
 	default:
 		k.giveUp, k.watched = now.Add(k.patience), reading
 	}
 	if ping = !k.nextPing.After(now); ping {
 		if k.giveUp.IsZero() {
-			k.giveUp, k.watched = now.Add(k.patience), reading
+			k.giveUp, k.watched, k.unsent = now.Add(k.patience), reading, true
 			k.unheard.Store(true)
 		}
 		k.nextPing = now.Add(k.every)
@@ -152,5 +167,9 @@ func (c *Conn) sendPing() error {
 	if err := c.writable(); err != nil {
 		return err
 	}
-	return c.sendLimited(frame.Header{Fin: true, Opcode: frame.Ping}, b.B, c.keepAlive.limit())
+	err := c.sendLimited(frame.Header{Fin: true, Opcode: frame.Ping}, b.B, c.keepAlive.limit())
+	if err == nil {
+		c.keepAlive.sent()
+	}
+	return err
 }

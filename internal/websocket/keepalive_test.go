@@ -1,7 +1,9 @@
 package websocket
 
 import (
+	"bufio"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -309,4 +311,35 @@ func TestKeepAliveSpreadsPings(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A peer that reads slowly gets to a ping long after it was sent. That it reads shows
+// that it is there.
+func TestKeepAliveOfASlowPeer(t *testing.T) {
+	t.Parallel()
+	c, peer := realPair(t)
+	c.in.br = bufio.NewReader(c.conn)
+	reader := readUntilError(c)
+	c.SetWriteTimeout(10 * time.Second)
+	c.KeepAlive(100*time.Millisecond, 1500*time.Millisecond)
+	const size, step = 4 << 20, 64 << 10
+	slow := later(func() error {
+		tick := time.NewTicker(40 * time.Millisecond) // 2.5s in total
+		defer tick.Stop()
+		for left := size; left > 0; left -= step {
+			<-tick.C
+			if _, err := io.CopyN(io.Discard, peer, step); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := c.WriteMessage(frame.Binary, make([]byte, size)); err != nil {
+		t.Error(err)
+	}
+	if err := <-slow; err != nil {
+		t.Error(err)
+	}
+	c.CloseNow()
+	<-reader
 }

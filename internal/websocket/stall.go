@@ -32,8 +32,28 @@ func (c *Conn) writeNetwork(b, rest []byte) error {
 		c.out.stallBy = time.Time{}
 		c.deadlines.setStall(time.Time{})
 	}
-	_, err := c.writeBuffers(b, rest)
+	if !c.keepAlive.unheard.Load() {
+		_, err := c.writeBuffers(b, rest)
+		return err
+	}
+	began := time.Now()
+	n, err := c.writeBuffers(b, rest)
+	if n > 0 {
+		c.noteWait(time.Since(began))
+	}
 	return err
+}
+
+// longWait is how long a write takes at least if it waits for the peer. The kernel
+// lets a write continue when a large part of its buffer is free.
+const longWait = 20 * time.Millisecond
+
+// noteWait is called after the network has taken bytes, with the time for which it did
+// not.
+func (c *Conn) noteWait(d time.Duration) {
+	if d >= longWait {
+		c.keepAlive.heard()
+	}
 }
 
 // writeBuffers writes b and then rest, and returns the number of bytes written.
@@ -82,6 +102,7 @@ func (c *Conn) writeUnlessStalled(b, rest []byte, timeout time.Duration) error {
 		n, err := c.writeBuffers(piece, after)
 		if n > 0 {
 			progress = time.Now()
+			c.noteWait(progress.Sub(now))
 		}
 		b, rest = skip(b, rest, n)
 		switch {
