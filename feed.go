@@ -737,11 +737,15 @@ type feedClient interface {
 
 // send sends the steps of a follower to a client, until ctx is done or closed is
 // closed.
+//
+// The timer signals a channel instead of having one, because a select would insert
+// that timer into the heap of the runtime and remove it again for each event.
 func (s *feedSet) send(ctx context.Context, f *feed.Follower, c feedClient, closed <-chan struct{}) error {
 	interval := s.Heartbeat - rand.N(s.Heartbeat/4+1) // so that clients do not get their heartbeats together
-	timer := time.NewTimer(interval)
+	due := make(chan struct{}, 1)
+	timer := time.AfterFunc(interval, func() { due <- struct{}{} }) // does not block: it is set again only when due was received
 	defer timer.Stop()
-	last := time.Now()
+	last, done := time.Now(), ctx.Done()
 	for ctx.Err() == nil {
 		changed, stepErr := collect(f, c)
 		sent, err := c.flush()
@@ -756,10 +760,10 @@ func (s *feedSet) send(ctx context.Context, f *feed.Follower, c feedClient, clos
 		}
 		select {
 		case <-changed:
-		case <-ctx.Done():
+		case <-done:
 		case <-closed:
 			return net.ErrClosed
-		case <-timer.C:
+		case <-due:
 			if time.Since(last) >= interval {
 				if err := c.heartbeat(); err != nil {
 					return err
