@@ -148,8 +148,10 @@ func (e *CloseError) Unwrap() error { return e.networkErr }
 // [Conn.SetCloseTimeout].
 type Upgrader struct {
 	// ReadBufferSize is the size of the connection's read buffer in bytes. If
-	// it is 0 or negative, the buffer that the server has already allocated is
-	// used; its size is usually 4096. Sizes from 1 to 255 are raised to 256.
+	// it is 0 or negative, 4096 is used. Sizes from 1 to 255 are raised to 256.
+	// Read buffers come from a pool that all connections share, and an idle
+	// connection holds none. The exceptions are TLS connections and Windows, where
+	// a connection holds its buffer, by default the one of the server.
 	ReadBufferSize int
 
 	// WriteBufferSize is the size in bytes of the buffer of NextWriter, which
@@ -445,7 +447,7 @@ const defaultCompressionThreshold = 128
 
 // newConn returns a Conn after the handshake. It applies the defaults of cfg.
 func newConn(established *handshake.Established, cfg websocket.Config) *Conn {
-	cfg.Conn, cfg.Reader = established.Conn, established.Reader
+	cfg.Conn, cfg.Reader, cfg.ReadBufferSize = established.Conn, established.Reader, established.BufferSize
 	cfg.Compression = established.Compression
 	if cfg.WriteBufferSize <= 0 {
 		cfg.WriteBufferSize = websocket.DefaultBufferSize

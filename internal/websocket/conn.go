@@ -35,6 +35,7 @@ package websocket
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -89,8 +90,14 @@ type Config struct {
 	// Conn is the network connection. It must have no deadlines set.
 	Conn net.Conn
 
-	// Reader reads from Conn. It may already hold buffered bytes.
+	// Reader reads from Conn. It may already hold buffered bytes. If nil, the Conn
+	// allocates a buffer of ReadBufferSize, if possible only while something
+	// arrives.
 	Reader *bufio.Reader
+
+	// ReadBufferSize is the size of the read buffer in bytes if Reader is nil. If
+	// it is 0, the default is used.
+	ReadBufferSize int
 
 	// Client reports whether this is the client's end of the connection.
 	Client bool
@@ -153,7 +160,9 @@ func New(cfg Config) *Conn {
 		messageLock: newSemaphore(),
 		frameLock:   newSemaphore(),
 	}
-	c.in.br = cfg.Reader
+	if c.in.br = cfg.Reader; cfg.Reader == nil {
+		c.in.br = newInput(cfg.Conn, cmp.Or(cfg.ReadBufferSize, DefaultBufferSize))
+	}
 	c.in.decoder.Masked = !cfg.Client
 	c.in.lastFrame = true
 	c.out.bufferSize = max(cfg.WriteBufferSize, frame.MaxHeader+frame.MaxControl)

@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +17,7 @@ import (
 // Therefore a control frame stays in the read buffer until all of it has
 // arrived, and a message that has arrived in part is kept here.
 type incoming struct {
-	br      *bufio.Reader
+	br      input
 	decoder frame.Decoder
 
 	err        error // if not nil, returned by all reading methods; never a timeout

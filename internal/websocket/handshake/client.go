@@ -219,6 +219,7 @@ func handshake(ctx context.Context, conn net.Conn, req *http.Request, o Options)
 	return &Established{
 		Conn:        conn,
 		Reader:      rebase(br, conn, o.ReadBufferSize),
+		BufferSize:  o.ReadBufferSize,
 		Protocol:    resp.Header.Get(fieldProtocol),
 		Compression: params,
 	}, resp, nil

@@ -34,7 +34,8 @@ const (
 // An Established is a connection whose opening handshake is complete.
 type Established struct {
 	Conn        net.Conn        // has no deadlines set
-	Reader      *bufio.Reader   // reads from Conn; may already hold buffered bytes
+	Reader      *bufio.Reader   // reads from Conn; may already hold buffered bytes; nil if the Conn's own reader is better
+	BufferSize  int             // of the read buffer without Reader; if 0, the default is used
 	Protocol    string          // subprotocol, or "" if the server chose no subprotocol
 	Compression *deflate.Params // nil if messages are not compressed
 }
@@ -74,7 +75,13 @@ func isUpgrade(h http.Header) bool {
 // buffer of br, which may be nil, is reused if possible, because net/http has
 // allocated it already. The source of br is not reused, because on each read,
 // net/http's takes locks that a hijacked connection no longer needs.
+//
+// If no bytes are buffered and the connection can be read without a buffer that
+// waits for them, rebase returns nil.
 func rebase(br *bufio.Reader, conn net.Conn, size int) *bufio.Reader {
+	if websocket.Poolable(conn) && (br == nil || br.Buffered() == 0) {
+		return nil
+	}
 	var r io.Reader = conn
 	if br != nil && br.Buffered() > 0 {
 		held, _ := br.Peek(br.Buffered()) // cannot fail: the bytes are buffered

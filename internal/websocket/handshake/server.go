@@ -62,7 +62,8 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o ServerOptions) (*Establis
 		_ = conn.Close() // err is the reason
 		return nil, &SendError{err}
 	}
-	result.Conn, result.Reader = conn, rebase(rw.Reader, conn, readBufferSize(o.ReadBufferSize))
+	result.Conn, result.BufferSize = conn, readBufferSize(o.ReadBufferSize)
+	result.Reader = rebase(rw.Reader, conn, result.BufferSize)
 	return &result, nil
 }
 

@@ -1,0 +1,115 @@
+package websocket
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// pooled returns the input of a new loopback connection, and its peer.
+func pooled(t *testing.T) (*pooledInput, *net.TCPConn) {
+	t.Helper()
+	if !canTryRead {
+		t.Skip("not supported on this system")
+	}
+	c, peer := realPair(t)
+	return c.in.br.(*pooledInput), peer.(*net.TCPConn)
+}
+
+// expire peeks n bytes, of which some do not arrive until the deadline.
+func (in *pooledInput) expire(t *testing.T, n int) {
+	t.Helper()
+	in.conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	_, err := in.Peek(n)
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.HasPrefix(err.Error(), "read tcp ") {
+		t.Fatalf("%v, want a read that has timed out", err)
+	}
+	in.conn.SetReadDeadline(time.Time{})
+}
+
+func TestInputHoldsNoBufferWhileItWaits(t *testing.T) {
+	t.Parallel()
+	in, peer := pooled(t)
+	in.expire(t, 1)
+	if in.buf != nil {
+		t.Fatal("holds a buffer before the first byte")
+	}
+	io.WriteString(peer, "ab")
+	if b, err := in.Peek(2); string(b) != "ab" || err != nil {
+		t.Fatalf("%q, %v", b, err)
+	}
+	in.expire(t, 3)
+	io.WriteString(peer, "c")
+	if b, err := in.Peek(3); string(b) != "abc" || err != nil {
+		t.Fatalf("%q, %v after a deadline", b, err)
+	}
+	in.Discard(3)
+	in.expire(t, 1)
+	if in.buf != nil {
+		t.Fatal("holds a buffer after everything was read")
+	}
+	peer.CloseWrite()
+	if _, err := in.Peek(1); err != io.EOF {
+		t.Fatalf("%v, want EOF", err)
+	}
+}
+
+func TestInputReturnsEveryByte(t *testing.T) {
+	t.Parallel()
+	in, peer := pooled(t)
+	want := make([]byte, 1<<20)
+	for i := range want {
+		want[i] = byte(rand.Uint32())
+	}
+	go func() {
+		for left := want; len(left) > 0; {
+			n, _ := peer.Write(left[:min(len(left), 1+rand.IntN(6000))])
+			left = left[n:]
+		}
+		peer.CloseWrite()
+	}()
+	var got []byte
+	var err error
+	for err == nil {
+		var b []byte
+		switch n := 1 + rand.IntN(in.size); rand.IntN(3) {
+		case 0:
+			b = make([]byte, 2*n)
+			n, err = in.Read(b)
+			b = b[:n]
+		case 1:
+			b, err = in.Peek(min(n, 140))
+			in.Discard(len(b))
+		default:
+			b, _ = in.Peek(in.Buffered())
+			in.Discard(len(b))
+		}
+		got = append(got, b...)
+	}
+	rest, restErr := io.ReadAll(in) // what was left of a Peek
+	if got = append(got, rest...); !bytes.Equal(got, want) || err != io.EOF || restErr != nil {
+		t.Errorf("%d bytes of %d, %v, %v", len(got), len(want), err, restErr)
+	}
+}
+
+func TestInputReportsAReset(t *testing.T) {
+	t.Parallel()
+	in, peer := pooled(t)
+	peer.SetLinger(0)
+	peer.Close()
+	_, err := in.Peek(1)
+	if !errors.Is(err, syscall.ECONNRESET) || !strings.HasPrefix(err.Error(), "read tcp 127.0.0.1:") {
+		t.Errorf("%v, want a reset", err)
+	}
+	in.conn.Close()
+	if _, err = in.Peek(1); !errors.Is(err, net.ErrClosed) || !strings.HasPrefix(err.Error(), "read tcp 127.0.0.1:") {
+		t.Errorf("%v, want net.ErrClosed", err)
+	}
+}
