@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/stanza-go/framework/pkg/http/internal/sendqueue"
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 )
 
@@ -34,6 +35,11 @@ func OpenStream(cw *Writer, setWriteDeadline func(time.Time) error) *Stream {
 		return s
 	}
 	s.cw, s.http1 = cw, cw.req.ProtoMajor == 1
+	if s.http1 {
+		// The limit remains for later responses on the connection, which it does
+		// not slow down.
+		sendqueue.Limit(shutdown.NetConn(cw.req.Context()))
+	}
 	s.drain = shutdown.OpenStream(cw.req.Context(), s.set)
 	cw.OnDone(s.drain.Close)
 	if cw.Ended() {

@@ -57,6 +57,15 @@ func (s *scope) Value(key any) any {
 	return s.Context.Value(key)
 }
 
+// NetConn returns the connection of an HTTP/1.x request with context ctx. It returns
+// nil for HTTP/2, and if the server has no [Registry].
+func NetConn(ctx context.Context) net.Conn {
+	if s := scopeOf(ctx); s != nil {
+		return s.conn
+	}
+	return nil
+}
+
 // connection returns the scope of the connection: s or its parent.
 func (s *scope) connection() *scope {
 	if s.parent != nil {

@@ -144,6 +144,7 @@ type Conn struct {
 
 	maxSize      atomic.Int64
 	writeTimeout atomic.Int64 // a time.Duration; 0 means no limit
+	limited      atomic.Bool  // sendqueue.Limit was called
 	onPing       atomic.Pointer[func(data []byte) error]
 	onPong       atomic.Pointer[func(data []byte) error]
 }

@@ -3,6 +3,8 @@ package websocket
 import (
 	"fmt"
 	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/sendqueue"
 )
 
 // maxPiece is the largest part of a frame that is written at once if a write
@@ -19,6 +21,9 @@ const longestTimeout = 100 * 365 * 24 * time.Hour
 // is no limit.
 func (c *Conn) SetWriteTimeout(d time.Duration) {
 	c.writeTimeout.Store(int64(min(d, longestTimeout)))
+	if d > 0 && !c.limited.Swap(true) {
+		sendqueue.Limit(c.conn)
+	}
 }
 
 // writeNetwork writes b and then rest to the network connection. The caller must

@@ -1,0 +1,32 @@
+// Package sendqueue limits how much the kernel holds for a peer that does not read.
+//
+// A write to a TCP connection succeeds as soon as the kernel has the bytes. Linux
+// takes up to 4 MB for a peer that reads nothing, so a write timeout would begin
+// long after the peer has stopped. A smaller send buffer would help, but would also
+// limit the throughput to a distant peer. Therefore [Limit] bounds only the bytes
+// that have not been sent once: those that the peer's window does not allow yet.
+package sendqueue
+
+import "net"
+
+// maxUnsent is the limit in bytes. Writes go on when half of it has been sent.
+const maxUnsent = 64 << 10
+
+// Limit limits the queue of a TCP connection, also below TLS. It does nothing for
+// other connections, and on systems other than Linux.
+func Limit(conn net.Conn) {
+	for {
+		outer, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		conn = outer.NetConn()
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	if raw, err := tcp.SyscallConn(); err == nil {
+		_ = raw.Control(limit) // fails if the connection is closed, which the next write reports
+	}
+}
