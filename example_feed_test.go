@@ -236,6 +236,59 @@ func ExampleFeed_Send() {
 	// price 42
 }
 
+// This handler returns while the connection is in use. An idle connection then takes
+// about half as much memory.
+func ExampleFeed_Send_afterTheHandler() {
+	feed := http.NewFeed(http.FeedConfig{History: true})
+	if _, err := feed.Publish(context.Background(), http.JSONEvent("price", 42)); err != nil {
+		fmt.Println(err)
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := http.Upgrader{}.Upgrade(w, r)
+		if err != nil {
+			return // Upgrade has sent and logged the error
+		}
+		after := http.QueryParam(r, "after") // goroutines must not use r
+		go func() {
+			// Send returns when the connection is closed, so it needs no context.
+			if err := feed.Send(context.Background(), conn, after); errors.Is(err, http.ErrFeedClosed) {
+				conn.Close()
+			}
+		}()
+		go func() {
+			defer conn.Close()
+			for {
+				if _, _, err := conn.ReadMessage(); err != nil {
+					return // the client disconnected, or the server stops
+				}
+			}
+		}()
+	}))
+	defer srv.Close()
+
+	conn, _, err := http.Dial(context.Background(), srv.URL, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	for range 2 {
+		var message struct {
+			Event string `json:"event"`
+			Data  int    `json:"data"`
+		}
+		if err := conn.ReadJSON(&message); err != nil {
+			fmt.Println(err)
+			return
+		}
+		if message.Event != "" { // the first message has only an id
+			fmt.Println(message.Event, message.Data)
+		}
+	}
+	// Output:
+	// price 42
+}
+
 // Browsers do not reconnect to a feed that has been closed.
 func ExampleFeed_Close() {
 	var feed http.Feed

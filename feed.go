@@ -606,6 +606,16 @@ func onlyID(values []string) (id string) {
 // error, even if the client sends nothing: otherwise, pongs and close frames are not
 // noticed. Several feeds can be sent on one connection at the same time, each with its
 // own call of Send, and other messages too.
+//
+// # Memory
+//
+// A handler that waits for Send keeps the goroutine and the buffers of the server,
+// about 14 KB for each connection. With many thousands of connections, call Send and
+// the reading method in goroutines and return from the handler: the connection
+// outlives it, Send returns when the connection is closed, and [Server.Stop] closes
+// it. The context must then not be the request's, which is canceled when the handler
+// returns, and must not be derived from it, because it would keep the memory of the
+// request.
 func (f *Feed) Send(ctx context.Context, c *Conn, after string) error {
 	conn := c.established()
 	set := f.open()

@@ -94,9 +94,12 @@ func (l eventLock) Unlock() { <-l }
 // [SSEWriter.SetWriteTimeout]. If the stream cannot be started, for
 // example because w cannot flush, all methods that send return the error.
 //
-// A write succeeds as soon as the operating system has the bytes, even if the client's
-// machine has disappeared. Under a [Server] on Linux, the connection is closed if it has
-// not acknowledged them within the timeout. Elsewhere, that may take 15 minutes.
+// A write succeeds as soon as the operating system has the bytes. Under a [Server] on
+// Linux with HTTP/1, at most 64 KB wait to be sent to a client that reads slowly or not
+// at all; elsewhere, often several megabytes.
+//
+// A write also succeeds if the client's machine has disappeared. Under a [Server] on Linux, the connection is closed if it has
+// not acknowledged the bytes within the timeout. Elsewhere, that may take 15 minutes.
 //
 // The request's context is canceled when the client disconnects and when
 // [Server.Stop] is called. Once Stop has been called, a write fails if it takes

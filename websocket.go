@@ -706,8 +706,9 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.established().SetW
 // intervals, so the method may fail somewhat later than d after the last byte.
 // On TLS connections, 16 KB at a time must be sent within the timeout.
 //
-// The operating system buffers data for the peer, often several megabytes. A
-// peer that stops reading is noticed when these buffers are full.
+// The operating system buffers data for the peer, and a peer that stops reading is
+// noticed when these buffers are full. On Linux, SetWriteTimeout limits the data that
+// has not been sent to 64 KB; elsewhere, the buffers often hold several megabytes.
 //
 // The timeout applies to messages and control frames that start after the call.
 // If there is a write deadline too, the earlier one applies.
