@@ -232,7 +232,7 @@ func TestProcessesMissNothingWhileRedisFails(t *testing.T) {
 		after(200 * time.Millisecond)
 		server.start()
 		server.reached((2*round + 2) * n / (2*rounds + 1))
-		server.pause(800 * time.Millisecond) // longer than the timeout of a call
+		server.pause(timeout + 300*time.Millisecond)
 	}
 	processes.lines(t)
 	took := time.Since(start)

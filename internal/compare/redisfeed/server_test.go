@@ -3,6 +3,7 @@ package redisfeed_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,10 +23,10 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// TestMain turns off the client's log, which contains every failed connection
-// attempt.
+// TestMain turns off the logs, which contain every failed connection attempt.
 func TestMain(m *testing.M) {
 	redis.SetLogger(silent{})
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	os.Exit(m.Run())
 }
 
@@ -189,8 +190,12 @@ const (
 	key  = "feed:{f}"
 )
 
-// interval is how often processes read a feed that gets no events.
-const interval = time.Second
+// interval is how often processes read a feed that gets no events, and timeout how
+// long they wait for Redis.
+const (
+	interval = time.Second
+	timeout  = interval * 9 / 10
+)
 
 // newRegistry returns the feeds of one process on a store.
 func newRegistry(tb testing.TB, store feed.Store) *feed.Registry {
@@ -199,7 +204,7 @@ func newRegistry(tb testing.TB, store feed.Store) *feed.Registry {
 		Start:    feed.Start{History: true},
 		Store:    store,
 		Interval: interval,
-		Timeout:  interval / 2,
+		Timeout:  timeout,
 	})
 	tb.Cleanup(r.Close)
 	return r
