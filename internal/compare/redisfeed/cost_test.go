@@ -191,6 +191,9 @@ func TestQuietFeedsAreReadOncePerInterval(t *testing.T) {
 	written := server.info("stats", `total_net_output_bytes:(\d+)`)
 	t.Logf("%d feeds, interval %v, %v: Redis ran %d scripts (%.1f per feed and interval), sent %d bytes and used %.0f ms of CPU time; the client has %d connections",
 		feeds, interval, took.Round(time.Millisecond), reads, float64(reads)/feeds/(float64(took)/float64(interval)), written, used*1000, client.PoolStats().TotalConns)
+	if n := server.info("commandstats", `cmdstat_pexpire:calls=(\d+)`); n > 0 {
+		t.Errorf("the expiry of feeds was renewed %d times, although it was far away", n)
+	}
 	if reads < feeds || reads > heartbeatReads(feeds, start) {
 		t.Errorf("%d feeds were read %d times in %v", feeds, reads, took)
 	}

@@ -300,13 +300,13 @@ func (s *server) flushBetweenEvents() (unread string) {
 	client := s.client(s.tb)
 	defer client.Close()
 	pipe := client.TxPipeline()
-	id := pipe.XAdd(s.tb.Context(), &redis.XAddArgs{Stream: key, Values: []any{"t", "raw", "n", "e", "d", "before"}})
+	id := pipe.XAdd(s.tb.Context(), &redis.XAddArgs{Stream: key, Values: []any{"t", "lost", "n", "e", "d", "before"}})
 	pipe.FlushAll(s.tb.Context())
-	pipe.XAdd(s.tb.Context(), &redis.XAddArgs{Stream: key, Values: []any{"t", "raw", "n", "e", "d", "after"}})
+	pipe.XAdd(s.tb.Context(), &redis.XAddArgs{Stream: key, Values: []any{"t", "kept", "n", "e", "d", "after"}})
 	if _, err := pipe.Exec(s.tb.Context()); err != nil {
 		s.tb.Fatal(err)
 	}
-	return id.Val() + ".raw"
+	return id.Val() + ".lost" // the other one may have the same id in Redis
 }
 
 // reached waits until the stream has n events.
