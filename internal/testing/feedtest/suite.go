@@ -50,6 +50,7 @@ func (s Suite) Run(t *testing.T) {
 		{"MoreIsSetUntilAllIsRead", (*storeTest).more, false},
 		{"UnknownPositionIsAGap", (*storeTest).unknown, false},
 		{"DroppedPositionIsAGap", (*storeTest).dropped, s.Dropped == 0},
+		{"EventsDroppedDuringReadAreAGap", (*storeTest).dropping, s.Dropped == 0},
 		{"LostDataIsAGap", (*storeTest).flush, s.Flush == nil},
 		{"KeyIsAppendedOnce", (*storeTest).key, false},
 		{"KeyIsAppendedOnceByMany", (*storeTest).keyRace, false},
@@ -292,6 +293,49 @@ func (t *storeTest) dropped() {
 	t.equal(kept, want[len(want)-len(kept):])
 	t.first()
 	t.equal(t.readAll(t.store, kept[0].ID), kept[1:])
+}
+
+// dropping reads after the oldest event while so many are appended that it is
+// dropped.
+func (t *storeTest) dropping() {
+	appended := len(t.fill(t.suite.Dropped))
+	store := t.suite.Open(t)
+	for range 10 {
+		oldest := t.read(t.store, "").Events[0]
+		var writer sync.WaitGroup
+		writer.Go(func() {
+			for range max(t.suite.Dropped/10, 1) {
+				if _, err := store.Append(t.Context(), t.feed, feed.Event{Data: fmt.Sprint("event ", appended)}); err != nil {
+					t.Error(err)
+				}
+				appended++
+			}
+		})
+		page := t.read(t.store, oldest.ID)
+		writer.Wait()
+		t.consecutive(oldest, page)
+	}
+}
+
+// consecutive checks that no event is missing in a page after an event, unless there
+// is a gap. The data of events are those of fill.
+func (t *storeTest) consecutive(before feed.Event, page feed.Page) {
+	t.Helper()
+	number := func(e feed.Event) (n int) {
+		if _, err := fmt.Sscanf(e.Data, "event %d", &n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if page.Gap {
+		before, page.Events = page.Events[0], page.Events[1:]
+	}
+	for _, e := range page.Events {
+		if number(e) != number(before)+1 {
+			t.Fatalf("%q comes after %q, without a gap", e.Data, before.Data)
+		}
+		before = e
+	}
 }
 
 func (t *storeTest) flush() {
