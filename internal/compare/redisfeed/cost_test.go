@@ -47,8 +47,8 @@ func TestRoundTrips(t *testing.T) {
 	}
 	read := func(positions []feed.Position) func() {
 		return func() {
-			if pages, err := store.Read(t.Context(), positions); err != nil || len(pages) != len(positions) {
-				t.Fatal(len(pages), err)
+			if _, err := store.Read(t.Context(), positions); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
@@ -58,7 +58,6 @@ func TestRoundTrips(t *testing.T) {
 		unknown = append(unknown, feed.Position{Feed: fmt.Sprint(i), After: "1-1.unknown"})
 	}
 	read(known[:1])()
-	read(unknown[:1])()
 	for _, test := range []struct {
 		name string
 		call func()

@@ -394,22 +394,29 @@ func TestEvictedFeedIsNeverSilent(t *testing.T) {
 	events := server.contents()
 	for i, f := range readers {
 		f.until("the last event", func() bool { return f.last == events[len(events)-1].ID })
-		f.mu.Lock()
-		got := 0
-		for _, run := range append(f.runs, f.events) {
-			got += len(run)
-			for k, e := range run[:max(len(run)-1, 0)] {
-				if numbers[run[k+1].ID] != numbers[e.ID]+1 {
-					t.Errorf("follower %d got event %d after event %d without a gap", i, numbers[run[k+1].ID], numbers[e.ID])
-				}
+		got := f.checkRuns(numbers)
+		t.Logf("follower %d got %d of %d accepted events, and %d gaps; %d calls failed", i, got, len(numbers), f.gaps, failed)
+	}
+}
+
+// checkRuns checks that the events between gaps have consecutive numbers, which are
+// given by their ids. It returns how many events there are.
+func (f *reader) checkRuns(numbers map[string]int) (got int) {
+	f.tb.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, run := range append(f.runs, f.events) {
+		got += len(run)
+		for i := range run[:max(len(run)-1, 0)] {
+			if before, next := numbers[run[i].ID], numbers[run[i+1].ID]; next != before+1 {
+				f.tb.Errorf("event %d came after event %d without a gap", next, before)
 			}
 		}
-		if f.gaps == 0 {
-			t.Error("there was no gap: the test tests nothing")
-		}
-		t.Logf("follower %d got %d of %d accepted events, and %d gaps; %d calls failed", i, got, len(numbers), f.gaps, failed)
-		f.mu.Unlock()
 	}
+	if f.gaps == 0 {
+		f.tb.Error("there was no gap: the test tests nothing")
+	}
+	return got
 }
 
 // TestPromotedReplicaWithoutTheLastEventsIsAGap moves to a replica that lacks

@@ -2,6 +2,7 @@ package redisfeed_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	nethttp "net/http"
 	"net/url"
@@ -129,23 +130,9 @@ func TestUnknownIDsAreOneGap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entry, tag, _ := strings.Cut(id, ".")
-	for kind, after := range map[string]string{
-		"before FLUSHALL": lost,
-		"another feed":    other,
-		"of the future":   "9" + entry + "." + tag,
-		"next sequence":   entry + "1." + tag,
-		"another tag":     entry + ".x",
-		"no tag":          entry + ".",
-		"only an entry":   entry,
-		"huge numbers":    "9999999999999999999-9999999999999999999.x",
-		"garbage":         "x",
-		"65 bytes":        strings.Repeat("1", 65),
-		"1 MB":            strings.Repeat("1", 1_000_000),
-		"control":         "\r\n\x00\x1b[0m" + id,
-		"not UTF-8":       "\xff",
-		"Redis":           "- + COUNT 1",
-	} {
+	unknown := unknownIDs(id)
+	unknown["before FLUSHALL"], unknown["another feed"] = lost, other
+	for kind, after := range unknown {
 		t.Run(kind, func(t *testing.T) {
 			streams := []*stream{open(t, s, "", url.QueryEscape(after))}
 			if kind != "control" { // which no header can contain
@@ -166,6 +153,25 @@ func TestUnknownIDsAreOneGap(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// unknownIDs returns ids that resemble the id of an event, or do not.
+func unknownIDs(id string) map[string]string {
+	entry, tag, _ := strings.Cut(id, ".")
+	return map[string]string{
+		"of the future": "9" + entry + "." + tag,
+		"next sequence": entry + "1." + tag,
+		"another tag":   entry + ".x",
+		"no tag":        entry + ".",
+		"only an entry": entry,
+		"huge numbers":  "9999999999999999999-9999999999999999999.x",
+		"garbage":       "x",
+		"65 bytes":      strings.Repeat("1", 65),
+		"1 MB":          strings.Repeat("1", 1_000_000),
+		"control":       "\r\n\x00\x1b[0m" + id,
+		"not UTF-8":     "\xff",
+		"Redis":         "- + COUNT 1",
 	}
 }
 
@@ -252,4 +258,84 @@ func follow(t *testing.T, server *testkit.Server, after string, n int) (id strin
 		events = append(events, s.next())
 	}
 	return s.id, events
+}
+
+// serveHistory serves the feed, from its first event on, and returns the URL.
+func serveHistory(t *testing.T, client *redis.Client, config redisfeed.Config) string {
+	t.Helper()
+	store, err := redisfeed.New(client, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := http.NewFeed(http.FeedConfig{
+		Store: store, Name: name, Heartbeat: interval,
+		History: true, Keep: config.Keep, KeepBytes: 1 << 30,
+	})
+	t.Cleanup(f.Close)
+	return testkit.StartServer(t, testkit.HTTP1, f).URL
+}
+
+// readHTTP follows the feed by server-sent events. If leave is positive, the reader
+// goes to the next URL after that many events.
+func readHTTP(t *testing.T, urls []string, leave int) *reader {
+	t.Helper()
+	urls = slices.Clone(urls)
+	client := &nethttp.Client{Transport: &nethttp.Transport{}}
+	f := startReader(t, func(ctx context.Context, f *reader) {
+		for i := 0; ctx.Err() == nil; i++ {
+			f.stream(ctx, client, urls[i%len(urls)], leave)
+			client.CloseIdleConnections()
+		}
+	})
+	f.until("a position", func() bool { return f.steps > 0 })
+	return f
+}
+
+// stream follows one stream until it ends, or has had leave events.
+func (f *reader) stream(ctx context.Context, client *nethttp.Client, url string, leave int) {
+	r, err := nethttp.NewRequestWithContext(ctx, "GET", url, nil)
+	if err != nil {
+		f.tb.Error(err)
+		return
+	}
+	if last := f.position(); last != "" {
+		r.Header.Set("Last-Event-ID", last)
+	}
+	res, err := client.Do(r)
+	if err != nil {
+		return // the test has ended, or the follower waits for an event in vain
+	}
+	defer res.Body.Close()
+	var e feed.Event
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		switch field, value, _ := strings.Cut(lines.Text(), ": "); field {
+		case "id":
+			e.ID = value
+		case "event":
+			e.Name = value
+		case "data":
+			e.Data = value
+		case "":
+			more := f.block(e)
+			if e = (feed.Event{}); more && leave == 1 {
+				return
+			} else if more && leave > 1 {
+				leave--
+			}
+		}
+	}
+}
+
+// block takes a block of a stream. It reports whether the block is an event.
+func (f *reader) block(e feed.Event) bool {
+	switch {
+	case e.Name == "gap":
+		f.take(feed.Step{Gap: true, Position: e.ID})
+	case e.Data != "":
+		f.take(feed.Step{Events: []*feed.Entry{{Event: e}}})
+		return true
+	case e.ID != "":
+		f.take(feed.Step{Position: e.ID})
+	}
+	return false
 }

@@ -74,7 +74,19 @@ func TestKeysLastAsLongAsTheirEvents(t *testing.T) {
 	if n := len(server.contents()); n != 51 {
 		t.Errorf("the stream has %d events after a dropped key returned", n)
 	}
-	// A stream that was deleted does not know its keys.
+}
+
+// TestDeletedStreamDoesNotKnowItsKeys deletes a stream without its keys.
+func TestDeletedStreamDoesNotKnowItsKeys(t *testing.T) {
+	server := startRedis(t, "--appendfsync", "no")
+	store := server.store(t, redisfeed.Config{})
+	add := func(key string) {
+		if _, err := store.Append(t.Context(), name, feed.Event{Key: key}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("k")
+	add("another")
 	server.do("DEL", key)
 	if add("k"); len(server.contents()) != 1 {
 		t.Errorf("there are %d events, want 1", len(server.contents()))
@@ -137,27 +149,7 @@ func TestKeysNeverOutnumberEvents(t *testing.T) {
 				if random.IntN(100) < keyed {
 					e.Key = fmt.Sprint(random.IntN(3 * keep))
 				}
-				before := server.contents()
-				id, err := store.Append(t.Context(), name, e)
-				if err != nil {
-					t.Fatal(err)
-				}
-				events := server.contents()
-				known := slices.IndexFunc(before, func(old feed.Event) bool { return e.Key != "" && old.Key == e.Key })
-				e.ID = id
-				switch {
-				case known >= 0 && (id != before[known].ID || !slices.Equal(events, before)):
-					t.Fatalf("event %d: the known key %q got the id %q, want %q", i, e.Key, id, before[known].ID)
-				case known < 0 && events[len(events)-1] != e:
-					t.Fatalf("event %d: the last event is %+v, want %+v", i, events[len(events)-1], e)
-				}
-				keys := 0
-				for _, e := range events {
-					keys += min(len(e.Key), 1)
-				}
-				if n := server.do("HLEN", key+":keys"); n != int64(keys) {
-					t.Fatalf("event %d: Redis has %d keys for %d events with a key", i, n, keys)
-				}
+				server.appendAndCheck(store, e)
 			}
 			if n := len(server.contents()); n > keep+101 {
 				t.Errorf("the stream has %d events, want about %d", n, keep)
@@ -168,6 +160,32 @@ func TestKeysNeverOutnumberEvents(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// appendAndCheck adds an event and checks the stream and its keys.
+func (s *server) appendAndCheck(store feed.Store, e feed.Event) {
+	s.tb.Helper()
+	before := s.contents()
+	id, err := store.Append(s.tb.Context(), name, e)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	events := s.contents()
+	known := slices.IndexFunc(before, func(old feed.Event) bool { return e.Key != "" && old.Key == e.Key })
+	e.ID = id
+	switch {
+	case known >= 0 && (id != before[known].ID || !slices.Equal(events, before)):
+		s.tb.Fatalf("event %s: the known key %q got the id %q, want %q", e.Data, e.Key, id, before[known].ID)
+	case known < 0 && events[len(events)-1] != e:
+		s.tb.Fatalf("the last event is %+v, want %+v", events[len(events)-1], e)
+	}
+	keys := 0
+	for _, e := range events {
+		keys += min(len(e.Key), 1)
+	}
+	if n := s.do("HLEN", key+":keys"); n != int64(keys) {
+		s.tb.Fatalf("event %s: Redis has %d keys for %d events with a key", e.Data, n, keys)
 	}
 }
 

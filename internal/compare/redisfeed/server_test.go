@@ -228,20 +228,30 @@ type reader struct {
 // read follows the feed. If reconnect is positive, the reader leaves after each
 // that many steps, and returns with the last id.
 func read(tb testing.TB, r *feed.Registry, reconnect int) *reader {
-	ctx, cancel := context.WithCancel(tb.Context())
-	f := &reader{tb: tb, stop: cancel, changed: make(chan struct{})}
-	f.done.Go(func() { f.run(ctx, r, reconnect) })
-	tb.Cleanup(f.end)
+	f := startReader(tb, func(ctx context.Context, f *reader) { f.run(ctx, r, reconnect) })
 	f.until("a position", func() bool { return f.steps > 0 })
 	return f
 }
 
+// startReader returns a reader that runs until the test ends.
+func startReader(tb testing.TB, run func(ctx context.Context, f *reader)) *reader {
+	ctx, cancel := context.WithCancel(tb.Context())
+	f := &reader{tb: tb, stop: cancel, changed: make(chan struct{})}
+	f.done.Go(func() { run(ctx, f) })
+	tb.Cleanup(f.end)
+	return f
+}
+
+// position returns the last position or id.
+func (f *reader) position() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last
+}
+
 func (f *reader) run(ctx context.Context, r *feed.Registry, reconnect int) {
 	for ctx.Err() == nil {
-		f.mu.Lock()
-		last := f.last
-		f.mu.Unlock()
-		follower, err := r.Follow(name, last)
+		follower, err := r.Follow(name, f.position())
 		if err != nil {
 			return
 		}
