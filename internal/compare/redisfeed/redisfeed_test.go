@@ -249,12 +249,8 @@ func TestQuietFollowedFeedDoesNotExpire(t *testing.T) {
 	if n := server.do("EXISTS", "feed:{other}"); n != int64(0) {
 		t.Error("a feed that nobody follows has not expired")
 	}
-	if _, err := r.Publish(t.Context(), name, feed.Event{Data: "again", Key: "k"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Publish(t.Context(), name, feed.Event{Data: "2"}); err != nil {
-		t.Fatal(err)
-	}
+	publishUntilAccepted(t, r, feed.Event{Data: "again", Key: "k"})
+	publishUntilAccepted(t, r, feed.Event{Data: "2"})
 	events := server.contents()
 	if len(events) != 2 {
 		t.Errorf("the stream has %d events, want 2", len(events))

@@ -1,6 +1,7 @@
 package redisfeed_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -130,7 +131,7 @@ func (s *server) client(tb testing.TB) *redis.Client { return newClient(tb, "uni
 func newClient(tb testing.TB, network, addr string) *redis.Client {
 	client := redis.NewClient(&redis.Options{
 		Network: network, Addr: addr,
-		ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1,
+		ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1, ReadTimeout: testkit.Patience,
 	})
 	tb.Cleanup(func() { client.Close() })
 	return client
@@ -208,6 +209,22 @@ func newRegistry(tb testing.TB, store feed.Store) *feed.Registry {
 	})
 	tb.Cleanup(r.Close)
 	return r
+}
+
+// publishUntilAccepted publishes an event, with a Key, as often as necessary: a busy
+// machine may exceed the timeout. It returns the id.
+func publishUntilAccepted(tb testing.TB, r *feed.Registry, e feed.Event) string {
+	tb.Helper()
+	e.Key = cmp.Or(e.Key, "key of "+e.Data)
+	for {
+		id, err := r.Publish(tb.Context(), name, e)
+		if err == nil {
+			return id
+		}
+		if tb.Context().Err() != nil {
+			tb.Fatal(err)
+		}
+	}
 }
 
 // A reader follows a feed in its own goroutine and notes what it gets.
