@@ -293,8 +293,8 @@ func readHTTP(t *testing.T, urls []string, leave int) *reader {
 }
 
 // stream follows one stream until it ends, or has had leave events.
-func (f *reader) stream(ctx context.Context, client *nethttp.Client, url string, leave int) {
-	r, err := nethttp.NewRequestWithContext(ctx, "GET", url, nil)
+func (f *reader) stream(ctx context.Context, client *nethttp.Client, address string, leave int) {
+	r, err := nethttp.NewRequestWithContext(ctx, "GET", address, nil)
 	if err != nil {
 		f.tb.Error(err)
 		return
