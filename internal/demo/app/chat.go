@@ -40,7 +40,7 @@ type chatHandler struct {
 
 // join serves one connection:
 //
-//	GET /api/chat?name=Ada&lastEventID=…
+//	GET /api/chat?name=Ada&after=…
 //
 // The client receives the events of both feeds of the room, and the events
 // "refused" and "pong". A client that reconnects sends the id of the last event
@@ -59,7 +59,7 @@ func (h *chatHandler) join(w http.ResponseWriter, r *http.Request) {
 	defer conn.Close()
 	// Both goroutines end when the connection is closed.
 	go send(r.Context(), h.room.Present(), conn, "")
-	go send(r.Context(), h.room.Said(), conn, http.QueryParam(r, "lastEventID"))
+	go send(r.Context(), h.room.Said(), conn, http.QueryParam(r, "after"))
 	receive(r.Context(), conn, seat)
 }
 

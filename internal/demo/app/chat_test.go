@@ -31,7 +31,7 @@ type serverMessage struct {
 // join connects a guest to the chat.
 func (a app) join(t *testing.T, name, seen string) *guest {
 	t.Helper()
-	url := strings.Replace(a.URL, "http", "ws", 1) + "/api/chat?name=" + name + "&lastEventID=" + seen
+	url := strings.Replace(a.URL, "http", "ws", 1) + "/api/chat?name=" + name + "&after=" + seen
 	conn, _, err := http.Dial(t.Context(), url, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ func TestChangesAreStoredBeforeTheyAreAnnounced(t *testing.T) {
 	}
 }
 
-// A failing store is a Store that cannot be reached.
+// failingStore is a Store that cannot be reached.
 type failingStore struct{ Store }
 
 var errDown = errors.New("down")
@@ -125,5 +125,62 @@ func TestErrorsOfTheAnnouncementAreReturned(t *testing.T) {
 	}
 	if deleted, _, err := b.Delete(ctx, 1); err != errDown || len(deleted) != 1 {
 		t.Errorf("delete: %v, %v", deleted, err)
+	}
+}
+
+// racingStore calls a function after it has read a task for the first time.
+type racingStore struct {
+	Store
+	once sync.Once
+	race func()
+}
+
+func (s *racingStore) Task(ctx context.Context, id int64) (Task, error) {
+	task, err := s.Store.Task(ctx, id)
+	s.once.Do(s.race)
+	return task, err
+}
+
+// If somebody else changes a task between the read and the write of an update, no
+// change is lost.
+func TestUpdatesAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	title, done, one := "theirs", Done, int64(1)
+	tests := []struct {
+		name    string
+		theirs  func(t *testing.T, b *Board)
+		version *int64
+		want    Task
+		err     error
+	}{
+		{"both", update(&title), nil, Task{ID: 1, Title: "theirs", Status: Done, Version: 3}, nil},
+		{"conflict", update(&title), &one, Task{ID: 1, Title: "theirs", Status: Todo, Version: 2}, ErrChanged},
+		{"deletion", func(t *testing.T, b *Board) { remove(t, b, 1) }, nil, Task{}, ErrNotFound},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			memory := NewMemory()
+			others := New(Config{Capacity: 1, Store: memory})
+			mustAdd(t, others, Draft{Title: "a"})
+			b := New(Config{Store: &racingStore{Store: memory, race: func() { test.theirs(t, others) }}})
+			if _, err := b.Update(t.Context(), 1, Edit{Status: &done, Version: test.version}); !errors.Is(err, test.err) {
+				t.Errorf("error %v, want %v", err, test.err)
+			}
+			got, _ := others.Task(t.Context(), 1)
+			got.CreatedAt, got.UpdatedAt = test.want.CreatedAt, test.want.UpdatedAt
+			if got != test.want {
+				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+		})
+	}
+}
+
+// update returns a function that sets the title of the first task.
+func update(title *string) func(*testing.T, *Board) {
+	return func(t *testing.T, b *Board) {
+		if _, err := b.Update(t.Context(), 1, Edit{Title: title}); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -72,6 +72,27 @@ for (const [fate, end] of [['is stopped', (demo) => demo.stop()], ['is killed', 
   });
 }
 
+test('a message that comes again after a gap is shown once', async (t) => {
+  const demo = await Demo.start(t);
+  const page = await (await Visitor.arrive(t, browser)).open(`${demo.url}/chat`);
+  const message = (id) => ({ id, name: 'Ada', text: id, time: '2026-01-01T00:00:00Z' });
+  const connections = [
+    [{ id: 'a1' }, { id: 'b1' }, { id: 'a2', event: 'said', data: message('one') }, { id: 'b2', event: 'people', data: ['Ada'] }],
+    [{ id: 'begin', event: 'gap', data: {} }, { id: 'a8', event: 'said', data: message('one') }, { id: 'a9', event: 'said', data: message('two') }],
+  ];
+  const positions = [];
+  await page.routeWebSocket('**/api/chat*', (socket) => {
+    positions.push(new URL(socket.url()).searchParams.get('after'));
+    for (const event of connections.shift() ?? []) socket.send(JSON.stringify(event));
+    if (connections.length > 0) socket.close();
+  });
+  await page.reload();
+  await untilSaid(page, 2);
+  assert.deepEqual(await said(page), ['one', 'two']);
+  assert.equal(await page.evaluate(async () => (await import('/js/chat.js')).chat.messages.length), 2);
+  assert.deepEqual(positions, ['', 'a2']); // not that of another feed
+});
+
 test('an interrupted connection continues where it was', async (t) => {
   const demo = await Demo.start(t);
   const cable = await Cable.lay(t, demo);

@@ -21,7 +21,7 @@ export async function request(method, path, body) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new APIError(0, 'The server cannot be reached. Nothing was changed.');
+    throw new APIError(0, 'The server did not answer. Check whether the change was made.');
   }
   if (response.status === 204) return null;
   const result = await response.json().catch(() => ({}));

@@ -69,7 +69,7 @@ class Chat extends EventTarget {
     const url = new URL('/api/chat', location);
     url.protocol = url.protocol.replace('http', 'ws');
     url.searchParams.set('name', this.name);
-    url.searchParams.set('lastEventID', this.#seen);
+    url.searchParams.set('after', this.#seen);
     const socket = new WebSocket(url);
     this.#socket = socket;
     socket.onopen = () => {
@@ -78,7 +78,6 @@ class Chat extends EventTarget {
       for (const [id, text] of this.outbox) this.#send({ type: 'say', id, text });
     };
     socket.onmessage = (event) => {
-      this.#attempts = 0;
       this.#silent = false;
       this.#receive(JSON.parse(event.data));
     };
@@ -91,6 +90,7 @@ class Chat extends EventTarget {
   #receive({ id, event, data }) {
     switch (event) {
       case 'said':
+        this.#attempts = 0;
         this.#seen = id;
         this.#add(data);
         break;
@@ -106,8 +106,11 @@ class Chat extends EventTarget {
         this.outbox.delete(data.id);
         complain(`Not sent: ${data.error}.`);
         break;
+      case 'pong':
+        this.#attempts = 0; // the connection lasts
+        return;
       default:
-        return; // a position in a feed, or the answer to a ping
+        return; // a position in a feed
     }
     this.#changed();
   }
