@@ -21,7 +21,7 @@ func feedsTable(protocol fanout.Protocol, all []*fanned) string {
 		steadyCPU := func(r fanoutRound) float64 { return r.steady.cpu }
 		steadyLast := func(r fanoutRound) float64 { return median(r.steady.last) }
 		burstCPU := func(r fanoutRound) float64 { return r.burst.cpu }
-		burstLast := func(r fanoutRound) float64 { return slices.Max(r.burst.last) }
+		burstLast := func(r fanoutRound) float64 { return r.burst.whole }
 		last := c.gathered(func(r fanoutRound) []float64 { return r.steady.last })
 		publish := c.gathered(func(r fanoutRound) []float64 { return r.steady.publish })
 		fmt.Fprintf(&b, "| %s | %s | %s | %s, %s | %s | %.0f | %s | %s | %s | %s, %s | %.1f KB |\n",

@@ -56,6 +56,7 @@ func main() {
 	flag.IntVar(&p.fanout.followers, "followers", 5000, "number of clients of each contestant of the feeds")
 	flag.IntVar(&p.fanout.burst, "burst", 200, "number of events in a burst of the feeds")
 	flag.StringVar(&p.fanout.by, "by", "", "the `contestants` of the feeds, separated by commas (default all)")
+	flag.StringVar(&p.fanout.parts, "parts", "", "the `parts` of the feeds, separated by commas: delivery, calls, stalled, inside (default all)")
 	flag.StringVar(&p.fanout.profiles, "profiles", "", "`directory` for CPU profiles of the servers of the feeds")
 	flag.Usage = usage
 	flag.Parse()
