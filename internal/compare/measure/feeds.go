@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -41,13 +42,12 @@ func (p fanoutPlan) contestants(protocol fanout.Protocol) []fanout.Contestant {
 // The events.
 const (
 	eventSize    = 1024
-	steadyEvents = 30 // in a round, each published when all have the one before
+	steadyEvents = 10 // in a round, each published when all have the one before
 	warmUpEvents = 5
 )
 
 // measureFeeds measures the contestants of package fanout. Each of them runs in a
-// separate process, with another process for its clients, and is started again in each
-// round.
+// separate process, with another process for its clients.
 func measureFeeds(p plan) (string, error) {
 	dir, err := os.MkdirTemp("", "measure")
 	if err != nil {
@@ -89,65 +89,68 @@ func measureDelivery(dir string, p plan) (string, error) {
 // A fanned is a contestant and its measurements.
 type fanned struct {
 	fanout.Contestant
-	rounds []fanoutRound
+	pair     *fanoutPair
+	follower float64 // resident bytes of the server
+	rounds   []fanoutRound
 }
 
 // A fanoutRound is one measurement of a contestant.
-type fanoutRound struct {
-	follower      float64 // resident bytes
-	steady, burst fanoutLap
-}
+type fanoutRound struct{ steady, burst fanoutLap }
 
 // A fanoutLap is the result of publishing some events.
 type fanoutLap struct {
 	cpu        float64   // seconds of the server's, for one event and client
-	mallocs    float64   // of the server, for one event
+	mallocs    float64   // of the server, for one event and client
 	last, half []float64 // seconds until the last client, and half of them, had each event
 	publish    []float64 // seconds that each call took
 	whole      float64   // seconds from the first call until the last client had all
 }
 
-// measureProtocol measures all contestants with one protocol. Each round begins with
-// another one.
+// measureProtocol measures all contestants with one protocol. Each round measures all
+// of them within seconds, and begins with another one.
 func measureProtocol(dir string, protocol fanout.Protocol, p plan) ([]*fanned, error) {
 	var all []*fanned
 	for _, c := range p.fanout.contestants(protocol) {
-		all = append(all, &fanned{Contestant: c})
+		var args []string
+		if p.fanout.profiles != "" {
+			args = []string{"-cpuprofile", filepath.Join(p.fanout.profiles, fmt.Sprintf("%s-%s", protocol, c.Name))}
+		}
+		pair, err := startFanout(dir, c, args...)
+		if err != nil {
+			return nil, err
+		}
+		defer pair.kill()
+		follower, err := pair.gather(p.fanout.followers, 0)
+		if err != nil {
+			return nil, fmt.Errorf("%s, %s: %w", protocol, c.Name, err)
+		}
+		all = append(all, &fanned{Contestant: c, pair: pair, follower: follower})
 	}
 	for round := range p.rounds {
 		log.Printf("feeds, %s, round %d of %d", protocol, round+1, p.rounds)
 		for i := range all {
 			c := all[(i+round)%len(all)]
-			r, err := c.measure(dir, p)
-			if err != nil {
+			if err := c.measure(p.fanout.burst); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", protocol, c.Name, err)
 			}
-			c.rounds = append(c.rounds, r)
 		}
 	}
-	return all, nil
+	var err error
+	for _, c := range all {
+		err = errors.Join(err, c.pair.end())
+	}
+	return all, err
 }
 
 // measure measures a contestant once.
-func (c *fanned) measure(dir string, p plan) (fanoutRound, error) {
-	var args []string
-	if p.fanout.profiles != "" {
-		args = []string{"-cpuprofile", filepath.Join(p.fanout.profiles, fmt.Sprintf("%s-%s-%d", c.Protocol, c.Name, len(c.rounds)))}
-	}
-	pair, err := startFanout(dir, c.Contestant, args...)
-	if err != nil {
-		return fanoutRound{}, err
-	}
-	defer pair.kill()
+func (c *fanned) measure(burst int) (err error) {
 	var r fanoutRound
-	if r.follower, err = pair.gather(p.fanout.followers, 0); err != nil {
-		return r, err
+	if r.steady, err = c.pair.lap(steadyEvents, 1); err != nil {
+		return err
 	}
-	if r.steady, err = pair.lap(steadyEvents, 1); err != nil {
-		return r, err
+	if r.burst, err = c.pair.lap(1, burst); err != nil {
+		return err
 	}
-	if r.burst, err = pair.lap(1, p.fanout.burst); err != nil {
-		return r, err
-	}
-	return r, pair.end()
+	c.rounds = append(c.rounds, r)
+	return nil
 }

@@ -193,6 +193,6 @@ func (p *fanoutPair) lap(times, events int) (fanoutLap, error) {
 	}
 	count := float64(times * events)
 	all.cpu = (after.CPU - before.CPU).Seconds() / count / float64(p.reading)
-	all.mallocs = float64(after.Mallocs-before.Mallocs) / count
+	all.mallocs = float64(after.Mallocs-before.Mallocs) / count / float64(p.reading)
 	return all, nil
 }

@@ -13,7 +13,7 @@ import (
 // medians of the ratios to the floor in the same round.
 func feedsTable(protocol fanout.Protocol, all []*fanned) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "| %s | steady: CPU per delivery | × floor | last client: 50%%, 99%% of events | × floor | allocations per event"+
+	fmt.Fprintf(&b, "| %s | steady: CPU per delivery | × floor | last client: 50%%, 99%% of events | × floor | allocations per delivery"+
 		" | burst: CPU per delivery | × floor | last client has all | Publish: 50%%, 99%% | memory per follower |\n", protocol)
 	b.WriteString("|---" + strings.Repeat("|---", 10) + "|\n")
 	base := all[0]
@@ -24,13 +24,13 @@ func feedsTable(protocol fanout.Protocol, all []*fanned) string {
 		burstLast := func(r fanoutRound) float64 { return r.burst.whole }
 		last := c.gathered(func(r fanoutRound) []float64 { return r.steady.last })
 		publish := c.gathered(func(r fanoutRound) []float64 { return r.steady.publish })
-		fmt.Fprintf(&b, "| %s | %s | %s | %s, %s | %s | %.0f | %s | %s | %s | %s, %s | %.1f KB |\n",
+		fmt.Fprintf(&b, "| %s | %s | %s | %s, %s | %s | %.2f | %s | %s | %s | %s, %s | %.1f KB |\n",
 			c.Name, duration(c.median(steadyCPU)), c.ratio(base, steadyCPU),
 			duration(quantile(last, 0.5)), duration(quantile(last, 0.99)), c.ratio(base, steadyLast),
 			c.median(func(r fanoutRound) float64 { return r.steady.mallocs }),
 			duration(c.median(burstCPU)), c.ratio(base, burstCPU), duration(c.median(burstLast)),
 			duration(quantile(publish, 0.5)), duration(quantile(publish, 0.99)),
-			c.median(func(r fanoutRound) float64 { return r.follower })/1000)
+			c.follower/1000)
 	}
 	return b.String()
 }

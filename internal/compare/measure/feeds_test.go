@@ -41,11 +41,11 @@ func TestFeedsAreComparedWithTheFloorOfTheSameRound(t *testing.T) {
 	t.Parallel()
 	round := func(factor float64) fanoutRound {
 		l := fanoutLap{cpu: 1e-6 * factor, mallocs: 7, last: []float64{1e-3 * factor}, publish: []float64{1e-5}, whole: 1}
-		return fanoutRound{follower: 20_000, steady: l, burst: l}
+		return fanoutRound{steady: l, burst: l}
 	}
 	all := []*fanned{
-		{fanout.Contestant{Name: "floor"}, []fanoutRound{round(1), round(10), round(2)}},
-		{fanout.Contestant{Name: "other"}, []fanoutRound{round(3), round(20), round(3)}},
+		{Contestant: fanout.Contestant{Name: "floor"}, rounds: []fanoutRound{round(1), round(10), round(2)}},
+		{Contestant: fanout.Contestant{Name: "other"}, follower: 20_000, rounds: []fanoutRound{round(3), round(20), round(3)}},
 	}
 	table := feedsTable(fanout.SSE, all)
 	for _, want := range []string{"| floor | 2 µs | 1 | 2 ms, 10 ms |", "| other | 3 µs | 2.00 (1.50–3.00) | 3 ms, 20 ms |", "| 20.0 KB |"} {

@@ -3,25 +3,30 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"syscall"
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/compare/fanout"
 )
 
-// clients are the clients of a server. They read only during await.
+// clients are the clients of a server.
 type clients struct {
 	epoll   int
+	wake    *os.File // has a byte for each line of the input
+	buf     []byte
+	events  []syscall.EpollEvent
 	streams []*client // by file descriptor
 	reading int       // number of clients that read
 
-	first, last int       // the events that are awaited
-	at          [][]int64 // when each of them came
-	now         int64
+	done int             // number of the last event that has been awaited
+	at   map[int][]int64 // when later events came, by number
+	now  int64
 
 	lost, twice, ended int
 }
@@ -35,7 +40,69 @@ type client struct {
 
 func newClients() (*clients, error) {
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
-	return &clients{epoll: epoll}, err
+	return &clients{epoll: epoll, at: map[int][]int64{}, buf: make([]byte, 256<<10), events: make([]syscall.EpollEvent, 128)}, err
+}
+
+// input returns the lines of an input. For each line, and at the end, idle returns
+// once.
+func (c *clients) input(in io.Reader) (<-chan string, error) {
+	wake, ring, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	c.wake = wake
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		defer ring.Write([]byte{0})
+		scanner := bufio.NewScanner(in) // an error ends the input too
+		for scanner.Scan() {
+			_, _ = ring.Write([]byte{0}) // there is always room
+			lines <- scanner.Text()
+		}
+	}()
+	return lines, c.add(int(wake.Fd()))
+}
+
+// add waits for input on a file descriptor, too.
+func (c *clients) add(fd int) error {
+	return syscall.EpollCtl(c.epoll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)})
+}
+
+// idle reads what the clients get until there is a line of the input.
+func (c *clients) idle() error {
+	for {
+		woken, _, err := c.poll(-1)
+		if err != nil {
+			return err
+		}
+		if woken {
+			_, err := c.wake.Read(make([]byte, 1))
+			return err
+		}
+	}
+}
+
+// poll waits for input for at most the given number of milliseconds, and reads it. It
+// reports whether there is a line of the input, and whether there was anything.
+func (c *clients) poll(milliseconds int) (woken, anything bool, err error) {
+	n, err := syscall.EpollWait(c.epoll, c.events, milliseconds)
+	if errors.Is(err, syscall.EINTR) {
+		return false, true, nil
+	}
+	if err != nil {
+		return false, false, err
+	}
+	for _, e := range c.events[:n] {
+		if int(e.Fd) == int(c.wake.Fd()) {
+			woken = true
+			continue
+		}
+		if err := c.read(c.streams[e.Fd]); err != nil {
+			return false, false, err
+		}
+	}
+	return woken, n > 0, nil
 }
 
 // connect connects all clients and sends their requests.
@@ -80,7 +147,7 @@ func (c *clients) open(address netip.AddrPort, protocol fanout.Protocol, stalled
 	}
 	c.streams[fd] = one
 	c.reading++
-	return syscall.EpollCtl(c.epoll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)})
+	return c.add(fd)
 }
 
 // opening returns the request of a client.
@@ -116,43 +183,32 @@ func (c *clients) got(one *client, number int) {
 		c.lost += number - one.number - 1
 	}
 	one.number = number
-	if c.first <= number && number <= c.last {
-		c.at[number-c.first] = append(c.at[number-c.first], c.now)
+	if number > c.done {
+		at, known := c.at[number]
+		if !known {
+			at = make([]int64, 0, c.reading)
+		}
+		c.at[number] = append(at, c.now)
 	}
 }
 
 // await reads until all clients have the last event, or until the timeout has passed.
 func (c *clients) await(r request) (arrival, error) {
-	c.first, c.last = r.First, r.Last
-	c.at = make([][]int64, r.Last-r.First+1)
-	for i := range c.at {
-		c.at[i] = make([]int64, 0, c.reading)
-	}
-	buf := make([]byte, 256<<10)
-	events := make([]syscall.EpollEvent, 128)
-	for deadline := time.Now().Add(r.Timeout); len(c.at[len(c.at)-1]) < c.reading-c.ended; {
-		n, err := syscall.EpollWait(c.epoll, events, int(max(time.Until(deadline).Milliseconds(), 0)))
-		if errors.Is(err, syscall.EINTR) {
-			continue
-		}
+	for deadline := time.Now().Add(r.Timeout); len(c.at[r.Last]) < c.reading-c.ended; {
+		_, anything, err := c.poll(int(max(time.Until(deadline).Milliseconds(), 0)))
 		if err != nil {
 			return arrival{}, err
 		}
-		if n == 0 || time.Now().After(deadline) {
+		if !anything || time.Now().After(deadline) {
 			break
 		}
-		for _, e := range events[:n] {
-			if err := c.read(c.streams[e.Fd], buf); err != nil {
-				return arrival{}, err
-			}
-		}
 	}
-	return c.arrival(), nil
+	return c.arrival(r.First, r.Last), nil
 }
 
 // read reads once.
-func (c *clients) read(one *client, buf []byte) error {
-	n, err := syscall.Read(one.fd, buf)
+func (c *clients) read(one *client) error {
+	n, err := syscall.Read(one.fd, c.buf)
 	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR) {
 		return nil
 	}
@@ -161,20 +217,21 @@ func (c *clients) read(one *client, buf []byte) error {
 		return syscall.Close(one.fd)
 	}
 	c.now = time.Now().UnixNano()
-	return one.feed(buf[:n])
+	return one.feed(c.buf[:n])
 }
 
-// arrival returns what await has seen.
-func (c *clients) arrival() arrival {
-	a := arrival{
-		Lacking: c.reading - len(c.at[len(c.at)-1]), Lost: c.lost, Twice: c.twice, Ended: c.ended,
-	}
-	for _, at := range c.at {
+// arrival returns when the clients had the given events, which are then forgotten.
+func (c *clients) arrival(first, last int) arrival {
+	a := arrival{Lacking: c.reading - len(c.at[last]), Lost: c.lost, Twice: c.twice, Ended: c.ended}
+	for number := first; number <= last; number++ {
+		at := c.at[number]
 		if len(at) == 0 {
 			at = []int64{0}
 		}
 		a.Half = append(a.Half, at[(len(at)-1)/2])
 		a.Last = append(a.Last, at[len(at)-1])
+		delete(c.at, number)
 	}
+	c.done = last
 	return a
 }

@@ -12,7 +12,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"log"
@@ -50,12 +49,22 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	lines, err := c.input(os.Stdin)
+	if err != nil {
+		return err
+	}
 	fmt.Println("ready")
-	lines := bufio.NewScanner(os.Stdin)
 	encoder := json.NewEncoder(os.Stdout)
-	for lines.Scan() {
+	for {
+		if err := c.idle(); err != nil {
+			return err
+		}
+		line, more := <-lines
+		if !more {
+			return nil
+		}
 		var r request
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			return err
 		}
 		var reply any
@@ -74,7 +83,6 @@ func run() error {
 			return err
 		}
 	}
-	return lines.Err()
 }
 
 // An arrival is when clients had the events that were awaited.
