@@ -38,6 +38,49 @@ func TestRingIsNotLost(t *testing.T) {
 	})
 }
 
+// spin calls Next until there is a step. The channel that came with the last empty
+// step must then be closed. On the fake clock, a lost ring is a deadlock.
+func spin(t *testing.T, f *feed.Follower) {
+	var last <-chan struct{}
+	for {
+		step, changed, err := f.Next()
+		if err != nil {
+			t.Error(err)
+		}
+		if err != nil || !step.Empty() {
+			break
+		}
+		last = changed
+		runtime.Gosched()
+	}
+	if last != nil {
+		<-last
+	}
+}
+
+// TestEventIsNotMissed has a follower look for events while they come.
+func TestEventIsNotMissed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const events = 50_000
+		l := newLog()
+		f := l.Follow("", feed.Start{}, nil)
+		defer f.Close()
+		f.Next()
+		got := make(chan struct{})
+		go func() {
+			for range events {
+				appendTo(t, l, "data")
+				<-got
+			}
+			l.Close()
+		}()
+		for range events {
+			spin(t, f)
+			got <- struct{}{}
+		}
+	})
+}
+
 func TestGoroutineWakesAllAndEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var b feed.Bell

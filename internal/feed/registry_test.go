@@ -46,6 +46,19 @@ func TestFeedsAreForgottenOnceTheyKeepNothing(t *testing.T) {
 	})
 }
 
+func TestFollowerMayBeClosedTwice(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := feed.NewRegistry(memoryConfig())
+		defer r.Close()
+		a, b := follow(t, r, "k", ""), follow(t, r, "k", "")
+		a.Close()
+		a.Close()
+		wantSteps(t, b, "position;")
+		publish(t, r, "k", "1")
+		wantSteps(t, b, "1;")
+	})
+}
+
 func TestForgottenFeedHasOtherIds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		for _, permanent := range []bool{false, true} {

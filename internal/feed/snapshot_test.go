@@ -452,6 +452,23 @@ func checkCopy(ctx context.Context, t *testing.T, f *feed.Follower, want int) {
 	}
 }
 
+func TestNoSnapshotBeginsAfterClose(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		config := memoryConfig()
+		config.Snapshot = func(context.Context, string) (feed.Event, error) {
+			t.Error("called after Close")
+			return feed.Event{}, nil
+		}
+		r := feed.NewRegistry(config)
+		f := follow(t, r, "k", "")
+		if step, _, err := f.Next(); err != nil || step.Position == "" {
+			t.Errorf("%+v, %v", step, err)
+		}
+		r.Close()
+		wantSteps(t, f, "error: http: feed closed;")
+	})
+}
+
 func TestCloseEndsWaitingForASnapshot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		config := memoryConfig()

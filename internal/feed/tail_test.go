@@ -300,23 +300,60 @@ func TestEventsThatAStoreReturnsAgainAreNotSentAgain(t *testing.T) {
 }
 
 // TestArrivalIsNotMissed has followers arrive while the store is being read for
-// them. A lost wake would let one wait until the next regular read.
+// them.
 func TestArrivalIsNotMissed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newStoreRegistry(t, storeConfig(newFakeStore()))
-		began := time.Now()
 		for i := range 5000 {
 			f, err := r.Follow(fmt.Sprint(i), []string{"", "unknown"}[i%2])
 			if err != nil {
 				t.Fatal(err)
 			}
-			if step, err := f.Wait(t.Context()); err != nil || step.Position == "" {
-				t.Errorf("%+v, %v", step, err)
-			}
+			spin(t, f)
 			f.Close()
 		}
-		if waited := time.Since(began); waited > 0 {
-			t.Errorf("followers waited for %v", waited)
+	})
+}
+
+func TestInvalidIDOfAppendIsAnError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newFakeStore()
+		r := newStoreRegistry(t, storeConfig(store))
+		for _, bad := range []string{"", "a\nb", feed.Beginning, strings.Repeat("x", 65)} {
+			store.change(func() {
+				store.append = func(context.Context, string, feed.Event) (string, error) { return bad, nil }
+			})
+			if id, err := r.Publish(t.Context(), "k", feed.Event{}); err == nil || id != "" || !strings.Contains(err.Error(), "invalid id") {
+				t.Errorf("Publish returned %q, %v", id, err)
+			}
+		}
+	})
+}
+
+// TestPositionOfAnEmptyFeedIsNext has a store that returns no First.
+func TestPositionOfAnEmptyFeedIsNext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newFakeStore()
+		store.read = func(context.Context, []feed.Position) ([]feed.Page, error) {
+			return []feed.Page{{Next: "empty"}}, nil
+		}
+		r := newStoreRegistry(t, storeConfig(store))
+		step, err := follow(t, r, "k", "").Wait(t.Context())
+		if err != nil || step.Position != "empty" {
+			t.Errorf("%+v, %v", step, err)
+		}
+	})
+}
+
+func TestWaitReturnsTheCause(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := follow(t, newStoreRegistry(t, storeConfig(newFakeStore())), "k", "")
+		wantSteps(t, f, "position;")
+		cause := errors.New("enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		if step, err := f.Wait(ctx); err != cause || !step.Empty() {
+			t.Errorf("%+v, %v", step, err)
 		}
 	})
 }
