@@ -32,7 +32,7 @@ var ErrFeedClosed = feed.ErrClosed
 type Event struct {
 	// ID is the position of the event in its feed. The feed sets it: 1 to 64
 	// characters of A-Z, a-z, 0-9, dot, underscore and hyphen. An ID is never used
-	// again, in any feed. [Feed.Publish] ignores it.
+	// again for another event, in any feed. [Feed.Publish] ignores it.
 	ID string
 
 	// Name is the type of the event, for which a page calls addEventListener. It
@@ -107,16 +107,16 @@ type FeedConfig struct {
 
 	// Snapshot returns the state that the events change, as an event. A client
 	// that comes for the first time, or after a gap, gets it first, and then the
-	// events since. The ID of the event is ignored. The key is that of
-	// [Feeds.Feed], or empty. See the documentation of [Feed] for the order in
-	// which to publish and to change the state.
+	// events since. The feed sets the ID, to the position before these events. The
+	// key is that of [Feeds.Feed], or empty. See the documentation of [Feed] for
+	// the order in which to publish and to change the state.
 	//
 	// One call serves all clients that wait, and its result serves others for at
-	// most a second. The context is canceled when no client waits any more. If
-	// Snapshot returns an error, panics, or takes longer than a minute, the streams
-	// of the clients that wait end, and the clients reconnect. The same happens if
-	// so many events are published meanwhile that the first of them is no longer
-	// kept. Snapshot must be safe for concurrent use by multiple goroutines.
+	// most a second. The context is canceled when no client waits any more, and after
+	// a minute. If Snapshot returns an error, panics, or takes longer than a minute,
+	// the streams of the clients that wait end, and the clients reconnect. The same
+	// happens if so many events are published meanwhile that the first of them is
+	// no longer kept. Snapshot must be safe for concurrent use by multiple goroutines.
 	Snapshot func(ctx context.Context, key string) (Event, error)
 
 	// Heartbeat is the longest time without a write to a client, so that proxies
@@ -342,7 +342,7 @@ type FeedPage struct {
 //
 // With FeedConfig.Store, what one process publishes reaches the clients of all. All
 // clients get the events in the order of the Store, and only after a process has read
-// them from there. A client may reconnect to another process without a gap. If the
+// them from there. A client that reconnects to another process continues there. If the
 // Store cannot be reached, Publish fails, clients stay connected, and get the events
 // later. Each process uses two goroutines for the Store while it has clients.
 //
@@ -594,7 +594,7 @@ func onlyID(values []string) (id string) {
 // the client. A gap is {"id":ID,"event":"gap","data":{}}.
 //
 // A message is encoded once for all connections, and compressed once if connections
-// need that. All messages that are ready are sent with one write.
+// need that. All messages that are ready are sent with one write, up to 64 KiB.
 //
 // # The connection
 //

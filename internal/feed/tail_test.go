@@ -725,11 +725,13 @@ func TestBusyFeedDoesNotStarveOthers(t *testing.T) {
 func TestEventsOfOtherProgramsAreMadeValid(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newFakeStore()
+		invalid := feed.Event{ID: "1", Name: "a\nb\x00\xff", Data: "d\xff", Gap: true}
+		kept := []feed.Event{invalid}
 		store.read = func(ctx context.Context, after []feed.Position) ([]feed.Page, error) {
 			if after[0].After != "" {
 				return []feed.Page{{Next: "1"}}, nil
 			}
-			return []feed.Page{{Events: []feed.Event{{ID: "1", Name: "a\nb\x00\xff", Data: "d\xff", Gap: true}}, Next: "1"}}, nil
+			return []feed.Page{{Events: kept, Next: "1"}}, nil
 		}
 		config := storeConfig(store)
 		config.Start.History = true
@@ -743,6 +745,9 @@ func TestEventsOfOtherProgramsAreMadeValid(t *testing.T) {
 		}
 		if e := step.Events[0].Event; e != (feed.Event{ID: "1", Name: "a b \uFFFD", Data: "d\uFFFD"}) {
 			t.Errorf("%+v", e)
+		}
+		if kept[0] != invalid {
+			t.Errorf("the event that the store keeps was changed to %+v", kept[0])
 		}
 	})
 }
