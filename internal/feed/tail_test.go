@@ -617,6 +617,26 @@ func TestOneBadFeedDoesNotStopOthers(t *testing.T) {
 	})
 }
 
+func TestWrongNumberOfPagesIsAnError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, wrong := range [][]feed.Page{nil, {{Next: "1"}, {Next: "2"}}} {
+			store, log := newFakeStore(), new(testkit.Log)
+			store.read = func(context.Context, []feed.Position) ([]feed.Page, error) { return wrong, nil }
+			config := storeConfig(store)
+			config.Logger = log.JSON()
+			r := newStoreRegistry(t, config)
+			f := follow(t, r, "k", "")
+			wantSteps(t, f, "")
+			if lines := log.Lines(); len(lines) != 1 || !strings.Contains(lines[0], "wrong number of pages") {
+				t.Errorf("log records:\n%s", log)
+			}
+			store.change(func() { store.read = nil })
+			time.Sleep(interval / 4)
+			wantSteps(t, f, "position;")
+		}
+	})
+}
+
 // TestFailedReadsArePaused rings for a feed that cannot be read a thousand times
 // an interval, and for another one that can.
 func TestFailedReadsArePaused(t *testing.T) {
