@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -206,7 +207,7 @@ func (t *tail) readStore(ctx context.Context, wake <-chan struct{}) {
 		}
 		if t.read(ctx, batch) {
 			limit = min(2*limit, maxFeeds)
-			if batch[0].failedBefore {
+			if slices.ContainsFunc(batch, func(r request) bool { return r.failedBefore }) {
 				pause.reset()
 			}
 		} else {
@@ -245,28 +246,41 @@ func (t *tail) take(ctx context.Context, limit int, due bool) []request {
 	if ctx.Err() != nil { // the queue belongs to another goroutine by now
 		return nil
 	}
-	if due {
-		if batch := takeFrom(&t.retries, limit); len(batch) > 0 {
-			return batch
-		}
-	}
-	return takeFrom(&t.queue, limit)
-}
-
-func takeFrom(queue *[]*copied, limit int) []request {
-	now := time.Now()
 	var batch []request
-	for len(*queue) > 0 && len(batch) < limit {
-		c := (*queue)[0]
-		(*queue)[0] = nil
-		*queue = (*queue)[1:]
-		c.queued = false
-		if !c.left {
-			c.began = now
-			batch = append(batch, request{c, c.asked, c.after, c.failed})
+	for due && len(t.retries) > 0 && len(batch) < limit {
+		batch = appendRequest(batch, dequeue(&t.retries))
+	}
+	if len(batch) > 0 {
+		return batch
+	}
+	for len(t.queue) > 0 && len(batch) < limit {
+		c := dequeue(&t.queue)
+		if c.failed { // by a read that began before the feed was queued
+			t.retries = append(t.retries, c)
+			continue
 		}
+		batch = appendRequest(batch, c)
 	}
 	return batch
+}
+
+// dequeue removes the first feed of a queue and returns it.
+func dequeue(queue *[]*copied) *copied {
+	c := (*queue)[0]
+	(*queue)[0] = nil
+	*queue = (*queue)[1:]
+	return c
+}
+
+// appendRequest appends the read of a feed that was taken from its queue, if the
+// feed is still followed.
+func appendRequest(batch []request, c *copied) []request {
+	c.queued = false
+	if c.left {
+		return batch
+	}
+	c.began = time.Now()
+	return append(batch, request{c, c.asked, c.after, c.failed})
 }
 
 // read reads feeds and reports whether it succeeded. Feeds that could not be
