@@ -18,8 +18,8 @@ func (e Event) Memory() int64 { return e.memory() }
 func (l *Log) Bytes() (total, sum int64) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	for s := l.first; s < l.next; s++ {
-		sum += (*l.slot(s)).size
+	for n := l.ring.first.Load(); n < l.ring.next.Load(); n++ {
+		sum += l.ring.at(n).size
 	}
 	return l.bytes, sum
 }
@@ -50,4 +50,10 @@ func (l *Log) Newest() string {
 // returned.
 func (r *Registry) Abandoned() int64 {
 	return r.tail.appends.abandoned.Load() + r.tail.reads.abandoned.Load() + r.tail.watches.abandoned.Load()
+}
+
+// Lock holds the log's lock until release is called.
+func (l *Log) Lock() (release func()) {
+	l.mu.Lock()
+	return l.mu.Unlock
 }

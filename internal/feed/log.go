@@ -35,6 +35,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -60,21 +61,21 @@ type Log struct {
 	emptied func() // called after the last event was dropped for its age; may be nil
 	bell    bell
 
+	ring   ring        // the events that are kept, by number; mu guards changes
+	closed atomic.Bool // mu guards changes
+
 	mu        sync.RWMutex
-	ring      []*Entry          // event s is at index s modulo the length, a power of two
-	first     uint64            // number of the oldest event that is kept
-	next      uint64            // number of the event that will be added next
 	bytes     int64             // size of the events that are kept
 	sequences map[string]uint64 // numbers of the events that are kept, by id
 	keys      map[string]*Entry // events that are kept and have a key
 	start     string            // id of the event before first, or "" if it is unknown
 	expiry    *time.Timer       // drops the oldest event; nil if no event is kept
-	closed    bool
 }
 
 // New returns an empty Log for events that get their ids from [Log.Append].
 func New(limits Limits) *Log {
-	l := &Log{limits: limits, tag: rand.Text()[:16], first: 1, next: 1}
+	l := &Log{limits: limits, tag: rand.Text()[:16]}
+	l.ring.skip() // number 0 is the position of the empty log
 	l.start = l.id(0)
 	return l
 }
@@ -101,7 +102,7 @@ func (l *Log) append(e Event) (id string, added bool, err error) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed.Load() {
 		return "", false, ErrClosed
 	}
 	l.expire(now)
@@ -110,7 +111,7 @@ func (l *Log) append(e Event) (id string, added bool, err error) {
 			return known.ID, false, nil
 		}
 	}
-	e.ID = l.id(l.next)
+	e.ID = l.id(l.ring.next.Load())
 	l.add(e, now)
 	return e.ID, true, nil
 }
@@ -125,13 +126,10 @@ func (l *Log) Extend(events []Event) {
 // unknown.
 func (l *Log) Reset(events []Event, position string) {
 	l.fill(events, func() {
-		for l.first < l.next {
+		for l.ring.len() > 0 {
 			l.drop()
 		}
-		// A follower that has read everything has missed events too, so leave
-		// one number out.
-		l.next++
-		l.first = l.next
+		l.ring.skip() // a follower that has read everything has missed events too
 		l.start = position
 	})
 }
@@ -141,7 +139,7 @@ func (l *Log) fill(events []Event, prepare func()) {
 	l.mu.Lock()
 	defer l.bell.ring() // after Unlock
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed.Load() {
 		return
 	}
 	if prepare != nil {
@@ -154,12 +152,8 @@ func (l *Log) fill(events []Event, prepare func()) {
 
 // add adds an event that has an id. The caller holds mu.
 func (l *Log) add(e Event, now time.Time) {
-	entry := &Entry{Event: e, log: l, sequence: l.next, added: now, size: e.memory()}
-	if l.next-l.first == uint64(len(l.ring)) {
-		l.enlarge()
-	}
-	*l.slot(l.next) = entry
-	l.next++
+	entry := &Entry{Event: e, log: l, sequence: l.ring.next.Load(), added: now, size: e.memory()}
+	l.ring.add(entry)
 	l.bytes += entry.size
 	if l.sequences == nil {
 		l.sequences = make(map[string]uint64)
@@ -175,29 +169,17 @@ func (l *Log) add(e Event, now time.Time) {
 	l.schedule(now)
 }
 
-// slot returns the place of an event in the ring.
-func (l *Log) slot(sequence uint64) **Entry { return &l.ring[sequence&uint64(len(l.ring)-1)] }
-
-// enlarge doubles the ring.
-func (l *Log) enlarge() {
-	old := l.ring
-	l.ring = make([]*Entry, max(4, 2*len(old)))
-	for s := l.first; s < l.next; s++ {
-		*l.slot(s) = old[s&uint64(len(old)-1)]
-	}
-}
-
 // trim drops events beyond the limits of number and size. It keeps the newest,
 // so that followers get an event that alone is larger than the limit.
 func (l *Log) trim() {
-	for l.next-l.first > 1 && (l.next-l.first > uint64(l.limits.Events) || l.bytes > l.limits.Bytes) {
+	for n := l.ring.len(); n > 1 && (n > uint64(l.limits.Events) || l.bytes > l.limits.Bytes); n = l.ring.len() {
 		l.drop()
 	}
 }
 
 // expire drops events that are too old.
 func (l *Log) expire(now time.Time) {
-	for l.first < l.next && now.Sub((*l.slot(l.first)).added) >= l.limits.Age {
+	for e := l.ring.oldest(); e != nil && now.Sub(e.added) >= l.limits.Age; e = l.ring.oldest() {
 		l.drop()
 	}
 }
@@ -205,28 +187,26 @@ func (l *Log) expire(now time.Time) {
 // drop drops the oldest event. Its id remains known as a position: no event
 // after it is missing.
 func (l *Log) drop() {
-	slot := l.slot(l.first)
-	entry := *slot
-	*slot = nil
-	l.first++
+	entry := l.ring.drop()
 	l.start = entry.ID
 	l.bytes -= entry.size
 	delete(l.sequences, entry.ID)
 	if entry.Key != "" && l.keys[entry.Key] == entry {
 		delete(l.keys, entry.Key)
 	}
-	if l.first == l.next { // give the memory back
-		l.ring, l.sequences, l.keys = nil, nil, nil
+	if l.ring.len() == 0 { // give the memory back
+		l.sequences, l.keys = nil, nil
 	}
 }
 
 // schedule sets the timer for the oldest event, unless it is set. It may be set
 // for an event that was dropped since, and then fires early.
 func (l *Log) schedule(now time.Time) {
-	if l.expiry != nil || l.closed || l.first == l.next {
+	oldest := l.ring.oldest()
+	if l.expiry != nil || l.closed.Load() || oldest == nil {
 		return
 	}
-	age := now.Sub((*l.slot(l.first)).added)
+	age := now.Sub(oldest.added)
 	l.expiry = time.AfterFunc(l.limits.Age-age, l.expired)
 }
 
@@ -237,7 +217,7 @@ func (l *Log) expired() {
 	l.expire(now)
 	l.expiry = nil
 	l.schedule(now)
-	empty := l.first == l.next
+	empty := l.ring.len() == 0
 	l.mu.Unlock()
 	if empty && l.emptied != nil {
 		l.emptied()
@@ -248,7 +228,7 @@ func (l *Log) expired() {
 func (l *Log) grow(e *Entry, n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e.sequence < l.first {
+	if e.sequence < l.ring.first.Load() {
 		return
 	}
 	e.size += n
@@ -267,7 +247,7 @@ func (l *Log) Find(id string) (next uint64, ok bool) {
 	if s, ok := l.sequences[id]; ok {
 		return s + 1, true
 	}
-	return l.first, id == l.start
+	return l.ring.first.Load(), id == l.start
 }
 
 // bounds returns the numbers of the oldest event and of the next one, and the
@@ -276,10 +256,10 @@ func (l *Log) bounds() (first, next uint64, position string) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	position = l.start
-	if l.first < l.next {
-		position = (*l.slot(l.next - 1)).ID
+	if newest := l.ring.newest(); newest != nil {
+		position = newest.ID
 	}
-	return l.first, l.next, position
+	return l.ring.first.Load(), l.ring.next.Load(), position
 }
 
 // maxBatch bounds the text of the events that Read returns at once, in bytes.
@@ -288,47 +268,58 @@ const maxBatch = 64 << 10
 // Read appends to dst the events from number next on: at most 64 KB of them, but
 // at least one if there is one. It returns [ErrMissed] if events from next on
 // have been dropped, and [ErrClosed] if there are no events from next on and the
-// log is closed.
+// log is closed. It does not wait for other methods.
 func (l *Log) Read(next uint64, dst []*Entry) ([]*Entry, error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if next < l.first {
-		return dst, ErrMissed
-	}
-	if next == l.next && l.closed {
-		return dst, ErrClosed
-	}
-	for size, began := 0, len(dst); next < l.next; next++ {
-		entry := *l.slot(next)
+	closed := l.closed.Load() // before end, because nothing is added after Close
+	began, end := len(dst), l.ring.next.Load()
+	for number, size := next, 0; number < end; number++ {
+		entry := l.ring.at(number)
+		if entry == nil { // dropped
+			break
+		}
 		if size += MaxID + len(entry.Name) + len(entry.Data); size > maxBatch && len(dst) > began {
 			break
 		}
 		dst = append(dst, entry)
 	}
-	return dst, nil
+	if len(dst) > began {
+		return dst, nil
+	}
+	return dst, l.ended(next, end, closed)
+}
+
+// ended returns the error of a Read that has found no event from number next on.
+func (l *Log) ended(next, end uint64, closed bool) error {
+	switch {
+	case next < l.ring.first.Load():
+		return ErrMissed
+	case next >= end && closed:
+		return ErrClosed
+	}
+	return nil
 }
 
 // ReadNewest is like Read, but skips all events except the newest. It returns
 // ErrMissed only if events from next on have been dropped and the log is empty.
 func (l *Log) ReadNewest(next uint64, dst []*Entry) ([]*Entry, error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	switch {
-	case next < l.next && l.first < l.next:
-		return append(dst, *l.slot(l.next - 1)), nil
-	case next < l.first:
-		return dst, ErrMissed
-	case l.closed:
-		return dst, ErrClosed
+	for {
+		closed, end := l.closed.Load(), l.ring.next.Load()
+		if next < end {
+			if entry := l.ring.at(end - 1); entry != nil {
+				return append(dst, entry), nil
+			}
+		}
+		if end == l.ring.next.Load() {
+			return dst, l.ended(next, end, closed)
+		}
 	}
-	return dst, nil
 }
 
 // Close wakes all followers, which get the events that are left and then
 // [ErrClosed]. Nothing can be added any more.
 func (l *Log) Close() {
 	l.mu.Lock()
-	l.closed = true
+	l.closed.Store(true)
 	if l.expiry != nil {
 		l.expiry.Stop()
 		l.expiry = nil
@@ -338,15 +329,7 @@ func (l *Log) Close() {
 }
 
 // Closed reports whether Close was called.
-func (l *Log) Closed() bool {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.closed
-}
+func (l *Log) Closed() bool { return l.closed.Load() }
 
 // Empty reports whether no event is kept.
-func (l *Log) Empty() bool {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.first == l.next
-}
+func (l *Log) Empty() bool { return l.ring.len() == 0 }
