@@ -580,7 +580,7 @@ func TestOneBadFeedDoesNotStopOthers(t *testing.T) {
 		}{
 			{err: errors.New("WRONGTYPE")},
 			{page: feed.Page{Events: []feed.Event{{ID: "id\n"}}, Next: "id"}},
-			{page: feed.Page{Events: []feed.Event{{ID: feed.Beginning}}, Next: "id"}},
+			{page: feed.Page{Events: []feed.Event{{ID: feed.Beginning}}, Next: feed.Beginning}},
 			{page: feed.Page{Next: ""}},
 			{page: feed.Page{Next: "id", More: true}},
 			{page: feed.Page{Events: []feed.Event{{ID: "1"}, {ID: "2"}}, Next: "1"}},
@@ -613,6 +613,43 @@ func TestOneBadFeedDoesNotStopOthers(t *testing.T) {
 				t.Errorf("%d log records, want 1:\n%s", n, log)
 			}
 			r.Close()
+		}
+	})
+}
+
+// TestFeedThatWasLeftIsNotRead has followers leave feeds before they are read, and a
+// feed that could not be read.
+func TestFeedThatWasLeftIsNotRead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store, log, release := newFakeStore(), new(testkit.Log), make(chan struct{})
+		store.read = func(ctx context.Context, after []feed.Position) ([]feed.Page, error) {
+			<-release
+			for _, p := range after {
+				switch p.Feed {
+				case "left":
+					t.Error("read, although nobody follows it")
+				case "bad":
+					return nil, errors.New("WRONGTYPE")
+				}
+			}
+			return store.Memory.Read(ctx, after)
+		}
+		config := storeConfig(store)
+		config.Logger = log.JSON()
+		r := newStoreRegistry(t, config)
+		bad := follow(t, r, "bad", "")
+		synctest.Wait() // until it is read
+		left, good := follow(t, r, "left", ""), follow(t, r, "good", "")
+		left.Close()
+		close(release)
+		wantSteps(t, good, "position;")
+		if lines := log.Lines(); len(lines) != 1 || !strings.Contains(lines[0], "WRONGTYPE") {
+			t.Errorf("log records:\n%s", log)
+		}
+		bad.Close()
+		time.Sleep(interval)
+		if lines := log.Lines(); len(lines) != 2 || !strings.Contains(lines[1], "works again") {
+			t.Errorf("log records after the feed was left:\n%s", log)
 		}
 	})
 }
