@@ -81,6 +81,38 @@ func TestEventIsNotMissed(t *testing.T) {
 	})
 }
 
+// TestRingWhileOthersAreWokenIsNotLost rings while the goroutine is busy with waking
+// many others.
+func TestRingWhileOthersAreWokenIsNotLost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var b feed.Bell
+		var stop atomic.Bool
+		for range 2000 {
+			go func() {
+				for {
+					changed := b.Wait()
+					if stop.Load() {
+						return
+					}
+					<-changed
+				}
+			}()
+		}
+		for i := range 60 {
+			synctest.Wait() // until all wait
+			b.Ring()
+			for range i % 10 {
+				runtime.Gosched()
+			}
+			changed := b.Wait()
+			b.Ring()
+			<-changed
+		}
+		stop.Store(true)
+		b.Ring()
+	})
+}
+
 func TestGoroutineWakesAllAndEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var b feed.Bell

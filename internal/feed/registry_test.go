@@ -46,6 +46,22 @@ func TestFeedsAreForgottenOnceTheyKeepNothing(t *testing.T) {
 	})
 }
 
+func TestCloseEndsAllFeeds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := feed.NewRegistry(memoryConfig())
+		var followers []*feed.Follower
+		for i := range 1000 {
+			followers = append(followers, follow(t, r, fmt.Sprint(i), ""))
+		}
+		r.Close()
+		for _, f := range followers {
+			if _, err := f.Wait(t.Context()); err != feed.ErrClosed {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestFollowerMayBeClosedTwice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := feed.NewRegistry(memoryConfig())

@@ -654,6 +654,22 @@ func TestFeedThatWasLeftIsNotRead(t *testing.T) {
 	})
 }
 
+func TestPrefixPrecedesTheKey(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newFakeStore()
+		config := storeConfig(store)
+		config.Prefix = "room:"
+		r := newStoreRegistry(t, config)
+		f := follow(t, r, "k", "")
+		wantSteps(t, f, "position;")
+		publish(t, r, "k", "1")
+		wantSteps(t, f, "1;")
+		if n := len(store.Record("room:k").Events); n != 1 {
+			t.Errorf("%d events in the feed room:k of the store", n)
+		}
+	})
+}
+
 func TestWrongNumberOfPagesIsAnError(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		for _, wrong := range [][]feed.Page{nil, {{Next: "1"}, {Next: "2"}}} {
