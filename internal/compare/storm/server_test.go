@@ -79,8 +79,8 @@ func startServer(t *testing.T, addr string, config http.FeedConfig) *server {
 }
 
 // signal sends a signal to the server and waits for its end.
-func (s *server) signal(signal syscall.Signal) {
-	_ = s.cmd.Process.Signal(signal) // fails if it has ended
+func (s *server) signal(sig syscall.Signal) {
+	_ = s.cmd.Process.Signal(sig) // fails if it has ended
 	<-s.exited
 }
 
