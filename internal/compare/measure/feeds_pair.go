@@ -60,6 +60,7 @@ type (
 		Count    int             `json:"count,omitempty"`
 		Size     int             `json:"size,omitempty"`
 		Collect  bool            `json:"collect,omitempty"`
+		Sockets  bool            `json:"sockets,omitempty"`
 		Address  string          `json:"address,omitempty"`
 		Protocol fanout.Protocol `json:"protocol,omitempty"`
 		Clients  int             `json:"clients,omitempty"`
@@ -84,10 +85,17 @@ type (
 	}
 )
 
-// state returns the state of the server.
-func (p *fanoutPair) state(collect bool) (fanoutState, error) {
+// state returns the state of the server, after a garbage collection if collect is set.
+func (p *fanoutPair) state(collect bool) (s fanoutState, err error) {
+	err = p.server.ask(fanoutRequest{Do: "state", Collect: collect}, &s)
+	return s, err
+}
+
+// sockets returns the number of open files of the server.
+func (p *fanoutPair) sockets() (int, error) {
 	var s fanoutState
-	return s, p.server.ask(fanoutRequest{Do: "state", Collect: collect}, &s)
+	err := p.server.ask(fanoutRequest{Do: "state", Sockets: true}, &s)
+	return s.Sockets, err
 }
 
 // gather connects clients, and publishes until all of them get events. It returns

@@ -69,7 +69,7 @@ func runStalled(dir string, c fanout.Contestant, clients, stalled int) (stalledR
 	if _, err := pair.gather(clients, stalled); err != nil {
 		return r, err
 	}
-	connected, err := pair.state(false)
+	connected, err := pair.sockets()
 	if err != nil {
 		return r, err
 	}
@@ -98,7 +98,7 @@ func runStalled(dir string, c fanout.Contestant, clients, stalled int) (stalledR
 		r.half, r.last = median(half), median(last)
 	}
 	if stalled > 0 {
-		r.stalled, err = pair.awaitCut(connected.Sockets, stalled)
+		r.stalled, err = pair.awaitCut(connected, stalled)
 	}
 	return r, err
 }
@@ -110,11 +110,11 @@ func (p *fanoutPair) awaitCut(connected, stalled int) (string, error) {
 	defer again.Stop()
 	late := time.After(cutWithin)
 	for {
-		s, err := p.state(false)
+		open, err := p.sockets()
 		if err != nil {
 			return "", err
 		}
-		left := s.Sockets - (connected - stalled)
+		left := open - (connected - stalled)
 		if left <= 0 {
 			return "all cut", nil
 		}

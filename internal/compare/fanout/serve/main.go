@@ -78,8 +78,9 @@ type request struct {
 	// For publish.
 	First, Count, Size int
 
-	// For state: collect garbage first, and return what is free to the system.
-	Collect bool
+	// For state: collect garbage first, and return what is free to the system;
+	// count the sockets.
+	Collect, Sockets bool
 }
 
 // A state is the state of this process.
@@ -106,7 +107,7 @@ func answer(server *fanout.Server, in io.Reader, out io.Writer) error {
 		case "publish":
 			reply, err = publish(server, r)
 		case "state":
-			reply, err = readState(r.Collect)
+			reply, err = readState(r)
 		default:
 			err = fmt.Errorf("unknown request %q", r.Do)
 		}
@@ -141,8 +142,8 @@ func publish(server *fanout.Server, r request) (published, error) {
 	return p, nil
 }
 
-func readState(collect bool) (state, error) {
-	if collect {
+func readState(r request) (state, error) {
+	if r.Collect {
 		runtime.GC() // finalizers of the first cycle free more in the next
 		debug.FreeOSMemory()
 	}
@@ -156,11 +157,14 @@ func readState(collect bool) (state, error) {
 	if err != nil {
 		return state{}, err
 	}
-	sockets, err := countSockets()
-	return state{
+	now := state{
 		CPU:      time.Duration(usage.Utime.Nano() + usage.Stime.Nano()),
-		Resident: resident, Mallocs: memory.Mallocs, Goroutines: runtime.NumGoroutine(), Sockets: sockets,
-	}, err
+		Resident: resident, Mallocs: memory.Mallocs, Goroutines: runtime.NumGoroutine(),
+	}
+	if r.Sockets {
+		now.Sockets, err = countSockets()
+	}
+	return now, err
 }
 
 // residentMemory returns the second field of /proc/self/statm in bytes.
