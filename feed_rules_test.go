@@ -53,6 +53,17 @@ func TestFeedDefaults(t *testing.T) {
 			t.Errorf("%d events are kept, want 16 of almost 1 MiB and a short one", n)
 		}
 	})
+	t.Run("WriteTimeout", func(t *testing.T) {
+		t.Parallel()
+		var feed http.Feed
+		w := &deadlineWriter{quietWriter: quietWriter{http.Header{}, make(chan struct{}, 10)}}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(0, func() { <-w.wrote; cancel() })
+		feed.ServeHTTP(w, testkit.NewRequest("GET", "/", "").WithContext(ctx))
+		if w.longest < 29*time.Second || w.longest > 45*time.Second {
+			t.Errorf("the write deadline is %v away", w.longest)
+		}
+	})
 	t.Run("KeepFor", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
@@ -70,6 +81,17 @@ func TestFeedDefaults(t *testing.T) {
 			feed.Close()
 		})
 	})
+}
+
+// A deadlineWriter notes the longest time until a write deadline.
+type deadlineWriter struct {
+	quietWriter
+	longest time.Duration
+}
+
+func (w *deadlineWriter) SetWriteDeadline(deadline time.Time) error {
+	w.longest = max(w.longest, time.Until(deadline))
+	return nil
 }
 
 // The position of a Feed stays valid while nobody follows it and it keeps nothing. A
