@@ -98,8 +98,9 @@ func (l eventLock) Unlock() { <-l }
 // Linux with HTTP/1, at most 64 KB wait to be sent to a client that reads slowly or not
 // at all; elsewhere, often several megabytes.
 //
-// A write also succeeds if the client's machine has disappeared. Under a [Server] on Linux, the connection is closed if it has
-// not acknowledged the bytes within the timeout. Elsewhere, that may take 15 minutes.
+// A write also succeeds if the client's machine has disappeared. Under a [Server] on
+// Linux, the connection is closed if it has not acknowledged the bytes within the
+// timeout. Elsewhere, that may take 15 minutes.
 //
 // The request's context is canceled when the client disconnects and when
 // [Server.Stop] is called. Once Stop has been called, a write fails if it takes
