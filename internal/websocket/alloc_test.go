@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"net"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -93,6 +94,30 @@ func TestAllocations(t *testing.T) {
 			if got > tt.want {
 				t.Errorf("%s, %d bytes: %v allocations, want %v", tt.name, size, got, tt.want)
 			}
+		}
+	}
+}
+
+// A plain is a Shared that is never compressed.
+type plain []byte
+
+func (p plain) Plain() []byte  { return p }
+func (p plain) Packed() []byte { return nil }
+
+func TestJoiningMessagesDoesNotAllocate(t *testing.T) {
+	if testkit.Race {
+		t.Skip("pools drop items at random under the race detector")
+	}
+	c := newLoop(t, 1, nil)
+	message := plain(EncodeShared(make([]byte, SharedSpace+1<<10)))
+	for _, n := range []int{2, 30, maxJoined / len(message), 200} {
+		messages := slices.Repeat([]Shared{message}, n)
+		if got := testing.AllocsPerRun(40, func() {
+			if err := c.WriteShared(messages); err != nil {
+				t.Fatal(err)
+			}
+		}); got > 0 {
+			t.Errorf("%d messages: %v allocations", n, got)
 		}
 	}
 }

@@ -53,7 +53,12 @@ func (c *Conn) WriteShared(messages []Shared) error {
 	if len(messages) == 1 {
 		return c.writeForm(c.chooseForm(messages[0]))
 	}
-	joined := bufpool.Get()
+	size := 0
+	for _, m := range messages {
+		size += len(m.Plain())
+	}
+	// A buffer that grows by append would become too large for the pool.
+	joined := bufpool.GetSize(min(size, maxJoined))
 	defer bufpool.Put(joined)
 	for _, m := range messages {
 		h, form := c.chooseForm(m)
