@@ -81,9 +81,12 @@ func (in *pooledInput) Discard(n int) (int, error) {
 	return n, nil
 }
 
-// Read implements [io.Reader]. It reads from the connection at most once. If the
-// buffer is empty and p is not smaller, it reads into p.
+// Read implements [io.Reader]. It reads from the connection at most once, and not if
+// p is empty. If the buffer is empty and p is not smaller, it reads into p.
 func (in *pooledInput) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
 	if in.Buffered() == 0 {
 		if len(p) >= in.size {
 			in.release()

@@ -113,3 +113,41 @@ func TestInputReportsAReset(t *testing.T) {
 		t.Errorf("%v, want net.ErrClosed", err)
 	}
 }
+
+// A read of no bytes must not wait for the peer, which may wait for a response.
+func TestReadOfNoBytesDoesNotWait(t *testing.T) {
+	t.Parallel()
+	in, peer := pooled(t)
+	in.conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	if n, err := in.Read(nil); n != 0 || err != nil {
+		t.Errorf("%d, %v before the first byte", n, err)
+	}
+	io.WriteString(peer, "a")
+	if b, err := in.Peek(1); string(b) != "a" || err != nil {
+		t.Fatalf("%q, %v", b, err)
+	}
+	in.Discard(1)
+	if n, err := in.Read([]byte{}); n != 0 || err != nil {
+		t.Errorf("%d, %v after the last byte", n, err)
+	}
+}
+
+// The reader of a message whose payload has not arrived yet follows the same rule.
+func TestMessageReadOfNoBytesDoesNotWait(t *testing.T) {
+	t.Parallel()
+	c, peer := realPair(t)
+	io.WriteString(peer, "\x81\x82\x00\x00\x00\x00") // the header of a masked text of 2 bytes
+	_, r, err := c.NextMessage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	if n, err := r.Read(nil); n != 0 || err != nil {
+		t.Errorf("%d, %v, want a read that does not wait", n, err)
+	}
+	c.SetReadDeadline(time.Time{})
+	io.WriteString(peer, "hi")
+	if b, err := io.ReadAll(r); string(b) != "hi" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+}
