@@ -822,7 +822,8 @@ func (s *feedSet) logFailure(ctx context.Context, message string, err error) {
 // appendRetry appends a random time until the client may reconnect: between half of
 // Retry and one and a half times it.
 func (s *feedSet) appendRetry(b []byte) []byte {
-	return eventstream.AppendRetry(b, max((s.Retry/2+rand.N(s.Retry)).Milliseconds(), 1))
+	ms := (s.Retry / 2).Milliseconds() + rand.N(s.Retry).Milliseconds() // the sum of the durations could overflow
+	return eventstream.AppendRetry(b, max(ms, 1))
 }
 
 // A streamClient is a client with an event stream.

@@ -3,12 +3,15 @@ package http_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
@@ -67,6 +70,31 @@ func TestFeedTakesTheShortestDurations(t *testing.T) {
 			t.Errorf("%+v, %v", event, err)
 		}
 		break
+	}
+}
+
+// A sum of durations that overflows would have clients reconnect at once.
+func TestFeedSendsTheLongestRetry(t *testing.T) {
+	t.Parallel()
+	for range 32 { // half of the random times would overflow
+		ctx, leave := context.WithCancel(t.Context())
+		feed := http.NewFeed(http.FeedConfig{
+			Retry: math.MaxInt64,
+			Snapshot: func(context.Context, string) (http.Event, error) {
+				leave()
+				return http.Event{}, nil
+			},
+		})
+		rec := httptest.NewRecorder()
+		feed.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, "GET", "/", nil))
+		feed.Close()
+		var retry int64
+		if _, err := fmt.Sscanf(rec.Body.String(), "retry: %d\n", &retry); err != nil {
+			t.Fatalf("%v: %q", err, rec.Body)
+		}
+		if shortest := int64(math.MaxInt64 / 2 / time.Millisecond); retry < shortest {
+			t.Fatalf("retry: %d, want at least %d", retry, shortest)
+		}
 	}
 }
 
