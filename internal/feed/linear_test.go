@@ -34,6 +34,7 @@ func registries(t *testing.T, f func(t *testing.T, all []*feed.Registry)) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var all []*feed.Registry
+				config := config // the tests run at the same time
 				for _, config.Store = range stores(feedtest.NewMemory(keep)) {
 					all = append(all, feed.NewRegistry(config))
 				}
