@@ -53,7 +53,7 @@ func TestConfigPanicsNameEveryWrongField(t *testing.T) {
 		"Feed": {
 			func() {
 				http.NewFeed(http.FeedConfig{
-					Keep: -1, KeepBytes: -2, KeepFor: -time.Second, Heartbeat: -1, WriteTimeout: -1, Retry: -1, Name: "x", History: true,
+					Keep: -1, KeepBytes: -2, KeepFor: -time.Second, Heartbeat: -1, WriteTimeout: -1, Retry: -1, Store: &tableStore{}, History: true,
 					Snapshot: func(context.Context, string) (http.Event, error) { return http.Event{}, nil },
 				})
 			},

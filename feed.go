@@ -143,7 +143,7 @@ type FeedConfig struct {
 	Store FeedStore
 
 	// Name is the name of the feed in the Store. [NewFeed] requires it if there is
-	// a Store. For [Feeds], it is put before each key. For example, with the Name
+	// a Store. It has no effect without a Store. For [Feeds], it is put before each key. For example, with the Name
 	// "room:", the feed with the key "lobby" is "room:lobby" in the Store.
 	Name string
 }
@@ -168,10 +168,7 @@ func (c *FeedConfig) check(named bool) {
 			wrong.Addf(d.field, "%v is negative", d.value)
 		}
 	}
-	switch {
-	case c.Store == nil && c.Name != "":
-		wrong.Addf("Name", "has no effect without Store")
-	case c.Store != nil && c.Name == "" && named:
+	if c.Store != nil && c.Name == "" && named {
 		wrong.Addf("Name", "is empty; with a Store, give the feed a name")
 	}
 	wrong.PanicIfAny("FeedConfig")

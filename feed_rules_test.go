@@ -131,7 +131,7 @@ func TestFeedConfigNamesEachWrongField(t *testing.T) {
 	snapshot := func(context.Context, string) (http.Event, error) { return http.Event{}, nil }
 	wrong := http.FeedConfig{
 		Keep: -1, KeepBytes: -1, KeepFor: -1, Heartbeat: -1, WriteTimeout: -1, Retry: -1,
-		History: true, Snapshot: snapshot, Name: "news",
+		History: true, Snapshot: snapshot, Store: store,
 	}
 	const negative = "FeedConfig.Keep: -1 is negative; FeedConfig.KeepBytes: -1 is negative; "
 	for _, tt := range []struct {
@@ -143,7 +143,7 @@ func TestFeedConfigNamesEachWrongField(t *testing.T) {
 		{"NewFeeds", func() { http.NewFeeds(wrong) }, negative},
 		{"all", func() { http.NewFeed(wrong) }, "FeedConfig.History: has no effect together with Snapshot; " +
 			"FeedConfig.KeepFor: -1ns is negative; FeedConfig.Heartbeat: -1ns is negative; FeedConfig.WriteTimeout: -1ns is negative; " +
-			"FeedConfig.Retry: -1ns is negative; FeedConfig.Name: has no effect without Store"},
+			"FeedConfig.Retry: -1ns is negative; FeedConfig.Name: is empty; with a Store, give the feed a name"},
 		{"no name", func() { http.NewFeed(http.FeedConfig{Store: store}) }, "FeedConfig.Name: is empty"},
 	} {
 		if text := panicText(tt.call); !strings.Contains(text, tt.want) || !strings.Contains(text, "feed_rules_test.go:") {
@@ -151,6 +151,7 @@ func TestFeedConfigNamesEachWrongField(t *testing.T) {
 		}
 	}
 	http.NewFeeds(http.FeedConfig{Store: store}) // needs no name
+	http.NewFeed(http.FeedConfig{Name: "news"})  // without a Store for the tests, for example
 }
 
 // A pagedStore is a store whose pages have one event. It says when Watch is called and
