@@ -135,19 +135,27 @@ func TestReadOfNoBytesDoesNotWait(t *testing.T) {
 // The reader of a message whose payload has not arrived yet follows the same rule.
 func TestMessageReadOfNoBytesDoesNotWait(t *testing.T) {
 	t.Parallel()
-	c, peer := realPair(t)
-	io.WriteString(peer, "\x81\x82\x00\x00\x00\x00") // the header of a masked text of 2 bytes
-	_, r, err := c.NextMessage()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-	if n, err := r.Read(nil); n != 0 || err != nil {
-		t.Errorf("%d, %v, want a read that does not wait", n, err)
-	}
-	c.SetReadDeadline(time.Time{})
-	io.WriteString(peer, "hi")
-	if b, err := io.ReadAll(r); string(b) != "hi" || err != nil {
-		t.Errorf("%q, %v", b, err)
+	for name, test := range map[string]struct{ begin, rest string }{
+		"payload":  {"\x81\x82\x00\x00\x00\x00", "hi"},
+		"fragment": {"\x01\x80\x00\x00\x00\x00", "\x80\x82\x00\x00\x00\x00hi"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, peer := realPair(t)
+			io.WriteString(peer, test.begin)
+			_, r, err := c.NextMessage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+			if n, err := r.Read(nil); n != 0 || err != nil {
+				t.Errorf("%d, %v, want a read that does not wait", n, err)
+			}
+			c.SetReadDeadline(time.Time{})
+			io.WriteString(peer, test.rest)
+			if b, err := io.ReadAll(r); string(b) != "hi" || err != nil {
+				t.Errorf("%q, %v", b, err)
+			}
+		})
 	}
 }

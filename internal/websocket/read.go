@@ -148,12 +148,15 @@ func (r *MessageReader) Read(p []byte) (int, error) {
 		c.in.handedOver = c.in.handedOver[n:]
 		return n, nil
 	}
+	if len(p) == 0 && c.in.inMessage {
+		return 0, nil // the rest of the message may not have arrived
+	}
 	for {
 		n, err := c.read(p)
 		if n > 0 && c.in.err == nil {
 			err = nil // the next call returns it: the end of the message, or a deadline
 		}
-		if n > 0 || err != nil || len(p) == 0 {
+		if n > 0 || err != nil {
 			return n, err
 		}
 	}
