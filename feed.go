@@ -455,15 +455,16 @@ func (f *Feed) Follow(ctx context.Context, after string) iter.Seq2[Event, error]
 				yield(Event{}, err)
 				return
 			}
-			if !yieldStep(step, yield) {
+			if !yieldStep(ctx, step, yield) {
 				return
 			}
 		}
 	}
 }
 
-// yieldStep yields the events of a step.
-func yieldStep(step feed.Step, yield func(Event, error) bool) bool {
+// yieldStep yields the events of a step, until ctx is done. It reports whether the loop
+// goes on.
+func yieldStep(ctx context.Context, step feed.Step, yield func(Event, error) bool) bool {
 	if step.Gap && !yield(publicEvent(gapEvent(step.Position)), nil) {
 		return false
 	}
@@ -471,6 +472,9 @@ func yieldStep(step feed.Step, yield func(Event, error) bool) bool {
 		return false
 	}
 	for _, entry := range step.Events {
+		if ctx.Err() != nil {
+			return true
+		}
 		if !yield(publicEvent(entry.Event), nil) {
 			return false
 		}

@@ -709,6 +709,9 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 	if len(errs) != 1 || !errors.Is(errs[0], why) {
 		t.Errorf("errors %v", errs)
 	}
+	if cancelAt != 4 {
+		t.Errorf("%d pairs after the context was canceled, want only the error", cancelAt-3)
+	}
 }
 
 func TestFeedHeartbeats(t *testing.T) {
