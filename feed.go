@@ -584,8 +584,9 @@ func onlyID(values []string) (id string) {
 // [Feed.ServeHTTP].
 //
 // Send returns when ctx is done, with the cause; when the connection is closed, with
-// [net.ErrClosed] or the error of the write; when the feed is closed, with
-// [ErrFeedClosed]; or when Snapshot fails, with its error. The error is never nil.
+// [net.ErrClosed] or the error of the write, for example [ErrCloseSent]; when the feed is
+// closed, with [ErrFeedClosed]; or when Snapshot fails, with its error. The error is never
+// nil.
 //
 // # Messages
 //
@@ -606,7 +607,8 @@ func onlyID(values []string) (id string) {
 // Send does not read. Another goroutine must call a reading method until it returns an
 // error, even if the client sends nothing: otherwise, pongs and close frames are not
 // noticed. Several feeds can be sent on one connection at the same time, each with its
-// own call of Send, and other messages too.
+// own call of Send, and other messages too. Positions and gaps do not name their feed,
+// so use a connection for each feed whose positions the client needs.
 //
 // # Memory
 //
