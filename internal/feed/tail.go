@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 )
@@ -175,16 +174,19 @@ func (t *tail) requeue(c *copied) {
 }
 
 // readStore runs until ctx is done. Feeds whose last read failed wait until a
-// pause is over, but others do not wait for them. If one call of the Store fails
-// for several feeds, the next calls read fewer at once, which finds the feed
-// that cannot be read.
+// pause is over, but others do not wait for them, and do not make the pause
+// longer. If one call of the Store fails for several feeds, the next calls read
+// fewer at once, which finds the feed that cannot be read. Feeds whose last read
+// failed have a limit of their own: if others that can be read raised it, they
+// would always be read together with the feed that cannot.
 func (t *tail) readStore(ctx context.Context, wake <-chan struct{}) {
 	half := time.NewTicker(t.interval / 2)
 	defer half.Stop()
-	retry := time.NewTimer(0)
+	retry := time.NewTimer(t.interval)
+	retry.Stop() // it runs while due is false
 	defer retry.Stop()
 	pause := backoff{longest: t.interval / 4}
-	limit, due := maxFeeds, false
+	limit, due := limits{maxFeeds, maxFeeds}, true
 	for ctx.Err() == nil {
 		select {
 		case <-half.C:
@@ -205,16 +207,32 @@ func (t *tail) readStore(ctx context.Context, wake <-chan struct{}) {
 			}
 			continue
 		}
-		if t.read(ctx, batch) {
-			limit = min(2*limit, maxFeeds)
-			if slices.ContainsFunc(batch, func(r request) bool { return r.failedBefore }) {
-				pause.reset()
-			}
-		} else {
-			limit = max(min(limit, len(batch))/2, 1)
+		again, ok := batch[0].failedBefore, t.read(ctx, batch)
+		limit.adjust(len(batch), again, ok)
+		switch {
+		case ok && again:
+			pause.reset()
+		case !ok && due:
 			due = false
 			retry.Reset(pause.next())
 		}
+	}
+}
+
+// limits are the largest numbers of feeds that the next call of Store.Read reads:
+// of feeds in tail.queue, and of feeds in tail.retries.
+type limits struct{ queue, retries int }
+
+// adjust is called after a call that read n feeds, with whether it read them
+// again after a failure.
+func (l *limits) adjust(n int, again, ok bool) {
+	if !ok {
+		l.queue, l.retries = max(min(l.queue, n/2), 1), max(min(l.retries, n/2), 1)
+		return
+	}
+	l.queue = min(2*l.queue, maxFeeds)
+	if again {
+		l.retries = min(2*l.retries, maxFeeds)
 	}
 }
 
@@ -238,22 +256,22 @@ type request struct {
 	failedBefore bool
 }
 
-// take removes up to limit feeds from the queue. If due is set, those whose last
-// read failed come first.
-func (t *tail) take(ctx context.Context, limit int, due bool) []request {
+// take removes feeds from the queue. If due is set, it takes those whose last
+// read failed, if there are any. It never takes both at once.
+func (t *tail) take(ctx context.Context, limit limits, due bool) []request {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if ctx.Err() != nil { // the queue belongs to another goroutine by now
 		return nil
 	}
 	var batch []request
-	for due && len(t.retries) > 0 && len(batch) < limit {
+	for due && len(t.retries) > 0 && len(batch) < limit.retries {
 		batch = appendRequest(batch, dequeue(&t.retries))
 	}
 	if len(batch) > 0 {
 		return batch
 	}
-	for len(t.queue) > 0 && len(batch) < limit {
+	for len(t.queue) > 0 && len(batch) < limit.queue {
 		c := dequeue(&t.queue)
 		if c.failed { // by a read that began before the feed was queued
 			t.retries = append(t.retries, c)

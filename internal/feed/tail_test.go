@@ -617,6 +617,77 @@ func TestOneBadFeedDoesNotStopOthers(t *testing.T) {
 	})
 }
 
+// failsFor makes each Read fail that reads a feed for which bad returns true.
+func (s *fakeStore) failsFor(bad func(name string) bool) {
+	s.read = func(ctx context.Context, after []feed.Position) ([]feed.Page, error) {
+		time.Sleep(time.Millisecond)
+		for _, p := range after {
+			if bad(p.Feed) {
+				return nil, errors.New("WRONGTYPE")
+			}
+		}
+		return s.Memory.Read(ctx, after)
+	}
+}
+
+// TestBadFeedIsFoundAmongFeedsWhileOthersAreRead has feeds whose first read fails
+// because it also reads a bad feed, and another feed that is read all the time.
+func TestBadFeedIsFoundAmongFeedsWhileOthersAreRead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newFakeStore()
+		store.failsFor(func(name string) bool { return name == "bad" })
+		r := newStoreRegistry(t, storeConfig(store))
+		follow(t, r, "busy", "")
+		synctest.Wait() // until it is read
+		var together []*feed.Follower
+		for i := range 8 {
+			if i == 4 {
+				follow(t, r, "bad", "")
+			}
+			together = append(together, follow(t, r, fmt.Sprint(i), ""))
+		}
+		for range 1000 {
+			publish(t, r, "busy", "")
+			time.Sleep(interval / 1000)
+		}
+		for i, f := range together {
+			if got := steps(t, f); got != "position;" {
+				t.Errorf("feed %d has the steps %q after an interval", i, got)
+			}
+		}
+		r.Close()
+		time.Sleep(time.Second) // for the read that goes on
+	})
+}
+
+// TestFailuresOfOthersDoNotDelayARetry has a feed that fails once, while more and
+// more bad feeds are followed.
+func TestFailuresOfOthersDoNotDelayARetry(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newFakeStore()
+		var once atomic.Bool
+		store.failsFor(func(name string) bool { return name != "good" || once.Swap(false) })
+		r := newStoreRegistry(t, storeConfig(store))
+		good := follow(t, r, "good", "")
+		wantSteps(t, good, "")
+		time.Sleep(time.Second)
+		wantSteps(t, good, "position;")
+		const longest = interval / 4 // pause
+		for i := range 400 {
+			if i == 200 {
+				once.Store(true)
+				publish(t, r, "good", "event")
+			}
+			bad := follow(t, r, fmt.Sprint(i), "")
+			time.Sleep(longest / 50)
+			bad.Close()
+		}
+		wantSteps(t, good, "event;")
+		r.Close()
+		time.Sleep(time.Second) // for the read that goes on
+	})
+}
+
 // TestFeedThatWasLeftIsNotRead has followers leave feeds before they are read, and a
 // feed that could not be read.
 func TestFeedThatWasLeftIsNotRead(t *testing.T) {
