@@ -36,8 +36,8 @@ type Event struct {
 	ID string
 
 	// Name is the type of the event, for which a page calls addEventListener. It
-	// may be empty, and must not contain a line break or a NUL. Do not use the name
-	// "gap", with which clients are told that events are missing.
+	// may be empty, and must not contain a line break or a NUL. The name "gap" is
+	// reserved: with it, clients are told that events are missing.
 	Name string
 
 	// Data is the content. It must be valid UTF-8 and is often JSON; see
@@ -144,7 +144,9 @@ type FeedConfig struct {
 
 	// Name is the name of the feed in the Store. [NewFeed] requires it if there is
 	// a Store. It has no effect without a Store. For [Feeds], it is put before each key. For example, with the Name
-	// "room:", the feed with the key "lobby" is "room:lobby" in the Store.
+	// "room:", the feed with the key "lobby" is "room:lobby" in the Store. No Name
+	// should be the beginning of another one, because two names with their keys could
+	// then be equal.
 	Name string
 }
 
@@ -347,7 +349,9 @@ type FeedPage struct {
 //
 // Anyone who may follow a feed may read all events that it keeps. Check that the
 // client may read the feed before calling ServeHTTP or Send, and use one feed for
-// each group of users, for example with [Feeds].
+// each group of users, for example with [Feeds]. This check is made once for each
+// stream. To end a stream later, pass a context that you cancel, for example with
+// [net/http.Request.WithContext].
 type Feed struct {
 	key   string
 	keyed bool // it belongs to Feeds
@@ -484,7 +488,7 @@ func yieldStep(ctx context.Context, step feed.Step, yield func(Event, error) boo
 
 // gapEvent returns the event that announces a gap.
 func gapEvent(position string) feed.Event {
-	return feed.Event{ID: position, Name: "gap", Data: "{}", Gap: true}
+	return feed.Event{ID: position, Name: feed.GapName, Data: "{}", Gap: true}
 }
 
 // noID is not the ID of any event.
@@ -509,9 +513,10 @@ func (f *Feed) follow(after string) (*feed.Follower, error) {
 // # The stream
 //
 // The header is sent at once, with the position of the client as an id, so that a
-// client that leaves before its first event can continue too. An event has its ID as
-// the id, its Name as the event and its Data as the data. A gap is an event with the
-// name "gap" and the data {}. For example:
+// client that leaves before its first event can continue too. With a Store, the position
+// follows when the feed has been read. The id begin is the position before all events of
+// any feed. An event has its ID as the id, its Name as the event and its Data as the
+// data. A gap is an event with the name "gap" and the data {}. For example:
 //
 //	retry: 1730
 //	id: 3.N2DAQVZLJXWSKQ5M
@@ -610,6 +615,9 @@ func onlyID(values []string) (id string) {
 // own call of Send, and other messages too. Positions and gaps do not name their feed,
 // so use a connection for each feed whose positions the client needs.
 //
+// If Send returns while the connection is open, for example because Snapshot failed,
+// close the connection, so that the client reconnects.
+//
 // # Memory
 //
 // A handler that waits for Send keeps the goroutine and the buffers of the server,
@@ -695,9 +703,7 @@ func (c *Conn) WriteEvent(e Event) error {
 	event := e.internal()
 	if e.Gap {
 		event = gapEvent(e.ID)
-	}
-	event.Gap = false
-	if err := event.Check(); err != nil {
+	} else if err := event.Check(); err != nil {
 		return err
 	}
 	return conn.WriteFrom(frame.Text, func(b *bufpool.Buffer) error {

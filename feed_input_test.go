@@ -53,7 +53,7 @@ func TestFeedSendsAnyText(t *testing.T) {
 		"\uFEFF", "\uFEFFa", "\uFFFD", "\U0010FFFF", `"`, `\`, `{"a":1}`, ` [1] `, "{", "1e999", "null", `"\ud800"`, "</script>",
 		strings.Repeat("x", 1<<20), strings.Repeat("\n", 1<<20), strings.Repeat("\r\n", 300_000), strings.Repeat("\u2028", 100_000),
 	}
-	names := []string{"", "gap", "error", "open", "message", "id", " x", "x ", "a:b", "\u2028", "\uFEFF", "名", "\x01"}
+	names := []string{"", "gap_", "error", "open", "message", "id", " x", "x ", "a:b", "\u2028", "\uFEFF", "名", "\x01"}
 	feed := http.NewFeed(http.FeedConfig{History: true, KeepBytes: 100 << 20})
 	var want []http.Event
 	for i, data := range texts {

@@ -392,7 +392,7 @@ func TestFeedPublishRejectsInvalidEvents(t *testing.T) {
 	t.Parallel()
 	var feed http.Feed
 	for _, e := range []http.Event{
-		{Name: "a\nb"}, {Name: "a\rb"}, {Name: "a\x00"}, {Name: "\xff"}, {Data: "\xff"}, {Key: "\xff"}, {Gap: true},
+		{Name: "a\nb"}, {Name: "a\rb"}, {Name: "a\x00"}, {Name: "\xff"}, {Data: "\xff"}, {Key: "\xff"}, {Gap: true}, {Name: "gap"},
 		http.JSONEvent("x", func() {}),
 	} {
 		if id, err := feed.Publish(t.Context(), e); !errors.Is(err, http.ErrInvalidEvent) || id != "" {
@@ -651,7 +651,7 @@ func TestWriteEventRejectsInvalidEvents(t *testing.T) {
 	t.Parallel()
 	srv := serveSocket(t, new(http.Feed), http.Upgrader{})
 	s := openSocket(t, srv, "", nil)
-	for _, e := range []http.Event{{Name: "a\nb"}, {Data: "\xff"}, http.JSONEvent("x", func() {})} {
+	for _, e := range []http.Event{{Name: "a\nb"}, {Data: "\xff"}, {Name: "gap"}, http.JSONEvent("x", func() {})} {
 		if err := s.conn.WriteEvent(e); !errors.Is(err, http.ErrInvalidEvent) {
 			t.Errorf("%+v: %v", e, err)
 		}

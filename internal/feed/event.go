@@ -22,11 +22,16 @@ type Event struct {
 // ErrInvalidEvent is wrapped by the error for an event that cannot be sent.
 var ErrInvalidEvent = eventstream.ErrInvalidEvent
 
+// GapName is the name with which clients get a gap.
+const GapName = "gap"
+
 // Check returns an error if e cannot be published. It ignores the ID.
 func (e Event) Check() error {
 	switch {
 	case e.Gap:
 		return fmt.Errorf("%w: Gap is set; only the feed announces gaps", ErrInvalidEvent)
+	case e.Name == GapName:
+		return fmt.Errorf("%w: Name %q is reserved for gaps; use another name", ErrInvalidEvent, e.Name)
 	case strings.ContainsAny(e.Name, "\r\n\x00"):
 		return fmt.Errorf("%w: Name %q contains a line break or a NUL", ErrInvalidEvent, e.Name)
 	case !utf8.ValidString(e.Name):
@@ -46,6 +51,9 @@ func (e Event) cleaned() Event {
 	if e.Check() != nil {
 		e.Name = strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ").Replace(strings.ToValidUTF8(e.Name, "\uFFFD"))
 		e.Data = strings.ToValidUTF8(e.Data, "\uFFFD")
+	}
+	if e.Name == GapName {
+		e.Name += "_"
 	}
 	return e
 }

@@ -71,6 +71,9 @@ func newTail(store Store, interval, timeout time.Duration, logger *slog.Logger) 
 
 // append adds an event to a feed, which need not be followed.
 func (t *tail) append(ctx context.Context, name string, e Event) (string, error) {
+	if ctx.Err() != nil {
+		return "", fmt.Errorf("http: feed: the event was not added: %w", context.Cause(ctx))
+	}
 	result := make(chan string, 1)
 	err := t.appends.do(ctx, t.timeout, func(ctx context.Context) error {
 		id, err := t.store.Append(ctx, name, e)

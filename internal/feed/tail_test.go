@@ -262,6 +262,23 @@ func TestOwnEventsNeedNoRing(t *testing.T) {
 	})
 }
 
+func TestPublishWithAContextThatIsDone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newFakeStore()
+		store.append = func(context.Context, string, feed.Event) (string, error) {
+			t.Error("Append is called")
+			return "", nil
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cause := errors.New("the client left")
+		cancel(cause)
+		_, err := newStoreRegistry(t, storeConfig(store)).Publish(ctx, "k", feed.Event{Data: "1"})
+		if !errors.Is(err, cause) || err.Error() != "http: feed: the event was not added: the client left" {
+			t.Error(err)
+		}
+	})
+}
+
 // TestEventsThatAStoreReturnsAgainAreNotSentAgain has a store that begins its pages
 // too early.
 func TestEventsThatAStoreReturnsAgainAreNotSentAgain(t *testing.T) {

@@ -52,7 +52,8 @@ func addTask(w http.ResponseWriter, r *http.Request) {
 		http.WriteServerError(w, r, "adding the task failed", err)
 		return
 	}
-	taskFeed.Publish(r.Context(), http.JSONEvent("added", task))
+	ctx := context.WithoutCancel(r.Context()) // the task has been added
+	taskFeed.Publish(ctx, http.JSONEvent("added", task))
 }
 
 //snippet:end
