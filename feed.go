@@ -28,16 +28,16 @@ import (
 // ErrFeedClosed is returned by the methods of a [Feed] that has been closed.
 var ErrFeedClosed = feed.ErrClosed
 
-// An Event is an event of a [Feed].
+// An Event is an entry in a [Feed].
 type Event struct {
 	// ID is the position of the event in its feed. The feed sets it: 1 to 64
 	// characters of A-Z, a-z, 0-9, dot, underscore and hyphen. An ID is never used
 	// again for another event, in any feed. [Feed.Publish] ignores it.
 	ID string
 
-	// Name is the type of the event, for which a page calls addEventListener. It
-	// may be empty, and must not contain a line break or a NUL. The name "gap" is
-	// reserved: with it, clients are told that events are missing.
+	// Name is the type of the event, which a page passes to addEventListener. It
+	// may be empty. It must be valid UTF-8 without line breaks or NULs. The name
+	// "gap" is reserved: it announces to clients that events are missing.
 	Name string
 
 	// Data is the content. It must be valid UTF-8 and is often JSON; see
@@ -49,9 +49,9 @@ type Event struct {
 	// event. It must be valid UTF-8 and may be empty. Clients do not receive it.
 	Key string
 
-	// Gap means that events before this one are missing. Then the ID is the
-	// position from which the feed continues, the Name is "gap" and the Data is
-	// "{}". Only the feed creates such events; Publish rejects them.
+	// Gap reports whether the event announces that events are missing. If so, ID is
+	// the position from which the feed continues, Name is "gap", and Data is "{}".
+	// Only the feed creates such events; Publish rejects them.
 	Gap bool
 
 	err error // of JSONEvent
@@ -73,7 +73,7 @@ func (e Event) internal() feed.Event {
 	return feed.Event{ID: e.ID, Name: e.Name, Data: e.Data, Key: e.Key, Gap: e.Gap}
 }
 
-// publicEvent is the reverse of Event.internal.
+// publicEvent is the inverse of Event.internal.
 func publicEvent(e feed.Event) Event {
 	return Event{ID: e.ID, Name: e.Name, Data: e.Data, Key: e.Key, Gap: e.Gap}
 }
@@ -82,8 +82,8 @@ func publicEvent(e feed.Event) Event {
 // at most 16 MiB, for one hour, in the memory of the process. For Feeds, these limits
 // apply to each feed.
 type FeedConfig struct {
-	// Keep is the number of events that are kept for clients that reconnect or
-	// read slowly. If it is 0, 1,000 is used.
+	// Keep is the maximum number of events kept for clients that reconnect or read
+	// slowly. If it is 0, 1,000 is used.
 	Keep int
 
 	// KeepBytes limits the memory of the events that are kept, in bytes,
@@ -95,58 +95,59 @@ type FeedConfig struct {
 	// Store, the time begins when this process reads the event.
 	KeepFor time.Duration
 
-	// History sends the events that are kept to a client that comes for the first
-	// time. Without it, such a client gets only events that are published later.
+	// History sends the kept events to a new client, one that connects without an
+	// ID. Otherwise, a new client gets only events that are published later.
 	History bool
 
 	// Latest means that each event replaces all events before it, as in a list of
 	// the users who are present. A client that is behind then gets only the newest
-	// event, without a gap. Set History too, so that a client that comes for the
-	// first time gets the newest event at once.
+	// event, without a gap. Set History too, so that a new client gets the newest
+	// event immediately.
 	Latest bool
 
-	// Snapshot returns the state that the events change, as an event. A client
-	// that comes for the first time, or after a gap, gets it first, and then the
-	// events since. The feed sets the ID, to the position before these events. The
-	// key is that of [Feeds.Feed], or empty. See the documentation of [Feed] for
-	// the order in which to publish and to change the state.
+	// Snapshot returns, as an event, the state that the events change. A client
+	// that is new or has a gap gets the snapshot first, and then later events. The
+	// feed sets the ID of the snapshot to the position before these events. The key
+	// is the one passed to [Feeds.Feed], or empty for a single Feed. See [Feed] for
+	// the order in which to change the state and publish.
 	//
-	// One call serves all clients that wait, and its result serves others for at
-	// most a second. The context is canceled when no client waits any more, and after
-	// a minute. If Snapshot returns an error, panics, or takes longer than a minute,
-	// the streams of the clients that wait end, and the clients reconnect. The same
-	// happens if so many events are published meanwhile that the first of them is
-	// no longer kept. Snapshot must be safe for concurrent use by multiple goroutines.
+	// One call serves all waiting clients, and its result is reused for at most one
+	// second. The context is canceled after a minute, or earlier if no client is
+	// waiting any longer. If Snapshot returns an error, panics, or takes longer than a minute,
+	// the streams of the waiting clients end, and the clients reconnect. The same
+	// happens if so many events are published in the meantime that the first of them
+	// is no longer kept. Snapshot must be safe for concurrent use by multiple goroutines.
 	Snapshot func(ctx context.Context, key string) (Event, error)
 
 	// Heartbeat is the longest time without a write to a client, so that proxies
 	// do not close the connection: an event stream then gets a comment, and a
 	// WebSocket a ping. With a Store, each followed feed is also read from it at
-	// this interval at least. If it is 0, 20 seconds is used.
+	// least this often. If it is 0, 20 seconds is used.
 	Heartbeat time.Duration
 
 	// WriteTimeout disconnects a client that reads nothing for this time while
 	// something is being sent to it, or that has disappeared without closing its
-	// connection; see [NewSSEWriter] for the systems on which streams notice that.
+	// connection; see [NewSSEWriter] for the systems on which streams detect that.
 	// If it is 0, 30 seconds is used.
 	WriteTimeout time.Duration
 
 	// Retry is how long browsers wait before they reconnect. Each stream gets a
-	// random time between half of it and one and a half times it, so that clients
-	// do not come back at the same moment. If it is 0, 2 seconds is used.
+	// random time between 0.5 and 1.5 times Retry, so that clients do not all
+	// reconnect at the same moment. If it is 0, 2 seconds is used.
 	Retry time.Duration
 
-	// Store has the events, so that several processes share the feed. The Store
+	// Store keeps the events, so that several processes share the feed. The Store
 	// decides how long it keeps them; Keep, KeepBytes and KeepFor limit the copy in
-	// this process. If nil, the feed is in the memory of this process only: another
-	// process, also the next version during a deployment, has another feed.
+	// this process. If nil, the feed exists only in the memory of this process:
+	// other processes, including the next version during a deployment, have
+	// separate feeds.
 	Store FeedStore
 
-	// Name is the name of the feed in the Store. [NewFeed] requires it if there is
-	// a Store. It has no effect without a Store. For [Feeds], it is put before each key. For example, with the Name
-	// "room:", the feed with the key "lobby" is "room:lobby" in the Store. No Name
-	// should be the beginning of another one, because two names with their keys could
-	// then be equal.
+	// Name is the name of the feed in the Store. [NewFeed] requires it if Store is
+	// set. Name has no effect without a Store. For [Feeds], it is the prefix of each
+	// key. For example, with the Name "room:", the feed with the key "lobby" is
+	// "room:lobby" in the Store. No Name should be a prefix of another one, because
+	// two names with their keys could then be equal.
 	Name string
 }
 
@@ -182,22 +183,23 @@ func (c *FeedConfig) check(named bool) {
 // miss none, because each followed feed is also read at regular intervals.
 //
 // Methods must be safe for concurrent use by multiple goroutines, and should return
-// when the context is done; the caller does not wait any longer.
+// when the context is done; the feed does not wait for them after that.
 //
-// Clients get what the store returns. If it accepts an event and loses it before any
+// Clients get the events that the store returns. If it accepts an event and loses it before any
 // process has read it, for example in a crash, clients miss the event and get no gap. A
 // store should therefore accept an event only when it is as durable as the events must
 // be.
 //
 // # PostgreSQL
 //
-// A table has a row with a counter for each feed, and another table has the events.
+// One table has a row with a counter for each feed; another table has the events.
 //
 //   - In one transaction, Append increments the counter with UPDATE, inserts the event
 //     with that number, a random suffix and the Key, and calls pg_notify with the name
 //     of the feed. UPDATE locks the row until the transaction ends, so numbers are
-//     committed in their order, and a Key can be looked up after it. A sequence would
-//     not do: a number may be committed after a higher one, which Read has passed.
+//     committed in order, and Append can look up the Key after the UPDATE. Do not use
+//     a sequence: a number can be committed after a higher one that Read has already
+//     returned, and Read would then skip it.
 //   - The ID is the number with the suffix. After a backup is restored, numbers are used
 //     again, but suffixes are not.
 //   - Read selects the events with numbers from that of After on. If the first one is
@@ -205,14 +207,14 @@ func (c *FeedConfig) check(named bool) {
 //     be a row that is not an event.
 //   - Watch uses LISTEN and returns when the connection fails.
 //   - A transaction that changes the state can insert the event itself, in the same way
-//     and as its last step. Then none is missing after a crash, and no outbox is needed.
+//     and as its last step. Then a crash loses no event, and no outbox is needed.
 //
 // # NATS JetStream
 //
-// All feeds share a stream, and each has its subject.
+// All feeds share a stream, and each feed has its own subject.
 //
 //   - Append publishes a message with a random suffix in a header. The ID is the sequence
-//     number with the suffix. The creation time of the stream would not do as a suffix: a
+//     number with the suffix. Do not use the creation time of the stream as the suffix: a
 //     server that loses power may have lost messages that it had acknowledged, if it uses
 //     the default sync_interval, and then uses their numbers again.
 //   - The Nats-Msg-Id is the name of the feed with the Key. Keys are known for the
@@ -269,7 +271,7 @@ type FeedPosition struct {
 type FeedPage struct {
 	// Events are consecutive, the oldest first. Each has its ID. There may be any
 	// number of them, but at least one if More is set. If there are more than
-	// FeedConfig.Keep, clients that are connected may get a gap.
+	// FeedConfig.Keep, connected clients may get a gap.
 	Events []Event
 
 	// First is the position before Events if Events begin with the oldest event
@@ -284,11 +286,11 @@ type FeedPage struct {
 	// gets an event.
 	Next string
 
-	// More reports that there are events after Next.
+	// More reports whether there are events after Next.
 	More bool
 
-	// Gap reports that After is not a position of the feed, or that events after
-	// it have been dropped. Events then begin with the oldest one that is left.
+	// Gap reports whether After is not a position of the feed, or events after it
+	// have been dropped. If so, Events begin with the oldest event that is left.
 	Gap bool
 }
 
@@ -316,11 +318,11 @@ type FeedPage struct {
 //
 // # Gaps
 //
-// A client gets a gap if events are missing that it has not got. It may also get one
-// if nothing is missing, for example after a restart of a process whose feed is in
-// memory. A gap is sent like an event, in its place in the order. After the gap, the client begins like one that comes for the first time:
-// with the snapshot, with the events that are kept if FeedConfig.History is set, or
-// with the next event. Without a snapshot, a page usually loads its state again.
+// A client gets a gap if it has missed events. It may also get one if it has missed
+// none, for example after a restart of a process whose feed is in memory. A gap is sent
+// like an event, in its place in the order. After the gap, the client begins like a new
+// client: with the snapshot, with the kept events if FeedConfig.History is set, or with
+// the next event. Without a snapshot, a page usually loads its state again.
 //
 // # Snapshots
 //
@@ -329,20 +331,21 @@ type FeedPage struct {
 // follow. Therefore:
 //
 //   - Publish an event after its change has been committed.
-//   - Read the state from the same place, not from a replica that lags behind.
-//   - Events must do no harm if they are applied twice. For example, send "the task
-//     7 is now done" instead of "one more task is done".
+//   - Read the state from the database that has the change, not from a replica that
+//     lags behind.
+//   - Make events idempotent. For example, send "task 7 is done" instead of "one more
+//     task is done".
 //
 // If the process crashes between the commit and Publish, the event is missing. Where
 // that matters, write the event to an outbox table in the same transaction, and let
-// another goroutine publish what is there, with a Key.
+// another goroutine publish the rows of that table, each with a Key.
 //
 // # Several processes
 //
-// With FeedConfig.Store, what one process publishes reaches the clients of all. All
-// clients get the events in the order of the Store, and only after a process has read
-// them from there. A client that reconnects to another process continues there. If the
-// Store cannot be reached, Publish fails, clients stay connected, and get the events
+// With FeedConfig.Store, events published by one process reach the clients of all
+// processes, in the order of the Store. A process sends an event only after reading it
+// from the Store. A client that reconnects to another process continues there. If the
+// Store cannot be reached, Publish fails; clients stay connected and get the events
 // later. Each process uses two goroutines for the Store while it has clients.
 //
 // # Access
@@ -412,7 +415,7 @@ func (f *Feed) open() *feedSet {
 	return f.set
 }
 
-// Publish adds an event to the feed and returns its ID. Its costs do not depend on the
+// Publish adds an event to the feed and returns its ID. Its cost does not depend on the
 // number of clients.
 //
 // If the error wraps [ErrInvalidEvent] or [ErrFeedClosed], the event was not added.
@@ -429,16 +432,16 @@ func (f *Feed) Publish(ctx context.Context, e Event) (id string, err error) {
 }
 
 // Follow returns the events after the one with the ID after, and waits for more. If
-// after is empty, it begins as for a client that comes for the first time. The position
-// is looked up when the range loop begins, and each loop over the sequence begins again.
+// after is empty, it begins as for a new client. The position is looked up when the
+// range loop begins; each loop over the sequence begins at after again.
 //
 // The sequence ends when ctx is done, when the feed is closed, or when Snapshot fails.
-// The last pair then has no event but the error: the cause of ctx, [ErrFeedClosed] or
-// the error of Snapshot. No other pair has an error. If the loop ends with break, there
-// is no error, and nothing needs to be closed.
+// The last pair then has a zero Event and a non-nil error: the cause of ctx,
+// [ErrFeedClosed] or the error of Snapshot. In all other pairs, the error is nil. A loop
+// may break at any time; nothing needs to be closed.
 //
 // Follow is for handlers that send events in another form, and for other consumers. An
-// event with Gap set announces missing events, and can be forwarded like the others. To
+// event with Gap set announces missing events; forward it like the others. To
 // continue later, keep the ID of the last event. A handler that skips events should
 // send their IDs now and then, for example with [SSEWriter.ID]: otherwise, its client
 // returns with an old ID and may get a gap.
@@ -507,16 +510,17 @@ func (f *Feed) follow(after string) (*feed.Follower, error) {
 //
 // The client begins after the event whose ID is in the Last-Event-ID field, which
 // browsers send when they reconnect, or in the query parameter lastEventID, for pages
-// that open a new EventSource. The field wins unless it is empty. If the ID is unknown, its
-// successor is no longer kept, or there are several different IDs, the client gets a gap.
+// that open a new EventSource. The header field takes
+// precedence unless it is empty. If the ID is unknown, if the event after it is no longer
+// kept, or if there are several different IDs, the client gets a gap.
 //
 // # The stream
 //
-// The header is sent at once, with the position of the client as an id, so that a
-// client that leaves before its first event can continue too. With a Store, the position
-// follows when the feed has been read. The id begin is the position before all events of
-// any feed. An event has its ID as the id, its Name as the event and its Data as the
-// data. A gap is an event with the name "gap" and the data {}. For example:
+// The header is sent immediately, followed by the position of the client as an id, so
+// that a client that disconnects before its first event can also continue. With a Store,
+// the position follows when the feed has been read. The id begin is the position before
+// all events of any feed. An event has its ID as the id, its Name as the event and its
+// Data as the data. A gap is an event with the name "gap" and the data {}. For example:
 //
 //	retry: 1730
 //	id: 3.N2DAQVZLJXWSKQ5M
@@ -525,7 +529,7 @@ func (f *Feed) follow(after string) (*feed.Follower, error) {
 //	event: added
 //	data: {"title":"Buy milk"}
 //
-// If nothing was sent for FeedConfig.Heartbeat, a comment is sent. All events that are
+// If nothing has been sent for FeedConfig.Heartbeat, a comment is sent. All events that are
 // ready are sent with one write, up to 64 KiB. The rules of [NewSSEWriter] about header
 // fields, timeouts, and wrapped ResponseWriters apply.
 //
@@ -600,33 +604,32 @@ func onlyID(values []string) (id string) {
 // otherwise, it is a JSON string. The first message is {"id":ID}, with the position of
 // the client. A gap is {"id":ID,"event":"gap","data":{}}.
 //
-// A message is encoded once for all connections, and compressed once if connections
-// need that. All messages that are ready are sent with one write, up to 64 KiB.
+// A message is encoded once for all connections, and compressed at most once. All
+// messages that are ready are sent with one write, up to 64 KiB.
 //
 // # The connection
 //
 // Send calls [Conn.SetWriteTimeout] with FeedConfig.WriteTimeout and [Conn.KeepAlive]
-// with FeedConfig.Heartbeat. If a write fails, for example because the client does not
-// read, Send calls [Conn.CloseNow]. In other cases the connection stays open.
+// with FeedConfig.Heartbeat and WriteTimeout. If a write fails, for example because the
+// client does not read, Send calls [Conn.CloseNow]. Otherwise, the connection stays open.
 //
 // Send does not read. Another goroutine must call a reading method until it returns an
 // error, even if the client sends nothing: otherwise, pongs and close frames are not
-// noticed. Several feeds can be sent on one connection at the same time, each with its
-// own call of Send, and other messages too. Positions and gaps do not name their feed,
-// so use a connection for each feed whose positions the client needs.
+// processed. Several calls of Send can use one connection at the same time, and other
+// messages can be sent on it too. Positions and gaps do not name their feed, so use a
+// connection for each feed whose positions the client needs.
 //
 // If Send returns while the connection is open, for example because Snapshot failed,
 // close the connection, so that the client reconnects.
 //
 // # Memory
 //
-// A handler that waits for Send keeps the goroutine and the buffers of the server,
-// about 14 KB for each connection. With many thousands of connections, call Send and
+// While a handler waits for Send, the server keeps the request's goroutine and buffers,
+// about 14 KB per connection. With many thousands of connections, call Send and
 // the reading method in goroutines and return from the handler: the connection
 // outlives it, Send returns when the connection is closed, and [Server.Stop] closes
-// it. The context must then not be the request's, which is canceled when the handler
-// returns, and must not be derived from it, because it would keep the memory of the
-// request.
+// it. Do not pass the request's context, which is canceled when the handler returns, or
+// a context derived from it, which would keep the request in memory.
 func (f *Feed) Send(ctx context.Context, c *Conn, after string) error {
 	conn := c.established()
 	set := f.open()
@@ -640,11 +643,11 @@ func (f *Feed) Send(ctx context.Context, c *Conn, after string) error {
 	return set.send(ctx, follower, &socketClient{conn: conn}, conn.Done())
 }
 
-// Close closes the feed. Its clients get the events that they have not got yet, and
-// then their streams end; with a Store, only events that this process has read. Then
-// Publish, Follow and Send return [ErrFeedClosed], and ServeHTTP responds with 204.
-// Close does not wait for clients. Calls after the first have no effect. Feeds in other
-// processes remain open.
+// Close closes the feed. Clients get the remaining events, or with a Store those that
+// this process has already read, and then their streams end. Later calls of Publish,
+// Follow and Send fail with [ErrFeedClosed], and ServeHTTP responds with 204. Close does
+// not wait for clients. Calls after the first have no effect. With a Store, the feed
+// remains open in other processes.
 //
 // Close panics if the feed belongs to [Feeds].
 func (f *Feed) Close() {
@@ -654,20 +657,20 @@ func (f *Feed) Close() {
 	f.open().logs.Close()
 }
 
-// Feeds are any number of feeds with the same configuration, each with its own key:
-// for example, one feed for each user or chat room. A feed takes memory only while it
+// Feeds is a set of feeds with the same configuration, each identified by a key; for
+// example, one feed for each user or chat room. A feed takes memory only while it
 // is followed or keeps events. With a Store, a feed takes memory only while it is
-// followed in this process. Without a Store, a client that returns to a feed that took
-// no memory in the meantime gets a gap.
+// followed in this process. Without a Store, a client gets a gap if, while it was
+// disconnected, its feed had no followers and kept no events.
 //
-// The zero value is ready to use, with the defaults of [FeedConfig]. Feeds are safe
-// for concurrent use by multiple goroutines. They must not be copied after first use.
+// The zero value is ready to use, with the defaults of [FeedConfig]. A Feeds is safe for
+// concurrent use by multiple goroutines. It must not be copied after first use.
 type Feeds struct {
 	once sync.Once
 	set  *feedSet // use open
 }
 
-// NewFeeds returns Feeds. It panics if config is invalid.
+// NewFeeds returns a Feeds. It panics if config is invalid.
 func NewFeeds(config FeedConfig) *Feeds {
 	config.check(false)
 	return &Feeds{set: newFeedSet(config, false)}
@@ -683,8 +686,8 @@ func (f *Feeds) open() *feedSet {
 	return f.set
 }
 
-// Feed returns the feed with a key. It is only a name for the feed: it can be dropped
-// or kept, and calls with the same key return equivalent feeds.
+// Feed returns the feed with the given key. The returned Feed is only a handle: calls
+// with the same key return equivalent Feeds, which need not be kept.
 func (f *Feeds) Feed(key string) *Feed { return &Feed{key: key, keyed: true, set: f.open()} }
 
 // Close closes all feeds, including those whose keys have not been used yet. See
@@ -692,7 +695,7 @@ func (f *Feeds) Feed(key string) *Feed { return &Feed{key: key, keyed: true, set
 func (f *Feeds) Close() { f.open().logs.Close() }
 
 // WriteEvent sends an event as a text message, in the form that [Feed.Send] describes.
-// It is for events of [Feed.Follow], and for events that are for this client only; if
+// Use it for events from [Feed.Follow], and for events that only this client gets. If
 // the ID is empty, the message has no "id". The Key is not sent. WriteEvent returns an
 // error that wraps [ErrInvalidEvent] if the event cannot be sent.
 func (c *Conn) WriteEvent(e Event) error {
@@ -745,8 +748,8 @@ func (s feedStore) Watch(ctx context.Context, changed func(string)) error {
 
 // A feedClient is a client that follows a feed. It is used by one goroutine.
 type feedClient interface {
-	// add adds a step to what flush sends, and returns how many of its last events
-	// were left out because they do not fit into one write.
+	// add adds a step to the next flush, and returns how many of its last events were
+	// left out because they do not fit into one write.
 	add(step feed.Step) (left int)
 	// flush sends what was added. It reports whether there was something to send.
 	flush() (sent bool, err error)
@@ -757,8 +760,8 @@ type feedClient interface {
 // send sends the steps of a follower to a client, until ctx is done or closed is
 // closed.
 //
-// The timer signals a channel instead of having one, because a select would insert
-// that timer into the heap of the runtime and remove it again for each event.
+// The timer sends to a channel from a function: a select on Timer.C would insert the
+// timer into the runtime's heap and remove it again for each event.
 func (s *feedSet) send(ctx context.Context, f *feed.Follower, c feedClient, closed <-chan struct{}) error {
 	interval := s.Heartbeat - rand.N(s.Heartbeat/4+1) // so that clients do not get their heartbeats together
 	due := make(chan struct{}, 1)
@@ -810,8 +813,8 @@ func collect(f *feed.Follower, c feedClient) (changed <-chan struct{}, err error
 	}
 }
 
-// maxWrite is the largest number of bytes, encoded, of several events in one write. A
-// client that does not read takes no more memory; it shares larger events with others.
+// maxWrite is the maximum encoded size, in bytes, of several events in one write. It
+// bounds the memory of a client that does not read; a larger event is shared by clients.
 const maxWrite = 64 << 10
 
 // logFailure logs why the streams of clients end, at most once per Heartbeat: the same
@@ -835,7 +838,7 @@ func (s *feedSet) appendRetry(b []byte) []byte {
 	return eventstream.AppendRetry(b, max(ms, 1))
 }
 
-// A streamClient is a client with an event stream.
+// A streamClient is a feedClient that writes an event stream.
 type streamClient struct {
 	set    *feedSet
 	w      ResponseWriter
@@ -907,7 +910,7 @@ func encodeBlock(e feed.Event) []byte {
 	return b
 }
 
-// A socketClient is a client with a WebSocket.
+// A socketClient is a feedClient that writes to a WebSocket.
 type socketClient struct {
 	conn    *websocket.Conn
 	pending []websocket.Shared

@@ -329,7 +329,7 @@ func (s *SSEWriter) SetWriteTimeout(d time.Duration) {
 
 // KeepAlive sends an empty comment if nothing has been sent for a while, so that
 // proxies do not close the connection and clients that have disappeared are
-// noticed. The stream is never silent for longer than the duration every. For
+// detected. The stream is never silent for longer than the duration every. For
 // example, KeepAlive(30*time.Second) fits proxies that close a connection after
 // 60 seconds.
 //

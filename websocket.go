@@ -187,8 +187,8 @@ type Upgrader struct {
 	// If CheckOrigin is nil and AllowOrigins does not allow the origin, the host
 	// and port of the Origin must equal those of the Host header. If the request
 	// came over TLS, the scheme of the Origin must be https. The origin "null" is
-	// rejected. Requests without an Origin
-	// header are accepted; browsers always send one.
+	// rejected. Requests without an Origin header are accepted; browsers always
+	// send one.
 	CheckOrigin func(r *Request) bool
 
 	// Subprotocols are the subprotocols that the server supports, in order of
@@ -698,7 +698,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.established().SetW
 
 // SetWriteTimeout sets how long writing may wait while the peer reads nothing.
 // Then the writing method fails with an error that wraps
-// [os.ErrDeadlineExceeded], and the Conn cannot send any more. By default, and if
+// [os.ErrDeadlineExceeded], and the Conn cannot send anything more. By default, and if
 // d is 0 or negative, there is no timeout.
 //
 // The timeout starts with each write and again whenever some bytes have been
@@ -707,7 +707,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.established().SetW
 // On TLS connections, 16 KB at a time must be sent within the timeout.
 //
 // The operating system buffers data for the peer, and a peer that stops reading is
-// noticed when these buffers are full. On Linux, SetWriteTimeout limits the data that
+// detected when these buffers are full. On Linux, SetWriteTimeout limits the data that
 // has not been sent to 64 KB; elsewhere, the buffers often hold several megabytes.
 //
 // The timeout applies to messages and control frames that start after the call.
@@ -722,7 +722,7 @@ func (c *Conn) SetWriteTimeout(d time.Duration) { c.established().SetWriteTimeou
 // If nothing arrives for the duration patience after a ping, neither a pong nor
 // anything else, the network connection is closed without a close frame. Reading
 // and writing methods then return a [*CloseError] with [CloseAbnormalClosure],
-// whose text says so. The caller must still call Close. If patience is 0 or
+// whose text names the cause. The caller must still call Close. If patience is 0 or
 // negative, it is as long as every. It must be long enough for the messages that
 // are sent before a ping to reach the peer. A slow peer stays connected while it takes
 // bytes for which a write waits.
