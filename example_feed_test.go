@@ -97,7 +97,7 @@ func ExampleJSONEvent() {
 	event := http.JSONEvent("joined", map[string]string{"user": "ann"})
 	fmt.Println(event.Name, event.Data)
 
-	// An error of the encoding is returned by Publish.
+	// Publish returns the encoding error.
 	var feed http.Feed
 	_, err := feed.Publish(context.Background(), http.JSONEvent("joined", make(chan int)))
 	fmt.Println(errors.Is(err, http.ErrInvalidEvent))
@@ -124,7 +124,7 @@ func ExampleFeed_Publish() {
 	// true
 }
 
-// This consumer continues after an event that it has got earlier.
+// This consumer continues after an event that it has already received.
 func ExampleFeed_Follow() {
 	var feed http.Feed
 	ctx := context.Background()
@@ -346,7 +346,7 @@ func ExampleNewFeeds() {
 	// true <nil>
 }
 
-// A Feed is only a name, so it need not be kept.
+// A Feed is only a handle, so it need not be kept.
 func ExampleFeeds_Feed() {
 	rooms := http.NewFeeds(http.FeedConfig{History: true})
 	defer rooms.Close()

@@ -6,7 +6,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// The Read method of a store gets positions.
+// A store's Read method receives a slice of positions.
 func ExampleFeedPosition() {
 	position := http.FeedPosition{Feed: "news", After: "2.x7Kq"}
 	fmt.Printf("the events of %s after %s\n", position.Feed, position.After)
@@ -14,7 +14,7 @@ func ExampleFeedPosition() {
 	// the events of news after 2.x7Kq
 }
 
-// The Read method of a store returns a page for each position. This one says that
+// The Read method of a store returns a page for each position. This one reports that
 // event 2 has been dropped, and that the feed continues with event 5.
 func ExampleFeedPage() {
 	page := http.FeedPage{

@@ -72,8 +72,8 @@ func (s *tableStore) Watch(ctx context.Context, changed func(name string)) error
 	}
 }
 
-// Two feeds with one store, as in two processes: what one publishes, the clients of
-// the other get.
+// Two feeds share a store, as in two processes: events that are published to one reach
+// the clients of the other.
 func ExampleFeedStore() {
 	store := &tableStore{changed: make(chan struct{})}
 	here := http.NewFeed(http.FeedConfig{Store: store, Name: "news"})
