@@ -22,7 +22,7 @@ type Config struct {
 	// on feeds with a Store.
 	Permanent bool
 
-	// Store has the logs. If nil, they are in memory.
+	// Store keeps the logs. If nil, they are in memory.
 	Store Store
 	// Prefix precedes the key in the name of a feed in the Store.
 	Prefix string
@@ -55,7 +55,7 @@ type shard struct {
 	closed bool
 }
 
-// A live is a feed that has a log.
+// A live is an entry of a shard: a feed that has a log.
 type live struct {
 	key       string
 	shard     *shard

@@ -84,7 +84,7 @@ type snapshot struct {
 	err     error
 }
 
-// NewSnapshots returns Snapshots that call take. The context passed to take is
+// NewSnapshots returns a Snapshots that calls take. The context passed to take is
 // canceled when nobody waits for the snapshot any more.
 //
 // A snapshot serves newcomers for one second, unless the log has since got more

@@ -61,11 +61,11 @@ type Page struct {
 	// gets an event.
 	Next string
 
-	// More reports that there are events after Next.
+	// More reports whether there are events after Next.
 	More bool
 
-	// Gap reports that After is not a position of the feed, or that events after
-	// it have been dropped. Events then begin with the oldest one that is left.
+	// Gap reports whether After is not a position of the feed, or events after it
+	// have been dropped. If so, Events begin with the oldest event that is left.
 	Gap bool
 }
 

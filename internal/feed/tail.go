@@ -39,7 +39,7 @@ type tail struct {
 	stop     context.CancelFunc
 }
 
-// A copied is the copy of one feed of the Store, with what its tail knows of it.
+// A copied is the copy of one feed of the Store, with the state of its reads.
 // tail.mu guards the fields below bell.
 type copied struct {
 	tail *tail
@@ -123,7 +123,7 @@ func (t *tail) leave(c *copied) {
 	}
 }
 
-// changed has a feed read, or all feeds if name is empty.
+// changed queues a feed to be read, or all feeds if name is empty.
 func (t *tail) changed(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -154,7 +154,7 @@ func (c *copied) wasRead(number uint64) bool {
 	return c.answered >= max(number, 1)
 }
 
-// enqueue has a feed read by a call that begins later. The caller holds mu.
+// enqueue queues a feed for a read that begins later. The caller holds mu.
 func (t *tail) enqueue(c *copied) {
 	c.asked++
 	t.requeue(c)
@@ -479,7 +479,7 @@ func (h *health) works(ctx context.Context, a activity) {
 	}
 }
 
-// reset forgets the state when nobody follows any more.
+// reset clears the state when no feed is followed any more.
 func (h *health) reset() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

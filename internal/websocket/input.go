@@ -18,8 +18,8 @@ type input interface {
 	Discard(n int) (int, error)
 }
 
-// Poolable reports whether a connection can be read without a read buffer that
-// is allocated while nothing arrives.
+// Poolable reports whether a connection can wait for input without holding a read
+// buffer.
 func Poolable(conn net.Conn) bool { return isVectored(conn) && canTryRead }
 
 // newInput returns the reader of a connection that has no [Config.Reader].
@@ -119,7 +119,7 @@ func (in *pooledInput) fill() error {
 	return err
 }
 
-// tryFill reads into the buffer, and reports whether fill has to wait no longer.
+// tryFill reads into the buffer, and reports whether fill can stop waiting.
 func (in *pooledInput) tryFill(fd uintptr) bool {
 	if in.buf == nil {
 		in.buf = bufpool.GetSize(in.size)

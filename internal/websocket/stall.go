@@ -53,8 +53,7 @@ func (c *Conn) writeNetwork(b, rest []byte) error {
 // lets a write continue when a large part of its buffer is free.
 const longWait = 20 * time.Millisecond
 
-// noteWait is called after the network has taken bytes, with the time for which it did
-// not.
+// noteWait is called after the network has taken bytes, with the time that they waited.
 func (c *Conn) noteWait(d time.Duration) {
 	if d >= longWait {
 		c.keepAlive.heard()

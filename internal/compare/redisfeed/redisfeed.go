@@ -3,9 +3,9 @@
 //
 // # Redis settings
 //
-// What Redis acknowledges and then loses is lost. Followers that had read it get
-// a gap, but an event that no server had read leaves no trace. Use these settings
-// to exclude that:
+// If Redis acknowledges an event and then loses it, the event is lost. Followers that
+// had read it get a gap; if no server had read it, followers get no gap. Use these
+// settings to prevent that:
 //
 //   - appendonly yes, appendfsync always: with the default, everysec, a crash of
 //     the machine loses up to a second of events; without appendonly, a restart
@@ -228,7 +228,7 @@ func (s *Store) keys(name string) string   { return s.stream(name) + ":keys" }
 func (s *Store) channel() string { return s.config.Prefix + "changed" }
 
 // Append adds an event to a feed and returns its id. After an error, the event
-// may have been added nevertheless.
+// may have been added anyway.
 func (s *Store) Append(ctx context.Context, name string, e http.Event) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
