@@ -112,11 +112,11 @@ type FeedConfig struct {
 	// the order in which to change the state and publish.
 	//
 	// One call serves all waiting clients, and its result is reused for at most one
-	// second. The context is canceled after a minute, or earlier if no client is
-	// waiting any longer. If Snapshot returns an error, panics, or takes longer than a minute,
-	// the streams of the waiting clients end, and the clients reconnect. The same
-	// happens if so many events are published in the meantime that the first of them
-	// is no longer kept. Snapshot must be safe for concurrent use by multiple goroutines.
+	// second. The context is canceled after a minute, or earlier if no client is waiting
+	// any longer. If Snapshot returns an error, panics, or takes longer than a minute,
+	// the streams of the waiting clients end, and the clients reconnect. The same happens
+	// if so many events are published in the meantime that the first of them is no longer
+	// kept. Snapshot must be safe for concurrent use by multiple goroutines.
 	Snapshot func(ctx context.Context, key string) (Event, error)
 
 	// Heartbeat is the longest time without a write to a client, so that proxies
@@ -185,10 +185,10 @@ func (c *FeedConfig) check(named bool) {
 // Methods must be safe for concurrent use by multiple goroutines, and should return
 // when the context is done; the feed does not wait for them after that.
 //
-// Clients get the events that the store returns. If it accepts an event and loses it before any
-// process has read it, for example in a crash, clients miss the event and get no gap. A
-// store should therefore accept an event only when it is as durable as the events must
-// be.
+// Clients get the events that the store returns. If it accepts an event and loses it
+// before any process has read it, for example in a crash, clients miss the event and get
+// no gap. A store should therefore accept an event only when it is as durable as the
+// events must be.
 //
 // # PostgreSQL
 //
@@ -510,9 +510,9 @@ func (f *Feed) follow(after string) (*feed.Follower, error) {
 //
 // The client begins after the event whose ID is in the Last-Event-ID field, which
 // browsers send when they reconnect, or in the query parameter lastEventID, for pages
-// that open a new EventSource. The header field takes
-// precedence unless it is empty. If the ID is unknown, if the event after it is no longer
-// kept, or if there are several different IDs, the client gets a gap.
+// that open a new EventSource. The header field takes precedence unless it is empty. If
+// the ID is unknown, if the event after it is no longer kept, or if there are several
+// different IDs, the client gets a gap.
 //
 // # The stream
 //
@@ -529,9 +529,9 @@ func (f *Feed) follow(after string) (*feed.Follower, error) {
 //	event: added
 //	data: {"title":"Buy milk"}
 //
-// If nothing has been sent for FeedConfig.Heartbeat, a comment is sent. All events that are
-// ready are sent with one write, up to 64 KiB. The rules of [NewSSEWriter] about header
-// fields, timeouts, and wrapped ResponseWriters apply.
+// If nothing has been sent for FeedConfig.Heartbeat, a comment is sent. All events that
+// are ready are sent with one write, up to 64 KiB. The rules of [NewSSEWriter] about
+// header fields, timeouts, and wrapped ResponseWriters apply.
 //
 // # Other responses
 //
@@ -566,9 +566,9 @@ func (f *Feed) ServeHTTP(w ResponseWriter, r *Request) {
 	_ = client.stream.sendBlocks(append(set.appendRetry(nil), '\n')) // the stream ends anyway
 }
 
-// requestedID returns the id after which a client wants to continue, or "". If the request
-// names several, the client may have missed events after any of them, so the result is
-// not an id.
+// requestedID returns the id after which a client wants to continue, or "". If the
+// request names several, the client may have missed events after any of them, so the
+// result is not an id.
 func requestedID(r *Request) string {
 	id := onlyID(r.Header.Values("Last-Event-ID"))
 	if id == "" && r.URL != nil {
@@ -594,8 +594,8 @@ func onlyID(values []string) (id string) {
 //
 // Send returns when ctx is done, with the cause; when the connection is closed, with
 // [net.ErrClosed] or the error of the write, for example [ErrCloseSent]; when the feed is
-// closed, with [ErrFeedClosed]; or when Snapshot fails, with its error. The error is never
-// nil.
+// closed, with [ErrFeedClosed]; or when Snapshot fails, with its error. The error is
+// never nil.
 //
 // # Messages
 //
