@@ -100,7 +100,7 @@ func embedded(ip netip.Addr) (inside netip.Addr, ok bool) {
 //     lines form one list, which is read from its end. The client's address is the first
 //     one that is not trusted or, if there is none before the search ends, the last one
 //     that was read. The search ends at an entry that is not an address, for example
-//     "unknown", and after 64 entries. Empty entries are skipped.
+//     "unknown", and after 64 entries. Empty entries are skipped, but counted.
 //   - Otherwise the last line of X-Real-IP is used.
 //
 // If the field that is used yields no address, Of returns the peer's, which is the zero

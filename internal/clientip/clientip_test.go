@@ -263,6 +263,7 @@ func FuzzWalk(f *testing.F) {
 	f.Add("6.6.6.6, 1.2.3.4", "10.0.0.2")
 	f.Add("unknown, ,, 192.168.1.1", `"[2001:db8::1]:99", fe80::1%eth0`)
 	f.Add("", "1.2.3.4,")
+	f.Add("::", strings.Repeat(",", 70)) // more entries than are read
 	f.Fuzz(func(t *testing.T, line1, line2 string) {
 		header := http.Header{"X-Forwarded-For": {line1, line2}}
 		if got := clientip.Of("8.8.8.8:1", header, nil).String(); got != "8.8.8.8" {
@@ -273,7 +274,8 @@ func FuzzWalk(f *testing.F) {
 		if beside := clientip.Of("127.0.0.1:1", header, nil).String(); beside != got {
 			t.Errorf("lines %q, %q give %q, and %q beside X-Real-IP", line1, line2, got, beside)
 		}
-		if want := slowWalk("127.0.0.1", line1+","+line2); got != want {
+		list := line1 + "," + line2
+		if want := slowWalk("127.0.0.1", list); got != want && strings.Count(list, ",") < 64 {
 			t.Errorf("lines %q, %q give %q, want %q", line1, line2, got, want)
 		}
 		// An address that a trusted proxy appends decides, whatever precedes it.
