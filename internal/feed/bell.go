@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// A bell wakes all goroutines that wait for something to change. The zero value
+// A bell wakes all goroutines that are waiting for a change. The zero value
 // is ready to use, and safe for concurrent use by multiple goroutines.
 //
 // Ringing takes constant time, however many goroutines wait. They share one
@@ -25,7 +25,7 @@ type bell struct {
 // then look for the change: a change that comes later rings the bell.
 func (b *bell) wait() <-chan struct{} {
 	// The order matters. A ring after armed is set closes the channel that is
-	// current then, which is c unless c has been closed already.
+	// current at that time: c, unless c has already been closed.
 	c := b.channel()
 	if !b.armed.Load() {
 		b.armed.Store(true)

@@ -161,7 +161,8 @@ func (f *Follower) missed() Step {
 	return f.restart(true)
 }
 
-// restart begins like a newcomer, after a gap or without one.
+// restart makes the follower begin as a newcomer. gap reports whether events are
+// missing.
 func (f *Follower) restart(gap bool) Step {
 	if f.snapshots != nil {
 		f.phase = begun
@@ -200,7 +201,7 @@ func (f *Follower) begin() (Step, <-chan struct{}, error) {
 	return Step{Snapshot: entry}, nil, nil
 }
 
-// follow returns the events that have come.
+// follow returns the events from number f.next on.
 func (f *Follower) follow() (Step, <-chan struct{}, error) {
 	changed := f.log.bell.wait()
 	var events []*Entry
@@ -224,8 +225,8 @@ func (f *Follower) follow() (Step, <-chan struct{}, error) {
 	return Step{Events: events}, nil, nil
 }
 
-// forgetEvents keeps a follower that waits from holding memory that the log has
-// given back.
+// forgetEvents drops the references to earlier events, so that a waiting follower
+// does not keep events in memory that the log has dropped.
 func (f *Follower) forgetEvents() {
 	clear(f.events[:cap(f.events)]) // an earlier batch may have been longer
 	f.events = f.events[:0]

@@ -18,8 +18,8 @@
 // # Positions
 //
 // Outside the process, a position is the id of the event before it. Ids contain
-// a random tag, so an id of another log, or of the same feed in an earlier
-// process, is unknown instead of being mistaken for one of this log.
+// a random tag, so an id from another log, or from the same feed in an earlier
+// process, is treated as unknown and cannot match an event of this log.
 //
 // # Parts
 //
@@ -170,7 +170,7 @@ func (l *Log) add(e Event, now time.Time) {
 }
 
 // trim drops events beyond the limits of number and size. It keeps the newest,
-// so that followers get an event that alone is larger than the limit.
+// so that followers get an event even if it exceeds the limit by itself.
 func (l *Log) trim() {
 	for n := l.ring.len(); n > 1 && (n > uint64(l.limits.Events) || l.bytes > l.limits.Bytes); n = l.ring.len() {
 		l.drop()
@@ -265,7 +265,7 @@ func (l *Log) bounds() (first, next uint64, position string) {
 // maxBatch bounds the text of the events that Read returns at once, in bytes.
 const maxBatch = 64 << 10
 
-// Read appends to dst the events from number next on: at most 64 KB of them, but
+// Read appends to dst the events from number next on: at most 64 KiB of them, but
 // at least one if there is one. It returns [ErrMissed] if events from next on
 // have been dropped, and [ErrClosed] if there are no events from next on and the
 // log is closed. It does not wait for other methods.
@@ -316,7 +316,7 @@ func (l *Log) ReadNewest(next uint64, dst []*Entry) ([]*Entry, error) {
 }
 
 // Close wakes all followers, which get the events that are left and then
-// [ErrClosed]. Nothing can be added any more.
+// [ErrClosed]. No events can be added after Close.
 func (l *Log) Close() {
 	l.mu.Lock()
 	l.closed.Store(true)

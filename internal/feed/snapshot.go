@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// ErrBehind is the error of a follower if its feed dropped events before the
-// snapshot was ready. A later snapshot may be faster.
+// ErrBehind is returned by [Follower.Next] if the feed dropped events that follow
+// the snapshot before the snapshot was ready. Trying again may succeed.
 var ErrBehind = errors.New("http: feed: taking the snapshot took longer than the feed keeps events")
 
 // errSlow is the error if the user's function does not return in time.
@@ -47,7 +47,7 @@ const maxStuckSnapshots = 10
 // Snapshots takes snapshots of the state that a log's events change. At most
 // one call of the user's function runs at a time. It serves all newcomers that
 // wait, and its result serves later ones while it is recent. A call that takes
-// longer than a minute is given up, and another one may run. Snapshots is safe
+// longer than a minute is given up, and another call may begin, unless 10 such calls have not returned. Snapshots is safe
 // for concurrent use by multiple goroutines.
 type Snapshots struct {
 	log       *Log
@@ -75,7 +75,7 @@ type snapshot struct {
 	next   uint64 // number of the event after the position
 	began  time.Time
 	cancel context.CancelFunc
-	limit  *time.Timer // gives the call up
+	limit  *time.Timer // calls giveUp
 
 	waiting int           // number of newcomers
 	over    bool          // entry or err is set, and done is closed
@@ -168,7 +168,8 @@ func (s *Snapshots) begin(shot *snapshot) {
 	}()
 }
 
-// recovered is deferred. It sets *err if the function that deferred it panics.
+// recovered must be deferred. If the deferring function panics, recovered sets *err
+// to a [PanicError].
 func recovered(function string, err *error) {
 	if v := recover(); v != nil {
 		*err = &PanicError{Function: function, Value: v, Stack: debug.Stack()}

@@ -109,7 +109,8 @@ func (t *tail) follow(name string, log *Log) *copied {
 	return c
 }
 
-// leave ends the copying of a feed, and of the last one the goroutines.
+// leave stops copying a feed. If no other feed is followed, it also stops the
+// goroutines.
 func (t *tail) leave(c *copied) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -138,7 +139,7 @@ func (t *tail) changed(name string) {
 	}
 }
 
-// ask has the feed read and returns a number for wasRead.
+// ask queues the feed to be read and returns a number for wasRead.
 func (c *copied) ask() uint64 {
 	c.tail.mu.Lock()
 	defer c.tail.mu.Unlock()
@@ -179,7 +180,7 @@ func (t *tail) requeue(c *copied) {
 // readStore runs until ctx is done. Feeds whose last read failed wait until a
 // pause is over, but others do not wait for them, and do not make the pause
 // longer. If one call of the Store fails for several feeds, the next calls read
-// fewer at once, which finds the feed that cannot be read. Feeds whose last read
+// fewer at once, until the feed that cannot be read is alone. Feeds whose last read
 // failed have a limit of their own: if others that can be read raised it, they
 // would always be read together with the feed that cannot.
 func (t *tail) readStore(ctx context.Context, wake <-chan struct{}) {
@@ -239,8 +240,8 @@ func (l *limits) adjust(n int, again, ok bool) {
 	}
 }
 
-// tick runs every half interval. It has those feeds read that would wait longer
-// than an interval if they had to wait for the next tick.
+// tick runs every half interval. It queues each feed whose last read began at least
+// half an interval ago, because the next tick may come too late for it.
 func (t *tail) tick() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -378,7 +379,7 @@ func (t *tail) retry(ctx context.Context, batch []request, err error) {
 	t.health.fails(ctx, reading, err)
 }
 
-// setFailed notes whether the last read of a feed failed. The caller holds mu.
+// setFailed records whether the last read of a feed failed. The caller holds mu.
 func (t *tail) setFailed(c *copied, failed bool) {
 	if c.left || c.failed == failed {
 		return
@@ -426,7 +427,7 @@ func (t *tail) watchStore(ctx context.Context) {
 
 var errWatch = errors.New("http: feed: Watch returned")
 
-// A backoff is a pause that becomes longer each time.
+// A backoff is a pause that doubles each time, up to longest.
 type backoff struct{ last, longest time.Duration }
 
 func (b *backoff) reset() { b.last = 0 }

@@ -4,16 +4,18 @@
 // takes up to 4 MB for a peer that reads nothing, so a write timeout would begin
 // long after the peer has stopped. A smaller send buffer would help, but would also
 // limit the throughput to a distant peer. Therefore [Limit] bounds only the bytes
-// that have not been sent once: those that the peer's window does not allow yet.
+// that have never been sent, for example because the peer's window is full.
 package sendqueue
 
 import "net"
 
-// maxUnsent is the limit in bytes. Writes go on when half of it has been sent.
+// maxUnsent is the limit in bytes. A blocked write resumes when less than half of it
+// is unsent.
 const maxUnsent = 64 << 10
 
-// Limit limits the queue of a TCP connection, also below TLS. It does nothing for
-// other connections, and on systems other than Linux.
+// Limit limits the unsent bytes of a TCP connection to 64 KiB. If conn has a NetConn
+// method, as a [crypto/tls.Conn] does, Limit applies to the connection below it. Limit
+// has no effect on other connections and on systems other than Linux.
 func Limit(conn net.Conn) {
 	for {
 		outer, ok := conn.(interface{ NetConn() net.Conn })

@@ -91,7 +91,7 @@ func (k *keepAlive) sent() {
 	}
 }
 
-// heard records a sign of life: bytes were read from the peer, or it took bytes for
+// heard records that the peer is alive: bytes were read from the peer, or it took bytes for
 // which a write had to wait.
 func (k *keepAlive) heard() {
 	if k.unheard.Load() {

@@ -44,7 +44,7 @@ func PackShared(plain []byte) []byte {
 // there are several messages.
 const maxJoined = 64 << 10
 
-// WriteShared sends messages, as many with one write as fit into 64 KB.
+// WriteShared sends messages in order, with one write for as many as fit into 64 KiB.
 func (c *Conn) WriteShared(messages []Shared) error {
 	if err := c.lockWrite(&c.messageLock); err != nil {
 		return err

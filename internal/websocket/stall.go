@@ -9,11 +9,11 @@ import (
 
 // maxPiece is the largest part of a frame that is written at once if a write
 // timeout is set and the network connection does not report partial writes. It
-// is the size of a TLS record.
+// is the maximum size of a TLS record.
 const maxPiece = 16 << 10
 
-// longestTimeout is used for longer timeouts. Half as much again does not
-// overflow.
+// longestTimeout replaces longer timeouts. It is small enough that 1.5 times its
+// value does not overflow.
 const longestTimeout = 100 * 365 * 24 * time.Hour
 
 // SetWriteTimeout sets how long a write may wait while the network takes none
@@ -121,7 +121,7 @@ func (c *Conn) writeUnlessStalled(b, rest []byte, timeout time.Duration) error {
 }
 
 // beginWait sets a write deadline that is wait to wait*5/4 away. Usually an
-// earlier call has set one that still is, which saves most of the cost.
+// earlier call has set a deadline in that range, and setting another would be slow.
 func (c *Conn) beginWait(now time.Time, wait time.Duration) {
 	if left := c.out.stallBy.Sub(now); left >= wait && left <= wait+wait/4 {
 		return

@@ -4,7 +4,7 @@
 //	go run ./demo -redis localhost:6379 -addr :8081
 //	go run ./demo -redis localhost:6379 -addr :8082
 //
-// Each process shows only its own people in the chat.
+// In the chat, each process lists only the people connected to it.
 package main
 
 import (

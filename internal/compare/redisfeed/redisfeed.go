@@ -169,7 +169,8 @@ type Config struct {
 	// KeepFor is how long a feed is kept that nobody follows and that gets no
 	// events. It must be at least twice the Heartbeat of the feeds, because a feed
 	// that is followed is renewed when it is read. If Redis is down for longer,
-	// feeds are deleted too, and followers get a gap. The default is an hour.
+	// feeds are deleted too, and followers get a gap. The minimum is a second. The
+	// default is an hour.
 	KeepFor time.Duration
 
 	// Patience is how long Watch waits for an answer to its pings, which find a
@@ -283,8 +284,8 @@ func (s *Store) runPage(ctx context.Context, after []http.FeedPosition) ([]*redi
 	return replies, err
 }
 
-// Watch calls changed for each event that is added to any feed, until ctx is done
-// or the connection fails. It opens a connection for that.
+// Watch opens a connection and calls changed for each event that is added to any
+// feed, until ctx is done or the connection fails.
 func (s *Store) Watch(ctx context.Context, changed func(name string)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -333,7 +334,7 @@ func (s *Store) ping(ctx context.Context, subscription *redis.PubSub) {
 }
 
 // split returns the id in Redis of the entry at a position, and its tag. They are
-// empty if the position does not have the form of one of this package.
+// empty if the position was not created by this package.
 func split(position string) (id, tag string) {
 	id, tag, _ = strings.Cut(position, ".")
 	milliseconds, sequence, _ := strings.Cut(id, "-")

@@ -24,7 +24,7 @@ import (
 // descriptions of maximum length, they take about 9 MB.
 const capacity = 1000
 
-// Stores have what several processes share.
+// Stores are the stores that several processes share.
 type Stores struct {
 	// Tasks keeps the tasks. If nil, they are kept in memory.
 	Tasks board.Store

@@ -16,8 +16,7 @@ const (
 	keptChanges = 256
 	// reconnectAfter is about how long pages wait before they reconnect.
 	reconnectAfter = time.Second
-	// publishTimeout is how long a change is published again if the store of the
-	// feed fails.
+	// publishTimeout is how long publish retries if the feed's store fails.
 	publishTimeout = 10 * time.Second
 )
 

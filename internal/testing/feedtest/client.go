@@ -7,7 +7,8 @@ import (
 )
 
 // A Client checks the steps that it gets from followers of one feed, one after
-// the other, against the record of that feed. The zero value has got nothing.
+// the other, against the record of that feed. The zero value is a client that has
+// received nothing.
 type Client struct {
 	Latest bool   // the feed has Latest, so events may be skipped
 	ID     string // the last position or id, with which to return

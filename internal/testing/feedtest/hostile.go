@@ -46,7 +46,7 @@ func (h *Hostile) Feel(mood Mood) { h.mood.Store(int32(mood)) }
 
 var errHostile = errors.New("feedtest: hostile")
 
-// roll returns a random number below n, or 0 unless the mood is hostile.
+// roll returns a random number in [0, n) if the mood is Hostility, and otherwise 0.
 func (h *Hostile) roll(n int) int {
 	if Mood(h.mood.Load()) != Hostility {
 		return 0
@@ -56,7 +56,7 @@ func (h *Hostile) roll(n int) int {
 	return h.rand.IntN(n)
 }
 
-// hang sleeps now and then. It has no context to observe.
+// hang sometimes sleeps for up to h.long. It ignores contexts on purpose.
 func (h *Hostile) hang() {
 	if h.roll(8) == 1 {
 		<-time.After(h.long * time.Duration(h.roll(100)) / 100)
