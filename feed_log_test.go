@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
@@ -49,4 +50,32 @@ func TestFeedLogsToTheLoggerThatIsSetLater(t *testing.T) {
 			t.Errorf("the log is %q", got)
 		}
 	})
+}
+
+// A silentStore does not respond, and ignores its context until the test ends.
+type silentStore struct {
+	brokenStore
+	ended chan struct{}
+}
+
+func (s silentStore) Append(context.Context, string, http.Event) (string, error) {
+	<-s.ended
+	return "", errNoConnection
+}
+
+func TestPublishWaitsForASilentStore(t *testing.T) {
+	for heartbeat, want := range map[time.Duration]time.Duration{0: 5 * time.Second, time.Minute: 5 * time.Second, 4 * time.Second: 2 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			store := silentStore{ended: make(chan struct{})}
+			defer close(store.ended)
+			feed := http.NewFeed(http.FeedConfig{Store: store, Name: "f", Heartbeat: heartbeat})
+			before := time.Now()
+			if _, err := feed.Publish(t.Context(), http.Event{Data: "1"}); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+			if took := time.Since(before); took != want {
+				t.Errorf("with Heartbeat %v, Publish took %v, want %v", heartbeat, took, want)
+			}
+		})
+	}
 }
