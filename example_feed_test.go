@@ -12,8 +12,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// A list of tasks that stays current in all pages. A page gets the whole list first,
-// and then each task that is added.
+// This feed keeps a list of tasks current in all pages. A page gets the whole list
+// first, and then each task that is added.
 func ExampleFeed() {
 	tasks := []string{"buy milk"}
 	feed := http.NewFeed(http.FeedConfig{
@@ -74,7 +74,8 @@ func ExampleNewFeed() {
 	// two
 }
 
-// A mistake in the configuration panics when the program starts.
+// NewFeed panics if the configuration is invalid, so mistakes appear when the program
+// starts.
 func ExampleFeedConfig() {
 	defer func() {
 		_, message, _ := strings.Cut(fmt.Sprint(recover()), "FeedConfig")
@@ -236,8 +237,8 @@ func ExampleFeed_Send() {
 	// price 42
 }
 
-// This handler returns while the connection is in use. An idle connection then takes
-// about half as much memory.
+// This handler returns while goroutines still use the connection. An idle connection
+// then takes about half as much memory.
 func ExampleFeed_Send_afterTheHandler() {
 	feed := http.NewFeed(http.FeedConfig{History: true})
 	if _, err := feed.Publish(context.Background(), http.JSONEvent("price", 42)); err != nil {
@@ -372,7 +373,7 @@ func ExampleFeeds_Close() {
 	// true
 }
 
-// This handler sends one client only the events that concern it.
+// This handler sends each client only the events that concern it.
 func ExampleConn_WriteEvent() {
 	feed := http.NewFeed(http.FeedConfig{History: true})
 	for _, name := range []string{"public", "secret", "public"} {

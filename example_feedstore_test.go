@@ -11,7 +11,7 @@ import (
 )
 
 // A tableStore shows the rules of a FeedStore with one feed in memory. A store for
-// several processes has the same methods, over a database.
+// several processes implements the same methods with a database.
 type tableStore struct {
 	mu      sync.Mutex
 	events  []http.Event

@@ -30,9 +30,9 @@ var ErrFeedClosed = feed.ErrClosed
 
 // An Event is an entry in a [Feed].
 type Event struct {
-	// ID is the position of the event in its feed. The feed sets it: 1 to 64
-	// characters of A-Z, a-z, 0-9, dot, underscore and hyphen. An ID is never used
-	// again for another event, in any feed. [Feed.Publish] ignores it.
+	// ID is the position of the event in its feed. The feed sets it to 1 to 64
+	// characters of A-Z, a-z, 0-9, dot, underscore and hyphen. No other event, in any
+	// feed, ever has the same ID. [Feed.Publish] ignores the field.
 	ID string
 
 	// Name is the type of the event, which a page passes to addEventListener. It
@@ -58,8 +58,8 @@ type Event struct {
 }
 
 // JSONEvent returns an event whose Data is the JSON encoding of v. If v cannot be
-// encoded, [Feed.Publish] and [Conn.WriteEvent] return the error, which wraps
-// [ErrInvalidEvent], and a stream whose Snapshot returned the event ends.
+// encoded, [Feed.Publish] and [Conn.WriteEvent] return an error that wraps
+// [ErrInvalidEvent]. If Snapshot returns such an event, the stream ends.
 func JSONEvent(name string, v any) Event {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -86,17 +86,18 @@ type FeedConfig struct {
 	// slowly. If it is 0, 1,000 is used.
 	Keep int
 
-	// KeepBytes limits the memory of the events that are kept, in bytes,
-	// including their encodings. The newest event is kept even if it is larger. If
-	// it is 0, 16 MiB is used.
+	// KeepBytes is the maximum size of the kept events in bytes, including their
+	// encodings. The newest event is kept even if it alone exceeds the limit. If
+	// KeepBytes is 0, 16 MiB is used.
 	KeepBytes int64
 
 	// KeepFor is how long events are kept. If it is 0, one hour is used. With a
 	// Store, the time begins when this process reads the event.
 	KeepFor time.Duration
 
-	// History sends the kept events to a new client, one that connects without an
-	// ID. Otherwise, a new client gets only events that are published later.
+	// History sends the kept events to a new client, one that connects without an ID.
+	// Otherwise, a new client gets only events that are published later. History cannot
+	// be combined with Snapshot.
 	History bool
 
 	// Latest means that each event replaces all events before it, as in a list of
@@ -105,11 +106,11 @@ type FeedConfig struct {
 	// event immediately.
 	Latest bool
 
-	// Snapshot returns, as an event, the state that the events change. A client
-	// that is new or has a gap gets the snapshot first, and then later events. The
-	// feed sets the ID of the snapshot to the position before these events. The key
-	// is the one passed to [Feeds.Feed], or empty for a single Feed. See [Feed] for
-	// the order in which to change the state and publish.
+	// Snapshot returns, as an event, the state that the events change. A client that is
+	// new or has a gap gets the snapshot first, and then the events after it. The feed
+	// sets the ID of the snapshot to the position before these events. The key is the
+	// one passed to [Feeds.Feed], or empty for a single Feed. See [Feed] for the order
+	// in which to change the state and publish.
 	//
 	// One call serves all waiting clients, and its result is reused for at most one
 	// second. The context is canceled after a minute, or earlier if no client is waiting
@@ -119,21 +120,21 @@ type FeedConfig struct {
 	// kept. Snapshot must be safe for concurrent use by multiple goroutines.
 	Snapshot func(ctx context.Context, key string) (Event, error)
 
-	// Heartbeat is the longest time without a write to a client, so that proxies
-	// do not close the connection: an event stream then gets a comment, and a
-	// WebSocket a ping. With a Store, each followed feed is also read from it at
-	// least this often. If it is 0, 20 seconds is used.
+	// Heartbeat is the longest time that a connection is idle. After that, an event
+	// stream gets a comment, and a WebSocket gets a ping, so that proxies do not close
+	// the connection. With a Store, each followed feed is also read from it at least
+	// this often. If Heartbeat is 0, 20 seconds is used.
 	Heartbeat time.Duration
 
-	// WriteTimeout disconnects a client that reads nothing for this time while
-	// something is being sent to it, or that has disappeared without closing its
-	// connection; see [NewSSEWriter] for the systems on which streams detect that.
-	// If it is 0, 30 seconds is used.
+	// WriteTimeout is how long a client may read nothing while something is being sent
+	// to it, before it is disconnected. It also disconnects clients that have
+	// disappeared without closing the connection; see [NewSSEWriter] for the systems on
+	// which streams detect that. If WriteTimeout is 0, 30 seconds is used.
 	WriteTimeout time.Duration
 
-	// Retry is how long browsers wait before they reconnect. Each stream gets a
-	// random time between 0.5 and 1.5 times Retry, so that clients do not all
-	// reconnect at the same moment. If it is 0, 2 seconds is used.
+	// Retry is how long a browser waits before it reconnects to an event stream. Each
+	// stream gets a random time between 0.5 and 1.5 times Retry, so that clients do not
+	// all reconnect at the same moment. If it is 0, 2 seconds is used.
 	Retry time.Duration
 
 	// Store keeps the events, so that several processes share the feed. The Store
@@ -177,10 +178,10 @@ func (c *FeedConfig) check(named bool) {
 	wrong.PanicIfAny("FeedConfig")
 }
 
-// A FeedStore keeps the events of feeds outside the process, so that several
-// processes share them. Watch only announces that there may be something to read: if
-// an announcement is lost, late, repeated or wrong, clients get events later, but
-// miss none, because each followed feed is also read at regular intervals.
+// A FeedStore keeps the events of feeds outside the process, so that several processes
+// share them. Watch only announces that there may be something to read. If an
+// announcement is lost, late, repeated or wrong, clients may get events later, but miss
+// none, because each followed feed is also read at regular intervals.
 //
 // Methods must be safe for concurrent use by multiple goroutines, and should return
 // when the context is done; the feed does not wait for them after that.
@@ -202,9 +203,9 @@ func (c *FeedConfig) check(named bool) {
 //     returned, and Read would then skip it.
 //   - The ID is the number with the suffix. After a backup is restored, numbers are used
 //     again, but suffixes are not.
-//   - Read selects the events with numbers from that of After on. If the first one is
-//     not After, with its suffix, the page is a Gap. The position of the empty feed can
-//     be a row that is not an event.
+//   - Read selects the events whose number is at least that of After. If the first one
+//     does not have the ID After, including the suffix, the page is a Gap. The position
+//     of the empty feed can be a row that is not an event.
 //   - Watch uses LISTEN and returns when the connection fails.
 //   - A transaction that changes the state can insert the event itself, in the same way
 //     and as its last step. Then a crash loses no event, and no outbox is needed.
@@ -217,25 +218,25 @@ func (c *FeedConfig) check(named bool) {
 //     number with the suffix. Do not use the creation time of the stream as the suffix: a
 //     server that loses power may have lost messages that it had acknowledged, if it uses
 //     the default sync_interval, and then uses their numbers again.
-//   - The Nats-Msg-Id is the name of the feed with the Key. Keys are known for the
-//     stream's duplicate window, which must be longer than callers retry. If the
-//     acknowledgment reports a duplicate, its number is that of the first message, whose
-//     suffix Append then reads.
+//   - The Nats-Msg-Id is the name of the feed with the Key. The stream remembers keys
+//     for its duplicate window, which must be longer than callers retry. If the
+//     acknowledgment reports a duplicate, its number is that of the first message,
+//     whose suffix Append then reads.
 //   - Read gets the message of After, compares the suffix, gets the messages of the
 //     subject that follow, and then checks that the first message is still there. If it
-//     is, no other one was dropped, because limits drop the oldest first. Otherwise the
-//     page is a Gap, and is read in the same way from the first message of the subject.
-//     The stream must not set AllowDirect, because replicas that lag would then respond.
+//     is, no later message was dropped, because limits drop the oldest first.
+//     Otherwise, the page is a Gap, and is read in the same way from the first message
+//     of the subject. Do not set AllowDirect on the stream, because replicas that lag
+//     behind could then respond.
 //   - The position of the empty feed can be a message that is not an event, with the
 //     header Nats-Expected-Last-Subject-Sequence: 0, so that only one process adds it.
 //   - Watch uses an ordered consumer that gets headers only. A subscription without
 //     JetStream may announce a message before the stream has it.
 type FeedStore interface {
 	// Append adds an event to the end of the named feed and returns its new ID. If the
-	// feed still has an event with the same Key, Append adds nothing and returns
-	// the ID of that event. When Append returns, Read must return the event, in
-	// every process. If one call returned before another began, in any process,
-	// its event comes first.
+	// feed still has an event with the same Key, Append adds nothing and returns the ID
+	// of that event. When Append returns, Read must return the event, in every process.
+	// If one call returns before another begins, in any process, its event comes first.
 	//
 	// An ID has 1 to 64 characters of [A-Za-z0-9._-] and is not "begin". It must
 	// never be used again, in any feed, even if the store loses its data. For
@@ -249,20 +250,20 @@ type FeedStore interface {
 	// and the feed is read again later.
 	Read(ctx context.Context, after []FeedPosition) ([]FeedPage, error)
 
-	// Watch calls changed with the name of each feed that gets an event from any
-	// process. It returns when ctx is done, and when it may have missed an event;
-	// it is then called again. An empty name means all feeds. Watch should call
-	// changed("") when it has begun to watch. changed is safe for concurrent use
-	// by multiple goroutines and returns quickly.
+	// Watch calls changed with the name of each feed to which any process adds an
+	// event. An empty name means all feeds. Watch returns when ctx is done, or when it
+	// may have missed an event; in the second case, it is called again. Watch should
+	// call changed("") as soon as it is watching. changed is safe for concurrent use by
+	// multiple goroutines and returns quickly.
 	Watch(ctx context.Context, changed func(name string)) error
 }
 
-// A FeedPosition is a place in a feed of a [FeedStore].
+// A FeedPosition is a position in a feed of a [FeedStore].
 type FeedPosition struct {
 	// Feed is the name of the feed.
 	Feed string
 
-	// After is the ID of the event before the place. If it is empty, the place is
+	// After is the ID of the event before the position. If it is empty, the position is
 	// before all events that the store has.
 	After string
 }
@@ -274,16 +275,16 @@ type FeedPage struct {
 	// FeedConfig.Keep, connected clients may get a gap.
 	Events []Event
 
-	// First is the position before Events if Events begin with the oldest event
-	// that is left. It may be empty if it is not known, and is ignored in other
-	// pages. With it, a client that was at this position in another process gets no
-	// gap. For example, it is the position that the feed had while it was empty.
+	// First is the position before Events if Events begin with the oldest event that is
+	// left; in other pages, it is ignored. For example, it is the position that the
+	// feed had while it was empty. A client that was at this position in another
+	// process then gets no gap. First may be empty if it is not known.
 	First string
 
 	// Next is the position after Events: the ID of the last one. If there are no
-	// Events, Next is After, or with Gap or an empty After the position of the
-	// empty feed. That position must be the same in all processes until the feed
-	// gets an event.
+	// Events, Next is After; if Gap is set or After is empty, it is the position of the
+	// empty feed instead. That position must be the same in all processes until an
+	// event is added to the feed.
 	Next string
 
 	// More reports whether there are events after Next.
@@ -294,10 +295,10 @@ type FeedPage struct {
 	Gap bool
 }
 
-// A Feed is a log of events in one order, which any number of clients follow, each
-// at its own pace. Each client gets each event once, in order, or a gap. A client
-// that was disconnected continues after the last event that it got. [Feed.ServeHTTP]
-// sends the events to pages with EventSource, and [Feed.Send] to a WebSocket.
+// A Feed is an ordered log of events that any number of clients follow, each at its own
+// pace. Each client gets each event once, in order, or a gap. A client that reconnects
+// continues after the last event that it got. [Feed.ServeHTTP] sends the events to
+// pages with EventSource, and [Feed.Send] to a WebSocket.
 //
 // The zero value is ready to use, with the defaults of [FeedConfig]. Create other
 // feeds with [NewFeed], and many feeds of one kind with [NewFeeds]. A Feed is safe
@@ -313,22 +314,23 @@ type FeedPage struct {
 //
 // A client that reads slowly delays neither Publish nor other clients, and has no
 // queue: it falls behind in the log. When its next event is no longer kept, it gets a
-// gap. If it reads nothing at all, FeedConfig.WriteTimeout disconnects it. It then
-// reconnects and continues, if its next event is still kept.
+// gap. If it reads nothing for FeedConfig.WriteTimeout, it is disconnected. It can then
+// reconnect and continue, if its next event is still kept.
 //
 // # Gaps
 //
 // A client gets a gap if it has missed events. It may also get one if it has missed
 // none, for example after a restart of a process whose feed is in memory. A gap is sent
-// like an event, in its place in the order. After the gap, the client begins like a new
-// client: with the snapshot, with the kept events if FeedConfig.History is set, or with
-// the next event. Without a snapshot, a page usually loads its state again.
+// like an event, at the point where events may be missing. After the gap, the client
+// begins like a new client: with the snapshot, with the kept events if
+// FeedConfig.History is set, or with the next event. Without a snapshot, a page usually
+// loads its state again.
 //
 // # Snapshots
 //
-// FeedConfig.Snapshot gives clients the state that events change. The position is
-// taken before the state is read, so the state may already contain the events that
-// follow. Therefore:
+// FeedConfig.Snapshot gives clients the state that events change. The feed takes its
+// position before it calls Snapshot, so the state may already include changes whose
+// events follow. Therefore:
 //
 //   - Publish an event after its change has been committed.
 //   - Read the state from the database that has the change, not from a replica that
@@ -336,9 +338,9 @@ type FeedPage struct {
 //   - Make events idempotent. For example, send "task 7 is done" instead of "one more
 //     task is done".
 //
-// If the process crashes between the commit and Publish, the event is missing. Where
-// that matters, write the event to an outbox table in the same transaction, and let
-// another goroutine publish the rows of that table, each with a Key.
+// If the process crashes between the commit and Publish, the event is missing. If that
+// matters, write the event to an outbox table in the same transaction, and let another
+// goroutine publish the rows of that table, each with a Key.
 //
 // # Several processes
 //
@@ -350,10 +352,10 @@ type FeedPage struct {
 //
 // # Access
 //
-// Anyone who may follow a feed may read all events that it keeps. Check that the
-// client may read the feed before calling ServeHTTP or Send, and use one feed for
-// each group of users, for example with [Feeds]. This check is made once for each
-// stream. To end a stream later, pass a context that you cancel, for example with
+// Anyone who may follow a feed may read all events that it keeps. Check that the client
+// may read the feed before calling ServeHTTP or Send, and use one feed for each group
+// of users, for example with [Feeds]. If a client loses access later, its stream
+// continues. To be able to end it, pass a context that you can cancel, for example with
 // [net/http.Request.WithContext].
 type Feed struct {
 	key   string
@@ -370,7 +372,8 @@ type feedSet struct {
 	logged atomic.Int64 // when logFailure last logged, in nanoseconds since began
 }
 
-// NewFeed returns a Feed. It panics if config is invalid.
+// NewFeed returns a Feed. It panics if config is invalid, for example if a field is
+// negative.
 func NewFeed(config FeedConfig) *Feed {
 	config.check(true)
 	return &Feed{set: newFeedSet(config, true)}
@@ -431,20 +434,20 @@ func (f *Feed) Publish(ctx context.Context, e Event) (id string, err error) {
 	return f.open().logs.Publish(ctx, f.key, e.internal())
 }
 
-// Follow returns the events after the one with the ID after, and waits for more. If
-// after is empty, it begins as for a new client. The position is looked up when the
-// range loop begins; each loop over the sequence begins at after again.
+// Follow returns an iterator over the events that follow the event with the ID after.
+// It waits for further events. If after is empty, it begins as for a new client. The
+// position is looked up when a range loop begins; each loop begins at after again.
 //
 // The sequence ends when ctx is done, when the feed is closed, or when Snapshot fails.
 // The last pair then has a zero Event and a non-nil error: the cause of ctx,
-// [ErrFeedClosed] or the error of Snapshot. In all other pairs, the error is nil. A loop
-// may break at any time; nothing needs to be closed.
+// [ErrFeedClosed] or the error from Snapshot. In all other pairs, the error is nil. A
+// loop may break at any time; nothing needs to be closed.
 //
 // Follow is for handlers that send events in another form, and for other consumers. An
-// event with Gap set announces missing events; forward it like the others. To
-// continue later, keep the ID of the last event. A handler that skips events should
-// send their IDs now and then, for example with [SSEWriter.ID]: otherwise, its client
-// returns with an old ID and may get a gap.
+// event with Gap set announces missing events; forward it like the others. To continue
+// later, keep the ID of the last event. A handler that skips events should occasionally
+// send the ID of a skipped event, for example with [SSEWriter.ID]. Otherwise, its
+// client reconnects with an old ID and may get a gap.
 func (f *Feed) Follow(ctx context.Context, after string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		follower, err := f.follow(after)
@@ -517,10 +520,11 @@ func (f *Feed) follow(after string) (*feed.Follower, error) {
 // # The stream
 //
 // The header is sent immediately, followed by the position of the client as an id, so
-// that a client that disconnects before its first event can also continue. With a Store,
-// the position follows when the feed has been read. The id begin is the position before
-// all events of any feed. An event has its ID as the id, its Name as the event and its
-// Data as the data. A gap is an event with the name "gap" and the data {}. For example:
+// that a client that disconnects before its first event can also continue. With a
+// Store, the position is sent once the feed has been read. The id "begin" is the
+// position before all events of any feed. The ID, Name and Data of an event are sent in
+// the fields id, event and data. A gap is an event with the name "gap" and the data {}.
+// For example:
 //
 //	retry: 1730
 //	id: 3.N2DAQVZLJXWSKQ5M
@@ -529,9 +533,10 @@ func (f *Feed) follow(after string) (*feed.Follower, error) {
 //	event: added
 //	data: {"title":"Buy milk"}
 //
-// If nothing has been sent for FeedConfig.Heartbeat, a comment is sent. All events that
-// are ready are sent with one write, up to 64 KiB. The rules of [NewSSEWriter] about
-// header fields, timeouts, and wrapped ResponseWriters apply.
+// A comment is sent before the stream has been idle for FeedConfig.Heartbeat. Events
+// that are ready are sent together, up to about 64 KiB at a time; a snapshot or a
+// single large event may exceed that. The rules of [NewSSEWriter] about header fields,
+// timeouts, and wrapped ResponseWriters apply.
 //
 // # Other responses
 //
@@ -604,8 +609,9 @@ func onlyID(values []string) (id string) {
 // otherwise, it is a JSON string. The first message is {"id":ID}, with the position of
 // the client. A gap is {"id":ID,"event":"gap","data":{}}.
 //
-// A message is encoded once for all connections, and compressed at most once. All
-// messages that are ready are sent with one write, up to 64 KiB.
+// A message is encoded once for all connections, and compressed at most once. Messages
+// that are ready are sent together, up to about 64 KiB at a time; a snapshot or a
+// single large event may exceed that.
 //
 // # The connection
 //
@@ -614,10 +620,10 @@ func onlyID(values []string) (id string) {
 // client does not read, Send calls [Conn.CloseNow]. Otherwise, the connection stays open.
 //
 // Send does not read. Another goroutine must call a reading method until it returns an
-// error, even if the client sends nothing: otherwise, pongs and close frames are not
+// error, even if the client sends nothing. Otherwise, pongs and close frames are not
 // processed. Several calls of Send can use one connection at the same time, and other
-// messages can be sent on it too. Positions and gaps do not name their feed, so use a
-// connection for each feed whose positions the client needs.
+// messages can be sent on it too. Positions and gaps do not name their feed, so if the
+// client needs the positions of several feeds, use a separate connection for each.
 //
 // If Send returns while the connection is open, for example because Snapshot failed,
 // close the connection, so that the client reconnects.
@@ -670,7 +676,8 @@ type Feeds struct {
 	set  *feedSet // use open
 }
 
-// NewFeeds returns a Feeds. It panics if config is invalid.
+// NewFeeds returns a Feeds. It panics if config is invalid, for example if a field is
+// negative.
 func NewFeeds(config FeedConfig) *Feeds {
 	config.check(false)
 	return &Feeds{set: newFeedSet(config, false)}
@@ -694,7 +701,7 @@ func (f *Feeds) Feed(key string) *Feed { return &Feed{key: key, keyed: true, set
 // [Feed.Close].
 func (f *Feeds) Close() { f.open().logs.Close() }
 
-// WriteEvent sends an event as a text message, in the form that [Feed.Send] describes.
+// WriteEvent sends an event as a text message, in the form described at [Feed.Send].
 // Use it for events from [Feed.Follow], and for events that only this client gets. If
 // the ID is empty, the message has no "id". The Key is not sent. WriteEvent returns an
 // error that wraps [ErrInvalidEvent] if the event cannot be sent.
