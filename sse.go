@@ -94,13 +94,13 @@ func (l eventLock) Unlock() { <-l }
 // [SSEWriter.SetWriteTimeout]. If the stream cannot be started, for
 // example because w cannot flush, all methods that send return the error.
 //
-// A write succeeds as soon as the operating system has the bytes. Under a [Server] on
-// Linux with HTTP/1, at most 64 KB wait to be sent to a client that reads slowly or not
-// at all; elsewhere, often several megabytes.
+// A write succeeds as soon as the operating system has buffered the bytes. Under a
+// [Server] on Linux with HTTP/1, at most 64 KB are buffered for a client that reads
+// slowly or not at all; elsewhere, often several megabytes.
 //
 // A write also succeeds if the client's machine has disappeared. Under a [Server] on
-// Linux, the connection is closed if it has not acknowledged the bytes within the
-// timeout. Elsewhere, that may take 15 minutes.
+// Linux, the connection is closed if the client has not acknowledged the bytes within
+// the timeout. Elsewhere, it can take 15 minutes until the connection is closed.
 //
 // The request's context is canceled when the client disconnects and when
 // [Server.Stop] is called. Once Stop has been called, a write fails if it takes
@@ -327,11 +327,10 @@ func (s *SSEWriter) SetWriteTimeout(d time.Duration) {
 	}
 }
 
-// KeepAlive sends an empty comment if nothing has been sent for a while, so that
-// proxies do not close the connection and clients that have disappeared are
-// detected. The stream is never silent for longer than the duration every. For
-// example, KeepAlive(30*time.Second) fits proxies that close a connection after
-// 60 seconds.
+// KeepAlive sends an empty comment whenever the stream would otherwise be idle for
+// longer than every, so that proxies do not close the connection and clients that have
+// disappeared are detected. For example, KeepAlive(30*time.Second) fits proxies that
+// close a connection after 60 seconds.
 //
 // KeepAlive starts no goroutine, and returns immediately. The comments end with
 // the stream or when the handler returns. They are sent up to a quarter of the

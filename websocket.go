@@ -696,41 +696,41 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.established().SetRe
 // earlier message.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.established().SetWriteDeadline(t) }
 
-// SetWriteTimeout sets how long writing may wait while the peer reads nothing.
-// Then the writing method fails with an error that wraps
-// [os.ErrDeadlineExceeded], and the Conn cannot send anything more. By default, and if
-// d is 0 or negative, there is no timeout.
+// SetWriteTimeout sets how long a write may wait while the peer reads nothing. When the
+// timeout expires, the writing method returns an error that wraps
+// [os.ErrDeadlineExceeded], and nothing more can be sent on the Conn. By default, and
+// if d is 0 or negative, there is no timeout.
 //
-// The timeout starts with each write and again whenever some bytes have been
-// sent, so a large message can be sent to a slow peer. It is checked at
-// intervals, so the method may fail somewhat later than d after the last byte.
-// On TLS connections, 16 KB at a time must be sent within the timeout.
+// The timeout starts with each write, and restarts whenever some bytes have been sent,
+// so a large message can be sent to a slow peer. It is checked at intervals, so the
+// method may return somewhat later than d after the last byte. On TLS connections, each
+// 16 KB must be sent within the timeout.
 //
-// The operating system buffers data for the peer, and a peer that stops reading is
-// detected when these buffers are full. On Linux, SetWriteTimeout limits the data that
-// has not been sent to 64 KB; elsewhere, the buffers often hold several megabytes.
+// The operating system buffers data for the peer, so a peer that stops reading is
+// detected only when these buffers are full. On Linux, SetWriteTimeout limits the data
+// that has not been sent to 64 KB; elsewhere, the buffers often hold several megabytes.
 //
 // The timeout applies to messages and control frames that start after the call.
 // If there is a write deadline too, the earlier one applies.
 func (c *Conn) SetWriteTimeout(d time.Duration) { c.established().SetWriteTimeout(max(d, 0)) }
 
 // KeepAlive sends a ping at intervals, which keeps proxies from closing an idle
-// connection, and ends the connection if the peer does not answer. For example,
-// after KeepAlive(30*time.Second, 10*time.Second) a peer that has disappeared is
-// noticed within 40 seconds.
+// connection, and ends the connection if the peer does not answer. For example, after
+// KeepAlive(30*time.Second, 10*time.Second) a peer that has disappeared is detected
+// within 40 seconds.
 //
-// If nothing arrives for the duration patience after a ping, neither a pong nor
-// anything else, the network connection is closed without a close frame. Reading
-// and writing methods then return a [*CloseError] with [CloseAbnormalClosure],
-// whose text names the cause. The caller must still call Close. If patience is 0 or
-// negative, it is as long as every. It must be long enough for the messages that
-// are sent before a ping to reach the peer. A slow peer stays connected while it takes
-// bytes for which a write waits.
+// If no pong or other data arrives within patience after a ping, the network connection
+// is closed without a close frame. Reading and writing methods then return a
+// [*CloseError] with [CloseAbnormalClosure], whose text names the cause. The caller
+// must still call Close. If patience is 0 or negative, every is used instead. It must be
+// long enough for the messages that are sent before a ping to reach the peer. A slow
+// peer stays connected as long as it keeps receiving data that a write is waiting to
+// send.
 //
-// Only a reading method receives pongs. The time in which no method reads does
-// not count towards patience, so a handler may be busy for longer between two
-// messages. If nothing ever reads, pings are sent but the connection is not
-// ended; a handler that only writes should read in another goroutine.
+// Only reading methods receive pongs. Time during which no method is reading does not
+// count towards patience, so a handler may be busy for longer between two messages. If
+// no method ever reads, pings are sent, but the connection is never closed for lack of
+// an answer; a handler that only writes should read in another goroutine.
 //
 // KeepAlive starts no goroutine, and returns immediately. The first ping is sent
 // after a random part of the interval, so that many connections that were opened
