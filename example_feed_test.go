@@ -187,8 +187,8 @@ func ExampleFeed_ServeHTTP() {
 	// data: 42
 }
 
-// This handler sends the events to a WebSocket. A page that reconnects adds the last
-// id that it got to the URL.
+// This handler sends the events to a WebSocket. A page that reconnects puts the last ID
+// that it received in the query parameter after.
 func ExampleFeed_Send() {
 	feed := http.NewFeed(http.FeedConfig{History: true})
 	if _, err := feed.Publish(context.Background(), http.JSONEvent("price", 42)); err != nil {
@@ -373,7 +373,8 @@ func ExampleFeeds_Close() {
 	// true
 }
 
-// This handler sends each client only the events that concern it.
+// This handler sends each client only the events that concern it. A second goroutine
+// reads, so that the handler also returns if the client disconnects between events.
 func ExampleConn_WriteEvent() {
 	feed := http.NewFeed(http.FeedConfig{History: true})
 	for _, name := range []string{"public", "secret", "public"} {
@@ -387,7 +388,17 @@ func ExampleConn_WriteEvent() {
 			return
 		}
 		defer conn.Close()
-		for event, err := range feed.Follow(r.Context(), "") {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		go func() {
+			defer cancel()
+			for {
+				if _, _, err := conn.ReadMessage(); err != nil {
+					return // the client disconnected
+				}
+			}
+		}()
+		for event, err := range feed.Follow(ctx, "") {
 			if err != nil {
 				return
 			}
