@@ -10,16 +10,17 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// A tableStore shows the rules of a FeedStore with one feed in memory. A store for
-// several processes implements the same methods with a database.
+// A tableStore is a FeedStore for one feed in memory. A store for several processes
+// implements the same methods with a database.
 type tableStore struct {
 	mu      sync.Mutex
 	events  []http.Event
 	changed chan struct{} // closed when an event is added
 }
 
-// Append implements FeedStore. An id consists of the number of the event and a tag
-// that differs for each table.
+// Append implements FeedStore. An ID consists of the number of the event and a tag. The
+// tag is constant here; a real store needs a random tag for each table, because an ID
+// must never be used again.
 func (s *tableStore) Append(_ context.Context, _ string, e http.Event) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -31,8 +31,9 @@ var ErrFeedClosed = feed.ErrClosed
 // An Event is an entry in a [Feed].
 type Event struct {
 	// ID is the position of the event in its feed. The feed sets it to 1 to 64
-	// characters of A-Z, a-z, 0-9, dot, underscore and hyphen. No other event, in any
-	// feed, ever has the same ID. [Feed.Publish] ignores the field.
+	// characters of A-Z, a-z, 0-9, dot, underscore and hyphen. No other published
+	// event, in any feed, ever has the same ID. The ID of a snapshot or a gap is a
+	// position, which may be the ID of an earlier event. [Feed.Publish] ignores the field.
 	ID string
 
 	// Name is the type of the event, which a page passes to addEventListener. It
@@ -41,7 +42,8 @@ type Event struct {
 	Name string
 
 	// Data is the content. It must be valid UTF-8 and is often JSON; see
-	// [JSONEvent].
+	// [JSONEvent]. In an event stream, each line break (CR, LF or CRLF) is received
+	// as "\n".
 	Data string
 
 	// Key identifies the event for retries. If the feed, or its Store, still keeps
@@ -54,7 +56,7 @@ type Event struct {
 	// Only the feed creates such events; Publish rejects them.
 	Gap bool
 
-	err error // of JSONEvent
+	err error // from JSONEvent
 }
 
 // JSONEvent returns an event whose Data is the JSON encoding of v. If v cannot be
@@ -68,12 +70,12 @@ func JSONEvent(name string, v any) Event {
 	return Event{Name: name, Data: string(data), err: err}
 }
 
-// internal returns e in the form of package feed.
+// internal converts e to the Event of package feed.
 func (e Event) internal() feed.Event {
 	return feed.Event{ID: e.ID, Name: e.Name, Data: e.Data, Key: e.Key, Gap: e.Gap}
 }
 
-// publicEvent is the inverse of Event.internal.
+// publicEvent converts an Event of package feed. It is the inverse of Event.internal.
 func publicEvent(e feed.Event) Event {
 	return Event{ID: e.ID, Name: e.Name, Data: e.Data, Key: e.Key, Gap: e.Gap}
 }
@@ -113,23 +115,29 @@ type FeedConfig struct {
 	// in which to change the state and publish.
 	//
 	// One call serves all waiting clients, and its result is reused for at most one
-	// second. The context is canceled after a minute, or earlier if no client is waiting
-	// any longer. If Snapshot returns an error, panics, or takes longer than a minute,
-	// the streams of the waiting clients end, and the clients reconnect. The same happens
-	// if so many events are published in the meantime that the first of them is no longer
-	// kept. Snapshot must be safe for concurrent use by multiple goroutines.
+	// second. The context is canceled after a minute, or earlier if no client is
+	// waiting any longer. If Snapshot returns an error, panics, or takes longer than a
+	// minute, the streams of the waiting clients end, and the clients reconnect. The
+	// same happens if so many events are published in the meantime that the first of
+	// them is no longer kept. After the minute, another call may begin even if Snapshot
+	// has not returned, but while 10 such calls for a feed have not returned, its
+	// streams that need a snapshot end. Snapshot must be safe for concurrent use by
+	// multiple goroutines.
 	Snapshot func(ctx context.Context, key string) (Event, error)
 
-	// Heartbeat is the longest time that a connection is idle. After that, an event
-	// stream gets a comment, and a WebSocket gets a ping, so that proxies do not close
-	// the connection. With a Store, each followed feed is also read from it at least
-	// this often. If Heartbeat is 0, 20 seconds is used.
+	// Heartbeat is the longest time that a connection is idle. An event stream gets a
+	// comment before that, and a WebSocket gets a ping at this interval, so that proxies
+	// do not close the connection. With a Store, each followed feed is also read from
+	// the Store at least this often. If Heartbeat is 0, 20 seconds is used.
 	Heartbeat time.Duration
 
-	// WriteTimeout is how long a client may read nothing while something is being sent
-	// to it, before it is disconnected. It also disconnects clients that have
-	// disappeared without closing the connection; see [NewSSEWriter] for the systems on
-	// which streams detect that. If WriteTimeout is 0, 30 seconds is used.
+	// WriteTimeout is the timeout for sending to a client. A client that exceeds it is
+	// disconnected. On an event stream, it limits each write of up to 32 KiB, as with
+	// [SSEWriter.SetWriteTimeout], so it also disconnects clients that read very slowly.
+	// On a WebSocket, it limits how long the client may read nothing; see
+	// [Conn.SetWriteTimeout]. It also disconnects clients that have disappeared without
+	// closing the connection; see [NewSSEWriter] for the systems on which streams detect
+	// that. If WriteTimeout is 0, 30 seconds is used.
 	WriteTimeout time.Duration
 
 	// Retry is how long a browser waits before it reconnects to an event stream. Each
@@ -147,8 +155,9 @@ type FeedConfig struct {
 	// Name is the name of the feed in the Store. [NewFeed] requires it if Store is
 	// set. Name has no effect without a Store. For [Feeds], it is the prefix of each
 	// key. For example, with the Name "room:", the feed with the key "lobby" is
-	// "room:lobby" in the Store. No Name should be a prefix of another one, because
-	// two names with their keys could then be equal.
+	// "room:lobby" in the Store. Do not use a Name that is a prefix of another Name in
+	// the same Store. For example, with the Names "a" and "ab", the keys "bc" and "c"
+	// would both select "abc".
 	Name string
 }
 
@@ -184,7 +193,8 @@ func (c *FeedConfig) check(named bool) {
 // none, because each followed feed is also read at regular intervals.
 //
 // Methods must be safe for concurrent use by multiple goroutines, and should return
-// when the context is done; the feed does not wait for them after that.
+// when the context is done; the feed does not wait for them after that. The contexts of
+// Append and Read end after 5 seconds, or half of FeedConfig.Heartbeat if that is less.
 //
 // Clients get the events that the store returns. If it accepts an event and loses it
 // before any process has read it, for example in a crash, clients miss the event and get
@@ -243,11 +253,11 @@ type FeedStore interface {
 	// example, a counter is not enough, but a counter with a random suffix is.
 	Append(ctx context.Context, name string, e Event) (id string, err error)
 
-	// Read returns a page for each position, in the same order. It does not wait
-	// for events. If the store drops events that belong to a page while Read reads
-	// it, the page must be a Gap, or Read must return an error. If a page is invalid,
-	// for example because it repeats an event, it is not used, the error is logged,
-	// and the feed is read again later.
+	// Read returns a page for each position, in the same order. One call has at most
+	// 256 positions. Read does not wait for events. If the store drops events that
+	// belong to a page while Read reads it, the page must be a Gap, or Read must return
+	// an error. If a page is invalid, for example because it repeats an event, it is
+	// not used, the error is logged, and the feed is read again later.
 	Read(ctx context.Context, after []FeedPosition) ([]FeedPage, error)
 
 	// Watch calls changed with the name of each feed to which any process adds an
@@ -296,9 +306,9 @@ type FeedPage struct {
 }
 
 // A Feed is an ordered log of events that any number of clients follow, each at its own
-// pace. Each client gets each event once, in order, or a gap. A client that reconnects
-// continues after the last event that it got. [Feed.ServeHTTP] sends the events to
-// pages with EventSource, and [Feed.Send] to a WebSocket.
+// pace. Each client gets each event once, in order, or a gap, unless FeedConfig.Latest
+// is set. A client that reconnects continues after its last event. [Feed.ServeHTTP]
+// sends the events to pages with EventSource, and [Feed.Send] to a WebSocket.
 //
 // The zero value is ready to use, with the defaults of [FeedConfig]. Create other
 // feeds with [NewFeed], and many feeds of one kind with [NewFeeds]. A Feed is safe
@@ -314,8 +324,8 @@ type FeedPage struct {
 //
 // A client that reads slowly delays neither Publish nor other clients, and has no
 // queue: it falls behind in the log. When its next event is no longer kept, it gets a
-// gap. If it reads nothing for FeedConfig.WriteTimeout, it is disconnected. It can then
-// reconnect and continue, if its next event is still kept.
+// gap. If sending to it takes longer than FeedConfig.WriteTimeout allows, it is
+// disconnected. If its next event is still kept, it can reconnect and continue.
 //
 // # Gaps
 //
@@ -497,7 +507,7 @@ func gapEvent(position string) feed.Event {
 	return feed.Event{ID: position, Name: feed.GapName, Data: "{}", Gap: true}
 }
 
-// noID is not the ID of any event.
+// noID is not the ID of any event. It replaces invalid IDs from clients.
 const noID = "~"
 
 // follow returns a follower of the feed.
@@ -521,9 +531,9 @@ func (f *Feed) follow(after string) (*feed.Follower, error) {
 //
 // The header is sent immediately, followed by the position of the client as an id, so
 // that a client that disconnects before its first event can also continue. With a
-// Store, the position is sent once the feed has been read. The id "begin" is the
-// position before all events of any feed. The ID, Name and Data of an event are sent in
-// the fields id, event and data. A gap is an event with the name "gap" and the data {}.
+// Store, the position is sent once the feed has been read. A client that sends the id
+// "begin" begins like a new client. The ID, Name and Data of an event are sent in the
+// fields id, event and data. A gap is an event with the name "gap" and the data {}.
 // For example:
 //
 //	retry: 1730
@@ -573,7 +583,7 @@ func (f *Feed) ServeHTTP(w ResponseWriter, r *Request) {
 
 // requestedID returns the id after which a client wants to continue, or "". If the
 // request names several, the client may have missed events after any of them, so the
-// result is not an id.
+// result is noID, which causes a gap.
 func requestedID(r *Request) string {
 	id := onlyID(r.Header.Values("Last-Event-ID"))
 	if id == "" && r.URL != nil {
@@ -593,9 +603,9 @@ func onlyID(values []string) (id string) {
 }
 
 // Send sends the events of the feed to a WebSocket connection. If after is not empty,
-// the client begins after the event with that ID. For example, a page can put the last
-// ID that it got into the URL when it reconnects. The other rules are those of
-// [Feed.ServeHTTP].
+// the client begins after the event with that ID. For example, a page that reconnects
+// can put the last ID that it received in the URL. New clients, unknown IDs and gaps are
+// handled as in [Feed.ServeHTTP].
 //
 // Send returns when ctx is done, with the cause; when the connection is closed, with
 // [net.ErrClosed] or the error of the write, for example [ErrCloseSent]; when the feed is
@@ -664,10 +674,10 @@ func (f *Feed) Close() {
 }
 
 // Feeds is a set of feeds with the same configuration, each identified by a key; for
-// example, one feed for each user or chat room. A feed takes memory only while it
-// is followed or keeps events. With a Store, a feed takes memory only while it is
-// followed in this process. Without a Store, a client gets a gap if, while it was
-// disconnected, its feed had no followers and kept no events.
+// example, one feed for each user or chat room. Without a Store, a feed takes memory
+// only while it is followed or keeps events; with a Store, only while it is followed in
+// this process. Without a Store, a client gets a gap if, while it was disconnected, its
+// feed had no followers and kept no events.
 //
 // The zero value is ready to use, with the defaults of [FeedConfig]. A Feeds is safe for
 // concurrent use by multiple goroutines. It must not be copied after first use.
@@ -772,7 +782,7 @@ type feedClient interface {
 func (s *feedSet) send(ctx context.Context, f *feed.Follower, c feedClient, closed <-chan struct{}) error {
 	interval := s.Heartbeat - rand.N(s.Heartbeat/4+1) // so that clients do not get their heartbeats together
 	due := make(chan struct{}, 1)
-	timer := time.AfterFunc(interval, func() { due <- struct{}{} }) // does not block: it is set again only when due was received
+	timer := time.AfterFunc(interval, func() { due <- struct{}{} }) // does not block: it is reset only after a receive from due
 	defer timer.Stop()
 	last, done := time.Now(), ctx.Done()
 	for ctx.Err() == nil {
@@ -821,7 +831,8 @@ func collect(f *feed.Follower, c feedClient) (changed <-chan struct{}, err error
 }
 
 // maxWrite is the maximum encoded size, in bytes, of several events in one write. It
-// bounds the memory of a client that does not read; a larger event is shared by clients.
+// bounds the memory used for a client that does not read. A larger event is sent alone,
+// and all clients share its encoding.
 const maxWrite = 64 << 10
 
 // logFailure logs why the streams of clients end, at most once per Heartbeat: the same

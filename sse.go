@@ -16,9 +16,9 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// ErrInvalidEvent is wrapped by the error that a method of an [SSEWriter] or a [Feed]
-// returns if its arguments cannot be sent as an event. The method then sends nothing,
-// and the stream or feed can still be used.
+// ErrInvalidEvent is wrapped by the error that [Conn.WriteEvent], or a method of an
+// [SSEWriter] or a [Feed], returns if its arguments cannot be sent as an event. The
+// method then sends nothing, and the connection, stream or feed can still be used.
 var ErrInvalidEvent = eventstream.ErrInvalidEvent
 
 // errStreamEnded is the error of a stream whose handler has returned.
@@ -95,7 +95,7 @@ func (l eventLock) Unlock() { <-l }
 // example because w cannot flush, all methods that send return the error.
 //
 // A write succeeds as soon as the operating system has buffered the bytes. Under a
-// [Server] on Linux with HTTP/1, at most 64 KB are buffered for a client that reads
+// [Server] on Linux with HTTP/1, at most 64 KiB are buffered for a client that reads
 // slowly or not at all; elsewhere, often several megabytes.
 //
 // A write also succeeds if the client's machine has disappeared. Under a [Server] on
@@ -424,8 +424,8 @@ func (s *SSEWriter) send(fill func([]byte) ([]byte, error)) error {
 }
 
 // maxPiece is the largest part of an event that is written at once. The write
-// timeout applies to each piece, so a client that reads slowly can take longer
-// than that for a large event.
+// timeout applies to each piece, so a client may take longer than the timeout to
+// read a large event.
 const maxPiece = 32 << 10
 
 // write writes b in pieces and flushes it.

@@ -409,8 +409,8 @@ func GenerateKey() string { return handshake.GenerateKey() }
 //   - The reading methods wait for each other: ReadMessage, NextReader,
 //     ReadJSON, and the Read method of the reader that NextReader returns.
 //   - The writing methods wait for each other: WriteMessage, WriteJSON,
-//     WritePreparedMessage and NextWriter. A message that NextWriter starts
-//     ends when its writer is closed.
+//     WriteEvent, WritePreparedMessage and NextWriter. A message that NextWriter
+//     starts ends when its writer is closed.
 //   - WritePing, WritePong and Close wait for at most one data frame before they
 //     send their own frame. For that reason, all writing methods except
 //     NextWriter split a message into frames of at most 128 KiB.
@@ -704,11 +704,11 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.established().SetW
 // The timeout starts with each write, and restarts whenever some bytes have been sent,
 // so a large message can be sent to a slow peer. It is checked at intervals, so the
 // method may return somewhat later than d after the last byte. On TLS connections, each
-// 16 KB must be sent within the timeout.
+// 16 KiB must be sent within the timeout.
 //
 // The operating system buffers data for the peer, so a peer that stops reading is
 // detected only when these buffers are full. On Linux, SetWriteTimeout limits the data
-// that has not been sent to 64 KB; elsewhere, the buffers often hold several megabytes.
+// that has not been sent to 64 KiB; elsewhere, the buffers often hold several megabytes.
 //
 // The timeout applies to messages and control frames that start after the call.
 // If there is a write deadline too, the earlier one applies.
@@ -722,10 +722,10 @@ func (c *Conn) SetWriteTimeout(d time.Duration) { c.established().SetWriteTimeou
 // If no pong or other data arrives within patience after a ping, the network connection
 // is closed without a close frame. Reading and writing methods then return a
 // [*CloseError] with [CloseAbnormalClosure], whose text names the cause. The caller
-// must still call Close. If patience is 0 or negative, every is used instead. It must be
-// long enough for the messages that are sent before a ping to reach the peer. A slow
-// peer stays connected as long as it keeps receiving data that a write is waiting to
-// send.
+// must still call Close. If patience is 0 or negative, every is used instead. Patience
+// must be long enough for the messages that are sent before a ping to reach the peer. A
+// slow peer stays connected as long as it keeps receiving data that a write is waiting
+// to send.
 //
 // Only reading methods receive pongs. Time during which no method is reading does not
 // count towards patience, so a handler may be busy for longer between two messages. If
