@@ -42,6 +42,7 @@ func TestChainAllocations(t *testing.T) {
 		{"CORS", http.CORS(cors), 1},
 		{"Recovery", http.Recovery(nil), 1},
 		{"RateLimit", http.RateLimit(http.RateLimitConfig{Limit: 1e9, Window: time.Hour}), 3},
+		{"Throttle", http.Throttle(http.ThrottleConfig{Limit: 1}), 0},
 	}
 	bare := testing.AllocsPerRun(200, served(answer200()))
 	var table strings.Builder

@@ -50,6 +50,10 @@ func TestConfigPanicsNameEveryWrongField(t *testing.T) {
 			},
 			[]string{"Limit: -1", "Window: -1s", "MaxKeys: -2", "StoreTimeout: "},
 		},
+		"Throttle": {
+			func() { http.Throttle(http.ThrottleConfig{Limit: -1, Backlog: -2, Wait: -time.Second}) },
+			[]string{"Limit: -1 is not positive", "Backlog: -2 is negative", "Wait: -1s is negative"},
+		},
 		"Feed": {
 			func() {
 				http.NewFeed(http.FeedConfig{

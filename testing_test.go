@@ -120,7 +120,9 @@ func documentedChain() func(nethttp.Handler) nethttp.Handler {
 // everything returns the documented chain and all other middleware.
 func everything(w *watch) []link {
 	return slices.Concat([]link{{name: "TrustedProxies", wrap: http.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))}},
-		documented(w), []link{{name: "RateLimit", wrap: rateLimit()}})
+		documented(w), []link{
+			{name: "RateLimit", wrap: rateLimit()}, {name: "Throttle", wrap: http.Throttle(http.ThrottleConfig{Limit: 1000})},
+		})
 }
 
 // wrapped composes links, the first outermost.

@@ -1,0 +1,62 @@
+package http_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http"
+)
+
+// One report is computed at a time. A second request at that time is rejected,
+// because there is no backlog.
+func ExampleThrottle() {
+	router := http.NewRouter()
+	reports := router.Group("/reports")
+	reports.Use(http.Throttle(http.ThrottleConfig{Limit: 1}))
+	started, finish := make(chan bool), make(chan bool)
+	reports.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
+		started <- true
+		<-finish
+		http.WriteJSON(w, http.StatusOK, "done")
+	})
+
+	first := httptest.NewRecorder()
+	served := make(chan bool)
+	go func() {
+		router.ServeHTTP(first, httptest.NewRequest("GET", "/reports/slow", nil))
+		close(served)
+	}()
+	<-started
+
+	second := httptest.NewRecorder()
+	router.ServeHTTP(second, httptest.NewRequest("GET", "/reports/slow", nil))
+	fmt.Println(second.Code, second.Body)
+	fmt.Println("Retry-After:", second.Header().Get("Retry-After"))
+
+	finish <- true
+	<-served
+	fmt.Println(first.Code, first.Body)
+	// Output:
+	// 503 {"error":"server is busy"}
+	// Retry-After: 1
+	// 200 "done"
+}
+
+// Four requests at a time are handled, and 16 others wait for two seconds at most.
+func ExampleThrottleConfig() {
+	router := http.NewRouter()
+	router.Use(http.Throttle(http.ThrottleConfig{
+		Limit:   4,
+		Backlog: 16,
+		Wait:    2 * time.Second,
+	}))
+	router.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		http.WriteJSON(w, http.StatusOK, "ok")
+	})
+
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+	fmt.Println(rec.Code, rec.Body)
+	// Output: 200 "ok"
+}

@@ -1,0 +1,137 @@
+package http
+
+import (
+	"cmp"
+	"strconv"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/throttle"
+)
+
+// ThrottleConfig configures [Throttle]. Limit is required.
+type ThrottleConfig struct {
+	// Limit is the number of requests that are handled at once. It must be
+	// positive. A good start for a handler that mostly waits for a database is
+	// the number of its connections, and for one that mostly computes, the number
+	// of CPUs.
+	Limit int
+
+	// Backlog is the number of requests that may wait until they can be handled.
+	// If zero, no request waits. Each waiting request takes a goroutine and its
+	// connection, and adds to the latency of those behind it: the last one waits
+	// for about Backlog/Limit times the duration of a request.
+	Backlog int
+
+	// Wait is the maximum time that a request waits. If zero, 5 seconds is used.
+	// It must not be set without Backlog.
+	Wait time.Duration
+}
+
+// Throttle returns middleware that limits how many requests are handled at once.
+// Requests beyond the limit wait, as many as the backlog holds. Throttle responds to
+// all others immediately with status 503 and the body {"error": "server is busy"}.
+// The latency of the requests that are handled is therefore bounded, even if more
+// arrive than the server can handle.
+//
+// # Order
+//
+// Requests are handled in the order of their arrival. A request that arrives when
+// others are waiting never overtakes them.
+//
+// # Waiting
+//
+// A request stops waiting
+//
+//   - when it is handled;
+//   - when it has waited for [ThrottleConfig].Wait; it then gets the same response
+//     with status 503;
+//   - when its context is done, usually because the client has disconnected. Its
+//     place in the backlog is free immediately, and its handler is not called.
+//     Loggers and metrics see status 503.
+//
+// Over HTTP/1, net/http notices that a client has disconnected only after the
+// request's body was read. If a request with a body is waiting, it keeps its place
+// until one of the other events.
+//
+// [Server.Stop] lets waiting requests be handled as long as it waits for requests.
+//
+// # Retry-After
+//
+// Responses with status 503 have a Retry-After field with Wait in seconds, rounded
+// up. By then, all requests that are waiting now have been handled or rejected.
+// Without a backlog, it is 1 second.
+//
+// # Long-lived connections
+//
+// A request is handled until its handler returns or panics, even if the connection
+// was hijacked. An event stream or a WebSocket whose handler returns at its end
+// therefore takes one of Limit for all that time, and a few of them can block all
+// other requests. Add Throttle to groups without such routes, or limit the streams with
+// a Throttle of their own: its Limit is the number of streams that are open at once.
+// Without a backlog, clients beyond the limit get status 503 instead of waiting for
+// other clients to disconnect.
+//
+// # Position in the chain
+//
+// Add Throttle to the routes or groups that are expensive,
+//
+//   - after [RequestLogger] and [Metrics.Middleware], so that rejected requests are
+//     logged and counted;
+//   - after [CORS], so that pages from other origins can read the response;
+//   - after [RateLimit], so that clients beyond their rate take no places;
+//   - before everything that it protects.
+//
+// All handlers that share one Throttle share its limit. Do not add the same Throttle
+// to a chain twice, because each request would then take two places.
+//
+// Throttle panics if config is invalid.
+func Throttle(config ThrottleConfig) Middleware {
+	config.check()
+	wait := cmp.Or(config.Wait, 5*time.Second)
+	gate := throttle.New(config.Limit, config.Backlog, wait)
+	retryAfter := "1"
+	if config.Backlog > 0 {
+		retryAfter = strconv.FormatInt(ceilSeconds(wait), 10)
+	}
+	return func(next Handler) Handler {
+		return &throttleHandler{gate: gate, retryAfter: retryAfter, next: next}
+	}
+}
+
+// check panics if the configuration is invalid.
+func (c *ThrottleConfig) check() {
+	var wrong callsite.FieldErrors
+	if c.Limit <= 0 {
+		wrong.Addf("Limit", "%d is not positive", c.Limit)
+	}
+	if c.Backlog < 0 {
+		wrong.Addf("Backlog", "%d is negative", c.Backlog)
+	}
+	switch {
+	case c.Wait < 0:
+		wrong.Addf("Wait", "%v is negative", c.Wait)
+	case c.Wait > 0 && c.Backlog == 0:
+		wrong.Addf("Wait", "has no effect without Backlog")
+	}
+	wrong.PanicIfAny("ThrottleConfig")
+}
+
+// A throttleHandler is the handler of [Throttle].
+type throttleHandler struct {
+	gate       *throttle.Gate
+	retryAfter string // in seconds
+	next       Handler
+}
+
+// ServeHTTP implements [Handler].
+func (h *throttleHandler) ServeHTTP(w ResponseWriter, r *Request) {
+	if h.gate.Enter(r.Context()) != throttle.Admitted {
+		response.SetHeader(w, "Retry-After", h.retryAfter)
+		WriteError(w, StatusServiceUnavailable, "server is busy")
+		return
+	}
+	defer h.gate.Leave()
+	h.next.ServeHTTP(w, r)
+}

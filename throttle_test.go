@@ -1,0 +1,252 @@
+package http_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	nethttp "net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+)
+
+// A busyHandler handles one request at a time, until finish is called, and records
+// the paths that it has handled.
+type busyHandler struct {
+	http.Handler
+	paths  []string // written by one request at a time
+	finish chan func(w http.ResponseWriter, r *http.Request)
+}
+
+// newBusyHandler returns a handler with a Throttle. It must be used in a bubble of
+// synctest.
+func newBusyHandler(backlog int, wait time.Duration) *busyHandler {
+	h := &busyHandler{finish: make(chan func(w http.ResponseWriter, r *http.Request))}
+	limit := http.Throttle(http.ThrottleConfig{Limit: 1, Backlog: backlog, Wait: wait})
+	h.Handler = limit(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.paths = append(h.paths, r.URL.Path)
+		(<-h.finish)(w, r)
+	}))
+	return h
+}
+
+// passes ends a request normally.
+func passes(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "passed "+r.URL.Path) }
+
+// start starts a request and waits until it is blocked or has ended. The channel
+// receives the response.
+func (h *busyHandler) start(ctx context.Context, path string) <-chan *testkit.Response {
+	answer := make(chan *testkit.Response, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				close(answer)
+			}
+		}()
+		answer <- testkit.Record(h, httptest.NewRequest("GET", path, nil).WithContext(ctx))
+	}()
+	synctest.Wait()
+	return answer
+}
+
+// wantBusy checks a response to a request that was not admitted.
+func wantBusy(t *testing.T, res *testkit.Response, retryAfter string) {
+	t.Helper()
+	res.Want(t, http.StatusServiceUnavailable, `{"error":"server is busy"}`)
+	res.WantHeader(t, "Retry-After", retryAfter)
+	res.WantHeader(t, "Content-Type", "application/json")
+}
+
+func TestThrottleAdmitsInOrderAndRejectsTheRestAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		h := newBusyHandler(2, 1500*time.Millisecond)
+		var answers []<-chan *testkit.Response
+		for i := range 4 {
+			answers = append(answers, h.start(t.Context(), fmt.Sprintf("/%d", i)))
+		}
+		wantBusy(t, <-answers[3], "2")
+		for i := range 3 {
+			h.finish <- passes
+			(<-answers[i]).Want(t, 200, fmt.Sprintf("passed /%d", i))
+		}
+		if took := time.Since(began); took > 0 {
+			t.Errorf("that took %v", took)
+		}
+		if got := strings.Join(h.paths, " "); got != "/0 /1 /2" {
+			t.Errorf("handled %s", got)
+		}
+	})
+}
+
+func TestThrottleBoundsTheWait(t *testing.T) {
+	for name, tt := range map[string]struct {
+		config, want time.Duration
+		retryAfter   string
+	}{
+		"default": {0, 5 * time.Second, "5"},
+		"short":   {time.Nanosecond, time.Nanosecond, "1"},
+		"rounded": {1001 * time.Millisecond, 1001 * time.Millisecond, "2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newBusyHandler(1, tt.config)
+				first := h.start(t.Context(), "/0")
+				began := time.Now()
+				wantBusy(t, <-h.start(t.Context(), "/1"), tt.retryAfter)
+				if took := time.Since(began); took != tt.want {
+					t.Errorf("it waited %v, want %v", took, tt.want)
+				}
+				h.finish <- passes
+				(<-first).Want(t, 200, "passed /0")
+			})
+		})
+	}
+}
+
+func TestThrottleWithoutBacklogLetsNobodyWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newBusyHandler(0, 0)
+		first := h.start(t.Context(), "/0")
+		wantBusy(t, <-h.start(t.Context(), "/1"), "1")
+		h.finish <- passes
+		(<-first).Want(t, 200, "passed /0")
+	})
+}
+
+func TestThrottleFreesThePlaceOfAHandlerThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newBusyHandler(1, time.Minute)
+		first, second := h.start(t.Context(), "/0"), h.start(t.Context(), "/1")
+		h.finish <- func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+		if res, ok := <-first; ok {
+			t.Errorf("got %v, want a panic", res)
+		}
+		h.finish <- passes
+		(<-second).Want(t, 200, "passed /1")
+	})
+}
+
+func TestThrottleForgetsAWaitingRequestWhoseContextIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newBusyHandler(1, time.Minute)
+		first := h.start(t.Context(), "/0")
+		ctx, leave := context.WithCancel(t.Context())
+		second := h.start(ctx, "/1")
+		leave()
+		wantBusy(t, <-second, "60")
+		third := h.start(t.Context(), "/2")
+		h.finish <- passes
+		h.finish <- passes
+		<-first
+		(<-third).Want(t, 200, "passed /2")
+		if got := strings.Join(h.paths, " "); got != "/0 /2" {
+			t.Errorf("handled %s", got)
+		}
+	})
+}
+
+func TestThrottleIsSharedByTheHandlersOfAGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		finish := make(chan bool)
+		router := http.NewRouter()
+		group := router.Group("")
+		group.Use(http.Throttle(http.ThrottleConfig{Limit: 1}))
+		group.HandleFunc("GET /a", func(http.ResponseWriter, *http.Request) { <-finish })
+		group.HandleFunc("GET /b", func(http.ResponseWriter, *http.Request) {})
+		router.HandleFunc("GET /free", func(http.ResponseWriter, *http.Request) {})
+		go router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/a", nil))
+		synctest.Wait()
+		wantBusy(t, testkit.Record(router, httptest.NewRequest("GET", "/b", nil)), "1")
+		testkit.Record(router, httptest.NewRequest("GET", "/free", nil)).Want(t, 200, "")
+		finish <- true
+		synctest.Wait()
+		testkit.Record(router, httptest.NewRequest("GET", "/b", nil)).Want(t, 200, "")
+	})
+}
+
+// A client that closes its connection while it waits frees its place. Requests that
+// wait when the server stops are handled.
+func TestThrottleOnAServer(t *testing.T) {
+	overPlainAndTLS(t, func(t *testing.T, secure bool) {
+		h := newBusyHandler(1, time.Minute)
+		srv := startPipeServer(t, secure, h.ServeHTTP)
+		get := func(path string) *testkit.Conn {
+			conn := srv.send(t, "GET "+path+" HTTP/1.1\r\nHost: a.example\r\n\r\n")
+			synctest.Wait()
+			return conn
+		}
+		first, second := get("/0"), get("/1")
+		wantBusy(t, get("/2").Response("GET"), "60")
+		second.Close()
+		synctest.Wait()
+		third := get("/3")
+		stopped := make(chan bool)
+		go func() {
+			srv.stop(t)
+			close(stopped)
+		}()
+		synctest.Wait()
+		h.finish <- passes
+		h.finish <- passes
+		first.Response("GET").Want(t, 200, "passed /0")
+		third.Response("GET").Want(t, 200, "passed /3")
+		<-stopped
+	})
+}
+
+// A hijacked connection and an event stream take their place until the handler
+// returns.
+func TestThrottleFreesThePlaceOfAStreamWhenItsHandlerReturns(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(w http.ResponseWriter, r *http.Request) error{
+		"hijacked": func(w http.ResponseWriter, r *http.Request) error {
+			conn, _, err := nethttp.NewResponseController(w).Hijack()
+			if err == nil {
+				err = conn.Close()
+			}
+			return err
+		},
+		"event stream": func(w http.ResponseWriter, r *http.Request) error {
+			return http.NewSSEWriter(w).Comment("open")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opened, finish, returned := make(chan error), make(chan bool), make(chan bool, 1)
+			inner := http.Throttle(http.ThrottleConfig{Limit: 1})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/short" {
+					return
+				}
+				opened <- open(w, r)
+				<-finish
+			}))
+			srv := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+				inner.ServeHTTP(w, r)
+				if r.URL.Path != "/short" {
+					returned <- true
+				}
+			})
+			conn := testkit.Dial(t, srv.Addr())
+			conn.Send("GET /long HTTP/1.1\r\nHost: a.example\r\n\r\n")
+			if err := testkit.Receive(t, opened, "opening"); err != nil {
+				t.Fatal(err)
+			}
+			wantBusy(t, testkit.Dial(t, srv.Addr()).Get("/short"), "1")
+			finish <- true
+			testkit.Receive(t, returned, "the handler's return")
+			testkit.Dial(t, srv.Addr()).Get("/short").Want(t, 200, "")
+		})
+	}
+}
+
+func TestThrottleNeedsALimitAndABacklogToWaitIn(t *testing.T) {
+	t.Parallel()
+	wantPanicMatch(t, `ThrottleConfig\.Limit: 0 is not positive; ThrottleConfig\.Wait: has no effect without Backlog`, func() {
+		http.Throttle(http.ThrottleConfig{Wait: time.Second})
+	})
+}
