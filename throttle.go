@@ -35,6 +35,10 @@ type ThrottleConfig struct {
 // The latency of the requests that are handled is therefore bounded, even if more
 // arrive than the server can handle.
 //
+// Over HTTP/1, net/http reads a short body before it sends the response. If the body of
+// a rejected request is longer than 64 KiB, or of unknown length, Throttle does not wait
+// for it: it responds and then closes the connection.
+//
 // # Order
 //
 // Requests are handled in the order of their arrival. A request that arrives when
@@ -52,7 +56,7 @@ type ThrottleConfig struct {
 //     Loggers and metrics see status 503.
 //
 // Over HTTP/1, net/http notices that a client has disconnected only after the
-// request's body was read. If a request with a body is waiting, it keeps its place
+// request's body was read. A waiting request with a body therefore keeps its place
 // until one of the other events.
 //
 // [Server.Stop] lets waiting requests be handled as long as it waits for requests.
@@ -128,10 +132,22 @@ type throttleHandler struct {
 // ServeHTTP implements [Handler].
 func (h *throttleHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	if h.gate.Enter(r.Context()) != throttle.Admitted {
-		response.SetHeader(w, "Retry-After", h.retryAfter)
-		WriteError(w, StatusServiceUnavailable, "server is busy")
+		h.reject(w, r)
 		return
 	}
 	defer h.gate.Leave()
 	h.next.ServeHTTP(w, r)
+}
+
+// shortBody is the length in bytes of a body that is read before a request is rejected,
+// so that the connection can be used again.
+const shortBody = 64 << 10
+
+// reject responds to a request that was not admitted.
+func (h *throttleHandler) reject(w ResponseWriter, r *Request) {
+	if r.ProtoMajor == 1 && (r.ContentLength < 0 || r.ContentLength > shortBody) {
+		response.LimitReached(w)
+	}
+	response.SetHeader(w, "Retry-After", h.retryAfter)
+	WriteError(w, StatusServiceUnavailable, "server is busy")
 }

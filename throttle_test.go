@@ -200,6 +200,45 @@ func TestThrottleOnAServer(t *testing.T) {
 	})
 }
 
+// A client that is still sending a body gets status 503 at once, unless net/http reads
+// the body first because it is short. The connection can then be used again.
+func TestThrottleRejectsUploadsAtOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fields, body string
+		closed       bool
+	}{
+		"short":          {"Content-Length: 5", "hello", false},
+		"medium":         {"Content-Length: 100000", "hel", true},
+		"long":           {"Content-Length: 1000000", "hel", true},
+		"unknown length": {"Transfer-Encoding: chunked", "3\r\nhel\r\n", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newBusyHandler(0, 0)
+				srv := startPipeServer(t, false, h.ServeHTTP)
+				first := srv.send(t, "GET /0 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+				synctest.Wait()
+				began := time.Now()
+				second := srv.send(t, "POST /1 HTTP/1.1\r\nHost: a.example\r\n"+tt.fields+"\r\n\r\n"+tt.body)
+				res := second.Response("POST")
+				wantBusy(t, res, "1")
+				if took := time.Since(began); took > 0 || res.Close != tt.closed {
+					t.Errorf("the response took %v and closes the connection: %t, want 0s and %t", took, res.Close, tt.closed)
+				}
+				h.finish <- passes
+				first.Response("GET").Want(t, 200, "passed /0")
+				if !tt.closed {
+					second.Send("GET /2 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+					h.finish <- passes
+					second.Response("GET").Want(t, 200, "passed /2")
+				}
+				second.Close()
+				srv.stop(t)
+			})
+		})
+	}
+}
+
 // A hijacked connection and an event stream take their place until the handler
 // returns.
 func TestThrottleFreesThePlaceOfAStreamWhenItsHandlerReturns(t *testing.T) {
