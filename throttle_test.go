@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	nethttp "net/http"
@@ -198,6 +199,47 @@ func TestThrottleOnAServer(t *testing.T) {
 		third.Response("GET").Want(t, 200, "passed /3")
 		<-stopped
 	})
+}
+
+// Over HTTP/2, a client frees its place by resetting its stream, even if its body was
+// not read.
+func TestThrottleForgetsAStreamThatIsReset(t *testing.T) {
+	t.Parallel()
+	arrived, entered, returned, finish := make(chan bool), make(chan bool), make(chan bool, 2), make(chan bool)
+	limited := http.Throttle(http.ThrottleConfig{Limit: 1, Backlog: 1, Wait: time.Hour})(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			entered <- true
+			<-finish
+		}))
+	srv := testkit.StartServer(t, testkit.HTTP2, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- true
+		limited.ServeHTTP(w, r)
+		returned <- true
+	}))
+	post := func(ctx context.Context) <-chan error {
+		failed := make(chan error, 1)
+		r := testkit.NewRequest("POST", srv.URL, "body").WithContext(ctx)
+		r.RequestURI = ""
+		go func() {
+			_, err := testkit.Send(srv.Client(), r)
+			failed <- err
+		}()
+		testkit.Receive(t, arrived, "a request")
+		return failed
+	}
+	first := post(t.Context())
+	testkit.Receive(t, entered, "the first request in the handler")
+	ctx, leave := context.WithCancel(t.Context())
+	second := post(ctx)
+	leave()
+	if err := testkit.Receive(t, second, "the canceled request"); !errors.Is(err, context.Canceled) {
+		t.Errorf("the second request returned %v", err)
+	}
+	testkit.Receive(t, returned, "the end of the second request")
+	close(finish)
+	if err := testkit.Receive(t, first, "the first response"); err != nil {
+		t.Error(err)
+	}
 }
 
 // A client that is still sending a body gets status 503 at once, unless net/http reads
