@@ -1,7 +1,9 @@
 package http
 
 import (
+	"bytes"
 	"cmp"
+	"io"
 	"strconv"
 	"time"
 
@@ -56,8 +58,9 @@ type ThrottleConfig struct {
 //     Loggers and metrics see status 503.
 //
 // Over HTTP/1, net/http notices that a client has disconnected only after the
-// request's body was read. A waiting request with a body therefore keeps its place
-// until one of the other events.
+// request's body was read. Throttle therefore reads bodies of up to 64 KiB while their
+// requests wait, and the handler reads the copy. Requests with longer bodies, or with
+// bodies of unknown length, keep their places until one of the other events.
 //
 // [Server.Stop] lets waiting requests be handled as long as it waits for requests.
 //
@@ -131,17 +134,56 @@ type throttleHandler struct {
 
 // ServeHTTP implements [Handler].
 func (h *throttleHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	if h.gate.Enter(r.Context()) != throttle.Admitted {
+	var body *bodyAhead
+	outcome := h.gate.Enter(r.Context(), func() { body = readAhead(r) })
+	if outcome != throttle.Admitted {
 		h.reject(w, r)
 		return
 	}
 	defer h.gate.Leave()
-	h.next.ServeHTTP(w, r)
+	if body == nil {
+		h.next.ServeHTTP(w, r)
+		return
+	}
+	turn, pass := response.EnterState(w, r)
+	defer turn.End()
+	turn.Request.Body = body
+	h.next.ServeHTTP(pass, turn.Request)
+	turn.Returned = true
 }
 
 // shortBody is the length in bytes of a body that is read before a request is rejected,
-// so that the connection can be used again.
+// so that the connection can be used again, and while a request waits.
 const shortBody = 64 << 10
+
+// readAhead reads the body of the request if it is short, and returns a copy, or nil.
+// Over HTTP/1, net/http can cancel the context of a request only if its body was read to
+// the end.
+func readAhead(r *Request) *bodyAhead {
+	if r.ProtoMajor != 1 || r.ContentLength <= 0 || r.ContentLength > shortBody {
+		return nil
+	}
+	ahead := &bodyAhead{Closer: r.Body}
+	ahead.content.Grow(int(r.ContentLength) + bytes.MinRead)
+	_, ahead.err = ahead.content.ReadFrom(r.Body)
+	return ahead
+}
+
+// A bodyAhead is the body of a request that was read while the request waited.
+type bodyAhead struct {
+	io.Closer
+	content bytes.Buffer
+	err     error // that the body returned instead of io.EOF, or nil
+}
+
+// Read implements [io.Reader].
+func (b *bodyAhead) Read(p []byte) (int, error) {
+	n, err := b.content.Read(p)
+	if err != nil && b.err != nil {
+		err = b.err
+	}
+	return n, err
+}
 
 // reject responds to a request that was not admitted.
 func (h *throttleHandler) reject(w ResponseWriter, r *Request) {

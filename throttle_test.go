@@ -201,6 +201,65 @@ func TestThrottleOnAServer(t *testing.T) {
 	})
 }
 
+// The body of a waiting request is read, because net/http notices only then that the
+// client has disconnected. The handler of another request gets it whole.
+func TestThrottleForgetsAWaitingUploadWhoseClientIsGone(t *testing.T) {
+	for name, tt := range map[string]struct{ sent, rest string }{
+		"whole at once":      {"hello", ""},
+		"whole in two parts": {"hel", "lo"},
+		"whole, but late":    {"", "hello"},
+		"a part":             {"hel", ""},
+		"nothing":            {"", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newBusyHandler(1, time.Minute)
+				srv := startPipeServer(t, false, h.ServeHTTP)
+				first := srv.send(t, "GET /0 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+				synctest.Wait()
+				post := func(sent, rest string) *testkit.Conn {
+					conn := srv.send(t, "POST /1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\n"+sent)
+					synctest.Wait()
+					if rest != "" {
+						conn.Send(rest)
+						synctest.Wait()
+					}
+					return conn
+				}
+				post(tt.sent, tt.rest).Close()
+				synctest.Wait()
+				second := post("he", "llo") // waits only if the place is free
+				h.finish <- passes
+				first.Response("GET").Want(t, 200, "passed /0")
+				h.finish <- func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }
+				second.Response("POST").Want(t, 200, "hello")
+				srv.stop(t)
+			})
+		})
+	}
+}
+
+// The handler gets the error of a body that is longer than the limit, after what came
+// before it.
+func TestThrottleHandsErrorsOfTheBodyToTheHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newBusyHandler(1, time.Minute)
+		srv := startPipeServer(t, false, http.MaxBody(4)(h).ServeHTTP)
+		first := srv.send(t, "GET /0 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+		synctest.Wait()
+		second := srv.send(t, "POST /1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello")
+		synctest.Wait()
+		h.finish <- passes
+		first.Response("GET").Want(t, 200, "passed /0")
+		h.finish <- func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			fmt.Fprintf(w, "%s, %v", body, err)
+		}
+		second.Response("POST").Want(t, 200, "hell, http: request body too large")
+		srv.stop(t)
+	})
+}
+
 // Over HTTP/2, a client frees its place by resetting its stream, even if its body was
 // not read.
 func TestThrottleForgetsAStreamThatIsReset(t *testing.T) {

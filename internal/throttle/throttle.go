@@ -86,8 +86,9 @@ func New(limit, backlog int, wait time.Duration) *Gate {
 }
 
 // Enter admits the request with context ctx, if necessary after waiting for a place.
-// It does not wait if the backlog is full.
-func (g *Gate) Enter(ctx context.Context) Outcome {
+// It does not wait if the backlog is full. If the request has to wait, Enter first calls
+// queued, unless it is nil. The request is then in the backlog.
+func (g *Gate) Enter(ctx context.Context, queued func()) Outcome {
 	g.mu.Lock()
 	switch {
 	case g.counts.Running < g.limit:
@@ -102,6 +103,9 @@ func (g *Gate) Enter(ctx context.Context) Outcome {
 	w := g.push()
 	g.mu.Unlock()
 
+	if queued != nil {
+		g.call(queued, w)
+	}
 	select {
 	case <-w.settled:
 	case <-ctx.Done():
@@ -136,6 +140,18 @@ func (g *Gate) push() *waiter {
 	g.last = w
 	g.counts.Waiting++
 	return w
+}
+
+// call calls queued. If it panics, the request of w leaves the backlog.
+func (g *Gate) call(queued func(), w *waiter) {
+	returned := false
+	defer func() {
+		if !returned {
+			g.finish(w, true)
+		}
+	}()
+	queued()
+	returned = true
 }
 
 // finish ends the wait of w, whose context may be done. A place that was handed to a

@@ -34,7 +34,7 @@ type crowd struct {
 // is admitted, rejected, or waiting.
 func (c *crowd) enter(ctx context.Context, id int) {
 	go func() {
-		outcome := c.gate.Enter(ctx)
+		outcome := c.gate.Enter(ctx, nil)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.results = append(c.results, result{id, outcome, time.Since(c.start)})
@@ -184,7 +184,7 @@ func TestWaiterThatLeavesFreesItsPlace(t *testing.T) {
 func TestPlaceOfRequestThatIsGoneGoesToTheNext(t *testing.T) {
 	t.Parallel()
 	g := New(1, 2, time.Minute)
-	g.Enter(t.Context())
+	g.Enter(t.Context(), nil)
 	g.mu.Lock()
 	first, second := g.push(), g.push()
 	g.mu.Unlock()
@@ -209,7 +209,7 @@ func TestOrderAndMemoryWhenHalfOfTheWaitersLeave(t *testing.T) {
 	const n = 10_000
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(1, n, time.Hour)
-		c.gate.Enter(t.Context())
+		c.gate.Enter(t.Context(), nil)
 		ctx, leave := context.WithCancel(t.Context())
 		random := rand.New(rand.NewPCG(1, 2))
 		var stay, left []int
@@ -261,7 +261,7 @@ func TestGateUnderConcurrentUse(t *testing.T) {
 			random := rand.New(rand.NewPCG(uint64(seed), 0))
 			for range 300 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(400))*time.Microsecond)
-				outcome := g.Enter(ctx)
+				outcome := g.Enter(ctx, nil)
 				outcomes[outcome].Add(1)
 				if outcome == Admitted {
 					if n := running.Add(1); n > limit {
@@ -288,13 +288,43 @@ func TestEnterDoesNotAllocateUnlessItWaits(t *testing.T) {
 	}
 	g := New(1, 1, time.Minute)
 	ctx := t.Context()
-	if n := testing.AllocsPerRun(100, func() { g.Enter(ctx); g.Leave() }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { g.Enter(ctx, nil); g.Leave() }); n > 0 {
 		t.Errorf("admission allocates %v times, want 0", n)
 	}
-	g.Enter(ctx)
+	g.Enter(ctx, nil)
 	done, cancel := context.WithCancel(ctx)
 	cancel()
-	if n := testing.AllocsPerRun(100, func() { g.Enter(done) }); n > 2 {
+	if n := testing.AllocsPerRun(100, func() { g.Enter(done, nil) }); n > 2 {
 		t.Errorf("waiting allocates %v times, want 2 at most", n)
+	}
+}
+
+// A request that panics when it is queued keeps neither its place in the backlog nor one
+// that it was given in the meantime.
+func TestRequestThatPanicsWhenItIsQueuedFreesItsPlace(t *testing.T) {
+	t.Parallel()
+	for name, admitted := range map[string]bool{"waiting": false, "admitted": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := New(1, 1, time.Minute)
+			g.Enter(t.Context(), nil)
+			func() {
+				defer func() {
+					if v := recover(); v != "mine" {
+						t.Errorf("recovered %v", v)
+					}
+				}()
+				g.Enter(t.Context(), func() {
+					if admitted {
+						g.Leave()
+					}
+					panic("mine")
+				})
+			}()
+			if !admitted {
+				g.Leave()
+			}
+			wantCounts(t, g, Counts{Gone: 1})
+		})
 	}
 }
