@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"os"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 )
@@ -79,6 +80,62 @@ func ExampleLogSkip() {
 	}
 	fmt.Println("lines logged:", bytes.Count(log.Bytes(), []byte("\n")))
 	// Output: lines logged: 1
+}
+
+// Only errors and slow requests are logged.
+func ExampleLogFilter() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "duration" {
+				return slog.Attr{} // for a reproducible output
+			}
+			return a
+		},
+	}))
+	router := http.NewRouter()
+	router.Use(http.RequestLogger(logger, http.LogFilter(func(r *http.Request, status int, duration time.Duration) bool {
+		return status >= 400 || duration > time.Second
+	})))
+	router.HandleFunc("GET /users", func(w http.ResponseWriter, r *http.Request) {})
+
+	for _, path := range []string{"/users", "/user"} {
+		router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+	}
+	// Output: level=INFO msg="http request" method=GET path=/user status=404 bytes=21 remote_ip=192.0.2.1
+}
+
+// Authentication adds the user to the line of each request.
+func ExampleAddLogAttrs() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "duration" {
+				return slog.Attr{} // for a reproducible output
+			}
+			return a
+		},
+	}))
+	authenticate := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			user, _, ok := r.BasicAuth() // a real program checks the password
+			if !ok {
+				http.WriteError(w, http.StatusUnauthorized, "log in first")
+				return
+			}
+			http.AddLogAttrs(r.Context(), slog.String("user", user))
+			next.ServeHTTP(w, r)
+		})
+	}
+	router := http.NewRouter()
+	router.Use(http.RequestLogger(logger))
+	account := router.Group("/account")
+	account.Use(authenticate)
+	account.HandleFunc("GET /orders", func(w http.ResponseWriter, r *http.Request) {})
+
+	r := httptest.NewRequest("GET", "/account/orders", nil)
+	r.SetBasicAuth("ann", "secret")
+	router.ServeHTTP(httptest.NewRecorder(), r)
+	// Output:
+	// level=INFO msg="http request" method=GET path=/account/orders status=200 bytes=0 remote_ip=192.0.2.1 pattern="GET /account/orders" user=ann
 }
 
 // The log lines include the user agent.

@@ -105,6 +105,24 @@ func ExampleRecovery() {
 	// 500 {"error":"internal server error"}
 }
 
+// The report of a panic names the route.
+func ExampleRecoveryFunc() {
+	router := http.NewRouter()
+	router.Use(http.RecoveryFunc(func(r *http.Request, recovered any, stack []byte) {
+		fmt.Println("panic in", r.Pattern+":", recovered)
+	}))
+	router.HandleFunc("GET /cheese/{name}", func(w http.ResponseWriter, r *http.Request) {
+		panic("out of " + r.PathValue("name"))
+	})
+
+	rec := httptest.NewRecorder()
+	router.ServeHTTP(rec, httptest.NewRequest("GET", "/cheese/brie", nil))
+	fmt.Println(rec.Code, rec.Body)
+	// Output:
+	// panic in GET /cheese/{name}: out of brie
+	// 500 {"error":"internal server error"}
+}
+
 // BindJSON responds with 400 if the body exceeds the limit.
 func ExampleMaxBody() {
 	router := http.NewRouter()

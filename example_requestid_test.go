@@ -1,6 +1,7 @@
 package http_test
 
 import (
+	"context"
 	"fmt"
 	"net/http/httptest"
 	"sync/atomic"
@@ -54,4 +55,21 @@ func ExampleGetRequestID() {
 	router.ServeHTTP(rec, r)
 	fmt.Println(rec.Code, rec.Body)
 	// Output: 202 {"request_id":"trace-17"}
+}
+
+// A function that gets only a context sends the ID of the request to another service.
+func ExampleRequestIDFromContext() {
+	charge := func(ctx context.Context) {
+		r := httptest.NewRequestWithContext(ctx, "POST", "http://payments.internal/charges", nil)
+		r.Header.Set("X-Request-ID", http.RequestIDFromContext(ctx))
+		fmt.Println(r.Method, r.URL, r.Header.Get("X-Request-ID"))
+	}
+	router := http.NewRouter()
+	router.Use(http.RequestID(http.RequestIDConfig{}))
+	router.HandleFunc("POST /orders", func(w http.ResponseWriter, r *http.Request) { charge(r.Context()) })
+
+	r := httptest.NewRequest("POST", "/orders", nil)
+	r.Header.Set("X-Request-ID", "trace-17")
+	router.ServeHTTP(httptest.NewRecorder(), r)
+	// Output: POST http://payments.internal/charges trace-17
 }

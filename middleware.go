@@ -102,8 +102,13 @@ func (h *requestIDHandler) choose(sent []string) string {
 
 // GetRequestID returns the ID that [RequestID] gave the request, or "" if the request
 // has not passed through RequestID.
-func GetRequestID(r *Request) string {
-	if state := reqstate.Of(r.Context()); state != nil {
+func GetRequestID(r *Request) string { return RequestIDFromContext(r.Context()) }
+
+// RequestIDFromContext is like [GetRequestID], for code that has only the request's
+// context, or a context derived from it. A function that sends the ID to another
+// service can call it, for example.
+func RequestIDFromContext(ctx context.Context) string {
+	if state := reqstate.Of(ctx); state != nil {
 		return state.ID()
 	}
 	return ""
@@ -126,13 +131,28 @@ type LogOption func(*requestLog)
 //
 // RequestLogger calls skip after the handler has returned or panicked, so r.Pattern
 // is set if a route matched. The context of r lacks values that later middleware
-// has added; see [LogAttrs]. skip must be safe for concurrent use by multiple
+// has added; see [LogAttrs]. To decide by status or duration, use [LogFilter]. skip must be safe for concurrent use by multiple
 // goroutines. LogSkip panics if skip is nil.
 func LogSkip(skip func(r *Request) bool) LogOption {
 	if skip == nil {
 		callsite.Panicf("LogSkip: nil function")
 	}
 	return func(l *requestLog) { l.skip = append(l.skip, skip) }
+}
+
+// LogFilter omits the lines of requests for which keep returns false. It can, for
+// example, keep only errors and slow requests, or one of a hundred successful ones. If
+// LogFilter is used more than once, a line is written only if all functions return true.
+//
+// status and duration are those of the line. RequestLogger calls keep after the functions
+// of [LogSkip], with the same r, and only if the line is not omitted by them or by the
+// level of the logger. keep must be safe for concurrent use by multiple goroutines.
+// LogFilter panics if keep is nil.
+func LogFilter(keep func(r *Request, status int, duration time.Duration) bool) LogOption {
+	if keep == nil {
+		callsite.Panicf("LogFilter: nil function")
+	}
+	return func(l *requestLog) { l.keep = append(l.keep, keep) }
 }
 
 // LogAttrs appends the attributes that attrs returns to each line.
@@ -142,9 +162,8 @@ func LogSkip(skip func(r *Request) bool) LogOption {
 // goroutines. LogAttrs panics if attrs is nil.
 //
 // r is the request that RequestLogger passed to the next handler. Later middleware
-// adds values to the context of a copy of r, so attrs does not see those values. For
-// example, to log the user, add the authentication middleware before RequestLogger;
-// requests that it rejects are then not logged.
+// adds values to the context of a copy of r, so attrs does not see those values. To log
+// such values, for example the user, call [AddLogAttrs] where they become known.
 //
 // Query strings and header fields often contain secrets, so choose carefully what
 // to log.
@@ -172,6 +191,7 @@ func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
 //   - request_id, if the request has an ID
 //   - pattern, if a route matched
 //   - the attributes that [LogAttrs] adds
+//   - the attributes that handlers add with [AddLogAttrs]
 //
 // The level is Error if the status is 500 or higher or the handler panicked, and
 // Info otherwise. A hijacked connection is logged when its handler returns, with
@@ -206,6 +226,7 @@ func RequestLogger(logger *slog.Logger, options ...LogOption) Middleware {
 type requestLog struct {
 	logger *slog.Logger
 	skip   []func(*Request) bool
+	keep   []func(*Request, int, time.Duration) bool
 	attrs  []func(*Request) []slog.Attr
 }
 
@@ -240,15 +261,13 @@ func (l *requestLog) write(logger *slog.Logger, turn *response.Turn, start time.
 		return
 	}
 	pattern := cw.State().Pattern()
-	if len(l.skip)+len(l.attrs) > 0 {
+	if len(l.skip)+len(l.keep)+len(l.attrs) > 0 {
 		r = withPattern(r, pattern)
 	}
-	for _, skip := range l.skip {
-		if skip(r) {
-			return
-		}
-	}
 	now := time.Now()
+	if l.omits(r, status, now.Sub(start)) {
+		return
+	}
 	attrs := [8]slog.Attr{
 		slog.String("method", printable(r.Method)),
 		slog.String("path", printablePath(r)),
@@ -271,7 +290,23 @@ func (l *requestLog) write(logger *slog.Logger, turn *response.Turn, start time.
 	for _, more := range l.attrs {
 		record.AddAttrs(more(r)...)
 	}
+	record.AddAttrs(cw.State().LogAttrs()...)
 	_ = logger.Handler().Handle(ctx, record) // slog.Logger drops it too: there is nowhere to report it
+}
+
+// omits reports whether an option omits the line of a request.
+func (l *requestLog) omits(r *Request, status int, duration time.Duration) bool {
+	for _, skip := range l.skip {
+		if skip(r) {
+			return true
+		}
+	}
+	for _, keep := range l.keep {
+		if !keep(r, status, duration) {
+			return true
+		}
+	}
+	return false
 }
 
 // withPattern returns r with the pattern of the route that matched. If the router
@@ -321,6 +356,23 @@ func isPrintable(text string) bool {
 		}
 	}
 	return true
+}
+
+// AddLogAttrs adds attributes to the line that [RequestLogger] writes for a request. ctx
+// is the request's context, or one that is derived from it. Handlers and all middleware
+// after RequestLogger can call AddLogAttrs. For example, authentication middleware can add
+// the user's name.
+//
+// The attributes are at the end of the line, in the order in which they were added. If one
+// with the same key was added before, it is replaced. Keys should differ from those of the
+// line's other attributes. Values must not be modified afterwards.
+//
+// Without a RequestLogger, or after the handler of the request has returned, AddLogAttrs
+// has no effect. It is safe for concurrent use by multiple goroutines.
+func AddLogAttrs(ctx context.Context, attrs ...slog.Attr) {
+	if state := reqstate.Of(ctx); state != nil && len(attrs) > 0 {
+		state.AddLogAttrs(attrs)
+	}
 }
 
 // LoggerFromContext returns the logger that [RequestLogger] or [ContextWithLogger]
@@ -829,12 +881,22 @@ func CORS(config CORSConfig) Middleware {
 // reaches the server, which logs it and closes the connection or resets the HTTP/2
 // stream.
 func Recovery(onPanic func(recovered any, stack []byte)) Middleware {
+	if onPanic == nil {
+		return RecoveryFunc(nil)
+	}
+	return RecoveryFunc(func(_ *Request, recovered any, stack []byte) { onPanic(recovered, stack) })
+}
+
+// RecoveryFunc is like [Recovery], but also passes the request to onPanic. r.Pattern is
+// set if a route matched, and the context of r has the logger and the ID of the request.
+// onPanic must not read the body of r, because the handler may have left it in any state.
+func RecoveryFunc(onPanic func(r *Request, recovered any, stack []byte)) Middleware {
 	return func(next Handler) Handler { return &recoveryHandler{onPanic: onPanic, next: next} }
 }
 
 // A recoveryHandler is the handler of [Recovery].
 type recoveryHandler struct {
-	onPanic func(recovered any, stack []byte) // may be nil
+	onPanic func(r *Request, recovered any, stack []byte) // may be nil
 	next    Handler
 }
 
@@ -849,7 +911,7 @@ func (h *recoveryHandler) ServeHTTP(w ResponseWriter, r *Request) {
 // A panicGuard recovers from a panic during one call to a handler.
 type panicGuard struct {
 	turn    response.Turn
-	onPanic func(recovered any, stack []byte)
+	onPanic func(r *Request, recovered any, stack []byte)
 }
 
 // end ends the call. It must be deferred.
@@ -866,17 +928,21 @@ func (g *panicGuard) end() {
 		g.turn.Writer.CloseHijacked()
 		panic(v)
 	}
-	reportPanic(g.turn.Request, g.onPanic, v)
+	g.report(v)
 	respondToPanic(g.turn.Writer)
 }
 
-// reportPanic calls onPanic.
-func reportPanic(r *Request, onPanic func(any, []byte), v any) {
-	if onPanic == nil {
+// report calls onPanic.
+func (g *panicGuard) report(v any) {
+	if g.onPanic == nil {
 		return
 	}
+	r := g.turn.Request
+	if g.turn.State != nil {
+		r = withPattern(r, g.turn.State.Pattern())
+	}
 	defer logSecondPanic(r, v)
-	onPanic(v, debug.Stack())
+	g.onPanic(r, v, debug.Stack())
 }
 
 // logSecondPanic recovers from a panic in onPanic and logs it. first is the value of

@@ -1,6 +1,7 @@
 package http_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log"
@@ -111,6 +112,42 @@ func TestRecoveryClosesAHijackedConnection(t *testing.T) {
 				t.Errorf("after the hijacking came %q, want the end of the connection alone", got)
 			}
 		})
+	}
+}
+
+// The callback can tell which request panicked: its route, ID and logger.
+func TestRecoveryFuncGetsTheRequest(t *testing.T) {
+	t.Parallel()
+	var out testkit.Log
+	router := http.NewRouter()
+	router.Use(http.RequestID(http.RequestIDConfig{}), http.RequestLogger(out.JSON()),
+		func(next nethttp.Handler) nethttp.Handler {
+			return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { next.ServeHTTP(w, r.Clone(r.Context())) })
+		},
+		http.RecoveryFunc(func(r *nethttp.Request, recovered any, stack []byte) {
+			http.LoggerFromContext(r.Context()).Error("panic", "value", recovered, "method", r.Method,
+				"route", r.Pattern, "id", http.GetRequestID(r), "stack", bytes.Contains(stack, []byte("TestRecoveryFuncGetsTheRequest")))
+		}))
+	router.HandleFunc("GET /users/{id}", func(nethttp.ResponseWriter, *nethttp.Request) { panic("oops") })
+	rec := testkit.Record(router, testkit.NewRequest("GET", "/users/7", "", "X-Request-ID: trace-1"))
+	rec.Want(t, 500, `{"error":"internal server error"}`)
+	const want = `"msg":"panic","request_id":"trace-1","value":"oops","method":"GET","route":"GET /users/{id}","id":"trace-1","stack":true}`
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("logged %s, want %s", out.String(), want)
+	}
+}
+
+// Without any other middleware, and without a callback.
+func TestRecoveryFuncAlone(t *testing.T) {
+	t.Parallel()
+	var path string
+	panics := nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) { panic("oops") })
+	for _, onPanic := range []func(*nethttp.Request, any, []byte){nil, func(r *nethttp.Request, _ any, _ []byte) { path = r.URL.Path }} {
+		rec := testkit.Record(http.RecoveryFunc(onPanic)(panics), testkit.NewRequest("GET", "/alone", ""))
+		rec.Want(t, 500, `{"error":"internal server error"}`)
+	}
+	if path != "/alone" {
+		t.Errorf("the callback got a request for %q", path)
 	}
 }
 

@@ -3,13 +3,19 @@ package http_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	nethttp "net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
@@ -77,7 +83,7 @@ func TestTheFirstRequestIDStays(t *testing.T) {
 	inner.Use(http.RequestID(http.RequestIDConfig{Header: "X-Trace-ID", Generator: func() string { return "third" }}), see)
 	inner.HandleFunc("GET /x", func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		http.LoggerFromContext(r.Context()).Info("in the handler")
-		io.WriteString(w, http.GetRequestID(r))
+		io.WriteString(w, http.RequestIDFromContext(context.WithoutCancel(r.Context())))
 	})
 	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
 		for _, sent := range []map[string]string{
@@ -154,6 +160,9 @@ func TestGetRequestIDWithoutTheMiddlewareIsEmpty(t *testing.T) {
 	t.Parallel()
 	if got := http.GetRequestID(httptest.NewRequest("GET", "/", nil)); got != "" {
 		t.Errorf("GetRequestID() = %q", got)
+	}
+	if got := http.RequestIDFromContext(context.Background()); got != "" {
+		t.Errorf("RequestIDFromContext() = %q", got)
 	}
 }
 
@@ -241,8 +250,149 @@ func TestRequestLoggerOptions(t *testing.T) {
 	}
 }
 
+// The user is known only to the middleware of a group, which is after the logger.
+func TestAddLogAttrsReachesTheRequestsLine(t *testing.T) {
+	t.Parallel()
+	var out testkit.Log
+	router := http.NewRouter()
+	router.Use(http.RequestLogger(out.JSON(), http.LogAttrs(func(*nethttp.Request) []slog.Attr {
+		return []slog.Attr{slog.String("from", "LogAttrs")}
+	})))
+	group := router.Group("/api")
+	group.Use(func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			user, _, _ := r.BasicAuth()
+			http.AddLogAttrs(r.Context(), slog.String("user", user), slog.String("cache", "miss"))
+			type key struct{}
+			next.ServeHTTP(w, r.Clone(context.WithValue(r.Context(), key{}, 1)))
+		})
+	})
+	group.HandleFunc("GET /own", func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		http.AddLogAttrs(r.Context())
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		http.AddLogAttrs(ctx, slog.String("cache", "hit"), slog.Group("db", slog.Int("queries", 2)))
+		http.LoggerFromContext(ctx).Info("in the handler")
+	})
+	group.HandleFunc("GET /panics", func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		http.AddLogAttrs(r.Context(), slog.Int("step", 3))
+		panic(nethttp.ErrAbortHandler)
+	})
+	group.HandleFunc("GET /socket", func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		conn, err := http.Upgrader{}.Upgrade(w, r)
+		if err != nil {
+			return
+		}
+		http.AddLogAttrs(r.Context(), slog.Bool("socket", true))
+		conn.Close()
+	})
+	logged := make(chan bool, 1)
+	srv := testkit.StartServer(t, testkit.HTTP1, nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		defer func() { logged <- true }()
+		router.ServeHTTP(w, r)
+	}))
+	for path, want := range map[string]string{
+		"own":    `"from":"LogAttrs","user":"ann","cache":"hit","db":{"queries":2}}`,
+		"panics": `"from":"LogAttrs","user":"ann","cache":"miss","step":3}`,
+		"socket": `"from":"LogAttrs","user":"ann","cache":"miss","socket":true}`,
+	} {
+		before := len(out.String())
+		fields := []string{"Authorization: Basic YW5uOng="}
+		if path == "socket" {
+			fields = append(fields, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+				"Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==")
+		}
+		transport := &nethttp.Transport{DisableKeepAlives: path != "socket"}
+		r := testkit.NewRequest("GET", srv.URL+"/api/"+path, "", fields...)
+		if res, err := transport.RoundTrip(r); err == nil {
+			res.Body.Close()
+		}
+		<-logged
+		if lines := out.String()[before:]; !strings.HasSuffix(strings.TrimSpace(lines), want) || strings.Count(lines, `"user"`) != 1 {
+			t.Errorf("%s: logged %s, want one line that ends in %s", path, lines, want)
+		}
+	}
+}
+
+// Goroutines of a handler may add attributes at the same time, also after the handler has
+// returned.
+func TestAddLogAttrsFromManyGoroutines(t *testing.T) {
+	t.Parallel()
+	var out testkit.Log
+	var all sync.WaitGroup
+	late := make(chan bool)
+	h := http.RequestLogger(out.JSON())(nethttp.HandlerFunc(func(_ nethttp.ResponseWriter, r *nethttp.Request) {
+		var first sync.WaitGroup
+		for i := range 8 {
+			first.Go(func() { http.AddLogAttrs(r.Context(), slog.Int("n"+strconv.Itoa(i), i), slog.Int("last", i)) })
+		}
+		first.Wait()
+		all.Go(func() {
+			<-late
+			http.AddLogAttrs(r.Context(), slog.Bool("late", true))
+		})
+	}))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	close(late)
+	all.Wait()
+	http.AddLogAttrs(context.Background(), slog.Bool("elsewhere", true))
+	line := out.String()
+	for i := range 8 {
+		if !strings.Contains(line, fmt.Sprintf(`"n%d":%d`, i, i)) {
+			t.Errorf("the line lacks attribute n%d: %s", i, line)
+		}
+	}
+	if strings.Count(line, `"last"`) != 1 || strings.Contains(line, "late") || strings.Contains(line, "elsewhere") {
+		t.Errorf("logged %s", line)
+	}
+}
+
+func TestLogFilterSeesStatusAndDuration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out testkit.Log
+		var asked []string
+		filter := func(r *nethttp.Request, status int, duration time.Duration) bool {
+			asked = append(asked, fmt.Sprintf("%s %d %v", r.Pattern, status, duration))
+			return status >= 400 || duration >= time.Second
+		}
+		router := http.NewRouter()
+		router.Use(http.RequestLogger(out.JSON(),
+			http.LogSkip(func(r *nethttp.Request) bool { return r.URL.Path == "/skipped" }),
+			http.LogFilter(filter),
+			http.LogFilter(func(r *nethttp.Request, _ int, _ time.Duration) bool { return r.URL.Path != "/slow/3s" })))
+		router.HandleFunc("GET /slow/{time}", func(_ nethttp.ResponseWriter, r *nethttp.Request) {
+			d, err := time.ParseDuration(r.PathValue("time"))
+			if err != nil {
+				t.Error(err)
+			}
+			time.Sleep(d)
+		})
+		router.HandleFunc("GET /panic", func(nethttp.ResponseWriter, *nethttp.Request) { panic(nethttp.ErrAbortHandler) })
+		for _, path := range []string{"/slow/10ms", "/slow/2s", "/slow/3s", "/none", "/skipped", "/panic"} {
+			func() {
+				defer func() { _ = recover() }()
+				router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+			}()
+		}
+		want := []string{"GET /slow/{time} 200 10ms", "GET /slow/{time} 200 2s", "GET /slow/{time} 200 3s", " 404 0s", "GET /panic 500 0s"}
+		if !slices.Equal(asked, want) {
+			t.Errorf("the filter was asked about %q, want %q", asked, want)
+		}
+		var logged []string
+		for line := range strings.Lines(out.String()) {
+			_, path, _ := strings.Cut(line, `"path":"`)
+			path, _, _ = strings.Cut(path, `"`)
+			logged = append(logged, path)
+		}
+		if want := []string{"/slow/2s", "/none", "/panic"}; !slices.Equal(logged, want) {
+			t.Errorf("logged %q, want %q", logged, want)
+		}
+	})
+}
+
 func TestRequestLoggerRefusesNil(t *testing.T) {
 	t.Parallel()
+	wantPanicMatch(t, `requestlog_test.go:\d+: LogFilter: nil function`, func() { http.LogFilter(nil) })
 	wantPanicMatch(t, `requestlog_test.go:\d+: LogSkip: nil function`, func() { http.LogSkip(nil) })
 	wantPanicMatch(t, `requestlog_test.go:\d+: LogAttrs: nil function`, func() { http.LogAttrs(nil) })
 	wantPanicMatch(t, `requestlog_test.go:\d+: RequestLogger: nil option`, func() { http.RequestLogger(nil, nil) })

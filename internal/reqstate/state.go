@@ -1,5 +1,6 @@
 // Package reqstate holds the facts about one request that its middleware shares:
-// the ID, the matched pattern, the logger and the trusted proxies.
+// the ID, the matched pattern, the logger, attributes for the log, and the trusted
+// proxies.
 //
 // The facts are in a [State], which is part of the request's context. The
 // outermost middleware that needs a State adds it, and the others find it there.
@@ -14,6 +15,8 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,10 +39,17 @@ type State struct {
 	logger     atomic.Pointer[slog.Logger] // derived from baseLogger
 	trusted    atomic.Pointer[clientip.Set]
 
+	more            atomic.Pointer[more]
 	closeConnection atomic.Bool
 
 	usedValues atomic.Int32
 	values     [maxValues]string
+}
+
+// A more holds facts that most requests do not have.
+type more struct {
+	mu       sync.Mutex
+	logAttrs []slog.Attr // for the request's log line, each key once
 }
 
 // maxValues is the number of header values that fit in a State. It is enough for the
@@ -207,6 +217,42 @@ func (s *State) Logger() *slog.Logger {
 	l = l.With(slog.String("request_id", id))
 	s.logger.Store(l)
 	return l
+}
+
+// AddLogAttrs adds attributes to those that LogAttrs returns. An attribute replaces an
+// earlier one with the same key.
+func (s *State) AddLogAttrs(attrs []slog.Attr) {
+	m := s.needMore()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, attr := range attrs {
+		same := func(a slog.Attr) bool { return a.Key == attr.Key }
+		if i := slices.IndexFunc(m.logAttrs, same); i >= 0 && attr.Key != "" {
+			m.logAttrs[i] = attr
+		} else {
+			m.logAttrs = append(m.logAttrs, attr)
+		}
+	}
+}
+
+// LogAttrs returns a copy of the attributes for the request's log line.
+func (s *State) LogAttrs() []slog.Attr {
+	m := s.more.Load()
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.logAttrs)
+}
+
+// needMore returns s.more. It sets it first if it is nil.
+func (s *State) needMore() *more {
+	if m := s.more.Load(); m != nil {
+		return m
+	}
+	s.more.CompareAndSwap(nil, new(more))
+	return s.more.Load()
 }
 
 // Values returns a slice of n empty strings for use as header values. It is part of the

@@ -80,10 +80,14 @@ func TestRequestsLogger(t *testing.T) {
 		logger.Info("paid", "order", 7)
 		id := http.GetRequestID(r)
 		//snippet:end
+		//snippet:begin README.md
+		http.AddLogAttrs(r.Context(), slog.String("user", "ann"))
+		//snippet:end
 		fmt.Fprint(w, id)
 	})
 	id := testkit.Serve(t, router, "GET", "/pay", "").Body
-	if len(id) != 36 || !regexp.MustCompile(`(?m)^level=INFO msg=paid .*request_id=`+id+` .*order=7$`).MatchString(log.String()) {
+	if len(id) != 36 || !regexp.MustCompile(`(?m)^level=INFO msg=paid .*request_id=`+id+` .*order=7$`).MatchString(log.String()) ||
+		!regexp.MustCompile(`(?m)^level=INFO msg="http request" .*path=/pay .*user=ann$`).MatchString(log.String()) {
 		t.Errorf("id %q, log:\n%s", id, log)
 	}
 }
@@ -96,6 +100,9 @@ func TestLogOptions(t *testing.T) {
 	//snippet:begin README.md
 	router.Use(http.RequestLogger(logger,
 		http.LogSkip(func(r *http.Request) bool { return r.Pattern == "GET /health" }),
+		http.LogFilter(func(r *http.Request, status int, duration time.Duration) bool {
+			return status >= 400 || duration > time.Second // only errors and slow requests
+		}),
 		http.LogAttrs(func(r *http.Request) []slog.Attr {
 			return []slog.Attr{slog.String("user_agent", r.UserAgent())}
 		}),
@@ -105,7 +112,8 @@ func TestLogOptions(t *testing.T) {
 	router.HandleFunc("GET /hello", hello)
 	testkit.Serve(t, router, "GET", "/health", "").Want(t, 200, "hello")
 	testkit.Serve(t, router, "GET", "/hello", "", "User-Agent: curl").Want(t, 200, "hello")
-	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "path=/hello") || !strings.Contains(text, "user_agent=curl") {
+	testkit.Serve(t, router, "GET", "/hallo", "", "User-Agent: curl").Want(t, 404, `{"error":"not found"}`)
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "path=/hallo") || !strings.Contains(text, "user_agent=curl") {
 		t.Errorf("the log:\n%s", text)
 	}
 }
