@@ -177,6 +177,35 @@ func ExampleWithMaxHeaderBytes() {
 	// Output: 431 Request Header Fields Too Large
 }
 
+// The server serves requests for a while after Stop is called. Each response closes its
+// connection.
+func ExampleWithDrainDelay() {
+	router := http.NewRouter()
+	router.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "served") })
+	server := http.NewServer(router, http.WithAddr("127.0.0.1:0"), http.WithDrainDelay(time.Minute))
+	if err := server.Start(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan error)
+	go func() { stopped <- server.Stop(ctx) }()
+	for closed := false; !closed; { // until Stop has been called
+		res, err := http.Get("http://" + server.Addr())
+		if err != nil {
+			log.Fatal(err)
+		}
+		if closed = res.Close; closed {
+			fmt.Println(res.Status)
+		}
+		res.Body.Close()
+	}
+	cancel() // ends the delay
+	fmt.Println(<-stopped)
+	// Output:
+	// 200 OK
+	// <nil>
+}
+
 // If a request does not end in time, its connection is closed and Run returns
 // an error.
 func ExampleWithDrainTimeout() {

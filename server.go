@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -41,6 +42,8 @@ var ErrServerStarted = errors.New("http: server already started")
 //     long connections can be idle;
 //   - asks WebSockets and event streams to end when Stop is called, and waits
 //     for them;
+//   - can serve requests for a while after Stop is called, so that load balancers
+//     notice; see [WithDrainDelay] and [ReadyHandler];
 //   - disconnects peers that do not respond during Stop.
 //
 // Use [WithHTTPServer] to set fields of the [net/http.Server] for which there is
@@ -52,6 +55,7 @@ type Server struct {
 	secure       bool         // whether to serve TLS
 	certFile     string
 	keyFile      string
+	drainDelay   time.Duration
 	drainTimeout time.Duration
 	adjust       []func(*http.Server) // from WithHTTPServer
 	router       *Router              // the handler, if it is a Router
@@ -125,7 +129,7 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 	}
 	s.router, _ = s.hs.Handler.(*Router)
 	s.drain = shutdown.Attach(s.hs)
-	s.hs.Handler = &response.Handler{Next: s.hs.Handler, Registry: s.drain}
+	s.hs.Handler = response.NewHandler(s.hs.Handler, s.drain, nil)
 	return s
 }
 
@@ -219,6 +223,8 @@ func (s *Server) Err() <-chan error {
 
 // Stop stops the server gracefully:
 //
+//   - If the server has a drain delay, it first serves requests for that time, as
+//     described at [WithDrainDelay].
 //   - It closes the listener and the idle connections.
 //   - It waits for requests in progress. It does not cancel their contexts, except
 //     those of handlers that have called [NewSSEWriter].
@@ -255,19 +261,11 @@ func (s *Server) Err() <-chan error {
 //
 // Stop can be called more than once and by multiple goroutines. All calls wait
 // for the same shutdown and return the same result. Once the context of any call
-// is done, all calls stop waiting.
+// is done, all calls stop waiting, even during the drain delay.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mustBeMade()
-	if s.enterStopped() == created {
-		s.abandon()
-	}
-	err := s.drain.Drain(ctx)
-	<-s.served
-	s.closeFailures.Do(func() { close(s.failures) })
-	if err := errors.Join(err, s.abandonErr); err != nil {
-		return fmt.Errorf("http: stop: %w", err)
-	}
-	return nil
+	s.waitForDelay(ctx)
+	return s.drainNow(ctx)
 }
 
 // Run starts the server, and stops it when ctx is done, when the process receives
@@ -278,27 +276,44 @@ func (s *Server) Stop(ctx context.Context) error {
 //		log.Fatal(err)
 //	}
 //
-// Stopping takes at most the time set by [WithDrainTimeout]. A second signal
-// during that time has its default effect, which is to terminate the process.
+// Stopping takes at most the sum of [WithDrainDelay] and [WithDrainTimeout]. A
+// second signal during that time has its default effect, which is to terminate the
+// process.
+//
+// To run several servers, for example a second one for metrics, call the function
+// [Run].
 func (s *Server) Run(ctx context.Context) error {
 	s.mustBeMade()
-	// A signal during Start does not interrupt it; the server stops gracefully right
-	// afterwards.
-	signaled, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer release()
-	if err := s.Start(ctx); err != nil {
-		return err
+	return runServers(ctx, []*Server{s})
+}
+
+// Run starts the servers in order, and stops all of them when ctx is done, when the
+// process receives SIGINT or SIGTERM, or when one of them fails or is stopped. It
+// returns nil if all servers have started and stopped without an error.
+//
+// The servers stop at the same time, each with its own [WithDrainDelay] and
+// [WithDrainTimeout]. Therefore a [ReadyHandler] on any of them reports the stop of
+// all. A second signal terminates the process.
+//
+// If a server cannot start, for example because its port is in use, Run stops those
+// that have started, without a drain delay, and returns the error. The errors of
+// several servers are joined, and each one ends with the address of its server.
+//
+// Run panics if there is no server, or if a server is nil or is passed twice.
+func Run(ctx context.Context, servers ...*Server) error {
+	if len(servers) == 0 {
+		callsite.Panicf("Run: there is no server to run")
 	}
-	var failure error
-	select {
-	case <-signaled.Done():
-	case <-s.served:
-		failure = s.serveErr
+	for i, s := range servers {
+		if s == nil {
+			callsite.Panicf("Run: server %d of %d is nil", i+1, len(servers))
+		}
+		if first := slices.Index(servers, s); first < i {
+			callsite.Panicf("Run: server %d is the same as server %d", i+1, first+1)
+		}
+		s.mustBeMade()
 	}
-	release()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.drainTimeout)
-	defer cancel()
-	return errors.Join(failure, s.Stop(ctx))
+	return runServers(ctx, servers)
 }
 
 // A ServerOption changes a setting of the [Server] that [NewServer] returns. If
@@ -391,11 +406,41 @@ func WithMaxHeaderBytes(n int) ServerOption {
 	return func(s *Server) { s.hs.MaxHeaderBytes = n }
 }
 
+// WithDrainDelay makes [Server.Stop], and so also [Server.Run] and [Run], serve
+// requests for d before the server closes its listener and drains. A load balancer
+// needs this time to notice that the server is about to end. Otherwise it keeps
+// sending requests that fail. The default is 0, which means no delay.
+//
+// During the delay,
+//
+//   - [ReadyHandler] responds with 503;
+//   - requests are accepted and served. Over HTTP/1, each response has Connection:
+//     close, so that clients and proxies open their next connections elsewhere. Idle
+//     connections stay open, because a request may be on its way on any of them;
+//   - event streams and WebSockets are asked to end, one at a time, during the second
+//     half of the delay. Their clients then reconnect spread over that time rather
+//     than all at once. Those that begin later end when the drain begins.
+//
+// Choose d a little longer than the time in which the load balancer takes a server out
+// of rotation, for example the period of its readiness probe times the number of
+// failures that it needs. The supervisor's kill timeout must be longer than d and the
+// drain timeout together.
+//
+// The delay ends immediately if the context of Stop is done or if serving fails. There
+// is no delay if the server was not started. In [Server.Run] and [Run], the timeout of
+// [WithDrainTimeout] begins after the delay.
+//
+// WithDrainDelay panics if d is negative.
+func WithDrainDelay(d time.Duration) ServerOption {
+	checkTimeout("WithDrainDelay", d)
+	return func(s *Server) { s.drainDelay = d }
+}
+
 // WithDrainTimeout sets how long [Server.Run] waits for requests and connections to
-// end before it closes those that remain. The default is 25 seconds. The timeout
-// should be shorter than the supervisor's kill timeout, which is 30 seconds by
-// default in Kubernetes. WithDrainTimeout has no effect on direct calls to
-// [Server.Stop], whose context limits the wait.
+// end before it closes those that remain. The default is 25 seconds. It begins after
+// the delay of [WithDrainDelay]. Together they should be shorter than the supervisor's
+// kill timeout, which is 30 seconds by default in Kubernetes. WithDrainTimeout has no
+// effect on direct calls to [Server.Stop], whose context limits the wait.
 //
 // WithDrainTimeout panics if d is not positive.
 func WithDrainTimeout(d time.Duration) ServerOption {
@@ -495,6 +540,93 @@ func (s *Server) serve(listener net.Listener) {
 	_ = listener.Close() // fails if net/http has closed it, which it does unless the TLS settings are wrong
 	s.serveErr = fmt.Errorf("http: serve: %w", err)
 	s.failures <- s.serveErr // does not block: the buffer holds this one error
+}
+
+// waitForDelay begins to stop the server. It returns when the drain has to begin.
+func (s *Server) waitForDelay(ctx context.Context) {
+	if s.enterStopped() == created {
+		s.abandon()
+	}
+	select {
+	case <-s.served: // not started, or failed, or stopped already
+		return
+	default:
+	}
+	if s.drainDelay > 0 {
+		s.drain.Delay(ctx, s.drainDelay, s.served)
+	}
+}
+
+// drainNow drains the server and waits until it no longer serves.
+func (s *Server) drainNow(ctx context.Context) error {
+	err := s.drain.Drain(ctx)
+	<-s.served
+	s.closeFailures.Do(func() { close(s.failures) })
+	if err := errors.Join(err, s.abandonErr); err != nil {
+		return fmt.Errorf("http: stop: %w", err)
+	}
+	return nil
+}
+
+// runServers is [Run] for valid servers.
+func runServers(ctx context.Context, servers []*Server) error {
+	// A signal during Start does not interrupt it; the servers stop gracefully right
+	// afterwards.
+	signaled, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer release()
+	name := func(s *Server, err error) error {
+		if err == nil || len(servers) == 1 {
+			return err
+		}
+		return fmt.Errorf("%w (server %s)", err, s.Addr())
+	}
+	unlimited := context.WithoutCancel(ctx)
+	for i, s := range servers {
+		if err := s.Start(ctx); err != nil {
+			return errors.Join(name(s, err), stopServers(unlimited, servers[:i], false, name))
+		}
+	}
+	waitForAny(signaled, servers)
+	release()
+	return stopServers(unlimited, servers, true, name)
+}
+
+// waitForAny returns when ctx is done or one of the servers no longer serves.
+func waitForAny(ctx context.Context, servers []*Server) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, s := range servers {
+		go func() {
+			select {
+			case <-s.served:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	<-ctx.Done()
+}
+
+// stopServers stops the servers at the same time and returns their errors, each with
+// the name of its server, in the order of servers.
+func stopServers(ctx context.Context, servers []*Server, delay bool, name func(*Server, error) error) error {
+	errs := make([]error, len(servers))
+	var stopping sync.WaitGroup
+	for i, s := range servers {
+		stopping.Go(func() {
+			if delay {
+				s.waitForDelay(ctx)
+			} else {
+				s.enterStopped()
+			}
+			ctx, cancel := context.WithTimeout(ctx, s.drainTimeout)
+			defer cancel()
+			err := s.drainNow(ctx)
+			errs[i] = errors.Join(name(s, s.serveErr), name(s, err))
+		})
+	}
+	stopping.Wait()
+	return errors.Join(errs...)
 }
 
 // enterStopped changes the phase to stopped, and returns the previous phase.

@@ -376,6 +376,82 @@ func TestRunReturnsAFailedStart(t *testing.T) {
 	}
 }
 
+func TestRunStopsAllServersTogether(t *testing.T) {
+	testkit.CheckLeaks(t)
+	for _, end := range []string{"context", "stop"} {
+		t.Run(end, func(t *testing.T) {
+			var servers []*http.Server
+			for range 3 {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				servers = append(servers, http.NewServer(http.HandlerFunc(echoPath), http.WithListener(l)))
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			result := make(chan error, 1)
+			go func() { result <- http.Run(ctx, servers...) }()
+			for _, srv := range servers {
+				if got := testkit.Dial(t, srv.Addr()).Get("/up").Body; got != "/up" {
+					t.Errorf("the server answered %q", got)
+				}
+			}
+			if end == "context" {
+				cancel()
+			} else if err := servers[1].Stop(t.Context()); err != nil {
+				t.Errorf("Stop: %v", err)
+			}
+			if err := testkit.Receive(t, result, "Run"); err != nil {
+				t.Errorf("Run returns %v", err)
+			}
+			for _, srv := range servers {
+				if !refusesConnections(srv.Addr()) {
+					t.Errorf("%s accepts connections", srv.Addr())
+				}
+			}
+		})
+	}
+}
+
+func TestRunStopsTheOthersIfOneServerCannotStart(t *testing.T) {
+	testkit.CheckLeaks(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	handler := http.HandlerFunc(echoPath)
+	first := http.NewServer(handler, onLoopback(), http.WithDrainDelay(time.Hour))
+	second := http.NewServer(handler, http.WithAddr(taken.Addr().String()))
+	third := http.NewServer(handler, onLoopback())
+	err = http.Run(t.Context(), first, second, third)
+	want := "(server " + taken.Addr().String() + ")"
+	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), want) {
+		t.Errorf("Run returns %v, want it to contain %s", err, want)
+	}
+	if err := first.Start(t.Context()); !errors.Is(err, http.ErrServerClosed) {
+		t.Errorf("the first server was not stopped: Start returns %v", err)
+	}
+	for _, srv := range []*http.Server{second, third} { // neither was started
+		if err := srv.Stop(t.Context()); err != nil {
+			t.Errorf("Stop: %v", err)
+		}
+	}
+}
+
+func TestRunNamesTheServersThatFail(t *testing.T) {
+	testkit.CheckLeaks(t)
+	handler := http.HandlerFunc(echoPath)
+	first := http.NewServer(handler, onLoopback())
+	second := http.NewServer(handler, http.WithListener(listenBroken(t)), http.WithDrainDelay(time.Hour))
+	err := http.Run(t.Context(), first, second)
+	want := "http: serve: the listener broke (server " + second.Addr() + ")"
+	if !errors.Is(err, errBroken) || err.Error() != want {
+		t.Errorf("Run returns %v, want %s", err, want)
+	}
+}
+
 // runLater calls Run in the background and waits until the server responds.
 func runLater(t *testing.T, srv *http.Server, ctx context.Context, l net.Listener) <-chan error {
 	t.Helper()
@@ -705,6 +781,13 @@ func TestBadSettingsPanicWithTheUsersLine(t *testing.T) {
 		{"WithWriteTimeout: -1s is negative", func() { http.WithWriteTimeout(-time.Second) }},
 		{"WithIdleTimeout: -1s is negative", func() { http.WithIdleTimeout(-time.Second) }},
 		{"WithMaxHeaderBytes: 0 is not positive", func() { http.WithMaxHeaderBytes(0) }},
+		{"WithDrainDelay: -1s is negative", func() { http.WithDrainDelay(-time.Second) }},
+		{"Run: there is no server to run", func() { http.Run(t.Context()) }},
+		{"Run: server 2 of 2 is nil", func() { http.Run(t.Context(), http.NewServer(handler), nil) }},
+		{"Run: server 3 is the same as server 1", func() {
+			a, b := http.NewServer(handler), http.NewServer(handler)
+			http.Run(t.Context(), a, b, a)
+		}},
 		{"WithDrainTimeout: 0s is not positive", func() { http.WithDrainTimeout(0) }},
 		{"WithHTTPServer: the function is nil", func() { http.WithHTTPServer(nil) }},
 	}

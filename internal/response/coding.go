@@ -39,9 +39,9 @@ func dropCoding(w http.ResponseWriter, h http.Header) {
 	now := h["Content-Encoding"]
 	switch cw, ok := w.(*Writer); {
 	case len(now) == 0:
-	case ok && cw.outerCoding != nil:
-		if !slices.Equal(now, *cw.outerCoding) {
-			h["Content-Encoding"] = slices.Clone(*cw.outerCoding)
+	case ok && cw.outerCoding() != nil:
+		if !slices.Equal(now, cw.outerCoding()) {
+			h["Content-Encoding"] = slices.Clone(cw.outerCoding())
 		}
 	case ok, isServers(w):
 		delete(h, "Content-Encoding")

@@ -180,6 +180,7 @@ func (w *Writer) commitImplied() {
 func (w *Writer) choose(status int) (passes bool) {
 	w.status.Store(int32(status))
 	w.takeStream()
+	w.announceStop(status)
 	if w.holding != nil {
 		h := w.nextHeader()
 		w.declared = ContentLength(h)
@@ -193,6 +194,19 @@ func (w *Writer) choose(status int) (passes bool) {
 	}
 	w.enterPhase(passed)
 	return true
+}
+
+// announceStop adds Connection: close to a response of HTTP/1 if the server is stopping,
+// so that the client sends its next request to another server. It must be called before
+// the header is sent, with mu held. net/http does the same once Shutdown is called, but
+// the server serves requests for a while before that.
+func (w *Writer) announceStop(status int) {
+	if w.around == nil || w.around.drain == nil || !w.around.drain.Stopping() {
+		return
+	}
+	if w.req.ProtoMajor == 1 && status != http.StatusSwitchingProtocols {
+		w.nextHeader().Set("Connection", "close")
+	}
 }
 
 // sendHeader sends the header of a held response. If the handler implied the status by
@@ -215,7 +229,7 @@ func (w *Writer) sendHeader(bodyFollows bool) {
 // field to net/http: a handler may write no body in response to HEAD, although the response
 // to GET has one. If an outer encoder will change the length, it sets nothing.
 func (w *Writer) setContentLength(h http.Header, n int) {
-	if _, stated := h["Content-Length"]; stated || n == 0 || w.outerCoding != nil || len(h["Transfer-Encoding"]) > 0 {
+	if _, stated := h["Content-Length"]; stated || n == 0 || w.outerCoding() != nil || len(h["Transfer-Encoding"]) > 0 {
 		return
 	}
 	if known := w.committed.noTrailers && w.late.copy == nil; !known && hasTrailer(h) {

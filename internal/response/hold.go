@@ -169,6 +169,8 @@ func (w *Writer) releaseUnchanged() error {
 // body cannot be completed for a reason other than a failure of the next writer.
 func (w *Writer) complete() error {
 	switch w.at() {
+	case pending:
+		w.announceStop(http.StatusOK) // the server is about to send its header
 	case held:
 		return w.releaseEnd()
 	case encoded:

@@ -43,6 +43,7 @@ func (w *Writer) FlushError() error {
 	case w.at() != pending:
 	case w.holding == nil:
 		w.takeStream()
+		w.announceStop(http.StatusOK)
 	default:
 		w.commit(http.StatusOK)
 	}

@@ -157,6 +157,7 @@ func (w *Writer) forwardFile(next io.ReaderFrom, file io.Reader) (int64, error) 
 	if w.at() != pending {
 		return next.ReadFrom(file)
 	}
+	w.announceStop(http.StatusOK)
 	w.enterPhase(passed)
 	w.status.Store(http.StatusOK)
 	n, err := next.ReadFrom(file)

@@ -39,6 +39,7 @@ import (
 	"sync/atomic"
 
 	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
+	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 )
 
 // A Writer is the [http.ResponseWriter] that middleware puts around another one. Its
@@ -50,8 +51,8 @@ type Writer struct {
 	state      atomic.Pointer[reqstate.State] // of req; nil until it is known
 	spareState atomic.Pointer[reqstate.State] // of the same exchange; nil once it is taken
 
-	outerCoding  *[]string    // Content-Encoding that an outer encoder had set when the Writer was made, or nil
-	headerAccess atomic.Int32 // see headerUnused
+	around       *surroundings // nil if there is nothing to know about them
+	headerAccess atomic.Int32  // see headerUnused
 
 	ended  atomic.Bool // the handler has returned or panicked, and calls are refused
 	phase  atomic.Int32
@@ -75,9 +76,24 @@ func (w *Writer) start(next http.ResponseWriter, r *http.Request, state *reqstat
 		w.headerAccess.Store(headerGiven) // next may have given it to outer middleware
 	}
 	if coding := BorrowHeader(next)["Content-Encoding"]; len(coding) > 0 {
-		w.outerCoding = new([]string)
-		*w.outerCoding = coding
+		w.around = &surroundings{coding: coding}
 	}
+}
+
+// The surroundings of a Writer are what it has to know about the handlers around it. They
+// are behind one pointer because most Writers need none.
+type surroundings struct {
+	coding []string           // Content-Encoding that an outer encoder had set when the Writer was made, or nil
+	drain  *shutdown.Registry // of the server, if the Writer is the outermost; otherwise nil
+}
+
+// outerCoding returns the Content-Encoding that an outer encoder had set when the Writer
+// was made, or nil.
+func (w *Writer) outerCoding() []string {
+	if w.around == nil {
+		return nil
+	}
+	return w.around.coding
 }
 
 // end ends the response of a Writer without a stage after its handler has returned or,

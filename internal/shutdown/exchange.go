@@ -17,6 +17,8 @@ type exchange struct {
 	kind  kind
 	scope *scope // of the request that started it
 	stop  func(context.Context)
+
+	stopped bool // stop has been called or will be; guarded by the Registry's mu
 }
 
 // AddWebSocket registers a WebSocket that has taken over the connection of the
@@ -62,8 +64,12 @@ func (r *Registry) remove(e *exchange) {
 	r.finishIfIdle()
 }
 
-// stop asks e to end. It does not wait until e has ended.
+// stop asks e to end, unless it has been asked before or has ended. It does not wait
+// until e has ended.
 func (r *Registry) stop(e *exchange) {
+	if !r.markStopped(e) {
+		return
+	}
 	if e.kind == webSocket {
 		r.after(Grace, func() { r.drop(e) })
 	}
@@ -72,6 +78,23 @@ func (r *Registry) stop(e *exchange) {
 		defer cancel()
 		e.stop(ctx)
 	})
+}
+
+// markStopped reports whether e has to be stopped. If e is an event stream, it also
+// cancels the request's context. Because it does both with the lock held, it cannot
+// cancel the next request on the same HTTP/1.x connection, which begins only after the
+// stream was removed.
+func (r *Registry) markStopped(e *exchange) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, left := r.exchanges[e]; !left || e.stopped {
+		return false
+	}
+	e.stopped = true
+	if e.kind == eventStream {
+		e.scope.cancel()
+	}
+	return true
 }
 
 // drop removes e and closes its connection, unless e has ended.

@@ -144,6 +144,12 @@ func (r *Registry) setState(s *scope, state http.ConnState) {
 		if s.hadStream.Swap(false) {
 			s.resetUndelivered()
 		}
+		if r.reached(delaying) && s.Err() != nil {
+			// An event stream was stopped during the delay. The context of another
+			// request on the connection would be canceled from the beginning.
+			s.close()
+			return
+		}
 	}
 	if r.reached(draining) {
 		r.drainConnection(s)

@@ -80,12 +80,14 @@ const idleGrace = 2 * time.Second
 
 // A phase is the progress of a server's shutdown. It never goes back.
 //
-//	serving ──► closing ──► draining ────────► done
-//	               │            │               ▲
-//	               └────────────┴──► cutting ───┘
+//	serving ─┬────────────────► closing ──► draining ────────► done
+//	         └──► delaying ───────▲│            │               ▲
+//	                               └────────────┴──► cutting ───┘
 //
 //	from      to        when
-//	serving   closing   Drain is called for the first time
+//	serving   delaying  Delay is called for the first time
+//	serving   closing   Drain is called for the first time, without a delay
+//	delaying  closing   Drain is called for the first time
 //	closing   draining  net/http starts no more requests on HTTP/1.x
 //	closing   cutting   the context of a Drain call has ended
 //	draining  cutting   the context of a Drain call has ended
@@ -94,7 +96,8 @@ const idleGrace = 2 * time.Second
 type phase int32
 
 const (
-	serving  phase = iota // Drain has not been called
+	serving  phase = iota // neither Delay nor Drain has been called
+	delaying              // exchanges are being asked to end, and requests are still served
 	closing               // net/http is closing its listeners; see step 1
 	draining              // exchanges have been asked to end; see steps 2 to 5
 	cutting               // everything left is being cut; see step 6
@@ -114,6 +117,8 @@ type Registry struct {
 	longLived   atomic.Int64 // scopes with an event stream or a hijacked connection
 	tasks       atomic.Int64 // running goroutines of the drain
 
+	delayed         chan struct{} // closed when the delay before the drain is over
+	endDelay        func()        // closes delayed; may be called more than once
 	requestsRefused chan struct{} // closed when net/http starts no more requests on HTTP/1.x
 	finished        chan struct{} // closed when the phase is done
 
@@ -138,11 +143,13 @@ func Attach(server *http.Server) *Registry {
 		server:          server,
 		nextConnContext: server.ConnContext,
 		nextConnState:   server.ConnState,
+		delayed:         make(chan struct{}),
 		requestsRefused: make(chan struct{}),
 		finished:        make(chan struct{}),
 		exchanges:       make(map[*exchange]struct{}),
 		timers:          make(map[*time.Timer]struct{}),
 	}
+	r.endDelay = sync.OnceFunc(func() { close(r.delayed) })
 	r.taskContext, r.cancelTasks = context.WithCancel(context.Background())
 	server.ConnContext = r.connContext
 	server.ConnState = r.connState
@@ -163,6 +170,7 @@ func Attach(server *http.Server) *Registry {
 // cuts the drain for all of them.
 func (r *Registry) Drain(ctx context.Context) error {
 	if r.advance(closing) {
+		r.endDelay()
 		r.startDrain()
 	}
 	select {

@@ -158,9 +158,9 @@ func (s *Stream) Remove() {
 	}
 }
 
-// stop is the stop function of the exchange. It cancels the request's context.
+// stop is the stop function of the exchange. It is called after the request's context
+// was canceled.
 func (s *Stream) stop(context.Context) {
-	s.scope.cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase == open {
