@@ -135,6 +135,30 @@ func (c *Counters) Take(key string, now time.Duration) Decision {
 	return d
 }
 
+// Refund takes back one request that [Counters.Take] allowed for key, and reports
+// whether it has. It does nothing if the key has no live window, or if no request
+// of the window is counted.
+//
+// reset is Decision.Reset of that Take: Refund then does nothing if the window of
+// that time has ended, even if the key has a newer one. If reset is zero, the key's
+// current window is used. now is as for Take.
+func (c *Counters) Refund(key string, reset, now time.Duration) bool {
+	hash := maphash.String(c.seed, key)
+	s := &c.shards[hash>>c.shift]
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.find(hash)
+	if w == nil { // a live key without its own window was counted here
+		w = &s.overflow
+	}
+	if w.end <= s.advance(now) || reset != 0 && w.end != reset || w.used == 0 {
+		return false
+	}
+	w.used--
+	return true
+}
+
 // open returns a new window for hash, or the overflow window of the shard if there
 // is no room. The previous window of hash, if any, must have expired.
 func (c *Counters) open(s *shard, hash uint64, now time.Duration) *window {

@@ -88,6 +88,85 @@ func TestTimeThatStepsBackLocksNobodyOut(t *testing.T) {
 	}
 }
 
+func TestRefundTakesBackARequestOfTheWindow(t *testing.T) {
+	t.Parallel()
+	c := New(2, 10*time.Second, 100)
+	first := c.Take("k", time.Second)
+	c.Take("k", time.Second)
+	second := 11 * time.Second // begins when the first window ends
+	for i, step := range []struct {
+		key        string
+		reset, now time.Duration
+		want       bool
+	}{
+		{"other", 0, 2 * time.Second, false},
+		{"k", first.Reset + 1, 2 * time.Second, false},
+		{"k", first.Reset, 2 * time.Second, true},
+		{"k", 0, second - 1, true},
+		{"k", 0, second - 1, false}, // none is left
+		{"k", 0, second, false},     // ended
+	} {
+		if got := c.Refund(step.key, step.reset, step.now); got != step.want {
+			t.Errorf("step %d: %v, want %v", i, got, step.want)
+		}
+	}
+	if d := c.Take("k", second); d != (Decision{true, 1, 21 * time.Second}) {
+		t.Errorf("the next window is %+v", d)
+	}
+	if c.Refund("k", first.Reset, second) {
+		t.Error("a request of the first window was taken back from the second")
+	}
+	check(t, c)
+}
+
+func TestRefundOfARequestInTheOverflowWindow(t *testing.T) {
+	t.Parallel()
+	c := New(1, time.Minute, 1)
+	c.Take("a", 0)
+	d := c.Take("new", 1)
+	if c.Take("newer", 2).Allowed || !c.Refund("new", d.Reset, 3) || !c.Take("newer", 4).Allowed {
+		t.Error("the overflow window was not refunded")
+	}
+	if c.Take("a", 5).Allowed {
+		t.Error("the refund went to another window")
+	}
+}
+
+func TestRefundsAndTakesInParallelAreExact(t *testing.T) {
+	t.Parallel()
+	const limit, workers, calls = 10, 8, 2000
+	c := New(limit, time.Hour, 64)
+	var held, most atomic.Int64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for range calls {
+				d := c.Take("k", 1)
+				if !d.Allowed {
+					continue
+				}
+				for now := held.Add(1); ; {
+					old := most.Load()
+					if now <= old || most.CompareAndSwap(old, now) {
+						break
+					}
+				}
+				held.Add(-1)
+				if !c.Refund("k", d.Reset, 1) {
+					t.Error("a counted request was not taken back")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if most.Load() > limit {
+		t.Errorf("%d requests were counted at once, limit %d", most.Load(), limit)
+	}
+	if d := c.Take("k", 1); d.Remaining != limit-1 {
+		t.Errorf("%d remain after all were taken back, want %d", d.Remaining, limit-1)
+	}
+}
+
 func TestLongestWindowNeverEnds(t *testing.T) {
 	t.Parallel()
 	c := New(1, math.MaxInt64, 100)

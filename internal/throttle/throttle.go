@@ -120,6 +120,16 @@ func (g *Gate) Leave() {
 	g.passOn()
 }
 
+// Expire ends the waiting of all requests in the backlog, as if they had waited too
+// long.
+func (g *Gate) Expire() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.first != nil {
+		g.settle(g.first, expired)
+	}
+}
+
 // Counts returns the current numbers.
 func (g *Gate) Counts() Counts {
 	g.mu.Lock()

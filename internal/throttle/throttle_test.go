@@ -91,6 +91,26 @@ func TestPlacesGoToWaitersInOrder(t *testing.T) {
 	})
 }
 
+func TestExpireEndsTheWaitOfAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(1, 3, time.Minute)
+		c.gate.Expire()
+		for id := range 3 {
+			c.enter(t.Context(), id)
+		}
+		c.take()
+		time.Sleep(time.Second)
+		c.gate.Expire()
+		if got := c.take(); len(got) != 2 || got[0].outcome != Expired || got[1].after != time.Second {
+			t.Errorf("got %v, want two that expired after a second", got)
+		}
+		wantCounts(t, c.gate, Counts{Running: 1, Expired: 2})
+		c.enter(t.Context(), 3) // starts the timer again
+		time.Sleep(time.Minute)
+		c.want(t, result{3, Expired, time.Minute + time.Second})
+	})
+}
+
 func TestNewcomersDoNotOvertakeWaiters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(1, 2, time.Minute)
