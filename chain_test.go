@@ -42,11 +42,12 @@ func TestChainAllocations(t *testing.T) {
 		{"CORS", http.CORS(cors), 1},
 		{"Recovery", http.Recovery(nil), 1},
 		{"RateLimit", http.RateLimit(http.RateLimitConfig{Limit: 1e9, Window: time.Hour}), 3},
+		{"RateLimit with CountFunc", http.RateLimit(http.RateLimitConfig{Limit: 1e9, Window: time.Hour, CountFunc: failuresOnly}), 3},
 		{"Throttle", http.Throttle(http.ThrottleConfig{Limit: 1}), 0},
 	}
 	bare := testing.AllocsPerRun(200, served(answer200()))
 	var table strings.Builder
-	fmt.Fprintf(&table, "%-15s %5s %9s\n%-15s %5.0f\n", "", "alone", "in a row", "handler", bare)
+	fmt.Fprintf(&table, "%-24s %5s %9s\n%-24s %5.0f\n", "", "alone", "in a row", "handler", bare)
 	var chain http.Middleware
 	before := bare
 	for i, l := range links {
@@ -57,7 +58,7 @@ func TestChainAllocations(t *testing.T) {
 		}
 		chain = http.Chain(all...)
 		row := testing.AllocsPerRun(200, served(chain(answer200())))
-		fmt.Fprintf(&table, "%-15s %5.0f %9.0f\n", l.name, alone, row-before)
+		fmt.Fprintf(&table, "%-24s %5.0f %9.0f\n", l.name, alone, row-before)
 		if alone > l.most {
 			t.Errorf("%s allocates %v times, want %v at most", l.name, alone, l.most)
 		}

@@ -46,9 +46,11 @@ func TestConfigPanicsNameEveryWrongField(t *testing.T) {
 		},
 		"RateLimit": {
 			func() {
-				http.RateLimit(http.RateLimitConfig{Limit: -1, Window: -time.Second, MaxKeys: -2, StoreTimeout: time.Second})
+				http.RateLimit(http.RateLimitConfig{
+					Limit: -1, Window: -time.Second, MaxKeys: -2, StoreTimeout: time.Second, LocalFallback: true,
+				})
 			},
-			[]string{"Limit: -1", "Window: -1s", "MaxKeys: -2", "StoreTimeout: "},
+			[]string{"Limit: -1", "Window: -1s", "MaxKeys: -2", "StoreTimeout: ", "LocalFallback: "},
 		},
 		"Throttle": {
 			func() { http.Throttle(http.ThrottleConfig{Limit: -1, Backlog: -2, Wait: -time.Second}) },

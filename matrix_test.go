@@ -64,6 +64,7 @@ func matrixChains() []matrixChain {
 		{name: "CORS", wrap: http.CORS(http.CORSConfig{AllowOrigins: []string{matrixOrigin}}), settle: withoutCORS},
 		{name: "TrustedProxies", wrap: http.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))},
 		{name: "RateLimit", wrap: rateLimit(), settle: withoutRateLimit},
+		{name: "RateLimit with CountFunc", wrap: rateLimitFailures(), settle: withoutRateLimit},
 		{name: "Throttle", wrap: http.Throttle(http.ThrottleConfig{Limit: 1000})},
 		{name: "Recovery", wrap: http.Recovery(nil), settle: recovered},
 		watched("documented chain", documented, true, settleDocumented),

@@ -3,16 +3,24 @@ package http
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"time"
 
+	"github.com/stanza-go/framework/pkg/http/internal/breaker"
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/header"
 	"github.com/stanza-go/framework/pkg/http/internal/ratewindow"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// RateLimitConfig configures [RateLimit]. The zero value is ready to use.
+// RateLimitConfig configures [RateLimit] and [NewRateLimiter]. The zero value is ready
+// to use.
 type RateLimitConfig struct {
 	// Limit is the number of requests with the same key that are allowed in one
 	// window. If zero, 60 is used.
@@ -39,6 +47,20 @@ type RateLimitConfig struct {
 	// If clients come through NAT64 with another prefix, set a KeyFunc.
 	KeyFunc func(r *Request) string
 
+	// CountFunc reports whether a request counts, once its handler has returned with
+	// the given status. For example, to count only the failures of a log-in handler,
+	// return status >= 400.
+	//
+	// Every request is counted when it arrives, so that Limit is exact even if many
+	// requests arrive at once, and taken back if CountFunc returns false. Requests
+	// beyond Limit, and requests whose handler panics, are not passed to CountFunc.
+	// X-RateLimit-Remaining is sent before it is called, so it is the number of requests
+	// left if this one counts. CountFunc must be safe for concurrent use by multiple
+	// goroutines. If nil, every request counts.
+	//
+	// If Store is set, it must be a [RateLimitRefundStore].
+	CountFunc func(r *Request, status int) bool
+
 	// Message is the error message in the response to a request that exceeds
 	// the limit. If empty, "rate limit exceeded" is used.
 	Message string
@@ -49,7 +71,8 @@ type RateLimitConfig struct {
 	// Beyond MaxKeys, new keys share a few overflow windows until other windows
 	// end. Keys that already have a window keep it. A flood of requests from new
 	// addresses therefore can neither exhaust the memory nor reset the counts
-	// of other clients. MaxKeys must not be set together with Store.
+	// of other clients. MaxKeys must not be set together with Store, unless
+	// LocalFallback is set.
 	MaxKeys int
 
 	// Store counts the requests outside the process, so that several processes
@@ -57,14 +80,21 @@ type RateLimitConfig struct {
 	Store RateLimitStore
 
 	// StoreTimeout is the maximum time that a request waits for Store. If zero,
-	// 500 milliseconds is used. It must not be set without Store.
+	// 500 milliseconds is used. It should be at least four times longer than the
+	// Store usually takes. It must not be set without Store.
 	StoreTimeout time.Duration
+
+	// LocalFallback makes requests count in memory while Store does not work. If it is
+	// false, these requests are allowed without a limit. The windows in memory are
+	// separate from those of Store, and each process has its own: while Store does not
+	// work, N processes allow up to N*Limit requests. It must not be set without Store.
+	LocalFallback bool
 }
 
-// A RateLimitStore counts requests for [RateLimit] outside the process, for
+// A RateLimitStore counts requests for a [RateLimiter] outside the process, for
 // example in a database that several servers share.
 //
-// Each RateLimit needs its own store. If several stores share a database, each must
+// Each RateLimiter needs its own store. If several stores share a database, each must
 // add a different prefix to its keys.
 type RateLimitStore interface {
 	// Increment counts one request for key. It returns the number of requests
@@ -73,10 +103,33 @@ type RateLimitStore interface {
 	// starts a window of the given length. All of this must be one atomic
 	// operation.
 	//
-	// Increment must return soon after ctx is done, which happens when the
-	// request is canceled or StoreTimeout has passed. It must be safe for
-	// concurrent use by multiple goroutines.
+	// A key has 1 to 71 bytes, which are visible ASCII characters (0x21 to 0x7e). The
+	// key of KeyFunc or Allow is passed on as it is, if it has 1 to 64 bytes and only such
+	// characters. Otherwise, the key is "sha256-" and the hexadecimal SHA-256
+	// hash of that key.
+	//
+	// Increment must return soon after ctx is done, which happens when StoreTimeout
+	// has passed. ctx has the values of the request's context, but it is not canceled
+	// with it, because clients could otherwise avoid being counted. Increment must be
+	// safe for concurrent use by multiple goroutines; it is called by at most 64 at
+	// once. An error, a count below 1 and a panic are failures of the store. A panic is
+	// not recovered.
 	Increment(ctx context.Context, key string, window time.Duration) (count int64, left time.Duration, err error)
+}
+
+// A RateLimitRefundStore is a [RateLimitStore] that can take back requests, for
+// [RateLimitConfig].CountFunc and [RateLimiter.Refund].
+type RateLimitRefundStore interface {
+	RateLimitStore
+
+	// Decrement takes back one request that was allowed for key: it sets the count of the
+	// key's window to min(count, limit)-1. Requests beyond the limit were rejected, so
+	// they no longer count. If the key has no window, or its window has ended, or its
+	// count is zero, Decrement does nothing. It must not change when the window ends.
+	// All of this must be one atomic operation.
+	//
+	// For key, ctx, errors and concurrency, see [RateLimitStore].
+	Decrement(ctx context.Context, key string, limit int64) error
 }
 
 // RateLimit returns middleware that limits how many requests with the same key
@@ -116,10 +169,24 @@ type RateLimitStore interface {
 //
 // # Stores
 //
-// If Store returns an error, the request is allowed, the header fields are not set,
-// and the error is logged with the request's logger at level Error, unless the
-// client has disconnected. The service therefore stays available if the store fails,
-// but without a limit.
+// If Store fails or does not respond within StoreTimeout, the request is allowed and the
+// header fields are not set, unless LocalFallback is set. The service therefore stays
+// available if the store fails, but without the shared limit.
+//
+// A store that does not work is left alone. After 5 failures in a row, requests do not
+// wait for it for about 1 second. Then, one request tries it again. If it still fails,
+// the pause is doubled, up to 30 seconds. The limit therefore applies again up to 36
+// seconds after the store has recovered, because pauses vary by a fifth.
+//
+// At most 64 requests call Store at once. Others wait for their turn within StoreTimeout,
+// so that bursts are counted exactly. If no call returns for much longer than usual,
+// the store has stalled and is left alone, too. Requests therefore do not gather if a
+// store hangs.
+//
+// The beginning and the end of an outage are logged with the logger of the request that
+// notices them, at levels Error and Info, with the number of requests that were not
+// counted in the store. While it lasts, and if it begins again and again, at most one
+// line every 10 seconds is logged.
 //
 // # Position in the chain
 //
@@ -132,56 +199,108 @@ type RateLimitStore interface {
 //   - after authentication, if KeyFunc needs the user;
 //   - before everything that it protects.
 //
-// RateLimit panics if config is invalid.
-func RateLimit(config RateLimitConfig) Middleware {
-	l := newRateLimiter(config)
+// RateLimit is the same as [NewRateLimiter] and [RateLimiter.Middleware]. It panics if
+// config is invalid.
+func RateLimit(config RateLimitConfig) Middleware { return NewRateLimiter(config).Middleware() }
+
+// A RateLimiter limits how many events with the same key are allowed in a window of
+// time. Events are the requests of [RateLimiter.Middleware] and the calls of
+// [RateLimiter.Allow], which count together. For windows and stores, see [RateLimit].
+//
+// A RateLimiter is safe for concurrent use by multiple goroutines. It must be created
+// with [NewRateLimiter].
+type RateLimiter struct {
+	config     RateLimitConfig // with defaults
+	limitText  string          // Limit in decimal
+	byAddress  string          // the location of the constructor's call, or "" if there is a KeyFunc
+	counters   *ratewindow.Counters
+	start      time.Time        // time zero of counters
+	breaker    *breaker.Breaker // of Store, or nil
+	notInStore atomic.Int64     // events that were not counted in Store, and not yet logged
+}
+
+// NewRateLimiter returns a RateLimiter. It panics if config is invalid.
+func NewRateLimiter(config RateLimitConfig) *RateLimiter {
+	config.check()
+	config.Limit = cmp.Or(config.Limit, 60)
+	config.Window = cmp.Or(config.Window, time.Minute)
+	config.StoreTimeout = cmp.Or(config.StoreTimeout, 500*time.Millisecond)
+	config.Message = cmp.Or(config.Message, "rate limit exceeded")
+	l := &RateLimiter{config: config, limitText: strconv.Itoa(config.Limit)}
+	if config.KeyFunc == nil {
+		l.config.KeyFunc = addressKey
+		l.byAddress = callsite.Location()
+	}
+	if config.Store == nil || config.LocalFallback {
+		l.counters = ratewindow.New(config.Limit, config.Window, cmp.Or(config.MaxKeys, 1_000_000))
+		l.start = time.Now()
+	}
+	if config.Store != nil {
+		l.breaker = breaker.New(breaker.Config{
+			Calls: 64, Timeout: config.StoreTimeout, Failures: 5,
+			MinPause: time.Second, MaxPause: 30 * time.Second,
+			Report: l.logStore, Quiet: 10 * time.Second,
+		})
+	}
+	return l
+}
+
+// Middleware returns middleware that counts requests under the key of
+// [RateLimitConfig].KeyFunc and rejects those beyond the limit, as described at
+// [RateLimit].
+func (l *RateLimiter) Middleware() Middleware {
 	return func(next Handler) Handler {
-		h := &rateLimitHandler{rateLimiter: l, next: next}
+		h := &rateLimitHandler{RateLimiter: l, next: next}
 		orderOf(h).mustPrecede(orderOf(next))
 		return h
 	}
 }
 
-// A rateLimitHandler is the handler of [RateLimit].
-type rateLimitHandler struct {
-	*rateLimiter
-	next Handler
+// Allow counts one event for key and reports whether it is within the limit. If it is,
+// retryAfter is zero. Otherwise, retryAfter is the time until the key's window ends,
+// which is positive. For example, a log-in handler calls Allow with the name of the
+// account.
+//
+// Keys may have any length and any bytes. They take a fixed amount of memory, and are
+// not kept: in memory, only a hash is stored, and a [RateLimitStore] gets a hash of
+// long keys.
+//
+// ctx provides values such as the logger. Allow counts the event even if ctx is done,
+// because clients could otherwise avoid being counted. It waits for
+// [RateLimitConfig].Store for at most StoreTimeout. If Store does not work, Allow
+// returns true, unless LocalFallback is set.
+func (l *RateLimiter) Allow(ctx context.Context, key string) (ok bool, retryAfter time.Duration) {
+	q := l.count(ctx, key)
+	if q.allowed {
+		return true, 0
+	}
+	return false, max(q.left, time.Millisecond) // a store may round down to zero
 }
 
-// ServeHTTP implements [Handler].
-func (h *rateLimitHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	if h.admit(w, r) {
-		h.next.ServeHTTP(w, r)
+// Refund takes back one event that Allow has counted for key, so that it no longer
+// counts toward the limit. For example, if only failed log-ins count, call Allow before
+// the password is checked, and Refund if it is correct. The limit is then exact even if
+// many log-ins arrive at once.
+//
+// Call Refund at most once for each call of Allow that returned true. If no event is
+// counted in the key's window, or the window has ended, Refund does nothing. If a new
+// window has started, Refund takes back an event of that one.
+//
+// Like Allow, Refund does not depend on whether ctx is done. If
+// [RateLimitConfig].Store does not work, the event stays counted there; if
+// LocalFallback is set, one that is counted in memory is taken back. Refund panics if
+// Store is not a [RateLimitRefundStore].
+func (l *RateLimiter) Refund(ctx context.Context, key string) {
+	if l.breaker == nil {
+		l.refundLocally(key, quota{})
+		return
 	}
-}
-
-// A rateLimiter holds the configuration of a RateLimit and its counters. All
-// handlers of one RateLimit share it.
-type rateLimiter struct {
-	RateLimitConfig
-	limitText string // Limit in decimal
-	byAddress string // the location of RateLimit's call, or "" if there is a KeyFunc
-	counters  *ratewindow.Counters
-	start     time.Time // time zero of counters
-}
-
-func newRateLimiter(config RateLimitConfig) *rateLimiter {
-	config.check()
-	l := &rateLimiter{RateLimitConfig: config}
-	l.Limit = cmp.Or(config.Limit, 60)
-	l.Window = cmp.Or(config.Window, time.Minute)
-	l.StoreTimeout = cmp.Or(config.StoreTimeout, 500*time.Millisecond)
-	l.Message = cmp.Or(config.Message, "rate limit exceeded")
-	l.limitText = strconv.Itoa(l.Limit)
-	if l.KeyFunc == nil {
-		l.KeyFunc = addressKey
-		l.byAddress = callsite.Location()
+	if _, ok := l.config.Store.(RateLimitRefundStore); !ok {
+		callsite.Panicf("RateLimiter.Refund needs a RateLimitRefundStore; %T has no method Decrement", l.config.Store)
 	}
-	if l.Store == nil {
-		l.counters = ratewindow.New(l.Limit, l.Window, cmp.Or(config.MaxKeys, 1_000_000))
-		l.start = time.Now()
+	if !l.refundInStore(ctx, key) && l.counters != nil {
+		l.refundLocally(key, quota{})
 	}
-	return l
 }
 
 // check panics if the configuration is invalid.
@@ -196,8 +315,8 @@ func (c *RateLimitConfig) check() {
 	switch {
 	case c.MaxKeys < 0:
 		wrong.Addf("MaxKeys", "%d is negative", c.MaxKeys)
-	case c.MaxKeys > 0 && c.Store != nil:
-		wrong.Addf("MaxKeys", "has no effect together with Store")
+	case c.MaxKeys > 0 && c.Store != nil && !c.LocalFallback:
+		wrong.Addf("MaxKeys", "has no effect together with Store, unless LocalFallback is set")
 	}
 	switch {
 	case c.StoreTimeout < 0:
@@ -205,67 +324,184 @@ func (c *RateLimitConfig) check() {
 	case c.StoreTimeout > 0 && c.Store == nil:
 		wrong.Addf("StoreTimeout", "has no effect without Store")
 	}
+	if c.LocalFallback && c.Store == nil {
+		wrong.Addf("LocalFallback", "has no effect without Store")
+	}
+	if _, ok := c.Store.(RateLimitRefundStore); c.CountFunc != nil && c.Store != nil && !ok {
+		wrong.Addf("CountFunc", "needs a RateLimitRefundStore; %T has no method Decrement", c.Store)
+	}
 	wrong.PanicIfAny("RateLimitConfig")
 }
 
 // addressKey is the default KeyFunc.
 func addressKey(r *Request) string { return clientAddress(r).Key() }
 
-// admit counts the request and reports whether it is allowed. If it is not, admit
-// has already responded.
-func (l *rateLimiter) admit(w ResponseWriter, r *Request) bool {
-	quota, ok := l.count(r)
-	if !ok {
-		return true
-	}
-	l.setHeader(w, quota)
-	if quota.allowed {
-		return true
-	}
-	seconds := max(ceilSeconds(quota.left), 1)
-	response.SetHeader(w, "Retry-After", strconv.FormatInt(seconds, 10))
-	WriteError(w, StatusTooManyRequests, l.Message)
-	return false
+// A rateLimitHandler is the handler of [RateLimiter.Middleware].
+type rateLimitHandler struct {
+	*RateLimiter
+	next Handler
 }
 
-// A quota is the state of a key's window after a request was counted.
+// ServeHTTP implements [Handler].
+func (h *rateLimitHandler) ServeHTTP(w ResponseWriter, r *Request) {
+	key := h.config.KeyFunc(r)
+	q := h.count(r.Context(), key)
+	if q.countedIn != nowhere {
+		h.setHeader(w, q)
+	}
+	switch {
+	case !q.allowed:
+		h.reject(w, q)
+	case h.config.CountFunc == nil || q.countedIn == nowhere:
+		h.next.ServeHTTP(w, r)
+	default:
+		h.serveAndRefund(w, r, key, q)
+	}
+}
+
+// reject responds to a request beyond the limit.
+func (h *rateLimitHandler) reject(w ResponseWriter, q quota) {
+	seconds := max(ceilSeconds(q.left), 1)
+	response.SetHeader(w, "Retry-After", strconv.FormatInt(seconds, 10))
+	WriteError(w, StatusTooManyRequests, h.config.Message)
+}
+
+// serveAndRefund calls the next handler and takes back the request, unless CountFunc
+// says that it counts. A request whose handler panics counts.
+func (h *rateLimitHandler) serveAndRefund(w ResponseWriter, r *Request, key string, q quota) {
+	turn := response.Observe(w, r)
+	defer turn.End()
+	h.next.ServeHTTP(turn.Writer, turn.Request)
+	turn.Returned = true
+	switch {
+	case h.config.CountFunc(turn.Request, turn.Status()):
+	case q.countedIn == memory:
+		h.refundLocally(key, q)
+	case time.Since(q.now) < q.left: // otherwise, the window has ended
+		h.refundInStore(r.Context(), key)
+	}
+}
+
+// A quota is the state of a key's window after an event was counted.
 type quota struct {
-	allowed   bool // the request is within the limit
+	allowed   bool // the event is within the limit, or was not counted
+	countedIn place
 	remaining int
 	left      time.Duration // from now until the window ends
 	now       time.Time
+	reset     time.Duration // Decision.Reset, if counted in memory
 }
 
-// count counts the request. ok is false if the Store failed.
-func (l *rateLimiter) count(r *Request) (q quota, ok bool) {
-	key := l.KeyFunc(r)
-	if l.Store != nil {
-		return l.countInStore(r, key)
+// A place is where an event was counted.
+type place uint8
+
+const (
+	nowhere place = iota
+	memory
+	store
+)
+
+// count counts an event.
+func (l *RateLimiter) count(ctx context.Context, key string) quota {
+	if l.breaker == nil {
+		return l.countLocally(key)
 	}
+	q, err := l.countInStore(ctx, key)
+	if err == nil {
+		return q
+	}
+	if l.config.LocalFallback {
+		return l.countLocally(key)
+	}
+	return quota{allowed: true}
+}
+
+// countLocally counts an event in memory.
+func (l *RateLimiter) countLocally(key string) quota {
 	now := time.Now()
 	elapsed := now.Sub(l.start) // uses the monotonic clock
 	d := l.counters.Take(key, elapsed)
-	return quota{d.Allowed, d.Remaining, d.Reset - elapsed, now}, true
+	return quota{d.Allowed, memory, d.Remaining, d.Reset - elapsed, now, d.Reset}
 }
 
-// countInStore is count for a rateLimiter with a Store.
-func (l *rateLimiter) countInStore(r *Request, key string) (q quota, ok bool) {
-	ctx, cancel := context.WithTimeout(r.Context(), l.StoreTimeout)
-	defer cancel()
-	count, left, err := l.Store.Increment(ctx, key, l.Window)
-	if err == nil {
-		remaining := max(int64(l.Limit)-count, 0)
-		return quota{count <= int64(l.Limit), int(remaining), left, time.Now()}, true
+// refundLocally takes back an event of the window that q describes, or of the current
+// window if q is zero.
+func (l *RateLimiter) refundLocally(key string, q quota) {
+	l.counters.Refund(key, q.reset, time.Since(l.start))
+}
+
+// countInStore counts an event in Store. It returns an error if Store does not work.
+func (l *RateLimiter) countInStore(ctx context.Context, key string) (quota, error) {
+	var count int64
+	var left time.Duration
+	err := l.breaker.Do(ctx, func(ctx context.Context) (err error) {
+		count, left, err = l.config.Store.Increment(ctx, storeKey(key), l.config.Window)
+		if err == nil && count < 1 {
+			err = fmt.Errorf("http: RateLimitStore.Increment returned a count of %d", count)
+		}
+		if err != nil {
+			l.notInStore.Add(1) // before the breaker reports the failure
+		}
+		return err
+	})
+	if errors.Is(err, breaker.ErrOpen) {
+		l.notInStore.Add(1)
 	}
-	if r.Context().Err() == nil { // otherwise the client has disconnected
-		LoggerFromContext(r.Context()).LogAttrs(r.Context(), slog.LevelError,
-			"rate limit store failed; request allowed", slog.Any("error", err))
+	if err != nil {
+		return quota{}, err
 	}
-	return quota{}, false
+	remaining := max(int64(l.config.Limit)-count, 0)
+	return quota{
+		allowed: count <= int64(l.config.Limit), countedIn: store,
+		remaining: int(remaining), left: max(left, 0), now: time.Now(),
+	}, nil
+}
+
+// refundInStore takes back an event in Store, and reports whether Store works.
+func (l *RateLimiter) refundInStore(ctx context.Context, key string) bool {
+	refunder := l.config.Store.(RateLimitRefundStore)
+	err := l.breaker.Do(ctx, func(ctx context.Context) error {
+		return refunder.Decrement(ctx, storeKey(key), int64(l.config.Limit))
+	})
+	return err == nil
+}
+
+// maxStoreKey is the maximum length of a key that is not hashed for a Store. It is less
+// than the length of a hashed key, so no key is equal to the hash of another.
+const maxStoreKey = 64
+
+// storeKey returns the key that Store gets. Clients may choose keys, so long keys, and
+// those that a database may not accept, are hashed.
+func storeKey(key string) string {
+	if key != "" && len(key) <= maxStoreKey && header.IsVisible(key) {
+		return key
+	}
+	hash := sha256.Sum256([]byte(key))
+	return "sha256-" + hex.EncodeToString(hash[:])
+}
+
+// logStore logs that Store fails, or works again.
+func (l *RateLimiter) logStore(ctx context.Context, event breaker.Event) {
+	logger := LoggerFromContext(ctx)
+	requests := slog.Int64("requests", l.notInStore.Swap(0))
+	consequence := "requests are not limited"
+	if l.config.LocalFallback {
+		consequence = "requests are counted in memory"
+	}
+	switch event.Kind {
+	case breaker.Failed:
+		logger.LogAttrs(ctx, slog.LevelError, "rate limit store failed", slog.Any("error", event.Err), requests)
+	case breaker.Opened, breaker.StillOpen:
+		logger.LogAttrs(ctx, slog.LevelError, "rate limit store is not available; "+consequence,
+			slog.Any("error", event.Err), requests, slog.Duration("retry_in", event.Pause))
+	case breaker.Closed:
+		logger.LogAttrs(ctx, slog.LevelInfo, "rate limit store is available again",
+			requests, slog.Duration("outage", event.Pause))
+	}
 }
 
 // setHeader sets the X-RateLimit fields.
-func (l *rateLimiter) setHeader(w ResponseWriter, q quota) {
+func (l *RateLimiter) setHeader(w ResponseWriter, q quota) {
 	// One allocation holds the text of both numbers.
 	var buf [48]byte
 	text := strconv.AppendInt(buf[:0], int64(q.remaining), 10)

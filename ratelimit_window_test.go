@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"net"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -358,8 +359,8 @@ func TestStoreErrorLetsTheRequestPassAndIsLogged(t *testing.T) {
 			t.Errorf("got %s and %q, want it passed without the header fields", got, rec.Body)
 		}
 	}
-	if got := log.String(); strings.Count(got, "level=ERROR") != 2 || !strings.Contains(got, `error="connection refused"`) {
-		t.Errorf("log %q, want two lines with the error", got)
+	if got := log.String(); strings.Count(got, "level=ERROR") != 1 || !strings.Contains(got, `error="connection refused" requests=1`) {
+		t.Errorf("log %q, want one line with the error", got)
 	}
 }
 
@@ -386,21 +387,55 @@ func TestSlowStoreHoldsARequestNoLongerThanItsTimeout(t *testing.T) {
 	}
 }
 
-func TestStoreCutShortByTheClientIsNotLogged(t *testing.T) {
+func TestClientThatHasGoneIsCountedAndIsNoFailureOfTheStore(t *testing.T) {
 	t.Parallel()
 	var log testkit.Log
-	store := &mapStore{before: func(ctx context.Context) error {
-		if ctx.Err() == nil {
-			t.Error("the store does not learn that the client has gone")
-		}
-		return ctx.Err()
-	}}
-	handler := http.RateLimit(http.RateLimitConfig{Store: store})(passed)
+	store := &mapStore{before: func(ctx context.Context) error { return ctx.Err() }}
+	limiter := http.NewRateLimiter(http.RateLimitConfig{Limit: 2, Store: store, KeyFunc: func(*http.Request) string { return "k" }})
 	ctx, cancel := context.WithCancel(http.ContextWithLogger(t.Context(), log.Text()))
 	cancel()
-	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(ctx))
+	for i, want := range []int{200, 200, 429} {
+		rec := testkit.Record(limiter.Middleware()(passed), httptest.NewRequest("GET", "/", nil).WithContext(ctx))
+		if rec.StatusCode != want {
+			t.Errorf("request %d: status %d, want %d", i+1, rec.StatusCode, want)
+		}
+	}
+	if ok, _ := limiter.Allow(ctx, "k"); ok {
+		t.Error("a done context got an event past the limit")
+	}
 	if log.String() != "" {
 		t.Errorf("log %q, want nothing", log.String())
+	}
+}
+
+// A client that closes only its sending direction cancels the request's context, but
+// still gets the response.
+func TestHalfClosedConnectionIsCountedInTheStore(t *testing.T) {
+	t.Parallel()
+	type clientKey struct{}
+	store := &mapStore{before: func(ctx context.Context) error {
+		<-ctx.Value(clientKey{}).(context.Context).Done() // net/http has noticed it
+		return ctx.Err()
+	}}
+	limited := http.RateLimit(http.RateLimitConfig{Limit: 1, Store: store, StoreTimeout: testkit.Patience})(passed)
+	srv := testkit.StartServer(t, testkit.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		limited.ServeHTTP(w, r.WithContext(context.WithValue(ctx, clientKey{}, ctx)))
+	}))
+	for i, want := range []string{"HTTP/1.1 200 ", "HTTP/1.1 429 ", "HTTP/1.1 429 "} {
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(got), want) {
+			t.Errorf("request %d: %q, %v, want %q", i+1, got, err, want)
+		}
 	}
 }
 
@@ -414,8 +449,13 @@ func TestRateLimitConfigMistakesPanicNamingTheField(t *testing.T) {
 		{http.RateLimitConfig{Window: -time.Second}, "RateLimitConfig.Window: -1s is negative"},
 		{http.RateLimitConfig{MaxKeys: -5}, "RateLimitConfig.MaxKeys: -5 is negative"},
 		{http.RateLimitConfig{Store: &mapStore{}, StoreTimeout: -1}, "RateLimitConfig.StoreTimeout: -1ns is negative"},
-		{http.RateLimitConfig{Store: &mapStore{}, MaxKeys: 5}, "RateLimitConfig.MaxKeys: has no effect together with Store"},
+		{http.RateLimitConfig{Store: &mapStore{}, MaxKeys: 5}, "RateLimitConfig.MaxKeys: has no effect together with Store, unless LocalFallback is set"},
 		{http.RateLimitConfig{StoreTimeout: time.Second}, "RateLimitConfig.StoreTimeout: has no effect without Store"},
+		{http.RateLimitConfig{LocalFallback: true}, "RateLimitConfig.LocalFallback: has no effect without Store"},
+		{
+			http.RateLimitConfig{Store: &mapStore{}, CountFunc: failuresOnly},
+			"RateLimitConfig.CountFunc: needs a RateLimitRefundStore; *http_test.mapStore has no method Decrement",
+		},
 	}
 	for _, tt := range tests {
 		func() {

@@ -141,6 +141,14 @@ func rateLimit() func(nethttp.Handler) nethttp.Handler {
 	return http.RateLimit(http.RateLimitConfig{Limit: 1000, Window: time.Hour, KeyFunc: one})
 }
 
+// rateLimitFailures is like rateLimit, but only failures count.
+func rateLimitFailures() func(nethttp.Handler) nethttp.Handler {
+	return http.RateLimit(http.RateLimitConfig{
+		Limit: 1000, Window: time.Hour, CountFunc: func(_ *nethttp.Request, status int) bool { return status >= 400 },
+		KeyFunc: func(*nethttp.Request) string { return "one" },
+	})
+}
+
 // stack composes middleware, the first outermost. Unlike [http.Chain], it does not
 // check their order.
 func stack(wraps ...func(nethttp.Handler) nethttp.Handler) func(nethttp.Handler) nethttp.Handler {

@@ -26,6 +26,14 @@ end
 return {count, left}
 `)
 
+var decrement = redis.NewScript(`
+local count = tonumber(redis.call("GET", KEYS[1]) or "0")
+if count > 0 then
+	redis.call("SET", KEYS[1], math.min(count, tonumber(ARGV[1])) - 1, "KEEPTTL")
+end
+return 0
+`)
+
 type Store struct {
 	client *redis.Client
 	prefix string
@@ -41,6 +49,10 @@ func (s *Store) Increment(ctx context.Context, key string, window time.Duration)
 		return 0, 0, fmt.Errorf("the script returned %d values", len(result))
 	}
 	return result[0], time.Duration(result[1]+1) * time.Millisecond, nil
+}
+
+func (s *Store) Decrement(ctx context.Context, key string, limit int64) error {
+	return decrement.Run(ctx, s.client, []string{s.prefix + key}, limit).Err()
 }
 
 //snippet:end
@@ -70,12 +82,18 @@ func TestRedisStore(t *testing.T) {
 	redisStore := &Store{client: client, prefix: "login:"}
 	//snippet:end
 	defer client.Close()
-	var _ http.RateLimitStore = redisStore
+	var _ http.RateLimitRefundStore = redisStore
 	for want := int64(1); want <= 3; want++ {
 		count, left, err := redisStore.Increment(t.Context(), "ada", time.Minute)
 		if err != nil || count != want || left <= 0 || left > time.Minute+time.Millisecond {
 			t.Errorf("count %d, %v left, %v, want %d", count, left, err, want)
 		}
+	}
+	if err := redisStore.Decrement(t.Context(), "ada", 2); err != nil { // of three, one was rejected
+		t.Error(err)
+	}
+	if count, _, err := redisStore.Increment(t.Context(), "ada", time.Minute); err != nil || count != 2 {
+		t.Errorf("count %d, %v after one was taken back, want 2", count, err)
 	}
 	if count, _, err := redisStore.Increment(t.Context(), "bob", time.Minute); err != nil || count != 1 {
 		t.Errorf("another key has count %d, %v", count, err)

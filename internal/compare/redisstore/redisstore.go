@@ -1,5 +1,5 @@
 // Package redisstore lets servers share rate limits through Redis. It is an
-// example to copy. It consists of one script, and a check of the client's
+// example to copy. It consists of two scripts, and a check of the client's
 // options, without which a Redis outage would block requests.
 package redisstore
 
@@ -25,7 +25,19 @@ end
 return {count, left}
 `)
 
-// A Store counts requests in Redis, for RateLimitConfig.Store. It is safe for
+// decrement takes back a request. Those beyond the limit were rejected, so they no
+// longer count. A key that has expired is not created, and KEEPTTL keeps the end of the
+// window.
+var decrement = redis.NewScript(`
+local count = tonumber(redis.call("GET", KEYS[1]) or "0")
+if count > 0 then
+	redis.call("SET", KEYS[1], math.min(count, tonumber(ARGV[1])) - 1, "KEEPTTL")
+end
+return 0
+`)
+
+// A Store counts requests in Redis, for RateLimitConfig.Store. It is a
+// RateLimitRefundStore. It is safe for
 // concurrent use by multiple goroutines.
 type Store struct {
 	client *redis.Client
@@ -64,4 +76,13 @@ func (s *Store) Increment(ctx context.Context, key string, window time.Duration)
 	}
 	// Redis keeps a key until the end of its last millisecond.
 	return result[0], time.Duration(result[1]+1) * time.Millisecond, nil
+}
+
+// Decrement takes back one request that was allowed for key.
+func (s *Store) Decrement(ctx context.Context, key string, limit int64) error {
+	err := decrement.Run(ctx, s.client, []string{s.prefix + key}, limit).Err()
+	if err != nil {
+		return fmt.Errorf("redisstore: %w", err)
+	}
+	return nil
 }

@@ -228,7 +228,7 @@ func TestRedisKilledAndRestartedLosesNoRequest(t *testing.T) {
 	until(200)
 	away := burst(t, 30, "before", instances...)
 	redis.start()
-	// After failures, a client tries to connect only once per second.
+	// An instance tries the store again after a pause.
 	for i := range instances {
 		for counted := false; !counted; {
 			counted = instances[i].Get(t, "/?key=probe").Header.Get("X-RateLimit-Limit") != ""
@@ -242,8 +242,9 @@ func TestRedisKilledAndRestartedLosesNoRequest(t *testing.T) {
 	if away[200] != 30 {
 		t.Errorf("while Redis was away: %v, want all to pass", away)
 	}
-	if n := strings.Count(log.String(), "rate limit store failed"); n < 30 {
-		t.Errorf("%d failures logged, want one for each request meanwhile", n)
+	logged := log.String()
+	if n := strings.Count(logged, "\n"); n > 2*4 || !strings.Contains(logged, "rate limit store is available again") {
+		t.Errorf("%d lines logged, want a failure, the beginning, at most one more, and the end for each instance:\n%s", n, logged)
 	}
 
 	// 3. Redis is running again, without its data. The limit applies again.
@@ -273,6 +274,68 @@ func TestSilentRedisHoldsNoRequest(t *testing.T) {
 	}
 	if err := redis.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestRefundsAreExactAcrossInstances(t *testing.T) {
+	redis := startRedis(t)
+	store := redis.store("a:")
+	limiters := make([]*http.RateLimiter, 2)
+	for i := range limiters {
+		limiters[i] = http.NewRateLimiter(http.RateLimitConfig{
+			Limit: 20, Window: time.Hour, Store: redis.store("a:"), StoreTimeout: testkit.Patience,
+		})
+	}
+	limiters[0].Refund(t.Context(), "never seen")
+	// A thousand attempts at once, of which a tenth succeeds.
+	var failed atomic.Int64
+	attempt := func(i int) {
+		if ok, _ := limiters[i%2].Allow(t.Context(), "ada"); !ok {
+			return
+		}
+		if i%10 == 0 {
+			limiters[i/2%2].Refund(t.Context(), "ada")
+			return
+		}
+		failed.Add(1)
+	}
+	var all sync.WaitGroup
+	for i := range 1000 {
+		all.Go(func() { attempt(i) })
+	}
+	all.Wait()
+	for i := range 30 {
+		attempt(10*i + 1)
+	}
+	if failed.Load() != 20 {
+		t.Errorf("%d failed attempts were allowed, want 20", failed.Load())
+	}
+	if err := store.Decrement(t.Context(), "ada", 20); err != nil {
+		t.Error(err)
+	}
+	count, left, err := store.Increment(t.Context(), "ada", time.Minute)
+	if err != nil || count != 20 || left < 50*time.Minute {
+		t.Errorf("count %d, %v left, %v; want 20 for an hour", count, left, err)
+	}
+	for range 30 {
+		if err := store.Decrement(t.Context(), "ada", 20); err != nil {
+			t.Error(err)
+		}
+	}
+	if count, _, err := store.Increment(t.Context(), "ada", time.Minute); err != nil || count != 1 {
+		t.Errorf("count %d, %v after more refunds than requests, want 1", count, err)
+	}
+}
+
+func TestBinaryAndLongKeysAreCounted(t *testing.T) {
+	redis := startRedis(t)
+	limiter := http.NewRateLimiter(http.RateLimitConfig{Limit: 1, Store: redis.store("a:"), StoreTimeout: testkit.Patience})
+	for _, key := range []string{"", "\x00", "\xff\xfe", strings.Repeat("k", 10<<20)} {
+		for _, want := range []bool{true, false} {
+			if ok, _ := limiter.Allow(t.Context(), key); ok != want {
+				t.Errorf("key %.10q: %v, want %v", key, ok, want)
+			}
+		}
 	}
 }
 

@@ -340,11 +340,18 @@ type RateLimitStore interface {
 	Increment(ctx context.Context, key string, window time.Duration) (count int64, left time.Duration, err error)
 }
 
+type RateLimitRefundStore interface {
+	RateLimitStore
+	Decrement(ctx context.Context, key string, limit int64) error
+}
+
 //snippet:end
 
-// The documented interface is the same as the package's.
+// The documented interfaces are the same as the package's.
 var _ = func(store RateLimitStore) http.RateLimitStore { return store }
 var _ = func(store http.RateLimitStore) RateLimitStore { return store }
+var _ = func(store RateLimitRefundStore) http.RateLimitRefundStore { return store }
+var _ = func(store http.RateLimitRefundStore) RateLimitRefundStore { return store }
 
 // A sharedStore represents a store that several instances share.
 type sharedStore struct {
@@ -364,7 +371,7 @@ func TestSharedRateLimit(t *testing.T) {
 	router := http.NewRouter()
 	//snippet:begin docs/production.md
 	auth := router.Group("/auth")
-	auth.Use(http.RateLimit(http.RateLimitConfig{Limit: 20, Store: redisStore}))
+	auth.Use(http.RateLimit(http.RateLimitConfig{Limit: 20, Store: redisStore, LocalFallback: true}))
 	//snippet:end
 	auth.HandleFunc("POST /login", login)
 	for n, want := range []int{200, 200, 429} {

@@ -168,6 +168,47 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
+func TestLimitOfFailedLogIns(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	checkPassword := func(account, password string) bool { return password == "secret" }
+	//snippet:begin README.md
+	attempts := http.NewRateLimiter(http.RateLimitConfig{Limit: 5, Window: 15 * time.Minute})
+
+	router.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		account := r.FormValue("account")
+		if ok, _ := attempts.Allow(r.Context(), account); !ok {
+			http.WriteError(w, http.StatusTooManyRequests, "too many failed attempts")
+			return
+		}
+		if !checkPassword(account, r.FormValue("password")) {
+			http.WriteError(w, http.StatusUnauthorized, "wrong account or password")
+			return
+		}
+		attempts.Refund(r.Context(), account)
+		http.WriteJSON(w, http.StatusOK, "welcome")
+	})
+	//snippet:end
+	try := func(account, password string) int {
+		return testkit.Record(router, testkit.NewRequest("POST", "/login?account="+account+"&password="+password, "")).StatusCode
+	}
+	for i := range 20 {
+		want := 200
+		if i >= 10 { // after five failures
+			want = 429
+		}
+		if got := try("ada", "secret"); got != want {
+			t.Errorf("log-in %d: status %d, want %d", i, got, want)
+		}
+		if i%2 == 1 {
+			try("ada", "guess")
+		}
+	}
+	if got := try("bob", "secret"); got != 200 {
+		t.Errorf("another account: status %d", got)
+	}
+}
+
 func TestRateLimitByKey(t *testing.T) {
 	t.Parallel()
 	api := http.NewRouter()
