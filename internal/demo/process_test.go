@@ -39,6 +39,10 @@ func TestProcess(t *testing.T) {
 			testGracefulStop(t, program, signal)
 		})
 	}
+	t.Run("a delay lets load balancers notice", func(t *testing.T) {
+		t.Parallel()
+		testDrainDelay(t, program)
+	})
 	t.Run("a taken port is a clear error", func(t *testing.T) {
 		t.Parallel()
 		testTakenPort(t, program)
@@ -71,6 +75,46 @@ func testGracefulStop(t *testing.T, program string, signal os.Signal) {
 	stdout, stderr, status := p.wait()
 	if status != 0 || !strings.HasSuffix(stdout, "\nStopped.\n") || stderr != "" {
 		t.Errorf("exit status %d\nstdout: %s\nstderr: %s", status, stdout, stderr)
+	}
+}
+
+// testDrainDelay sends the signal to a program with a long delay. Both servers are then not
+// ready, but still serve. A second signal ends the program.
+func testDrainDelay(t *testing.T, program string) {
+	p := start(t, program, "-addr", "127.0.0.1:0", "-drain-delay", "1h")
+	line, err := p.stdout.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	match := regexp.MustCompile(`^Metrics at http://(\S+)/metrics, readiness at http://\S+/ready\n$`).FindStringSubmatch(line)
+	if match == nil {
+		t.Fatalf("no address in the second line %q", line)
+	}
+	get := func(addr, path string) *testkit.Response {
+		return testkit.Do(t, http.DefaultClient, testkit.NewRequest("GET", "http://"+addr+path, ""))
+	}
+	addrs := []string{p.addr, match[1]}
+	for _, addr := range addrs {
+		get(addr, "/ready").Want(t, 200, `{"status":"ready"}`)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for _, addr := range addrs {
+		deadline := time.Now().Add(testkit.Patience)
+		for get(addr, "/ready").StatusCode == 200 && time.Now().Before(deadline) {
+			runtime.Gosched()
+		}
+		get(addr, "/ready").Want(t, 503, `{"error":"server is stopping"}`)
+	}
+	if res := get(p.addr, "/api/tasks/1"); res.StatusCode != 200 || !res.Close {
+		t.Errorf("during the delay: %d, connection closed: %t", res.StatusCode, res.Close)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, status := p.wait(); status != -1 || stderr != "" {
+		t.Errorf("exit status %d, want a death by the second signal\nstderr: %s", status, stderr)
 	}
 }
 

@@ -8,12 +8,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
@@ -35,12 +37,23 @@ type Stores struct {
 	Used bool
 }
 
+// settings are the values of the flags.
+type settings struct {
+	addr       string        // for browsers
+	operations string        // the address for Prometheus and Kubernetes
+	drainDelay time.Duration // see [http.WithDrainDelay]
+}
+
 // Main is the main function of a command that serves the application. It adds the
-// flags -addr and -v to those of the command, and calls open after parsing them.
+// flags -addr, -operations, -drain-delay and -v to those of the command, and calls open
+// after parsing them.
 func Main(open func(context.Context) (Stores, error)) {
 	log.SetFlags(0)
 	log.SetPrefix("demo: ")
-	addr := flag.String("addr", "127.0.0.1:8080", "`address` to serve at; port 0 means any free port")
+	var s settings
+	flag.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to serve at; port 0 means any free port")
+	flag.StringVar(&s.operations, "operations", "127.0.0.1:0", "`address` of the server for metrics and readiness")
+	flag.DurationVar(&s.drainDelay, "drain-delay", 0, "how long to serve after a signal to stop, behind a load balancer")
 	verbose := flag.Bool("v", false, "log all requests to standard error, not only errors")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -48,10 +61,13 @@ func Main(open func(context.Context) (Stores, error)) {
 		flag.Usage()
 		os.Exit(2)
 	}
+	if s.drainDelay < 0 {
+		log.Fatalf("-drain-delay %v is negative", s.drainDelay)
+	}
 	ctx := context.Background()
 	stores, err := open(ctx)
 	if err == nil {
-		err = run(ctx, *addr, stores, log.New(os.Stdout, "", 0), newLogger(*verbose))
+		err = run(ctx, s, stores, log.New(os.Stdout, "", 0), newLogger(*verbose))
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -67,13 +83,17 @@ func newLogger(verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// run serves the application at addr until ctx ends or the process receives a
-// signal to stop. It prints to out when it starts and stops.
-func run(ctx context.Context, addr string, stores Stores, out *log.Logger, logger *slog.Logger) error {
+// run serves the application until ctx ends or the process receives a signal to stop. It
+// prints to out when it starts and stops.
+func run(ctx context.Context, s settings, stores Stores, out *log.Logger, logger *slog.Logger) error {
 	// A listener provides the address before the server starts, even for port 0.
-	listener, err := net.Listen("tcp", addr)
+	listener, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		return fmt.Errorf("%w\nChoose another address, for example -addr 127.0.0.1:0 for any free port", err)
+	}
+	operations, err := net.Listen("tcp", s.operations)
+	if err != nil {
+		return errors.Join(fmt.Errorf("%w\nChoose another address with -operations", err), listener.Close())
 	}
 	a := newApplication(capacity, stores)
 	defer a.close()
@@ -82,10 +102,13 @@ func run(ctx context.Context, addr string, stores Stores, out *log.Logger, logge
 			return fmt.Errorf("first tasks: %w", err)
 		}
 	}
-	announce(out, baseURL(listener.Addr()))
+	announce(out, baseURL(listener.Addr()), baseURL(operations.Addr()))
 
-	srv := http.NewServer(a.router(logger), http.WithListener(listener))
-	if err := srv.Run(ctx); err != nil {
+	delay := http.WithDrainDelay(s.drainDelay)
+	if err := http.Run(ctx,
+		http.NewServer(a.router(logger), http.WithListener(listener), delay),
+		http.NewServer(a.operations(), http.WithListener(operations), delay),
+	); err != nil {
 		return err
 	}
 	out.Print("Stopped.")
@@ -97,11 +120,12 @@ type application struct {
 	tasks   *board.Board
 	changes *http.Feed // of tasks
 	room    *room.Room
+	metrics *http.Metrics
 }
 
 // newApplication returns an application whose board can hold capacity tasks.
 func newApplication(capacity int, stores Stores) *application {
-	a := &application{room: room.New(keptMessages, stores.Feeds)}
+	a := &application{room: room.New(keptMessages, stores.Feeds), metrics: http.NewMetrics()}
 	a.tasks, a.changes = newBoard(capacity, stores.Tasks, stores.Feeds)
 	return a
 }
@@ -142,9 +166,10 @@ func baseURL(addr net.Addr) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// announce prints the application's address and some commands to try.
-func announce(out *log.Logger, base string) {
+// announce prints the addresses of both servers, and some commands to try.
+func announce(out *log.Logger, base, operations string) {
 	out.Printf("Task board at %s (Ctrl-C stops it)\n", base)
+	out.Printf("Metrics at %s/metrics, readiness at %[1]s/ready\n", operations)
 	out.Print("\nOpen it in two windows: changes in one appear in the other.\n" +
 		"Or, from another terminal:\n\n")
 	for _, example := range examples(base) {

@@ -1,13 +1,17 @@
 package app
 
 import (
+	"context"
 	"log/slog"
 	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/demo/board"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
@@ -15,7 +19,8 @@ import (
 // An app is the running application.
 type app struct {
 	*httptest.Server
-	board *board.Board
+	board   *board.Board
+	metrics *http.Metrics
 }
 
 // threeTasks are the tasks on the board in most tests.
@@ -54,7 +59,7 @@ func serve(t *testing.T, capacity int, stores Stores) app {
 		a.close() // which ends the streams, so that the server can close
 		server.Close()
 	})
-	return app{server, a.tasks}
+	return app{server, a.tasks, a.metrics}
 }
 
 // tasks returns all tasks on the board.
@@ -89,7 +94,7 @@ func TestEndpoints(t *testing.T) {
 		status  int
 		want    string // the whole body or, if it ends in "...", how it starts
 	}{
-		{"health", "GET /health", "", 200, `{"status":"ok"}`},
+		{"readiness", "GET /ready", "", 200, `{"status":"ready"}`},
 
 		{"list", "GET /api/tasks", "", 200, `{"tasks":[` + beta + `,` + alpha + `,` + gamma + `],"total":3}`},
 		{"list sorted", "GET /api/tasks?sort=title", "", 200, `{"tasks":[` + alpha + `,` + beta + `,` + gamma + `],"total":3}`},
@@ -245,7 +250,7 @@ func TestWrongMethodNamesTheRightOnes(t *testing.T) {
 	a := startApp(t, threeTasks...)
 	for request, allow := range map[string]string{
 		"POST /":                         "GET, HEAD",
-		"POST /health":                   "GET, HEAD",
+		"POST /ready":                    "GET, HEAD",
 		"DELETE /routes":                 "GET, HEAD",
 		"POST /api/routes":               "GET, HEAD",
 		"PUT /api/tasks":                 "GET, HEAD, POST",
@@ -284,6 +289,50 @@ func TestDeletedTaskIsGone(t *testing.T) {
 	for _, method := range []string{"GET", "DELETE"} {
 		if got := a.send(t, method, "/api/tasks/2", ""); got.StatusCode != 404 {
 			t.Errorf("%s: status %d", method, got.StatusCode)
+		}
+	}
+}
+
+// Requests beyond what may work and wait get 503 at once, and clients that leave make room.
+func TestWorkIsThrottled(t *testing.T) {
+	t.Parallel()
+	a := startApp(t)
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	rejected := make(chan *testkit.Response, 3*workLimit)
+	var clients sync.WaitGroup
+	for range 3 * workLimit {
+		clients.Go(func() {
+			r := testkit.NewRequest("GET", a.URL+"/api/work?ms=1000", "").WithContext(ctx)
+			r.RequestURI = ""
+			if res, err := testkit.Send(a.Client(), r); err == nil && res.StatusCode != 200 {
+				rejected <- res
+			}
+		})
+	}
+	for range workLimit {
+		res := testkit.Receive(t, rejected, "a response to a request that was not admitted")
+		res.Want(t, 503, `{"error":"server is busy"}`)
+		res.WantHeader(t, "Retry-After", "2")
+	}
+	a.send(t, "GET", "/api/tasks", "").Want(t, 200, `{"tasks":[],"total":0}`)
+	leave()
+	clients.Wait()
+	a.waitForInFlight(t, 0)
+	a.send(t, "GET", "/api/work?ms=0", "").Want(t, 200, `{"ms":0}`)
+}
+
+// waitForInFlight waits until the application serves the given number of requests.
+func (a app) waitForInFlight(t *testing.T, want int64) {
+	t.Helper()
+	deadline := time.After(testkit.Patience)
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for a.metrics.Stats().ActiveRequests != want {
+		select {
+		case <-again.C:
+		case <-deadline:
+			t.Fatalf("%d requests are in flight, want %d", a.metrics.Stats().ActiveRequests, want)
 		}
 	}
 }

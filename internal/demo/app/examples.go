@@ -29,8 +29,8 @@ func examples(base string) []example {
 		{"send a bad request", `curl -i -d '{"title":' ` + base + `/api/tasks`},
 		{"watch the board live", `curl -N ` + base + `/api/tasks/events`},
 		{"list routes", `curl ` + base + `/api/routes`},
-		{"check the health", `curl ` + base + `/health`},
-		{"read the metrics", `curl ` + base + `/metrics`},
+		{"check the readiness", `curl ` + base + `/ready`},
+		{"read the metrics", `curl ` + base + `/api/metrics`},
 		{"revalidate a file", `curl -i -H 'If-None-Match: *' ` + base + `/style.css`},
 	}
 }

@@ -83,7 +83,7 @@ func TestRoutesAreListed(t *testing.T) {
 	router := application.router(slog.New(slog.DiscardHandler))
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
-	a := app{server, application.tasks}
+	a := app{server, application.tasks, application.metrics}
 
 	var listing struct {
 		Routes []http.Route `json:"routes"`

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -283,11 +284,26 @@ func TestWritesAreLimited(t *testing.T) {
 	}
 }
 
+// The second server has the same metrics, and its own readiness, but not the page.
+func TestOperations(t *testing.T) {
+	t.Parallel()
+	a := newApplication(1, Stores{})
+	t.Cleanup(a.close)
+	public, operations := a.router(slog.New(slog.DiscardHandler)), a.operations()
+	testkit.Serve(t, public, "GET", "/api/tasks", "").Want(t, 200, `{"tasks":[],"total":0}`)
+	page := testkit.Serve(t, operations, "GET", "/metrics", "").Body
+	if want := `http_requests_total{method="GET",route="/api/tasks",status="2xx"} 1`; !strings.Contains(page, want) {
+		t.Errorf("no %s in\n%s", want, page)
+	}
+	testkit.Serve(t, operations, "GET", "/ready", "").Want(t, 200, `{"status":"ready"}`)
+	testkit.Serve(t, operations, "GET", "/", "").Want(t, 404, `{"error":"not found"}`)
+}
+
 func TestMetricsArePublished(t *testing.T) {
 	t.Parallel()
 	a := startApp(t, threeTasks...)
 	a.send(t, "GET", "/api/tasks/1", "")
-	page := a.send(t, "GET", "/metrics", "").Body
+	page := a.send(t, "GET", "/api/metrics", "").Body
 	for _, want := range []string{
 		`http_requests_total{method="GET",route="/api/tasks/{id}",status="2xx"} 1`,
 		"go_goroutines ", "go_memstats_heap_inuse_bytes ",

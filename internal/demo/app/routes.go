@@ -19,25 +19,27 @@ const (
 	writeWindow = 10 * time.Second
 )
 
-// router returns the application's router, with all routes.
+// workLimit requests can work at once, and as many again can wait for workWait.
+const (
+	workLimit = 8
+	workWait  = 2 * time.Second
+)
+
+// router returns the application's router, with all routes for browsers.
 func (a *application) router(logger *slog.Logger) *http.Router {
 	router := http.NewRouter()
-	metrics := http.NewMetrics()
-	useChain(router, metrics, logger)
+	useChain(router, a.metrics, logger)
 
 	// The page. Paths without a file get index.html: they are routes of the
 	// single-page application, for example /tasks/7.
 	router.Handle("GET /{path...}", revalidate(http.Static(web.Files)))
-	router.HandleFunc("GET /health", health)
-	router.HandleFunc("GET /metrics", http.PrometheusHandler(func() []http.PrometheusMetric {
-		return append(metrics.Collect(), http.RuntimeMetrics()...)
-	}))
+	router.Handle("GET /ready", http.ReadyHandler()) // for a load balancer
 
 	api := router.Group("/api")
 	api.Use(sameOrigin())
 	api.HandleFunc("GET /{path...}", notFound) // not the page
 	api.HandleFunc("GET /examples", listExamples)
-	api.HandleFunc("GET /work", work)
+	api.HandleFunc("GET /metrics", a.prometheus()) // for the dashboard
 	api.HandleFunc("GET /routes", func(w http.ResponseWriter, r *http.Request) {
 		listRoutes(w, router)
 	})
@@ -49,6 +51,10 @@ func (a *application) router(logger *slog.Logger) *http.Router {
 	api.Handle("GET /tasks/events", a.changes)
 
 	api.HandleFunc("GET /chat", (&chatHandler{room: a.room}).join)
+
+	expensive := api.Group("")
+	expensive.Use(http.Throttle(http.ThrottleConfig{Limit: workLimit, Backlog: workLimit, Wait: workWait}))
+	expensive.HandleFunc("GET /work", work)
 
 	writes := api.Group("")
 	writes.Use(http.RateLimit(http.RateLimitConfig{
@@ -64,20 +70,39 @@ func (a *application) router(logger *slog.Logger) *http.Router {
 	return router
 }
 
+// operations returns the router of the second server. Its routes are for Prometheus and
+// Kubernetes, and are not reachable from the internet.
+func (a *application) operations() *http.Router {
+	router := http.NewRouter()
+	router.HandleFunc("GET /metrics", a.prometheus())
+	router.Handle("GET /ready", http.ReadyHandler())
+	return router
+}
+
+// prometheus returns a handler that responds with the metrics of the application.
+func (a *application) prometheus() http.HandlerFunc {
+	return http.PrometheusHandler(func() []http.PrometheusMetric {
+		return append(a.metrics.Collect(), http.RuntimeMetrics()...)
+	})
+}
+
 // useChain adds all middleware to the router, in the documented order.
 func useChain(router *http.Router, metrics *http.Metrics, logger *slog.Logger) {
 	router.Use(http.RequestID(http.RequestIDConfig{}))
 	router.Use(metrics.Middleware())
-	router.Use(http.RequestLogger(logger))
+	router.Use(http.RequestLogger(logger, http.LogSkip(isProbe)))
 	router.Use(http.Compress(http.CompressConfig{}))
 	router.Use(http.ETag(http.ETagConfig{}))
 	router.Use(http.SecureHeaders(http.SecureHeadersConfig{ContentSecurityPolicy: contentPolicy}))
 	router.Use(http.MaxBody(2 << 20))
 	router.Use(http.CORS(http.CORSConfig{})) // allows no other origin
-	router.Use(http.Recovery(func(recovered any, stack []byte) {
-		logger.Error("panic", "value", recovered, "stack", string(stack))
+	router.Use(http.RecoveryFunc(func(r *http.Request, recovered any, stack []byte) {
+		http.LoggerFromContext(r.Context()).Error("panic", "value", recovered, "route", r.Pattern, "stack", string(stack))
 	}))
 }
+
+// isProbe reports whether a load balancer asks for the readiness, which it does often.
+func isProbe(r *http.Request) bool { return r.Pattern == "GET /ready" }
 
 // revalidate makes browsers check whether a file of the page has changed before
 // they use it again. Since there is no build step, the names of the files
@@ -87,11 +112,6 @@ func revalidate(next http.Handler) http.Handler {
 		w.Header().Set("Cache-Control", "no-cache")
 		next.ServeHTTP(w, r)
 	})
-}
-
-// health responds to health checks.
-func health(w http.ResponseWriter, _ *http.Request) {
-	http.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // work waits for the requested number of milliseconds, up to 1000, before it

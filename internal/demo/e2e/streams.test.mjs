@@ -155,7 +155,7 @@ test('pages that the user has left have no connection', async (t) => {
 test('a page that the user comes back to has what happened meanwhile, once', async (t) => {
   const demo = await Demo.start(t);
   const visitor = await Visitor.arrive(t, browser);
-  visitor.expect(/status of 404/); // the page of /health has no icon
+  visitor.expect(/status of 404/); // the page of /ready has no icon
   await visitor.countGaps();
   const page = await visitor.open(`${demo.url}/chat`);
   const other = await (await Visitor.arrive(t, browser)).open(`${demo.url}/chat`);
@@ -163,7 +163,7 @@ test('a page that the user comes back to has what happened meanwhile, once', asy
   await untilSaid(page, 1);
   for (let round = 1; round <= 2; round++) {
     await mark(page);
-    await page.goto(`${demo.url}/health`);
+    await page.goto(`${demo.url}/ready`);
     await onlyInFlight(demo, 2); // the other page's event stream and WebSocket
     await say(other, `while it was away ${round}`);
     await untilSaid(other, 2 * round);
@@ -194,7 +194,7 @@ test('a page that the user comes back to has what happened meanwhile, once', asy
 async function onlyInFlight(demo, want) {
   const deadline = Date.now() + 15_000;
   for (;;) {
-    const metrics = await (await fetch(`${demo.url}/metrics`)).text();
+    const metrics = await (await fetch(`${demo.url}/api/metrics`)).text();
     const inFlight = Number(/^http_requests_in_flight (\d+)$/m.exec(metrics)[1]) - 1;
     if (inFlight === want) return;
     assert.ok(Date.now() < deadline, `${inFlight} requests are in flight, want ${want}`);

@@ -17,7 +17,7 @@ export function parse(text) {
 
 // Routes that are not part of rates and latencies. The streams last as long as a
 // page is open, and the dashboard itself requests the metrics.
-const notTraffic = new Set(['/api/tasks/events', '/api/chat', '/metrics']);
+const notTraffic = new Set(['/api/tasks/events', '/api/chat', '/api/metrics']);
 
 // digest returns the current values that the dashboard needs.
 export function digest(samples) {

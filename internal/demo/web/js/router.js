@@ -49,7 +49,7 @@ function follow(event) {
   if (!link || event.defaultPrevented || event.button !== 0) return;
   if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   if (link.target || link.hasAttribute('download') || link.origin !== location.origin) return;
-  if (link.hash || /^\/(api|metrics|health)\b/.test(link.pathname)) return;
+  if (link.hash || /^\/(api|ready)\b/.test(link.pathname)) return;
   event.preventDefault();
   if (link.pathname !== location.pathname) go(link.pathname);
 }

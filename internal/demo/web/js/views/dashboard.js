@@ -25,8 +25,8 @@ export function dashboardView() {
   const trouble = el('p', { role: 'status', class: 'trouble' });
   const element = el('section', { class: 'dashboard' },
     heading('Dashboard'),
-    el('p', { class: 'lead' }, 'Read once a second from ', el('a', { href: '/metrics' }, '/metrics'),
-      ', the endpoint for Prometheus. Rates and latencies do not include streams and these requests.'),
+    el('p', { class: 'lead' }, 'Read once a second from ', el('a', { href: '/api/metrics' }, '/api/metrics'),
+      ', in the format of Prometheus. Rates and latencies do not include streams and these requests.'),
     el('p', { class: 'actions' },
       el('button', { type: 'button', click: makeTraffic }, 'Make some traffic')),
     trouble,
@@ -35,7 +35,7 @@ export function dashboardView() {
 
   async function scrape() {
     try {
-      const response = await fetch('/metrics');
+      const response = await fetch('/api/metrics');
       samples.push({ time: Date.now(), ...digest(parse(await response.text())) });
       trouble.textContent = '';
     } catch {
@@ -117,7 +117,7 @@ async function makeTraffic(event) {
   button.disabled = true;
   const paths = Array.from({ length: 120 }, (_, i) => {
     if (i % 3 === 0) return `/api/work?ms=${Math.round(5 * 60 ** Math.random())}`;
-    return ['/api/tasks', '/style.css', '/health'][i % 3];
+    return ['/api/tasks', '/style.css', '/ready'][i % 3];
   });
   const worker = async () => {
     while (paths.length > 0) {
