@@ -161,9 +161,13 @@ func TestStreamBeginsAnewWhereItCannotGoOn(t *testing.T) {
 	if err := json.Unmarshal([]byte(data), &all); err != nil || got.name != "board" {
 		t.Fatalf("%+v: %v", got, err)
 	}
-	tasks := all.Tasks
-	if tasks[0].Version != 301 || len(tasks) != 3 {
-		t.Errorf("%d tasks, the first at version %d", len(tasks), tasks[0].Version)
+	if len(all.Tasks) != 3 {
+		t.Errorf("%d tasks", len(all.Tasks))
+	}
+	// The list may have been made for the first stream, before the last changes. They follow.
+	for version := all.Tasks[0].Version + 1; version <= 301; version++ {
+		again.want("saved", fmt.Sprintf(
+			`{"id":1,"title":"again","description":"second","status":"done","version":%d,"created_at":"T","updated_at":"T"}`, version))
 	}
 	a.send(t, "DELETE", "/api/tasks/1", "")
 	again.want("deleted", "[1]")
