@@ -42,10 +42,9 @@ func ExampleReadyHandler() {
 	}
 	fmt.Println(now)
 
-	cancel() // ends the delay
-	fmt.Println(<-stopped)
+	cancel() // ends the delay, and cuts what is left
+	<-stopped
 	// Output:
 	// 200 OK {"status":"ready"}
 	// 503 Service Unavailable {"error":"server is stopping"}
-	// <nil>
 }
