@@ -44,6 +44,8 @@ func TestChainAllocations(t *testing.T) {
 		{"RateLimit", http.RateLimit(http.RateLimitConfig{Limit: 1e9, Window: time.Hour}), 3},
 		{"RateLimit with CountFunc", http.RateLimit(http.RateLimitConfig{Limit: 1e9, Window: time.Hour, CountFunc: failuresOnly}), 3},
 		{"Throttle", http.Throttle(http.ThrottleConfig{Limit: 1}), 0},
+		{"Timeout", http.Timeout(http.TimeoutConfig{Timeout: time.Minute}), 2},
+		{"Streaming", http.Streaming(), 7},
 	}
 	bare := testing.AllocsPerRun(200, served(answer200()))
 	var table strings.Builder

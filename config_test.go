@@ -56,6 +56,10 @@ func TestConfigPanicsNameEveryWrongField(t *testing.T) {
 			func() { http.Throttle(http.ThrottleConfig{Limit: -1, Backlog: -2, Wait: -time.Second}) },
 			[]string{"Limit: -1 is not positive", "Backlog: -2 is negative", "Wait: -1s is negative"},
 		},
+		"Timeout": {
+			func() { http.Timeout(http.TimeoutConfig{Timeout: -1, ReadTimeout: -2, WriteTimeout: -time.Second}) },
+			[]string{"Timeout: -1ns is negative", "ReadTimeout: -2ns is negative", "WriteTimeout: -1s is negative"},
+		},
 		"Feed": {
 			func() {
 				http.NewFeed(http.FeedConfig{

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
@@ -66,6 +67,8 @@ func matrixChains() []matrixChain {
 		{name: "RateLimit", wrap: rateLimit(), settle: withoutRateLimit},
 		{name: "RateLimit with CountFunc", wrap: rateLimitFailures(), settle: withoutRateLimit},
 		{name: "Throttle", wrap: http.Throttle(http.ThrottleConfig{Limit: 1000})},
+		{name: "Timeout", wrap: http.Timeout(http.TimeoutConfig{Timeout: time.Hour})},
+		{name: "Streaming", wrap: http.Streaming()},
 		{name: "Recovery", wrap: http.Recovery(nil), settle: recovered},
 		watched("documented chain", documented, true, settleDocumented),
 		watched("documented chain backwards", func(w *watch) []link {

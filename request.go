@@ -3,6 +3,7 @@ package http
 import (
 	"errors"
 	"net/netip"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -132,7 +133,8 @@ var ErrBodyTooLarge = jsonbody.ErrTooLarge
 // accepts the same bodies as [ReadJSON]. If the body is invalid, cannot be read, or is
 // larger than 1 MiB, BindJSON responds with status 400 and a message that describes
 // the error, and returns false; the handler must then return without writing a
-// response.
+// response. If the body does not arrive within the read timeout, see [WithReadTimeout] and
+// [Timeout], the status is 408.
 //
 // BindJSON panics if dst is nil or not a pointer.
 func BindJSON(w ResponseWriter, r *Request, dst any) bool {
@@ -140,10 +142,14 @@ func BindJSON(w ResponseWriter, r *Request, dst any) bool {
 	if err == nil {
 		return true
 	}
-	if errors.Is(err, ErrBodyTooLarge) {
+	status := StatusBadRequest
+	if bodyIsLate(err) {
+		status = StatusRequestTimeout
+	}
+	if leavesBody(err) {
 		jsonbody.CloseAfterResponse(w, r)
 	}
-	WriteError(w, StatusBadRequest, clientMessage(err))
+	WriteError(w, status, clientMessage(err))
 	return false
 }
 
@@ -185,7 +191,7 @@ func ReadJSON(r *Request, dst any) error { return ReadJSONLimit(r, dst, maxJSONB
 // body of exactly that size is accepted. A negative limit is treated as 0.
 func ReadJSONLimit(r *Request, dst any, limit int64) error {
 	err := readJSON(r, dst, limit)
-	if errors.Is(err, ErrBodyTooLarge) {
+	if leavesBody(err) {
 		if state := reqstate.Of(r.Context()); state != nil {
 			state.CloseConnection()
 		}
@@ -199,14 +205,23 @@ func readJSON(r *Request, dst any, limit int64) error {
 		callsite.Panicf("cannot decode the JSON body into dst of type %T; dst must be a non-nil pointer", dst)
 	}
 	body, err := jsonbody.Read(r, limit)
-	if err == ErrBodyTooLarge {
+	switch {
+	case err == nil:
+		return jsonbody.Decode(body, dst)
+	case err == ErrBodyTooLarge:
 		return err
+	case bodyIsLate(err):
+		return &jsonbody.Error{Message: "the request body did not arrive in time", Cause: err}
 	}
-	if err != nil {
-		return &jsonbody.Error{Message: "the request body could not be read", Cause: err}
-	}
-	return jsonbody.Decode(body, dst)
+	return &jsonbody.Error{Message: "the request body could not be read", Cause: err}
 }
+
+// bodyIsLate reports whether reading a body failed with err because of a read deadline.
+func bodyIsLate(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// leavesBody reports whether a body whose reading failed with err has a rest that may still
+// arrive.
+func leavesBody(err error) bool { return errors.Is(err, ErrBodyTooLarge) || bodyIsLate(err) }
 
 // clientMessage returns the message for the client about an error of readJSON.
 func clientMessage(err error) string {

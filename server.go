@@ -129,7 +129,7 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 	}
 	s.router, _ = s.hs.Handler.(*Router)
 	s.drain = shutdown.Attach(s.hs)
-	s.hs.Handler = response.NewHandler(s.hs.Handler, s.drain, nil)
+	s.hs.Handler = response.NewHandler(s.hs, s.drain, nil)
 	return s
 }
 
@@ -363,8 +363,11 @@ func WithTLS(certFile, keyFile string) ServerOption {
 }
 
 // WithReadTimeout sets the maximum time for reading a request, including its
-// body. The default is 15 seconds; 0 means no limit. WithReadTimeout panics if d
-// is negative.
+// body. When it has passed, reading the body fails with an error that wraps
+// [os.ErrDeadlineExceeded]; [BindJSON] then responds with status 408. To replace the
+// timeout for a route, use [Timeout].
+//
+// The default is 15 seconds; 0 means no limit. WithReadTimeout panics if d is negative.
 func WithReadTimeout(d time.Duration) ServerOption {
 	checkTimeout("WithReadTimeout", d)
 	return func(s *Server) { s.hs.ReadTimeout = d }
@@ -379,9 +382,12 @@ func WithReadHeaderTimeout(d time.Duration) ServerOption {
 }
 
 // WithWriteTimeout sets the maximum time for writing a response, measured from the
-// end of the request's header. It does not apply to event streams and WebSockets. The
-// default is 15 seconds; 0 means no limit. WithWriteTimeout panics if d is
-// negative.
+// end of the request's header. It does not apply to event streams and WebSockets. If the
+// request has a body, the time is at least 5 seconds longer than the read timeout, so that
+// a client that sends too slowly gets a response. To replace the timeout for a route, use
+// [Timeout] or [Streaming].
+//
+// The default is 15 seconds; 0 means no limit. WithWriteTimeout panics if d is negative.
 func WithWriteTimeout(d time.Duration) ServerOption {
 	checkTimeout("WithWriteTimeout", d)
 	return func(s *Server) { s.hs.WriteTimeout = d }

@@ -129,6 +129,8 @@ func newSSEWriter(w ResponseWriter) *SSEWriter {
 		keepAlive = cw.Request().ProtoMajor == 1
 	}
 	setStreamHeader(w.Header(), keepAlive)
+	cw.LiftTimeouts()
+	cw.HandStreamOver()
 	// The server's own write deadline has to be removed even before the first
 	// write: in HTTP/2, a deadline resets the stream when it passes.
 	setDeadline := s.rc.SetWriteDeadline

@@ -122,6 +122,7 @@ func everything(w *watch) []link {
 	return slices.Concat([]link{{name: "TrustedProxies", wrap: http.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))}},
 		documented(w), []link{
 			{name: "RateLimit", wrap: rateLimit()}, {name: "Throttle", wrap: http.Throttle(http.ThrottleConfig{Limit: 1000})},
+			{name: "Timeout", wrap: http.Timeout(http.TimeoutConfig{Timeout: time.Hour})}, {name: "Streaming", wrap: http.Streaming()},
 		})
 }
 

@@ -8,7 +8,7 @@ import (
 
 // Write writes to the response's body. If no status was chosen, it chooses 200.
 func (w *Writer) Write(p []byte) (int, error) {
-	if err := w.lock(); err != nil {
+	if err := w.lockWrite(); err != nil {
 		return 0, err
 	}
 	defer w.mu.Unlock()
@@ -18,7 +18,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 // WriteString is like Write. It does not copy s if the next writer has a WriteString
 // method and no stage rewrites the body.
 func (w *Writer) WriteString(s string) (int, error) {
-	if err := w.lock(); err != nil {
+	if err := w.lockWrite(); err != nil {
 		return 0, err
 	}
 	defer w.mu.Unlock()

@@ -3,6 +3,7 @@ package response
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/clientip"
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
@@ -20,12 +21,26 @@ type Handler struct {
 	drain   *shutdown.Registry
 	trusted *clientip.Set
 	around  surroundings // of every Writer
+
+	// readTimeout is that of the server. writeTimeout is the one for requests with a body,
+	// or 0 if it is the server's.
+	readTimeout, writeTimeout time.Duration
 }
 
-// NewHandler returns the handler of a server that drain ends. trusted contains the
-// proxies that are trusted for every request; it may be nil.
-func NewHandler(next http.Handler, drain *shutdown.Registry, trusted *clientip.Set) *Handler {
-	return &Handler{next: next, drain: drain, trusted: trusted, around: surroundings{drain: drain}}
+// bodyResponseTime is how much longer than its read timeout a server must be able to write,
+// so that a client whose body came too slowly gets a response.
+const bodyResponseTime = 5 * time.Second
+
+// NewHandler returns the outermost handler of a server that drain ends, around the server's
+// handler. The timeouts of the server must not change any more. trusted contains the proxies
+// that are trusted for every request; it may be nil.
+func NewHandler(server *http.Server, drain *shutdown.Registry, trusted *clientip.Set) *Handler {
+	h := &Handler{next: server.Handler, drain: drain, trusted: trusted, around: surroundings{drain: drain}}
+	h.readTimeout = server.ReadTimeout
+	if least := h.readTimeout + bodyResponseTime; server.WriteTimeout > 0 && h.readTimeout > 0 && server.WriteTimeout < least {
+		h.writeTimeout = least
+	}
+	return h
 }
 
 // ServeHTTP implements [http.Handler].
@@ -38,8 +53,27 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if turn.Writer.around == nil {
 		turn.Writer.around = &h.around
 	}
-	h.next.ServeHTTP(turn.Writer, turn.Request)
+	if h.readTimeout > 0 && hasBody(r) {
+		h.serveBody(w, &turn)
+	} else {
+		h.next.ServeHTTP(turn.Writer, turn.Request)
+	}
 	turn.Returned = true
+}
+
+// serveBody calls the next handler for a request with a body, whose client may be slow.
+func (h *Handler) serveBody(w http.ResponseWriter, turn *Turn) {
+	start := time.Now()
+	if h.writeTimeout > 0 {
+		if server, ok := w.(interface{ SetWriteDeadline(time.Time) error }); ok {
+			_ = server.SetWriteDeadline(start.Add(h.writeTimeout)) // the connection may have failed
+		}
+	}
+	h.next.ServeHTTP(turn.Writer, turn.Request)
+	// The read deadline passes earlier than this by the time that the header took.
+	if time.Since(start) > h.readTimeout/2 {
+		closeUnread(turn.Writer, turn.Request)
+	}
 }
 
 // Stopping reports whether the server of the request with context ctx has begun to stop.

@@ -126,7 +126,7 @@ func (w *Writer) lateCopy() http.Header {
 // WriteHeader only logs the mistake. Like net/http, it panics if status is less
 // than 100 or greater than 999.
 func (w *Writer) WriteHeader(status int) {
-	if w.lock() != nil {
+	if w.lockWrite() != nil {
 		return
 	}
 	defer w.mu.Unlock()

@@ -54,7 +54,7 @@ func TestChangesOfTheHeaderAfterTheStatusAreUndone(t *testing.T) {
 		})
 		if tt.inServer {
 			registry := shutdown.Attach(new(http.Server))
-			response.NewHandler(middleware, registry, nil).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+			response.NewHandler(&http.Server{Handler: middleware}, registry, nil).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
 		} else {
 			turn := response.Enter(rec, httptest.NewRequest("GET", "/", nil))
 			middleware.ServeHTTP(turn.Writer, turn.Request)

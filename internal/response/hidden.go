@@ -57,6 +57,8 @@ func (w *Writer) takeStream() {
 		return // an outer Writer may be able to
 	}
 	StreamTaken(h) // restores the header
+	w.liftOwn()
+	w.liftOuter()
 	w.stream = OpenStream(w, set)
 }
 

@@ -32,7 +32,7 @@ func (w *Writer) Flush() {
 // response. If it succeeds and no status was chosen, the status is 200. If the server's
 // writer cannot flush, the error matches [http.ErrNotSupported].
 func (w *Writer) FlushError() error {
-	if err := w.lock(); err != nil {
+	if err := w.lockWrite(); err != nil {
 		return err
 	}
 	defer w.mu.Unlock()
@@ -85,7 +85,7 @@ func (w *Writer) flushNext() error {
 // Hijack implements [http.Hijacker]. Like a server's own writer, it first sends everything
 // that was written before, including a held response.
 func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if err := w.lock(); err != nil {
+	if err := w.lockWrite(); err != nil {
 		return nil, nil, err
 	}
 	defer w.mu.Unlock()
@@ -97,7 +97,8 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	w.drop()
-	w.closeHijacked = conn.Close
+	w.needRare().closeHijacked = conn.Close
+	w.liftOwn()
 	w.enterPhase(hijacked)
 	w.status.CompareAndSwap(0, http.StatusSwitchingProtocols)
 	return conn, rw, nil
@@ -108,8 +109,8 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (w *Writer) CloseHijacked() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closeHijacked != nil {
-		_ = w.closeHijacked() // the connection is given up, so an error does not matter
+	if w.rare != nil && w.rare.closeHijacked != nil {
+		_ = w.rare.closeHijacked() // the connection is given up, so an error does not matter
 	}
 }
 

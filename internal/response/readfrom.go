@@ -18,7 +18,7 @@ const copySize = 32 << 10
 // ReadFrom copies src to the body. Once no stage rewrites the body, it passes the rest to
 // the next writer's ReadFrom method, if there is one, so that files are sent with sendfile.
 func (w *Writer) ReadFrom(src io.Reader) (n int64, err error) {
-	if err := w.lock(); err != nil {
+	if err := w.lockWrite(); err != nil {
 		return 0, err
 	}
 	defer w.mu.Unlock()
@@ -194,7 +194,7 @@ type unlockedReader struct {
 }
 
 // Read reads from the source. If the handler has returned in the meantime, Read returns
-// errEnded.
+// errEnded. If the handler's deadline has passed, Read returns [http.ErrHandlerTimeout].
 func (r *unlockedReader) Read(p []byte) (n int, err error) {
 	r.w.mu.Unlock()
 	defer r.relock(&n, &err)
@@ -207,6 +207,8 @@ func (r *unlockedReader) relock(n *int, err *error) {
 	switch {
 	case r.w.ended.Load():
 		*n, *err = 0, errEnded
+	case r.w.timedOut():
+		*n, *err = 0, http.ErrHandlerTimeout
 	case *n > 0 && r.w.holding == nil:
 		r.w.commitImplied()
 	}

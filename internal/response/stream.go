@@ -1,6 +1,7 @@
 package response
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -46,6 +47,39 @@ func OpenStream(cw *Writer, setWriteDeadline func(time.Time) error) *Stream {
 		s.drain.Remove() // the connection may be serving another request by now
 	}
 	return s
+}
+
+// BeginStream makes w handle the deadlines of everything that is written to it from now on,
+// as for an event stream, and lets a drain of the server stop the request. If the deadlines
+// of the response cannot be set, the drain is all that applies.
+func (w *Writer) BeginStream() {
+	w.LiftTimeouts()
+	if w.lock() != nil {
+		return
+	}
+	defer w.mu.Unlock()
+	_ = w.SetServerReadDeadline(time.Time{}) // not supported, or the connection has failed
+	set := w.SetServerWriteDeadline
+	if errors.Is(set(time.Time{}), http.ErrNotSupported) {
+		set = nil
+	}
+	w.stream = OpenStream(w, set)
+}
+
+// HandStreamOver ends the effect of BeginStream, because the handler handles the deadlines
+// from now on. w may be nil.
+func (w *Writer) HandStreamOver() {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	w.stream = nil
+	w.mu.Unlock()
+	for outer := range w.outer {
+		outer.mu.Lock()
+		outer.stream = nil
+		outer.mu.Unlock()
+	}
 }
 
 // longestTimeout is used for longer timeouts. Half as much again does not

@@ -60,11 +60,25 @@ type Writer struct {
 	bytes  atomic.Int64 // of the body, as accepted by the next writer or the encoder
 	onDone atomic.Pointer[doneFunc]
 
-	mu            sync.Mutex   // guards the fields below
-	closeHijacked func() error // nil unless hijacked
-	stream        *Stream      // an event stream that a wrapper hides from its handler, or nil
+	mu     sync.Mutex // guards the fields below
+	stream *Stream    // handles the deadlines of every write, or nil; see takeStream and BeginStream
+	rare   *rare      // nil until one of its fields is needed
 
 	*holding // nil if the Writer has no stage
+}
+
+// A rare contains the fields that few Writers need.
+type rare struct {
+	closeHijacked func() error // nil unless hijacked
+	timeout       *Timeout     // the innermost one that is running, or nil
+}
+
+// needRare returns the fields of rare, for changes. The caller holds mu.
+func (w *Writer) needRare() *rare {
+	if w.rare == nil {
+		w.rare = new(rare)
+	}
+	return w.rare
 }
 
 func (w *Writer) start(next http.ResponseWriter, r *http.Request, state *reqstate.State) {
@@ -189,6 +203,19 @@ func (w *Writer) lock() error {
 	return nil
 }
 
+// lockWrite is lock for calls that contribute to the response. If the handler's deadline has
+// passed, it returns [http.ErrHandlerTimeout].
+func (w *Writer) lockWrite() error {
+	if err := w.lock(); err != nil {
+		return err
+	}
+	if w.timedOut() {
+		w.mu.Unlock()
+		return http.ErrHandlerTimeout
+	}
+	return nil
+}
+
 // Request returns the request that the Writer answers.
 func (w *Writer) Request() *http.Request { return w.req }
 
@@ -221,6 +248,31 @@ func (w *Writer) Bytes() int64 { return w.bytes.Load() }
 // Committed reports whether the handler has chosen the response's status, by writing its
 // header or a part of its body, by flushing it, or by hijacking the connection.
 func (w *Writer) Committed() bool { return w.at() != pending }
+
+// Complete reports whether the handler has written a whole response: a status that has no
+// body, or as much of the body as it declared with Content-Length.
+func (w *Writer) Complete() bool {
+	if w.lock() != nil {
+		return false
+	}
+	defer w.mu.Unlock()
+	declared, written := w.declaredLength(), w.bytes.Load()
+	switch w.at() {
+	case pending, hijacked:
+		return false
+	case held:
+		written = int64(len(w.body.B))
+	}
+	return !bodyAllowed(w.Status()) || w.req.Method == http.MethodHead || declared == written
+}
+
+// declaredLength returns the Content-Length of the response, or -1. The caller holds mu.
+func (w *Writer) declaredLength() int64 {
+	if w.holding != nil {
+		return w.declared
+	}
+	return ContentLength(w.nextHeader())
+}
 
 // Hijacked reports whether the handler has taken over the connection.
 func (w *Writer) Hijacked() bool { return w.at() == hijacked }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime/multipart"
 	nethttp "net/http"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -20,20 +21,15 @@ import (
 //snippet:begin docs/production.md
 
 func upload(w http.ResponseWriter, r *http.Request) {
-	// At 50 KiB/s, 50 MiB takes 17 minutes.
-	controller := http.NewResponseController(w)
-	deadline := time.Now().Add(20 * time.Minute)
-	err := errors.Join(controller.SetReadDeadline(deadline), controller.SetWriteDeadline(deadline))
-	if err != nil {
-		http.WriteServerError(w, r, "failed to receive the upload", err)
-		return
-	}
 	r.Body = http.MaxBytesReader(w, r.Body, 50<<20)
-	err = r.ParseMultipartForm(8 << 20) // files beyond 8 MiB in total go to disk
+	err := r.ParseMultipartForm(8 << 20) // files beyond 8 MiB in total go to disk
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		http.WriteError(w, http.StatusRequestEntityTooLarge, "at most 50 MiB")
+		return
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		http.WriteError(w, http.StatusRequestTimeout, "the upload took too long")
 		return
 	case err != nil:
 		http.WriteError(w, http.StatusBadRequest, "not a complete multipart form")
@@ -77,19 +73,11 @@ func (s *slowReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// uploads returns a router with the example, and a route that does not extend
-// the server's deadlines.
-func uploads(t *testing.T) *http.Router {
+// newRouter returns a router with a route that does not extend the server's deadlines.
+func newRouter(t *testing.T) *http.Router {
 	router := http.NewRouter()
 	router.Use(http.RequestLogger((&console{t: t}).logger()), http.MaxBody(1<<20), http.Recovery(nil))
-	router.HandleFunc("POST /upload", upload)
-	router.HandleFunc("POST /without", func(w http.ResponseWriter, r *http.Request) {
-		if err := r.ParseMultipartForm(8 << 20); err != nil {
-			http.WriteError(w, http.StatusBadRequest, err.Error())
-			return
-		}
-		http.WriteJSON(w, http.StatusCreated, "in spite of the deadlines")
-	})
+	router.HandleFunc("POST /without", upload)
 	return router
 }
 
@@ -120,19 +108,32 @@ func wantUploaded(t *testing.T, res *http.Response, err error, protocol string) 
 // 5 MiB at 256 KiB/s take 20 seconds; the default timeouts are 15.
 func TestSlowUploads(t *testing.T) {
 	t.Parallel()
+	router := newRouter(t)
+	//snippet:begin docs/production.md
+	uploads := router.Group("/upload")
+	// At 50 KiB/s, 50 MiB takes 17 minutes.
+	uploads.Use(http.Timeout(http.TimeoutConfig{Timeout: 20 * time.Minute}))
+	uploads.HandleFunc("POST /", upload)
+	//snippet:end
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		synctest.Test(t, func(t *testing.T) {
 			certFile, keyFile, pool := testkit.KeyPair(t)
 			ln := testkit.NewPipeListener()
-			server := http.NewServer(uploads(t), http.WithListener(ln), http.WithTLS(certFile, keyFile))
+			server := http.NewServer(router, http.WithListener(ln), http.WithTLS(certFile, keyFile))
 			if err := server.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			transport := &http.Transport{
 				DialContext: ln.Dial, TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: protocol == "HTTP/2.0",
 			}
-			res, err := sendSlowly(t, &http.Client{Transport: transport}, "https://localhost/upload", 20*time.Second)
+			res, err := sendSlowly(t, &http.Client{Transport: transport}, "https://localhost/upload/", 20*time.Second)
 			wantUploaded(t, res, err, protocol)
+			res, err = sendSlowly(t, &http.Client{Transport: transport}, "https://localhost/without", 20*time.Second)
+			if err != nil {
+				t.Error(err)
+			} else if res.StatusCode != http.StatusRequestTimeout {
+				t.Errorf("with the server's own timeouts, the upload gets %s", res.Status)
+			}
 			transport.CloseIdleConnections()
 			if err := server.Stop(context.Background()); err != nil {
 				t.Error(err)
@@ -146,10 +147,12 @@ func TestSlowUploads(t *testing.T) {
 func TestSlowUploadOverSockets(t *testing.T) {
 	t.Parallel()
 	const timeout = 50 * time.Millisecond
-	srv := testkit.StartServer(t, testkit.HTTP1, uploads(t), func(s *nethttp.Server) {
+	router := newRouter(t)
+	router.Handle("POST /upload/", http.Timeout(http.TimeoutConfig{Timeout: testkit.Patience})(http.HandlerFunc(upload)))
+	srv := testkit.StartServer(t, testkit.HTTP1, router, func(s *nethttp.Server) {
 		s.ReadTimeout, s.WriteTimeout, s.ReadHeaderTimeout = timeout, timeout, testkit.Patience
 	})
-	res, err := sendSlowly(t, srv.Client(), srv.URL+"/upload", 4*timeout)
+	res, err := sendSlowly(t, srv.Client(), srv.URL+"/upload/", 4*timeout)
 	wantUploaded(t, res, err, "HTTP/1.1")
 	if res, err := sendSlowly(t, srv.Client(), srv.URL+"/without", 4*timeout); err == nil && res.StatusCode < 400 {
 		t.Errorf("with the server's own deadlines the upload gets %s", res.Status)

@@ -1,0 +1,97 @@
+package response
+
+import (
+	"cmp"
+	"io"
+	"net/http"
+	"time"
+)
+
+// ConnectionLimits are time limits of a request that replace those of the server.
+type ConnectionLimits struct {
+	Err error // why a limit could not be set, or nil
+
+	turn      *Turn
+	bodyEnd   time.Time // when reading the body fails; zero without such a limit
+	leftovers bool      // the write deadline would remain for the next request
+}
+
+// LimitConnection sets deadlines for reading the body and for writing the response, relative
+// to start, the current time. A duration of 0 leaves the server's deadline. If extend is
+// true, write has no effect if the server's timeout is longer or absent. The caller must
+// call [ConnectionLimits.End] when the handler has returned or panicked.
+func LimitConnection(turn *Turn, start time.Time, read, write time.Duration, extend bool) (c ConnectionLimits) {
+	c.turn = turn
+	// Without a body, net/http is reading already, to notice that the client disconnects. A
+	// deadline would interrupt that.
+	if read > 0 && hasBody(turn.Request) {
+		c.bodyEnd = start.Add(read)
+		if deadline, ok := turn.Request.Context().Deadline(); ok && deadline.Before(c.bodyEnd) {
+			c.bodyEnd = deadline // of an outer Timeout: the handler could not use what comes later
+		}
+		c.Err = turn.Writer.SetServerReadDeadline(c.bodyEnd)
+	}
+	server, known := turn.Request.Context().Value(http.ServerContextKey).(*http.Server)
+	if extend && known && (server.WriteTimeout <= 0 || server.WriteTimeout >= write) {
+		return c
+	}
+	if write > 0 {
+		// net/http sets a write deadline for each request, but only if it has a timeout.
+		c.leftovers = turn.Request.ProtoMajor == 1 && (!known || server.WriteTimeout <= 0)
+		c.Err = cmp.Or(c.Err, turn.Writer.SetServerWriteDeadline(start.Add(write)))
+	}
+	return c
+}
+
+// End removes what would affect later requests on the connection.
+func (c *ConnectionLimits) End() {
+	if c.leftovers && !c.turn.Writer.Hijacked() {
+		_ = c.turn.Writer.SetServerWriteDeadline(time.Time{}) // the connection may have failed
+	}
+	if !c.bodyEnd.IsZero() && !time.Now().Before(c.bodyEnd) {
+		closeUnread(c.turn.Writer, c.turn.Request)
+	}
+}
+
+// hasBody reports whether r has a body, or may have one.
+func hasBody(r *http.Request) bool {
+	// Over HTTP/2, Body is not NoBody.
+	return r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
+}
+
+// closeUnread makes an HTTP/1 server close the connection after the response if the body of r
+// has not been read to its end. It must be called when the read deadline has passed, since it
+// reads. net/http closes such a connection too, but immediately: the client, which is still
+// sending, could then lose the response.
+func closeUnread(w *Writer, r *http.Request) {
+	if r.ProtoMajor != 1 || !hasBody(r) || w.Hijacked() {
+		return
+	}
+	// If the client waits for status 100, reading would send it.
+	if len(r.Header["Expect"]) == 0 || w.Committed() {
+		if n, err := r.Body.Read(make([]byte, 1)); n == 0 && err == io.EOF {
+			return
+		}
+	}
+	LimitReached(w)
+}
+
+// SetServerReadDeadline sets the read deadline of the request. Unlike
+// [http.ResponseController], it does not make the handler's header accessible to others, and
+// it allocates nothing. The error is [http.ErrNotSupported] if no writer has the method.
+func (w *Writer) SetServerReadDeadline(deadline time.Time) error {
+	server, ok := find[interface{ SetReadDeadline(time.Time) error }](w.next)
+	if !ok {
+		return http.ErrNotSupported
+	}
+	return server.SetReadDeadline(deadline)
+}
+
+// SetServerWriteDeadline is like SetServerReadDeadline, for the response.
+func (w *Writer) SetServerWriteDeadline(deadline time.Time) error {
+	server, ok := find[interface{ SetWriteDeadline(time.Time) error }](w.next)
+	if !ok {
+		return http.ErrNotSupported
+	}
+	return server.SetWriteDeadline(deadline)
+}
