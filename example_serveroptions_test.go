@@ -237,6 +237,31 @@ func ExampleWithDrainTimeout() {
 	// client: true
 }
 
+// Without prefixes, the server trusts no proxy: clients connect to it directly, some of
+// them from the office's private network.
+func ExampleWithTrustedProxies() {
+	router := http.NewRouter()
+	router.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, http.ClientIP(r)) })
+	server := http.NewServer(router, http.WithAddr("127.0.0.1:0"), http.WithTrustedProxies())
+	if err := server.Start(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	defer server.Stop(context.Background())
+
+	r, err := http.NewRequest("GET", "http://"+server.Addr(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	r.Header.Set("X-Forwarded-For", "203.0.114.9") // not the client's address
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer res.Body.Close()
+	io.Copy(os.Stdout, res.Body)
+	// Output: 127.0.0.1
+}
+
 // Settings without an option can be changed on the underlying server. This one
 // also accepts HTTP/2 without TLS, for a proxy on the same machine.
 func ExampleWithHTTPServer() {

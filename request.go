@@ -1,6 +1,7 @@
 package http
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"os"
@@ -274,7 +275,9 @@ func CheckBulkIDs(w ResponseWriter, ids []int64, most int) bool {
 //
 // A proxy is trusted if its address is not routed on the internet (for example a
 // loopback, private or link-local address), if it connects over a Unix socket, or if
-// its address is in a prefix passed to [TrustedProxies].
+// its address is in a prefix passed to [TrustedProxies] or [WithTrustedProxies]. If
+// WithTrustedProxies was called without prefixes, only the prefixes passed to
+// TrustedProxies are trusted.
 //
 // # Security
 //
@@ -282,7 +285,8 @@ func CheckBulkIDs(w ResponseWriter, ids []int64, most int) bool {
 // be the client's own address. A TCP load balancer or the port forwarding of a
 // container engine may replace it with a private address without setting
 // X-Forwarded-For. A client can then send X-Forwarded-For with any address, and
-// ClientIP returns that address.
+// ClientIP returns that address. To prevent this, call [WithTrustedProxies] without
+// prefixes.
 func ClientIP(r *Request) string { return clientAddress(r).String() }
 
 // clientAddress returns the address that ClientIP formats.
@@ -291,14 +295,23 @@ func clientAddress(r *Request) clientip.Address {
 		peer, _ := clientip.Parse(r.RemoteAddr) // zero if it is not an address
 		return peer
 	}
-	return clientip.Of(r.RemoteAddr, r.Header, reqstate.Of(r.Context()).Trusted())
+	return clientip.Of(r.RemoteAddr, r.Header, trustedFor(r.Context()))
+}
+
+// trustedFor returns the proxies that are trusted for the request with context ctx.
+func trustedFor(ctx context.Context) *clientip.Set {
+	if trusted := reqstate.Of(ctx).Trusted(); trusted != nil {
+		return trusted // includes those of the server
+	}
+	return response.TrustedByServer(ctx)
 }
 
 // TrustedProxies returns middleware that makes [ClientIP] trust the forwarding
 // headers of proxies whose addresses are in one of the given prefixes, for example
 // those that a CDN publishes. Proxies whose addresses are not routed on the internet
-// are always trusted. If TrustedProxies is used more than once, all prefixes apply.
-// TrustedProxies panics if a prefix is invalid.
+// are also trusted, unless [WithTrustedProxies] was called without prefixes. If
+// TrustedProxies is used more than once, all prefixes apply, and those of
+// WithTrustedProxies, too. TrustedProxies panics if a prefix is invalid.
 //
 // # Position
 //
@@ -329,6 +342,9 @@ type trustedProxiesHandler struct {
 func (h *trustedProxiesHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	turn, pass := response.EnterState(w, r)
 	defer turn.End()
+	if turn.State.Trusted() == nil {
+		turn.State.Trust(response.TrustedByServer(r.Context()))
+	}
 	turn.State.Trust(h.proxies)
 	h.next.ServeHTTP(pass, turn.Request)
 	turn.Returned = true

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/clientip"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 )
@@ -58,6 +60,7 @@ type Server struct {
 	drainDelay   time.Duration
 	drainTimeout time.Duration
 	adjust       []func(*http.Server) // from WithHTTPServer
+	trusted      *clientip.Set        // from WithTrustedProxies, or nil
 	router       *Router              // the handler, if it is a Router
 	drain        *shutdown.Registry
 
@@ -129,7 +132,7 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 	}
 	s.router, _ = s.hs.Handler.(*Router)
 	s.drain = shutdown.Attach(s.hs)
-	s.hs.Handler = response.NewHandler(s.hs, s.drain, nil)
+	s.hs.Handler = response.NewHandler(s.hs, s.drain, s.trusted)
 	return s
 }
 
@@ -454,6 +457,28 @@ func WithDrainTimeout(d time.Duration) ServerOption {
 		callsite.Panicf("WithDrainTimeout: %v is not positive", d)
 	}
 	return func(s *Server) { s.drainTimeout = d }
+}
+
+// WithTrustedProxies makes [ClientIP] trust the forwarding headers of the given proxies
+// for every request of the server, like the [TrustedProxies] middleware, but before all
+// middleware. Proxies whose addresses are not routed on the internet are also trusted.
+//
+// Without prefixes, the server trusts no proxy at all, not even on private addresses or
+// Unix sockets: [ClientIP] returns the address of the peer. This is right if clients
+// connect to the server directly, possibly from a private network. If a handler is
+// inside [TrustedProxies], the prefixes passed there are still trusted, but private
+// addresses that are not in them remain untrusted.
+//
+// WithTrustedProxies panics if a prefix is invalid.
+func WithTrustedProxies(prefixes ...netip.Prefix) ServerOption {
+	proxies, err := clientip.NewSet(prefixes)
+	if err != nil {
+		callsite.Panicf("WithTrustedProxies: %v", err)
+	}
+	if len(prefixes) == 0 {
+		proxies = clientip.None()
+	}
+	return func(s *Server) { s.trusted = proxies }
 }
 
 // WithHTTPServer makes [NewServer] call f with the [net/http.Server] that serves

@@ -9,7 +9,8 @@
 //
 // An address is trusted if the program has named it, or if it is not routed on the
 // internet, because then it cannot belong to a client on the internet. A peer on a Unix
-// socket is trusted, too.
+// socket is trusted, too. A program can also trust nobody but the addresses it has named:
+// see [None].
 package clientip
 
 import (
@@ -107,7 +108,7 @@ func embedded(ip netip.Addr) (inside netip.Addr, ok bool) {
 // Address if remoteAddr is not an IP address. trusted may be nil.
 func Of(remoteAddr string, header http.Header, trusted *Set) Address {
 	peer, ok := Parse(remoteAddr)
-	if ok && !trusted.trusts(peer.ip) || !ok && !isUnixSocket(remoteAddr) {
+	if ok && !trusted.trusts(peer.ip) || !ok && !(trusted.trustsLocal() && isUnixSocket(remoteAddr)) {
 		return peer
 	}
 	if lines := header["X-Forwarded-For"]; len(lines) > 0 {

@@ -11,13 +11,21 @@ import (
 // A Set is a set of proxies that a program trusts, in addition to all addresses that are not
 // routed on the internet. A nil Set is empty. A Set is immutable, so it is safe for
 // concurrent use by multiple goroutines.
-type Set struct{ prefixes []netip.Prefix }
+type Set struct {
+	prefixes []netip.Prefix
+	only     bool // no other peer is trusted, even if it is not on the internet
+}
+
+// None returns the set of a program that trusts no proxy, not even if its address is not
+// routed on the internet. The same is true of a union with this set, except for the
+// addresses of the other set's prefixes.
+func None() *Set { return &Set{only: true} }
 
 // NewSet returns the set of all addresses with one of the given prefixes. A prefix of
 // IPv4-mapped IPv6 addresses is treated as the IPv4 prefix. If any prefixes
 // are invalid, NewSet returns an error that lists all of them.
 func NewSet(prefixes []netip.Prefix) (*Set, error) {
-	set := &Set{make([]netip.Prefix, len(prefixes))}
+	set := &Set{prefixes: make([]netip.Prefix, len(prefixes))}
 	var invalid []string
 	for i, prefix := range prefixes {
 		switch address := prefix.Addr(); {
@@ -45,17 +53,21 @@ func (s *Set) And(t *Set) *Set {
 	case t == nil:
 		return s
 	}
-	return &Set{slices.Concat(s.prefixes, t.prefixes)}
+	return &Set{slices.Concat(s.prefixes, t.prefixes), s.only || t.only}
 }
 
 // trusts reports whether a machine with the given address is trusted to report the address
 // of its peer. address must not be an IPv4-mapped IPv6 address.
 func (s *Set) trusts(address netip.Addr) bool {
-	if !Routable(address) {
+	if s.trustsLocal() && !Routable(address) {
 		return true
 	}
 	return s != nil && slices.ContainsFunc(s.prefixes, func(p netip.Prefix) bool { return p.Contains(address) })
 }
+
+// trustsLocal reports whether peers that are not on the internet are trusted, including
+// those on a Unix socket.
+func (s *Set) trustsLocal() bool { return s == nil || !s.only }
 
 // Routable reports whether packets from an address may reach a server over the internet. If
 // the registries of RFC 6890 are ambiguous, it returns true. It also returns true for the

@@ -83,6 +83,16 @@ func Stopping(ctx context.Context) bool {
 	return h != nil && h.drain.Stopping()
 }
 
+// TrustedByServer returns the proxies that are trusted for every request of the server of
+// the request with context ctx. It returns nil if the request did not come through a
+// [Handler].
+func TrustedByServer(ctx context.Context) *clientip.Set {
+	if h := handlerOf(ctx); h != nil {
+		return h.trusted
+	}
+	return nil
+}
+
 // handlerOf returns the Handler of the server that the request with context ctx came
 // through, or nil.
 func handlerOf(ctx context.Context) *Handler {
