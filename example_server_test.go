@@ -156,6 +156,24 @@ func ExampleServer_Stop_webSocket() {
 	// <nil>
 }
 
+// The function flushes a queue while the last requests finish.
+func ExampleServer_OnDrain() {
+	server := http.NewServer(http.NewRouter(), http.WithAddr("127.0.0.1:0"))
+	server.OnDrain(func(ctx context.Context) {
+		fmt.Println("flushing the queue")
+	})
+	if err := server.Start(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	if err := server.Stop(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("stopped")
+	// Output:
+	// flushing the queue
+	// stopped
+}
+
 // Most main functions end with Run. It returns after SIGINT (Ctrl-C) or SIGTERM
 // or, as in this example, when its context is canceled.
 func ExampleServer_Run() {

@@ -207,7 +207,7 @@ func ExampleWithDrainDelay() {
 }
 
 // If a request does not end in time, its connection is closed and Run returns
-// an error.
+// an error with its route.
 func ExampleWithDrainTimeout() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -233,7 +233,7 @@ func ExampleWithDrainTimeout() {
 	fmt.Println("server:", server.Run(ctx))
 	<-done
 	// Unordered output:
-	// server: http: stop: aborted 1 connection, 1 request: context deadline exceeded
+	// server: http: stop: aborted 1 connection, 1 request (GET /endless: 1): context deadline exceeded
 	// client: true
 }
 

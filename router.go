@@ -455,7 +455,7 @@ func (e *endpoint) build() {
 func (e *endpoint) ServeHTTP(w ResponseWriter, r *Request) {
 	// Outer middleware may hold an older copy of the request, which does not
 	// have the pattern.
-	response.StateOf(w, r).SetPattern(&e.pattern)
+	response.SetPattern(w, r, &e.pattern)
 	e.chain.ServeHTTP(w, r)
 }
 

@@ -5,11 +5,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"os/signal"
+	"reflect"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -232,9 +236,11 @@ func (s *Server) Err() <-chan error {
 //   - It waits for requests in progress. It does not cancel their contexts, except
 //     those of handlers that have called [NewSSEWriter].
 //   - It sends close code 1001 to WebSocket peers.
+//   - It runs the functions of [Server.OnDrain].
 //
 // Stop returns nil when every connection is closed and every handler has
-// returned, including the handlers of hijacked connections.
+// returned, including the handlers of hijacked connections and the functions of
+// OnDrain.
 //
 // If ctx is done first, Stop cancels the contexts of the remaining requests, closes
 // their connections, and returns without waiting for their handlers. The error
@@ -269,6 +275,40 @@ func (s *Server) Stop(ctx context.Context) error {
 	s.mustBeMade()
 	s.waitForDelay(ctx)
 	return s.drainNow(ctx)
+}
+
+// OnDrain registers a function that [Server.Stop] calls when the server stops, for
+// example to flush a queue or to close a database. f is called when the drain begins,
+// which is after the delay of [WithDrainDelay] and while requests in progress are still
+// running. All functions run at the same time, each in its own goroutine.
+//
+// Stop waits until the functions have returned. If the context of Stop is done first, the
+// context passed to f is canceled, and the error of Stop names the functions that are
+// still running. If f panics, Stop waits for the others as usual, logs the panic to the
+// server's ErrorLog or, if that is nil, to [log/slog.Default], and returns it as an error.
+//
+// f is called once, no matter how often Stop is called. It is also called if serving has
+// failed, and if the server was never started. If the drain has already begun, f is called
+// immediately; Stop waits for it only if Stop has not yet returned.
+//
+// OnDrain panics if f is nil.
+func (s *Server) OnDrain(f func(ctx context.Context)) {
+	s.mustBeMade()
+	if f == nil {
+		callsite.Panicf("Server.OnDrain: the function is nil")
+	}
+	name := fmt.Sprintf("OnDrain function %s (added at %s)",
+		runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name(), callsite.Location())
+	s.drain.OnDrain(name, func(ctx context.Context) (err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				err = fmt.Errorf("%s panicked: %v", name, v)
+				s.logPanic(err, debug.Stack())
+			}
+		}()
+		f(ctx)
+		return nil
+	})
 }
 
 // Run starts the server, and stops it when ctx is done, when the process receives
@@ -597,6 +637,15 @@ func (s *Server) drainNow(ctx context.Context) error {
 		return fmt.Errorf("http: stop: %w", err)
 	}
 	return nil
+}
+
+// logPanic logs a panic of a function of OnDrain.
+func (s *Server) logPanic(err error, stack []byte) {
+	if s.hs.ErrorLog != nil {
+		s.hs.ErrorLog.Printf("http: %v\n%s", err, stack)
+		return
+	}
+	slog.Error("panic while the server stops", slog.Any("error", err), slog.String("stack", string(stack)))
 }
 
 // runServers is [Run] for valid servers.

@@ -351,7 +351,8 @@ func TestDrainDelayEndsWithTheContextOfStop(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				srv := startPipeServer(t, false, echoPath, http.WithDrainDelay(10*time.Second))
-				srv.send(t, getSlash).Response("GET") // now idle
+				srv.send(t, getSlash).Response("GET")
+				synctest.Wait() // the connection is idle
 				began := time.Now()
 				var calls sync.WaitGroup
 				for _, timeout := range tt.timeouts {

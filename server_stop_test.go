@@ -241,7 +241,7 @@ func TestStopNamesTheHandlerOfASilentPeerThatGoesOn(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		err := srv.Stop(ctx)
-		const want = "http: stop: aborted 1 connection, 1 websocket: context deadline exceeded"
+		const want = "http: stop: aborted 1 connection, 1 WebSocket (GET unmatched: 1): context deadline exceeded"
 		if took := time.Since(began); err == nil || err.Error() != want || took != 12*time.Second {
 			t.Errorf("Stop took %v and returned %v\nwant %s", took, err, want)
 		}

@@ -252,7 +252,7 @@ func TestStopCutsWhatDoesNotEndAndSaysWhat(t *testing.T) {
 	testkit.Receive(t, entered, "the cancellation of the stream")
 	cancel()
 	err := testkit.Receive(t, result, "Stop")
-	const want = "http: stop: aborted 2 connections, 1 request, 1 event stream: context canceled"
+	const want = "http: stop: aborted 2 connections, 1 request (GET unmatched: 1), 1 event stream (GET unmatched: 1): context canceled"
 	if !errors.Is(err, context.Canceled) || err.Error() != want {
 		t.Errorf("Stop returns %v\nwant %s", err, want)
 	}
@@ -782,6 +782,7 @@ func TestBadSettingsPanicWithTheUsersLine(t *testing.T) {
 		{"WithIdleTimeout: -1s is negative", func() { http.WithIdleTimeout(-time.Second) }},
 		{"WithMaxHeaderBytes: 0 is not positive", func() { http.WithMaxHeaderBytes(0) }},
 		{"WithDrainDelay: -1s is negative", func() { http.WithDrainDelay(-time.Second) }},
+		{"Server.OnDrain: the function is nil", func() { http.NewServer(handler).OnDrain(nil) }},
 		{"Run: there is no server to run", func() { http.Run(t.Context()) }},
 		{"Run: server 2 of 2 is nil", func() { http.Run(t.Context(), http.NewServer(handler), nil) }},
 		{"Run: server 3 is the same as server 1", func() {
@@ -840,11 +841,12 @@ func TestFramesUnderAServerAreNamed(t *testing.T) {
 func TestAServerWithoutNewServerPanicsInEveryMethod(t *testing.T) {
 	t.Parallel()
 	calls := map[string]func(*http.Server){
-		"Addr":  func(s *http.Server) { s.Addr() },
-		"Err":   func(s *http.Server) { s.Err() },
-		"Run":   func(s *http.Server) { s.Run(t.Context()) },
-		"Start": func(s *http.Server) { s.Start(t.Context()) },
-		"Stop":  func(s *http.Server) { s.Stop(t.Context()) },
+		"Addr":    func(s *http.Server) { s.Addr() },
+		"Err":     func(s *http.Server) { s.Err() },
+		"OnDrain": func(s *http.Server) { s.OnDrain(func(context.Context) {}) },
+		"Run":     func(s *http.Server) { s.Run(t.Context()) },
+		"Start":   func(s *http.Server) { s.Start(t.Context()) },
+		"Stop":    func(s *http.Server) { s.Stop(t.Context()) },
 	}
 	for method := range reflect.TypeFor[*http.Server]().Methods() {
 		for name, srv := range map[string]*http.Server{"zero": new(http.Server), "nil": nil} {

@@ -395,7 +395,7 @@ func TestStopCutsWebSocketsThatDoNotAnswer(t *testing.T) {
 		t.Errorf("the peer got %q, %v", got, err)
 	}
 	cancel()
-	if err := testkit.Receive(t, result, "Stop"); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "1 websocket") {
+	if err := testkit.Receive(t, result, "Stop"); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "1 WebSocket") {
 		t.Errorf("Stop: %v", err)
 	}
 	if got := conn.ReadAll(); got != "" {

@@ -167,6 +167,13 @@ func Observe(w http.ResponseWriter, r *http.Request) Turn {
 	return t
 }
 
+// observeFirst is like Observe for a request that has neither a Writer nor a State.
+func observeFirst(w http.ResponseWriter, r *http.Request) Turn {
+	t := Turn{Writer: newExchange(), Request: r, next: w, newWriter: true}
+	t.Writer.start(w, r, nil)
+	return t
+}
+
 // End ends the turn. It must be deferred. If the turn began with a new Writer, End ends
 // the response. If it began with a new State, End ends the State and, if
 // [reqstate.State.CloseConnection] was called, makes the server close the connection.
@@ -205,6 +212,20 @@ func StateOf(w http.ResponseWriter, r *http.Request) *reqstate.State {
 		}
 	}
 	return reqstate.Of(r.Context())
+}
+
+// SetPattern sets the pattern of the route that matched a request, which w answers, in the
+// request's State. If there is none yet, SetPattern sets it in the State that the first
+// middleware to need one will take, because the error of [shutdown.Registry.Drain] contains
+// it even if no middleware needs a State. The string must not change afterwards.
+func SetPattern(w http.ResponseWriter, r *http.Request, pattern *string) {
+	if state := StateOf(w, r); state != nil {
+		state.SetPattern(pattern)
+		return
+	}
+	for cw, ok := w.(*Writer); ok; cw, ok = cw.next.(*Writer) {
+		cw.spareState.Load().SetPattern(pattern)
+	}
 }
 
 // LimitReached makes an HTTP/1 server close the connection after the response, as an

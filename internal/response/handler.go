@@ -47,8 +47,9 @@ func NewHandler(server *http.Server, drain *shutdown.Registry, trusted *clientip
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call := h.drain.Begin(r)
 	defer call.End()
-	turn := Observe(w, call.Request)
+	turn := observeFirst(w, call.Request)
 	defer turn.End()
+	call.SetState(turn.Writer.spareState.Load())
 	turn.Writer.headerAccess.Store(headerUnused) // no outer middleware can have the map
 	if turn.Writer.around == nil {
 		turn.Writer.around = &h.around

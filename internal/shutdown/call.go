@@ -1,6 +1,10 @@
 package shutdown
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
+)
 
 // A Call is one call of the server's handler. It is not safe for concurrent
 // use.
@@ -11,6 +15,7 @@ type Call struct {
 
 	registry *Registry
 	original *http.Request // as net/http passed it
+	scope    *scope        // of the request, or nil if Drain cannot name its route
 }
 
 // Begin counts a request whose handler is about to run. The caller must pass
@@ -24,16 +29,26 @@ type Call struct {
 // It allocates nothing for a request of HTTP/1.x.
 func (r *Registry) Begin(req *http.Request) Call {
 	r.handlers.Add(1)
-	if req.ProtoMajor < 2 {
-		return Call{Request: req, registry: r, original: req}
-	}
 	connection := scopeOf(req.Context())
+	if req.ProtoMajor < 2 {
+		return Call{Request: req, registry: r, original: req, scope: connection}
+	}
+	stream := newScope(req.Context(), r, nil, connection)
 	if connection != nil {
 		connection.changes.Add(1)
 		connection.running.Add(1)
+		connection.addStream(stream)
 	}
-	stream := newScope(req.Context(), r, nil, connection)
-	return Call{Request: req.WithContext(stream), registry: r, original: req}
+	return Call{Request: req.WithContext(stream), registry: r, original: req, scope: stream}
+}
+
+// SetState lets the error of a drain name the request's route. The router sets the
+// pattern in state, which must not be used for another request.
+func (c *Call) SetState(state *reqstate.State) {
+	if c.scope != nil {
+		c.scope.method.Store(indexOfMethod(c.original.Method))
+		c.scope.request.Store(state)
+	}
 }
 
 // End ends the request's event stream, if it has one, and continues a drain
@@ -44,10 +59,9 @@ func (c *Call) End() {
 		c.original.MultipartForm = c.Request.MultipartForm
 	}
 	r := c.registry
-	// For HTTP/1.x, finding the scope takes longer than everything else, and is
-	// rarely necessary.
-	if c.Request.ProtoMajor >= 2 || r.longLived.Load() > 0 {
-		if s := scopeOf(c.Request.Context()); s != nil {
+	if s := c.scope; s != nil {
+		s.request.Store(nil) // an idle connection must not keep it
+		if s.conn == nil || r.longLived.Load() > 0 {
 			r.leave(s)
 		}
 	}
@@ -68,6 +82,7 @@ func (r *Registry) leave(s *scope) {
 	r.mu.Unlock()
 	stream.Close()
 	if s.parent != nil {
+		s.parent.removeStream(s)
 		s.parent.running.Add(-1)
 		s.parent.changes.Add(1)
 	}

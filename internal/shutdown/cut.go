@@ -23,58 +23,71 @@ func (r *Registry) cut(reason error) {
 // left describes everything that is not done yet, for an error message. It
 // returns "" if nothing is left but connections without a request.
 func (r *Registry) left() string {
-	var connections, webSockets, streams int
-	requests := int(r.handlers.Load())
+	connections, requests := count{name: "connection"}, count{name: "request", routes: routes{}}
+	webSockets, streams := count{name: "WebSocket", routes: routes{}}, count{name: "event stream", routes: routes{}}
+	requests.n = int(r.handlers.Load())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.scopes.Range(func(_, v any) bool {
 		s := v.(*scope)
 		switch http.ConnState(s.state.Load()) {
 		case http.StateActive:
-			connections++
+			connections.n++
+			s.addRoutes(requests.routes)
 		case http.StateHijacked:
-			connections++
-			requests-- // its handler is still running, but no longer serves a request
+			connections.n++
+			requests.n-- // its handler is still running, but no longer serves a request
 		}
 		if _, counted := r.exchanges[s.socket]; s.socket != nil && !counted {
-			webSockets++ // it has ended, but its handler has not returned
+			webSockets.add(s.socket.route) // it has ended, but its handler has not returned
 		}
 		return true
 	})
 	for e := range r.exchanges {
 		switch e.kind {
 		case webSocket:
-			webSockets++
+			webSockets.add(e.route)
 		case eventStream:
-			streams++
-			requests--
+			streams.add(e.route)
+			requests.n--
 		}
 	}
-	return list(
-		count{connections, "connection"},
-		count{requests, "request"},
-		count{webSockets, "websocket"},
-		count{streams, "event stream"},
-	)
+	return strings.Join(append(list(connections, requests, webSockets, streams), r.hooksLeft()...), ", ")
+}
+
+// hooksLeft returns the names of the hooks that have not returned. The caller must hold mu.
+func (r *Registry) hooksLeft() []string {
+	var names []string
+	for _, h := range r.hooks {
+		names = append(names, h.name)
+	}
+	return names
 }
 
 // A count is a number of things that have the same name.
 type count struct {
-	n    int
-	name string
+	n      int
+	name   string
+	routes routes
 }
 
-// list formats the counts that are positive, for example "2 connections, 1
-// request".
-func list(counts ...count) string {
+// add counts one more, which belongs to route.
+func (c *count) add(route string) {
+	c.n++
+	c.routes.add(route)
+}
+
+// list formats the counts that are positive, for example "2 connections" and "1 request
+// (GET /: 1)".
+func list(counts ...count) []string {
 	var parts []string
 	for _, c := range counts {
 		switch {
 		case c.n == 1:
-			parts = append(parts, "1 "+c.name)
+			parts = append(parts, fmt.Sprintf("1 %s%s", c.name, c.routes))
 		case c.n > 1:
-			parts = append(parts, fmt.Sprintf("%d %ss", c.n, c.name))
+			parts = append(parts, fmt.Sprintf("%d %ss%s", c.n, c.name, c.routes))
 		}
 	}
-	return strings.Join(parts, ", ")
+	return parts
 }

@@ -16,6 +16,7 @@ const (
 type exchange struct {
 	kind  kind
 	scope *scope // of the request that started it
+	route string // of that request, or ""
 	stop  func(context.Context)
 
 	stopped bool // stop has been called or will be; guarded by the Registry's mu
@@ -39,7 +40,7 @@ func AddWebSocket(ctx context.Context, stop func(ctx context.Context)) (remove f
 	if s == nil {
 		return func() {}
 	}
-	e := &exchange{kind: webSocket, scope: s, stop: stop}
+	e := &exchange{kind: webSocket, scope: s, route: s.route(), stop: stop}
 	s.registry.add(e)
 	return func() { s.registry.remove(e) }
 }

@@ -5,8 +5,11 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 )
 
 // A scope is the context of one request at a time, and can be canceled without
@@ -24,6 +27,12 @@ type scope struct {
 	running   atomic.Int32 // number of running handlers of the connection's HTTP/2 streams
 	changes   atomic.Int64 // counts the changes of state and running
 	hadStream atomic.Bool  // an event stream was sent since the connection was last idle
+
+	request atomic.Pointer[reqstate.State] // of the running request, or nil if there is none or it is not known
+	method  atomic.Int32                   // of the running request, see indexOfMethod
+
+	streamsMu sync.Mutex
+	streams   map[*scope]struct{} // of an HTTP/2 connection, with running handlers; guarded by streamsMu
 
 	undelivered time.Duration // limit set by limitUndelivered, or 0; guarded by registry.mu
 
@@ -72,6 +81,23 @@ func (s *scope) connection() *scope {
 		return s.parent
 	}
 	return s
+}
+
+// addStream adds an HTTP/2 stream to its connection.
+func (s *scope) addStream(stream *scope) {
+	s.streamsMu.Lock()
+	defer s.streamsMu.Unlock()
+	if s.streams == nil {
+		s.streams = make(map[*scope]struct{})
+	}
+	s.streams[stream] = struct{}{}
+}
+
+// removeStream removes an HTTP/2 stream from its connection.
+func (s *scope) removeStream(stream *scope) {
+	s.streamsMu.Lock()
+	defer s.streamsMu.Unlock()
+	delete(s.streams, stream)
 }
 
 // drop cancels the request of s. If s belongs to a connection, drop closes it.

@@ -15,9 +15,9 @@
 //     that.
 //  2. Close the connections that have not sent a complete request yet.
 //  3. Ask each long-lived exchange to end. Ordinary requests are not
-//     interrupted.
+//     interrupted. Meanwhile, run the hooks of [Registry.OnDrain].
 //  4. Drop the peers that do not respond, as described below.
-//  5. Wait until no connection, handler or exchange is left.
+//  5. Wait until no connection, handler, exchange or hook is left.
 //  6. If the context ends first, cut everything that is left, and return an
 //     error that lists it.
 //
@@ -125,11 +125,13 @@ type Registry struct {
 	taskContext context.Context // for the stop functions of exchanges; canceled when the drain ends
 	cancelTasks context.CancelFunc
 
-	phase     atomic.Int32 // a phase; written with mu held
-	mu        sync.Mutex
-	exchanges map[*exchange]struct{} // that have not ended
-	timers    map[*time.Timer]struct{}
-	result    error
+	phase        atomic.Int32 // a phase; written with mu held
+	mu           sync.Mutex
+	exchanges    map[*exchange]struct{} // that have not ended
+	hooks        []*hook                // that have not returned
+	hooksStarted bool
+	timers       map[*time.Timer]struct{}
+	result       error
 }
 
 // Attach returns a Registry for server. It replaces the server's ConnContext and
@@ -210,6 +212,7 @@ func (r *Registry) startDrain() {
 	// Step 1 runs concurrently with the others: when net/http closes an idle
 	// TLS connection, it waits for a peer that may not read.
 	r.start(r.shutdownServer)
+	r.startHooks()
 
 	// Until net/http has begun to shut down, it may still start the handler of a
 	// request that it has just read. Do not close its connection before that.

@@ -406,7 +406,7 @@ func TestWhatDoesNotEndIsCutAndCounted(t *testing.T) {
 	testkit.Receive(t, f.begun, "the shutdown")
 	cancel()
 	err := testkit.Receive(t, result, "the drain")
-	want := "aborted 5 connections, 1 request, 1 websocket, 2 event streams: context canceled"
+	want := "aborted 5 connections, 1 request, 1 WebSocket, 2 event streams: context canceled"
 	if err == nil || err.Error() != want || !errors.Is(err, context.Canceled) {
 		t.Errorf("Drain returns %v, want %s", err, want)
 	}
@@ -765,7 +765,7 @@ func TestStopFunctionLosesItsContextWhenTheDrainIsCut(t *testing.T) {
 		})
 		patient := b.drain()
 		err := b.reg.Drain(ended())
-		if !errors.Is(err, context.Canceled) || err.Error() != "aborted 1 websocket: context canceled" {
+		if !errors.Is(err, context.Canceled) || err.Error() != "aborted 1 WebSocket: context canceled" {
 			t.Errorf("a Drain without time returns %v", err)
 		}
 		if again := <-patient; again == nil || again.Error() != err.Error() {

@@ -84,7 +84,7 @@ func (r *Registry) addStream(s *scope) (stream *Stream, late bool) {
 		return s.stream, false
 	}
 	stream = new(Stream)
-	stream.exchange = exchange{kind: eventStream, scope: s, stop: stream.stop}
+	stream.exchange = exchange{kind: eventStream, scope: s, route: s.route(), stop: stream.stop}
 	s.stream = stream
 	s.connection().hadStream.Store(true)
 	r.exchanges[&stream.exchange] = struct{}{}
