@@ -21,7 +21,7 @@ import (
 )
 
 // If serveEnv is set, the test binary is the program under test: a server that
-// calls Run.
+// calls Run. Its value is the server's drain delay.
 const serveEnv = "HTTP_TEST_SERVE"
 
 // TestServingProcess is that program. It prints its address, "entered" when a
@@ -31,11 +31,16 @@ func TestServingProcess(t *testing.T) {
 	if os.Getenv(serveEnv) == "" {
 		t.Skip("run as a process by the tests below")
 	}
+	delay, err := time.ParseDuration(os.Getenv(serveEnv))
+	if err != nil {
+		t.Fatal(err)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
+	mux.Handle("GET /ready", http.ReadyHandler())
 	mux.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Println("entered")
 		bufio.NewReader(os.Stdin).ReadString('\n')
@@ -57,7 +62,7 @@ func TestServingProcess(t *testing.T) {
 		for events.Data(strings.Repeat("x", 1<<20)) == nil && r.Context().Err() == nil {
 		}
 	})
-	srv := http.NewServer(mux, http.WithListener(l), http.WithHTTPServer(func(hs *nethttp.Server) {
+	srv := http.NewServer(mux, http.WithListener(l), http.WithDrainDelay(delay), http.WithHTTPServer(func(hs *nethttp.Server) {
 		hs.RegisterOnShutdown(func() { fmt.Println("stopping") })
 	}))
 	fmt.Println(srv.Addr())
@@ -72,14 +77,18 @@ func TestServingProcess(t *testing.T) {
 type process struct {
 	cmd   *exec.Cmd
 	addr  string
-	stdin io.Writer
+	stdin io.WriteCloser
 	lines *bufio.Scanner
 }
 
-func startProcess(t *testing.T) *process {
+func startProcess(t *testing.T, drainDelay ...time.Duration) *process {
 	t.Helper()
+	delay := time.Duration(0)
+	if len(drainDelay) > 0 {
+		delay = drainDelay[0]
+	}
 	p := &process{cmd: exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestServingProcess$")}
-	p.cmd.Env = append(os.Environ(), serveEnv+"=1")
+	p.cmd.Env = append(os.Environ(), serveEnv+"="+delay.String())
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +150,10 @@ func (p *process) proxy(t *testing.T) string {
 	return l.Addr().String()
 }
 
-const slowRequest = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
+const (
+	slowRequest  = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
+	readyRequest = "GET /ready HTTP/1.1\r\nHost: x\r\n\r\n"
+)
 
 // line returns the next line that the process prints.
 func (p *process) line(t *testing.T) string {
@@ -199,6 +211,50 @@ func TestSecondSignalKillsAtOnce(t *testing.T) {
 	if got := slow.ReadAll(); got != "" {
 		t.Errorf("the slow request got %q", got)
 	}
+	err := p.cmd.Wait()
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
+		t.Errorf("the process ended with %v", err)
+	}
+}
+
+// The drain timeout begins after the delay, so the process exits with success.
+func TestProcessServesDuringTheDrainDelay(t *testing.T) {
+	t.Parallel()
+	p := startProcess(t, 2*time.Second)
+	slow := p.enter(t, slowRequest)
+	idle := testkit.Dial(t, p.addr)
+	idle.Send(readyRequest)
+	idle.Response("GET").Want(t, 200, `{"status":"ready"}`)
+	p.signal(t, syscall.SIGTERM)
+	waitUntilNotReady(t, p.addr)
+	idle.Send(readyRequest)
+	res := idle.Response("GET")
+	if res.Want(t, 503, `{"error":"server is stopping"}`); !res.Close {
+		t.Error("the response does not close the connection")
+	}
+	late := p.enter(t, slowRequest)
+	p.expect(t, "stopping") // the delay is over
+	if !refusesConnections(p.addr) {
+		t.Error("the process still accepts connections")
+	}
+	fmt.Fprint(p.stdin, "go on\ngo on\n")
+	p.stdin.Close()
+	for _, conn := range []*testkit.Conn{slow, late} {
+		if res := conn.Response("GET"); res.Body != "finished" || !res.Close {
+			t.Errorf("a slow request got %v", res)
+		}
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("the process ended with %v", err)
+	}
+}
+
+func TestSecondSignalKillsDuringTheDrainDelay(t *testing.T) {
+	t.Parallel()
+	p := startProcess(t, time.Hour)
+	p.signal(t, syscall.SIGTERM)
+	waitUntilNotReady(t, p.addr)
+	p.signal(t, syscall.SIGTERM)
 	err := p.cmd.Wait()
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
 		t.Errorf("the process ended with %v", err)

@@ -279,6 +279,22 @@ func TestDrainTimeout(t *testing.T) {
 	})
 }
 
+func TestReady(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	//snippet:begin docs/production.md
+	router.Handle("GET /ready", http.ReadyHandler())
+	server := http.NewServer(router,
+		http.WithDrainDelay(12*time.Second),   // the probe's period × its failure threshold, and a bit
+		http.WithDrainTimeout(15*time.Second), // together shorter than the kill timeout
+	)
+	//snippet:end
+	testkit.Serve(t, router, "GET", "/ready", "").Want(t, 200, `{"status":"ready"}`)
+	if err := server.Stop(t.Context()); err != nil { // it was not started, so there is no delay
+		t.Errorf("Stop: %v", err)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
