@@ -252,6 +252,7 @@ func TestProcessServesDuringTheDrainDelay(t *testing.T) {
 func TestSecondSignalKillsDuringTheDrainDelay(t *testing.T) {
 	t.Parallel()
 	p := startProcess(t, time.Hour)
+	testkit.Dial(t, p.addr).Get("/ready") // once it serves, it also handles signals
 	p.signal(t, syscall.SIGTERM)
 	waitUntilNotReady(t, p.addr)
 	p.signal(t, syscall.SIGTERM)
