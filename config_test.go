@@ -53,8 +53,10 @@ func TestConfigPanicsNameEveryWrongField(t *testing.T) {
 			[]string{"Limit: -1", "Window: -1s", "MaxKeys: -2", "StoreTimeout: ", "LocalFallback: "},
 		},
 		"Throttle": {
-			func() { http.Throttle(http.ThrottleConfig{Limit: -1, Backlog: -2, Wait: -time.Second}) },
-			[]string{"Limit: -1 is not positive", "Backlog: -2 is negative", "Wait: -1s is negative"},
+			func() {
+				http.Throttle(http.ThrottleConfig{Limit: -1, Backlog: -2, Wait: -time.Second, Name: "reports"})
+			},
+			[]string{"Limit: -1 is not positive", "Backlog: -2 is negative", "Wait: -1s is negative", "Name: has no effect without Metrics"},
 		},
 		"Timeout": {
 			func() { http.Timeout(http.TimeoutConfig{Timeout: -1, ReadTimeout: -2, WriteTimeout: -time.Second}) },

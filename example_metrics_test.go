@@ -129,5 +129,5 @@ func ExampleMetricsStats() {
 	fmt.Println(rec.Body)
 	// Output:
 	// 1.5% errors
-	// {"total_requests":200,"active_requests":0,"status_2xx":197,"status_3xx":0,"status_4xx":0,"status_5xx":3,"bytes_written":0,"avg_duration_ms":0}
+	// {"total_requests":200,"active_requests":0,"status_2xx":197,"status_3xx":0,"status_4xx":0,"status_5xx":3,"bytes_written":0,"avg_duration_ms":0,"open_streams":0}
 }

@@ -60,3 +60,23 @@ func ExampleThrottleConfig() {
 	fmt.Println(rec.Code, rec.Body)
 	// Output: 200 "ok"
 }
+
+// Metrics exports how many requests a throttle handles and how many wait.
+func ExampleThrottleConfig_metrics() {
+	metrics := http.NewMetrics()
+	router := http.NewRouter()
+	router.Use(metrics.Middleware())
+	reports := router.Group("/reports")
+	reports.Use(http.Throttle(http.ThrottleConfig{Limit: 4, Backlog: 16, Metrics: metrics, Name: "reports"}))
+	reports.HandleFunc("GET /{id}", func(w http.ResponseWriter, r *http.Request) {
+		for _, metric := range metrics.Collect() {
+			if metric.Labels["throttle"] == "reports" {
+				fmt.Println(metric.Name, metric.Value)
+			}
+		}
+	})
+	router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/reports/1", nil))
+	// Output:
+	// http_throttle_running_requests 1
+	// http_throttle_waiting_requests 0
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/metrics"
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
@@ -47,6 +48,21 @@ func (m *Metrics) table() *metrics.Table {
 //
 // Informational (1xx) responses before the final one are not counted.
 //
+// # Streams
+//
+// The duration of a stream says nothing about the speed of its handler. Streams are
+// counted like other requests when their handlers return, but their durations are
+// neither in the histogram nor in the mean of [Metrics.Stats]. The count of the
+// histogram is therefore the number of requests that were not streams.
+//
+// Open streams are counted in a gauge from the moment they open, by route and kind:
+//
+//	sse        an event stream of SSEWriter or Feed, until its handler returns
+//	websocket  a Conn of Upgrader.Upgrade, until it is closed, even if its handler
+//	           has returned
+//	stream     a request that Streaming serves, until its handler returns
+//	hijacked   another hijacked connection, until its handler returns
+//
 // # Position in the chain
 //
 // Add it after [RequestID] and before [RequestLogger] and all other middleware. It
@@ -57,13 +73,16 @@ func (m *Metrics) table() *metrics.Table {
 // requests of the group are counted twice.
 func (m *Metrics) Middleware() Middleware {
 	table := m.table()
-	return func(next Handler) Handler { return &metricsHandler{table: table, next: next} }
+	return func(next Handler) Handler {
+		return &metricsHandler{table: table, observers: reqstate.Observers{Observer: table}, next: next}
+	}
 }
 
 // A metricsHandler is the handler of [Metrics.Middleware].
 type metricsHandler struct {
-	table *metrics.Table
-	next  Handler
+	table     *metrics.Table
+	observers reqstate.Observers // contains table
+	next      Handler
 }
 
 // ServeHTTP implements [Handler].
@@ -73,6 +92,7 @@ func (h *metricsHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	turn := response.Enter(w, r)
 	defer turn.End()
 	defer h.count(stripe, &turn, start)
+	turn.State.Observe(&h.observers)
 	h.next.ServeHTTP(turn.Writer, turn.Request)
 	turn.Returned = true
 }
@@ -80,7 +100,15 @@ func (h *metricsHandler) ServeHTTP(w ResponseWriter, r *Request) {
 // count counts a request whose handler has returned or panicked.
 func (h *metricsHandler) count(stripe uint32, turn *response.Turn, start time.Time) {
 	cw, r := turn.Writer, turn.Request
-	h.table.Finish(stripe, r.Method, routeOf(cw, r), turn.Status(), cw.Bytes(), time.Since(start))
+	route := routeOf(cw, r)
+	if turn.State.Streamed() {
+		h.table.FinishStream(stripe, r.Method, route, turn.Status(), cw.Bytes())
+	} else {
+		h.table.Finish(stripe, r.Method, route, turn.Status(), cw.Bytes(), time.Since(start))
+	}
+	if !turn.Returned {
+		turn.State.EndStream()
+	}
 }
 
 // routeOf returns the pattern that matched the request, or "". If no [Router] set
@@ -97,7 +125,7 @@ func routeOf(cw *response.Writer, r *Request) string {
 
 // MetricsStats is a snapshot of the counters of a [Metrics]. Its JSON encoding is
 // an object with the members total_requests, active_requests, status_2xx,
-// status_3xx, status_4xx, status_5xx, bytes_written and avg_duration_ms.
+// status_3xx, status_4xx, status_5xx, bytes_written, avg_duration_ms and open_streams.
 type MetricsStats struct {
 	// TotalRequests is the number of requests whose handler has returned or
 	// panicked, including those whose status is in none of the classes below,
@@ -119,9 +147,10 @@ type MetricsStats struct {
 	// BytesWritten is the total number of bytes of response bodies.
 	BytesWritten int64 `json:"bytes_written"`
 	// AvgDurationMs is the mean duration of a request in milliseconds, or 0 if
-	// there were no requests. The duration ends when the handler returns, even
-	// if the connection was hijacked.
+	// there were no requests. Streams are not included.
 	AvgDurationMs float64 `json:"avg_duration_ms"`
+	// OpenStreams is the number of streams that are open, of all kinds.
+	OpenStreams int64 `json:"open_streams"`
 }
 
 // Stats returns the totals of all requests so far. A request that ends during the
@@ -129,10 +158,12 @@ type MetricsStats struct {
 func (m *Metrics) Stats() MetricsStats {
 	var stats MetricsStats
 	var duration time.Duration
+	var timed int64
 	stats.ActiveRequests = m.table().Active()
 	for _, s := range m.table().Snapshot() {
 		stats.TotalRequests += s.Count
 		stats.BytesWritten += s.Bytes
+		timed += s.Timed
 		duration += s.Sum
 		switch s.Class {
 		case "2xx":
@@ -145,8 +176,11 @@ func (m *Metrics) Stats() MetricsStats {
 			stats.Status5xx += s.Count
 		}
 	}
-	if stats.TotalRequests > 0 {
-		stats.AvgDurationMs = duration.Seconds() * 1000 / float64(stats.TotalRequests)
+	if timed > 0 {
+		stats.AvgDurationMs = duration.Seconds() * 1000 / float64(timed)
+	}
+	for _, open := range m.table().Streams() {
+		stats.OpenStreams += open.N
 	}
 	return stats
 }
@@ -157,8 +191,15 @@ func (m *Metrics) Stats() MetricsStats {
 //	http_requests_total             counter
 //	http_request_duration_seconds   histogram, with buckets from 5 ms to 10 s
 //	http_response_body_bytes_total  counter
+//	http_open_streams               gauge
+//	http_requests_rejected_total    counter
+//	http_throttle_running_requests  gauge
+//	http_throttle_waiting_requests  gauge
 //
-// All but http_requests_in_flight have three labels:
+// # Labels
+//
+// http_requests_total, http_request_duration_seconds and
+// http_response_body_bytes_total have three labels:
 //
 //   - method, for example "GET";
 //   - route, the host and path of the pattern that matched, for example
@@ -166,37 +207,95 @@ func (m *Metrics) Stats() MetricsStats {
 //     ones share the route "other";
 //   - status, the class of the status, for example "2xx".
 //
+// http_open_streams has the labels route and kind; see [Metrics.Middleware].
+//
+// http_requests_rejected_total has the labels route and reason. The reason is
+// "throttle" for requests that [Throttle] rejected, "rate_limit" for those that
+// [RateLimit] or a [RateLimiter] rejected, and "timeout" for those that took longer than
+// [Timeout] allows. If this middleware is on the router, the route is "unmatched" for the
+// first two, because they reject before the router finds the route. Rejected requests are
+// also in http_requests_total and http_request_duration_seconds.
+//
+// The metrics of a throttle have the label throttle; see [ThrottleConfig].Metrics.
+//
 // The caller owns the result and may modify it.
 func (m *Metrics) Collect() []PrometheusMetric {
 	all := m.table().Snapshot()
-	bounds := make([]float64, len(metrics.Bounds))
-	for i, bound := range metrics.Bounds {
-		bounds[i] = bound.Seconds()
-	}
 	out := make([]PrometheusMetric, 0, 1+3*len(all))
 	out = append(out, PrometheusMetric{
 		Name: "http_requests_in_flight", Type: "gauge", Value: float64(m.table().Active()),
 		Help: "Requests being served.",
 	})
-	for _, s := range all {
-		labels := func() map[string]string {
-			return map[string]string{"method": s.Method, "route": s.Route, "status": s.Class}
-		}
-		counts := make([]uint64, len(s.Counts))
-		for i, n := range s.Counts {
-			counts[i] = uint64(n)
-		}
+	for i := range all {
+		out = appendSeries(out, &all[i])
+	}
+	for _, open := range m.table().Streams() {
 		out = append(out, PrometheusMetric{
-			Name: "http_requests_total", Type: "counter", Value: float64(s.Count), Labels: labels(),
-			Help: "Requests served.",
-		}, PrometheusMetric{
-			Name: "http_request_duration_seconds", Type: "histogram", Labels: labels(),
-			Help:      "Time from a request's arrival to the return of its handler.",
-			Histogram: &PrometheusHistogram{Bounds: bounds, Counts: counts, Sum: s.Sum.Seconds()},
-		}, PrometheusMetric{
-			Name: "http_response_body_bytes_total", Type: "counter", Value: float64(s.Bytes), Labels: labels(),
-			Help: "Bytes of response bodies.",
+			Name: "http_open_streams", Type: "gauge", Value: float64(open.N),
+			Labels: map[string]string{"route": open.Route, "kind": open.Label},
+			Help:   "Event streams, WebSockets and other long-lived responses that are open.",
 		})
 	}
+	for _, rejected := range m.table().Rejections() {
+		out = append(out, PrometheusMetric{
+			Name: "http_requests_rejected_total", Type: "counter", Value: float64(rejected.N),
+			Labels: map[string]string{"route": rejected.Route, "reason": rejected.Label},
+			Help:   "Requests that middleware rejected.",
+		})
+	}
+	for _, queue := range m.table().Queues() {
+		out = appendQueue(out, queue)
+	}
 	return out
+}
+
+// appendSeries appends the metrics of the requests with the same method, route and status.
+func appendSeries(out []PrometheusMetric, s *metrics.Series) []PrometheusMetric {
+	labels := func() map[string]string {
+		return map[string]string{"method": s.Method, "route": s.Route, "status": s.Class}
+	}
+	out = append(out, PrometheusMetric{
+		Name: "http_requests_total", Type: "counter", Value: float64(s.Count), Labels: labels(),
+		Help: "Requests served.",
+	})
+	if s.Timed > 0 {
+		out = append(out, PrometheusMetric{
+			Name: "http_request_duration_seconds", Type: "histogram", Labels: labels(),
+			Help:      "Time from a request's arrival to the return of its handler. Streams are not included.",
+			Histogram: histogramOf(s),
+		})
+	}
+	return append(out, PrometheusMetric{
+		Name: "http_response_body_bytes_total", Type: "counter", Value: float64(s.Bytes), Labels: labels(),
+		Help: "Bytes of response bodies.",
+	})
+}
+
+// histogramOf returns the histogram of the durations in s.
+func histogramOf(s *metrics.Series) *PrometheusHistogram {
+	h := &PrometheusHistogram{
+		Bounds: make([]float64, len(metrics.Bounds)),
+		Counts: make([]uint64, len(s.Counts)),
+		Sum:    s.Sum.Seconds(),
+	}
+	for i, bound := range metrics.Bounds {
+		h.Bounds[i] = bound.Seconds()
+	}
+	for i, n := range s.Counts {
+		h.Counts[i] = uint64(n)
+	}
+	return h
+}
+
+// appendQueue appends the metrics of a throttle.
+func appendQueue(out []PrometheusMetric, q metrics.Queue) []PrometheusMetric {
+	return append(out, PrometheusMetric{
+		Name: "http_throttle_running_requests", Type: "gauge", Value: float64(q.Running),
+		Labels: map[string]string{"throttle": q.Name},
+		Help:   "Requests that a throttle has admitted and that are being handled.",
+	}, PrometheusMetric{
+		Name: "http_throttle_waiting_requests", Type: "gauge", Value: float64(q.Waiting),
+		Labels: map[string]string{"throttle": q.Name},
+		Help:   "Requests in the backlog of a throttle.",
+	})
 }

@@ -148,6 +148,10 @@ func LogSkip(skip func(r *Request) bool) LogOption {
 // of [LogSkip], with the same r, and only if the line is not omitted by them or by the
 // level of the logger. keep must be safe for concurrent use by multiple goroutines.
 // LogFilter panics if keep is nil.
+//
+// An overloaded server may write many lines with level Error, for example because [Throttle]
+// responds with status 503. keep can omit these lines; [Metrics] counts the rejected requests
+// in http_requests_rejected_total.
 func LogFilter(keep func(r *Request, status int, duration time.Duration) bool) LogOption {
 	if keep == nil {
 		callsite.Panicf("LogFilter: nil function")

@@ -16,6 +16,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/header"
 	"github.com/stanza-go/framework/pkg/http/internal/ratewindow"
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
@@ -351,7 +352,7 @@ func (h *rateLimitHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	}
 	switch {
 	case !q.allowed:
-		h.reject(w, q)
+		h.reject(w, r, q)
 	case h.config.CountFunc == nil || q.countedIn == nowhere:
 		h.next.ServeHTTP(w, r)
 	default:
@@ -360,7 +361,8 @@ func (h *rateLimitHandler) ServeHTTP(w ResponseWriter, r *Request) {
 }
 
 // reject responds to a request beyond the limit.
-func (h *rateLimitHandler) reject(w ResponseWriter, q quota) {
+func (h *rateLimitHandler) reject(w ResponseWriter, r *Request, q quota) {
+	response.StateOf(w, r).Reject(reqstate.RateLimited)
 	seconds := max(ceilSeconds(q.left), 1)
 	response.SetHeader(w, "Retry-After", strconv.FormatInt(seconds, 10))
 	WriteError(w, StatusTooManyRequests, h.config.Message)

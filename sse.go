@@ -13,6 +13,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/eventstream"
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
@@ -151,6 +152,7 @@ func newSSEWriter(w ResponseWriter) *SSEWriter {
 	if cw != nil {
 		s.watched = true
 		cw.OnDone(s.end)
+		cw.CountStream(reqstate.EventStream)
 	}
 	return s
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 	"github.com/stanza-go/framework/pkg/http/internal/throttle"
 )
@@ -29,6 +30,17 @@ type ThrottleConfig struct {
 	// Wait is the maximum time that a request waits. If zero, 5 seconds is used.
 	// It must not be set without Backlog.
 	Wait time.Duration
+
+	// Metrics, if not nil, exports how many requests are handled and how many wait,
+	// as http_throttle_running_requests and http_throttle_waiting_requests; see
+	// [Metrics.Collect]. [Metrics.Middleware] counts the rejected requests, whether
+	// Metrics is set or not.
+	Metrics *Metrics
+
+	// Name is the value of the label throttle of these metrics. The numbers of
+	// throttles with the same name are added up. If empty, the metrics do not have the
+	// label. It must not be set without Metrics.
+	Name string
 }
 
 // Throttle returns middleware that limits how many requests are handled at once.
@@ -102,6 +114,12 @@ func Throttle(config ThrottleConfig) Middleware {
 	if config.Backlog > 0 {
 		retryAfter = strconv.FormatInt(ceilSeconds(wait), 10)
 	}
+	if config.Metrics != nil {
+		config.Metrics.table().AddQueue(config.Name, func() (running, waiting int) {
+			counts := gate.Counts()
+			return counts.Running, counts.Waiting
+		})
+	}
 	return func(next Handler) Handler {
 		return &throttleHandler{gate: gate, retryAfter: retryAfter, next: next}
 	}
@@ -121,6 +139,9 @@ func (c *ThrottleConfig) check() {
 		wrong.Addf("Wait", "%v is negative", c.Wait)
 	case c.Wait > 0 && c.Backlog == 0:
 		wrong.Addf("Wait", "has no effect without Backlog")
+	}
+	if c.Name != "" && c.Metrics == nil {
+		wrong.Addf("Name", "has no effect without Metrics")
 	}
 	wrong.PanicIfAny("ThrottleConfig")
 }
@@ -190,6 +211,7 @@ func (h *throttleHandler) reject(w ResponseWriter, r *Request) {
 	if r.ProtoMajor == 1 && (r.ContentLength < 0 || r.ContentLength > shortBody) {
 		response.LimitReached(w)
 	}
+	response.StateOf(w, r).Reject(reqstate.Throttled)
 	response.SetHeader(w, "Retry-After", h.retryAfter)
 	WriteError(w, StatusServiceUnavailable, "server is busy")
 }

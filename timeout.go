@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
@@ -183,11 +184,13 @@ func (h *timeoutHandler) respond(cw *response.Writer, r *Request) {
 	switch {
 	case cw.Ended(), cw.Hijacked(), cw.Complete():
 	case cw.Reset():
+		cw.State().Reject(reqstate.TimedOut)
 		// A handler that ignores its context may have returned after the write deadline.
 		// If it cannot be set again, the response fails, as any other would.
 		_ = cw.SetServerWriteDeadline(time.Now().Add(responseTime)) // see above
 		WriteError(cw, StatusServiceUnavailable, h.limits.message)
 	default:
+		cw.State().Reject(reqstate.TimedOut)
 		panic(http.ErrAbortHandler)
 	}
 }

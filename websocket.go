@@ -16,6 +16,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/jsonbody"
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/frame"
@@ -244,16 +245,20 @@ func (u Upgrader) Upgrade(w ResponseWriter, r *Request) (*Conn, error) {
 		WriteBufferSize:      u.WriteBufferSize,
 		CompressionThreshold: u.CompressionThreshold,
 	})
-	c.closeOnStop(r.Context())
+	c.closeOnStop(r.Context(), established.Stream)
 	return c, nil
 }
 
-// closeOnStop makes Server.Stop close the connection and wait for that.
-func (c *Conn) closeOnStop(ctx context.Context) {
+// closeOnStop makes Server.Stop close the connection and wait for that. When the
+// connection is closed, closeOnStop ends its stream.
+func (c *Conn) closeOnStop(ctx context.Context, stream *reqstate.Stream) {
 	remove := shutdown.AddWebSocket(ctx, func(ctx context.Context) {
 		_ = c.conn.Close(ctx, CloseGoingAway, "server shutting down") // AfterClose gets the error, and Drain cuts the rest
 	})
-	c.conn.AfterClose(func(error) { remove() })
+	c.conn.AfterClose(func(error) {
+		remove()
+		stream.End()
+	})
 }
 
 // upgradeFailed logs the error of a handshake, responds to the request unless its

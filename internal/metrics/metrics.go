@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/routing"
 )
 
@@ -60,14 +61,17 @@ type Table struct {
 	active   []gauge // requests being served; len(active) is the number of stripes
 	patterns atomic.Pointer[map[string]*route]
 
-	mu     sync.Mutex        // guards replacing patterns, and routes
-	routes map[string]*route // by path; several patterns may share one
+	mu     sync.Mutex                                 // guards replacing patterns, and the fields below
+	routes map[string]*route                          // by path; several patterns may share one
+	queues map[string][]func() (running, waiting int) // by name
 }
 
 // A route holds the series of one path. Most of them stay nil.
 type route struct {
-	path   string
-	series [len(methods)][len(classes)]atomic.Pointer[series]
+	path     string
+	series   [len(methods)][len(classes)]atomic.Pointer[series]
+	streams  [reqstate.StreamKinds]atomic.Pointer[atomic.Int64] // open
+	rejected [reqstate.Rejections]atomic.Pointer[atomic.Int64]
 }
 
 // A series holds the numbers of one method, route and class.
@@ -81,22 +85,23 @@ type gauge struct {
 
 // A stripe holds a part of the numbers of a series. It fills two cache lines.
 type stripe struct {
-	counts [len(Bounds) + 1]atomic.Int64 // by bucket
-	sum    atomic.Int64                  // of durations, in nanoseconds
-	bytes  atomic.Int64
-	_      [2]int64
+	counts  [len(Bounds) + 1]atomic.Int64 // by bucket
+	sum     atomic.Int64                  // of durations, in nanoseconds
+	bytes   atomic.Int64
+	streams atomic.Int64 // requests without a duration
+	_       [1]int64
 }
 
 // New returns an empty table.
 func New() *Table {
 	n := 1 << bits.Len(uint(min(runtime.GOMAXPROCS(0), maxStripes)-1))
-	t := &Table{active: make([]gauge, n), routes: map[string]*route{}}
+	t := &Table{active: make([]gauge, n), routes: map[string]*route{}, queues: map[string][]func() (int, int){}}
 	t.patterns.Store(&map[string]*route{})
 	return t
 }
 
-// Start records that a request has started. The caller must call Finish with the
-// stripe when the request ends.
+// Start records that a request has started. The caller must call Finish or FinishStream
+// with the stripe when the request ends.
 func (t *Table) Start() (stripe uint32) {
 	stripe = rand.Uint32() & uint32(len(t.active)-1)
 	t.active[stripe].n.Add(1)
@@ -117,12 +122,18 @@ func (t *Table) Finish(stripe uint32, method, pattern string, status int, bytes 
 	t.active[stripe].n.Add(-1)
 }
 
+// FinishStream is Finish for a request whose duration says nothing about the handler's
+// speed.
+func (t *Table) FinishStream(stripe uint32, method, pattern string, status int, bytes int64) {
+	s := &t.series(method, pattern, status)[stripe]
+	s.bytes.Add(bytes)
+	s.streams.Add(1)
+	t.active[stripe].n.Add(-1)
+}
+
 // series returns the stripes of the series for a request.
 func (t *Table) series(method, pattern string, status int) []stripe {
-	r := (*t.patterns.Load())[pattern]
-	if r == nil {
-		r = t.addPattern(pattern)
-	}
+	r := t.routeOf(pattern)
 	slot := &r.series[methodIndex(method)][classIndex(status)]
 	s := slot.Load()
 	if s == nil {
@@ -130,6 +141,14 @@ func (t *Table) series(method, pattern string, status int) []stripe {
 		s = slot.Load()
 	}
 	return s.stripes
+}
+
+// routeOf returns the route of a pattern.
+func (t *Table) routeOf(pattern string) *route {
+	if r := (*t.patterns.Load())[pattern]; r != nil {
+		return r
+	}
+	return t.addPattern(pattern)
 }
 
 // addPattern returns the route of a pattern that is not in t.patterns yet.
@@ -184,9 +203,10 @@ type Series struct {
 	Route  string // the host and path of a pattern, "unmatched" or "other"
 	Class  string // for example "2xx", or "other"
 
-	Counts [len(Bounds) + 1]int64 // requests by bucket, non-cumulative
-	Count  int64                  // the sum of Counts
-	Sum    time.Duration          // the sum of the durations
+	Count  int64                  // requests
+	Timed  int64                  // requests that were not streams, the sum of Counts
+	Counts [len(Bounds) + 1]int64 // these requests by bucket, non-cumulative
+	Sum    time.Duration          // the sum of their durations
 	Bytes  int64                  // the sum of the lengths of response bodies
 }
 
@@ -203,11 +223,8 @@ func (t *Table) Active() (n int64) {
 // and class. If a request finishes concurrently, its duration and bytes may be
 // included although it is not counted yet.
 func (t *Table) Snapshot() []Series {
-	t.mu.Lock()
-	routes := slices.Collect(maps.Values(t.routes))
-	t.mu.Unlock()
 	var all []Series
-	for _, r := range routes {
+	for _, r := range t.allRoutes() {
 		for m := range r.series {
 			for c := range r.series[m] {
 				s := Series{Method: methods[m], Route: r.path, Class: classes[c]}
@@ -223,6 +240,13 @@ func (t *Table) Snapshot() []Series {
 	return all
 }
 
+// allRoutes returns the routes in any order.
+func (t *Table) allRoutes() []*route {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Values(t.routes))
+}
+
 // add adds stripes to s and reports whether s has any requests.
 func (s *Series) add(stripes []stripe) bool {
 	for i := range stripes {
@@ -230,10 +254,12 @@ func (s *Series) add(stripes []stripe) bool {
 		for b := range p.counts {
 			n := p.counts[b].Load()
 			s.Counts[b] += n
-			s.Count += n
+			s.Timed += n
 		}
+		s.Count += p.streams.Load()
 		s.Sum += time.Duration(p.sum.Load())
 		s.Bytes += p.bytes.Load()
 	}
+	s.Count += s.Timed
 	return s.Count > 0
 }

@@ -1,6 +1,6 @@
 // Package reqstate holds the facts about one request that its middleware shares:
-// the ID, the matched pattern, the logger, attributes for the log, and the trusted
-// proxies.
+// the ID, the matched pattern, the logger, attributes for the log, the trusted
+// proxies, and the observers of rare events.
 //
 // The facts are in a [State], which is part of the request's context. The
 // outermost middleware that needs a State adds it, and the others find it there.
@@ -39,6 +39,7 @@ type State struct {
 	logger     atomic.Pointer[slog.Logger] // derived from baseLogger
 	trusted    atomic.Pointer[clientip.Set]
 
+	observers       atomic.Pointer[Observers]
 	more            atomic.Pointer[more]
 	closeConnection atomic.Bool
 
@@ -50,12 +51,13 @@ type State struct {
 type more struct {
 	mu       sync.Mutex
 	logAttrs []slog.Attr // for the request's log line, each key once
+	stream   *Stream     // the last one, or nil
 }
 
 // maxValues is the number of header values that fit in a State. It is enough for the
 // documented middleware chain, and makes an exchange of internal/response fill a size
 // class of the allocator.
-const maxValues = 18
+const maxValues = 17
 
 type stateKey struct{}
 

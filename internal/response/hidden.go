@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 )
 
 // If middleware wraps a ResponseWriter without an Unwrap method, an event stream
@@ -60,6 +62,7 @@ func (w *Writer) takeStream() {
 	w.liftOwn()
 	w.liftOuter()
 	w.stream = OpenStream(w, set)
+	w.CountStream(reqstate.EventStream)
 }
 
 // Hides reports whether w, a result of [Innermost], is a wrapper without an Unwrap

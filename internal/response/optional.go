@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 )
 
 // Unwrap returns the next writer, for [http.ResponseController].
@@ -101,6 +103,7 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.liftOwn()
 	w.enterPhase(hijacked)
 	w.status.CompareAndSwap(0, http.StatusSwitchingProtocols)
+	w.CountStream(reqstate.Hijacked)
 	return conn, rw, nil
 }
 
@@ -111,6 +114,7 @@ func (w *Writer) CloseHijacked() {
 	defer w.mu.Unlock()
 	if w.rare != nil && w.rare.closeHijacked != nil {
 		_ = w.rare.closeHijacked() // the connection is given up, so an error does not matter
+		w.requestState().EndStream()
 	}
 }
 

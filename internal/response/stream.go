@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/sendqueue"
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 )
@@ -64,6 +65,7 @@ func (w *Writer) BeginStream() {
 		set = nil
 	}
 	w.stream = OpenStream(w, set)
+	w.CountStream(reqstate.Streaming)
 }
 
 // HandStreamOver ends the effect of BeginStream, because the handler handles the deadlines
@@ -80,6 +82,22 @@ func (w *Writer) HandStreamOver() {
 		outer.stream = nil
 		outer.mu.Unlock()
 	}
+}
+
+// CountStream tells the observers of the request that the response is a stream, until the
+// handler has returned.
+func (w *Writer) CountStream(kind reqstate.StreamKind) {
+	if stream := w.requestState().OpenStream(kind); stream != nil {
+		w.OnDone(stream.HandlerReturned)
+	}
+}
+
+// requestState is like State, but also finds a State that the Writer has not met.
+func (w *Writer) requestState() *reqstate.State {
+	if s := w.State(); s != nil {
+		return s
+	}
+	return reqstate.Of(w.req.Context())
 }
 
 // longestTimeout is used for longer timeouts. Half as much again does not

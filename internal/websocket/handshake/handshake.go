@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/header"
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/deflate"
 )
@@ -38,6 +39,8 @@ type Established struct {
 	BufferSize  int             // of the read buffer without Reader; if 0, the default is used
 	Protocol    string          // subprotocol, or "" if the server chose no subprotocol
 	Compression *deflate.Params // nil if messages are not compressed
+
+	Stream *reqstate.Stream // must be ended when the connection is closed; nil for a client
 }
 
 // wireName returns the name of a field in the spelling of RFC 6455, for example

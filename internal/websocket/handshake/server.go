@@ -10,6 +10,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/origin"
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/deflate"
 )
@@ -54,14 +55,18 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o ServerOptions) (*Establis
 		clear(w.Header()) // the 500 must not have the invalid field either
 		return nil, err
 	}
+	stream := response.StateOf(w, r).OpenStream(reqstate.WebSocket)
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
+		stream.End()
 		return nil, hijackError(w, err)
 	}
 	if err := send(conn, b.B); err != nil {
+		stream.End()
 		_ = conn.Close() // err is the reason
 		return nil, &SendError{err}
 	}
+	result.Stream = stream
 	result.Conn, result.BufferSize = conn, readBufferSize(o.ReadBufferSize)
 	result.Reader = rebase(rw.Reader, conn, result.BufferSize)
 	return &result, nil
