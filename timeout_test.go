@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	nethttp "net/http"
 	"net/http/httptest"
 	"os"
@@ -479,7 +478,6 @@ func TestTimeoutLeavesTheNextRequestAlone(t *testing.T) {
 		})
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			connections := 0
 			inBothProtocols(t, router.ServeHTTP, func(t *testing.T, client *nethttp.Client, url string) {
 				post := func(path, body, want string) {
 					res, err := client.Post(url+path, "", strings.NewReader(body))
@@ -494,12 +492,7 @@ func TestTimeoutLeavesTheNextRequestAlone(t *testing.T) {
 				post("/limited/", "hello", "5 <nil>")
 				time.Sleep(time.Minute)
 				post("/slow", "hello", "5 <nil> <nil>")
-			}, append(opts, http.WithHTTPServer(func(hs *nethttp.Server) {
-				hs.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
-					connections++
-					return ctx
-				}
-			}))...)
+			}, opts...)
 		})
 	}
 }

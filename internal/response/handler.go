@@ -25,6 +25,9 @@ type Handler struct {
 	// readTimeout is that of the server. writeTimeout is the one for requests with a body,
 	// or 0 if it is the server's.
 	readTimeout, writeTimeout time.Duration
+
+	// lateBody is when the read deadline passes at the earliest, from the end of the header.
+	lateBody time.Duration
 }
 
 // bodyResponseTime is how much longer than its read timeout a server must be able to write,
@@ -36,7 +39,10 @@ const bodyResponseTime = 5 * time.Second
 // that are trusted for every request; it may be nil.
 func NewHandler(server *http.Server, drain *shutdown.Registry, trusted *clientip.Set) *Handler {
 	h := &Handler{next: server.Handler, drain: drain, trusted: trusted, around: surroundings{drain: drain}}
-	h.readTimeout = server.ReadTimeout
+	h.readTimeout, h.lateBody = server.ReadTimeout, server.ReadTimeout/2
+	if header := server.ReadHeaderTimeout; header > 0 && header < server.ReadTimeout {
+		h.lateBody = server.ReadTimeout - header
+	}
 	if least := h.readTimeout + bodyResponseTime; server.WriteTimeout > 0 && h.readTimeout > 0 && server.WriteTimeout < least {
 		h.writeTimeout = least
 	}
@@ -71,9 +77,8 @@ func (h *Handler) serveBody(w http.ResponseWriter, turn *Turn) {
 		}
 	}
 	h.next.ServeHTTP(turn.Writer, turn.Request)
-	// The read deadline passes earlier than this by the time that the header took.
-	if time.Since(start) > h.readTimeout/2 {
-		closeUnread(turn.Writer, turn.Request)
+	if time.Since(start) >= h.lateBody {
+		closeAfterLateBody(turn.Writer, turn.Request)
 	}
 }
 

@@ -2,7 +2,6 @@ package response
 
 import (
 	"cmp"
-	"io"
 	"net/http"
 	"time"
 )
@@ -49,7 +48,7 @@ func (c *ConnectionLimits) End() {
 		_ = c.turn.Writer.SetServerWriteDeadline(time.Time{}) // the connection may have failed
 	}
 	if !c.bodyEnd.IsZero() && !time.Now().Before(c.bodyEnd) {
-		closeUnread(c.turn.Writer, c.turn.Request)
+		closeAfterLateBody(c.turn.Writer, c.turn.Request)
 	}
 }
 
@@ -59,21 +58,15 @@ func hasBody(r *http.Request) bool {
 	return r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
 }
 
-// closeUnread makes an HTTP/1 server close the connection after the response if the body of r
-// has not been read to its end. It must be called when the read deadline has passed, since it
-// reads. net/http closes such a connection too, but immediately: the client, which is still
-// sending, could then lose the response.
-func closeUnread(w *Writer, r *http.Request) {
-	if r.ProtoMajor != 1 || !hasBody(r) || w.Hijacked() {
-		return
+// closeAfterLateBody makes an HTTP/1 server close the connection after the response. It is
+// called if the read deadline of a body may have passed. If a part of the body is unread,
+// net/http closes the connection anyway, but immediately: the client, which is still sending,
+// could then lose the response. If the body was read before the deadline was set, net/http
+// has canceled the context of the connection's requests.
+func closeAfterLateBody(w *Writer, r *http.Request) {
+	if r.ProtoMajor == 1 && !w.Hijacked() {
+		LimitReached(w)
 	}
-	// If the client waits for status 100, reading would send it.
-	if len(r.Header["Expect"]) == 0 || w.Committed() {
-		if n, err := r.Body.Read(make([]byte, 1)); n == 0 && err == io.EOF {
-			return
-		}
-	}
-	LimitReached(w)
 }
 
 // SetServerReadDeadline sets the read deadline of the request. Unlike

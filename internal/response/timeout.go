@@ -219,9 +219,12 @@ func (t *Timeout) Done() <-chan struct{} {
 	if err := t.errLocked(); err != nil {
 		s.send(err)
 	} else {
-		s.stopParent = context.AfterFunc(t.parent, t.end)
+		end := t.end
+		if t.parent.Done() != nil {
+			s.stopParent = context.AfterFunc(t.parent, end)
+		}
 		if timeoutPhase(t.phase.Load()) == running {
-			s.timer = time.AfterFunc(time.Until(t.deadline), t.end)
+			s.timer = time.AfterFunc(time.Until(t.deadline), end)
 		}
 	}
 	t.signal.Store(s)

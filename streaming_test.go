@@ -1,0 +1,199 @@
+package http_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	nethttp "net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+)
+
+// streamingChains are chains that end with Streaming.
+func streamingChains() map[string]func(nethttp.Handler) nethttp.Handler {
+	return map[string]func(nethttp.Handler) nethttp.Handler{
+		"alone":             http.Streaming(),
+		"inside Timeout":    stack(oneSecond(), http.Streaming()),
+		"inside two":        stack(oneSecond(), observing, oneSecond(), http.Streaming()),
+		"the chain":         stack(documentedChain(), http.Streaming()),
+		"outside the chain": stack(http.Streaming(), documentedChain()),
+		"twice":             stack(http.Streaming(), http.Streaming()),
+	}
+}
+
+// eachStreaming runs test with each chain and protocol around a handler, with a fake clock.
+func eachStreaming(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, srv *pipeServer, client *nethttp.Client, url string)) {
+	for name, wrap := range streamingChains() {
+		for protocol, secure := range map[testkit.Protocol]bool{testkit.HTTP1: false, testkit.HTTP2: true} {
+			t.Run(fmt.Sprintf("%s, %s", name, protocol), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					srv := startPipeServer(t, secure, wrap(handler).ServeHTTP)
+					transport, url := &nethttp.Transport{DialContext: srv.listener.Dial}, "http://localhost"
+					if secure {
+						transport.TLSClientConfig, transport.ForceAttemptHTTP2, url = srv.tls, true, "https://localhost"
+					}
+					defer srv.stop(t)
+					defer transport.CloseIdleConnections()
+					test(t, srv, &nethttp.Client{Transport: transport}, url)
+				})
+			})
+		}
+	}
+}
+
+func TestStreamingOutlivesTheTimeouts(t *testing.T) {
+	t.Parallel()
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
+		in := make([]byte, 1)
+		for range 4 {
+			if _, err := r.Body.Read(in); err != nil {
+				t.Error(err)
+			}
+			w.Write(in)
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				t.Error(err)
+			}
+			if r.Context().Err() != nil {
+				t.Error("the context has ended")
+			}
+		}
+	}
+	eachStreaming(t, handler, func(t *testing.T, _ *pipeServer, client *nethttp.Client, url string) {
+		req, err := nethttp.NewRequest("POST", url, slowly("0123"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := testkit.Send(client, req)
+		if err != nil || res.Body != "0123" {
+			t.Errorf("the client got %v, %v", res, err)
+		}
+	})
+}
+
+// slowly returns a reader that waits a minute before each byte of text.
+func slowly(text string) io.Reader {
+	rest := strings.NewReader(text)
+	return readFunc(func(p []byte) (int, error) {
+		time.Sleep(time.Minute)
+		n, err := rest.Read(p[:1])
+		if rest.Len() == 0 {
+			err = io.EOF
+		}
+		return n, err
+	})
+}
+
+func TestStopEndsStreaming(t *testing.T) {
+	t.Parallel()
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		for i := 0; ; i++ {
+			fmt.Fprintln(w, i)
+			http.NewResponseController(w).Flush()
+			select {
+			case <-r.Context().Done():
+				return
+			case <-time.After(20 * time.Second):
+			}
+		}
+	}
+	eachStreaming(t, handler, func(t *testing.T, srv *pipeServer, client *nethttp.Client, url string) {
+		go func() {
+			time.Sleep(50 * time.Second)
+			srv.stop(t)
+		}()
+		if res, err := send(client, url); err != nil || res.Body != "0\n1\n2\n" {
+			t.Errorf("the client got %v, %v", res, err)
+		}
+	})
+}
+
+// A client that reads nothing is given up, while the server runs after 30 to 45 seconds, with
+// TLS after 5 more, and while it stops after 5.
+func TestStreamingGivesUpStalledClients(t *testing.T) {
+	t.Parallel()
+	for name, stops := range map[string]bool{"running": false, "stopping": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			overPlainAndTLS(t, func(t *testing.T, secure bool) {
+				failure := make(chan error, 1)
+				handler := http.Streaming()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					for {
+						_, err := io.WriteString(w, strings.Repeat("x", 64<<10))
+						if err != nil {
+							failure <- err
+							return
+						}
+					}
+				}))
+				srv := startPipeServer(t, secure, handler.ServeHTTP)
+				srv.send(t, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+				synctest.Wait()
+				begun := time.Now()
+				if stops {
+					srv.stop(t)
+				}
+				err, took := <-failure, time.Since(begun)
+				switch {
+				case stops && took > 6*time.Second:
+					t.Errorf("the write failed after %v", took)
+				case !stops && (took < 30*time.Second || took > 50*time.Second || !errors.Is(err, os.ErrDeadlineExceeded)):
+					t.Errorf("the write failed after %v: %v", took, err)
+				}
+				srv.stop(t)
+			})
+		})
+	}
+}
+
+// An SSEWriter has its own timeouts.
+func TestStreamingLeavesDeadlinesToSSEWriters(t *testing.T) {
+	t.Parallel()
+	overPlainAndTLS(t, func(t *testing.T, secure bool) {
+		failure := make(chan time.Duration, 1)
+		handler := http.Streaming()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			begun := time.Now()
+			s := http.NewSSEWriter(w)
+			s.SetWriteTimeout(2 * time.Minute)
+			for s.Data("x") == nil {
+			}
+			failure <- time.Since(begun)
+		}))
+		srv := startPipeServer(t, secure, handler.ServeHTTP)
+		srv.send(t, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").ReadResponse("GET")
+		if took := <-failure; took < 2*time.Minute || took > 3*time.Minute {
+			t.Errorf("the write failed after %v", took)
+		}
+		srv.stop(t)
+	})
+}
+
+// An ordinary response is as without Streaming, and its connection can be used again.
+func TestStreamingLeavesOrdinaryResponsesAlone(t *testing.T) {
+	t.Parallel()
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			time.Sleep(10 * time.Second)
+		}
+		http.WriteError(w, http.StatusNotFound, "not found")
+	}
+	eachStreaming(t, handler, func(t *testing.T, _ *pipeServer, client *nethttp.Client, url string) {
+		for _, path := range []string{"/", "/slow"} {
+			res, err := send(client, url+path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Want(t, 404, `{"error":"not found"}`)
+		}
+	})
+}
