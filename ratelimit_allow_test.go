@@ -268,6 +268,39 @@ func TestCountFuncIsExactForGuessesAtOnce(t *testing.T) {
 	})
 }
 
+func TestCountFuncOnRealConnections(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+		limit := http.RateLimit(http.RateLimitConfig{Limit: 31, CountFunc: failuresOnly})
+		srv := testkit.StartServer(t, protocol, limit(loginHandler))
+		var mu sync.Mutex
+		statuses := map[int]int{}
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				for n := range 20 {
+					r := testkit.NewRequest("POST", srv.URL, "")
+					if (i+n)%4 == 0 {
+						r.Header.Set("X-Password", "right")
+					}
+					res, err := testkit.Send(srv.Client(), r)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					statuses[res.StatusCode]++
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		if statuses[401] != 31 || statuses[204]+statuses[401]+statuses[429] != 400 {
+			t.Errorf("%s: statuses %v, want 31 times 401", protocol, statuses)
+		}
+	}
+}
+
 func TestCountFuncDoesNotRefundIntoTheNextWindow(t *testing.T) {
 	inBothPlaces(t, func(t *testing.T, config http.RateLimitConfig) {
 		synctest.Test(t, func(t *testing.T) {

@@ -167,6 +167,51 @@ func TestRefundsAndTakesInParallelAreExact(t *testing.T) {
 	}
 }
 
+// Windows end between a Take and its Refund, which must not reach the next window.
+func TestRefundsThatRaceWithTheEndOfAWindow(t *testing.T) {
+	t.Parallel()
+	const limit, workers, calls = 7, 8, 4000
+	c := New(limit, time.Millisecond, 64)
+	var clock atomic.Int64
+	type use struct {
+		key string
+		end time.Duration
+	}
+	var mu sync.Mutex
+	counted, refunded := map[use]int{}, 0
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(2, uint64(w)))
+			for range calls {
+				key := fmt.Sprint(rng.IntN(20))
+				d := c.Take(key, time.Duration(clock.Add(int64(rng.IntN(20_000)))))
+				if !d.Allowed {
+					continue
+				}
+				back := rng.IntN(2) == 0 && c.Refund(key, d.Reset, time.Duration(clock.Add(int64(rng.IntN(400_000)))))
+				mu.Lock()
+				if back {
+					refunded++
+				} else {
+					counted[use{key, d.Reset}]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for u, n := range counted {
+		if n > limit {
+			t.Errorf("key %s: %d requests counted in the window to %v, limit %d", u.key, n, u.end, limit)
+		}
+	}
+	if refunded == 0 {
+		t.Error("no request was taken back")
+	}
+	check(t, c)
+}
+
 func TestLongestWindowNeverEnds(t *testing.T) {
 	t.Parallel()
 	c := New(1, math.MaxInt64, 100)
