@@ -103,6 +103,7 @@ type Breaker struct {
 	pause    time.Duration
 
 	progress  time.Time         // when a call last took a free place, or succeeded
+	suspected time.Time         // when a stall was first seen; valid if after progress
 	slowest   time.Duration     // duration of the slowest recent call that succeeded
 	announced bool              // the opening was reported
 	reported  [Closed]time.Time // when, by kind
@@ -192,14 +193,22 @@ func (b *Breaker) admit(ctx context.Context, now time.Time) (pass, error) {
 }
 
 // stalled reports whether all places are taken and no call has returned for too long.
-// The caller holds b.mu.
+// That must be seen twice, some time apart: if this process was not scheduled for a while,
+// for example, results may have arrived that nobody has read yet. The caller holds b.mu.
 func (b *Breaker) stalled(now time.Time) bool {
 	if b.gate.Counts().Running < b.Calls {
 		b.progress = now // this call takes the place
 		return false
 	}
 	patience := min(max(4*b.slowest, b.Timeout/10), b.Timeout)
-	return now.Sub(b.progress) > patience
+	if now.Sub(b.progress) <= patience {
+		return false
+	}
+	if !b.suspected.After(b.progress) {
+		b.suspected = now
+		return false
+	}
+	return now.Sub(b.suspected) > patience/5
 }
 
 // current reports whether the phase is still that in which a call arrived.
