@@ -57,13 +57,38 @@ func send(client *nethttp.Client, url string) (*testkit.Response, error) {
 	return testkit.Send(client, req)
 }
 
-// timeoutCases are handlers whose deadline passes at different times.
-var timeoutCases = map[string]struct {
+// A timeoutCase is a handler and what its client gets.
+type timeoutCase struct {
 	serve  func(w http.ResponseWriter, r *http.Request) error // the error of the last call
 	err    error                                              // of serve
 	status int                                                // 0 if the response is aborted
 	body   string
-}{
+	sleeps bool // needs a fake clock
+}
+
+// check sends a request to the handler. failure receives its error.
+func (c timeoutCase) check(t *testing.T, client *nethttp.Client, url string, failure <-chan error) {
+	t.Helper()
+	res, err := send(client, url)
+	switch {
+	case c.status == 0:
+		if err == nil {
+			t.Errorf("the client got %v, want an incomplete response", res)
+		}
+	case err != nil:
+		t.Fatal(err)
+	case c.status == 503:
+		wantTimedOut(t, res)
+	default:
+		res.Want(t, c.status, c.body)
+	}
+	if err := <-failure; !errors.Is(err, c.err) {
+		t.Errorf("the handler got %v, want %v", err, c.err)
+	}
+}
+
+// timeoutCases are handlers whose deadline passes at different times.
+var timeoutCases = map[string]timeoutCase{
 	"before the first byte, nothing is written": {serve: func(w http.ResponseWriter, r *http.Request) error {
 		<-r.Context().Done()
 		return nil
@@ -106,7 +131,7 @@ var timeoutCases = map[string]struct {
 	"before the first byte, without looking at the context": {serve: func(w http.ResponseWriter, r *http.Request) error {
 		time.Sleep(5 * time.Second)
 		return r.Context().Err()
-	}, err: context.DeadlineExceeded, status: 503},
+	}, err: context.DeadlineExceeded, status: 503, sleeps: true},
 	"after the header": {serve: func(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(200)
 		<-r.Context().Done()
@@ -145,7 +170,7 @@ var timeoutCases = map[string]struct {
 		time.Sleep(999 * time.Millisecond)
 		io.WriteString(w, "in time")
 		return r.Context().Err()
-	}, status: 200, body: "in time"},
+	}, status: 200, body: "in time", sleeps: true},
 }
 
 // A readFunc is a Read method.
@@ -172,26 +197,30 @@ func TestTimeoutBeforeDuringAndAfterTheResponse(t *testing.T) {
 					failure := make(chan error, 1)
 					handler := wrap(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { failure <- c.serve(w, r) }))
 					inBothProtocols(t, handler.ServeHTTP, func(t *testing.T, client *nethttp.Client, url string) {
-						res, err := send(client, url)
-						switch {
-						case c.status == 0:
-							if err == nil {
-								t.Errorf("the client got %v, want an incomplete response", res)
-							}
-						case err != nil:
-							t.Fatal(err)
-						case c.status == 503:
-							wantTimedOut(t, res)
-						default:
-							res.Want(t, c.status, c.body)
-						}
-						if err := <-failure; !errors.Is(err, c.err) {
-							t.Errorf("the handler got %v, want %v", err, c.err)
-						}
+						c.check(t, client, url, failure)
 					})
 				})
 			}
 		})
+	}
+}
+
+// The same over sockets.
+func TestTimeoutOverSockets(t *testing.T) {
+	t.Parallel()
+	for name, c := range timeoutCases {
+		if c.sleeps {
+			continue
+		}
+		for _, protocol := range []testkit.Protocol{testkit.HTTP1, testkit.HTTP2} {
+			t.Run(fmt.Sprintf("%s, %s", name, protocol), func(t *testing.T) {
+				t.Parallel()
+				failure := make(chan error, 1)
+				limit := http.Timeout(http.TimeoutConfig{Timeout: 20 * time.Millisecond})
+				url, client := serveOwn(t, protocol, limit(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { failure <- c.serve(w, r) })))
+				c.check(t, client, url, failure)
+			})
+		}
 	}
 }
 
