@@ -197,3 +197,22 @@ func TestStreamingLeavesOrdinaryResponsesAlone(t *testing.T) {
 		}
 	})
 }
+
+// A wrapper that hides the server's writer is named in the log, once.
+func TestDeadlinesThatCannotBeSetAreLogged(t *testing.T) {
+	t.Parallel()
+	for name, mw := range map[string]http.Middleware{
+		"Streaming": http.Streaming(),
+		"Timeout":   http.Timeout(http.TimeoutConfig{Timeout: testkit.Patience}),
+	} {
+		var log testkit.Log
+		wrapped := stack(http.RequestLogger(log.Text(), http.LogSkip(func(*nethttp.Request) bool { return true })), hidingMiddleware["implicit"], mw)
+		handler := wrapped(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { io.WriteString(w, "ok") }))
+		srv := testkit.StartServer(t, testkit.HTTP1, handler, func(hs *nethttp.Server) { hs.WriteTimeout = time.Second })
+		srv.Get(t, "/").Want(t, 200, "ok")
+		srv.Get(t, "/").Want(t, 200, "ok")
+		if text := log.String(); strings.Count(text, name+" cannot replace the server's timeouts") != 1 {
+			t.Errorf("the log is %q", text)
+		}
+	}
+}

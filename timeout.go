@@ -159,7 +159,7 @@ func (h *timeoutHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	limits := response.LimitConnection(&turn, start, h.limits.read, h.limits.write, h.limits.extend)
 	defer limits.End()
 	if limits.Err != nil {
-		h.limits.warn(&turn, limits.Err)
+		warnNoDeadlines(&turn, &h.limits.warned, "Timeout", limits.Err)
 	}
 	if h.limits.handler > 0 {
 		h.serve(&turn, start.Add(h.limits.handler))
@@ -195,14 +195,15 @@ func (h *timeoutHandler) respond(cw *response.Writer, r *Request) {
 	}
 }
 
-// warn logs, once, that the deadlines of the connection cannot be set.
-func (l *timeLimits) warn(turn *response.Turn, err error) {
+// warnNoDeadlines logs, once, that a middleware cannot set the deadlines of the connection.
+// err is from setting one.
+func warnNoDeadlines(turn *response.Turn, warned *atomic.Bool, middleware string, err error) {
 	wrapper := response.Innermost(turn.Writer)
-	if !response.Hides(wrapper) || !errors.Is(err, ErrNotSupported) || l.warned.Swap(true) {
+	if !response.Hides(wrapper) || !errors.Is(err, ErrNotSupported) || warned.Swap(true) {
 		return // the writer of a test, which has no deadlines, or a connection that has failed
 	}
 	ctx := turn.Request.Context()
-	LoggerFromContext(ctx).WarnContext(ctx, "http: Timeout cannot replace the server's timeouts: "+
+	LoggerFromContext(ctx).WarnContext(ctx, "http: "+middleware+" cannot replace the server's timeouts: "+
 		"a middleware's ResponseWriter has no Unwrap method; add one that returns the writer it wraps",
 		slog.String("type", fmt.Sprintf("%T", wrapper)))
 }
@@ -227,6 +228,9 @@ func (l *timeLimits) warn(turn *response.Turn, err error) {
 // A handler that responds with an ordinary response, for example with an error, works as
 // without Streaming. It may also call [NewSSEWriter] or [Upgrader.Upgrade].
 //
+// If middleware outside wraps the ResponseWriter in a type without an Unwrap method, the
+// timeouts cannot be replaced. Streaming and [Timeout] then log a warning, once.
+//
 // Under a [net/http.Server], only the timeouts apply. Add Streaming to the routes or groups
 // of the streams, not to the router, because their clients are allowed to be slow for any
 // length of time. A [Timeout] after Streaming applies, until an event stream starts.
@@ -235,13 +239,18 @@ func Streaming() Middleware {
 }
 
 // A streamingHandler is the handler of [Streaming].
-type streamingHandler struct{ next Handler }
+type streamingHandler struct {
+	next   Handler
+	warned atomic.Bool // that deadlines are not supported
+}
 
 // ServeHTTP implements [Handler].
 func (h *streamingHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	turn := response.Observe(w, r)
 	defer turn.End()
-	turn.Writer.BeginStream()
+	if err := turn.Writer.BeginStream(); err != nil {
+		warnNoDeadlines(&turn, &h.warned, "Streaming", err)
+	}
 	h.next.ServeHTTP(turn.Writer, turn.Request)
 	turn.Returned = true
 }

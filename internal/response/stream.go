@@ -52,20 +52,23 @@ func OpenStream(cw *Writer, setWriteDeadline func(time.Time) error) *Stream {
 
 // BeginStream makes w handle the deadlines of everything that is written to it from now on,
 // as for an event stream, and lets a drain of the server stop the request. If the deadlines
-// of the response cannot be set, the drain is all that applies.
-func (w *Writer) BeginStream() {
+// of the response cannot be set, the drain is all that applies, and BeginStream returns an
+// error.
+func (w *Writer) BeginStream() error {
 	w.LiftTimeouts()
-	if w.lock() != nil {
-		return
+	if err := w.lock(); err != nil {
+		return err
 	}
 	defer w.mu.Unlock()
 	_ = w.SetServerReadDeadline(time.Time{}) // not supported, or the connection has failed
 	set := w.SetServerWriteDeadline
-	if errors.Is(set(time.Time{}), http.ErrNotSupported) {
+	err := set(time.Time{})
+	if errors.Is(err, http.ErrNotSupported) {
 		set = nil
 	}
 	w.stream = OpenStream(w, set)
 	w.CountStream(reqstate.Streaming)
+	return err
 }
 
 // HandStreamOver ends the effect of BeginStream, because the handler handles the deadlines

@@ -21,9 +21,9 @@ type Timeout struct {
 	request  http.Request // the copy
 	original *http.Request
 	parent   context.Context // of original
-	writer   *Writer
-	outer    *Timeout // of the same Writer, or nil
-	spare    rare     // used if the Writer has no rare fields yet
+	outer    *Timeout        // of the same Writer, or nil
+	fields   *rare           // of the Writer
+	spare    rare            // used as fields if the Writer has none yet
 	deadline time.Time
 	ended    bool // End was called
 
@@ -60,7 +60,7 @@ const (
 // caller must pass on the request that [Timeout.Request] returns, and must call
 // [Timeout.End] when the handler has returned or panicked.
 func (t *Turn) NewTimeout(deadline time.Time) *Timeout {
-	to := &Timeout{original: t.Request, parent: t.Request.Context(), writer: t.Writer, deadline: deadline}
+	to := &Timeout{original: t.Request, parent: t.Request.Context(), deadline: deadline}
 	to.request = *t.Request.WithContext(to)
 	w := t.Writer
 	w.mu.Lock()
@@ -68,7 +68,8 @@ func (t *Turn) NewTimeout(deadline time.Time) *Timeout {
 	if w.rare == nil {
 		w.rare = &to.spare
 	}
-	to.outer, w.rare.timeout = w.rare.timeout, to
+	to.fields = w.rare
+	to.outer = to.fields.timeout.Swap(to)
 	return to
 }
 
@@ -85,9 +86,7 @@ func (t *Timeout) End() (late bool) {
 	}
 	t.ended = true
 	t.phase.CompareAndSwap(int32(running), int32(returned))
-	t.writer.mu.Lock()
-	t.writer.rare.timeout = t.outer
-	t.writer.mu.Unlock()
+	t.fields.timeout.Store(t.outer) // without the mutex, which a write to the network may hold
 	// As for a State, outer handlers read these fields of their own request.
 	if form := t.request.MultipartForm; form != nil {
 		t.original.MultipartForm = form
@@ -123,7 +122,7 @@ func (w *Writer) timedOut() bool {
 	if w.rare == nil {
 		return false
 	}
-	for t := w.rare.timeout; t != nil; t = t.outer {
+	for t := w.rare.timeout.Load(); t != nil; t = t.outer {
 		if t.Passed() {
 			return true
 		}
@@ -145,10 +144,10 @@ func (w *Writer) LiftTimeouts() {
 
 // liftOwn lifts the Timeouts of w. The caller holds mu.
 func (w *Writer) liftOwn() {
-	if w.rare == nil || w.rare.timeout == nil {
+	if w.rare == nil || w.rare.timeout.Load() == nil {
 		return
 	}
-	for t := w.rare.timeout; t != nil; t = t.outer {
+	for t := w.rare.timeout.Load(); t != nil; t = t.outer {
 		t.lift()
 	}
 	// The read deadline was for the request's body. On HTTP/1, it would also end the

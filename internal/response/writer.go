@@ -69,8 +69,8 @@ type Writer struct {
 
 // A rare contains the fields that few Writers need.
 type rare struct {
-	closeHijacked func() error // nil unless hijacked
-	timeout       *Timeout     // the innermost one that is running, or nil
+	closeHijacked func() error            // nil unless hijacked
+	timeout       atomic.Pointer[Timeout] // the innermost one that is running, or nil
 }
 
 // needRare returns the fields of rare, for changes. The caller holds mu.
