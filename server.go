@@ -78,6 +78,8 @@ type Server struct {
 	mu    sync.Mutex // guards the fields below
 	phase phase
 	addr  string // the bound address, or "" before Start
+
+	accepting *shutdown.Listener // set by Start, and not changed afterwards
 }
 
 // A phase is a stage in the life of a server.
@@ -198,7 +200,8 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.phase = started
 	s.addr = listener.Addr().String()
-	go s.serve(listener)
+	s.accepting = shutdown.NewListener(listener)
+	go s.serve(s.accepting)
 	return nil
 }
 
@@ -624,7 +627,7 @@ func (s *Server) waitForDelay(ctx context.Context) {
 	default:
 	}
 	if s.drainDelay > 0 {
-		s.drain.Delay(ctx, s.drainDelay, s.served)
+		s.drain.Delay(ctx, s.drainDelay, s.accepting, s.served)
 	}
 }
 

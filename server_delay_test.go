@@ -92,6 +92,42 @@ func TestRequestsAreServedDuringTheDrainDelayButReadinessFails(t *testing.T) {
 	})
 }
 
+// A client may have connected just before the server stops listening. net/http would drop
+// its request without a response.
+func TestLastConnectionsOfTheDrainDelayAreServed(t *testing.T) {
+	t.Parallel()
+	overPlainAndTLS(t, func(t *testing.T, secure bool) {
+		release := make(chan bool)
+		srv := startPipeServer(t, secure, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/slow" {
+				<-release
+			}
+			io.WriteString(w, "served")
+		}, http.WithDrainDelay(10*time.Second))
+		took := srv.stopLaterIn(t, t.Context())
+		time.Sleep(9 * time.Second)
+		late, silent := srv.send(t, ""), srv.send(t, "")
+		slow := srv.send(t, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+		time.Sleep(1500 * time.Millisecond) // it no longer listens
+		if conn, err := srv.listener.Dial(t.Context(), "", ""); err == nil {
+			conn.Close()
+			t.Error("the server still listens")
+		}
+		late.Send(getSlash)
+		late.Response("GET").Want(t, 200, "served")
+		late.ReadAll()
+		if rest := silent.ReadAll(); rest != "" {
+			t.Errorf("the client that sends nothing got %q", rest)
+		}
+		close(release)
+		slow.Response("GET").Want(t, 200, "served")
+		slow.ReadAll()
+		if d := <-took; d != 11*time.Second {
+			t.Errorf("Stop took %v, want a second for the client that sends nothing", d)
+		}
+	})
+}
+
 // Each handler lets the header be sent in a different way.
 func TestEveryResponseDuringTheDrainDelayClosesItsConnection(t *testing.T) {
 	t.Parallel()

@@ -30,6 +30,10 @@ type Call struct {
 func (r *Registry) Begin(req *http.Request) Call {
 	r.handlers.Add(1)
 	connection := scopeOf(req.Context())
+	if connection != nil && !connection.used.Load() {
+		connection.used.Store(true)
+		r.noteArrival()
+	}
 	if req.ProtoMajor < 2 {
 		return Call{Request: req, registry: r, original: req, scope: connection}
 	}

@@ -3,6 +3,7 @@ package shutdown
 import (
 	"context"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -13,7 +14,10 @@ import (
 // when [Registry.Drain] is called by another goroutine. The caller must then call
 // Drain.
 //
-// The listeners and the idle connections stay open. Do not replace this by a call of
+// After d, Delay stops listening. It then gives the connections that were accepted last
+// up to arrivalTime to send their first requests, so that the drain does not drop them.
+//
+// Until then, the listener and the idle connections stay open. Do not replace this by a call of
 // [net/http.Server.SetKeepAlivesEnabled]: it closes the idle connections
 // immediately, and a request that a proxy is sending on one of them is lost.
 //
@@ -21,9 +25,9 @@ import (
 // time, so that their clients do not all reconnect at the same moment, and so that
 // they reconnect to another server. An exchange that begins after that ends with the
 // drain.
-func (r *Registry) Delay(ctx context.Context, d time.Duration, failed <-chan struct{}) {
+func (r *Registry) Delay(ctx context.Context, d time.Duration, listener *Listener, failed <-chan struct{}) {
 	if r.advance(delaying) {
-		r.start(func() { r.delay(d) })
+		r.start(func() { r.delay(d, listener) })
 	}
 	select {
 	case <-r.delayed:
@@ -35,8 +39,13 @@ func (r *Registry) Delay(ctx context.Context, d time.Duration, failed <-chan str
 // Stopping reports whether [Registry.Delay] or [Registry.Drain] has been called.
 func (r *Registry) Stopping() bool { return r.reached(delaying) }
 
-// delay stops exchanges during the second half of d, and ends the delay after d.
-func (r *Registry) delay(d time.Duration) {
+// arrivalTime is how long a new connection may take to send its first request when the
+// server has stopped listening.
+const arrivalTime = time.Second
+
+// delay stops exchanges during the second half of d, stops listening after d, and ends the
+// delay.
+func (r *Registry) delay(d time.Duration, listener *Listener) {
 	defer r.endDelay()
 	began := time.Now()
 	timer := time.NewTimer(d / 2)
@@ -62,7 +71,43 @@ func (r *Registry) delay(d time.Duration) {
 		r.stop(e)
 		next += interval
 	}
-	wait(d)
+	if wait(d) {
+		return
+	}
+	listener.stop()
+	for deadline := time.Since(began) + arrivalTime; r.expectsRequests(); {
+		timer.Reset(deadline - time.Since(began))
+		select {
+		case <-r.arrivals:
+		case <-timer.C:
+			return
+		case <-r.delayed:
+			return
+		}
+	}
+}
+
+// expectsRequests reports whether there is a connection of HTTP/1.x, or one whose protocol
+// is not known yet, on which no handler has been called.
+func (r *Registry) expectsRequests() bool {
+	expects := false
+	r.scopes.Range(func(_, v any) bool {
+		s := v.(*scope)
+		state := http.ConnState(s.state.Load())
+		expects = state == http.StateNew || state == http.StateActive && !s.used.Load()
+		return !expects
+	})
+	return expects
+}
+
+// noteArrival lets delay check again what it waits for.
+func (r *Registry) noteArrival() {
+	if r.reached(delaying) {
+		select {
+		case r.arrivals <- struct{}{}:
+		default: // it has not seen the last one yet
+		}
+	}
 }
 
 // openExchanges returns the exchanges that have not ended.

@@ -26,6 +26,7 @@ type scope struct {
 	state     atomic.Int32 // of the connection, as an http.ConnState
 	running   atomic.Int32 // number of running handlers of the connection's HTTP/2 streams
 	changes   atomic.Int64 // counts the changes of state and running
+	used      atomic.Bool  // a handler has been called for a request of the connection
 	hadStream atomic.Bool  // an event stream was sent since the connection was last idle
 
 	request atomic.Pointer[reqstate.State] // of the running request, or nil if there is none or it is not known
@@ -154,6 +155,7 @@ func (r *Registry) connState(conn net.Conn, state http.ConnState) {
 func (r *Registry) setState(s *scope, state http.ConnState) {
 	s.state.Store(int32(state))
 	s.changes.Add(1)
+	r.noteArrival()
 	switch state {
 	case http.StateClosed:
 		r.scopes.Delete(s.conn)

@@ -119,6 +119,7 @@ type Registry struct {
 
 	delayed         chan struct{} // closed when the delay before the drain is over
 	endDelay        func()        // closes delayed; may be called more than once
+	arrivals        chan struct{} // has an element if a connection has changed during the delay
 	requestsRefused chan struct{} // closed when net/http starts no more requests on HTTP/1.x
 	finished        chan struct{} // closed when the phase is done
 
@@ -146,6 +147,7 @@ func Attach(server *http.Server) *Registry {
 		nextConnContext: server.ConnContext,
 		nextConnState:   server.ConnState,
 		delayed:         make(chan struct{}),
+		arrivals:        make(chan struct{}, 1),
 		requestsRefused: make(chan struct{}),
 		finished:        make(chan struct{}),
 		exchanges:       make(map[*exchange]struct{}),
