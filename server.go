@@ -473,10 +473,15 @@ func WithMaxHeaderBytes(n int) ServerOption {
 //     half of the delay. Their clients then reconnect spread over that time rather
 //     than all at once. Those that begin later end when the drain begins.
 //
+// After the delay, the server stops listening. A client that has just connected gets up to
+// a second to send its request. Requests can still fail if their connection reaches the
+// kernel at the moment when the listener is closed, or if they are sent on a connection that
+// was idle during the whole delay.
+//
 // Choose d a little longer than the time in which the load balancer takes a server out
 // of rotation, for example the period of its readiness probe times the number of
 // failures that it needs. The supervisor's kill timeout must be longer than d and the
-// drain timeout together.
+// drain timeout together, and a second more.
 //
 // The delay ends immediately if the context of Stop is done or if serving fails. There
 // is no delay if the server was not started. In [Server.Run] and [Run], the timeout of

@@ -37,8 +37,15 @@ func NewListener(l net.Listener) *Listener {
 // returns [net.ErrClosed]. Only one goroutine may call it.
 func (l *Listener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
-	if err == nil || !l.stopping.Load() {
-		return conn, err
+	for range lastTries {
+		if err == nil || !l.stopping.Load() {
+			return conn, err
+		}
+		l.extend(lastTry)
+		conn, err = l.Listener.Accept()
+	}
+	if err == nil {
+		return conn, nil
 	}
 	// Nobody is waiting to be accepted, or the net.Listener is closed.
 	_ = l.closeInner() // Close returns the error
@@ -55,18 +62,31 @@ func (l *Listener) Accept() (net.Conn, error) {
 // Accept returns no connection after the deadline has passed, even if one is waiting.
 const queueTime = 100 * time.Millisecond
 
+// It may take some time until a goroutine notices that its deadline has passed. Connections
+// that arrive in this time would be lost, so Accept is then called again, with a deadline that
+// is near, until it returns no connection this many times.
+const (
+	lastTries = 3
+	lastTry   = 30 * time.Microsecond
+)
+
 // stop closes the net.Listener after all connections that are waiting have been accepted.
 // If it has no SetDeadline method, it is closed immediately. stop returns when it is closed.
 func (l *Listener) stop() {
 	l.stopping.Store(true)
-	d, ok := l.Listener.(interface{ SetDeadline(time.Time) error })
-	if !ok || d.SetDeadline(time.Now().Add(queueTime)) != nil {
+	if !l.extend(queueTime) {
 		_ = l.closeInner() // Close returns the error
 	}
 	select {
 	case <-l.stopped:
 	case <-l.closed:
 	}
+}
+
+// extend makes Accept return an error when d has passed. It returns false if it cannot.
+func (l *Listener) extend(d time.Duration) bool {
+	inner, ok := l.Listener.(interface{ SetDeadline(time.Time) error })
+	return ok && inner.SetDeadline(time.Now().Add(d)) == nil
 }
 
 // Close closes the net.Listener.
