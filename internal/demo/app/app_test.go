@@ -316,6 +316,15 @@ func TestWorkIsThrottled(t *testing.T) {
 		res.WantHeader(t, "Retry-After", "2")
 	}
 	a.send(t, "GET", "/api/tasks", "").Want(t, 200, `{"tasks":[],"total":0}`)
+	page := a.send(t, "GET", "/api/metrics", "").Body + "\n"
+	for _, want := range []string{
+		`http_throttle_running_requests{throttle="work"} 8`, `http_throttle_waiting_requests{throttle="work"} 8`,
+		`http_requests_rejected_total{reason="throttle",route="/api/work"} 8`,
+	} {
+		if !strings.Contains(page, want+"\n") {
+			t.Errorf("no %s in\n%s", want, page)
+		}
+	}
 	leave()
 	clients.Wait()
 	a.waitForInFlight(t, 0)

@@ -53,7 +53,9 @@ func (a *application) router(logger *slog.Logger) *http.Router {
 	api.HandleFunc("GET /chat", (&chatHandler{room: a.room}).join)
 
 	expensive := api.Group("")
-	expensive.Use(http.Throttle(http.ThrottleConfig{Limit: workLimit, Backlog: workLimit, Wait: workWait}))
+	expensive.Use(http.Throttle(http.ThrottleConfig{
+		Limit: workLimit, Backlog: workLimit, Wait: workWait, Metrics: a.metrics, Name: "work",
+	}))
 	expensive.HandleFunc("GET /work", work)
 
 	writes := api.Group("")
