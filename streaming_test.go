@@ -118,42 +118,98 @@ func TestStopEndsStreaming(t *testing.T) {
 	})
 }
 
+// streamingHandlers are handlers that write without an end, in different ways. They return
+// the error of the last write.
+var streamingHandlers = map[string]struct {
+	wrap  func(nethttp.Handler) nethttp.Handler
+	write func(w http.ResponseWriter, text string) error
+}{
+	"WriteString": {http.Streaming(), func(w http.ResponseWriter, text string) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}},
+	"ReadFrom":                     {http.Streaming(), copyEndlessly},
+	"ReadFrom, inside an observer": {stack(observing, http.Streaming()), copyEndlessly},
+	"ReadFrom, outside Compress":   {stack(http.Streaming(), http.Compress(http.CompressConfig{})), copyEndlessly},
+	"ReadFrom, inside ETag":        {stack(http.ETag(http.ETagConfig{}), http.Streaming()), copyEndlessly},
+	"Write, inside Compress": {stack(http.Compress(http.CompressConfig{}), http.Streaming()), func(w http.ResponseWriter, text string) error {
+		_, err := w.Write([]byte(text))
+		return err
+	}},
+	"Write, inside both": {stack(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}), http.Streaming()), func(w http.ResponseWriter, text string) error {
+		_, err := w.Write([]byte(text))
+		return err
+	}},
+}
+
+// copyEndlessly copies a body that never ends.
+func copyEndlessly(w http.ResponseWriter, text string) error {
+	_, err := io.Copy(w, readFunc(func(p []byte) (int, error) { return copy(p, text), nil }))
+	return err
+}
+
 // A client that reads nothing is given up, while the server runs after 30 to 45 seconds, with
 // TLS after 5 more, and while it stops after 5.
 func TestStreamingGivesUpStalledClients(t *testing.T) {
 	t.Parallel()
-	for name, stops := range map[string]bool{"running": false, "stopping": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			overPlainAndTLS(t, func(t *testing.T, secure bool) {
-				failure := make(chan error, 1)
-				handler := http.Streaming()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					for {
-						_, err := io.WriteString(w, strings.Repeat("x", 64<<10))
-						if err != nil {
-							failure <- err
-							return
+	text := incompressible(64 << 10)
+	for name, h := range streamingHandlers {
+		for _, stops := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, stopping %t", name, stops), func(t *testing.T) {
+				t.Parallel()
+				overPlainAndTLS(t, func(t *testing.T, secure bool) {
+					failure := make(chan error, 1)
+					handler := h.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						w.Header().Set("Content-Type", "text/plain")
+						var err error
+						for err == nil {
+							err = h.write(w, text)
 						}
+						failure <- err
+					}))
+					srv := startPipeServer(t, secure, handler.ServeHTTP)
+					srv.send(t, "GET / HTTP/1.1\r\nHost: a.example\r\nAccept-Encoding: gzip\r\n\r\n")
+					synctest.Wait()
+					begun := time.Now()
+					if stops {
+						srv.stop(t)
 					}
-				}))
-				srv := startPipeServer(t, secure, handler.ServeHTTP)
-				srv.send(t, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
-				synctest.Wait()
-				begun := time.Now()
-				if stops {
+					err, took := <-failure, time.Since(begun)
+					switch {
+					case stops && took > 6*time.Second:
+						t.Errorf("the write failed after %v", took)
+					case !stops && (took < 30*time.Second || took > 50*time.Second || !errors.Is(err, os.ErrDeadlineExceeded)):
+						t.Errorf("the write failed after %v: %v", took, err)
+					}
 					srv.stop(t)
-				}
-				err, took := <-failure, time.Since(begun)
-				switch {
-				case stops && took > 6*time.Second:
-					t.Errorf("the write failed after %v", took)
-				case !stops && (took < 30*time.Second || took > 50*time.Second || !errors.Is(err, os.ErrDeadlineExceeded)):
-					t.Errorf("the write failed after %v: %v", took, err)
-				}
-				srv.stop(t)
+				})
 			})
-		})
+		}
 	}
+}
+
+// Each write gets a whole timeout, however long ago the last one was.
+func TestStreamingMayBeIdle(t *testing.T) {
+	t.Parallel()
+	text := incompressible(256 << 10)
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		for _, part := range []string{"", text[:1], text[1:]} {
+			if _, err := io.WriteString(w, part); err != nil {
+				t.Error(err)
+			}
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(3 * time.Minute)
+		}
+		io.WriteString(w, text) // not flushed
+	}
+	eachStreaming(t, handler, func(t *testing.T, _ *pipeServer, client *nethttp.Client, url string) {
+		if res, err := send(client, url); err != nil || res.Body != text+text {
+			t.Errorf("the client got %d bytes, %v", len(res.Body), err)
+		}
+	})
 }
 
 // An SSEWriter has its own timeouts.

@@ -70,6 +70,13 @@ func (w *Writer) writeNext(p []byte) (n int, err error) {
 	if !bodyAllowed(w.Status()) && len(p) > 0 { // servers disagree about an empty p
 		return 0, http.ErrBodyNotAllowed
 	}
+	n, err = w.passOn(p)
+	w.count(int64(n))
+	return n, err
+}
+
+// passOn calls Write of the next writer, with the deadline of the stream, if there is one.
+func (w *Writer) passOn(p []byte) (n int, err error) {
 	if err = w.stream.Begin(); err == nil {
 		n, err = w.next.Write(p)
 		err = cmp.Or(err, w.stream.End())
@@ -77,7 +84,6 @@ func (w *Writer) writeNext(p []byte) (n int, err error) {
 	if err != nil && w.holding != nil {
 		w.downstreamFailed = true
 	}
-	w.count(int64(n))
 	return n, err
 }
 

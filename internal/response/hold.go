@@ -282,8 +282,7 @@ func (w *Writer) endEncoding() error {
 // because then the client has disconnected.
 func (w *Writer) sendOutput() {
 	for _, b := range w.output.pieces {
-		if _, err := w.next.Write(b.B); err != nil {
-			w.downstreamFailed = true
+		if _, err := w.passOn(b.B); err != nil {
 			return // b is not put back: the writer that failed may still be reading it
 		}
 		bufpool.Put(b)

@@ -47,9 +47,5 @@ func (s *sink) Write(p []byte) (int, error) {
 	case encoded, ending:
 		return s.output.Write(p)
 	}
-	n, err := s.next.Write(p)
-	if err != nil {
-		s.downstreamFailed = true
-	}
-	return n, err
+	return (*Writer)(s).passOn(p)
 }

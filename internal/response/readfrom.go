@@ -142,13 +142,23 @@ func (w *Writer) nextReaderFrom() io.ReaderFrom {
 // forward calls ReadFrom of the next writer. Like that method, it commits the response
 // when the first bytes arrive, and does not commit it if src is empty.
 func (w *Writer) forward(next io.ReaderFrom, src io.Reader) (n int64, err error) {
-	if isRegularFile(src) {
+	switch {
+	case w.stream != nil:
+		n, err = w.forwardStream(next, src)
+	case isRegularFile(src):
 		n, err = w.forwardFile(next, src)
-	} else {
+	default:
 		n, err = next.ReadFrom(&unlockedReader{w, src})
 	}
 	w.count(n)
 	return n, err
+}
+
+// forwardStream forwards to a stream, each of whose writes has its own deadline.
+func (w *Writer) forwardStream(next io.ReaderFrom, src io.Reader) (int64, error) {
+	reader := &streamReader{unlockedReader: unlockedReader{w, src}, stream: w.stream}
+	n, err := next.ReadFrom(reader)
+	return n, cmp.Or(err, reader.endWrite())
 }
 
 // forwardFile forwards a regular file. Reading one neither blocks nor runs code of the
@@ -212,4 +222,38 @@ func (r *unlockedReader) relock(n *int, err *error) {
 	case *n > 0 && r.w.holding == nil:
 		r.w.commitImplied()
 	}
+}
+
+// A streamReader reads from a source of the handler for the ReadFrom method of the next
+// writer, which writes between two calls of Read, and after the last one. Each of these
+// writes is one of the stream.
+type streamReader struct {
+	unlockedReader
+	stream  *Stream
+	writing bool
+}
+
+// Read is like that of an unlockedReader.
+func (r *streamReader) Read(p []byte) (int, error) {
+	if err := r.endWrite(); err != nil {
+		return 0, err
+	}
+	n, err := r.unlockedReader.Read(p)
+	if err == errEnded {
+		return n, err // the connection may be serving another request by now
+	}
+	if beginErr := r.stream.Begin(); beginErr != nil {
+		return 0, beginErr
+	}
+	r.writing = true
+	return n, err
+}
+
+// endWrite ends the write that follows the last call of Read.
+func (r *streamReader) endWrite() error {
+	if !r.writing {
+		return nil
+	}
+	r.writing = false
+	return r.stream.End()
 }
