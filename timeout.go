@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -101,7 +102,8 @@ func Timeout(config TimeoutConfig) Middleware {
 		message: cmp.Or(config.Message, "request timed out"),
 	}
 	if config.WriteTimeout == 0 {
-		limits.write, limits.extend = max(config.Timeout, config.ReadTimeout)+responseTime, true
+		longest := min(max(config.Timeout, config.ReadTimeout), math.MaxInt64-responseTime)
+		limits.write, limits.extend = longest+responseTime, true
 	}
 	return func(next Handler) Handler { return &timeoutHandler{limits: limits, next: next} }
 }

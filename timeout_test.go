@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	nethttp "net/http"
 	"net/http/httptest"
 	"os"
@@ -261,6 +262,41 @@ func TestTimeoutReplacesHeldResponses(t *testing.T) {
 	}
 }
 
+// A response that Compress or ETag holds inside of Timeout accepts nothing late either.
+func TestTimeoutRefusesHeldResponses(t *testing.T) {
+	t.Parallel()
+	for name, inner := range map[string]func(nethttp.Handler) nethttp.Handler{
+		"ETag":                   http.ETag(http.ETagConfig{}),
+		"Compress":               http.Compress(http.CompressConfig{}),
+		"the chain":              documentedChain(),
+		"ETag, inside observers": stack(observing, http.ETag(http.ETagConfig{}), observing),
+	} {
+		for how, write := range map[string]func(w http.ResponseWriter) error{
+			"Write":   func(w http.ResponseWriter) error { _, err := w.Write([]byte("late")); return err },
+			"copying": func(w http.ResponseWriter) error { _, err := io.Copy(w, strings.NewReader("late")); return err },
+			"Flush":   func(w http.ResponseWriter) error { return http.NewResponseController(w).Flush() },
+		} {
+			t.Run(name+", "+how, func(t *testing.T) {
+				t.Parallel()
+				handler := stack(oneSecond(), inner)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					io.WriteString(w, "early")
+					<-r.Context().Done()
+					if err := write(w); !errors.Is(err, http.ErrHandlerTimeout) {
+						t.Errorf("the error is %v", err)
+					}
+				}))
+				inBothProtocols(t, handler.ServeHTTP, func(t *testing.T, client *nethttp.Client, url string) {
+					res, err := send(client, url)
+					if err != nil {
+						t.Fatal(err)
+					}
+					wantTimedOut(t, res)
+				})
+			})
+		}
+	}
+}
+
 // The context and all that are derived from it end at the same moment, without a
 // goroutine. When the handler returns, they are canceled.
 func TestTimeoutEndsContextsOfTheHandler(t *testing.T) {
@@ -484,6 +520,58 @@ func TestWriteTimeoutWithAndWithoutBody(t *testing.T) {
 			t.Errorf("GET got %v", res)
 		}
 	})
+}
+
+// The longest durations do not overflow.
+func TestLongestTimeouts(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]http.TimeoutConfig{
+		"Timeout":      {Timeout: math.MaxInt64},
+		"ReadTimeout":  {ReadTimeout: math.MaxInt64},
+		"WriteTimeout": {WriteTimeout: math.MaxInt64},
+		"all":          {Timeout: math.MaxInt64 - 1, ReadTimeout: math.MaxInt64 - 1, WriteTimeout: math.MaxInt64},
+	} {
+		handler := http.Timeout(config)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			time.Sleep(time.Hour)
+			fmt.Fprintf(w, "%s, %v, %v", body, err, r.Context().Err())
+		}))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBothProtocols(t, handler.ServeHTTP, func(t *testing.T, client *nethttp.Client, url string) {
+				req, err := nethttp.NewRequest("POST", url, strings.NewReader("hello"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				res, err := testkit.Send(client, req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res.Want(t, 200, "hello, <nil>, <nil>")
+			})
+		})
+	}
+}
+
+// The end of a response has a deadline too, although the server has none.
+func TestTimeoutLimitsTheEndOfTheResponse(t *testing.T) {
+	t.Parallel()
+	for name, mw := range map[string]http.Middleware{
+		"Timeout":   http.Timeout(http.TimeoutConfig{WriteTimeout: time.Minute}),
+		"Streaming": http.Streaming(),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			handler := mw(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "unread") }))
+			srv := startPipeServer(t, false, handler.ServeHTTP, http.WithWriteTimeout(0))
+			srv.send(t, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+			time.Sleep(61 * time.Second)
+			synctest.Wait()
+			began := time.Now()
+			if err := srv.Stop(t.Context()); err != nil || time.Since(began) > time.Second {
+				t.Errorf("%s: Stop took %v: %v", name, time.Since(began), err)
+			}
+		})
+	}
 }
 
 // The deadlines of a request do not remain for the next one on the connection.

@@ -52,6 +52,7 @@ type more struct {
 	mu       sync.Mutex
 	logAttrs []slog.Attr // for the request's log line, each key once
 	stream   *Stream     // the last one, or nil
+	bodyRead bool
 }
 
 // maxValues is the number of header values that fit in a State. It is enough for the
@@ -246,6 +247,29 @@ func (s *State) LogAttrs() []slog.Attr {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.logAttrs)
+}
+
+// SetBodyRead notes that middleware has read the body of the request to its end, and that the
+// handler reads a copy.
+func (s *State) SetBodyRead() {
+	m := s.needMore()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bodyRead = true
+}
+
+// BodyRead reports whether SetBodyRead was called. s may be nil.
+func (s *State) BodyRead() bool {
+	if s == nil {
+		return false
+	}
+	m := s.more.Load()
+	if m == nil {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.bodyRead
 }
 
 // needMore returns s.more. It sets it first if it is nil.

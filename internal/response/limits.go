@@ -10,9 +10,8 @@ import (
 type ConnectionLimits struct {
 	Err error // why a limit could not be set, or nil
 
-	turn      *Turn
-	bodyEnd   time.Time // when reading the body fails; zero without such a limit
-	leftovers bool      // the write deadline would remain for the next request
+	turn    *Turn
+	bodyEnd time.Time // when reading the body fails; zero without such a limit
 }
 
 // LimitConnection sets deadlines for reading the body and for writing the response, relative
@@ -21,9 +20,9 @@ type ConnectionLimits struct {
 // call [ConnectionLimits.End] when the handler has returned or panicked.
 func LimitConnection(turn *Turn, start time.Time, read, write time.Duration, extend bool) (c ConnectionLimits) {
 	c.turn = turn
-	// Without a body, net/http is reading already, to notice that the client disconnects. A
-	// deadline would interrupt that.
-	if read > 0 && hasBody(turn.Request) {
+	// Without a body, or after its end, net/http is reading already, to notice that the client
+	// disconnects. A deadline would interrupt that.
+	if read > 0 && hasBody(turn.Request) && !turn.State.BodyRead() {
 		c.bodyEnd = start.Add(read)
 		if deadline, ok := turn.Request.Context().Deadline(); ok && deadline.Before(c.bodyEnd) {
 			c.bodyEnd = deadline // of an outer Timeout: the handler could not use what comes later
@@ -35,18 +34,14 @@ func LimitConnection(turn *Turn, start time.Time, read, write time.Duration, ext
 		return c
 	}
 	if write > 0 {
-		// net/http sets a write deadline for each request, but only if it has a timeout.
-		c.leftovers = turn.Request.ProtoMajor == 1 && (!known || server.WriteTimeout <= 0)
 		c.Err = cmp.Or(c.Err, turn.Writer.SetServerWriteDeadline(start.Add(write)))
 	}
 	return c
 }
 
-// End removes what would affect later requests on the connection.
+// End keeps what would affect later requests from them. net/http removes the write deadline
+// after it has sent the end of the response.
 func (c *ConnectionLimits) End() {
-	if c.leftovers && !c.turn.Writer.Hijacked() {
-		_ = c.turn.Writer.SetServerWriteDeadline(time.Time{}) // the connection may have failed
-	}
 	if !c.bodyEnd.IsZero() && !time.Now().Before(c.bodyEnd) {
 		closeAfterLateBody(c.turn.Writer, c.turn.Request)
 	}

@@ -112,8 +112,8 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (w *Writer) CloseHijacked() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.rare != nil && w.rare.closeHijacked != nil {
-		_ = w.rare.closeHijacked() // the connection is given up, so an error does not matter
+	if fields := w.rare.Load(); fields != nil && fields.closeHijacked != nil {
+		_ = fields.closeHijacked() // the connection is given up, so an error does not matter
 		w.requestState().EndStream()
 	}
 }

@@ -217,7 +217,7 @@ func (r *unlockedReader) relock(n *int, err *error) {
 	switch {
 	case r.w.ended.Load():
 		*n, *err = 0, errEnded
-	case r.w.timedOut():
+	case r.w.TimedOut():
 		*n, *err = 0, http.ErrHandlerTimeout
 	case *n > 0 && r.w.holding == nil:
 		r.w.commitImplied()

@@ -143,16 +143,14 @@ func (s *Stream) End() error {
 
 // Finish must be called when the handler has returned. On HTTP/1, net/http then
 // sends the end of the body, but the deadline of the last write may have passed by
-// then, so Finish sets a new one. If the stream has no timeout or the server has no
-// write timeout, Finish removes the deadline instead, because it would also apply
-// to later responses on the connection.
+// then, so Finish sets a new one, or removes it if the stream has no timeout. net/http
+// removes the new one before the next request.
 func (s *Stream) Finish() {
 	if s == nil || !s.http1 || s.deadlineSet.IsZero() {
 		return
 	}
 	var deadline time.Time
-	server, _ := s.cw.req.Context().Value(http.ServerContextKey).(*http.Server)
-	if s.timeout > 0 && (server == nil || server.WriteTimeout > 0) {
+	if s.timeout > 0 {
 		deadline = time.Now().Add(s.timeout)
 	}
 	// The Writer no longer accepts calls, so set the deadline on the next one.

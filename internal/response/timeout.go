@@ -65,10 +65,10 @@ func (t *Turn) NewTimeout(deadline time.Time) *Timeout {
 	w := t.Writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.rare == nil {
-		w.rare = &to.spare
+	if w.rare.Load() == nil {
+		w.rare.Store(&to.spare)
 	}
-	to.fields = w.rare
+	to.fields = w.rare.Load()
 	to.outer = to.fields.timeout.Swap(to)
 	return to
 }
@@ -117,12 +117,35 @@ func (t *Timeout) lift() {
 	}
 }
 
-// timedOut reports whether the handler's deadline has passed. The caller holds mu.
-func (w *Writer) timedOut() bool {
-	if w.rare == nil {
-		return false
+// TimedOut reports whether the handler's deadline has passed, so that the Writer accepts
+// nothing from it.
+func (w *Writer) TimedOut() bool {
+	if w.timeout().anyPassed() {
+		return true
 	}
-	for t := w.rare.timeout.Load(); t != nil; t = t.outer {
+	if w.holding == nil {
+		return false // the Writers around this one get every write, and refuse it
+	}
+	for outer := range w.outer {
+		if outer.timeout().anyPassed() {
+			return true
+		}
+	}
+	return false
+}
+
+// timeout returns the innermost Timeout of w that is running, or nil.
+func (w *Writer) timeout() *Timeout {
+	if fields := w.rare.Load(); fields != nil {
+		return fields.timeout.Load()
+	}
+	return nil
+}
+
+// anyPassed reports whether the deadline of t, which may be nil, or of an outer one has
+// passed.
+func (t *Timeout) anyPassed() bool {
+	for ; t != nil; t = t.outer {
 		if t.Passed() {
 			return true
 		}
@@ -144,10 +167,10 @@ func (w *Writer) LiftTimeouts() {
 
 // liftOwn lifts the Timeouts of w. The caller holds mu.
 func (w *Writer) liftOwn() {
-	if w.rare == nil || w.rare.timeout.Load() == nil {
+	if w.timeout() == nil {
 		return
 	}
-	for t := w.rare.timeout.Load(); t != nil; t = t.outer {
+	for t := w.timeout(); t != nil; t = t.outer {
 		t.lift()
 	}
 	// The read deadline was for the request's body. On HTTP/1, it would also end the

@@ -60,25 +60,25 @@ type Writer struct {
 	bytes  atomic.Int64 // of the body, as accepted by the next writer or the encoder
 	onDone atomic.Pointer[doneFunc]
 
-	mu     sync.Mutex // guards the fields below
-	stream *Stream    // handles the deadlines of every write, or nil; see takeStream and BeginStream
-	rare   *rare      // nil until one of its fields is needed
+	mu     sync.Mutex           // guards the fields below, and changes of rare
+	stream *Stream              // handles the deadlines of every write, or nil; see takeStream and BeginStream
+	rare   atomic.Pointer[rare] // nil until one of its fields is needed
 
 	*holding // nil if the Writer has no stage
 }
 
 // A rare contains the fields that few Writers need.
 type rare struct {
-	closeHijacked func() error            // nil unless hijacked
+	closeHijacked func() error            // nil unless hijacked; guarded by mu
 	timeout       atomic.Pointer[Timeout] // the innermost one that is running, or nil
 }
 
 // needRare returns the fields of rare, for changes. The caller holds mu.
 func (w *Writer) needRare() *rare {
-	if w.rare == nil {
-		w.rare = new(rare)
+	if w.rare.Load() == nil {
+		w.rare.Store(new(rare))
 	}
-	return w.rare
+	return w.rare.Load()
 }
 
 func (w *Writer) start(next http.ResponseWriter, r *http.Request, state *reqstate.State) {
@@ -209,7 +209,7 @@ func (w *Writer) lockWrite() error {
 	if err := w.lock(); err != nil {
 		return err
 	}
-	if w.timedOut() {
+	if w.TimedOut() {
 		w.mu.Unlock()
 		return http.ErrHandlerTimeout
 	}
