@@ -158,7 +158,9 @@ func (h *throttleHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	var body *bodyAhead
 	outcome := h.gate.Enter(r.Context(), func() { body = readAhead(r) })
 	if outcome != throttle.Admitted {
-		h.reject(w, r)
+		if cw := response.Find(w); cw == nil || !cw.TimedOut() { // an outer Timeout responds itself
+			h.reject(w, r)
+		}
 		return
 	}
 	defer h.gate.Leave()
@@ -169,6 +171,9 @@ func (h *throttleHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	turn, pass := response.EnterState(w, r)
 	defer turn.End()
 	turn.Request.Body = body
+	if body.err == nil {
+		turn.State.SetBodyRead()
+	}
 	h.next.ServeHTTP(pass, turn.Request)
 	turn.Returned = true
 }
@@ -181,7 +186,7 @@ const shortBody = 64 << 10
 // Over HTTP/1, net/http can cancel the context of a request only if its body was read to
 // the end.
 func readAhead(r *Request) *bodyAhead {
-	if r.ProtoMajor != 1 || r.ContentLength <= 0 || r.ContentLength > shortBody {
+	if r.ProtoMajor != 1 || r.ContentLength <= 0 || r.ContentLength > shortBody || r.Body == nil {
 		return nil
 	}
 	ahead := &bodyAhead{Closer: r.Body}

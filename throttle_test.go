@@ -260,6 +260,75 @@ func TestThrottleHandsErrorsOfTheBodyToTheHandler(t *testing.T) {
 	})
 }
 
+// A read timeout does not interrupt net/http, which waits for the client to disconnect after
+// the body was read.
+func TestTimeoutInsideThrottle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newBusyHandler(1, time.Minute)
+		srv := startPipeServer(t, false, h.ServeHTTP)
+		first := srv.send(t, "GET /0 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+		synctest.Wait()
+		second := srv.send(t, "POST /1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello")
+		synctest.Wait()
+		h.finish <- passes
+		first.Response("GET").Want(t, 200, "passed /0")
+		limit := http.Chain(http.MaxBody(10), http.Timeout(http.TimeoutConfig{ReadTimeout: time.Second}))
+		h.finish <- limit(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(5 * time.Second)
+			body, err := io.ReadAll(r.Body)
+			fmt.Fprintf(w, "%s, %v, %v", body, err, r.Context().Err())
+		})).ServeHTTP
+		res := second.Response("POST")
+		res.Want(t, 200, "hello, <nil>, <nil>")
+		if res.Close {
+			t.Error("the connection was closed")
+		}
+		second.Send("GET /2 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+		h.finish <- func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Context().Err()) }
+		second.Response("GET").Want(t, 200, "<nil>")
+		srv.stop(t)
+	})
+}
+
+// A Timeout that ends the wait responds, and only its reason is counted.
+func TestThrottleInsideTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, m := newBusyHandler(1, time.Minute), http.NewMetrics()
+		handler := stack(m.Middleware(), oneSecond())(h)
+		srv := startPipeServer(t, false, handler.ServeHTTP)
+		first := srv.send(t, "GET /0 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+		synctest.Wait()
+		res := srv.send(t, "GET /1 HTTP/1.1\r\nHost: a.example\r\n\r\n").Response("GET")
+		wantTimedOut(t, res)
+		res.WantHeader(t, "Retry-After", "")
+		h.finish <- passes
+		wantTimedOut(t, first.Response("GET"))
+		for _, metric := range m.Collect() {
+			if metric.Name == "http_requests_rejected_total" && (metric.Labels["reason"] != "timeout" || metric.Value != 2) {
+				t.Errorf("%v requests were rejected because of %s", metric.Value, metric.Labels["reason"])
+			}
+		}
+		srv.stop(t)
+	})
+}
+
+// A request that a program makes may have a length without a body.
+func TestThrottleNeedsNoBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newBusyHandler(1, time.Minute)
+		first := h.start(t.Context(), "/0")
+		r := httptest.NewRequest("POST", "/1", nil)
+		r.ContentLength, r.Body = 5, nil
+		second := make(chan *testkit.Response, 1)
+		go func() { second <- testkit.Record(h, r) }()
+		synctest.Wait()
+		h.finish <- passes
+		(<-first).Want(t, 200, "passed /0")
+		h.finish <- passes
+		(<-second).Want(t, 200, "passed /1")
+	})
+}
+
 // Over HTTP/2, a client frees its place by resetting its stream, even if its body was
 // not read.
 func TestThrottleForgetsAStreamThatIsReset(t *testing.T) {
