@@ -45,6 +45,10 @@ const (
 	neighborVisits = 16 // other shards visited before a new key overflows
 )
 
+// maxShards limits the number of shards that depends on maxKeys. Together they take 8 MB
+// before the first request.
+const maxShards = 1 << 16
+
 // A Decision is the result of counting one request.
 type Decision struct {
 	// Allowed reports whether the request is within the limit.
@@ -94,9 +98,9 @@ func New(limit int, window time.Duration, maxKeys int) *Counters {
 
 // shardCount returns the number of shards, a power of two. There are enough of
 // them that cores rarely contend for one and that growing one takes little time,
-// but not so many that most would be empty.
+// but not so many that most would be empty: maxKeys may be far more than there will be.
 func shardCount(maxKeys, procs int) int {
-	n := max(16*procs, maxKeys/4096)
+	n := max(16*procs, min(maxKeys/4096, maxShards))
 	n = max(min(n, maxKeys/64), 1)
 	return 1 << bits.Len(uint(n-1))
 }

@@ -410,12 +410,22 @@ func TestShardCount(t *testing.T) {
 		{10_000, 1, 16},
 		{1_000_000, 2, 256},
 		{1_000_000, 64, 1024},
-		{1_000_000_000, 2, 262144},
+		{1_000_000_000, 2, maxShards},
+		{math.MaxInt, 2, maxShards},
 	}
 	for _, tt := range tests {
 		if got := shardCount(tt.maxKeys, tt.procs); got != tt.want {
 			t.Errorf("shardCount(%d, %d) = %d, want %d", tt.maxKeys, tt.procs, got, tt.want)
 		}
+	}
+}
+
+// MaxKeys may be so large that it means no limit.
+func TestHugeMaxKeysTakesLittleMemory(t *testing.T) {
+	t.Parallel()
+	c := New(1, time.Minute, math.MaxInt)
+	if d := c.Take("k", 0); !d.Allowed || c.Len() != 1 || len(c.shards) != maxShards {
+		t.Errorf("%+v, %d windows, %d shards", d, c.Len(), len(c.shards))
 	}
 }
 
