@@ -906,7 +906,7 @@ type recoveryHandler struct {
 
 // ServeHTTP implements [Handler].
 func (h *recoveryHandler) ServeHTTP(w ResponseWriter, r *Request) {
-	g := panicGuard{turn: response.Observe(w, r), onPanic: h.onPanic}
+	g := panicGuard{turn: response.Enter(w, r), onPanic: h.onPanic}
 	defer g.end()
 	h.next.ServeHTTP(g.turn.Writer, g.turn.Request)
 	g.turn.Returned = true
@@ -941,10 +941,7 @@ func (g *panicGuard) report(v any) {
 	if g.onPanic == nil {
 		return
 	}
-	r := g.turn.Request
-	if g.turn.State != nil {
-		r = withPattern(r, g.turn.State.Pattern())
-	}
+	r := withPattern(g.turn.Request, g.turn.State.Pattern())
 	defer logSecondPanic(r, v)
 	g.onPanic(r, v, debug.Stack())
 }

@@ -371,12 +371,13 @@ func (h *rateLimitHandler) reject(w ResponseWriter, r *Request, q quota) {
 // serveAndRefund calls the next handler and takes back the request, unless CountFunc
 // says that it counts. A request whose handler panics counts.
 func (h *rateLimitHandler) serveAndRefund(w ResponseWriter, r *Request, key string, q quota) {
-	turn := response.Observe(w, r)
+	turn := response.Enter(w, r)
 	defer turn.End()
 	h.next.ServeHTTP(turn.Writer, turn.Request)
 	turn.Returned = true
+	r = withPattern(turn.Request, turn.State.Pattern())
 	switch {
-	case h.config.CountFunc(turn.Request, turn.Status()):
+	case h.config.CountFunc(r, turn.Status()):
 	case q.countedIn == memory:
 		h.refundLocally(key, q)
 	case time.Since(q.now) < q.left: // otherwise, the window has ended

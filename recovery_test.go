@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -134,6 +135,36 @@ func TestRecoveryFuncGetsTheRequest(t *testing.T) {
 	const want = `"msg":"panic","request_id":"trace-1","value":"oops","method":"GET","route":"GET /users/{id}","id":"trace-1","stack":true}`
 	if !strings.Contains(out.String(), want) {
 		t.Errorf("logged %s, want %s", out.String(), want)
+	}
+}
+
+// copiesRequest is middleware of another package that adds a value to the context, and
+// wraps the writer.
+func copiesRequest(next nethttp.Handler) nethttp.Handler {
+	type key struct{}
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		w = struct{ nethttp.ResponseWriter }{w}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, true)))
+	})
+}
+
+// The callbacks know the route, although the router was called with another request.
+func TestCallbacksKnowTheRouteOfACopiedRequest(t *testing.T) {
+	t.Parallel()
+	var recovered, counted string
+	recovery := http.RecoveryFunc(func(r *nethttp.Request, _ any, _ []byte) { recovered = r.Pattern })
+	limit := http.RateLimit(http.RateLimitConfig{CountFunc: func(r *nethttp.Request, _ int) bool {
+		counted = r.Pattern
+		return true
+	}})
+	for _, mw := range []http.Middleware{stack(recovery, copiesRequest), stack(limit, copiesRequest, http.Recovery(nil))} {
+		router := http.NewRouter()
+		router.Use(mw)
+		router.HandleFunc("GET /users/{id}", func(nethttp.ResponseWriter, *nethttp.Request) { panic("oops") })
+		testkit.Record(router, testkit.NewRequest("GET", "/users/7", "")).Want(t, 500, `{"error":"internal server error"}`)
+	}
+	if want := "GET /users/{id}"; recovered != want || counted != want {
+		t.Errorf("the callbacks got the patterns %q and %q, want %q", recovered, counted, want)
 	}
 }
 
