@@ -184,10 +184,11 @@ type RateLimitRefundStore interface {
 // the store has stalled and is left alone, too. Requests therefore do not gather if a
 // store hangs.
 //
-// The beginning and the end of an outage are logged with the logger of the request that
-// notices them, at levels Error and Info, with the number of requests that were not
-// counted in the store. While it lasts, and if it begins again and again, at most one
-// line every 10 seconds is logged.
+// Failures, and the beginning of an outage, are logged at level Error, and its end at level
+// Info, with the logger of the request that notices them and the number of requests that
+// were not counted in the store. However many requests arrive, and even if the store fails
+// again and again, at most one failure and one outage are logged every 10 seconds. The end
+// is logged if the outage was.
 //
 // # Position in the chain
 //

@@ -10,7 +10,7 @@
 //
 // A closed Breaker passes calls on. An open one rejects them for a pause, which doubles
 // each time. After it, one call is the probe, and the others are still rejected until
-// the probe has returned. Results of calls that began before the last change of phase
+// the probe has returned, or has ignored its context for a while. Results of calls that began before the last change of phase
 // are ignored.
 //
 // # Hanging calls
@@ -49,8 +49,8 @@ type Config struct {
 	MinPause, MaxPause time.Duration
 
 	// Report is called for events that operators should know, in the goroutine of
-	// the call that caused them. Failures, and openings, are reported at most once per
-	// Quiet; a closing is reported if the opening was.
+	// the call that caused them. Failures, and openings together with failed probes, are
+	// reported at most once per Quiet; a closing is reported if the opening was.
 	Report func(context.Context, Event)
 	Quiet  time.Duration
 }
@@ -99,14 +99,14 @@ type Breaker struct {
 	failures int       // in a row, while closed
 	openedAt time.Time // when closed became open
 	closedAt time.Time // when probing became closed
-	probeAt  time.Time // end of the pause, while open
+	probeAt  time.Time // end of the pause while open, and of the patience with a probe while probing
 	pause    time.Duration
 
-	progress  time.Time         // when a call last took a free place, or succeeded
-	suspected time.Time         // when a stall was first seen; valid if after progress
-	slowest   time.Duration     // duration of the slowest recent call that succeeded
-	announced bool              // the opening was reported
-	reported  [Closed]time.Time // when, by kind
+	progress  time.Time            // when a call last took a free place, or succeeded
+	suspected time.Time            // when a stall was first seen; valid if after progress
+	slowest   time.Duration        // duration of the slowest recent call that succeeded
+	announced bool                 // the opening was reported
+	reported  [StillOpen]time.Time // when, by kind; Opened includes StillOpen
 }
 
 // New returns a closed Breaker.
@@ -169,27 +169,32 @@ func (b *Breaker) enter(ctx context.Context) (pass, error) {
 }
 
 // admit decides whether a call may wait for its turn. It makes a call the probe if the
-// pause is over, and opens the Breaker if the service has stalled.
-func (b *Breaker) admit(ctx context.Context, now time.Time) (pass, error) {
+// pause is over, and opens the Breaker if the service, or the probe, has stalled.
+func (b *Breaker) admit(ctx context.Context, now time.Time) (p pass, err error) {
 	b.mu.Lock()
-	p := pass{arrived: now, began: now, change: b.change}
+	p = pass{arrived: now, began: now, change: b.change}
 	switch {
-	case b.phase == probing || b.phase == open && now.Before(b.probeAt):
+	case b.phase != closed && now.Before(b.probeAt):
 		b.mu.Unlock()
 		return p, ErrOpen
 	case b.phase == open:
 		b.to(probing)
+		b.probeAt = now.Add(b.Timeout).Add(b.MinPause) // the sum of both could overflow
 		p.change = b.change
+	case b.phase == probing: // the probe ignores its context
+		err = errors.New("a call has not returned although its context is done")
 	case b.stalled(now):
-		err := fmt.Errorf("%d calls are running and none has returned for %v", b.Calls, now.Sub(b.progress))
-		event, report := b.trip(now, err)
-		b.mu.Unlock()
-		b.gate.Expire()
-		b.report(ctx, event, report)
-		return p, ErrOpen
+		err = fmt.Errorf("%d calls are running and none has returned for %v", b.Calls, now.Sub(b.progress))
 	}
+	if err == nil {
+		b.mu.Unlock()
+		return p, nil
+	}
+	event, report := b.trip(now, err)
 	b.mu.Unlock()
-	return p, nil
+	b.gate.Expire()
+	b.report(ctx, event, report)
+	return p, ErrOpen
 }
 
 // stalled reports whether all places are taken and no call has returned for too long.
@@ -272,7 +277,7 @@ func (b *Breaker) trip(now time.Time, err error) (event Event, report bool) {
 	b.probeAt = now.Add(event.Pause)
 	b.failures = 0
 	b.to(open)
-	if report = now.Sub(b.reported[Opened]) >= b.Quiet && b.due(event.Kind, now); report {
+	if report = b.due(Opened, now); report {
 		b.announced = true
 	}
 	return event, report

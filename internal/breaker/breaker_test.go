@@ -266,6 +266,9 @@ func TestFlappingServiceIsReportedRarely(t *testing.T) {
 		if len(events) > 3*60 {
 			t.Errorf("%d events, want at most 3 every 10 seconds", len(events))
 		}
+		if n := strings.Count(list, "open"); n > 60 {
+			t.Errorf("%d events say that it is open, want at most one every 10 seconds", n)
+		}
 		known := false // that it is open
 		for _, e := range events {
 			if e == "closed" && !known {
@@ -354,6 +357,39 @@ func TestCallsThatNeverReturnHoldNobodyUp(t *testing.T) {
 		s.many(t, 3)
 		if calls, _ := s.take(); calls != 3 {
 			t.Errorf("%d of 3 calls after the service has recovered", calls)
+		}
+	})
+}
+
+// A probe that never returns does not keep the breaker from probing again.
+func TestProbeThatNeverReturnsIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		s.set(errDown, false, 0)
+		s.many(t, 5)
+		time.Sleep(1200*time.Millisecond + 1)
+		forever := make(chan struct{})
+		go func() { _ = s.Do(t.Context(), func(context.Context) error { <-forever; return nil }) }() // too late to matter
+		synctest.Wait()
+		s.set(nil, false, 0)
+		s.take()
+		time.Sleep(1500*time.Millisecond - 1)
+		s.many(t, 3)
+		if calls, events := s.take(); calls != 0 || events != "" {
+			t.Errorf("%d calls, events %q while the probe may still return", calls, events)
+		}
+		time.Sleep(time.Nanosecond)
+		s.many(t, 3)
+		time.Sleep(2400*time.Millisecond + 1)
+		s.many(t, 3)
+		if calls, events := s.take(); calls != 3 || events != "closed" {
+			t.Errorf("%d calls, events %q after the next pause, want 3 and closed", calls, events)
+		}
+		close(forever)
+		synctest.Wait()
+		s.many(t, 3)
+		if calls, events := s.take(); calls != 3 || events != "" {
+			t.Errorf("%d calls, events %q after the late return", calls, events)
 		}
 	})
 }
