@@ -211,10 +211,11 @@ func (m *Metrics) Stats() MetricsStats {
 //
 // http_requests_rejected_total has the labels route and reason. The reason is
 // "throttle" for requests that [Throttle] rejected, "rate_limit" for those that
-// [RateLimit] or a [RateLimiter] rejected, and "timeout" for those that took longer than
-// [Timeout] allows. If this middleware is on the router, the route is "unmatched" for the
-// first two, because they reject before the router finds the route. Rejected requests are
-// also in http_requests_total and http_request_duration_seconds.
+// [RateLimit] or [RateLimiter.Middleware] rejected, and "timeout" for those that took
+// longer than [Timeout] allows. If this middleware is on the router, the route is
+// "unmatched" for the first two, because they reject before the router finds the route.
+// Rejected requests are also in http_requests_total and http_request_duration_seconds. If
+// [RateLimiter.Allow] returns false, the handler responds, so the request is only there.
 //
 // The metrics of a throttle have the label throttle; see [ThrottleConfig].Metrics.
 //
