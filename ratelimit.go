@@ -113,8 +113,8 @@ type RateLimitStore interface {
 	// has passed. ctx has the values of the request's context, but it is not canceled
 	// with it, because clients could otherwise avoid being counted. Increment must be
 	// safe for concurrent use by multiple goroutines; it is called by at most 64 at
-	// once. An error, a count below 1 and a panic are failures of the store. A panic is
-	// not recovered.
+	// once, or 1,024 if it is slow. An error, a count below 1 and a panic are failures of
+	// the store. A panic is not recovered.
 	Increment(ctx context.Context, key string, window time.Duration) (count int64, left time.Duration, err error)
 }
 
@@ -180,9 +180,10 @@ type RateLimitRefundStore interface {
 // seconds after the store has recovered, because pauses vary by a fifth.
 //
 // At most 64 requests call Store at once. Others wait for their turn within StoreTimeout,
-// so that bursts are counted exactly. If no call returns for much longer than usual,
-// the store has stalled and is left alone, too. Requests therefore do not gather if a
-// store hangs.
+// so that bursts are counted exactly. If a slow store keeps them waiting for more than an
+// eighth of StoreTimeout, up to 1,024 call it at once. If no call returns for much longer
+// than usual, the store has stalled and is left alone, too. Requests therefore do not
+// gather if a store hangs.
 //
 // Failures, and the beginning of an outage, are logged at level Error, and its end at level
 // Info, with the logger of the request that notices them and the number of requests that
@@ -239,7 +240,7 @@ func NewRateLimiter(config RateLimitConfig) *RateLimiter {
 	}
 	if config.Store != nil {
 		l.breaker = breaker.New(breaker.Config{
-			Calls: 64, Timeout: config.StoreTimeout, Failures: 5,
+			Calls: 64, MaxCalls: 1024, Timeout: config.StoreTimeout, Failures: 5,
 			MinPause: time.Second, MaxPause: 30 * time.Second,
 			Report: l.logStore, Quiet: 10 * time.Second,
 		})

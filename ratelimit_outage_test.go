@@ -189,6 +189,32 @@ func TestHangingStoreHoldsFewRequests(t *testing.T) {
 	}
 }
 
+// A store that is slow, but works, is asked for each of 1,600 requests a second.
+func TestSlowStoreCountsEveryRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutage(t, http.RateLimitConfig{Limit: 10, Window: time.Hour})
+		o.store.before = func(context.Context) error {
+			time.Sleep(100 * time.Millisecond)
+			return nil
+		}
+		var allowed, slow atomic.Int64
+		for range 1600 * 5 {
+			go func() {
+				start := time.Now()
+				allowed.Add(int64(o.allow("k", 1)))
+				if time.Since(start) > 400*time.Millisecond {
+					slow.Add(1)
+				}
+			}()
+			time.Sleep(time.Second / 1600)
+		}
+		time.Sleep(time.Second)
+		if allowed.Load() != 10 || slow.Load() != 0 || o.log.String() != "" {
+			t.Errorf("%d requests allowed, %d delayed, log %q; want 10 allowed", allowed.Load(), slow.Load(), o.log.String())
+		}
+	})
+}
+
 // nonsense is a store with wrong results.
 type nonsense struct {
 	count int64

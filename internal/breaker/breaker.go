@@ -20,6 +20,9 @@
 // would gather until the first calls time out. Therefore the Breaker opens as soon as a
 // caller finds that all places are taken and that no call has returned for much
 // longer than recent calls took.
+//
+// A service that works, but is slow, needs more places. Each call that had to wait for long
+// and then succeeds adds one. They are removed when few calls are running.
 package breaker
 
 import (
@@ -38,7 +41,8 @@ var ErrOpen = errors.New("breaker is open")
 
 // A Config configures a [Breaker]. All fields are required.
 type Config struct {
-	Calls    int           // calls that run at once
+	Calls    int           // calls that run at once, unless callers wait for long
+	MaxCalls int           // calls that run at once, if callers wait for long
 	Timeout  time.Duration // of a call, including the time that it waits for its turn
 	Failures int           // failures in a row that open the Breaker
 
@@ -156,7 +160,7 @@ func (b *Breaker) enter(ctx context.Context) (pass, error) {
 	}
 	// The wait ends after Timeout, and not when ctx is done; see Do.
 	if b.gate.Enter(context.Background(), nil) != throttle.Admitted {
-		err := fmt.Errorf("%d calls are running and none has returned in time", b.Calls)
+		err := fmt.Errorf("%d calls are running and none has returned in time", b.gate.Counts().Running)
 		b.settle(ctx, p, err)
 		return p, err
 	}
@@ -184,7 +188,7 @@ func (b *Breaker) admit(ctx context.Context, now time.Time) (p pass, err error) 
 	case b.phase == probing: // the probe ignores its context
 		err = errors.New("a call has not returned although its context is done")
 	case b.stalled(now):
-		err = fmt.Errorf("%d calls are running and none has returned for %v", b.Calls, now.Sub(b.progress))
+		err = fmt.Errorf("%d calls are running and none has returned for %v", b.gate.Counts().Running, now.Sub(b.progress))
 	}
 	if err == nil {
 		b.mu.Unlock()
@@ -197,11 +201,11 @@ func (b *Breaker) admit(ctx context.Context, now time.Time) (p pass, err error) 
 	return p, ErrOpen
 }
 
-// stalled reports whether all places are taken and no call has returned for too long.
+// stalled reports whether all places, without added ones, are taken and no call has returned for too long.
 // That must be seen twice, some time apart: if this process was not scheduled for a while,
 // for example, results may have arrived that nobody has read yet. The caller holds b.mu.
 func (b *Breaker) stalled(now time.Time) bool {
-	if b.gate.Counts().Running < b.Calls {
+	if b.gate.Shrink(b.Calls) {
 		b.progress = now // this call takes the place
 		return false
 	}
@@ -232,7 +236,7 @@ func (b *Breaker) settle(ctx context.Context, p pass, err error) {
 	switch {
 	case p.change != b.change: // the call began in an earlier phase
 	case err == nil:
-		event, report = b.succeed(now, now.Sub(p.began))
+		event, report = b.succeed(now, p)
 	case b.phase == closed && b.failures+1 < b.Failures:
 		b.failures++
 		event, report = Event{Kind: Failed, Err: err}, b.due(Failed, now)
@@ -249,10 +253,13 @@ func (b *Breaker) settle(ctx context.Context, p pass, err error) {
 
 // succeed records that a call succeeded. It closes the Breaker after a probe. The caller
 // holds b.mu.
-func (b *Breaker) succeed(now time.Time, took time.Duration) (event Event, report bool) {
+func (b *Breaker) succeed(now time.Time, p pass) (event Event, report bool) {
 	b.failures = 0
 	b.progress = now
-	b.slowest = max(took, b.slowest-b.slowest/16)
+	b.slowest = max(now.Sub(p.began), b.slowest-b.slowest/16)
+	if p.began.Sub(p.arrived) > b.Timeout/8 {
+		b.gate.Grow(b.MaxCalls)
+	}
 	if b.phase != probing {
 		return Event{}, false
 	}

@@ -44,11 +44,12 @@ type Counts struct {
 // A Gate admits a limited number of requests at once. It is safe for concurrent use
 // by multiple goroutines.
 type Gate struct {
-	limit, backlog int
-	wait           time.Duration
-	expireFunc     func() // g.expire, so that starting the timer does not allocate it
+	backlog    int
+	wait       time.Duration
+	expireFunc func() // g.expire, so that starting the timer does not allocate it
 
 	mu          sync.Mutex
+	limit       int
 	counts      Counts  // Waiting > 0 implies Running == limit
 	first, last *waiter // the backlog
 	timer       *time.Timer
@@ -128,6 +129,32 @@ func (g *Gate) Expire() {
 	for g.first != nil {
 		g.settle(g.first, expired)
 	}
+}
+
+// Grow adds a place, unless there are most already. It admits a waiting request.
+func (g *Gate) Grow(most int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.limit >= most {
+		return
+	}
+	g.limit++
+	if g.first != nil {
+		g.counts.Running++
+		g.settle(g.first, admitted)
+	}
+}
+
+// Shrink sets the number of places back to limit if fewer requests are running, and
+// reports whether it has.
+func (g *Gate) Shrink(limit int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.counts.Running >= limit {
+		return false
+	}
+	g.limit = limit
+	return true
 }
 
 // Counts returns the current numbers.

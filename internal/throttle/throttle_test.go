@@ -111,6 +111,40 @@ func TestExpireEndsTheWaitOfAll(t *testing.T) {
 	})
 }
 
+func TestPlacesCanBeAddedAndRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(1, 3, time.Minute)
+		c.enter(t.Context(), 0)
+		c.enter(t.Context(), 1)
+		c.take()
+		c.gate.Grow(3)
+		c.want(t, result{1, Admitted, 0})
+		c.gate.Grow(3) // nobody waits
+		c.enter(t.Context(), 2)
+		c.want(t, result{2, Admitted, 0})
+		c.gate.Grow(3)
+		c.enter(t.Context(), 3)
+		c.want(t)
+		wantCounts(t, c.gate, Counts{Running: 3, Waiting: 1})
+		if c.gate.Shrink(3) {
+			t.Error("Shrink removed places that are taken")
+		}
+		for range 3 {
+			c.gate.Leave()
+		}
+		c.want(t, result{3, Admitted, 0})
+		if !c.gate.Shrink(2) {
+			t.Error("Shrink removed no places although one request is running")
+		}
+		c.enter(t.Context(), 4)
+		c.enter(t.Context(), 5)
+		c.want(t, result{4, Admitted, 0})
+		wantCounts(t, c.gate, Counts{Running: 2, Waiting: 1})
+		c.gate.Leave()
+		c.want(t, result{5, Admitted, 0})
+	})
+}
+
 func TestNewcomersDoNotOvertakeWaiters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(1, 2, time.Minute)
