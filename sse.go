@@ -125,6 +125,10 @@ func NewSSEWriter(w ResponseWriter) *SSEWriter {
 func newSSEWriter(w ResponseWriter) *SSEWriter {
 	s := &SSEWriter{w: w, rc: NewResponseController(w), mu: make(eventLock, 1)}
 	cw := response.Find(w)
+	if cw != nil && cw.TimedOut() {
+		s.err = ErrHandlerTimeout
+		return s
+	}
 	keepAlive := response.Hijackable(w) // true for HTTP/1
 	if cw != nil {
 		keepAlive = cw.Request().ProtoMajor == 1

@@ -124,7 +124,21 @@ func (s *State) EndStream() {
 	}
 }
 
-// Streamed reports whether OpenStream was called.
+// DropStream ends the request's stream, which could not begin: the response will be an
+// ordinary one.
+func (s *State) DropStream() {
+	if s == nil {
+		return
+	}
+	if m := s.more.Load(); m != nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.stream.End()
+		m.stream = nil
+	}
+}
+
+// Streamed reports whether the request has had a stream.
 func (s *State) Streamed() bool {
 	m := s.more.Load()
 	if m == nil {

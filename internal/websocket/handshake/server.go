@@ -55,10 +55,11 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o ServerOptions) (*Establis
 		clear(w.Header()) // the 500 must not have the invalid field either
 		return nil, err
 	}
-	stream := response.StateOf(w, r).OpenStream(reqstate.WebSocket)
+	state := response.StateOf(w, r)
+	stream := state.OpenStream(reqstate.WebSocket)
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		stream.End()
+		state.DropStream()
 		return nil, hijackError(w, err)
 	}
 	if err := send(conn, b.B); err != nil {
