@@ -22,8 +22,8 @@ type ThrottleConfig struct {
 	Limit int
 
 	// Backlog is the number of requests that may wait until they can be handled.
-	// If zero, no request waits. Each waiting request takes a goroutine and its
-	// connection, and adds to the latency of those behind it: the last one waits
+	// If zero, no request waits. Each waiting request takes a goroutine, its
+	// connection and the memory for a short body, and adds to the latency of those behind it: the last one waits
 	// for about Backlog/Limit times the duration of a request.
 	Backlog int
 
@@ -72,7 +72,12 @@ type ThrottleConfig struct {
 // Over HTTP/1, net/http notices that a client has disconnected only after the
 // request's body was read. Throttle therefore reads bodies of up to 64 KiB while their
 // requests wait, and the handler reads the copy. Requests with longer bodies, or with
-// bodies of unknown length, keep their places until one of the other events.
+// bodies of unknown length, keep their places until one of the other events. A request
+// whose short body arrives slowly gets its response after the body, or when the server's
+// read timeout has passed.
+//
+// The server's write timeout begins when a request stops waiting. The read timeout of a
+// longer body includes the time that the request waits; see [Timeout].
 //
 // [Server.Stop] lets waiting requests be handled as long as it waits for requests.
 //
@@ -121,7 +126,7 @@ func Throttle(config ThrottleConfig) Middleware {
 		})
 	}
 	return func(next Handler) Handler {
-		return &throttleHandler{gate: gate, retryAfter: retryAfter, next: next}
+		return &throttleHandler{gate: gate, wait: wait, retryAfter: retryAfter, next: next}
 	}
 }
 
@@ -149,6 +154,7 @@ func (c *ThrottleConfig) check() {
 // A throttleHandler is the handler of [Throttle].
 type throttleHandler struct {
 	gate       *throttle.Gate
+	wait       time.Duration
 	retryAfter string // in seconds
 	next       Handler
 }
@@ -156,7 +162,17 @@ type throttleHandler struct {
 // ServeHTTP implements [Handler].
 func (h *throttleHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	var body *bodyAhead
-	outcome := h.gate.Enter(r.Context(), func() { body = readAhead(r) })
+	waited := false
+	outcome := h.gate.Enter(r.Context(), func() {
+		waited = true
+		if r.ProtoMajor != 1 { // net/http resets a stream as soon as its write deadline passes
+			response.RestartWriteTimeout(w, r, h.wait)
+		}
+		body = readAhead(r)
+	})
+	if waited {
+		response.RestartWriteTimeout(w, r, 0)
+	}
 	if outcome != throttle.Admitted {
 		if cw := response.Find(w); cw == nil || !cw.TimedOut() { // an outer Timeout responds itself
 			h.reject(w, r)

@@ -312,6 +312,50 @@ func TestThrottleInsideTimeout(t *testing.T) {
 	})
 }
 
+// The server's write timeout begins when a request stops waiting.
+func TestThrottleWaitsLongerThanTheWriteTimeout(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		outer  http.Middleware
+		serve  time.Duration // the time of each handler; the server's write timeout is 15 seconds
+		status int           // of the second request, which waits for up to 20 seconds
+	}{
+		"rejected":                  {http.Chain(), 25 * time.Second, 503},
+		"admitted":                  {http.Chain(), 14 * time.Second, 200},
+		"admitted, too slow":        {http.Chain(), 16 * time.Second, 0},
+		"admitted inside Timeout":   {http.Timeout(http.TimeoutConfig{WriteTimeout: time.Minute}), 18 * time.Second, 200},
+		"rejected inside Timeout":   {http.Timeout(http.TimeoutConfig{WriteTimeout: time.Minute}), 25 * time.Second, 503},
+		"admitted inside Streaming": {http.Streaming(), 18 * time.Second, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			limit := http.Throttle(http.ThrottleConfig{Limit: 1, Backlog: 1, Wait: 20 * time.Second})
+			handler := http.Chain(tt.outer, limit)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(tt.serve)
+				io.WriteString(w, "ok")
+			}))
+			inBothProtocols(t, handler.ServeHTTP, func(t *testing.T, client *nethttp.Client, url string) {
+				first := make(chan bool)
+				go func() {
+					defer close(first)
+					_, _ = send(client, url) // may be cut
+				}()
+				synctest.Wait()
+				res, err := send(client, url)
+				switch {
+				case tt.status == 0 && err == nil:
+					t.Errorf("the client got %v", res)
+				case tt.status != 0 && err != nil:
+					t.Error(err)
+				case tt.status != 0 && res.StatusCode != tt.status:
+					t.Errorf("the client got %v", res)
+				}
+				<-first
+			})
+		})
+	}
+}
+
 // A request that a program makes may have a length without a body.
 func TestThrottleNeedsNoBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -30,8 +30,9 @@ type TimeoutConfig struct {
 
 	// WriteTimeout is the maximum time for writing the response. It replaces the
 	// server's, see [WithWriteTimeout], and can be longer or shorter. It must be longer
-	// than Timeout, so that the response can be sent. If zero, the server's is used, but
-	// at least 10 seconds more than Timeout and ReadTimeout.
+	// than Timeout, so that the response can be sent. If the request has a body, the time
+	// is at least 5 seconds longer than ReadTimeout. If zero, the server's is used, but at
+	// least 10 seconds more than Timeout and ReadTimeout.
 	WriteTimeout time.Duration
 
 	// Message is the error of the response with status 503. If empty, it is "request
@@ -89,8 +90,8 @@ type TimeoutConfig struct {
 // # Position in the chain
 //
 // Add Timeout to groups, after [RequestLogger] and [Metrics.Middleware], so that they see
-// status 503, and before middleware that calls databases or other services. It can come
-// before or after all other middleware.
+// status 503, and before middleware that reads the request's body or calls databases or
+// other services. It can come before or after all other middleware of this package.
 //
 // Timeout panics if config is invalid.
 func Timeout(config TimeoutConfig) Middleware {
@@ -158,31 +159,27 @@ func (h *timeoutHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	turn := response.Observe(w, r)
 	defer turn.End()
 	start := time.Now()
+	var timeout *response.Timeout
+	inner := turn.Request
+	if h.limits.handler > 0 {
+		timeout = turn.NewTimeout(start.Add(h.limits.handler))
+		defer timeout.End()
+		inner = timeout.Request()
+	}
 	limits := response.LimitConnection(&turn, start, h.limits.read, h.limits.write, h.limits.extend)
 	defer limits.End()
 	if limits.Err != nil {
 		warnNoDeadlines(&turn, &h.limits.warned, "Timeout", limits.Err)
 	}
-	if h.limits.handler > 0 {
-		h.serve(&turn, start.Add(h.limits.handler))
-	} else {
-		h.next.ServeHTTP(turn.Writer, turn.Request)
+	h.next.ServeHTTP(turn.Writer, inner)
+	if timeout != nil && timeout.End() {
+		h.respond(turn.Writer)
 	}
 	turn.Returned = true
 }
 
-// serve calls the next handler with a deadline.
-func (h *timeoutHandler) serve(turn *response.Turn, deadline time.Time) {
-	timeout := turn.NewTimeout(deadline)
-	defer timeout.End()
-	h.next.ServeHTTP(turn.Writer, timeout.Request())
-	if timeout.End() {
-		h.respond(turn.Writer, timeout.Request())
-	}
-}
-
 // respond responds instead of a handler that has returned too late.
-func (h *timeoutHandler) respond(cw *response.Writer, r *Request) {
+func (h *timeoutHandler) respond(cw *response.Writer) {
 	switch {
 	case cw.Ended(), cw.Hijacked(), cw.Complete():
 	case cw.Reset():

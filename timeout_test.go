@@ -262,6 +262,39 @@ func TestTimeoutReplacesHeldResponses(t *testing.T) {
 	}
 }
 
+// An event stream or a WebSocket that starts too late is not counted as one.
+func TestTimeoutRefusesStreams(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(w http.ResponseWriter, r *http.Request) error{
+		"event stream": func(w http.ResponseWriter, r *http.Request) error { return http.NewSSEWriter(w).Data("late") },
+		"WebSocket": func(w http.ResponseWriter, r *http.Request) error {
+			_, err := http.Upgrader{}.Upgrade(w, r)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m := http.NewMetrics()
+				handler := stack(m.Middleware(), oneSecond())(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					<-r.Context().Done()
+					if err := start(w, r); !errors.Is(err, http.ErrHandlerTimeout) {
+						t.Errorf("the error is %v", err)
+					}
+				}))
+				srv := startPipeServer(t, false, handler.ServeHTTP)
+				res := srv.send(t, handshake).Response("GET")
+				wantTimedOut(t, res)
+				res.WantHeader(t, "Connection", "")
+				if mean := m.Stats().AvgDurationMs; mean != 1000 {
+					t.Errorf("the mean duration is %v ms", mean)
+				}
+				srv.stop(t)
+			})
+		})
+	}
+}
+
 // A response that Compress or ETag holds inside of Timeout accepts nothing late either.
 func TestTimeoutRefusesHeldResponses(t *testing.T) {
 	t.Parallel()
@@ -447,14 +480,15 @@ func TestTimeoutReplacesTheServersTimeouts(t *testing.T) {
 		body   string
 		took   time.Duration
 	}{
-		"a minute":               {minute, 2 * time.Second, 201, "10", 20 * time.Second},
-		"a minute, too slow":     {minute, 7 * time.Second, 503, `{"error":"request timed out"}`, time.Minute},
-		"only reading":           {http.Timeout(http.TimeoutConfig{ReadTimeout: time.Minute}), 2 * time.Second, 201, "10", 20 * time.Second},
-		"only reading, too slow": {http.Timeout(http.TimeoutConfig{ReadTimeout: 3 * time.Second}), 2 * time.Second, 408, `{"error":"body"}`, 3 * time.Second},
-		"reading for less":       {http.Timeout(http.TimeoutConfig{Timeout: time.Minute, ReadTimeout: 5 * time.Second}), 2 * time.Second, 408, `{"error":"body"}`, 5 * time.Second},
-		"the inner one":          {http.Chain(oneSecond(), http.Timeout(http.TimeoutConfig{ReadTimeout: time.Minute})), 2 * time.Second, 503, `{"error":"request timed out"}`, time.Second},
-		"the server's":           {http.Chain(), 2 * time.Second, 408, `{"error":"body"}`, 15 * time.Second},
-		"the server's, enough":   {http.Chain(), time.Second, 201, "10", 10 * time.Second},
+		"a minute":                   {minute, 2 * time.Second, 201, "10", 20 * time.Second},
+		"a minute, too slow":         {minute, 7 * time.Second, 503, `{"error":"request timed out"}`, time.Minute},
+		"only reading":               {http.Timeout(http.TimeoutConfig{ReadTimeout: time.Minute}), 2 * time.Second, 201, "10", 20 * time.Second},
+		"only reading, too slow":     {http.Timeout(http.TimeoutConfig{ReadTimeout: 3 * time.Second}), 2 * time.Second, 408, `{"error":"body"}`, 3 * time.Second},
+		"reading as long as writing": {http.Timeout(http.TimeoutConfig{ReadTimeout: 3 * time.Second, WriteTimeout: 3 * time.Second}), 2 * time.Second, 408, `{"error":"body"}`, 3 * time.Second},
+		"reading for less":           {http.Timeout(http.TimeoutConfig{Timeout: time.Minute, ReadTimeout: 5 * time.Second}), 2 * time.Second, 408, `{"error":"body"}`, 5 * time.Second},
+		"the inner one":              {http.Chain(oneSecond(), http.Timeout(http.TimeoutConfig{ReadTimeout: time.Minute})), 2 * time.Second, 503, `{"error":"request timed out"}`, time.Second},
+		"the server's":               {http.Chain(), 2 * time.Second, 408, `{"error":"body"}`, 15 * time.Second},
+		"the server's, enough":       {http.Chain(), time.Second, 201, "10", 10 * time.Second},
 	} {
 		handler := tt.mw(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			n, err := io.Copy(io.Discard, r.Body)

@@ -28,12 +28,16 @@ func LimitConnection(turn *Turn, start time.Time, read, write time.Duration, ext
 			c.bodyEnd = deadline // of an outer Timeout: the handler could not use what comes later
 		}
 		c.Err = turn.Writer.SetServerReadDeadline(c.bodyEnd)
+		if write > 0 {
+			write = max(write, read+bodyResponseTime)
+		}
 	}
 	server, known := turn.Request.Context().Value(http.ServerContextKey).(*http.Server)
 	if extend && known && (server.WriteTimeout <= 0 || server.WriteTimeout >= write) {
 		return c
 	}
 	if write > 0 {
+		turn.Writer.noteWriteDeadline()
 		c.Err = cmp.Or(c.Err, turn.Writer.SetServerWriteDeadline(start.Add(write)))
 	}
 	return c
@@ -44,6 +48,46 @@ func LimitConnection(turn *Turn, start time.Time, read, write time.Duration, ext
 func (c *ConnectionLimits) End() {
 	if !c.bodyEnd.IsZero() && !time.Now().Before(c.bodyEnd) {
 		closeAfterLateBody(c.turn.Writer, c.turn.Request)
+	}
+}
+
+// noteWriteDeadline notes that the write deadline is not the server's any more.
+func (w *Writer) noteWriteDeadline() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.needRare().writeDeadline.Store(true)
+}
+
+// hasWriteDeadline reports whether w or a Writer around it has set the write deadline, or
+// sets one for each write.
+func (w *Writer) hasWriteDeadline() bool {
+	if w == nil {
+		return false
+	}
+	w.mu.Lock()
+	fields, own := w.rare.Load(), w.stream != nil
+	w.mu.Unlock()
+	if own || fields != nil && fields.writeDeadline.Load() {
+		return true
+	}
+	next, _ := find[*Writer](w.next)
+	return next.hasWriteDeadline()
+}
+
+// RestartWriteTimeout makes the server's write timeout begin in the given time, unless
+// another one has replaced it. It is for middleware that lets requests wait before their
+// handlers are called.
+func RestartWriteTimeout(w http.ResponseWriter, r *http.Request, in time.Duration) {
+	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if !ok || server.WriteTimeout <= 0 || Find(w).hasWriteDeadline() {
+		return
+	}
+	timeout := server.WriteTimeout
+	if server.ReadTimeout > 0 && hasBody(r) {
+		timeout = max(timeout, server.ReadTimeout+bodyResponseTime) // see Handler
+	}
+	if conn, ok := find[interface{ SetWriteDeadline(time.Time) error }](w); ok {
+		_ = conn.SetWriteDeadline(time.Now().Add(in).Add(timeout)) // the connection may have failed
 	}
 }
 

@@ -71,6 +71,7 @@ type Writer struct {
 type rare struct {
 	closeHijacked func() error            // nil unless hijacked; guarded by mu
 	timeout       atomic.Pointer[Timeout] // the innermost one that is running, or nil
+	writeDeadline atomic.Bool             // the write deadline is not the server's any more
 }
 
 // needRare returns the fields of rare, for changes. The caller holds mu.
