@@ -182,13 +182,12 @@ func ExampleWithMaxHeaderBytes() {
 func ExampleWithDrainDelay() {
 	router := http.NewRouter()
 	router.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "served") })
-	server := http.NewServer(router, http.WithAddr("127.0.0.1:0"), http.WithDrainDelay(time.Minute))
+	server := http.NewServer(router, http.WithAddr("127.0.0.1:0"), http.WithDrainDelay(time.Second))
 	if err := server.Start(context.Background()); err != nil {
 		log.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error)
-	go func() { stopped <- server.Stop(ctx) }()
+	go func() { stopped <- server.Stop(context.Background()) }()
 	for closed := false; !closed; { // until Stop has been called
 		res, err := http.Get("http://" + server.Addr())
 		if err != nil {
@@ -199,7 +198,6 @@ func ExampleWithDrainDelay() {
 		}
 		res.Body.Close()
 	}
-	cancel() // ends the delay
 	fmt.Println(<-stopped)
 	// Output:
 	// 200 OK
