@@ -631,7 +631,7 @@ func (s *Server) waitForDelay(ctx context.Context) {
 		return
 	default:
 	}
-	if s.drainDelay > 0 {
+	if s.drainDelay > 0 && s.accepting != nil { // nil if another call of Stop is abandoning the server
 		s.drain.Delay(ctx, s.drainDelay, s.accepting, s.served)
 	}
 }

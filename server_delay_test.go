@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	nethttp "net/http"
 	"os"
 	"path/filepath"
@@ -419,6 +420,22 @@ func TestThereIsNoDrainDelayIfTheServerDoesNotServe(t *testing.T) {
 			t.Errorf("Stop: %v", err)
 		}
 	})
+	t.Run("not started, and stopped twice at the same time", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			l := slowlyClosed{testkit.NewPipeListener()}
+			srv := http.NewServer(http.HandlerFunc(echoPath), http.WithListener(l), http.WithDrainDelay(time.Second))
+			var calls sync.WaitGroup
+			for range 2 {
+				calls.Go(func() {
+					if err := srv.Stop(t.Context()); err != nil {
+						t.Errorf("Stop: %v", err)
+					}
+				})
+			}
+			calls.Wait()
+		})
+	})
 	t.Run("failed", func(t *testing.T) {
 		t.Parallel()
 		srv := http.NewServer(http.HandlerFunc(echoPath), http.WithListener(listenBroken(t)), http.WithDrainDelay(time.Hour))
@@ -438,6 +455,14 @@ func TestThereIsNoDrainDelayIfTheServerDoesNotServe(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A slowlyClosed listener takes an hour to close.
+type slowlyClosed struct{ net.Listener }
+
+func (l slowlyClosed) Close() error {
+	time.Sleep(time.Hour)
+	return l.Listener.Close()
 }
 
 func TestHTTP2ConnectionsGoOnDuringTheDrainDelay(t *testing.T) {

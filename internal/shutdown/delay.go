@@ -40,7 +40,7 @@ func (r *Registry) Delay(ctx context.Context, d time.Duration, listener *Listene
 func (r *Registry) Stopping() bool { return r.reached(delaying) }
 
 // arrivalTime is how long a new connection may take to send its first request when the
-// server has stopped listening.
+// server stops listening.
 const arrivalTime = time.Second
 
 // delay stops exchanges during the second half of d, stops listening after d, and ends the
@@ -74,8 +74,9 @@ func (r *Registry) delay(d time.Duration, listener *Listener) {
 	if wait(d) {
 		return
 	}
+	deadline := time.Since(began) + arrivalTime
 	listener.stop()
-	for deadline := time.Since(began) + arrivalTime; r.expectsRequests(); {
+	for r.expectsRequests() {
 		timer.Reset(deadline - time.Since(began))
 		select {
 		case <-r.arrivals:

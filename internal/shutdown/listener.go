@@ -62,6 +62,11 @@ func (l *Listener) Accept() (net.Conn, error) {
 // Accept returns no connection after the deadline has passed, even if one is waiting.
 const queueTime = 100 * time.Millisecond
 
+// stopTime is how long a stop takes at most. It takes longer than queueTime if new connections
+// arrive faster than they are accepted, or if the net.Listener returns none although its
+// deadline has passed, for example because it limits their number.
+const stopTime = arrivalTime / 2
+
 // It may take some time until a goroutine notices that its deadline has passed. Connections
 // that arrive in this time would be lost, so Accept is then called again, with a deadline that
 // is near, until it returns no connection this many times.
@@ -70,16 +75,21 @@ const (
 	lastTry   = 30 * time.Microsecond
 )
 
-// stop closes the net.Listener after all connections that are waiting have been accepted.
-// If it has no SetDeadline method, it is closed immediately. stop returns when it is closed.
+// stop closes the net.Listener after all connections that are waiting have been accepted, but
+// after stopTime at the latest. If it has no SetDeadline method, it is closed immediately.
+// stop returns when it is closed.
 func (l *Listener) stop() {
 	l.stopping.Store(true)
 	if !l.extend(queueTime) {
 		_ = l.closeInner() // Close returns the error
 	}
+	timer := time.NewTimer(stopTime)
+	defer timer.Stop()
 	select {
 	case <-l.stopped:
 	case <-l.closed:
+	case <-timer.C:
+		_ = l.closeInner()
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
@@ -78,3 +80,55 @@ func TestListenerWithoutDeadlinesStops(t *testing.T) {
 	}
 	l.stop()
 }
+
+// A stop ends even if connections arrive without a pause, and if Accept waits for something
+// else than a connection.
+func TestListenerStopsAlthoughAcceptGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, pace := range []time.Duration{time.Millisecond, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			inner := testkit.NewPipeListener()
+			go func() {
+				for {
+					conn, err := inner.Dial(t.Context(), "", "")
+					if err != nil {
+						return
+					}
+					conn.Close()
+				}
+			}()
+			l := NewListener(pacedListener{inner, pace})
+			ended := make(chan error, 1)
+			go func() {
+				for {
+					if _, err := l.Accept(); err != nil {
+						ended <- err
+						return
+					}
+				}
+			}()
+			began := time.Now()
+			l.stop()
+			if d := time.Since(began); d != stopTime {
+				t.Errorf("a connection in %v: the stop took %v, want %v", pace, d, stopTime)
+			}
+			l.Close()
+			if err := <-ended; !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Accept returned %v", err)
+			}
+		})
+	}
+}
+
+// A pacedListener waits before it accepts a connection, regardless of its deadline.
+type pacedListener struct {
+	net.Listener
+	pace time.Duration
+}
+
+func (l pacedListener) Accept() (net.Conn, error) {
+	time.Sleep(l.pace)
+	return l.Listener.Accept()
+}
+
+func (pacedListener) SetDeadline(time.Time) error { return nil }
