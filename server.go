@@ -71,6 +71,7 @@ type Server struct {
 	failures      chan error // returned by Err
 	closeFailures sync.Once
 
+	stopping   chan struct{} // closed when the server is told to stop
 	served     chan struct{} // closed when the server no longer accepts connections
 	serveErr   error         // why it failed, or nil; read only after served is closed
 	abandonErr error         // from closing a listener that was never served; likewise
@@ -119,6 +120,7 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 		},
 		drainTimeout: 25 * time.Second,
 		failures:     make(chan error, 1),
+		stopping:     make(chan struct{}),
 		served:       make(chan struct{}),
 	}
 	var problems []string
@@ -334,8 +336,9 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // Run starts the servers in order, and stops all of them when ctx is done, when the
-// process receives SIGINT or SIGTERM, or when one of them fails or is stopped. It
-// returns nil if all servers have started and stopped without an error.
+// process receives SIGINT or SIGTERM, when one of them fails, or when [Server.Stop] is
+// called for one of them. It returns nil if all servers have started and stopped without
+// an error.
 //
 // The servers stop at the same time, each with its own [WithDrainDelay] and
 // [WithDrainTimeout]. Therefore a [ReadyHandler] on any of them reports the stop of
@@ -660,32 +663,39 @@ func (s *Server) logPanic(err error, stack []byte) {
 func runServers(ctx context.Context, servers []*Server) error {
 	// A signal during Start does not interrupt it; the servers stop gracefully right
 	// afterwards.
-	signaled, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	unlimited := context.WithoutCancel(ctx)
+	signaled, release := signal.NotifyContext(unlimited, os.Interrupt, syscall.SIGTERM)
 	defer release()
+	context.AfterFunc(signaled, release) // a second signal then has its default effect
 	name := func(s *Server, err error) error {
 		if err == nil || len(servers) == 1 {
 			return err
 		}
 		return fmt.Errorf("%w (server %s)", err, s.Addr())
 	}
-	unlimited := context.WithoutCancel(ctx)
 	for i, s := range servers {
 		if err := s.Start(ctx); err != nil {
 			return errors.Join(name(s, err), stopServers(unlimited, servers[:i], false, name))
 		}
 	}
-	waitForAny(signaled, servers)
-	release()
+	waitForAny(ctx, signaled, servers)
+	if signaled.Err() != nil {
+		release() // before the stop can be seen; AfterFunc is for a signal during the stop
+	}
 	return stopServers(unlimited, servers, true, name)
 }
 
-// waitForAny returns when ctx is done or one of the servers no longer serves.
-func waitForAny(ctx context.Context, servers []*Server) {
+// waitForAny returns when one of the contexts is done, or one of the servers is told to
+// stop or no longer serves.
+func waitForAny(ctx, signaled context.Context, servers []*Server) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer context.AfterFunc(signaled, cancel)()
 	for _, s := range servers {
 		go func() {
 			select {
+			case <-s.stopping:
+				cancel()
 			case <-s.served:
 				cancel()
 			case <-ctx.Done():
@@ -722,6 +732,9 @@ func (s *Server) enterStopped() phase {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.phase
+	if before != stopped {
+		close(s.stopping)
+	}
 	s.phase = stopped
 	return before
 }

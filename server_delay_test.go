@@ -457,6 +457,32 @@ func TestThereIsNoDrainDelayIfTheServerDoesNotServe(t *testing.T) {
 	})
 }
 
+// All servers of Run begin to stop when Stop is called for one of them, not when its delay is
+// over. Otherwise, the readiness probe on another server would not fail during the delay.
+func TestRunStopsAllServersAtTheBeginningOfADrainDelay(t *testing.T) {
+	t.Parallel()
+	var servers []*http.Server
+	for range 2 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers = append(servers, http.NewServer(readyRouter(), http.WithListener(l), http.WithDrainDelay(time.Hour)))
+	}
+	result := make(chan error, 1)
+	go func() { result <- http.Run(t.Context(), servers...) }()
+	for _, srv := range servers {
+		testkit.Dial(t, srv.Addr()).Get("/ready").Want(t, 200, `{"status":"ready"}`)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	first := stopLater(servers[0], ctx)
+	waitUntilNotReady(t, servers[1].Addr())
+	cancel()
+	testkit.Receive(t, first, "Stop") // may count connections that are being closed
+	servers[1].Stop(noTime())         // likewise
+	testkit.Receive(t, result, "Run") // likewise
+}
+
 // A slowlyClosed listener takes an hour to close.
 type slowlyClosed struct{ net.Listener }
 

@@ -26,7 +26,8 @@ const serveEnv = "HTTP_TEST_SERVE"
 
 // TestServingProcess is that program. It prints its address, "entered" when a
 // handler runs, and "stopping" when it no longer accepts connections. A
-// request for /slow ends when the program reads a line from standard input.
+// request for /slow ends when the program reads a line from standard input. A request for
+// /stop makes the program call Stop.
 func TestServingProcess(t *testing.T) {
 	if os.Getenv(serveEnv) == "" {
 		t.Skip("run as a process by the tests below")
@@ -62,7 +63,9 @@ func TestServingProcess(t *testing.T) {
 		for events.Data(strings.Repeat("x", 1<<20)) == nil && r.Context().Err() == nil {
 		}
 	})
-	srv := http.NewServer(mux, http.WithListener(l), http.WithDrainDelay(delay), http.WithHTTPServer(func(hs *nethttp.Server) {
+	var srv *http.Server
+	mux.HandleFunc("GET /stop", func(w http.ResponseWriter, r *http.Request) { go srv.Stop(context.Background()) })
+	srv = http.NewServer(mux, http.WithListener(l), http.WithDrainDelay(delay), http.WithHTTPServer(func(hs *nethttp.Server) {
 		hs.RegisterOnShutdown(func() { fmt.Println("stopping") })
 	}))
 	fmt.Println(srv.Addr())
@@ -214,6 +217,35 @@ func TestSecondSignalKillsAtOnce(t *testing.T) {
 	err := p.cmd.Wait()
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
 		t.Errorf("the process ended with %v", err)
+	}
+}
+
+// The program may be stopping already when the first signal arrives.
+func TestFirstSignalDoesNotKillAProgramThatStops(t *testing.T) {
+	t.Parallel()
+	for _, delay := range []time.Duration{0, time.Second} {
+		t.Run(delay.String(), func(t *testing.T) {
+			t.Parallel()
+			p := startProcess(t, delay)
+			slow := p.enter(t, slowRequest)
+			testkit.Dial(t, p.addr).Get("/stop")
+			if delay > 0 {
+				waitUntilNotReady(t, p.addr)
+			} else {
+				p.expect(t, "stopping")
+			}
+			p.signal(t, syscall.SIGTERM)
+			if delay > 0 {
+				p.expect(t, "stopping")
+			}
+			fmt.Fprintln(p.stdin, "go on")
+			if got := slow.ReadAll(); !strings.HasSuffix(got, "finished") {
+				t.Errorf("the slow request got %q", got)
+			}
+			if err := p.cmd.Wait(); err != nil {
+				t.Errorf("the process ended with %v", err)
+			}
+		})
 	}
 }
 
