@@ -89,7 +89,7 @@ func (l *Listener) stop() {
 	case <-l.stopped:
 	case <-l.closed:
 	case <-timer.C:
-		_ = l.closeInner()
+		_ = l.closeInner() // likewise
 	}
 }
 
