@@ -479,7 +479,8 @@ func WithMaxHeaderBytes(n int) ServerOption {
 // After the delay, the server stops listening. A client that has just connected gets up to
 // a second to send its request. Requests can still fail if their connection reaches the
 // kernel at the moment when the listener is closed, or if they are sent on a connection that
-// was idle during the whole delay.
+// was idle during the whole delay. HTTP/2 clients get GOAWAY after the delay, and have to
+// repeat the requests that it says are not processed (RFC 9113 section 6.8).
 //
 // Choose d a little longer than the time in which the load balancer takes a server out
 // of rotation, for example the period of its readiness probe times the number of
