@@ -234,6 +234,40 @@ func TestStreamingLeavesDeadlinesToSSEWriters(t *testing.T) {
 	})
 }
 
+// The deadlines of a connection that was taken over belong to the handler.
+func TestStreamingLeavesHijackedConnectionsAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		handler := http.Streaming()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "10")
+			io.WriteString(w, "early")
+			http.NewResponseController(w).Flush()
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			go func() {
+				defer conn.Close()
+				time.Sleep(time.Minute)
+				if _, err := io.WriteString(conn, "later"); err != nil {
+					t.Error(err)
+				}
+			}()
+		}))
+		srv := startPipeServer(t, false, handler.ServeHTTP)
+		c := srv.send(t, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+		res := c.ReadResponse("GET")
+		if err := c.SetReadDeadline(time.Time{}); err != nil {
+			t.Error(err)
+		}
+		if body, err := io.ReadAll(res.Body); string(body) != "earlylater" || err != nil {
+			t.Errorf("the client got %q, %v", body, err)
+		}
+		srv.stop(t)
+	})
+}
+
 // An ordinary response is as without Streaming, and its connection can be used again.
 func TestStreamingLeavesOrdinaryResponsesAlone(t *testing.T) {
 	t.Parallel()

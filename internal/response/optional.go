@@ -99,6 +99,7 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	w.drop()
+	w.stream = nil // the deadlines belong to the handler
 	w.needRare().closeHijacked = conn.Close
 	w.liftOwn()
 	w.enterPhase(hijacked)
