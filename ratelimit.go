@@ -53,11 +53,12 @@ type RateLimitConfig struct {
 	// return status >= 400.
 	//
 	// Every request is counted when it arrives, so that Limit is exact even if many
-	// requests arrive at once, and taken back if CountFunc returns false. Requests
-	// beyond Limit, and requests whose handler panics, are not passed to CountFunc.
-	// X-RateLimit-Remaining is sent before it is called, so it is the number of requests
-	// left if this one counts. CountFunc must be safe for concurrent use by multiple
-	// goroutines. If nil, every request counts.
+	// requests arrive at once, and taken back if CountFunc returns false. CountFunc is not
+	// called for requests beyond Limit, for those whose handler panics, and for those that
+	// were not counted because Store does not work. r.Pattern is set if a route matched.
+	// X-RateLimit-Remaining is sent before CountFunc is called, so it is the number of
+	// requests left if this one counts. CountFunc must be safe for concurrent use by
+	// multiple goroutines. If nil, every request counts.
 	//
 	// If Store is set, it must be a [RateLimitRefundStore].
 	CountFunc func(r *Request, status int) bool
