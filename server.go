@@ -294,7 +294,8 @@ func (s *Server) Stop(ctx context.Context) error {
 //
 // f is called once, no matter how often Stop is called. It is also called if serving has
 // failed, and if the server was never started. If the drain has already begun, f is called
-// immediately; Stop waits for it only if Stop has not yet returned.
+// immediately. If Stop has already returned, nothing waits for f, and its context is already
+// canceled.
 //
 // OnDrain panics if f is nil.
 func (s *Server) OnDrain(f func(ctx context.Context)) {
@@ -324,9 +325,9 @@ func (s *Server) OnDrain(f func(ctx context.Context)) {
 //		log.Fatal(err)
 //	}
 //
-// Stopping takes at most the sum of [WithDrainDelay] and [WithDrainTimeout]. A
-// second signal during that time has its default effect, which is to terminate the
-// process.
+// Stopping takes at most the sum of [WithDrainDelay] and [WithDrainTimeout] and, if there
+// is a delay, a second more. A second signal during that time has its default effect, which
+// is to terminate the process.
 //
 // To run several servers, for example a second one for metrics, call the function
 // [Run].

@@ -184,7 +184,12 @@ func TestDrainHooksRunOnceInEveryCase(t *testing.T) {
 				t.Errorf("the hook was called %d times", n)
 			}
 			<-called
-			tt.srv.OnDrain(func(context.Context) { called <- "late" })
+			tt.srv.OnDrain(func(ctx context.Context) {
+				if ctx.Err() == nil {
+					t.Error("the context of a late hook is not canceled")
+				}
+				called <- "late"
+			})
 			testkit.Receive(t, called, "the hook that was added after Stop")
 		})
 	}
