@@ -15,87 +15,88 @@ import (
 
 // ThrottleConfig configures [Throttle]. Limit is required.
 type ThrottleConfig struct {
-	// Limit is the number of requests that are handled at once. It must be
-	// positive. A good start for a handler that mostly waits for a database is
-	// the number of its connections, and for one that mostly computes, the number
-	// of CPUs.
+	// Limit is the maximum number of requests that are handled at once. It must
+	// be positive. If the handlers mostly wait for a database, start with the size
+	// of its connection pool; if they mostly compute, start with the number of CPUs.
 	Limit int
 
-	// Backlog is the number of requests that may wait until they can be handled.
-	// If zero, no request waits. Each waiting request takes a goroutine, its
-	// connection and the memory for a short body, and adds to the latency of those behind it: the last one waits
-	// for about Backlog/Limit times the duration of a request.
+	// Backlog is the maximum number of requests that wait to be handled. If zero,
+	// no request waits. Each waiting request holds a goroutine, its connection, and
+	// the memory for a short body, and delays the requests behind it: if the backlog
+	// is full, the last request waits for about Backlog/Limit times the duration of a
+	// request.
 	Backlog int
 
 	// Wait is the maximum time that a request waits. If zero, 5 seconds is used.
 	// It must not be set without Backlog.
 	Wait time.Duration
 
-	// Metrics, if not nil, exports how many requests are handled and how many wait,
-	// as http_throttle_running_requests and http_throttle_waiting_requests; see
-	// [Metrics.Collect]. [Metrics.Middleware] counts the rejected requests, whether
-	// Metrics is set or not.
+	// Metrics, if not nil, exports the numbers of running and waiting requests as
+	// http_throttle_running_requests and http_throttle_waiting_requests; see
+	// [Metrics.Collect]. [Metrics.Middleware] counts rejected requests even if
+	// Metrics is nil.
 	Metrics *Metrics
 
-	// Name is the value of the label throttle of these metrics. The numbers of
-	// throttles with the same name are added up. If empty, the metrics do not have the
-	// label. It must not be set without Metrics.
+	// Name is the value of the throttle label of these metrics. If several throttles
+	// have the same name, their numbers are added. If Name is empty, the label is
+	// omitted. Name must not be set without Metrics.
 	Name string
 }
 
 // Throttle returns middleware that limits how many requests are handled at once.
-// Requests beyond the limit wait, as many as the backlog holds. Throttle responds to
-// all others immediately with status 503 and the body {"error": "server is busy"}.
-// The latency of the requests that are handled is therefore bounded, even if more
-// arrive than the server can handle.
+// Requests beyond the limit wait in the backlog. If the backlog is full, Throttle
+// immediately responds with status 503 and the body {"error": "server is busy"}. The
+// time that a request waits is therefore bounded, even if more requests arrive than the
+// server can handle.
 //
-// Over HTTP/1, net/http reads a short body before it sends the response. If the body of
-// a rejected request is longer than 64 KiB, or of unknown length, Throttle does not wait
-// for it: it responds and then closes the connection.
+// If the body of a rejected HTTP/1 request is longer than 64 KiB, or of unknown length,
+// Throttle does not read it: it responds and then closes the connection.
 //
 // # Order
 //
-// Requests are handled in the order of their arrival. A request that arrives when
-// others are waiting never overtakes them.
+// Requests are handled in order of arrival. A new request never overtakes waiting
+// requests.
 //
 // # Waiting
 //
 // A request stops waiting
 //
-//   - when it is handled;
+//   - when it is first in the backlog and a running request ends; its handler is
+//     then called;
 //   - when it has waited for [ThrottleConfig].Wait; it then gets the same response
 //     with status 503;
-//   - when its context is done, usually because the client has disconnected. Its
-//     place in the backlog is free immediately, and its handler is not called.
-//     Loggers and metrics see status 503.
+//   - when its context is done, usually because the client has disconnected. It
+//     leaves the backlog immediately, and its handler is not called. Loggers and
+//     metrics record status 503.
 //
 // Over HTTP/1, net/http notices that a client has disconnected only after the
-// request's body was read. Throttle therefore reads bodies of up to 64 KiB while their
-// requests wait, and the handler reads the copy. Requests with longer bodies, or with
-// bodies of unknown length, keep their places until one of the other events. A request
-// whose short body arrives slowly gets its response after the body, or when the server's
-// read timeout has passed.
+// request's body has been read. Throttle therefore reads bodies of up to 64 KiB while
+// their requests wait, and the handler gets a copy. If such a body arrives slowly, the
+// response is delayed until the body has arrived or the server's read timeout has passed.
+// If the body is longer, or of unknown length, a disconnected client's request stays in
+// the backlog until its turn comes or Wait has passed.
 //
 // The server's write timeout begins when a request stops waiting. The read timeout of a
-// longer body includes the time that the request waits; see [Timeout].
+// longer body includes the time that the request waits; to replace it, use [Timeout].
 //
-// [Server.Stop] lets waiting requests be handled as long as it waits for requests.
+// Waiting requests are requests in progress: [Server.Stop] waits for them, and they are
+// still handled.
 //
 // # Retry-After
 //
-// Responses with status 503 have a Retry-After field with Wait in seconds, rounded
-// up. By then, all requests that are waiting now have been handled or rejected.
-// Without a backlog, it is 1 second.
+// Responses with status 503 have a Retry-After field. Its value is Wait in seconds,
+// rounded up; by then, every request in the backlog has been admitted or rejected.
+// Without a backlog, the value is 1.
 //
 // # Long-lived connections
 //
-// A request is handled until its handler returns or panics, even if the connection
-// was hijacked. An event stream or a WebSocket whose handler returns at its end
-// therefore takes one of Limit for all that time, and a few of them can block all
-// other requests. Add Throttle to groups without such routes, or limit the streams with
-// a Throttle of their own: its Limit is the number of streams that are open at once.
-// Without a backlog, clients beyond the limit get status 503 instead of waiting for
-// other clients to disconnect.
+// A request counts toward Limit until its handler returns or panics, even if the
+// connection was hijacked. An event stream, or a WebSocket whose handler returns when it
+// ends, therefore counts for as long as it is open, and a few of them can block all other
+// requests. Add Throttle to groups without such routes, or give the streams a Throttle of
+// their own, whose Limit is then the maximum number of open streams. Leave its Backlog at
+// zero, so that clients beyond the limit get status 503 immediately instead of waiting
+// for other clients to disconnect.
 //
 // # Position in the chain
 //
@@ -104,11 +105,11 @@ type ThrottleConfig struct {
 //   - after [RequestLogger] and [Metrics.Middleware], so that rejected requests are
 //     logged and counted;
 //   - after [CORS], so that pages from other origins can read the response;
-//   - after [RateLimit], so that clients beyond their rate take no places;
+//   - after [RateLimit], so that rejected requests do not use up Limit;
 //   - before everything that it protects.
 //
 // All handlers that share one Throttle share its limit. Do not add the same Throttle
-// to a chain twice, because each request would then take two places.
+// to a chain twice, because each request would then count twice.
 //
 // Throttle panics if config is invalid.
 func Throttle(config ThrottleConfig) Middleware {

@@ -16,38 +16,39 @@ import (
 )
 
 // TimeoutConfig configures [Timeout]. At least one of the durations is required. All of
-// them begin when the request reaches Timeout.
+// them are measured from the moment at which the request reaches Timeout.
 type TimeoutConfig struct {
-	// Timeout is the maximum time until the handler has returned. If zero, the time is
-	// not limited.
+	// Timeout is the maximum duration of the handler. If zero, the duration is not
+	// limited.
 	Timeout time.Duration
 
 	// ReadTimeout is the maximum time for reading the request's body. It replaces the
-	// server's, see [WithReadTimeout], and can be longer or shorter. It must not be
-	// longer than Timeout. If zero, Timeout is used, or the server's if that is zero
-	// too.
+	// server's read timeout (see [WithReadTimeout]), and can be longer or shorter. It
+	// must not be longer than Timeout, unless Timeout is zero. If ReadTimeout is zero,
+	// Timeout is used; if both are zero, the server's read timeout applies.
 	ReadTimeout time.Duration
 
 	// WriteTimeout is the maximum time for writing the response. It replaces the
-	// server's, see [WithWriteTimeout], and can be longer or shorter. It must be longer
-	// than Timeout, so that the response can be sent. If the request has a body, the time
-	// is at least 5 seconds longer than ReadTimeout. If zero, the server's is used, but at
-	// least 10 seconds more than Timeout and ReadTimeout.
+	// server's write timeout (see [WithWriteTimeout]), and can be longer or shorter. It
+	// must be longer than Timeout, so that the response can be sent. If zero, the
+	// server's write timeout applies, or 10 seconds more than the longer of Timeout and
+	// ReadTimeout, whichever is longer. If the request has a body, the time is at least
+	// 5 seconds longer than ReadTimeout.
 	WriteTimeout time.Duration
 
-	// Message is the error of the response with status 503. If empty, it is "request
-	// timed out".
+	// Message is the error message in the response with status 503. If empty, "request
+	// timed out" is used. Message must not be set without Timeout.
 	Message string
 }
 
-// Timeout returns middleware that limits the time of a handler, and replaces the server's
-// time limits, for a route or a group. For example, this group accepts uploads that take up
-// to a minute, although the server's default is 15 seconds:
+// Timeout returns middleware that limits the duration of handlers and replaces the
+// server's read and write timeouts, usually for a group. For example, this group accepts
+// uploads that take up to a minute, although the server's default is 15 seconds:
 //
 //	uploads := router.Group("/uploads")
 //	uploads.Use(http.Timeout(http.TimeoutConfig{Timeout: time.Minute}))
 //
-// # The handler's time
+// # The handler's deadline
 //
 // When [TimeoutConfig].Timeout has passed,
 //
@@ -56,42 +57,47 @@ type TimeoutConfig struct {
 //   - everything that the handler writes is discarded, and Write returns
 //     [ErrHandlerTimeout].
 //
-// The handler should then return. Timeout responds with status 503 and the body
-// {"error": "request timed out"} after it has returned. Unlike [TimeoutHandler], Timeout
-// calls the handler on the same goroutine, so nothing continues after the response, and
-// flushing and hijacking work. But if a handler ignores its context, the response is
-// delayed until it returns.
+// The handler should then return. When it has returned, Timeout responds with status 503
+// and the body {"error": "request timed out"}. Unlike [TimeoutHandler], Timeout calls the
+// handler in the request's goroutine, so the handler never runs after the response has
+// been sent, and flushing and hijacking work. However, if a handler ignores its context,
+// the response is delayed until the handler returns.
 //
 // If the header has already been sent, Timeout aborts the connection or the HTTP/2 stream
 // after the handler has returned, so that the client does not mistake a partial response
-// for a complete one. A response is left alone if the handler has written as many bytes as
-// it declared with Content-Length, or if its status has no body.
+// for a complete one. Timeout does neither if the response is already complete: if the
+// handler has written all the bytes that its Content-Length declares, or if the status
+// does not allow a body.
 //
 // # Slow clients
 //
-// The client may be slow in sending the body or in reading the response. ReadTimeout and
-// WriteTimeout limit the time for that. If they are zero, they are derived from Timeout, as
-// TimeoutConfig describes. For downloads that take long, set WriteTimeout alone: Timeout
-// would also end the handler that sends them.
+// ReadTimeout and WriteTimeout limit how long a client can take to send the request's body
+// and to read the response. If they are zero, they are derived from Timeout, as described
+// at [TimeoutConfig]. For long downloads, set only WriteTimeout, because Timeout would also
+// end the handler that sends the file.
 //
 // # Event streams and WebSockets
 //
-// Timeout has no effect on event streams and WebSockets once they have started. From the
-// call of [NewSSEWriter], [Upgrader.Upgrade] or Hijack, the handler's time is unlimited, and
-// its context is no longer done at the deadline. The same applies to handlers with
-// [Streaming]. If the deadline has passed before, they fail with [ErrHandlerTimeout].
+// Timeout has no effect on event streams and WebSockets once they have started. After the
+// handler has called [NewSSEWriter], [Upgrader.Upgrade] or Hijack, its deadline no longer
+// applies, and its context is not canceled at the deadline. The same is true for handlers
+// inside [Streaming]. If the deadline has already passed, these calls fail with
+// [ErrHandlerTimeout].
 //
 // # Nesting
 //
-// Timeouts can be nested, for example on a group and on one of its routes. The read and
-// write timeouts of the inner one replace those of the outer one. The time of the handler
-// can only be shortened: the earliest deadline applies, and the body cannot be read after it.
+// Timeouts can be nested, for example on a group and on one of its routes. A ReadTimeout or
+// WriteTimeout of the inner one replaces that of the outer one. An inner Timeout
+// can only shorten the handler's time: the earliest deadline applies, and the body cannot be
+// read after it.
 //
 // # Position in the chain
 //
-// Add Timeout to groups, after [RequestLogger] and [Metrics.Middleware], so that they see
-// status 503, and before middleware that reads the request's body or calls databases or
-// other services. It can come before or after all other middleware of this package.
+// Add Timeout to groups, after [RequestLogger] and [Metrics.Middleware], so that they
+// record status 503, and before middleware that reads the request's body or calls
+// databases or other services. It can come before or after any other middleware of this
+// package. If it comes before [Throttle], its times include the time that the request
+// waits there.
 //
 // Timeout panics if config is invalid.
 func Timeout(config TimeoutConfig) Middleware {
@@ -208,31 +214,32 @@ func warnNoDeadlines(turn *response.Turn, warned *atomic.Bool, middleware string
 }
 
 // Streaming returns middleware for handlers that write a stream themselves, without
-// [NewSSEWriter]: event streams of other packages, gRPC, downloads without an end. Declare a
-// route or a group as streaming:
+// [NewSSEWriter], for example event streams from other packages, gRPC, or downloads that do
+// not end. Add it to the group of these handlers:
 //
 //	streams := router.Group("/events")
 //	streams.Use(http.Streaming())
 //
-// The response is then treated as an event stream is:
+// The response is then treated like an event stream:
 //
-//   - The server's read and write timeouts do not apply, nor do those of a [Timeout] that
+//   - The server's read and write timeouts do not apply, and neither does a [Timeout] that
 //     comes before Streaming.
-//   - Each write and each flush has a timeout of 30 seconds, after which it fails. With
-//     HTTP/1, it may take up to half as long again. The handler should then return.
-//   - [Server.Stop] cancels the request's context, and the handler should return. Writes
-//     that take longer than 5 seconds fail from then on. Stop waits until the handler
+//   - Each write and each flush fails if it takes longer than 30 seconds, or up to 45
+//     seconds over HTTP/1. The handler should then return.
+//   - [Server.Stop] cancels the request's context, and the handler should return. From then
+//     on, writes fail if they take longer than 5 seconds. Stop waits until the handler
 //     returns.
 //
-// A handler that responds with an ordinary response, for example with an error, works as
-// without Streaming. It may also call [NewSSEWriter] or [Upgrader.Upgrade].
+// A handler can also send an ordinary response, for example an error, or call
+// [NewSSEWriter] or [Upgrader.Upgrade].
 //
-// If middleware outside wraps the ResponseWriter in a type without an Unwrap method, the
+// If earlier middleware wraps the ResponseWriter in a type that has no Unwrap method, the
 // timeouts cannot be replaced. Streaming and [Timeout] then log a warning, once.
 //
-// Under a [net/http.Server], only the timeouts apply. Add Streaming to the routes or groups
-// of the streams, not to the router, because their clients are allowed to be slow for any
-// length of time. A [Timeout] after Streaming applies, until an event stream starts.
+// With a plain [net/http.Server], Streaming changes only the timeouts. Add it to the groups
+// of the streams, not to the router, because it lets clients be slow for any length of
+// time. A [Timeout] that comes after Streaming applies until the handler calls
+// [NewSSEWriter], [Upgrader.Upgrade] or Hijack.
 func Streaming() Middleware {
 	return func(next Handler) Handler { return &streamingHandler{next: next} }
 }
