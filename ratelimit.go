@@ -48,17 +48,17 @@ type RateLimitConfig struct {
 	// If clients come through NAT64 with another prefix, set a KeyFunc.
 	KeyFunc func(r *Request) string
 
-	// CountFunc reports whether a request counts, once its handler has returned with
-	// the given status. For example, to count only the failures of a log-in handler,
-	// return status >= 400.
+	// CountFunc reports whether a request counts toward Limit. It is called after the
+	// handler has returned, with the status of the response. For example, to count only
+	// failed log-ins, return status >= 400.
 	//
 	// Every request is counted when it arrives, so that Limit is exact even if many
-	// requests arrive at once, and taken back if CountFunc returns false. CountFunc is not
-	// called for requests beyond Limit, for those whose handler panics, and for those that
-	// were not counted because Store does not work. r.Pattern is set if a route matched.
-	// X-RateLimit-Remaining is sent before CountFunc is called, so it is the number of
-	// requests left if this one counts. CountFunc must be safe for concurrent use by
-	// multiple goroutines. If nil, every request counts.
+	// requests arrive at once. If CountFunc returns false, the request is refunded.
+	// CountFunc is not called for requests beyond Limit, for requests whose handler
+	// panics, which count, or for requests that were not counted because Store is
+	// unavailable. r.Pattern is set if a route matched. X-RateLimit-Remaining is sent
+	// before CountFunc is called, so its value assumes that the request counts. CountFunc
+	// must be safe for concurrent use by multiple goroutines. If nil, every request counts.
 	//
 	// If Store is set, it must be a [RateLimitRefundStore].
 	CountFunc func(r *Request, status int) bool
@@ -82,14 +82,15 @@ type RateLimitConfig struct {
 	Store RateLimitStore
 
 	// StoreTimeout is the maximum time that a request waits for Store. If zero,
-	// 500 milliseconds is used. It should be at least four times longer than the
-	// Store usually takes. It must not be set without Store.
+	// 500 milliseconds is used. It should be at least four times the usual latency of
+	// Store. It must not be set without Store.
 	StoreTimeout time.Duration
 
-	// LocalFallback makes requests count in memory while Store does not work. If it is
-	// false, these requests are allowed without a limit. The windows in memory are
-	// separate from those of Store, and each process has its own: while Store does not
-	// work, N processes allow up to N*Limit requests. It must not be set without Store.
+	// LocalFallback, if true, causes requests to be counted in memory while Store is
+	// unavailable. If false, these requests are allowed without a limit. The windows in memory are
+	// separate from those of Store, and each process has its own. While Store is
+	// unavailable, N processes therefore allow up to N*Limit requests in a window.
+	// LocalFallback must not be set without Store.
 	LocalFallback bool
 }
 
@@ -105,32 +106,31 @@ type RateLimitStore interface {
 	// starts a window of the given length. All of this must be one atomic
 	// operation.
 	//
-	// A key has 1 to 71 bytes, which are visible ASCII characters (0x21 to 0x7e). The
-	// key of KeyFunc or Allow is passed on as it is, if it has 1 to 64 bytes and only such
-	// characters. Otherwise, the key is "sha256-" and the hexadecimal SHA-256
-	// hash of that key.
+	// key consists of 1 to 71 visible ASCII characters (0x21 to 0x7e). It is the key
+	// from KeyFunc or Allow, if that consists of 1 to 64 such characters. Otherwise, it is
+	// "sha256-" followed by the hexadecimal SHA-256 hash of that key.
 	//
 	// Increment must return soon after ctx is done, which happens when StoreTimeout
-	// has passed. ctx has the values of the request's context, but it is not canceled
-	// with it, because clients could otherwise avoid being counted. Increment must be
-	// safe for concurrent use by multiple goroutines; it is called by at most 64 at
-	// once, or 1,024 if it is slow. An error, a count below 1 and a panic are failures of
-	// the store. A panic is not recovered.
+	// has passed. ctx has the values of the request's context, but is not canceled when
+	// the client disconnects, because clients could otherwise avoid being counted.
+	// Increment must be safe for concurrent use by multiple goroutines; at most 64 calls
+	// run at once, or 1,024 if the store is slow. An error, a count below 1, or a panic
+	// counts as a failure of the store. Panics are not recovered.
 	Increment(ctx context.Context, key string, window time.Duration) (count int64, left time.Duration, err error)
 }
 
-// A RateLimitRefundStore is a [RateLimitStore] that can take back requests, for
-// [RateLimitConfig].CountFunc and [RateLimiter.Refund].
+// A RateLimitRefundStore is a [RateLimitStore] that can also refund requests. It is
+// required by [RateLimitConfig].CountFunc and [RateLimiter.Refund].
 type RateLimitRefundStore interface {
 	RateLimitStore
 
-	// Decrement takes back one request that was allowed for key: it sets the count of the
-	// key's window to min(count, limit)-1. Requests beyond the limit were rejected, so
-	// they no longer count. If the key has no window, or its window has ended, or its
-	// count is zero, Decrement does nothing. It must not change when the window ends.
-	// All of this must be one atomic operation.
+	// Decrement refunds one request that was allowed for key: it sets the count of the
+	// key's window to min(count, limit)-1. The minimum excludes requests beyond the
+	// limit, which were rejected. If the key has no window, its window has ended, or its
+	// count is zero, Decrement does nothing. It must not change the time at which the
+	// window ends. All of this must be one atomic operation.
 	//
-	// For key, ctx, errors and concurrency, see [RateLimitStore].
+	// The rules of [RateLimitStore] for key, ctx, errors and concurrency apply.
 	Decrement(ctx context.Context, key string, limit int64) error
 }
 
@@ -164,10 +164,10 @@ type RateLimitRefundStore interface {
 //
 // # Proxies
 //
-// If the server is behind a proxy, a RateLimit without a KeyFunc must come after
-// [TrustedProxies]: otherwise it sees the address of the proxy, and all clients
-// of the proxy share one limit. If such a RateLimit comes before TrustedProxies in
-// a router, group or [Chain], [Server.Start] or the first request panics.
+// If the server is behind a proxy that needs [TrustedProxies], a RateLimit without a
+// KeyFunc must come after it: otherwise RateLimit sees the address of the proxy, and all
+// clients of the proxy share one limit. If such a RateLimit comes before TrustedProxies
+// in a router, group or [Chain], [Server.Start] or the first request panics.
 //
 // # Stores
 //
@@ -175,22 +175,22 @@ type RateLimitRefundStore interface {
 // header fields are not set, unless LocalFallback is set. The service therefore stays
 // available if the store fails, but without the shared limit.
 //
-// A store that does not work is left alone. After 5 failures in a row, requests do not
-// wait for it for about 1 second. Then, one request tries it again. If it still fails,
-// the pause is doubled, up to 30 seconds. The limit therefore applies again up to 36
-// seconds after the store has recovered, because pauses vary by a fifth.
+// A failing store is not called for a while. After 5 consecutive failures, no request
+// calls Store for about 1 second. Then, one request tries it again. If that fails, the
+// pause is doubled, up to 30 seconds. Pauses vary randomly by up to 20%, so it can take up
+// to 36 seconds after the store has recovered until the shared limit applies again.
 //
-// At most 64 requests call Store at once. Others wait for their turn within StoreTimeout,
-// so that bursts are counted exactly. If a slow store keeps them waiting for more than an
-// eighth of StoreTimeout, up to 1,024 call it at once. If no call returns for much longer
-// than usual, the store has stalled and is left alone, too. Requests therefore do not
-// gather if a store hangs.
+// At most 64 requests call Store at once. Others wait for their turn, which is part of
+// StoreTimeout, so that bursts are counted exactly. If a slow store keeps them waiting for
+// more than an eighth of StoreTimeout, up to 1,024 call it at once. If no call returns for
+// much longer than usual, the pause begins immediately, so that requests do not pile up if
+// the store hangs.
 //
-// Failures, and the beginning of an outage, are logged at level Error, and its end at level
-// Info, with the logger of the request that notices them and the number of requests that
-// were not counted in the store. However many requests arrive, and even if the store fails
-// again and again, at most one failure and one outage are logged every 10 seconds. The end
-// is logged if the outage was.
+// Failures and the beginning of an outage are logged at level Error, and its end at level
+// Info, with the logger of the request that notices the event and the number of requests
+// that were not counted in the store. Even if the store fails again and again, at most one
+// failure and one outage are logged every 10 seconds. The end of an outage is logged only
+// if its beginning was.
 //
 // # Position in the chain
 //
@@ -203,13 +203,13 @@ type RateLimitRefundStore interface {
 //   - after authentication, if KeyFunc needs the user;
 //   - before everything that it protects.
 //
-// RateLimit is the same as [NewRateLimiter] and [RateLimiter.Middleware]. It panics if
+// RateLimit(config) is equivalent to [NewRateLimiter](config).Middleware(). It panics if
 // config is invalid.
 func RateLimit(config RateLimitConfig) Middleware { return NewRateLimiter(config).Middleware() }
 
 // A RateLimiter limits how many events with the same key are allowed in a window of
-// time. Events are the requests of [RateLimiter.Middleware] and the calls of
-// [RateLimiter.Allow], which count together. For windows and stores, see [RateLimit].
+// time. Each request that reaches [RateLimiter.Middleware] and each call of
+// [RateLimiter.Allow] is an event. For windows and stores, see [RateLimit].
 //
 // A RateLimiter is safe for concurrent use by multiple goroutines. It must be created
 // with [NewRateLimiter].
@@ -262,17 +262,15 @@ func (l *RateLimiter) Middleware() Middleware {
 
 // Allow counts one event for key and reports whether it is within the limit. If it is,
 // retryAfter is zero. Otherwise, retryAfter is the time until the key's window ends,
-// which is positive. For example, a log-in handler calls Allow with the name of the
-// account.
+// which is positive. For example, a log-in handler can call Allow with the account name.
 //
-// Keys may have any length and any bytes. They take a fixed amount of memory, and are
-// not kept: in memory, only a hash is stored, and a [RateLimitStore] gets a hash of
-// long keys.
+// Keys can have any length and contain any bytes. In memory, only a hash of each key is
+// kept. For the keys that a [RateLimitStore] gets, see its Increment method.
 //
-// ctx provides values such as the logger. Allow counts the event even if ctx is done,
-// because clients could otherwise avoid being counted. It waits for
-// [RateLimitConfig].Store for at most StoreTimeout. If Store does not work, Allow
-// returns true, unless LocalFallback is set.
+// ctx is used for its values, such as the logger. Allow counts the event even if ctx is
+// done, because clients could otherwise avoid being counted. It waits for
+// [RateLimitConfig].Store for at most StoreTimeout. If Store is unavailable, Allow counts
+// the event in memory if LocalFallback is set, and returns true otherwise.
 func (l *RateLimiter) Allow(ctx context.Context, key string) (ok bool, retryAfter time.Duration) {
 	q := l.count(ctx, key)
 	if q.allowed {
@@ -281,19 +279,18 @@ func (l *RateLimiter) Allow(ctx context.Context, key string) (ok bool, retryAfte
 	return false, max(q.left, time.Millisecond) // a store may round down to zero
 }
 
-// Refund takes back one event that Allow has counted for key, so that it no longer
-// counts toward the limit. For example, if only failed log-ins count, call Allow before
-// the password is checked, and Refund if it is correct. The limit is then exact even if
-// many log-ins arrive at once.
+// Refund undoes one call of Allow for key, so that its event no longer counts toward the
+// limit. For example, to count only failed log-ins, call Allow before you check the
+// password, and Refund if the password is correct. The limit is then exact even if many
+// log-ins arrive at once.
 //
-// Call Refund at most once for each call of Allow that returned true. If no event is
-// counted in the key's window, or the window has ended, Refund does nothing. If a new
-// window has started, Refund takes back an event of that one.
+// Call Refund at most once for each call of Allow that returned true. If the key has no
+// current window, or no event is counted in it, Refund does nothing. If a new window has
+// started since the call of Allow, Refund removes an event from the new window.
 //
-// Like Allow, Refund does not depend on whether ctx is done. If
-// [RateLimitConfig].Store does not work, the event stays counted there; if
-// LocalFallback is set, one that is counted in memory is taken back. Refund panics if
-// Store is not a [RateLimitRefundStore].
+// Like Allow, Refund works even if ctx is done. If [RateLimitConfig].Store is unavailable,
+// the event remains counted there, and if LocalFallback is set, Refund removes one that is
+// counted in memory. Refund panics if Store is set but is not a [RateLimitRefundStore].
 func (l *RateLimiter) Refund(ctx context.Context, key string) {
 	if l.breaker == nil {
 		l.refundLocally(key, quota{})
@@ -371,8 +368,8 @@ func (h *rateLimitHandler) reject(w ResponseWriter, r *Request, q quota) {
 	WriteError(w, StatusTooManyRequests, h.config.Message)
 }
 
-// serveAndRefund calls the next handler and takes back the request, unless CountFunc
-// says that it counts. A request whose handler panics counts.
+// serveAndRefund calls the next handler and refunds the request, unless CountFunc
+// reports that it counts. A request whose handler panics counts.
 func (h *rateLimitHandler) serveAndRefund(w ResponseWriter, r *Request, key string, q quota) {
 	turn := response.Enter(w, r)
 	defer turn.End()
@@ -430,7 +427,7 @@ func (l *RateLimiter) countLocally(key string) quota {
 	return quota{d.Allowed, memory, d.Remaining, d.Reset - elapsed, now, d.Reset}
 }
 
-// refundLocally takes back an event of the window that q describes, or of the current
+// refundLocally removes an event from the window that q describes, or from the current
 // window if q is zero.
 func (l *RateLimiter) refundLocally(key string, q quota) {
 	l.counters.Refund(key, q.reset, time.Since(l.start))
@@ -463,7 +460,7 @@ func (l *RateLimiter) countInStore(ctx context.Context, key string) (quota, erro
 	}, nil
 }
 
-// refundInStore takes back an event in Store, and reports whether Store works.
+// refundInStore removes an event in Store, and reports whether Store is available.
 func (l *RateLimiter) refundInStore(ctx context.Context, key string) bool {
 	refunder := l.config.Store.(RateLimitRefundStore)
 	err := l.breaker.Do(ctx, func(ctx context.Context) error {
