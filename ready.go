@@ -3,13 +3,14 @@ package http
 import "github.com/stanza-go/framework/pkg/http/internal/response"
 
 // ReadyHandler returns a handler for the readiness probe of a load balancer or of
-// Kubernetes. It responds with 200 and {"status":"ready"} while the [Server] that
-// the request came through serves. From the moment that [Server.Stop] is called, or
-// that [Server.Run] or [Run] begins to stop the server, it responds with 503 and
-// {"error":"server is stopping"}. With [WithDrainDelay], the load balancer then has
-// time to notice.
+// Kubernetes. It responds with status 200 and {"status":"ready"}. Once the [Server] that
+// received the request is stopping, because [Server.Stop] was called or because
+// [Server.Run] or [Run] stops it, the handler responds with status 503 and
+// {"error":"server is stopping"}. Set [WithDrainDelay], so that the load balancer has time
+// to notice.
 //
-// It does not serve a liveness probe: a server that is stopping must not be restarted.
+// Do not use the handler for a liveness probe, because a server that is stopping must not
+// be restarted.
 //
 // Responses have Cache-Control: no-store. If the request did not come through a
 // Server, for example because the handler runs in a plain [net/http.Server], the

@@ -239,7 +239,7 @@ func (s *Server) Err() <-chan error {
 //     described at [WithDrainDelay].
 //   - It closes the listener and the idle connections.
 //   - It waits for requests in progress. It does not cancel their contexts, except
-//     those of handlers that have called [NewSSEWriter].
+//     those of handlers that have called [NewSSEWriter] or are inside [Streaming].
 //   - It sends close code 1001 to WebSocket peers.
 //   - It runs the functions of [Server.OnDrain].
 //
@@ -282,18 +282,19 @@ func (s *Server) Stop(ctx context.Context) error {
 	return s.drainNow(ctx)
 }
 
-// OnDrain registers a function that [Server.Stop] calls when the server stops, for
-// example to flush a queue or to close a database. f is called when the drain begins,
-// which is after the delay of [WithDrainDelay] and while requests in progress are still
-// running. All functions run at the same time, each in its own goroutine.
+// OnDrain registers a function that [Server.Stop] calls, for example to flush a queue or
+// to stop background work. f is called when the drain begins: after the delay of
+// [WithDrainDelay], and while handlers may still be running. Therefore, close resources
+// that handlers use, such as a database, after Stop has returned. All functions run
+// concurrently, each in its own goroutine.
 //
 // Stop waits until the functions have returned. If the context of Stop is done first, the
 // context passed to f is canceled, and the error of Stop names the functions that are
 // still running. If f panics, Stop waits for the others as usual, logs the panic to the
 // server's ErrorLog or, if that is nil, to [log/slog.Default], and returns it as an error.
 //
-// f is called once, no matter how often Stop is called. It is also called if serving has
-// failed, and if the server was never started. If the drain has already begun, f is called
+// f is called once, no matter how often Stop is called. Stop also calls it if serving has
+// failed or the server was never started. If the drain has already begun, OnDrain starts f
 // immediately. If Stop has already returned, nothing waits for f, and its context is already
 // canceled.
 //
@@ -318,8 +319,8 @@ func (s *Server) OnDrain(f func(ctx context.Context)) {
 }
 
 // Run starts the server, and stops it when ctx is done, when the process receives
-// SIGINT or SIGTERM, or when the server fails. It returns nil if the server has
-// started and stopped without an error, so a main function can end with
+// SIGINT or SIGTERM, or when the server fails or is stopped. It returns nil if the
+// server has started and stopped without an error, so a main function can end with
 //
 //	if err := srv.Run(context.Background()); err != nil {
 //		log.Fatal(err)
@@ -341,15 +342,15 @@ func (s *Server) Run(ctx context.Context) error {
 // called for one of them. It returns nil if all servers have started and stopped without
 // an error.
 //
-// The servers stop at the same time, each with its own [WithDrainDelay] and
-// [WithDrainTimeout]. Therefore a [ReadyHandler] on any of them reports the stop of
-// all. A second signal terminates the process.
+// All servers begin to stop at the same time, each with its own [WithDrainDelay] and
+// [WithDrainTimeout]. A [ReadyHandler] on any of them therefore reports that all of them
+// are stopping. A second signal terminates the process.
 //
 // If a server cannot start, for example because its port is in use, Run stops those
-// that have started, without a drain delay, and returns the error. The errors of
-// several servers are joined, and each one ends with the address of its server.
+// that have started, without a drain delay, and returns the error. If there are several
+// servers, their errors are joined, and each one ends with the address of its server.
 //
-// Run panics if there is no server, or if a server is nil or is passed twice.
+// Run panics if servers is empty, or if a server is nil or passed twice.
 func Run(ctx context.Context, servers ...*Server) error {
 	if len(servers) == 0 {
 		callsite.Panicf("Run: there is no server to run")
@@ -433,9 +434,9 @@ func WithReadHeaderTimeout(d time.Duration) ServerOption {
 
 // WithWriteTimeout sets the maximum time for writing a response, measured from the
 // end of the request's header. It does not apply to event streams and WebSockets. If the
-// request has a body, the time is at least 5 seconds longer than the read timeout, so that
-// a client that sends too slowly gets a response. To replace the timeout for a route, use
-// [Timeout] or [Streaming].
+// request has a body, the write timeout is at least 5 seconds longer than the read timeout,
+// so that a client that sends too slowly still gets a response. To replace the timeout for
+// a route, use [Timeout] or [Streaming].
 //
 // The default is 15 seconds; 0 means no limit. WithWriteTimeout panics if d is negative.
 func WithWriteTimeout(d time.Duration) ServerOption {
@@ -462,9 +463,9 @@ func WithMaxHeaderBytes(n int) ServerOption {
 	return func(s *Server) { s.hs.MaxHeaderBytes = n }
 }
 
-// WithDrainDelay makes [Server.Stop], and so also [Server.Run] and [Run], serve
-// requests for d before the server closes its listener and drains. A load balancer
-// needs this time to notice that the server is about to end. Otherwise it keeps
+// WithDrainDelay makes [Server.Stop], and therefore also [Server.Run] and [Run], continue
+// to serve requests for d before the server closes its listener and drains. During this
+// time, a load balancer can notice that the server is stopping. Without a delay, it keeps
 // sending requests that fail. The default is 0, which means no delay.
 //
 // During the delay,
@@ -474,19 +475,20 @@ func WithMaxHeaderBytes(n int) ServerOption {
 //     close, so that clients and proxies open their next connections elsewhere. Idle
 //     connections stay open, because a request may be on its way on any of them;
 //   - event streams and WebSockets are asked to end, one at a time, during the second
-//     half of the delay. Their clients then reconnect spread over that time rather
-//     than all at once. Those that begin later end when the drain begins.
+//     half of the delay, so that their clients do not all reconnect at once. Those that
+//     begin during that half end when the drain begins.
 //
 // After the delay, the server stops listening. A client that has just connected gets up to
-// a second to send its request. Requests can still fail if their connection reaches the
-// kernel at the moment when the listener is closed, or if they are sent on a connection that
-// was idle during the whole delay. HTTP/2 clients get GOAWAY after the delay, and have to
-// repeat the requests that it says are not processed (RFC 9113 section 6.8).
+// a second to send its request. A request can still fail if its connection arrives at the
+// moment when the listener is closed, or if it is sent on a connection that was idle during
+// the whole delay and that the server is closing. HTTP/2 clients get a GOAWAY frame after
+// the delay, and must retry the requests that it reports as unprocessed (RFC 9113, section
+// 6.8).
 //
-// Choose d a little longer than the time in which the load balancer takes a server out
-// of rotation, for example the period of its readiness probe times the number of
-// failures that it needs. The supervisor's kill timeout must be longer than d and the
-// drain timeout together, and a second more.
+// Choose d a little longer than the load balancer takes to remove a server from rotation,
+// for example the period of its readiness probe times its failure threshold. The
+// supervisor's kill timeout should exceed the sum of d and the drain timeout by at least
+// two seconds.
 //
 // The delay ends immediately if the context of Stop is done or if serving fails. There
 // is no delay if the server was not started. In [Server.Run] and [Run], the timeout of
@@ -498,11 +500,12 @@ func WithDrainDelay(d time.Duration) ServerOption {
 	return func(s *Server) { s.drainDelay = d }
 }
 
-// WithDrainTimeout sets how long [Server.Run] waits for requests and connections to
-// end before it closes those that remain. The default is 25 seconds. It begins after
-// the delay of [WithDrainDelay]. Together they should be shorter than the supervisor's
-// kill timeout, which is 30 seconds by default in Kubernetes. WithDrainTimeout has no
-// effect on direct calls to [Server.Stop], whose context limits the wait.
+// WithDrainTimeout sets how long [Server.Run] and [Run] wait for requests and
+// connections to end before they close those that remain. The default is 25 seconds.
+// The timeout begins after the delay of [WithDrainDelay]. The sum of both should be
+// shorter than the supervisor's kill timeout, which is 30 seconds by default in
+// Kubernetes. WithDrainTimeout has no effect on direct calls to [Server.Stop], whose
+// context limits the wait.
 //
 // WithDrainTimeout panics if d is not positive.
 func WithDrainTimeout(d time.Duration) ServerOption {
@@ -517,8 +520,8 @@ func WithDrainTimeout(d time.Duration) ServerOption {
 // middleware. Proxies whose addresses are not routed on the internet are also trusted.
 //
 // Without prefixes, the server trusts no proxy at all, not even on private addresses or
-// Unix sockets: [ClientIP] returns the address of the peer. This is right if clients
-// connect to the server directly, possibly from a private network. If a handler is
+// Unix sockets: [ClientIP] returns the address of the peer. Use this if clients connect
+// to the server directly, possibly from a private network. If a handler is
 // inside [TrustedProxies], the prefixes passed there are still trusted, but private
 // addresses that are not in them remain untrusted.
 //
