@@ -50,17 +50,17 @@ func (m *Metrics) table() *metrics.Table {
 //
 // # Streams
 //
-// The duration of a stream says nothing about the speed of its handler. Streams are
-// counted like other requests when their handlers return, but their durations are
-// neither in the histogram nor in the mean of [Metrics.Stats]. The count of the
-// histogram is therefore the number of requests that were not streams.
+// Streams are counted like other requests when their handlers return. Their durations
+// are neither in the histogram nor in the mean of [Metrics.Stats], because they depend on
+// how long the client stays connected. The count of the histogram is therefore the number
+// of requests that were not streams.
 //
-// Open streams are counted in a gauge from the moment they open, by route and kind:
+// The gauge http_open_streams counts the streams that are open, by route and kind:
 //
 //	sse        an event stream of SSEWriter or Feed, until its handler returns
 //	websocket  a Conn of Upgrader.Upgrade, until it is closed, even if its handler
 //	           has returned
-//	stream     a request that Streaming serves, until its handler returns
+//	stream     a request inside Streaming, until its handler returns
 //	hijacked   another hijacked connection, until its handler returns
 //
 // # Position in the chain
@@ -149,7 +149,7 @@ type MetricsStats struct {
 	// AvgDurationMs is the mean duration of a request in milliseconds, or 0 if
 	// there were no requests. Streams are not included.
 	AvgDurationMs float64 `json:"avg_duration_ms"`
-	// OpenStreams is the number of streams that are open, of all kinds.
+	// OpenStreams is the number of open streams of all kinds.
 	OpenStreams int64 `json:"open_streams"`
 }
 
@@ -211,13 +211,15 @@ func (m *Metrics) Stats() MetricsStats {
 //
 // http_requests_rejected_total has the labels route and reason. The reason is
 // "throttle" for requests that [Throttle] rejected, "rate_limit" for those that
-// [RateLimit] or [RateLimiter.Middleware] rejected, and "timeout" for those that took
-// longer than [Timeout] allows. If this middleware is on the router, the route is
-// "unmatched" for the first two, because they reject before the router finds the route.
-// Rejected requests are also in http_requests_total and http_request_duration_seconds. If
-// [RateLimiter.Allow] returns false, the handler responds, so the request is only there.
+// [RateLimit] or [RateLimiter.Middleware] rejected, and "timeout" for those that
+// [Timeout] answered with status 503 or aborted. If Throttle or RateLimit is on the
+// router, the route of the requests that it rejects is "unmatched", because it runs
+// before the router has matched a route. Rejected requests are also in
+// http_requests_total and http_request_duration_seconds. Calls of [RateLimiter.Allow]
+// are not counted.
 //
-// The metrics of a throttle have the label throttle; see [ThrottleConfig].Metrics.
+// http_throttle_running_requests and http_throttle_waiting_requests exist if
+// [ThrottleConfig].Metrics is set. Their label throttle is [ThrottleConfig].Name.
 //
 // The caller owns the result and may modify it.
 func (m *Metrics) Collect() []PrometheusMetric {

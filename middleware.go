@@ -105,8 +105,8 @@ func (h *requestIDHandler) choose(sent []string) string {
 func GetRequestID(r *Request) string { return RequestIDFromContext(r.Context()) }
 
 // RequestIDFromContext is like [GetRequestID], for code that has only the request's
-// context, or a context derived from it. A function that sends the ID to another
-// service can call it, for example.
+// context or one derived from it. For example, a function that calls another service
+// can use it to send the ID along.
 func RequestIDFromContext(ctx context.Context) string {
 	if state := reqstate.Of(ctx); state != nil {
 		return state.ID()
@@ -131,8 +131,8 @@ type LogOption func(*requestLog)
 //
 // RequestLogger calls skip after the handler has returned or panicked, so r.Pattern
 // is set if a route matched. The context of r lacks values that later middleware
-// has added; see [LogAttrs]. To decide by status or duration, use [LogFilter]. skip must be safe for concurrent use by multiple
-// goroutines. LogSkip panics if skip is nil.
+// has added; see [LogAttrs]. To decide by status or duration, use [LogFilter]. skip
+// must be safe for concurrent use by multiple goroutines. LogSkip panics if skip is nil.
 func LogSkip(skip func(r *Request) bool) LogOption {
 	if skip == nil {
 		callsite.Panicf("LogSkip: nil function")
@@ -140,16 +140,16 @@ func LogSkip(skip func(r *Request) bool) LogOption {
 	return func(l *requestLog) { l.skip = append(l.skip, skip) }
 }
 
-// LogFilter omits the lines of requests for which keep returns false. It can, for
-// example, keep only errors and slow requests, or one of a hundred successful ones. If
+// LogFilter omits the lines of requests for which keep returns false. For example, it can
+// keep only errors and slow requests, or one in a hundred successful requests. If
 // LogFilter is used more than once, a line is written only if all functions return true.
 //
-// status and duration are those of the line. RequestLogger calls keep after the functions
-// of [LogSkip], with the same r, and only if the line is not omitted by them or by the
-// level of the logger. keep must be safe for concurrent use by multiple goroutines.
+// status and duration are the attributes of the line. RequestLogger calls keep after the
+// functions of [LogSkip], with the same r, and only if neither they nor the level of the
+// logger omits the line. keep must be safe for concurrent use by multiple goroutines.
 // LogFilter panics if keep is nil.
 //
-// An overloaded server may write many lines with level Error, for example because [Throttle]
+// An overloaded server may write many lines at level Error, for example because [Throttle]
 // responds with status 503. keep can omit these lines; [Metrics] counts the rejected requests
 // in http_requests_rejected_total.
 func LogFilter(keep func(r *Request, status int, duration time.Duration) bool) LogOption {
@@ -195,7 +195,7 @@ func LogAttrs(attrs func(r *Request) []slog.Attr) LogOption {
 //   - request_id, if the request has an ID
 //   - pattern, if a route matched
 //   - the attributes that [LogAttrs] adds
-//   - the attributes that handlers add with [AddLogAttrs]
+//   - the attributes that handlers and middleware add with [AddLogAttrs]
 //
 // The level is Error if the status is 500 or higher or the handler panicked, and
 // Info otherwise. A hijacked connection is logged when its handler returns, with
@@ -367,9 +367,9 @@ func isPrintable(text string) bool {
 // after RequestLogger can call AddLogAttrs. For example, authentication middleware can add
 // the user's name.
 //
-// The attributes are at the end of the line, in the order in which they were added. If one
-// with the same key was added before, it is replaced. Keys should differ from those of the
-// line's other attributes. Values must not be modified afterwards.
+// The attributes are written at the end of the line, in the order in which they were added.
+// An attribute replaces an earlier one with the same key. Keys should differ from those of
+// the line's other attributes. Values must not be modified afterwards.
 //
 // Without a RequestLogger, or after the handler of the request has returned, AddLogAttrs
 // has no effect. It is safe for concurrent use by multiple goroutines.
