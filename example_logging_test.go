@@ -104,7 +104,7 @@ func ExampleLogFilter() {
 	// Output: level=INFO msg="http request" method=GET path=/user status=404 bytes=21 remote_ip=192.0.2.1
 }
 
-// Authentication adds the user to the line of each request.
+// Authentication middleware adds the user to the log line of each request.
 func ExampleAddLogAttrs() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {

@@ -118,8 +118,8 @@ func ExampleMetrics_Collect_prometheus() {
 	// http_requests_in_flight 1
 }
 
-// The counters of a MetricsStats are plain numbers to compute with. Encoded as
-// JSON, they have lower-case names.
+// The fields of a MetricsStats are plain numbers. In JSON, their names are in lower
+// case, with underscores.
 func ExampleMetricsStats() {
 	stats := http.MetricsStats{TotalRequests: 200, Status2xx: 197, Status5xx: 3}
 	fmt.Printf("%.1f%% errors\n", 100*float64(stats.Status5xx)/float64(stats.TotalRequests))

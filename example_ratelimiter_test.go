@@ -9,8 +9,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// A log-in handler limits failed attempts by account, from wherever they come. Attempts
-// that succeed do not count.
+// This log-in handler limits failed attempts for each account, whatever their addresses.
+// Attempts that succeed do not count.
 func ExampleNewRateLimiter() {
 	attempts := http.NewRateLimiter(http.RateLimitConfig{Limit: 2, Window: 15 * time.Minute})
 
@@ -45,7 +45,7 @@ func ExampleNewRateLimiter() {
 	// 429 {"error":"too many failed attempts"}
 }
 
-// The handlers of a group and the code of one of them share a limit.
+// Requests, and the calls of Allow in a handler, share one limit.
 func ExampleRateLimiter() {
 	limiter := http.NewRateLimiter(http.RateLimitConfig{
 		Limit:   10,
@@ -94,15 +94,15 @@ func ExampleRateLimiter_Middleware() {
 	// /export/ 429 remaining: 0
 }
 
-// A program limits the mails that it sends to each address.
+// This program sends at most one email an hour to each address.
 func ExampleRateLimiter_Allow() {
-	mails := http.NewRateLimiter(http.RateLimitConfig{Limit: 1, Window: time.Hour})
+	emails := http.NewRateLimiter(http.RateLimitConfig{Limit: 1, Window: time.Hour})
 	send := func(r *http.Request, address string) {
-		if ok, retryAfter := mails.Allow(r.Context(), address); !ok {
+		if ok, retryAfter := emails.Allow(r.Context(), address); !ok {
 			fmt.Println(address, "must wait for", retryAfter.Round(time.Minute))
 			return
 		}
-		fmt.Println("mail sent to", address)
+		fmt.Println("sent an email to", address)
 	}
 
 	r := httptest.NewRequest("POST", "/reset-password", nil)
@@ -110,8 +110,8 @@ func ExampleRateLimiter_Allow() {
 	send(r, "bob@example.com")
 	send(r, "ada@example.com")
 	// Output:
-	// mail sent to ada@example.com
-	// mail sent to bob@example.com
+	// sent an email to ada@example.com
+	// sent an email to bob@example.com
 	// ada@example.com must wait for 1h0m0s
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// A countTable counts in a map. Its two methods correspond to two statements of
-// a database.
+// A countTable counts in a map. In a store that uses a database, each of the two
+// methods would run one statement.
 type countTable struct {
 	mu   sync.Mutex
 	rows map[string]countRow

@@ -42,7 +42,7 @@ func ExampleReadyHandler() {
 	}
 	fmt.Println(now)
 
-	cancel() // ends the delay, and cuts what is left
+	cancel() // ends the delay and closes the remaining connections
 	<-stopped
 	// Output:
 	// 200 OK {"status":"ready"}

@@ -9,7 +9,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// The metrics are on a port of their own, which only the monitoring can reach. Both
+// The metrics are on a separate port, which only the monitoring system can reach. Both
 // servers start and stop together.
 func ExampleRun() {
 	metrics := http.NewMetrics()

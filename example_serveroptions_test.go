@@ -74,7 +74,7 @@ func ExampleWithTLS() {
 }
 
 // The certificates can also come from a TLS configuration, for example one of
-// golang.org/x/crypto/acme/autocert. This example uses one of httptest.
+// golang.org/x/crypto/acme/autocert. This example uses the one from httptest.
 func ExampleWithTLS_config() {
 	certified := httptest.NewTLSServer(http.NotFoundHandler())
 	defer certified.Close()

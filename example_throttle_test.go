@@ -8,8 +8,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// One report is computed at a time. A second request at that time is rejected,
-// because there is no backlog.
+// Only one report is computed at a time. A second request during that time is
+// rejected, because there is no backlog.
 func ExampleThrottle() {
 	router := http.NewRouter()
 	reports := router.Group("/reports")
@@ -43,7 +43,8 @@ func ExampleThrottle() {
 	// 200 "done"
 }
 
-// Four requests at a time are handled, and 16 others wait for two seconds at most.
+// At most four requests are handled at once, and up to 16 more wait for at most two
+// seconds.
 func ExampleThrottleConfig() {
 	router := http.NewRouter()
 	router.Use(http.Throttle(http.ThrottleConfig{

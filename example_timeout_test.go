@@ -10,10 +10,10 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// Reports may take 10 milliseconds. A query that takes longer is canceled, and the client
+// A report may take at most 10 milliseconds. A slower query is canceled, and the client
 // gets status 503.
 func ExampleTimeout() {
-	query := func(ctx context.Context) error { // of a database
+	query := func(ctx context.Context) error { // queries a slow database
 		<-ctx.Done()
 		return ctx.Err()
 	}
@@ -37,7 +37,7 @@ func ExampleTimeout() {
 	// 503 {"error":"request timed out"}
 }
 
-// Backups may be downloaded for an hour. Their handler has no deadline of its own.
+// The download of a backup may take up to an hour. The handler itself has no deadline.
 func ExampleTimeoutConfig() {
 	router := http.NewRouter()
 	backups := router.Group("/backups")
