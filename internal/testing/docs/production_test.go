@@ -285,8 +285,8 @@ func TestReady(t *testing.T) {
 	//snippet:begin docs/production.md
 	router.Handle("GET /ready", http.ReadyHandler())
 	server := http.NewServer(router,
-		http.WithDrainDelay(12*time.Second),   // the probe's period × its failure threshold, and a bit
-		http.WithDrainTimeout(15*time.Second), // together shorter than the kill timeout
+		http.WithDrainDelay(12*time.Second),   // a bit more than the probe's period × its failure threshold
+		http.WithDrainTimeout(15*time.Second), // with the delay, shorter than the kill timeout
 	)
 	//snippet:end
 	testkit.Serve(t, router, "GET", "/ready", "").Want(t, 200, `{"status":"ready"}`)
