@@ -76,8 +76,8 @@ type ThrottleConfig struct {
 // If the body is longer, or of unknown length, a disconnected client's request stays in
 // the backlog until its turn comes or Wait has passed.
 //
-// The server's write timeout begins when a request stops waiting. The read timeout of a
-// longer body includes the time that the request waits; to replace it, use [Timeout].
+// If a request waits, the server's write timeout begins when the wait ends. The read timeout
+// of a longer body includes the wait; to replace it, use [Timeout].
 //
 // Waiting requests are requests in progress: [Server.Stop] waits for them, and they are
 // still handled.

@@ -65,9 +65,9 @@ type TimeoutConfig struct {
 //
 // If the header has already been sent, Timeout aborts the connection or the HTTP/2 stream
 // after the handler has returned, so that the client does not mistake a partial response
-// for a complete one. Timeout does neither if the response is already complete: if the
-// handler has written all the bytes that its Content-Length declares, or if the status
-// does not allow a body.
+// for a complete one. Timeout does not change a response that is already complete, because
+// the handler has written all the bytes that its Content-Length declares, or because the
+// status does not allow a body.
 //
 // # Slow clients
 //
@@ -80,16 +80,17 @@ type TimeoutConfig struct {
 //
 // Timeout has no effect on event streams and WebSockets once they have started. After the
 // handler has called [NewSSEWriter], [Upgrader.Upgrade] or Hijack, its deadline no longer
-// applies, and its context is not canceled at the deadline. The same is true for handlers
-// inside [Streaming]. If the deadline has already passed, these calls fail with
-// [ErrHandlerTimeout].
+// applies, and its context is not canceled at the deadline. If the deadline has already
+// passed, these calls fail with [ErrHandlerTimeout]. Handlers inside a [Streaming] that
+// comes after Timeout have no deadline either.
 //
 // # Nesting
 //
 // Timeouts can be nested, for example on a group and on one of its routes. A ReadTimeout or
-// WriteTimeout of the inner one replaces that of the outer one. An inner Timeout
-// can only shorten the handler's time: the earliest deadline applies, and the body cannot be
-// read after it.
+// WriteTimeout of the inner one replaces that of the outer one. An inner Timeout can only
+// shorten the handler's time: the earliest deadline applies, and the body cannot be read
+// after it. If the outer one sets WriteTimeout, the inner one should set it, too: its default
+// depends on the server's write timeout and not on the outer one.
 //
 // # Position in the chain
 //
