@@ -1,5 +1,5 @@
-// Package breaker calls a remote service only while it works, so that callers do not
-// wait for one that fails or hangs.
+// Package breaker stops calling a remote service while it fails or hangs, so that callers
+// do not wait for it.
 //
 // # Phases
 //
@@ -8,21 +8,22 @@
 //	  └────────────────(success)─────────────────┼─────────────────────────┘   │
 //	                                             └──────────(failure)──────────┘
 //
-// A closed Breaker passes calls on. An open one rejects them for a pause, which doubles
-// each time. After it, one call is the probe, and the others are still rejected until
-// the probe has returned, or has ignored its context for a while. Results of calls that began before the last change of phase
-// are ignored.
+// A closed Breaker passes calls on. An open one rejects them during a pause. After the
+// pause, one call is passed on as the probe, and the others are still rejected. If the probe
+// succeeds, the Breaker closes. If it fails, the Breaker opens again, for twice as long. A
+// probe that has not returned MinPause after its Timeout has failed too. Results of calls
+// that began before the last change of phase are ignored.
 //
 // # Hanging calls
 //
-// Only a bounded number of calls run at once. Further callers wait for their turn, which
-// a burst needs if no caller may be rejected. If the service hangs, however, they
-// would gather until the first calls time out. Therefore the Breaker opens as soon as a
-// caller finds that all places are taken and that no call has returned for much
-// longer than recent calls took.
+// At most Calls calls run at once. Further callers wait for their turn, so that bursts are
+// not rejected. If the service hangs, however, callers would pile up until the first calls
+// time out. The Breaker therefore opens as soon as callers find that all places are taken and
+// that no call has succeeded for much longer than recent calls took.
 //
-// A service that works, but is slow, needs more places. Each call that had to wait for long
-// and then succeeds adds one. They are removed when few calls are running.
+// A service that works, but is slow, needs more places. Each call that waited for more than
+// an eighth of Timeout and then succeeds adds one, up to MaxCalls. Added places are removed
+// when fewer than Calls calls are running.
 package breaker
 
 import (
@@ -41,20 +42,22 @@ var ErrOpen = errors.New("breaker is open")
 
 // A Config configures a [Breaker]. All fields are required.
 type Config struct {
-	Calls    int           // calls that run at once, unless callers wait for long
-	MaxCalls int           // calls that run at once, if callers wait for long
+	Calls    int           // maximum number of concurrent calls, unless callers wait for long
+	MaxCalls int           // maximum number of concurrent calls if callers wait for long
 	Timeout  time.Duration // of a call, including the time that it waits for its turn
 	Failures int           // failures in a row that open the Breaker
 
-	// MinPause and MaxPause bound the time for which an open Breaker rejects calls.
-	// The actual time varies randomly by a fifth, so that several processes do not probe
-	// at the same moment. If the Breaker opens again within MaxPause of closing, the
-	// pause continues to grow; otherwise, it starts at MinPause.
+	// MinPause and MaxPause bound the pause, during which an open Breaker rejects calls.
+	// The actual pause is up to a fifth shorter or longer, at random, so that several
+	// processes do not probe at the same moment. If the Breaker opens again within
+	// MaxPause of closing, the pause continues to grow; otherwise, it starts at MinPause.
 	MinPause, MaxPause time.Duration
 
-	// Report is called for events that operators should know, in the goroutine of
-	// the call that caused them. Failures, and openings together with failed probes, are
-	// reported at most once per Quiet; a closing is reported if the opening was.
+	// Report is called for events that operators should know about, in the goroutine of
+	// the call that caused them. It must be safe for concurrent use by multiple goroutines.
+	//
+	// Failed is reported at most once per Quiet, and so are Opened and StillOpen together.
+	// Closed is reported if Opened, or a StillOpen since then, was.
 	Report func(context.Context, Event)
 	Quiet  time.Duration
 }
@@ -77,7 +80,7 @@ const (
 type Event struct {
 	Kind EventKind
 	Err  error // nil if Closed
-	// Pause is the time until the next probe, if Opened or StillOpen. If Closed, it is
+	// If Opened or StillOpen, Pause is the time until the next probe. If Closed, it is
 	// the time since the Breaker opened.
 	Pause time.Duration
 }
@@ -91,8 +94,8 @@ const (
 	probing
 )
 
-// A Breaker decides whether a service is called. It is safe for concurrent use by
-// multiple goroutines.
+// A Breaker passes on or rejects the calls of one service. It is safe for concurrent use
+// by multiple goroutines.
 type Breaker struct {
 	Config
 	gate *throttle.Gate
@@ -103,13 +106,13 @@ type Breaker struct {
 	failures int       // in a row, while closed
 	openedAt time.Time // when closed became open
 	closedAt time.Time // when probing became closed
-	probeAt  time.Time // end of the pause while open, and of the patience with a probe while probing
+	probeAt  time.Time // while open, the end of the pause; while probing, when the probe has taken too long
 	pause    time.Duration
 
 	progress  time.Time            // when a call last took a free place, or succeeded
 	suspected time.Time            // when a stall was first seen; valid if after progress
 	slowest   time.Duration        // duration of the slowest recent call that succeeded
-	announced bool                 // the opening was reported
+	announced bool                 // the opening, or a failed probe since then, was reported
 	reported  [StillOpen]time.Time // when, by kind; Opened includes StillOpen
 }
 
@@ -125,8 +128,9 @@ func New(config Config) *Breaker {
 // Do calls the function and returns its error, or returns [ErrOpen] without calling it.
 // An error or a panic of the function is a failure of the service.
 //
-// The function's context is done after Timeout. It has the values of ctx, but it is
-// not done when ctx is: a client that disconnects is not a failure of the service.
+// The function's context is done when Timeout has passed since Do was called. It has the
+// values of ctx, but it is not done when ctx is: a client that disconnects is not a failure
+// of the service.
 func (b *Breaker) Do(ctx context.Context, call func(context.Context) error) error {
 	pass, err := b.enter(ctx)
 	if err != nil {
@@ -146,13 +150,13 @@ func (b *Breaker) Do(ctx context.Context, call func(context.Context) error) erro
 // errPanic is the error of a call that panicked.
 var errPanic = errors.New("the call panicked")
 
-// A pass lets one call through.
+// A pass is the permission for one call.
 type pass struct {
-	arrived, began time.Time // before and after it waited for its turn
-	change         uint64    // Breaker.change when it arrived
+	arrived, began time.Time // before and after the call waited for its turn
+	change         uint64    // Breaker.change when the call arrived
 }
 
-// enter waits for the turn of a call. It returns an error if there is none.
+// enter waits until a call may run. It returns an error if the call is rejected.
 func (b *Breaker) enter(ctx context.Context) (pass, error) {
 	p, err := b.admit(ctx, time.Now())
 	if err != nil {
@@ -201,9 +205,10 @@ func (b *Breaker) admit(ctx context.Context, now time.Time) (p pass, err error) 
 	return p, ErrOpen
 }
 
-// stalled reports whether all places, without added ones, are taken and no call has returned for too long.
-// That must be seen twice, some time apart: if this process was not scheduled for a while,
-// for example, results may have arrived that nobody has read yet. The caller holds b.mu.
+// stalled reports whether at least Calls calls are running and none has succeeded for too
+// long. It returns true only if it has already seen this some time before: for example, if
+// the process was not scheduled for a while, results may have arrived that no goroutine has
+// read yet. The caller holds b.mu.
 func (b *Breaker) stalled(now time.Time) bool {
 	if b.gate.Shrink(b.Calls) {
 		b.progress = now // this call takes the place
@@ -220,14 +225,14 @@ func (b *Breaker) stalled(now time.Time) bool {
 	return now.Sub(b.suspected) > patience/5
 }
 
-// current reports whether the phase is still that in which a call arrived.
+// current reports whether the phase is the same as when the call of p arrived.
 func (b *Breaker) current(p pass) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return p.change == b.change
 }
 
-// settle records the result of a call.
+// settle records err, the result of the call of p.
 func (b *Breaker) settle(ctx context.Context, p pass, err error) {
 	now := time.Now()
 	var event Event
@@ -268,8 +273,8 @@ func (b *Breaker) succeed(now time.Time, p pass) (event Event, report bool) {
 	return Event{Kind: Closed, Pause: now.Sub(b.openedAt)}, b.announced
 }
 
-// trip opens the Breaker because of an error. The caller holds b.mu, and must let the
-// waiting calls go.
+// trip opens the Breaker because of an error. The caller holds b.mu, and must then call
+// Expire on the gate.
 func (b *Breaker) trip(now time.Time, err error) (event Event, report bool) {
 	event = Event{Kind: StillOpen, Err: err}
 	if b.phase == closed {
@@ -296,8 +301,8 @@ func (b *Breaker) to(p phase) {
 	b.change++
 }
 
-// due reports whether an event of a kind may be reported now, and if so, assumes that it
-// is. The caller holds b.mu.
+// due reports whether an event of a kind may be reported now. If so, it records that the
+// event is reported. The caller holds b.mu.
 func (b *Breaker) due(kind EventKind, now time.Time) bool {
 	if now.Sub(b.reported[kind]) < b.Quiet {
 		return false

@@ -46,8 +46,8 @@ func (r *Registry) Begin(req *http.Request) Call {
 	return Call{Request: req.WithContext(stream), registry: r, original: req, scope: stream}
 }
 
-// SetState lets the error of a drain name the request's route. The router sets the
-// pattern in state, which must not be used for another request.
+// SetState sets the State in which the router will store the request's pattern, so that
+// the error of a drain can name the route. state must not be reused for another request.
 func (c *Call) SetState(state *reqstate.State) {
 	if c.scope != nil {
 		c.scope.method.Store(indexOfMethod(c.original.Method))

@@ -20,8 +20,8 @@ func (r *Registry) cut(reason error) {
 	_ = r.server.Close() // every connection is closed already; this only updates the server's own state
 }
 
-// left describes everything that is not done yet, for an error message. It
-// returns "" if nothing is left but connections without a request.
+// left describes everything that is left, for an error message. It returns ""
+// if only connections without a request are left.
 func (r *Registry) left() string {
 	connections, requests := count{name: "connection"}, count{name: "request", routes: routes{}}
 	webSockets, streams := count{name: "WebSocket", routes: routes{}}, count{name: "event stream", routes: routes{}}
@@ -64,14 +64,14 @@ func (r *Registry) hooksLeft() []string {
 	return names
 }
 
-// A count is a number of things that have the same name.
+// A count is a number of things of one kind.
 type count struct {
 	n      int
 	name   string
 	routes routes
 }
 
-// add counts one more, which belongs to route.
+// add counts one thing, which belongs to route.
 func (c *count) add(route string) {
 	c.n++
 	c.routes.add(route)

@@ -8,23 +8,22 @@ import (
 	"time"
 )
 
-// Delay lets the server go on for d before a drain, so that load balancers notice
-// that it is stopping. From now on, [Registry.Stopping] returns true. Delay returns
-// when d has passed since its first call, when ctx is done, when failed is closed, or
-// when [Registry.Drain] is called by another goroutine. The caller must then call
-// Drain.
+// Delay keeps the server serving requests for d before a drain, so that load balancers
+// notice that it is stopping. [Registry.Stopping] returns true from now on. The caller must
+// call [Registry.Drain] when Delay has returned.
 //
-// After d, Delay stops listening. It then gives the connections that were accepted last
-// up to arrivalTime to send their first requests, so that the drain does not drop them.
+// When d has passed since the first call, Delay stops listening. It then waits for the first
+// requests of the connections that were accepted last, but for at most arrivalTime, so that
+// the drain does not drop them. Delay returns early if ctx is done, if failed is closed, or
+// if another goroutine calls Drain.
 //
-// Until then, the listener and the idle connections stay open. Do not replace this by a call of
-// [net/http.Server.SetKeepAlivesEnabled]: it closes the idle connections
-// immediately, and a request that a proxy is sending on one of them is lost.
+// The listener stays open for d, and idle connections stay open until the drain. Do not call
+// [net/http.Server.SetKeepAlivesEnabled] instead: it closes idle connections immediately, and
+// a request that a proxy is sending on one of them is lost.
 //
-// During the second half of d, Delay asks the exchanges that go on to end, one at a
-// time, so that their clients do not all reconnect at the same moment, and so that
-// they reconnect to another server. An exchange that begins after that ends with the
-// drain.
+// In the middle of d, Delay lists the open exchanges, and asks them to end one at a time
+// during the second half. Their clients then do not all reconnect at the same moment, and
+// reconnect to other servers. Exchanges that begin later are asked to end by the drain.
 func (r *Registry) Delay(ctx context.Context, d time.Duration, listener *Listener, failed <-chan struct{}) {
 	if r.advance(delaying) {
 		r.start(func() { r.delay(d, listener) })
@@ -39,8 +38,8 @@ func (r *Registry) Delay(ctx context.Context, d time.Duration, listener *Listene
 // Stopping reports whether [Registry.Delay] or [Registry.Drain] has been called.
 func (r *Registry) Stopping() bool { return r.reached(delaying) }
 
-// arrivalTime is how long a new connection may take to send its first request when the
-// server stops listening.
+// arrivalTime is how long Delay waits after d, while it closes the listener and until each
+// new connection has sent its first request.
 const arrivalTime = time.Second
 
 // delay stops exchanges during the second half of d, stops listening after d, and ends the
@@ -88,8 +87,8 @@ func (r *Registry) delay(d time.Duration, listener *Listener) {
 	}
 }
 
-// expectsRequests reports whether there is a connection of HTTP/1.x, or one whose protocol
-// is not known yet, on which no handler has been called.
+// expectsRequests reports whether a connection whose protocol is HTTP/1.x or is not known
+// yet is waiting for its first call of a handler.
 func (r *Registry) expectsRequests() bool {
 	expects := false
 	r.scopes.Range(func(_, v any) bool {
@@ -101,12 +100,12 @@ func (r *Registry) expectsRequests() bool {
 	return expects
 }
 
-// noteArrival lets delay check again what it waits for.
+// noteArrival wakes delay, if it is waiting for first requests.
 func (r *Registry) noteArrival() {
 	if r.reached(delaying) {
 		select {
 		case r.arrivals <- struct{}{}:
-		default: // it has not seen the last one yet
+		default: // delay will wake up already
 		}
 	}
 }

@@ -81,8 +81,8 @@ func (r *Registry) stop(e *exchange) {
 	})
 }
 
-// markStopped reports whether e has to be stopped. If e is an event stream, it also
-// cancels the request's context. Because it does both with the lock held, it cannot
+// markStopped marks e as stopped, and reports whether the caller must stop it. If e is an
+// event stream, markStopped cancels the request's context. It does both with mu held, so it cannot
 // cancel the next request on the same HTTP/1.x connection, which begins only after the
 // stream was removed.
 func (r *Registry) markStopped(e *exchange) bool {

@@ -14,7 +14,8 @@ type hook struct {
 // OnDrain registers f, which is called once, in a new goroutine, when the drain begins,
 // or immediately if it has begun. [Registry.Drain] waits until f returns, and returns its
 // error. If the context of Drain ends first, the context of f is canceled, and the error of
-// Drain contains name, which must identify f.
+// Drain contains name, which must identify f. If OnDrain is called when the drain has
+// finished, the context of f is canceled already, and Drain does not wait for f.
 func (r *Registry) OnDrain(name string, f func(context.Context) error) {
 	h := &hook{name, f}
 	r.mu.Lock()
@@ -37,7 +38,7 @@ func (r *Registry) startHooks() {
 	}
 }
 
-// call calls h and removes it.
+// call calls h. When h has returned, call removes it.
 func (r *Registry) call(h *hook) {
 	defer func() {
 		r.mu.Lock()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Listener can stop listening while the server that accepts its connections goes on.
+// A Listener can stop listening while the server that accepts its connections keeps running.
 //
 // It loses as few connections as possible. When a listener is closed, the kernel resets
 // those that nobody has accepted yet. When [http.Server.Shutdown] is called, net/http
@@ -33,8 +33,9 @@ func NewListener(l net.Listener) *Listener {
 	}
 }
 
-// Accept returns the next connection. After a stop it blocks until Close is called, and then
-// returns [net.ErrClosed]. Only one goroutine may call it.
+// Accept returns the next connection. If stop was called and no connection is waiting, Accept
+// blocks until Close is called, and then returns [net.ErrClosed]. Only one goroutine may call
+// Accept.
 func (l *Listener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	for range lastTries {
@@ -47,7 +48,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	if err == nil {
 		return conn, nil
 	}
-	// Nobody is waiting to be accepted, or the net.Listener is closed.
+	// No connection is waiting to be accepted, or the net.Listener is closed.
 	_ = l.closeInner() // Close returns the error
 	select {
 	case <-l.stopped:
@@ -62,22 +63,22 @@ func (l *Listener) Accept() (net.Conn, error) {
 // Accept returns no connection after the deadline has passed, even if one is waiting.
 const queueTime = 100 * time.Millisecond
 
-// stopTime is how long a stop takes at most. It takes longer than queueTime if new connections
+// stopTime is the longest time that a stop takes. It takes longer than queueTime if new connections
 // arrive faster than they are accepted, or if the net.Listener returns none although its
 // deadline has passed, for example because it limits their number.
 const stopTime = arrivalTime / 2
 
-// It may take some time until a goroutine notices that its deadline has passed. Connections
-// that arrive in this time would be lost, so Accept is then called again, with a deadline that
-// is near, until it returns no connection this many times.
+// A goroutine may notice only some time after its deadline that it has passed. Connections
+// that arrive in between would be lost, so Accept of the net.Listener is then called up to
+// lastTries times, each with a deadline of lastTry, until it returns a connection.
 const (
 	lastTries = 3
 	lastTry   = 30 * time.Microsecond
 )
 
-// stop closes the net.Listener after all connections that are waiting have been accepted, but
-// after stopTime at the latest. If it has no SetDeadline method, it is closed immediately.
-// stop returns when it is closed.
+// stop closes the net.Listener when all waiting connections have been accepted, but after
+// stopTime at the latest. If the net.Listener has no SetDeadline method, stop closes it
+// immediately. stop returns when the net.Listener is closed.
 func (l *Listener) stop() {
 	l.stopping.Store(true)
 	if !l.extend(queueTime) {
@@ -93,7 +94,8 @@ func (l *Listener) stop() {
 	}
 }
 
-// extend makes Accept return an error when d has passed. It returns false if it cannot.
+// extend makes Accept of the net.Listener return an error when d has passed. It returns false
+// if that is not supported.
 func (l *Listener) extend(d time.Duration) bool {
 	inner, ok := l.Listener.(interface{ SetDeadline(time.Time) error })
 	return ok && inner.SetDeadline(time.Now().Add(d)) == nil

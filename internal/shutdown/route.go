@@ -68,8 +68,8 @@ func (s *scope) addRoutes(c routes) {
 	}
 }
 
-// methods are those that an error names. Handlers can change the method of their request, so
-// the scope keeps an index instead.
+// methods are the methods that an error can name. A scope stores an index into methods,
+// because a handler may change the method in its request at any time.
 var methods = [...]string{"other method", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"}
 
 // indexOfMethod returns the index of a method in methods.

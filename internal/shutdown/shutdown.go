@@ -2,7 +2,7 @@
 // event streams.
 //
 // [http.Server.Shutdown] is not enough for a program with long-lived
-// connections. It forgets hijacked connections, it waits for event streams
+// connections. It ignores hijacked connections, it waits for event streams
 // without asking them to end, it waits up to five seconds for connections
 // that have never sent a byte, and it polls to find out that it is done.
 //
@@ -20,6 +20,9 @@
 //  5. Wait until no connection, handler, exchange or hook is left.
 //  6. If the context ends first, cut everything that is left, and return an
 //     error that lists it.
+//
+// [Registry.Delay], which is optional, runs before a drain: the server still serves
+// requests, but reports that it is stopping, so that load balancers can notice.
 //
 // Code that starts a long-lived exchange calls [AddWebSocket] or [OpenStream] with
 // the request's context. Both do nothing if the server has no Registry.

@@ -7,9 +7,9 @@
 // is handed to the first node directly; a request that arrives at that moment cannot
 // overtake it.
 //
-// All requests wait equally long at most, so the first node has the earliest deadline,
-// and one timer is enough for the whole list. The timer exists only while the list has
-// a node.
+// The longest wait is the same for all requests, so the first node has the earliest
+// deadline, and one timer is enough for the whole list. The timer exists only while the
+// list has a node.
 package throttle
 
 import (
@@ -32,7 +32,7 @@ const (
 	Gone
 )
 
-// Counts are the numbers of a [Gate] at one moment.
+// Counts describes a [Gate] at one moment.
 type Counts struct {
 	Running int // requests that are admitted and have not left
 	Waiting int // requests in the backlog
@@ -54,8 +54,8 @@ type Gate struct {
 	first, last *waiter // the backlog
 	timer       *time.Timer
 
-	// The nodes are reused, but not their channels or the timer: one that was made
-	// in a bubble of testing/synctest must not be used outside of it.
+	// The nodes are reused, but not their channels or the timer: a channel or timer that
+	// was created in a bubble of testing/synctest must not be used outside of it.
 	nodes sync.Pool
 }
 
@@ -87,8 +87,8 @@ func New(limit, backlog int, wait time.Duration) *Gate {
 }
 
 // Enter admits the request with context ctx, if necessary after waiting for a place.
-// It does not wait if the backlog is full. If the request has to wait, Enter first calls
-// queued, unless it is nil. The request is then in the backlog.
+// It does not wait if the backlog is full. If the request has to wait, Enter adds it to
+// the backlog and calls queued, unless queued is nil.
 func (g *Gate) Enter(ctx context.Context, queued func()) Outcome {
 	g.mu.Lock()
 	switch {
@@ -114,15 +114,14 @@ func (g *Gate) Enter(ctx context.Context, queued func()) Outcome {
 	return g.finish(w, ctx.Err() != nil)
 }
 
-// Leave gives back the place of an admitted request.
+// Leave gives back the place of an admitted request. It must be called once for each.
 func (g *Gate) Leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.passOn()
 }
 
-// Expire ends the waiting of all requests in the backlog, as if they had waited too
-// long.
+// Expire removes all requests from the backlog, as if they had waited too long.
 func (g *Gate) Expire() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -131,7 +130,8 @@ func (g *Gate) Expire() {
 	}
 }
 
-// Grow adds a place, unless there are most already. It admits a waiting request.
+// Grow adds a place, unless there are at least most places. The first waiting request, if
+// any, is admitted.
 func (g *Gate) Grow(most int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -145,8 +145,8 @@ func (g *Gate) Grow(most int) {
 	}
 }
 
-// Shrink sets the number of places back to limit if fewer requests are running, and
-// reports whether it has.
+// Shrink reduces the number of places to limit if fewer requests than that are running,
+// and reports whether fewer are. limit must not be greater than the number of places.
 func (g *Gate) Shrink(limit int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -157,7 +157,7 @@ func (g *Gate) Shrink(limit int) bool {
 	return true
 }
 
-// Counts returns the current numbers.
+// Counts returns the current Counts.
 func (g *Gate) Counts() Counts {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -191,8 +191,8 @@ func (g *Gate) call(queued func(), w *waiter) {
 	returned = true
 }
 
-// finish ends the wait of w, whose context may be done. A place that was handed to a
-// request whose client is gone goes to the next one.
+// finish ends the wait of w. gone reports whether the request's context is done; in that
+// case, a place that was handed to the request goes to the next one.
 func (g *Gate) finish(w *waiter, gone bool) Outcome {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -225,8 +225,8 @@ func (g *Gate) passOn() {
 	g.counts.Running--
 }
 
-// expire is called by the timer. It ends the waiting of all requests whose deadline
-// has passed.
+// expire is called by the timer. It removes all requests whose deadline has passed from
+// the backlog.
 func (g *Gate) expire() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
