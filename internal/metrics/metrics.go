@@ -122,8 +122,8 @@ func (t *Table) Finish(stripe uint32, method, pattern string, status int, bytes 
 	t.active[stripe].n.Add(-1)
 }
 
-// FinishStream is Finish for a request whose duration says nothing about the handler's
-// speed.
+// FinishStream is like Finish, but for a request whose duration says nothing about the
+// handler's speed, and is therefore not recorded.
 func (t *Table) FinishStream(stripe uint32, method, pattern string, status int, bytes int64) {
 	s := &t.series(method, pattern, status)[stripe]
 	s.bytes.Add(bytes)
@@ -204,8 +204,8 @@ type Series struct {
 	Class  string // for example "2xx", or "other"
 
 	Count  int64                  // requests
-	Timed  int64                  // requests that were not streams, the sum of Counts
-	Counts [len(Bounds) + 1]int64 // these requests by bucket, non-cumulative
+	Timed  int64                  // requests that were not streams; the sum of Counts
+	Counts [len(Bounds) + 1]int64 // requests that were not streams, by bucket; non-cumulative
 	Sum    time.Duration          // the sum of their durations
 	Bytes  int64                  // the sum of the lengths of response bodies
 }

@@ -34,7 +34,7 @@ func (t *Table) Rejected(pattern string, reason reqstate.Rejection) {
 	number(&t.routeOf(pattern).rejected[reason]).Add(1)
 }
 
-// number returns the number in slot. It creates it if necessary.
+// number returns the number in slot, after creating it if necessary.
 func number(slot *atomic.Pointer[atomic.Int64]) *atomic.Int64 {
 	if n := slot.Load(); n != nil {
 		return n
@@ -43,15 +43,15 @@ func number(slot *atomic.Pointer[atomic.Int64]) *atomic.Int64 {
 	return slot.Load()
 }
 
-// A RouteNumber is a number of a route.
+// A RouteNumber is a count of a route and a label.
 type RouteNumber struct {
 	Route string
 	Label string // the kind of a stream, or the reason of a rejection
 	N     int64
 }
 
-// Streams returns how many streams are open, sorted by route and kind. It includes the
-// routes that have had streams before.
+// Streams returns how many streams are open, sorted by route and kind. Routes and kinds whose
+// streams have all ended are included, with 0.
 func (t *Table) Streams() []RouteNumber {
 	var all []RouteNumber
 	for _, r := range t.allRoutes() {
@@ -87,13 +87,14 @@ func compareNumbers(a, b RouteNumber) int {
 	return cmp.Or(cmp.Compare(a.Route, b.Route), cmp.Compare(a.Label, b.Label))
 }
 
-// A Queue is the number of requests that a throttle has admitted, and of those that wait.
+// A Queue holds how many requests the throttles of one name have admitted, and how many wait.
 type Queue struct {
 	Name             string
 	Running, Waiting int
 }
 
-// AddQueue makes Queues call read. The numbers of queues with the same name are added up.
+// AddQueue makes Queues call read, which must be safe for concurrent use by multiple
+// goroutines. Queues adds up the numbers of queues with the same name.
 func (t *Table) AddQueue(name string, read func() (running, waiting int)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

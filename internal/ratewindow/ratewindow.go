@@ -45,8 +45,8 @@ const (
 	neighborVisits = 16 // other shards visited before a new key overflows
 )
 
-// maxShards limits the number of shards that depends on maxKeys. Together they take 8 MB
-// before the first request.
+// maxShards limits the number of shards that is derived from maxKeys. That many shards take
+// 8 MB before the first request.
 const maxShards = 1 << 16
 
 // A Decision is the result of counting one request.
@@ -98,7 +98,8 @@ func New(limit int, window time.Duration, maxKeys int) *Counters {
 
 // shardCount returns the number of shards, a power of two. There are enough of
 // them that cores rarely contend for one and that growing one takes little time,
-// but not so many that most would be empty: maxKeys may be far more than there will be.
+// but not so many that most would be empty, because maxKeys may be far above the number of
+// keys in use.
 func shardCount(maxKeys, procs int) int {
 	n := max(16*procs, min(maxKeys/4096, maxShards))
 	n = max(min(n, maxKeys/64), 1)
@@ -140,12 +141,12 @@ func (c *Counters) Take(key string, now time.Duration) Decision {
 }
 
 // Refund takes back one request that [Counters.Take] allowed for key, and reports
-// whether it has. It does nothing if the key has no live window, or if no request
-// of the window is counted.
+// whether it did. It does nothing if the key has no live window, or if the window
+// counts no request.
 //
-// reset is Decision.Reset of that Take: Refund then does nothing if the window of
-// that time has ended, even if the key has a newer one. If reset is zero, the key's
-// current window is used. now is as for Take.
+// reset is the Reset field of the Decision of that Take, or zero. If it is not zero,
+// Refund does nothing if that window has ended, even if the key has a newer one. If
+// it is zero, Refund uses the key's current window. now is as for Take.
 func (c *Counters) Refund(key string, reset, now time.Duration) bool {
 	hash := maphash.String(c.seed, key)
 	s := &c.shards[hash>>c.shift]

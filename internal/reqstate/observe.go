@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// A StreamKind is a kind of long-lived response. Later kinds say more about a response
-// than earlier ones.
+// A StreamKind is a kind of long-lived response. Later kinds are more specific than earlier
+// ones.
 type StreamKind uint8
 
 // The kinds of streams.
@@ -31,24 +31,24 @@ const (
 	Rejections                   // their number
 )
 
-// An Observer counts events of requests that are too rare to be looked for in each
-// request. Its methods must be safe for concurrent use by multiple goroutines.
-// pattern is that of the route that matched, or "".
+// An Observer counts events that are too rare to check for at the end of each request. Its
+// methods must be safe for concurrent use by multiple goroutines. pattern is the pattern of
+// the route that matched, or "".
 type Observer interface {
-	// OpenStreams returns the number of open streams, which the caller changes.
+	// OpenStreams returns the counter of open streams, which the caller updates.
 	OpenStreams(pattern string, kind StreamKind) *atomic.Int64
 	// Rejected counts a rejected request.
 	Rejected(pattern string, reason Rejection)
 }
 
-// Observers is a list of Observers, which must differ from each other.
+// Observers is a linked list of Observers. Each Observer is in the list once.
 type Observers struct {
 	Observer Observer
 	outer    *Observers
 }
 
-// Observe adds the Observer of o, which must not have been in a list, to those of the
-// request. It has no effect if the request has this Observer already.
+// Observe adds o.Observer to the request's Observers, unless it is one of them already. o
+// must have one element, and may be shared by requests.
 func (s *State) Observe(o *Observers) {
 	for {
 		outer := s.observers.Load()
@@ -80,8 +80,7 @@ func (o *Observers) has(observer Observer) bool {
 	return false
 }
 
-// Reject tells the request's Observers that it was rejected. If s is nil, Reject does
-// nothing.
+// Reject makes the request's Observers count a rejection. If s is nil, Reject does nothing.
 func (s *State) Reject(reason Rejection) {
 	if s == nil {
 		return
@@ -91,10 +90,10 @@ func (s *State) Reject(reason Rejection) {
 	}
 }
 
-// OpenStream tells the request's Observers that the response is a stream. A request has
-// one stream at a time: if it has one already, OpenStream returns it, and changes its kind
-// if the new one says more. The caller must call the [Stream]'s HandlerReturned or End. If s is nil, OpenStream
-// returns nil.
+// OpenStream makes the request's Observers count the response as an open stream. If the
+// request has an open stream already, OpenStream returns it, and changes its kind if the new
+// one is more specific. The caller must call [Stream.HandlerReturned] or [Stream.End]. If s is
+// nil, OpenStream returns nil.
 func (s *State) OpenStream(kind StreamKind) *Stream {
 	if s == nil {
 		return nil
@@ -124,8 +123,8 @@ func (s *State) EndStream() {
 	}
 }
 
-// DropStream ends the request's stream, which could not begin: the response will be an
-// ordinary one.
+// DropStream ends and forgets the request's stream, if it has one. It is for streams that could
+// not begin, so that the response is an ordinary one.
 func (s *State) DropStream() {
 	if s == nil {
 		return
@@ -138,7 +137,7 @@ func (s *State) DropStream() {
 	}
 }
 
-// Streamed reports whether the request has had a stream.
+// Streamed reports whether the request has had a stream that was not dropped.
 func (s *State) Streamed() bool {
 	m := s.more.Load()
 	if m == nil {
@@ -149,9 +148,9 @@ func (s *State) Streamed() bool {
 	return m.stream != nil
 }
 
-// route returns the pattern of the route that matched so far. Like
-// [http.ServeMux], it may have been set only in the request. A ServeMux sets the
-// pattern of a CONNECT request to the path, which clients choose.
+// route returns the pattern of the route that has matched so far, or "". Some routers, for
+// example [http.ServeMux], set it only in the request. That of a CONNECT request is ignored,
+// because a ServeMux sets it to the path, which clients choose.
 func (s *State) route() string {
 	pattern := s.Pattern()
 	if pattern == "" && s.request.Method != http.MethodConnect {
@@ -185,7 +184,7 @@ func (s *Stream) join(o Observer) {
 	}
 }
 
-// change changes the kind if the new one says more. It reports whether s is still open.
+// change changes the kind if the new one is more specific. It reports whether s is still open.
 func (s *Stream) change(kind StreamKind) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

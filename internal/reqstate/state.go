@@ -223,7 +223,7 @@ func (s *State) Logger() *slog.Logger {
 }
 
 // AddLogAttrs adds attributes to those that LogAttrs returns. An attribute replaces an
-// earlier one with the same key.
+// earlier one with the same key, unless the key is empty.
 func (s *State) AddLogAttrs(attrs []slog.Attr) {
 	m := s.needMore()
 	m.mu.Lock()
@@ -249,7 +249,7 @@ func (s *State) LogAttrs() []slog.Attr {
 	return slices.Clone(m.logAttrs)
 }
 
-// SetBodyRead notes that middleware has read the body of the request to its end, and that the
+// SetBodyRead records that middleware has read the body of the request to its end, and that the
 // handler reads a copy.
 func (s *State) SetBodyRead() {
 	m := s.needMore()
@@ -258,7 +258,7 @@ func (s *State) SetBodyRead() {
 	m.bodyRead = true
 }
 
-// BodyRead reports whether SetBodyRead was called. s may be nil.
+// BodyRead reports whether SetBodyRead was called. If s is nil, it returns false.
 func (s *State) BodyRead() bool {
 	if s == nil {
 		return false
@@ -272,7 +272,7 @@ func (s *State) BodyRead() bool {
 	return m.bodyRead
 }
 
-// needMore returns s.more. It sets it first if it is nil.
+// needMore returns s.more, after creating it if necessary.
 func (s *State) needMore() *more {
 	if m := s.more.Load(); m != nil {
 		return m

@@ -214,10 +214,11 @@ func StateOf(w http.ResponseWriter, r *http.Request) *reqstate.State {
 	return reqstate.Of(r.Context())
 }
 
-// SetPattern sets the pattern of the route that matched a request, which w answers, in the
-// request's State. If there is none yet, SetPattern sets it in the State that the first
-// middleware to need one will take, because the error of [shutdown.Registry.Drain] contains
-// it even if no middleware needs a State. The string must not change afterwards.
+// SetPattern sets the pattern of the route that matched r in the State of r; w is the writer
+// of the response. If r has no State yet, SetPattern sets the pattern in the one that the
+// first middleware to need a State will take, because the error of
+// [shutdown.Registry.Drain] contains the pattern even if no middleware needs a State. The
+// string must not change afterwards.
 func SetPattern(w http.ResponseWriter, r *http.Request, pattern *string) {
 	if state := StateOf(w, r); state != nil {
 		state.SetPattern(pattern)

@@ -22,21 +22,20 @@ type Handler struct {
 	trusted *clientip.Set
 	around  surroundings // of every Writer
 
-	// readTimeout is that of the server. writeTimeout is the one for requests with a body,
-	// or 0 if it is the server's.
-	readTimeout, writeTimeout time.Duration
+	readTimeout  time.Duration // the server's
+	writeTimeout time.Duration // for requests with a body, or 0 if the server's applies
 
-	// lateBody is when the read deadline passes at the earliest, from the end of the header.
+	// lateBody is the least time from the end of a request's header to its read deadline.
 	lateBody time.Duration
 }
 
-// bodyResponseTime is how much longer than its read timeout a server must be able to write,
-// so that a client whose body came too slowly gets a response.
+// bodyResponseTime is how much longer than the read timeout the write timeout must be, so
+// that a client that sends its body too slowly still gets a response.
 const bodyResponseTime = 5 * time.Second
 
-// NewHandler returns the outermost handler of a server that drain ends, around the server's
-// handler. The timeouts of the server must not change any more. trusted contains the proxies
-// that are trusted for every request; it may be nil.
+// NewHandler returns the outermost handler for server, which calls the server's current
+// handler. drain is the server's Registry. The timeouts of the server must not change
+// afterwards. trusted contains the proxies that are trusted for every request; it may be nil.
 func NewHandler(server *http.Server, drain *shutdown.Registry, trusted *clientip.Set) *Handler {
 	h := &Handler{next: server.Handler, drain: drain, trusted: trusted, around: surroundings{drain: drain}}
 	h.readTimeout, h.lateBody = server.ReadTimeout, server.ReadTimeout/2

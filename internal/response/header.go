@@ -199,7 +199,7 @@ func (w *Writer) choose(status int) (passes bool) {
 // announceStop adds Connection: close to a response of HTTP/1 if the server is stopping,
 // so that the client sends its next request to another server. It must be called before
 // the header is sent, with mu held. net/http does the same once Shutdown is called, but
-// the server serves requests for a while before that.
+// with a drain delay, the server still serves requests before that.
 func (w *Writer) announceStop(status int) {
 	if w.around == nil || w.around.drain == nil || !w.around.drain.Stopping() {
 		return

@@ -6,18 +6,22 @@ import (
 	"time"
 )
 
-// ConnectionLimits are time limits of a request that replace those of the server.
+// ConnectionLimits are the time limits of a request that replace those of the server.
 type ConnectionLimits struct {
 	Err error // why a limit could not be set, or nil
 
 	turn    *Turn
-	bodyEnd time.Time // when reading the body fails; zero without such a limit
+	bodyEnd time.Time // read deadline of the body, or zero if it was not set
 }
 
 // LimitConnection sets deadlines for reading the body and for writing the response, relative
-// to start, the current time. A duration of 0 leaves the server's deadline. If extend is
-// true, write has no effect if the server's timeout is longer or absent. The caller must
-// call [ConnectionLimits.End] when the handler has returned or panicked.
+// to start, the current time. The caller must call [ConnectionLimits.End] when the handler has
+// returned or panicked.
+//
+// If read or write is 0, the server's deadline is kept. read has no effect if the request has
+// no unread body, and a deadline of the request's context that is earlier replaces it. If read
+// has an effect, write is at least read plus bodyResponseTime. If extend is true, write has no
+// effect if the server's write timeout is at least as long or absent.
 func LimitConnection(turn *Turn, start time.Time, read, write time.Duration, extend bool) (c ConnectionLimits) {
 	c.turn = turn
 	// Without a body, or after its end, net/http is reading already, to notice that the client
@@ -43,15 +47,15 @@ func LimitConnection(turn *Turn, start time.Time, read, write time.Duration, ext
 	return c
 }
 
-// End keeps what would affect later requests from them. net/http removes the write deadline
-// after it has sent the end of the response.
+// End prevents the limits from affecting later requests on the connection. net/http itself
+// removes the write deadline after it has sent the end of the response.
 func (c *ConnectionLimits) End() {
 	if !c.bodyEnd.IsZero() && !time.Now().Before(c.bodyEnd) {
 		closeAfterLateBody(c.turn.Writer, c.turn.Request)
 	}
 }
 
-// noteWriteDeadline notes that the write deadline is not the server's any more.
+// noteWriteDeadline records that the server's write deadline has been replaced.
 func (w *Writer) noteWriteDeadline() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -74,9 +78,9 @@ func (w *Writer) hasWriteDeadline() bool {
 	return next.hasWriteDeadline()
 }
 
-// RestartWriteTimeout makes the server's write timeout begin in the given time, unless
-// another one has replaced it. It is for middleware that lets requests wait before their
-// handlers are called.
+// RestartWriteTimeout makes the server's write timeout start again when in has passed, unless
+// another timeout has replaced it. It is for middleware that lets requests wait before it
+// calls their handlers.
 func RestartWriteTimeout(w http.ResponseWriter, r *http.Request, in time.Duration) {
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if !ok || server.WriteTimeout <= 0 || Find(w).hasWriteDeadline() {
@@ -93,7 +97,7 @@ func RestartWriteTimeout(w http.ResponseWriter, r *http.Request, in time.Duratio
 
 // hasBody reports whether r has a body, or may have one.
 func hasBody(r *http.Request) bool {
-	// Over HTTP/2, Body is not NoBody.
+	// On HTTP/2, a request without a body has another Body than NoBody, but no ContentLength.
 	return r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
 }
 

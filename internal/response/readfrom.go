@@ -154,7 +154,7 @@ func (w *Writer) forward(next io.ReaderFrom, src io.Reader) (n int64, err error)
 	return n, err
 }
 
-// forwardStream forwards to a stream, each of whose writes has its own deadline.
+// forwardStream forwards to a stream. Each write of the stream has its own deadline.
 func (w *Writer) forwardStream(next io.ReaderFrom, src io.Reader) (int64, error) {
 	reader := &streamReader{unlockedReader: unlockedReader{w, src}, stream: w.stream}
 	n, err := next.ReadFrom(reader)
@@ -225,15 +225,15 @@ func (r *unlockedReader) relock(n *int, err *error) {
 }
 
 // A streamReader reads from a source of the handler for the ReadFrom method of the next
-// writer, which writes between two calls of Read, and after the last one. Each of these
-// writes is one of the stream.
+// writer. That method writes after each call of Read. A streamReader begins and ends these
+// writes on the stream, which gives each its own deadline.
 type streamReader struct {
 	unlockedReader
 	stream  *Stream
 	writing bool
 }
 
-// Read is like that of an unlockedReader.
+// Read is like Read of an unlockedReader, but ends the previous write and begins the next one.
 func (r *streamReader) Read(p []byte) (int, error) {
 	if err := r.endWrite(); err != nil {
 		return 0, err

@@ -50,10 +50,10 @@ func OpenStream(cw *Writer, setWriteDeadline func(time.Time) error) *Stream {
 	return s
 }
 
-// BeginStream makes w handle the deadlines of everything that is written to it from now on,
-// as for an event stream, and lets a drain of the server stop the request. If the deadlines
-// of the response cannot be set, the drain is all that applies, and BeginStream returns an
-// error.
+// BeginStream makes w set a deadline for each write from now on, as for an event stream, and
+// lets a drain of the server stop the request. It lifts the Timeouts of the handler and
+// removes the read deadline. If the write deadline cannot be set, BeginStream returns an
+// error, but a drain can still stop the request.
 func (w *Writer) BeginStream() error {
 	w.LiftTimeouts()
 	if err := w.lock(); err != nil {
@@ -87,15 +87,15 @@ func (w *Writer) HandStreamOver() {
 	}
 }
 
-// CountStream tells the observers of the request that the response is a stream, until the
-// handler has returned.
+// CountStream makes the observers of the request count the response as an open stream until
+// the handler has returned.
 func (w *Writer) CountStream(kind reqstate.StreamKind) {
 	if stream := w.requestState().OpenStream(kind); stream != nil {
 		w.OnDone(stream.HandlerReturned)
 	}
 }
 
-// requestState is like State, but also finds a State that the Writer has not met.
+// requestState is like State, but also finds a State that the Writer does not know yet.
 func (w *Writer) requestState() *reqstate.State {
 	if s := w.State(); s != nil {
 		return s
@@ -143,8 +143,8 @@ func (s *Stream) End() error {
 
 // Finish must be called when the handler has returned. On HTTP/1, net/http then
 // sends the end of the body, but the deadline of the last write may have passed by
-// then, so Finish sets a new one, or removes it if the stream has no timeout. net/http
-// removes the new one before the next request.
+// then, so Finish sets a new one, which net/http removes before the next request. If
+// the stream has no timeout, Finish removes the deadline.
 func (s *Stream) Finish() {
 	if s == nil || !s.http1 || s.deadlineSet.IsZero() {
 		return

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// A Timeout limits the time of a handler. It is the context of the copy of the request that
-// the handler gets. When the deadline has passed, the context is done, and the Writer accepts
+// A Timeout limits the time of a handler. The handler gets a copy of the request whose context
+// is the Timeout. When the deadline has passed, the context is done, and the Writer accepts
 // nothing more from the handler.
 //
-// As a context, it is safe for concurrent use by multiple goroutines, and can be kept by the
-// handler, so it is never reused for another request.
+// The methods of [context.Context] are safe for concurrent use by multiple goroutines. The
+// handler may keep the context, so a Timeout is never reused for another request.
 //
-// Contexts that are derived from it need no goroutine, whatever lies between. To package
-// context, it looks like one of its own cancelable contexts: see deadlineSignal.
+// Deriving a context from a Timeout starts no goroutine, even with other contexts in between:
+// package context takes the Timeout for a context of its own; see deadlineSignal.
 type Timeout struct {
 	request  http.Request // the copy
 	original *http.Request
@@ -34,7 +34,7 @@ type Timeout struct {
 	err error      // what Err has returned, or nil
 }
 
-// A timeoutPhase is a part of the life of a Timeout.
+// A timeoutPhase is the state of a Timeout.
 //
 //	running ─┬─► expired
 //	         ├─► lifted
@@ -52,8 +52,8 @@ type timeoutPhase int32
 const (
 	running  timeoutPhase = iota // the deadline applies
 	expired                      // the response is refused
-	lifted                       // there is no deadline any more
-	returned                     // there is no deadline any more
+	lifted                       // the deadline no longer applies
+	returned                     // the deadline no longer applies
 )
 
 // NewTimeout limits the time of the handler that is called next with the Turn's Writer. The
@@ -76,9 +76,9 @@ func (t *Turn) NewTimeout(deadline time.Time) *Timeout {
 // Request returns the request to pass on.
 func (t *Timeout) Request() *http.Request { return &t.request }
 
-// End ends the time of the handler, and reports whether the deadline has passed before. The
-// Writer then accepts calls again, for another response. The context is canceled. The
-// goroutine that called [Turn.NewTimeout] may call End more than once.
+// End must be called when the handler has returned or panicked, by the goroutine that called
+// [Turn.NewTimeout]. It cancels the context, makes the Writer accept calls again, and reports
+// whether the deadline has passed before. It may be called more than once.
 func (t *Timeout) End() (late bool) {
 	late = t.Passed()
 	if t.ended {
@@ -86,7 +86,7 @@ func (t *Timeout) End() (late bool) {
 	}
 	t.ended = true
 	t.phase.CompareAndSwap(int32(running), int32(returned))
-	t.fields.timeout.Store(t.outer) // without the mutex, which a write to the network may hold
+	t.fields.timeout.Store(t.outer) // without the Writer's mu, which is held during writes to the network
 	// As for a State, outer handlers read these fields of their own request.
 	if form := t.request.MultipartForm; form != nil {
 		t.original.MultipartForm = form
@@ -154,8 +154,8 @@ func (t *Timeout) anyPassed() bool {
 }
 
 // LiftTimeouts ends the effect of all deadlines of the handler that have not passed. It must
-// be called when the handler starts something that may continue for any length of time. w
-// may be nil.
+// be called when the handler starts something that may continue for any length of time. If w
+// is nil, it does nothing.
 func (w *Writer) LiftTimeouts() {
 	if w != nil {
 		w.mu.Lock()
@@ -174,7 +174,7 @@ func (w *Writer) liftOwn() {
 		t.lift()
 	}
 	// The read deadline was for the request's body. On HTTP/1, it would also end the
-	// request's context, because the server goes on reading.
+	// request's context, because the server keeps reading after the body.
 	_ = w.SetServerReadDeadline(time.Time{}) // not supported, or hijacked
 }
 
@@ -291,14 +291,14 @@ func (t *Timeout) cancel() {
 	s.cancel()
 }
 
-// A deadlineSignal makes a context done with any error, at any time. Package context can
-// cancel its own contexts only with [context.Canceled], and sets their deadline for good. But
-// it derives them from other types of contexts, and if such a type has an AfterFunc method,
-// it learns from that method when the context is done, without a goroutine.
+// A deadlineSignal makes a context done with any error, at any time. A context of package
+// context can be canceled only with [context.Canceled], and its deadline cannot be changed.
+// But its parent may have another type. If that type has an AfterFunc method, package context
+// calls it to learn when the parent is done, and starts no goroutine.
 //
-// A deadlineSignal is such a context. From it, package context derives one of its own, which
-// is the one that a Timeout shows. Therefore the contexts that handlers derive end at the same
-// moment.
+// A deadlineSignal is such a parent. The Timeout uses the Done channel, error and values of
+// derived, a child from package context. Contexts that handlers derive from the Timeout are
+// therefore done at the same moment.
 type deadlineSignal struct {
 	context.Context // of the request; for the values
 

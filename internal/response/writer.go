@@ -51,7 +51,7 @@ type Writer struct {
 	state      atomic.Pointer[reqstate.State] // of req; nil until it is known
 	spareState atomic.Pointer[reqstate.State] // of the same exchange; nil once it is taken
 
-	around       *surroundings // nil if there is nothing to know about them
+	around       *surroundings // nil if it would be empty
 	headerAccess atomic.Int32  // see headerUnused
 
 	ended  atomic.Bool // the handler has returned or panicked, and calls are refused
@@ -71,7 +71,7 @@ type Writer struct {
 type rare struct {
 	closeHijacked func() error            // nil unless hijacked; guarded by mu
 	timeout       atomic.Pointer[Timeout] // the innermost one that is running, or nil
-	writeDeadline atomic.Bool             // the write deadline is not the server's any more
+	writeDeadline atomic.Bool             // the server's write deadline has been replaced
 }
 
 // needRare returns the fields of rare, for changes. The caller holds mu.
@@ -95,8 +95,8 @@ func (w *Writer) start(next http.ResponseWriter, r *http.Request, state *reqstat
 	}
 }
 
-// The surroundings of a Writer are what it has to know about the handlers around it. They
-// are behind one pointer because most Writers need none.
+// The surroundings of a Writer are facts about the handlers around it. The Writer has a
+// pointer to them because most Writers need none.
 type surroundings struct {
 	coding []string           // Content-Encoding that an outer encoder had set when the Writer was made, or nil
 	drain  *shutdown.Registry // of the server, if the Writer is the outermost; otherwise nil
@@ -204,8 +204,8 @@ func (w *Writer) lock() error {
 	return nil
 }
 
-// lockWrite is lock for calls that contribute to the response. If the handler's deadline has
-// passed, it returns [http.ErrHandlerTimeout].
+// lockWrite is like lock, but for calls that contribute to the response. If the handler's
+// deadline has passed, it returns [http.ErrHandlerTimeout], and mu is not locked.
 func (w *Writer) lockWrite() error {
 	if err := w.lock(); err != nil {
 		return err
@@ -250,8 +250,9 @@ func (w *Writer) Bytes() int64 { return w.bytes.Load() }
 // header or a part of its body, by flushing it, or by hijacking the connection.
 func (w *Writer) Committed() bool { return w.at() != pending }
 
-// Complete reports whether the handler has written a whole response: a status that has no
-// body, or as much of the body as it declared with Content-Length.
+// Complete reports whether the handler has written a whole response: a response to HEAD, a
+// status that has no body, or as much of the body as it declared with Content-Length. It
+// returns false if the handler has hijacked the connection.
 func (w *Writer) Complete() bool {
 	if w.lock() != nil {
 		return false
