@@ -106,7 +106,7 @@ type Breaker struct {
 	failures int       // in a row, while closed
 	openedAt time.Time // when closed became open
 	closedAt time.Time // when probing became closed
-	probeAt  time.Time // while open, the end of the pause; while probing, when the probe has taken too long
+	probeAt  time.Time // end of the pause while open; latest end of the probe while probing
 	pause    time.Duration
 
 	progress  time.Time            // when a call last took a free place, or succeeded

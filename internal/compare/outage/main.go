@@ -2,17 +2,19 @@
 // killed, is behind a network that drops everything, or hangs again and again.
 //
 // Requests arrive at a constant rate over real connections, whether or not earlier ones
-// have been answered. They come from 100 clients, each of which exceeds its limit by
-// half, so about a third is rejected if the limit applies. For each phase, the table shows
+// have been answered. They come from 100 clients with a limit of 10 requests a second each.
+// At the default rate, each client sends 16, so 38% are rejected while the limit applies. For
+// each phase, the table shows
 //
 //   - the responses per second, and how many of them were 429;
 //   - the latency that the limit adds before the handler is called or 429 is sent;
-//   - the largest number of requests that waited for the limit at once, and of
-//     goroutines of the server's process, most of which serve connections;
-//   - the calls of the store that began, and the lines in the log.
+//   - the largest number of requests that waited for the limit at once;
+//   - the largest number of goroutines in the server's process, most of which serve
+//     connections;
+//   - the number of calls of the store that began, and of lines in the log.
 //
-// The first limit is the one of this package before it had a breaker: it asks the store
-// for each request. The server runs in a process of its own.
+// The limit "as it was" is that of this package before it had a breaker: it asks the store
+// for each request. The server runs in a separate process.
 //
 //	go run ./outage                         # in about 5 minutes
 //	go run ./outage -rate 400 -during 20s
@@ -59,10 +61,10 @@ func exitOn(err error) {
 	}
 }
 
-// An outage happens to Redis between begin and end.
+// An outage is one way in which Redis can fail.
 type outage struct {
 	name string
-	// during is called when the outage begins. It returns when it has ended.
+	// during makes Redis fail for the given time, and returns when Redis works again.
 	during func(r *run, length time.Duration) error
 }
 
@@ -100,7 +102,7 @@ type run struct {
 	proxy *proxy
 }
 
-// pause stops the process of Redis for a time.
+// pause suspends the process of Redis for the given time.
 func (r *run) pause(length time.Duration) error {
 	if err := r.redis.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		return err
@@ -132,7 +134,7 @@ func (r *run) measure(o outage, limit string, before, during, after time.Duratio
 	defer server.stop()
 	stop := r.send(server.url)
 	defer stop()
-	time.Sleep(time.Second) // connections are made
+	time.Sleep(time.Second) // until the connections are open
 	for _, phase := range []struct {
 		name string
 		run  func() error

@@ -17,8 +17,8 @@ type load struct {
 }
 
 func newLoad(rate int) *load {
-	// Connections beyond these are closed after their first response, so that the server's
-	// goroutines are those of the requests at one time.
+	// Connections beyond these are closed after their first response. The number of the
+	// server's goroutines therefore follows the number of requests in progress.
 	transport := &nethttp.Transport{MaxIdleConnsPerHost: 50}
 	return &load{rate, &nethttp.Client{Transport: transport}}
 }
@@ -45,14 +45,14 @@ func (l *load) send(url string) (stop func()) {
 	}
 }
 
-// get sends a request. The server counts the responses.
+// get sends a request and ignores errors, because the server counts the responses.
 func (l *load) get(url string) {
 	res, err := l.client.Get(url)
 	if err != nil {
 		return
 	}
 	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, res.Body) // as above
+	_, _ = io.Copy(io.Discard, res.Body) // errors are ignored here too
 }
 
 // A proxy forwards connections to a Unix socket. It can drop everything, like a network
@@ -90,7 +90,7 @@ func (p *proxy) run() {
 	}
 }
 
-// forward forwards a connection in both directions. If Redis does not run, it is closed.
+// forward forwards conn in both directions. If Redis does not run, forward closes conn.
 func (p *proxy) forward(conn net.Conn) {
 	defer conn.Close()
 	redis, err := net.Dial("unix", p.socket)
@@ -105,7 +105,7 @@ func (p *proxy) forward(conn net.Conn) {
 	p.copy(redis, conn)
 }
 
-// copy copies until one side is closed, without what is dropped.
+// copy copies until one side is closed, but discards what arrives while p drops everything.
 func (p *proxy) copy(to io.Writer, from io.Reader) {
 	buf := make([]byte, 32<<10)
 	for {

@@ -70,7 +70,7 @@ func (g *gauge) watch() {
 	}
 }
 
-// take responds with the sample since the last call.
+// take responds with the sample collected since the last call.
 func (g *gauge) take(w nethttp.ResponseWriter, _ *nethttp.Request) {
 	g.mu.Lock()
 	s := g.sample
@@ -87,8 +87,8 @@ func (g *gauge) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A stopwatch is the ResponseWriter of a limited request. It stops when the limit has
-// decided.
+// A stopwatch is the ResponseWriter of a limited request. It stops at the first call of
+// WriteHeader, by the limit or by the handler.
 type stopwatch struct {
 	nethttp.ResponseWriter
 	start    time.Time
@@ -178,7 +178,7 @@ func (l *formerLimit) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 
 type silent struct{}
 
-// Printf drops a line of the Redis client, which reports each connection that fails.
+// Printf discards a line that the Redis client logs: it logs each connection that fails.
 func (silent) Printf(context.Context, string, ...any) {}
 
 // A counted store counts the calls.

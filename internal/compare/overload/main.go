@@ -1,8 +1,8 @@
-// Overload measures what clients see if a handler gets 1, 2 and 4 times the requests
-// that it can do: the latency of successful requests, the share of 503, and the
-// latency of those.
+// Overload measures what clients see if a handler gets 1, 2, and 4 times as many requests
+// as it can handle: the latency of the handled requests, the share of 503 responses, and
+// their latency.
 //
-// The handler uses one of 4 connections for 10 ms, so it can do 400 requests a
+// The handler uses one of 4 connections for 10 ms, so it can handle 400 requests a
 // second. Requests arrive at a constant rate, whether or not earlier ones have been
 // answered, and clients give up after 2 seconds.
 //
@@ -38,7 +38,7 @@ func main() {
 	length := flag.Duration("for", 5*time.Second, "duration of each measurement")
 	flag.Parse()
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "\tload\t200/s\tp50\tp99\tmax\t503\tp50\tp99\tgiven up\t")
+	fmt.Fprintln(out, "\tload\thandled a second\tp50\tp99\tmax\t503\tp50 of 503\tp99 of 503\tgiven up\t")
 	for _, c := range []struct {
 		name     string
 		throttle func(nethttp.Handler) nethttp.Handler
@@ -60,8 +60,8 @@ func main() {
 	}
 }
 
-// newHandler returns a handler with a pool of connections. Like database/sql, it
-// waits for one until the client has disconnected.
+// newHandler returns a handler with a pool of connections. Like database/sql, it waits
+// until a connection is free or the request's context is done.
 func newHandler() nethttp.Handler {
 	pool := make(chan struct{}, connections)
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -83,7 +83,7 @@ type sample struct {
 	failed            int // clients that gave up
 }
 
-// measure sends requests at a rate, and returns when all are answered.
+// measure sends requests at a constant rate for a time, and returns when all have ended.
 func measure(h nethttp.Handler, rate int, length time.Duration) *sample {
 	srv := httptest.NewServer(h)
 	defer srv.Close()
@@ -120,7 +120,7 @@ func (s *sample) ask(client *nethttp.Client, url string) {
 	}
 }
 
-// get returns the status of a response, once its body has arrived.
+// get returns the status of the response when its whole body has arrived.
 func get(ctx context.Context, client *nethttp.Client, url string) (status int, err error) {
 	r, err := nethttp.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {

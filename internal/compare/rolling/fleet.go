@@ -63,8 +63,8 @@ func (f *fleet) start(i int) error {
 	return nil
 }
 
-// stop sends SIGTERM to an instance and waits for its end. It returns what the instance
-// has printed.
+// stop sends SIGTERM to an instance and waits until it has ended, but kills it when patience
+// has passed. If the instance has printed anything, stop returns that as an error.
 func (f *fleet) stop(i int) error {
 	in := f.running[i]
 	f.running[i] = nil
@@ -123,8 +123,8 @@ func waitUntilReady(addr string, deadline time.Time) error {
 	}
 }
 
-// freeAddress returns an address with a port that is free on a host that nothing else
-// uses. Connections to the host come from 127.0.0.1, so they do not take its ports.
+// freeAddress returns an address with a free port of 127.0.0.3, which nothing else uses.
+// Connections to it come from 127.0.0.1, so they do not take its ports.
 func freeAddress() string {
 	l, err := net.Listen("tcp", "127.0.0.3:0")
 	if err != nil {

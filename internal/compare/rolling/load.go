@@ -89,7 +89,7 @@ func startLoad(url, dir string) (*load, error) {
 	return l, nil
 }
 
-// end ends the traffic and waits until all requests have been answered.
+// end stops the traffic, waits until all requests have been answered, and returns an error of wrk.
 func (l *load) end() error {
 	l.stop()
 	l.all.Wait()
@@ -140,8 +140,8 @@ func (l *load) request(method, path, body string) string {
 	return ""
 }
 
-// script makes wrk send about 50 requests a second on each connection, and print its
-// counts as JSON.
+// script makes wrk wait for 20 ms on average before each request on a connection, and print
+// its counts as JSON.
 const script = `
 wrk.method = %q
 wrk.body = %q

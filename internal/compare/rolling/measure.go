@@ -13,14 +13,15 @@ import (
 
 const module = "github.com/stanza-go/framework/pkg/http"
 
-// A build is the compiled server program and the place of the documented configurations.
+// A build is the compiled server program and the module with the documented configurations.
 type build struct {
 	root    string // of the module
 	dir     string // for temporary files
 	program string
 }
 
-// newBuild compiles the server program. The caller must remove the directory.
+// newBuild compiles the server program. The caller must remove the directory of the build,
+// which is not nil if only the compilation failed.
 func newBuild() (*build, error) {
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {
@@ -126,8 +127,8 @@ const heading = `| proxy | server | wrk: GET | wrk: POST | GET | POST | slow GET
 |---|---|---|---|---|---|---|---|---|
 `
 
-// row returns the failures as a row of the table. Each cell has the number of failed
-// requests and of all requests.
+// row returns the failures as a row of the table. A cell shows how many requests failed, and
+// how many were sent.
 func (r *result) row() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| %s | %s |", r.setup.proxyName(), r.setup.serverName())
@@ -161,7 +162,7 @@ func (r *result) reasons() string {
 	return text
 }
 
-// all returns the setups of all combinations of proxies and servers.
+// all returns s for all combinations of proxies and servers.
 func all(proxies, servers []string, s setup) []setup {
 	var setups []setup
 	for _, proxy := range proxies {

@@ -27,8 +27,8 @@ const (
 	errorLog  = "error.log"
 )
 
-// startProxy starts the proxy of a setup with the configuration of docs/production.md,
-// changed only in addresses, certificates, and the variations that the setup names.
+// startProxy starts the proxy of a setup with the configuration of docs/production.md.
+// It changes only addresses, certificates, logging, and what the setup requires.
 func startProxy(root, dir string, s setup, instances [2]string) (*proxy, error) {
 	p := &proxy{addr: freeAddress(), dir: dir}
 	start := map[string]string{"nginx": "map $http_upgrade ", "caddy": "example.com {"}[s.proxy]
@@ -70,13 +70,13 @@ func startProxy(root, dir string, s setup, instances [2]string) (*proxy, error) 
 	return p, nil
 }
 
-// stop ends the proxy, and with it all connections.
+// stop kills the proxy, which closes all its connections.
 func (p *proxy) stop() {
 	_ = p.cmd.Process.Kill() // fails only if it has ended already
 	_ = p.cmd.Wait()         // reports the kill
 }
 
-// documented returns the block in docs/production.md that starts with a text.
+// documented returns the code block in docs/production.md that begins with start.
 func documented(root, start string) (string, error) {
 	blocks, err := snippet.ReadDocuments(root)
 	if err != nil {
@@ -90,8 +90,8 @@ func documented(root, start string) (string, error) {
 	return "", fmt.Errorf("docs/production.md has no block that starts with %q", start)
 }
 
-// replace replaces each old text, which must be in the configuration once, with the new
-// text that follows it.
+// replace replaces texts in the configuration. oldNew lists pairs of an old text, which must
+// occur once, and its replacement.
 func replace(config string, oldNew ...string) (string, error) {
 	for i := 0; i < len(oldNew); i += 2 {
 		if strings.Count(config, oldNew[i]) != 1 {
@@ -129,8 +129,8 @@ func (p *proxy) caddy(config string) (string, error) {
 	return fmt.Sprintf(options, filepath.Join(p.dir, errorLog)) + config, err
 }
 
-// retried returns how many requests the proxy sent to the other instance after the first
-// attempt had failed. Caddy does not log them.
+// retried returns how many requests the proxy sent to the other instance because the first
+// attempt failed. It returns 0 for Caddy, which does not log them.
 func (p *proxy) retried() (int, error) {
 	text, err := os.ReadFile(filepath.Join(p.dir, accessLog))
 	if os.IsNotExist(err) {

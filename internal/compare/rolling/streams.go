@@ -21,8 +21,8 @@ import (
 // bin is the width of a column of the histogram.
 const bin = 100 * time.Millisecond
 
-// An audience is a number of clients that each keep a stream open, and reconnect as pages
-// do when it ends.
+// An audience is a group of clients, each of which keeps a stream open. When the stream ends,
+// the client reconnects as a page would.
 type audience struct {
 	addr string
 	ctx  context.Context
@@ -140,7 +140,7 @@ func (a *audience) events() (retry time.Duration, err error) {
 	lines.Buffer(make([]byte, 256), 1<<10)
 	for lines.Scan() {
 		if ms, found := strings.CutPrefix(lines.Text(), "retry: "); found {
-			n, _ := strconv.Atoi(ms) // 0 is visible in the histogram
+			n, _ := strconv.Atoi(ms) // if it is not a number, reconnect immediately, which the histogram shows
 			retry = time.Duration(n) * time.Millisecond
 		}
 	}

@@ -1,3 +1,3 @@
-// Package throttle compares this package's Throttle with chi's, and with a handler
+// Package throttle compares this module's Throttle with chi's, and with a handler
 // that is not throttled.
 package throttle

@@ -41,7 +41,8 @@ type foreignStream struct {
 	handler nethttp.Handler
 	// open returns a function that receives the next event.
 	open func(t *testing.T, addr string, config *tls.Config) (next func() error)
-	// uncut means that the package itself extends the write deadline.
+	// uncut reports whether the package itself extends the write deadline, so that the
+	// server's write timeout does not cut the stream.
 	uncut bool
 }
 
@@ -115,7 +116,7 @@ func gqlHandler() nethttp.Handler {
 
 const mcpCall = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ticks","arguments":{},"_meta":{"progressToken":1}}}`
 
-// mcpHandler serves a tool that reports its progress for as long as the request.
+// mcpHandler serves a tool that reports its progress until the request ends.
 func mcpHandler() nethttp.Handler {
 	srv := mcp.NewServer(&mcp.Implementation{Name: "streams", Version: "1.0.0"}, nil)
 	mcp.AddTool(srv, &mcp.Tool{Name: "ticks"}, func(ctx context.Context, r *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
@@ -145,7 +146,7 @@ func grpcHandler() nethttp.Handler {
 	})
 }
 
-// watches calls Watch.
+// watches opens a stream of the health service by calling Watch.
 func watches(t *testing.T, addr string, config *tls.Config) (next func() error) {
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(credentials.NewTLS(config)))
 	if err != nil {
@@ -162,7 +163,8 @@ func watches(t *testing.T, addr string, config *tls.Config) (next func() error) 
 	}
 }
 
-// opens returns an open function that sends a request. An event is a line with a prefix.
+// opens returns an open function that sends a request. A line of the response that begins
+// with prefix is an event.
 func opens(method, path, body, prefix string) func(t *testing.T, addr string, config *tls.Config) func() error {
 	return func(t *testing.T, addr string, config *tls.Config) func() error {
 		req, err := nethttp.NewRequestWithContext(t.Context(), method, "https://"+addr+path, strings.NewReader(body))
@@ -215,7 +217,7 @@ func serve(t *testing.T, s foreignStream, proto string, mw ...http.Middleware) (
 	return srv, s.open(t, srv.Addr(), config)
 }
 
-// receive receives events until there are enough, and returns how many there were.
+// receive receives events until there are enough or one fails, and returns their number.
 func receive(next func() error) (n int, err error) {
 	for n < enough {
 		if err = next(); err != nil {
@@ -241,7 +243,8 @@ func eachStream(t *testing.T, test func(t *testing.T, s foreignStream, proto str
 	}
 }
 
-// With Streaming, foreign streams outlive the write timeout, and end when the server stops.
+// With Streaming, streams of other packages outlive the write timeout, and end when the server
+// stops.
 func TestForeignStreams(t *testing.T) {
 	chain := http.Chain(http.RequestID(http.RequestIDConfig{}), http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}),
 		http.Timeout(http.TimeoutConfig{Timeout: writeTimeout}), http.Recovery(nil), http.Streaming())
@@ -266,7 +269,8 @@ func TestForeignStreams(t *testing.T) {
 	}
 }
 
-// Without Streaming, they are cut, or Stop waits for them in vain.
+// Without Streaming, these streams are cut by the write timeout, or Stop waits for them until its
+// context ends.
 func TestForeignStreamsWithoutStreaming(t *testing.T) {
 	eachStream(t, func(t *testing.T, s foreignStream, proto string) {
 		srv, next := serve(t, s, proto)

@@ -10,8 +10,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// BenchmarkTimeout measures a request that is handled in time. The handlers of waits ask
-// for the context's Done channel, as database drivers do.
+// BenchmarkTimeout measures requests that are handled in time. The handlers of "waits" call
+// Done of the request's context, as database drivers do.
 func BenchmarkTimeout(b *testing.B) {
 	const limit = time.Minute
 	contenders := []struct {
