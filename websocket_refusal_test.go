@@ -48,7 +48,7 @@ func refusal(t *testing.T, upgrader *http.Upgrader, request string, behind func(
 		}
 		conn, err := upgrader.Upgrade(w, r)
 		if err == nil {
-			conn.Close()
+			conn.CloseNow() // Close would wait for the client
 		}
 		upgraded <- err
 	})
