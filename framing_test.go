@@ -444,7 +444,7 @@ func (f *framingChain) undo(p *framingProgram, want, got *framingResult) error {
 		got.Infos = slices.DeleteFunc(got.Infos, func(info string) bool { return info == "100 []" })
 	}
 	added := secureDefaults()
-	added["X-Request-Id"], added["Access-Control-Allow-Origin"] = nil, nil
+	added["X-Request-Id"], added["Access-Control-Allow-Origin"], added["X-Accel-Buffering"] = nil, nil, nil
 	added["X-Ratelimit-Limit"], added["X-Ratelimit-Remaining"], added["X-Ratelimit-Reset"] = nil, nil, nil
 	added["Date"] = nil
 	for name := range added {

@@ -144,6 +144,10 @@ func LogSkip(skip func(r *Request) bool) LogOption {
 // keep only errors and slow requests, or one in a hundred successful requests. If
 // LogFilter is used more than once, a line is written only if all functions return true.
 //
+// The lines of requests whose handlers panicked are not omitted, because their status is
+// 200 if the header had been sent. The duration of an event stream or a WebSocket is the time
+// for which it was open, so a filter by duration should exclude their routes.
+//
 // status and duration are the attributes of the line. RequestLogger calls keep after the
 // functions of [LogSkip], with the same r, and only if neither they nor the level of the
 // logger omits the line. keep must be safe for concurrent use by multiple goroutines.
@@ -269,7 +273,7 @@ func (l *requestLog) write(logger *slog.Logger, turn *response.Turn, start time.
 		r = withPattern(r, pattern)
 	}
 	now := time.Now()
-	if l.omits(r, status, now.Sub(start)) {
+	if l.omits(r, status, now.Sub(start), turn.Returned) {
 		return
 	}
 	attrs := [8]slog.Attr{
@@ -298,15 +302,16 @@ func (l *requestLog) write(logger *slog.Logger, turn *response.Turn, start time.
 	_ = logger.Handler().Handle(ctx, record) // slog.Logger drops it too: there is nowhere to report it
 }
 
-// omits reports whether an option omits the line of a request.
-func (l *requestLog) omits(r *Request, status int, duration time.Duration) bool {
+// omits reports whether an option omits the line of a request. returned is false if the
+// handler panicked.
+func (l *requestLog) omits(r *Request, status int, duration time.Duration, returned bool) bool {
 	for _, skip := range l.skip {
 		if skip(r) {
 			return true
 		}
 	}
 	for _, keep := range l.keep {
-		if !keep(r, status, duration) {
+		if returned && !keep(r, status, duration) {
 			return true
 		}
 	}

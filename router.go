@@ -89,12 +89,15 @@
 //	router.Use(http.Recovery(onPanic))
 //
 // Add [RateLimit] to the groups that need it, for example to the group of the
-// login route. If the server is behind a CDN, add [TrustedProxies] first.
+// login route. [Throttle] limits how many requests a group handles at once, [Timeout]
+// limits the time of its handlers, and [Streaming] lets streams of other packages continue.
+// If the server is behind a CDN, add [TrustedProxies] first.
 //
 // # Serving
 //
 // A [Server] serves in the background and, when stopped, waits for the requests in
-// progress. [Static] serves a single-page application from an embedded file
+// progress. [Run] runs several servers, and [WithDrainDelay] and [ReadyHandler] let load
+// balancers notice that a server stops. [Static] serves a single-page application from an embedded file
 // system, [Upgrader] and [Dial] open WebSocket connections, [SSEWriter] sends
 // server-sent events, and [PrometheusHandler] exports [Metrics].
 package http

@@ -329,12 +329,17 @@ func TestThrottleWaitsLongerThanTheWriteTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			limit := http.Throttle(http.ThrottleConfig{Limit: 1, Backlog: 1, Wait: 20 * time.Second})
-			handler := http.Chain(tt.outer, limit)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				time.Sleep(tt.serve)
-				io.WriteString(w, "ok")
-			}))
-			inBothProtocols(t, handler.ServeHTTP, func(t *testing.T, client *nethttp.Client, url string) {
+			throttled := func() http.Handler {
+				limit := http.Throttle(http.ThrottleConfig{Limit: 1, Backlog: 1, Wait: 20 * time.Second})
+				return http.Chain(tt.outer, limit)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					time.Sleep(tt.serve)
+					io.WriteString(w, "ok")
+				}))
+			}
+			// The two protocols are tested at the same time, in different bubbles.
+			handlers := map[int]http.Handler{1: throttled(), 2: throttled()}
+			handler := func(w http.ResponseWriter, r *http.Request) { handlers[r.ProtoMajor].ServeHTTP(w, r) }
+			inBothProtocols(t, handler, func(t *testing.T, client *nethttp.Client, url string) {
 				first := make(chan bool)
 				go func() {
 					defer close(first)

@@ -230,6 +230,8 @@ func warnNoDeadlines(turn *response.Turn, warned *atomic.Bool, middleware string
 //   - [Server.Stop] cancels the request's context, and the handler should return. From then
 //     on, writes fail if they take longer than 5 seconds. Stop waits until the handler
 //     returns.
+//   - The header field X-Accel-Buffering is set to no before the handler is called, so that
+//     nginx does not buffer the stream.
 //
 // A handler can also send an ordinary response, for example an error, or call
 // [NewSSEWriter] or [Upgrader.Upgrade].
@@ -258,6 +260,7 @@ func (h *streamingHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	if err := turn.Writer.BeginStream(); err != nil {
 		warnNoDeadlines(&turn, &h.warned, "Streaming", err)
 	}
+	response.SetHeader(turn.Writer, "X-Accel-Buffering", "no")
 	h.next.ServeHTTP(turn.Writer, turn.Request)
 	turn.Returned = true
 }
