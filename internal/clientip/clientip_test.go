@@ -238,8 +238,9 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		address, ok := clientip.Parse(s)
 		if !ok {
-			// Parse accepts every address that the standard library accepts.
-			if _, err := netip.ParseAddr(s); err == nil {
+			// Parse accepts every address that the standard library accepts, unless its zone
+			// ends with white space. In a list, such a space belongs to the separator.
+			if _, err := netip.ParseAddr(s); err == nil && s == strings.TrimRight(s, " \t") {
 				t.Errorf("Parse refuses the address %q", s)
 			}
 			if ap, err := netip.ParseAddrPort(s); err == nil && s == ap.String() {
