@@ -11,7 +11,7 @@ import (
 const maxFilename = 200
 
 // Attachment returns the Content-Disposition value of a download to be saved under
-// name followed by suffix. The name may be untrusted; see cleanFilename. The
+// name followed by suffix. The name may be untrusted; see [CleanFilename]. The
 // suffix, for example "-20260322.csv", must be printable ASCII without quotes,
 // backslashes or separators.
 //
@@ -20,7 +20,7 @@ const maxFilename = 200
 // is not ASCII, it is sent twice, as RFC 6266, section 4.3 recommends: in
 // filename with underscores, and in filename* in the encoding of RFC 8187.
 func Attachment(name, suffix string) string {
-	full := cleanFilename(name) + suffix
+	full := CleanFilename(name, "export") + suffix
 	if IsToken(full) {
 		return "attachment; filename=" + full
 	}
@@ -32,13 +32,13 @@ func Attachment(name, suffix string) string {
 	return value
 }
 
-// cleanFilename returns an untrusted name in a form that is safe in a header and
+// CleanFilename returns an untrusted name in a form that is safe in a header and
 // as a file name. It replaces with underscores all characters that could end the
 // quoted string or the header line, name another directory, hide the file or its
 // type, or are reserved in file names on common systems. It limits the length,
 // removes surrounding white space, and replaces leading dots with an underscore.
-// If nothing remains, it returns "export".
-func cleanFilename(name string) string {
+// If nothing remains, it returns fallback.
+func CleanFilename(name, fallback string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) || strings.ContainsRune(`"\/:;*?<>|%`, r) {
 			return '_'
@@ -55,7 +55,7 @@ func cleanFilename(name string) string {
 		clean = "_" + kept
 	}
 	if clean == "" {
-		return "export"
+		return fallback
 	}
 	return clean
 }

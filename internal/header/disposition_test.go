@@ -57,7 +57,7 @@ func TestATokenIsSentWithoutQuotes(t *testing.T) {
 
 func TestLongNamesAreCutBetweenCharacters(t *testing.T) {
 	t.Parallel()
-	name := cleanFilename("a" + strings.Repeat("ü", 200))
+	name := CleanFilename("a"+strings.Repeat("ü", 200), "")
 	if !utf8.ValidString(name) || len(name) > 200 {
 		t.Errorf("a name of %d bytes, valid UTF-8: %v", len(name), utf8.ValidString(name))
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -139,6 +141,35 @@ func TestReadJSONLimit(t *testing.T) {
 	testkit.Serve(t, handler, "POST", "/", `{"id":7,"name":"`+strings.Repeat("x", 10<<20)+`"}`).Want(t, 413, `{"error":"the body is larger than 10 MiB"}`)
 	if got := testkit.Serve(t, handler, "POST", "/", `{"id":"x"}`); got.StatusCode != 400 || !strings.Contains(got.Body, `\"id\"`) {
 		t.Errorf("got %d %s", got.StatusCode, got.Body)
+	}
+}
+
+func TestUpload(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin README.md
+		upload, ok := http.BindUpload(w, r, http.UploadConfig{
+			Dir:     dir,
+			Field:   "photo",
+			MaxSize: 10 << 20,
+			Types:   []string{"image/png", "image/jpeg"},
+		})
+		if !ok {
+			return // nothing is left in dir
+		}
+		http.WriteJSON(w, http.StatusCreated, map[string]any{"id": filepath.Base(upload.Path), "name": upload.Name})
+		//snippet:end
+	}
+	for content, want := range map[string]int{"\x89PNG\r\n\x1a\n": 201, "text": 415} {
+		body := "--x\r\nContent-Disposition: form-data; name=photo; filename=a.png\r\n\r\n" + content + "\r\n--x--"
+		res := testkit.Serve(t, http.HandlerFunc(handler), "POST", "/", body, "Content-Type: multipart/form-data; boundary=x")
+		if res.StatusCode != want {
+			t.Errorf("%q: got %v, want %d", content, res, want)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("stored %v, %v", entries, err)
 	}
 }
 
