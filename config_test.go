@@ -38,10 +38,10 @@ func TestConfigPanicsNameEveryWrongField(t *testing.T) {
 				http.CORS(http.CORSConfig{
 					AllowOrigins: []string{"https://a.example", "b.example", "*"},
 					AllowMethods: []string{"get", "*"}, AllowHeaders: []string{"X-A", "X B"}, ExposeHeaders: []string{"Set-Cookie"},
-					AllowCredentials: true,
+					AllowCredentials: true, AllowOriginFunc: func(*http.Request, string) bool { return true },
 				})
 			},
-			[]string{`AllowOrigins[1]: origin "b.example"`, `AllowOrigins[2]: "*"`, `AllowMethods[0]: "get"`, "AllowMethods[1]: ",
+			[]string{`AllowOrigins[1]: origin "b.example"`, `AllowOrigins[2]: "*"`, "AllowOriginFunc: ", `AllowMethods[0]: "get"`, "AllowMethods[1]: ",
 				`AllowHeaders[1]: "X B"`, `ExposeHeaders[0]: "Set-Cookie"`},
 		},
 		"RateLimit": {

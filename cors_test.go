@@ -43,6 +43,11 @@ func corsCases() []corsCase {
 	below := http.CORSConfig{AllowOrigins: []string{"https://*.example.com"}}
 	narrow := http.CORSConfig{AllowOrigins: page, AllowMethods: []string{"GET", "PURGE"}, AllowHeaders: []string{"X-One", "x-two"}, MaxAge: -1}
 
+	local := http.CORSConfig{AllowOrigins: []string{"http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"}}
+	function := http.CORSConfig{AllowOrigins: page, AllowOriginFunc: func(_ *http.Request, origin string) bool {
+		return origin == "https://tenant.example" || origin == "null" || origin == ""
+	}}
+
 	defaults := map[string]string{
 		"Allow-Origin":  "https://app.example.com",
 		"Allow-Methods": "GET, POST, PUT, DELETE, PATCH, OPTIONS",
@@ -102,6 +107,25 @@ func corsCases() []corsCase {
 		{name: "name in front of another", config: below, header: from("https://a.example.com.evil")},
 		{name: "another port", config: below, header: from("https://a.example.com:8443")},
 		{name: "another scheme", config: below, header: from("http://a.example.com")},
+
+		{name: "any port of localhost", config: local, header: from("http://localhost:49152"), want: map[string]string{"Allow-Origin": "http://localhost:49152"}},
+		{name: "the default port of localhost", config: local, header: from("http://localhost"), want: map[string]string{"Allow-Origin": "http://localhost"}},
+		{name: "any port of a loopback address", config: local, header: from("http://[::1]:3000"), want: map[string]string{"Allow-Origin": "http://[::1]:3000"}},
+		{name: "any port of localhost, another scheme", config: local, header: from("https://localhost:3000")},
+		{name: "any port of localhost, another host", config: local, header: from("http://localhost.example.com:3000")},
+		{name: "any port of localhost, user name", config: local, header: from("http://localhost:3000@example.com")},
+		{name: "any port of localhost, a port too high", config: local, header: from("http://localhost:65536")},
+
+		{name: "function", config: function, header: from("https://tenant.example"), want: map[string]string{"Allow-Origin": "https://tenant.example"}},
+		{name: "function, listed origin", config: function, header: from("https://app.example.com"), want: allow},
+		{name: "function, other origin", config: function, header: from("https://evil.example")},
+		{name: "function, no origin", config: function},
+		{name: "function, null", config: function, header: from("null")},
+		{name: "function, empty origin", config: function, header: from("")},
+		{name: "function, two origins", config: function, header: from("https://tenant.example", "https://tenant.example")},
+		{name: "function, preflight", config: function, method: "OPTIONS", header: preflight("https://tenant.example", "PUT"), allowed: true,
+			want: with(defaults, "Allow-Origin", "https://tenant.example")},
+		{name: "function, preflight of another origin", config: function, method: "OPTIONS", header: preflight("https://evil.example", "PUT"), refused: true},
 
 		{name: "preflight", config: plain, method: "OPTIONS", header: preflight("https://app.example.com", "PUT"), allowed: true, want: defaults},
 		{name: "preflight for headers", config: plain, method: "OPTIONS",
@@ -257,6 +281,59 @@ func TestCORSAddsToTheVaryOfOuterMiddleware(t *testing.T) {
 	}
 }
 
+func TestAllowOriginFuncGetsOnlyOriginsThatBrowsersSend(t *testing.T) {
+	t.Parallel()
+	var got []string
+	handler := http.CORS(http.CORSConfig{
+		AllowOrigins:     []string{"https://listed.example"},
+		AllowCredentials: true,
+		AllowOriginFunc: func(r *http.Request, origin string) bool {
+			got = append(got, r.URL.Path+" "+origin)
+			return true
+		},
+	})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for _, tt := range []struct {
+		origin string
+		called bool
+	}{
+		{"https://tenant.example", true},
+		{"http://192.0.2.1:8080", true},
+		{"https://[2001:db8::1]", true},
+		{"chrome-extension://abcdefgh", true},
+		{"https://listed.example", false},
+		{"null", false},
+		{"", false},
+		{"*", false},
+		{"https://TENANT.example", false},
+		{"https://tenant.example:443", false},
+		{"https://tenant.example:08443", false},
+		{"https://tenant.example/", false},
+		{"https://tenant.example.", false},
+		{"https://evil.example/.tenant.example", false},
+		{"https://evil.example#.tenant.example", false},
+		{"https://evil.example:80@tenant.example", false},
+		{"https://tenant.example\r\nX: y", false},
+		{"https://tenant.example, https://tenant.example", false},
+		{"https://" + strings.Repeat("a.", 1<<19) + "example", false},
+	} {
+		got = nil
+		rec, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/path", nil)
+		r.Header.Set("Origin", tt.origin)
+		handler.ServeHTTP(rec, r)
+		var want []string
+		allowed := ""
+		if tt.called {
+			want = []string{"/path " + tt.origin}
+		}
+		if tt.called || tt.origin == "https://listed.example" {
+			allowed = tt.origin
+		}
+		if !slices.Equal(got, want) || rec.Header().Get("Access-Control-Allow-Origin") != allowed || rec.Header().Get("Vary") != "Origin" {
+			t.Errorf("%.60q: called with %q, header %v; want %q", tt.origin, got, rec.Header(), want)
+		}
+	}
+}
+
 func TestCORSRunsForRequestsWithoutARoute(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()
@@ -291,6 +368,10 @@ func TestCORSPanicsAtConstruction(t *testing.T) {
 		{"star with credentials", http.CORSConfig{AllowOrigins: []string{"*"}, AllowCredentials: true}, []string{"AllowOrigins", `"*"`, "AllowCredentials"}},
 		{"star among others with credentials", http.CORSConfig{AllowOrigins: append(page, "*"), AllowCredentials: true}, []string{"AllowOrigins", `"*"`}},
 		{"null with credentials", http.CORSConfig{AllowOrigins: []string{"null"}, AllowCredentials: true}, []string{"AllowOrigins", `"null"`, "AllowCredentials"}},
+		{"star with a function", http.CORSConfig{AllowOrigins: append(page, "*"), AllowOriginFunc: func(*http.Request, string) bool { return true }},
+			[]string{"AllowOriginFunc: would never be called", `"*"`}},
+		{"any port of another host", http.CORSConfig{AllowOrigins: []string{"https://example.com:*"}}, []string{"AllowOrigins", `"https://example.com:*"`, "localhost"}},
+		{"two ports", http.CORSConfig{AllowOrigins: []string{"http://localhost:80:*"}}, []string{"AllowOrigins", `"http://localhost:80:*"`, "two ports"}},
 		{"prefix", http.CORSConfig{AllowOrigins: []string{"http*"}}, []string{"AllowOrigins", `"http*"`}},
 		{"top-level domain", http.CORSConfig{AllowOrigins: []string{"https://*.com"}}, []string{"AllowOrigins", `"https://*.com"`, "top-level"}},
 		{"slash", http.CORSConfig{AllowOrigins: []string{"https://example.com/"}}, []string{"AllowOrigins", `"https://example.com/"`, "slash"}},

@@ -56,3 +56,52 @@ func ExampleCORSConfig() {
 	// https://acme.example.com
 	// X-Total-Count
 }
+
+// The origins of customers are in a database, and developers may use any port.
+func ExampleCORSConfig_allowOriginFunc() {
+	customers := map[string]bool{"https://shop.example": true}
+	router := http.NewRouter()
+	router.Use(http.CORS(http.CORSConfig{
+		AllowOrigins: []string{"http://localhost:*"},
+		AllowOriginFunc: func(r *http.Request, origin string) bool {
+			return customers[origin]
+		},
+	}))
+
+	for _, origin := range []string{"https://shop.example", "http://localhost:5173", "https://evil.example"} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Origin", origin)
+		rec := httptest.NewRecorder()
+		router.ServeHTTP(rec, r)
+		fmt.Printf("%s: allowed origin %q\n", origin, rec.Header().Get("Access-Control-Allow-Origin"))
+	}
+	// Output:
+	// https://shop.example: allowed origin "https://shop.example"
+	// http://localhost:5173: allowed origin "http://localhost:5173"
+	// https://evil.example: allowed origin ""
+}
+
+// Only the public part of the API can be used by other origins. The group has no route
+// for OPTIONS, but preflights for its routes are answered, with the methods of these
+// routes.
+func ExampleCORS_group() {
+	serve := func(w http.ResponseWriter, r *http.Request) {}
+	router := http.NewRouter()
+	public := router.Group("/public")
+	public.Use(http.CORS(http.CORSConfig{AllowOrigins: []string{"https://app.example.com"}}))
+	public.HandleFunc("PUT /items/{id}", serve)
+	public.HandleFunc("DELETE /items/{id}", serve)
+	router.HandleFunc("PUT /internal/items/{id}", serve)
+
+	for _, path := range []string{"/public/items/7", "/internal/items/7"} {
+		preflight := httptest.NewRequest("OPTIONS", path, nil)
+		preflight.Header.Set("Origin", "https://app.example.com")
+		preflight.Header.Set("Access-Control-Request-Method", "PUT")
+		rec := httptest.NewRecorder()
+		router.ServeHTTP(rec, preflight)
+		fmt.Printf("%s: %d, allowed methods %q\n", path, rec.Code, rec.Header().Get("Access-Control-Allow-Methods"))
+	}
+	// Output:
+	// /public/items/7: 204, allowed methods "DELETE, PUT"
+	// /internal/items/7: 405, allowed methods ""
+}

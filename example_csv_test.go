@@ -40,7 +40,7 @@ func ExampleWriteCSV() {
 	// 2,bob@example.com,"Bob ""B"""
 }
 
-// If reading the rows fails, the handler panics with [http.ErrAbortHandler], so
+// If reading the rows fails, next panics with [http.ErrAbortHandler], so
 // that the client does not take an incomplete file for a complete one.
 func ExampleWriteCSV_error() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -59,4 +59,54 @@ func ExampleWriteCSV_error() {
 	_, err := http.Get(server.URL)
 	fmt.Println(errors.Is(err, io.EOF))
 	// Output: true
+}
+
+// The rows come from a source that can fail, here after the second one. Because the
+// file is short, nothing has been sent yet, and the client gets an error response.
+// After a part of the file has been sent, the download is aborted.
+func ExampleStreamCSV() {
+	failing := false
+	users := func(yield func([]string, error) bool) { // usually a loop over the rows of a query
+		for _, row := range [][]string{{"1", "Ada"}, {"2", "Bob"}} {
+			if !yield(row, nil) {
+				return
+			}
+		}
+		if failing {
+			yield(nil, errors.New("connection lost"))
+		}
+	}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		http.StreamCSV(w, r, "users", []string{"ID", "Name"}, users, http.CSVOptions{})
+	}
+
+	for _, failing = range []bool{false, true} {
+		rec := httptest.NewRecorder()
+		handler(rec, httptest.NewRequest("GET", "/users.csv", nil))
+		fmt.Println(rec.Code, rec.Header().Get("Content-Type"))
+		fmt.Println(rec.Body)
+	}
+	// Output:
+	// 200 text/csv; charset=utf-8
+	// ID,Name
+	// 1,Ada
+	// 2,Bob
+	//
+	// 500 application/json
+	// {"error":"internal server error"}
+}
+
+// The file is for a spreadsheet in a country where the comma is the decimal
+// separator. It contains a name that users have chosen.
+func ExampleCSVOptions() {
+	rec := httptest.NewRecorder()
+	rows := func(yield func([]string, error) bool) {
+		yield([]string{`=HYPERLINK("https://evil.example")`, "-1,50"}, nil)
+	}
+	http.StreamCSV(rec, httptest.NewRequest("GET", "/", nil), "accounts", []string{"Name", "Balance"}, rows,
+		http.CSVOptions{Delimiter: ';', EscapeFormulas: true})
+	fmt.Print(rec.Body)
+	// Output:
+	// Name;Balance
+	// "'=HYPERLINK(""https://evil.example"")";-1,50
 }

@@ -62,6 +62,8 @@ func (g *Group) HandleFunc(pattern string, handler func(ResponseWriter, *Request
 //
 // Use panics if a middleware is nil, if the router has served a request, or if its
 // [Server] has started.
+//
+// If the group has [CORS], the middleware before it also runs for preflights.
 func (g *Group) Use(mw ...Middleware) {
 	router := g.mustRouter()
 	router.use(&g.layers, mw)

@@ -777,15 +777,36 @@ type CORSConfig struct {
 	//     but https://example.com, other ports and other schemes do not. Use a
 	//     pattern only if nobody else can register a name in the domain. For
 	//     example, never use *.github.io or *.co.uk.
+	//   - An origin on the local computer with any port, for example
+	//     "http://localhost:*" or "http://127.0.0.1:*". The host must be localhost,
+	//     a name or pattern below it, or a loopback address. Use it for
+	//     development, because any local program can then use the API.
 	//   - "*" for all origins. It cannot be combined with AllowCredentials.
 	//   - "null" for opaque origins, for example those of sandboxed frames. Anyone
 	//     can make a page with this origin, so it cannot be combined with
 	//     AllowCredentials either.
 	AllowOrigins []string
 
+	// AllowOriginFunc reports whether to allow an origin that is not in
+	// AllowOrigins, for example because it is in a database. If nil, only
+	// AllowOrigins is used. The request may be a preflight, which has no cookies
+	// and no other credentials.
+	//
+	// CORS calls the function only with values that browsers send for pages, such
+	// as "https://app.example.com:8443": in lower case, without a path, and without
+	// a default port. It does not call it for "null". Compare whole origins, or
+	// parse them with [net/url.Parse]; a test for the suffix "example.com" would
+	// also allow https://evilexample.com. If the result depends on a header field
+	// other than Origin, add that field to Vary.
+	//
+	// The function must be safe for concurrent use by multiple goroutines. It
+	// cannot be combined with the origin "*", because it would never be called.
+	AllowOriginFunc func(r *Request, origin string) bool
+
 	// AllowMethods lists the methods that a preflight can request. Names are
 	// case-sensitive. Allowing GET also allows HEAD. If empty, GET, POST, PUT,
-	// DELETE, PATCH and OPTIONS are allowed. "*" allows any method; it cannot be
+	// DELETE, PATCH and OPTIONS are allowed or, if CORS is added to a group, the
+	// methods of the routes for the path. "*" allows any method; it cannot be
 	// combined with AllowCredentials.
 	//
 	// Omitting GET or POST does not prevent pages from sending simple requests
@@ -847,8 +868,21 @@ type CORSConfig struct {
 //
 // # Position in the chain
 //
-// Add CORS to the router, not to a group. The middleware of a group runs only for
-// the routes of the group, and there is usually no route for OPTIONS.
+// Add CORS to the router, to apply it to all requests, or to groups. On a group, it also
+// responds to preflights for the group's routes, although none of them is for OPTIONS: the
+// router passes a preflight to the middleware of the route that would serve the actual
+// request. If AllowMethods is empty, the allowed methods are then those of all routes for
+// the path that have this CORS. For a route without a method, they are those that
+// AllowMethods lists as its default. Responses to requests that match no route have no
+// CORS header fields, and neither have redirects to another path.
+//
+// Preflights are answered in this way also if [Chain] contains CORS or a route's own
+// handler is wrapped in it. If other middleware hides CORS in a handler of its own, the
+// router cannot find it, and preflights get status 405.
+//
+// A request must pass through only one CORS, because the outermost one would respond to
+// all preflights. If there is another one further in, the router panics before it serves,
+// with the line where that one was added. The same value can be added more than once.
 //
 // Add it after middleware that should see preflights, for example logging, metrics
 // and [SecureHeaders], and before authentication, because browsers send preflights

@@ -1,6 +1,9 @@
 package http
 
 import (
+	"context"
+	"errors"
+	"iter"
 	"log/slog"
 	"strconv"
 
@@ -84,12 +87,17 @@ func WriteError(w ResponseWriter, status int, message string) {
 // WriteServerError uses the logger that [LoggerFromContext] returns for the request's
 // context.
 func WriteServerError(w ResponseWriter, r *Request, message string, err error) {
+	logError(r, slog.LevelError, message, err)
+	WriteError(w, StatusInternalServerError, message)
+}
+
+// logError logs an error that occurred while a request was served.
+func logError(r *Request, level slog.Level, message string, err error) {
 	attrs := []slog.Attr{slog.Any("error", err), slog.String("method", printable(r.Method))}
 	if r.URL != nil {
 		attrs = append(attrs, slog.String("path", printablePath(r)))
 	}
-	LoggerFromContext(r.Context()).LogAttrs(r.Context(), slog.LevelError, message, attrs...)
-	WriteError(w, StatusInternalServerError, message)
+	LoggerFromContext(r.Context()).LogAttrs(r.Context(), level, message, attrs...)
 }
 
 // PaginatedResponse writes one page of a list with status 200, as the JSON object
@@ -151,21 +159,106 @@ func writePage(w ResponseWriter, key string, items any, total int64) {
 //
 // # Errors
 //
-// If next cannot continue, for example because the database fails, it must not
-// return nil, because the file would look complete. It should panic with
-// [ErrAbortHandler], which aborts the response so that the client notices the
-// failure. After rows have been sent, any other panic has the same effect; before
-// that, [Recovery] can respond. WriteCSV panics if next is nil.
+// If reading the rows can fail, use [StreamCSV]. If next cannot continue, for example
+// because the database fails, it must not return nil, because the file would look
+// complete. It should panic with [ErrAbortHandler], which aborts the response so that
+// the client notices the failure. After rows have been sent, any other panic has the
+// same effect; before that, [Recovery] can respond. WriteCSV panics if next is nil.
 //
 // # Security
 //
 // Spreadsheets may evaluate a cell that starts with =, +, - or @ as a formula.
-// WriteCSV does not change such cells; escape those that contain user input.
+// WriteCSV does not change such cells; [StreamCSV] can.
 func WriteCSV(w ResponseWriter, entity string, header []string, next func() []string) {
 	if next == nil {
 		callsite.Panicf("WriteCSV: next is nil")
 	}
-	csvbody.Respond(w, entity, header, next)
+	rows := func(yield func([]string, error) bool) {
+		for row := next(); row != nil; row = next() {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+	_, _ = csvbody.Respond(w, entity, header, rows, csvbody.Format{}) // rows yields no error
+}
+
+// CSVOptions sets the format of the file that [StreamCSV] writes. The zero value is
+// the format of [WriteCSV].
+type CSVOptions struct {
+	// Delimiter separates the cells of a row. If zero, a comma is used. Excel expects
+	// a semicolon where the comma is the decimal separator. Double quotes, line
+	// breaks, "#", and the byte order mark are invalid.
+	Delimiter rune
+
+	// BOM writes a byte order mark at the beginning of the file, so that Excel reads
+	// it as UTF-8. Most other programs expect none and add it to the first column
+	// name. If the first cell already begins with one, it is not written twice.
+	BOM bool
+
+	// EscapeFormulas adds an apostrophe before cells that a spreadsheet may evaluate
+	// as a formula, including column names. Use it if cells contain user input and
+	// the file is opened in a spreadsheet. Otherwise the apostrophes are a part of
+	// the values, and readers must remove them.
+	//
+	// These cells begin with =, +, -, @, a tab, CR, LF, NUL, or the full-width form of
+	// one of the first four (CSV injection, OWASP). Negative numbers do not change: a
+	// minus sign followed by only digits, points, and commas, and optionally an
+	// exponent, for example -1,234.50 or -1e-9. Phone numbers such as +1 555 0100
+	// change.
+	//
+	// The spreadsheet must use the same delimiter. Otherwise it may split a cell and
+	// evaluate its second half.
+	EscapeFormulas bool
+}
+
+// StreamCSV is like [WriteCSV] for rows from a source that can fail, for example a
+// database. header is the first row, unless it is empty. rows yields each row with a
+// nil error; see [iter.Seq2]. It can reuse the slice for the next row.
+//
+//	http.StreamCSV(w, r, "users", []string{"ID", "Name"}, users.All(r.Context()), http.CSVOptions{})
+//
+// # Errors
+//
+// If rows yields an error, StreamCSV does not continue. If no part of the file has been
+// sent, which usually means that it is shorter than 4 KiB and the request has taken less
+// than a second, StreamCSV logs the error and responds with status 500, as
+// [WriteServerError] does with the message "internal server error".
+//
+// Otherwise StreamCSV logs the error and panics with [ErrAbortHandler]. The response is
+// aborted, so that the client does not mistake a part of the file for the whole. Over
+// HTTP/1.1 the last chunk is missing, over HTTP/2 the stream is reset, and over HTTP/1.0,
+// which some proxies use, the connection is reset. Deferred functions of the handler run.
+//
+// The log record is that of WriteServerError. If the request's context was canceled
+// because the client has disconnected, it has level Debug. If a write fails for this
+// reason, StreamCSV stops the sequence and returns without logging.
+//
+// StreamCSV panics if rows is nil or an option is invalid. Panics of rows have the same
+// effect as with WriteCSV.
+func StreamCSV(w ResponseWriter, r *Request, entity string, header []string, rows iter.Seq2[[]string, error], options CSVOptions) {
+	if rows == nil {
+		callsite.Panicf("StreamCSV: rows is nil")
+	}
+	var wrong callsite.FieldErrors
+	if reason := csvbody.CheckDelimiter(options.Delimiter); reason != "" {
+		wrong.Addf("Delimiter", "%q %s", options.Delimiter, reason)
+	}
+	wrong.PanicIfAny("CSVOptions")
+	begun, err := csvbody.Respond(w, entity, header, rows, csvbody.Format(options))
+	if err == nil {
+		return
+	}
+	level := slog.LevelError
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		level = slog.LevelDebug
+	}
+	if begun {
+		logError(r, level, "CSV download aborted", err)
+		csvbody.Abort(w, r)
+	}
+	logError(r, level, "internal server error", err)
+	WriteError(w, StatusInternalServerError, "internal server error")
 }
 
 // hasBody reports whether responses with the given status have a body (RFC 9110,

@@ -69,7 +69,7 @@
 //
 // # Responses
 //
-//   - [WriteJSON], [PaginatedResponse] and [WriteCSV] write a response.
+//   - [WriteJSON], [PaginatedResponse], [WriteCSV] and [StreamCSV] write a response.
 //   - [WriteError] writes an error for the client; [WriteServerError] also logs
 //     the cause.
 //
@@ -112,6 +112,7 @@ import (
 	"sync/atomic"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
+	"github.com/stanza-go/framework/pkg/http/internal/cors"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 	"github.com/stanza-go/framework/pkg/http/internal/routing"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/handshake"
@@ -139,8 +140,8 @@ func Chain(mw ...Middleware) Middleware {
 		if isNil(next) {
 			callsite.Panicf("the middleware that Chain returned was called with a nil handler")
 		}
-		handler, order := wrap(layers, next)
-		if order == (proxyOrder{}) {
+		handler, order := wrap(layers, next, "")
+		if order == (chainOrder{}) {
 			return handler
 		}
 		return &chainHandler{Handler: handler, order: order}
@@ -197,6 +198,9 @@ type Router struct {
 	// starts or the first request arrives.
 	chain    atomic.Pointer[Handler]
 	building sync.Mutex // held while chains are built
+
+	outerCORS  atomic.Pointer[corsLayer] // of the chain; nil until it is built
+	routesCORS atomic.Bool               // a route or its group has CORS
 
 	notFound         atomic.Pointer[Handler] // nil selects the default
 	methodNotAllowed atomic.Pointer[Handler] // nil selects the default
@@ -326,6 +330,7 @@ func (rt *Router) register(group *Group, prefix, pattern string, handler Handler
 		return
 	}
 	added.build()
+	rt.checkCORS(added)
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.add(added)
@@ -361,7 +366,10 @@ func (rt *Router) add(added *endpoint) {
 
 // lazyMux returns rt.mux. It creates it on the first call.
 func (rt *Router) lazyMux() *routing.Mux {
-	rt.muxOnce.Do(func() { rt.mux = routing.New(rt.serveUnmatched) })
+	rt.muxOnce.Do(func() {
+		rt.mux = routing.New(rt.serveUnmatched)
+		rt.mux.HandleOptions(rt.servePreflight)
+	})
 	return rt.mux
 }
 
@@ -398,10 +406,15 @@ func (rt *Router) build() *Handler {
 	if chain := rt.chain.Load(); chain != nil {
 		return chain
 	}
-	for _, endpoint := range rt.sealMiddleware() {
+	endpoints := rt.sealMiddleware()
+	for _, endpoint := range endpoints {
 		endpoint.build()
 	}
-	chain, _ := wrap(rt.layers, rt.lazyMux())
+	chain, order := wrap(rt.layers, rt.lazyMux(), "")
+	rt.outerCORS.Store(&order.cors)
+	for _, endpoint := range endpoints {
+		rt.checkCORS(endpoint)
+	}
 	rt.chain.Store(&chain)
 	return &chain
 }
@@ -441,7 +454,8 @@ type endpoint struct {
 	pattern      string // with the group's prefix
 	registeredAt string // location of the call
 	handler      Handler
-	chain        Handler // the middleware around handler; nil until build
+	chain        Handler   // the middleware around handler; nil until build
+	cors         corsLayer // in chain; set by build
 }
 
 // build builds the chain from the middleware of the endpoint's group and of all
@@ -451,7 +465,8 @@ func (e *endpoint) build() {
 	for group := e.group; group != nil; group = group.parent {
 		layers = slices.Concat(group.layers, layers)
 	}
-	e.chain, _ = wrap(layers, e.handler)
+	chain, order := wrap(layers, e.handler, e.registeredAt)
+	e.chain, e.cors = chain, order.around(orderOf(e.handler).at(e.registeredAt)).cors
 }
 
 // ServeHTTP implements [Handler] for the mux.
@@ -460,6 +475,90 @@ func (e *endpoint) ServeHTTP(w ResponseWriter, r *Request) {
 	// have the pattern.
 	response.SetPattern(w, r, &e.pattern)
 	e.chain.ServeHTTP(w, r)
+}
+
+// servePreflight responds to a CORS preflight if CORS was added to the route that would
+// serve the actual request, or to its group. It reports whether it has responded.
+//
+// It passes the preflight to the chain of the route, where the middleware before CORS sees
+// it and CORS responds. If no route has the requested method, any other route of the path
+// that has CORS rejects the preflight.
+func (rt *Router) servePreflight(w ResponseWriter, r *Request) bool {
+	if !rt.routesCORS.Load() || !cors.IsPreflight(r) {
+		return false
+	}
+	methods := rt.mux.Methods(r)
+	target, endpoint := rt.lookup(r, cors.RequestedMethod(r))
+	if endpoint == nil {
+		hasCORS := func(method string) bool {
+			target, endpoint = rt.lookup(r, method)
+			return endpoint != nil && endpoint.cors.policy != nil
+		}
+		if !slices.ContainsFunc(methods, hasCORS) {
+			return false
+		}
+	}
+	policy := endpoint.cors.policy
+	if policy == nil {
+		return rt.rejectPreflight(w, r)
+	}
+	if target.Method() == "" {
+		methods = nil
+	}
+	methods = slices.DeleteFunc(methods, func(method string) bool {
+		_, other := rt.lookup(r, method)
+		return other == nil || other.cors.policy != policy
+	})
+	target.Serve(w, cors.Forward(r, methods), endpoint.chain)
+	return true
+}
+
+// rejectPreflight rejects a preflight for a route without CORS if a route with CORS that
+// matches all methods and more paths would respond to it and allow the actual request. It
+// reports whether it has responded.
+func (rt *Router) rejectPreflight(w ResponseWriter, r *Request) bool {
+	target, endpoint := rt.lookup(r, MethodOptions)
+	if endpoint == nil || endpoint.cors.policy == nil || target.Method() != "" {
+		return false
+	}
+	cors.Reject(w, r)
+	return true
+}
+
+// lookup returns the route that would serve a request with the given method, or nil.
+func (rt *Router) lookup(r *Request, method string) (routing.Target, *endpoint) {
+	target, ok := rt.mux.Lookup(r, method)
+	if !ok {
+		return target, nil
+	}
+	endpoint, _ := target.Handler().(*endpoint)
+	return target, endpoint
+}
+
+// checkCORS panics if an endpoint that has been built has a CORS and the router another.
+func (rt *Router) checkCORS(e *endpoint) {
+	if e.cors.policy == nil {
+		return
+	}
+	rt.routesCORS.Store(true)
+	if outer := rt.outerCORS.Load(); outer != nil {
+		outer.mustBeOnly(e.cors)
+	}
+}
+
+// A corsLayer is a CORS in a chain. The zero value means that there is none.
+type corsLayer struct {
+	policy  *cors.Policy
+	addedAt string // location of the call
+}
+
+// mustBeOnly panics if both layers exist and have different policies. The inner one would
+// never see a preflight, and the fields of both would be mixed in other responses.
+func (outer corsLayer) mustBeOnly(inner corsLayer) {
+	if outer.policy != nil && inner.policy != nil && outer.policy != inner.policy {
+		callsite.PanicfAt(cmp.Or(inner.addedAt, outer.addedAt), "CORS is added to routes that have another CORS, added at %s,"+
+			" which would respond to all preflights; add each CORS to separate groups", outer.addedAt)
+	}
 }
 
 // A layer is a middleware and the location of the call that added it.
@@ -491,57 +590,70 @@ func layersOf(mw []Middleware) []layer {
 }
 
 // wrap wraps a handler in layers; the first layer is the outermost. It panics if a
-// RateLimit comes before a TrustedProxies that it depends on. The returned order
-// describes the layers without the handler.
-func wrap(layers []layer, handler Handler) (_ Handler, order proxyOrder) {
-	inside := orderOf(handler)
+// RateLimit comes before a TrustedProxies that it depends on, or if there are two
+// different CORS. The returned order describes the layers without the handler.
+// registeredAt is the location of the call that registered the handler, or empty.
+func wrap(layers []layer, handler Handler, registeredAt string) (_ Handler, order chainOrder) {
+	inside := orderOf(handler).at(registeredAt)
 	for _, layer := range slices.Backward(layers) {
 		next := handler
 		if handler = layer.apply(next); isNil(handler) {
 			callsite.PanicfAt(layer.addedAt, "the middleware added here returned a nil handler")
 		}
-		added := orderOf(handler)
-		if added == (proxyOrder{}) || handler == next { // comparable: orderOf knows the type
+		added := orderOf(handler).at(layer.addedAt)
+		if added == (chainOrder{}) || handler == next { // comparable: orderOf knows the type
 			continue
 		}
 		added.mustPrecede(inside)
+		added.cors.mustBeOnly(inside.cors)
 		order, inside = added.around(order), added.around(inside)
 	}
 	return handler, order
 }
 
-// A chainHandler is the handler of a [Chain] that contains a RateLimit or a
-// TrustedProxies. It carries their order to the chain around it.
+// A chainHandler is the handler of a [Chain] that contains a RateLimit, a TrustedProxies
+// or a CORS. It carries their order to the chain around it.
 type chainHandler struct {
 	Handler
-	order proxyOrder
+	order chainOrder
 }
 
-// A proxyOrder describes a part of a chain for the check that a RateLimit by address
-// comes after the TrustedProxies that determine the address. The zero value
-// describes a part with neither.
-type proxyOrder struct {
+// A chainOrder describes a part of a chain for two checks: that a RateLimit by address
+// comes after the TrustedProxies that determine the address, and that a chain contains
+// only one CORS. The zero value describes a part with none of them.
+type chainOrder struct {
 	trustsProxies bool
 	limitedAt     string // location of the outermost RateLimit by address, or empty
+	cors          corsLayer
 }
 
 // orderOf returns the order of a handler without the handlers inside it. It is
-// zero for all handlers except those of RateLimit, TrustedProxies and Chain.
-func orderOf(handler Handler) proxyOrder {
+// zero for all handlers except those of RateLimit, TrustedProxies, CORS and Chain.
+func orderOf(handler Handler) chainOrder {
 	switch h := handler.(type) {
 	case *rateLimitHandler:
-		return proxyOrder{limitedAt: h.byAddress}
+		return chainOrder{limitedAt: h.byAddress}
 	case *trustedProxiesHandler:
-		return proxyOrder{trustsProxies: true}
+		return chainOrder{trustsProxies: true}
+	case *cors.Handler:
+		return chainOrder{cors: corsLayer{policy: h.Policy}}
 	case *chainHandler:
 		return h.order
 	}
-	return proxyOrder{}
+	return chainOrder{}
+}
+
+// at returns the order with the location of the call that added a CORS, unless it is known.
+func (o chainOrder) at(location string) chainOrder {
+	if o.cors.policy != nil && o.cors.addedAt == "" {
+		o.cors.addedAt = location
+	}
+	return o
 }
 
 // mustPrecede panics if the part described by o must not enclose the part described
 // by inside.
-func (o proxyOrder) mustPrecede(inside proxyOrder) {
+func (o chainOrder) mustPrecede(inside chainOrder) {
 	if o.limitedAt != "" && inside.trustsProxies {
 		callsite.PanicfAt(o.limitedAt, "RateLimit comes before TrustedProxies, so all clients behind a proxy would share one limit;"+
 			" add TrustedProxies first")
@@ -549,8 +661,8 @@ func (o proxyOrder) mustPrecede(inside proxyOrder) {
 }
 
 // around returns the order of a part and the parts inside it together.
-func (o proxyOrder) around(inside proxyOrder) proxyOrder {
-	return proxyOrder{o.trustsProxies || inside.trustsProxies, cmp.Or(o.limitedAt, inside.limitedAt)}
+func (o chainOrder) around(inside chainOrder) chainOrder {
+	return chainOrder{o.trustsProxies || inside.trustsProxies, cmp.Or(o.limitedAt, inside.limitedAt), cmp.Or(o.cors, inside.cors)}
 }
 
 // routerOf returns the router if a handler is a router or a group of one, and nil

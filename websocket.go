@@ -171,6 +171,8 @@ type Upgrader struct {
 	//   - A pattern, for example "https://*.example.com", which has the same
 	//     meaning as in [CORSConfig]. Use a pattern only if nobody else can
 	//     register a name in the domain.
+	//   - An origin on the local computer with any port, for example
+	//     "http://localhost:*", for development.
 	//   - "*" for all origins. Pages of any site can then connect with the
 	//     user's cookies, so do not authenticate users by cookies.
 	//   - "null" for opaque origins, for example of sandboxed frames. Anyone can

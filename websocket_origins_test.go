@@ -21,6 +21,8 @@ func TestAllowOrigins(t *testing.T) {
 		{[]string{"https://*.example.org"}, "Origin: https://a.b.example.org", 101},
 		{[]string{"https://*.example.org"}, "Origin: https://example.org", 403},
 		{[]string{"https://*.example.org"}, "Origin: https://evilexample.org", 403},
+		{[]string{"http://localhost:*"}, "Origin: http://localhost:5173", 101},
+		{[]string{"http://localhost:*"}, "Origin: http://localhost.evil.example:5173", 403},
 		// The same origin stays allowed, and so do clients without an Origin.
 		{[]string{"https://app.example.org"}, "Origin: http://example.com", 101},
 		{[]string{"https://app.example.org"}, "X-No: origin", 101},

@@ -2,6 +2,7 @@ package cors
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 // A Config has the fields of CORSConfig in the root package, which documents them.
 type Config struct {
 	AllowOrigins     []string
+	AllowOriginFunc  func(r *http.Request, origin string) bool
 	AllowMethods     []string
 	AllowHeaders     []string
 	ExposeHeaders    []string
@@ -33,6 +35,9 @@ func (c *Config) check() (origins *origin.AllowList, wrong callsite.FieldErrors)
 			wrong.Addf(field, "%q together with AllowCredentials would let every site act as the logged-in user;"+
 				" list the origins", entry)
 		}
+	}
+	if c.AllowOriginFunc != nil && origins.Any() {
+		wrong.Addf("AllowOriginFunc", `would never be called, because AllowOrigins contains "*"; remove one of them`)
 	}
 	c.checkNames(&wrong, "AllowMethods", c.AllowMethods, checkMethod)
 	c.checkNames(&wrong, "AllowHeaders", c.AllowHeaders, checkHeader)

@@ -6,7 +6,8 @@
 // The package follows three rules:
 //
 //   - A response allows only what the configuration lists. The only value copied
-//     from a request is its origin, after it was found in the list.
+//     from a request is its origin, after it was found in the list or accepted by
+//     the configured function.
 //   - All rejected preflights get the same response, with no header field except
 //     Vary.
 //   - Every response lists in Vary the request fields that it depends on, so that
@@ -56,7 +57,7 @@ type Handler struct {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if IsPreflight(r) {
+	if r.Method == http.MethodOptions && (IsPreflight(r) || isForwarded(r)) {
 		h.Policy.ServePreflight(w, r)
 		return
 	}
@@ -68,11 +69,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // safe for concurrent use by multiple goroutines.
 type Policy struct {
 	origins *origin.AllowList
+	// allowFunc decides about origins that are not in the list. It is nil if there
+	// is no such function or the list contains all origins.
+	allowFunc func(r *http.Request, origin string) bool
 
 	methods   []string
 	anyMethod bool
-	headers   []string
-	anyHeader bool
+	// defaultMethods is true if the configuration lists no methods. Routes then
+	// determine the methods of a forwarded preflight.
+	defaultMethods bool
+	headers        []string
+	anyHeader      bool
 	// authorization is true if Authorization is listed. A "*" does not include
 	// it.
 	authorization bool
@@ -97,12 +104,14 @@ func New(c Config) (*Policy, callsite.FieldErrors) {
 	methods := orDefault(c.AllowMethods, "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 	headers := orDefault(c.AllowHeaders, "Origin", "Content-Type", "Accept", "Authorization")
 	p := &Policy{
-		origins:       origins,
-		methods:       methods,
-		anyMethod:     slices.Contains(methods, "*"),
-		headers:       headers,
-		anyHeader:     slices.Contains(headers, "*"),
-		authorization: slices.ContainsFunc(headers, func(name string) bool { return header.EqualFold(name, "Authorization") }),
+		origins:        origins,
+		allowFunc:      c.AllowOriginFunc,
+		methods:        methods,
+		anyMethod:      slices.Contains(methods, "*"),
+		defaultMethods: len(c.AllowMethods) == 0,
+		headers:        headers,
+		anyHeader:      slices.Contains(headers, "*"),
+		authorization:  slices.ContainsFunc(headers, func(name string) bool { return header.EqualFold(name, "Authorization") }),
 	}
 	allowHeaders := strings.Join(headers, ", ")
 	p.maxRequested = 2*len(allowHeaders) + 64
@@ -131,17 +140,46 @@ func IsPreflight(r *http.Request) bool {
 		len(r.Header[fieldOrigin]) > 0 && len(r.Header[fieldRequestMethod]) > 0
 }
 
+// RequestedMethod returns the method of the request that a preflight asks about. The
+// preflight is rejected if it has more than one.
+func RequestedMethod(r *http.Request) string { return r.Header[fieldRequestMethod][0] }
+
 // ServePreflight responds to a preflight with status 204. If the origin, the method
 // and all header fields of the request are allowed, the response has the fields
 // that allow it.
 func (p *Policy) ServePreflight(w http.ResponseWriter, r *http.Request) {
 	allowOrigin := p.allowOrigin(r)
-	if allowOrigin == "" || !p.allowsMethod(r.Header[fieldRequestMethod]) || !p.allowsHeaders(r.Header[fieldRequestHeaders]) {
+	methods, fields := p.forRoutes(r)
+	if allowOrigin == "" || !p.allowsMethod(methods, r.Header[fieldRequestMethod]) || !p.allowsHeaders(r.Header[fieldRequestHeaders]) {
 		p.setHeaders(w, r, "", nil)
 	} else {
-		p.setHeaders(w, r, allowOrigin, p.preflight)
+		p.setHeaders(w, r, allowOrigin, fields)
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// Reject responds to a preflight for a resource that has no policy, as ServePreflight
+// rejects others.
+func Reject(w http.ResponseWriter, r *http.Request) {
+	nothing := &Policy{origins: new(origin.AllowList)}
+	nothing.setHeaders(w, r, "", nil)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// forRoutes returns the allowed methods and the fields of the response to a preflight. If
+// the configuration lists no methods, they are those of the routes, if known.
+func (p *Policy) forRoutes(r *http.Request) (methods []string, fields []response.Field) {
+	routes := routeMethods(r)
+	if !p.defaultMethods || routes == nil {
+		return p.methods, p.preflight
+	}
+	fields = slices.Clone(p.preflight)
+	for i := range fields {
+		if fields[i].Name == fieldAllowMethods {
+			fields[i].Value = strings.Join(routes, ", ")
+		}
+	}
+	return routes, fields
 }
 
 // SetHeaders sets the header fields that let the requesting page read the response,
@@ -179,16 +217,25 @@ func (p *Policy) allowOrigin(r *http.Request) string {
 	}
 	// Browsers send the field once. If it occurs more than once, trust none of the
 	// values.
-	if lines := r.Header[fieldOrigin]; len(lines) == 1 && p.origins.Allows(lines[0]) {
+	lines := r.Header[fieldOrigin]
+	if len(lines) == 1 && (p.origins.Allows(lines[0]) || p.allowFunc != nil && p.accepts(r, lines[0])) {
 		return lines[0]
 	}
 	return ""
 }
 
-// allowsMethod reports whether the requested method is allowed. Like browsers, it
-// compares methods case-sensitively.
-func (p *Policy) allowsMethod(lines []string) bool {
-	return p.anyMethod || len(lines) == 1 && slices.Contains(p.methods, lines[0])
+// accepts calls allowFunc, unless value is "null" or not what browsers send. The
+// function therefore needs no defense against values such as
+// https://evil.example/.example.com.
+func (p *Policy) accepts(r *http.Request, value string) bool {
+	o, err := origin.Parse(value)
+	return err == nil && o.IsCanonical(value) && p.allowFunc(r, value)
+}
+
+// allowsMethod reports whether the requested method is one of the given ones or any
+// method is allowed. Like browsers, it compares methods case-sensitively.
+func (p *Policy) allowsMethod(methods, lines []string) bool {
+	return p.anyMethod || len(lines) == 1 && slices.Contains(methods, lines[0])
 }
 
 // allowsHeaders reports whether all header fields that the page wants to send are

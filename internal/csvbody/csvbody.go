@@ -1,12 +1,13 @@
 // Package csvbody writes CSV (RFC 4180) as a response.
 //
-// The rows have the format of [encoding/csv.Writer], with two differences for rows
-// that common readers would skip. A row of one empty cell is written as "" instead
-// of a blank line. A first cell that starts with # is quoted, because many readers
-// can be configured to treat such a line as a comment.
+// The default format of the rows is that of [encoding/csv.Writer], with two
+// differences for rows that common readers would skip. A row of one empty cell is
+// written as "" instead of a blank line. A first cell that starts with # is quoted,
+// because many readers can be configured to treat such a line as a comment.
 package csvbody
 
 import (
+	"iter"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -15,31 +16,39 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// Respond writes a CSV file for download, named after entity and the current day.
-// It writes the column names first, if there are any, and then the rows that
-// next returns until it returns nil. It flushes at least once a second while rows
-// arrive. If the client disconnects, Respond does not call next again.
-func Respond(w http.ResponseWriter, entity string, columns []string, next func() []string) {
+// Respond writes a CSV file for download, named after entity and the current day. It
+// writes the byte order mark, if the format has one, the column names, if there are
+// any, and then the rows. It flushes at least once a second while rows arrive.
+//
+// If the client disconnects, Respond stops the sequence of rows and returns nil. If
+// the sequence yields an error, Respond stops it and returns the error. begun then
+// reports whether a part of the file was written; if not, the response is unchanged.
+func Respond(w http.ResponseWriter, entity string, columns []string, rows iter.Seq2[[]string, error], f Format) (begun bool, err error) {
 	now := time.Now()
 	out := &body{w: w, disposition: disposition(entity, now)}
-	rows := newRowWriter(out)
+	file := newRowWriter(out, f)
 	if len(columns) > 0 {
-		_ = rows.write(columns) // the next write returns the same error
+		_ = file.write(columns) // the next write returns the same error
 	}
 	pace := newPace(now)
 	defer pace.timer.Stop()
-	for row := next(); row != nil; row = next() {
-		if rows.write(row) != nil {
-			return // the client has disconnected
+	for row, err := range rows {
+		if err != nil {
+			return out.headerSet, err
+		}
+		if file.write(row) != nil {
+			return true, nil // the client has disconnected
 		}
 		if pace.awake.Load() && pace.flushDue() {
-			_ = rows.flush()                          // the next write returns the same error
+			_ = file.flush()                          // the next write returns the same error
 			_ = http.NewResponseController(w).Flush() // not supported, or the next write fails too
 			pace.restart()
 		}
 	}
-	_ = rows.flush() // on an error, the client has disconnected
+	file.writeMark() // if there are neither columns nor rows
+	_ = file.flush() // on an error, the client has disconnected
 	out.setHeader()
+	return true, nil
 }
 
 // disposition returns the Content-Disposition of a download named after entity and

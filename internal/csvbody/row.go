@@ -2,6 +2,7 @@ package csvbody
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"strings"
 	"unicode"
@@ -10,11 +11,21 @@ import (
 
 // A rowWriter writes rows to an [io.Writer] through a buffer. It is not safe for
 // concurrent use.
-type rowWriter struct{ out *bufio.Writer }
+type rowWriter struct {
+	out            *bufio.Writer
+	delimiter      string
+	escapeFormulas bool
+	markDue        bool // the byte order mark has yet to be written
+}
 
 // newRowWriter returns a rowWriter that writes to w in chunks of up to 4096 bytes.
-func newRowWriter(w io.Writer) *rowWriter {
-	return &rowWriter{bufio.NewWriterSize(writerOnly{w}, 4096)}
+func newRowWriter(w io.Writer, f Format) *rowWriter {
+	return &rowWriter{
+		out:            bufio.NewWriterSize(writerOnly{w}, 4096),
+		delimiter:      string(cmp.Or(f.Delimiter, ',')),
+		escapeFormulas: f.EscapeFormulas,
+		markDue:        f.BOM,
+	}
 }
 
 // writerOnly hides a WriteString method, to which the buffer would otherwise pass
@@ -24,17 +35,33 @@ type writerOnly struct{ io.Writer }
 // write writes one row. A row without cells becomes a blank line. After the
 // io.Writer has returned an error, all calls return that error.
 func (w *rowWriter) write(row []string) error {
+	marked := w.markDue
+	w.writeMark()
 	for i, cell := range row {
 		if i > 0 {
-			w.append(",")
+			w.append(w.delimiter)
 		}
-		if i == 0 && startsSkippedRow(row) || needsQuotes(cell) {
+		if i == 0 && marked {
+			cell = strings.TrimPrefix(cell, byteOrderMark)
+		}
+		if w.escapeFormulas && isFormula(cell) {
+			cell = "'" + cell
+		}
+		if i == 0 && startsSkippedRow(cell, len(row)) || needsQuotes(cell, w.delimiter) {
 			w.appendQuoted(cell)
 		} else {
 			w.append(cell)
 		}
 	}
 	return w.out.WriteByte('\n')
+}
+
+// writeMark writes the byte order mark if it is due.
+func (w *rowWriter) writeMark() {
+	if w.markDue {
+		w.markDue = false
+		w.append(byteOrderMark)
+	}
 }
 
 // flush writes the buffered data.
@@ -62,22 +89,25 @@ func (w *rowWriter) append(part string) {
 
 // startsSkippedRow reports whether readers would skip a row if its first cell were
 // not quoted: because the line would be blank, or look like a comment.
-func startsSkippedRow(row []string) bool {
-	first := row[0]
-	return first == "" && len(row) == 1 || first != "" && first[0] == '#'
+func startsSkippedRow(first string, cells int) bool {
+	return first == "" && cells == 1 || first != "" && first[0] == '#'
 }
 
 // needsQuotes reports whether a cell must be quoted in any position. RFC 4180
-// requires quotes for commas, quotes and line breaks. Some readers drop leading
+// requires quotes for delimiters, quotes and line breaks. Some readers drop leading
 // white space, and PostgreSQL treats the cell \. as the end of the data.
-func needsQuotes(cell string) bool {
+func needsQuotes(cell, delimiter string) bool {
 	if cell == "" {
 		return false
 	}
 	for i := range len(cell) {
-		switch cell[i] {
-		case ',', '"', '\r', '\n':
+		switch c := cell[i]; c {
+		case '"', '\r', '\n':
 			return true
+		case delimiter[0]:
+			if strings.HasPrefix(cell[i:], delimiter) {
+				return true
+			}
 		}
 	}
 	first, _ := utf8.DecodeRuneInString(cell)

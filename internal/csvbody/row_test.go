@@ -12,7 +12,7 @@ import (
 func written(t *testing.T, rows ...[]string) string {
 	t.Helper()
 	var out strings.Builder
-	w := newRowWriter(&out)
+	w := newRowWriter(&out, Format{})
 	for _, row := range rows {
 		if err := w.write(row); err != nil {
 			t.Fatal(err)
@@ -54,7 +54,7 @@ func TestRowsAreQuotedAsNeeded(t *testing.T) {
 func TestLongCellsAreWrittenInParts(t *testing.T) {
 	t.Parallel()
 	var sizes parts
-	w := newRowWriter(&sizes)
+	w := newRowWriter(&sizes, Format{})
 	for _, cell := range []string{strings.Repeat("x", 100_000), strings.Repeat(`"`, 50_000)} {
 		if err := w.write([]string{cell}); err != nil {
 			t.Fatal(err)
@@ -78,7 +78,7 @@ func (p *parts) WriteString(s string) (int, error) { return p.Write([]byte(s)) }
 func TestAfterAnErrorAllCallsReturnIt(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("disconnected")
-	w := newRowWriter(failing{failure})
+	w := newRowWriter(failing{failure}, Format{})
 	if err := w.write([]string{strings.Repeat("x", 10_000), `"`}); err != failure {
 		t.Errorf("a row that does not fit the buffer: %v", err)
 	}

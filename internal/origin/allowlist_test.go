@@ -23,7 +23,8 @@ func newAllowList(tb testing.TB, entries ...string) *origin.AllowList {
 func TestAllows(t *testing.T) {
 	t.Parallel()
 	l := newAllowList(t, "https://example.com", "http://LOCALHOST:5173", "http://[0:0::1]:80", "https://api.example.org:443",
-		"https://*.example.com", "https://*.example.net:8443", "http://*.localhost:3000")
+		"https://*.example.com", "https://*.example.net:8443", "http://*.localhost:3000",
+		"http://LocalHost:*", "http://127.0.0.1:*", "http://[0:0::1]:*", "https://*.shop.localhost:*")
 	tests := []struct {
 		value string
 		want  bool
@@ -37,6 +38,40 @@ func TestAllows(t *testing.T) {
 		{"https://xn--bcher-kva.example.com", true},
 		{"https://a.example.net:8443", true},
 		{"http://shop.localhost:3000", true},
+		{"http://localhost", true},
+		{"http://localhost:1", true},
+		{"http://localhost:65535", true},
+		{"http://127.0.0.1", true},
+		{"http://127.0.0.1:3000", true},
+		{"http://[::1]:8080", true},
+		{"https://a.b.shop.localhost", true},
+		{"https://a.shop.localhost:8443", true},
+
+		{"http://localhost:80", false},
+		{"http://localhost:", false},
+		{"http://localhost:0", false},
+		{"http://localhost:080", false},
+		{"http://localhost:65536", false},
+		{"http://localhost:+80", false},
+		{"http://localhost:*", false},
+		{"http://localhost:3000/", false},
+		{"http://localhost:3000:1", false},
+		{"http://localhost:3000.evil.com", false},
+		{"http://localhost:3000@evil.com", false},
+		{"http://localhost.evil.com:3000", false},
+		{"http://evil.com:3000", false},
+		{"http://a.localhost:4000", false},
+		{"https://localhost", false},
+		{"https://localhost:3000", false},
+		{"http://LOCALHOST:3000", false},
+		{"http://127.0.0.2:3000", false},
+		{"http://127.1:3000", false},
+		{"http://[::1", false},
+		{"http://[::1]x:80", false},
+		{"https://shop.localhost:8443", false},
+		{"https://a.shop.localhost:443", false},
+		{"https://a.shop.localhost:8443:1", false},
+		{"https://A.shop.localhost:8443", false},
 
 		{"", false},
 		{"null", false},
@@ -129,6 +164,17 @@ func TestAddRejectsDangerousAndMeaninglessEntries(t *testing.T) {
 		{"https://*.1.2.3.4", "IP address"},
 		{"https://*.[::1]", "IP address"},
 		{"https://*.example.com:*", "list each port"},
+		{"https://example.com:*", "list each port"},
+		{"https://localhost.example.com:*", "list each port"},
+		{"http://10.0.0.1:*", "list each port"},
+		{"http://[fe80::1]:*", "list each port"},
+		{"http://localhost:3000:*", "two ports"},
+		{"http://localhost:80:*", "two ports"},
+		{"localhost:*", "no scheme"},
+		{"http://:*", "no host"},
+		{"*:*", "no scheme"},
+		{"http://*.localhost.:*", "ends in a dot"},
+		{"http://*.127.0.0.1:*", "IP address"},
 		{"https://*.example.com/", "without a slash"},
 		{"https://example.com/", "without a slash"},
 		{"https://example.com/app", "has a path"},
@@ -173,22 +219,28 @@ func allowsByExpression(entry string) *regexp.Regexp {
 	if entry == "*" {
 		return regexp.MustCompile(`(?s)^.*$`)
 	}
-	o, err := origin.Parse(strings.Replace(entry, "://*.", "://", 1))
+	host, anyPort := strings.CutSuffix(entry, ":*")
+	o, err := origin.Parse(strings.Replace(host, "://*.", "://", 1))
 	if err != nil {
 		return regexp.MustCompile(`^` + regexp.QuoteMeta(entry) + `$`) // null
 	}
 	canonical := regexp.QuoteMeta(o.String())
-	if strings.Contains(entry, "*") {
+	if strings.Contains(host, "*") {
 		canonical = strings.Replace(canonical, "://", `://(?:[a-z0-9_-]{1,63}\.)+`, 1)
+	}
+	if anyPort {
+		canonical += `(?::[1-9][0-9]{0,4})?`
 	}
 	return regexp.MustCompile(`^` + canonical + `$`)
 }
 
 func FuzzAllows(f *testing.F) {
-	for _, entry := range []string{"*", "null", "https://example.com", "https://*.example.com", "http://*.localhost:3000", "http://[::1]:80"} {
+	for _, entry := range []string{"*", "null", "https://example.com", "https://*.example.com", "http://*.localhost:3000", "http://[::1]:80",
+		"http://localhost:*", "https://*.localhost:*", "http://127.0.0.1:*", "http://[::1]:*"} {
 		for _, value := range []string{
 			"null", "https://example.com", "https://a.example.com", "https://a.b.example.com", "https://evilexample.com",
 			"http://shop.localhost:3000", "http://[::1]", "https://a.example.com.evil", "https://.example.com", "https://A.example.com",
+			"http://localhost:3000", "http://localhost:70000", "http://127.0.0.1", "http://[::1]:81", "https://a.localhost:443",
 		} {
 			f.Add(entry, value)
 		}
@@ -202,7 +254,11 @@ func FuzzAllows(f *testing.F) {
 			t.Skip("the expression does not count to the longest domain")
 		}
 		got := l.Allows(value)
-		if want := allowsByExpression(entry).MatchString(value); got != want {
+		want := allowsByExpression(entry).MatchString(value)
+		if o, err := origin.Parse(value); strings.HasSuffix(entry, ":*") && (err != nil || o.String() != value) {
+			want = false // the expression does not check the number
+		}
+		if got != want {
 			t.Errorf("%q allows %q: %t, the expression says %t", entry, value, got, want)
 		}
 		if got && entry != "*" && value != "null" {

@@ -67,6 +67,17 @@ func Parse(s string) (Origin, error) {
 // String returns the origin as browsers send it.
 func (o Origin) String() string { return o.Scheme + "://" + o.authority() }
 
+// IsCanonical reports whether s, from which o was parsed, is o.String(). It does not
+// allocate.
+func (o Origin) IsCanonical(s string) bool {
+	authority, ok := strings.CutPrefix(s, o.Scheme+"://")
+	if !ok {
+		return false
+	}
+	port, ok := strings.CutPrefix(authority, o.Host)
+	return ok && (port == "") == (o.Port == 0) && !strings.HasPrefix(port, ":0")
+}
+
 // authority returns the origin without its scheme.
 func (o Origin) authority() string {
 	if o.Port == 0 {

@@ -247,6 +247,9 @@ func FuzzParse(f *testing.F) {
 		if err == nil && !got.HasHost(strings.TrimPrefix(got.String(), got.Scheme+"://")) {
 			t.Errorf("%s does not have its own host", got)
 		}
+		if want := got.String() == s; err == nil && got.IsCanonical(s) != want {
+			t.Errorf("IsCanonical(%q) = %t; the canonical form is %q", s, !want, got.String())
+		}
 	})
 }
 

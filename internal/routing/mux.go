@@ -14,7 +14,8 @@
 //
 // # How a request is matched
 //
-// A request is served in the first of these ways that applies:
+// An OPTIONS request is first passed to the function of HandleOptions, which may respond.
+// Otherwise, a request is served in the first of these ways that applies:
 //
 //  1. exactPaths: if the path equals a pattern without wildcards, one map lookup
 //     finds the route. Most requests for static paths end here.
@@ -57,6 +58,7 @@ type Mux struct {
 	methods   methodIndex
 	fallback  *route // for requests that no other route matches
 	unmatched func(w http.ResponseWriter, r *http.Request, allow string)
+	options   func(w http.ResponseWriter, r *http.Request) bool // or nil
 
 	hasHosts             atomic.Bool // a pattern has a host
 	hasNoncanonicalHosts atomic.Bool // a pattern has a host not in canonical form
@@ -139,6 +141,9 @@ func (m *Mux) replaceFallback(added *route, refusal error) error {
 // ServeHTTP calls the handler of the route that matches the request, redirects
 // as ServeMux does, or calls the function for unmatched requests.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodOptions && m.options != nil && m.options(w, r) {
+		return
+	}
 	exact := m.exact.Load()
 	if exact == nil {
 		exact = m.buildExact()

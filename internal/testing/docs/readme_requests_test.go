@@ -1,11 +1,13 @@
 package docs
 
 import (
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"iter"
 	"reflect"
 	"strings"
 	"testing"
@@ -263,6 +265,31 @@ func TestBulkIDs(t *testing.T) {
 			t.Errorf("%.40s: status %d", body, got.StatusCode)
 		}
 	}
+}
+
+func TestCSVFromASourceThatFails(t *testing.T) {
+	t.Parallel()
+	failing := false
+	query := func(context.Context) iter.Seq2[User, error] {
+		return func(yield func(User, error) bool) {
+			_ = yield(User{1, "=Ada"}, nil) && failing && yield(User{}, errors.New("connection lost"))
+		}
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin README.md
+		rows := func(yield func([]string, error) bool) {
+			for user, err := range query(r.Context()) {
+				if !yield([]string{fmt.Sprint(user.ID), user.Name}, err) {
+					return
+				}
+			}
+		}
+		http.StreamCSV(w, r, "users", []string{"ID", "Name"}, rows, http.CSVOptions{BOM: true, EscapeFormulas: true})
+		//snippet:end
+	})
+	testkit.Serve(t, handler, "GET", "/", "").Want(t, 200, "\ufeffID,Name\n1,'=Ada\n")
+	failing = true
+	testkit.Serve(t, handler, "GET", "/", "").Want(t, 500, `{"error":"internal server error"}`)
 }
 
 func TestCSV(t *testing.T) {

@@ -1,0 +1,56 @@
+package routing
+
+import (
+	"net/http"
+	"strings"
+)
+
+// A Target is the route that would serve a request if it had another method.
+type Target struct{ route *route }
+
+// HandleOptions sets a function that is called for each OPTIONS request before its route
+// is looked up. The function reports whether it has responded. HandleOptions must be
+// called before the Mux serves.
+func (m *Mux) HandleOptions(serve func(w http.ResponseWriter, r *http.Request) bool) {
+	m.options = serve
+}
+
+// Lookup returns the route that would serve the request if it had the given method. ok is
+// false if there is none, or if the request would be redirected.
+func (m *Mux) Lookup(r *http.Request, method string) (t Target, ok bool) {
+	if method == http.MethodConnect || r.RequestURI == "*" {
+		return t, false
+	}
+	other := &http.Request{Method: method, URL: r.URL, Host: canonicalHost(r.Host)}
+	handler, _ := m.current.Load().Handler(other)
+	found, ok := handler.(*route)
+	return Target{found}, ok && found != m.fallback
+}
+
+// Methods returns the methods of the routes that match the path of the request, sorted and
+// without duplicates. It does not include the routes that match all methods.
+func (m *Mux) Methods(r *http.Request) []string {
+	allow := m.methods.allow(canonicalHost(withoutPort(r.Host)), r.URL.EscapedPath())
+	if allow == "" {
+		return nil
+	}
+	return strings.Split(allow, ", ")
+}
+
+// Handler returns the handler that was registered.
+func (t Target) Handler() http.Handler { return t.route.handler }
+
+// Method returns the method of the route, or "" if it matches all methods.
+func (t Target) Method() string { return t.route.method }
+
+// Serve calls handler with the path values of the route, although the method of the
+// request may be another one. The request has no pattern, because it is none of the
+// route's. It must be the request of [Mux.Lookup] or a copy.
+func (t Target) Serve(w http.ResponseWriter, r *http.Request, handler http.Handler) {
+	mux := new(http.ServeMux)
+	mux.HandleFunc(t.route.path, func(w http.ResponseWriter, r *http.Request) {
+		r.Pattern = ""
+		handler.ServeHTTP(w, r)
+	})
+	mux.ServeHTTP(w, r)
+}
