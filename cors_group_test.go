@@ -337,3 +337,46 @@ func BenchmarkPreflightOfAGroup(b *testing.B) {
 		router.ServeHTTP(w, r)
 	}
 }
+
+func TestPreflightsFollowTheSlashPolicy(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[http.SlashPolicy]map[string]int{
+		http.SlashServe:    {"/users/": 204, "/users": 204, "/docs": 204, "/docs/": 204, "/users//": 307},
+		http.SlashStrict:   {"/users/": 404, "/users": 204, "/docs": 404, "/docs/": 204},
+		http.SlashRedirect: {"/users": 204, "/docs/": 204},
+	} {
+		router := http.NewRouter()
+		router.TrailingSlash(policy)
+		group := router.Group("")
+		group.Use(http.CORS(http.CORSConfig{AllowOrigins: []string{"*"}}))
+		group.HandleFunc("PUT /users", named("users"))
+		group.HandleFunc("PUT /docs/", named("docs"))
+		for path, status := range want {
+			res := testkit.Serve(t, router, "OPTIONS", path, "", "Origin: https://app.example.com", "Access-Control-Request-Method: PUT")
+			methods := map[bool]string{true: "PUT"}[status == 204]
+			if res.StatusCode != status || res.Header.Get("Access-Control-Allow-Methods") != methods {
+				t.Errorf("policy %d, %s: %d %v, want %d", policy, path, res.StatusCode, res.Header, status)
+			}
+		}
+	}
+}
+
+func TestMountedHandlersOfAGroupWithCORS(t *testing.T) {
+	t.Parallel()
+	inner := http.NewRouter()
+	inner.HandleFunc("PUT /x", named("inner"))
+	router := http.NewRouter()
+	router.AnswerOptions()
+	group := router.Group("/api").With(http.CORS(http.CORSConfig{AllowOrigins: []string{"*"}}))
+	group.Mount("/v2", inner)
+	group.HandleFunc("PUT /own", named("own"))
+	for path, methods := range map[string]string{"/api/v2/x": "GET, POST, PUT, DELETE, PATCH, OPTIONS", "/api/own": "PUT"} {
+		res := testkit.Serve(t, router, "OPTIONS", path, "", "Origin: https://app.example.com", "Access-Control-Request-Method: PUT")
+		if res.StatusCode != 204 || res.Header.Get("Access-Control-Allow-Methods") != methods {
+			t.Errorf("%s: %d %v", path, res.StatusCode, res.Header)
+		}
+	}
+	if res := testkit.Serve(t, router, "OPTIONS", "/api/own", ""); res.StatusCode != 204 || res.Header.Get("Allow") != "OPTIONS, PUT" {
+		t.Errorf("OPTIONS: %d %v", res.StatusCode, res.Header)
+	}
+}

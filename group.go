@@ -1,6 +1,10 @@
 package http
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/routing"
 )
@@ -58,7 +62,8 @@ func (g *Group) HandleFunc(pattern string, handler func(ResponseWriter, *Request
 // Middleware runs in the order added, after that of the router and of outer groups.
 // The added middleware also applies to routes registered before the call, so calling
 // Use late never leaves a route unprotected. It does not run for unmatched requests,
-// even if their path begins with the group's prefix.
+// even if their path begins with the group's prefix, unless [Group.NotFound] or
+// [Group.MethodNotAllowed] sets a handler for them.
 //
 // Use panics if a middleware is nil, if the router has served a request, or if its
 // [Server] has started.
@@ -73,6 +78,37 @@ func (g *Group) Use(mw ...Middleware) {
 // followed by the given prefix; see [Router.Group].
 func (g *Group) Group(prefix string) *Group { return newGroup(g.mustRouter(), g, prefix) }
 
+// With returns a group inside g, with g's prefix and the given middleware; see
+// [Router.With].
+func (g *Group) With(mw ...Middleware) *Group {
+	return &Group{router: g.mustRouter(), parent: g, prefix: g.prefix, layers: layersOf(mw)}
+}
+
+// Mount passes all requests for paths below the group's prefix followed by the given
+// prefix to a handler. Both prefixes are removed from the path. The middleware of the
+// group runs before; see [Router.Mount].
+func (g *Group) Mount(prefix string, handler Handler) {
+	router := g.mustRouter()
+	router.mount(g, g.prefix, prefix, handler)
+}
+
+// NotFound sets the handler for requests that match no route, if their path is the
+// group's prefix or below it. It replaces that of the router and of groups with a shorter
+// prefix. For example, an application can respond in HTML by default and in JSON below
+// "/api". The middleware of the router and of the group runs before the handler; see
+// [Router.NotFound].
+//
+// NotFound panics if the handler is nil, the group's router, or a group of that router,
+// or if another group with the same prefix has set a handler.
+func (g *Group) NotFound(handler Handler) { g.setHook("NotFound", StatusNotFound, handler) }
+
+// MethodNotAllowed sets the handler for requests that match a route except for their
+// method, if their path is the group's prefix or below it. The Allow header is already
+// set. The same rules apply as for [Group.NotFound]; see also [Router.MethodNotAllowed].
+func (g *Group) MethodNotAllowed(handler Handler) {
+	g.setHook("MethodNotAllowed", StatusMethodNotAllowed, handler)
+}
+
 // ServeHTTP passes the request to the group's router, which serves all of its
 // routes, not only those of the group. It exists for code generators whose output
 // registers routes on any value with the methods HandleFunc and ServeHTTP.
@@ -85,4 +121,96 @@ func (g *Group) mustRouter() *Router {
 		callsite.Panicf("the Group has no Router; create groups with Router.Group")
 	}
 	return g.router
+}
+
+// A groupHook is the handler of a group for unmatched requests.
+type groupHook struct {
+	status   int // 404 or 405
+	endpoint *endpoint
+}
+
+// setHook sets the handler for unmatched requests below the prefix. name is the name of the
+// exported method.
+func (g *Group) setHook(name string, status int, handler Handler) {
+	router := g.mustRouter()
+	router.checkHook("Group."+name, handler)
+	added := groupHook{status, &endpoint{group: g, pattern: g.prefix, registeredAt: callsite.Location(), handler: handler}}
+	if router.addHookUnbuilt(name, added) {
+		return
+	}
+	added.endpoint.build()
+	router.mu.Lock()
+	defer router.mu.Unlock()
+	router.addHook(name, added)
+}
+
+// addHookUnbuilt is addUnbuilt for a hook.
+func (rt *Router) addHookUnbuilt(name string, added groupHook) bool {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if rt.middlewareSealed {
+		return false
+	}
+	rt.addHook(name, added)
+	return true
+}
+
+// addHook adds a hook, or replaces that of the same group. The caller holds rt.mu.
+func (rt *Router) addHook(name string, added groupHook) {
+	hooks := slices.Clone(rt.loadGroupHooks())
+	same := func(h groupHook) bool {
+		return h.status == added.status && h.endpoint.pattern == added.endpoint.pattern
+	}
+	if i := slices.IndexFunc(hooks, same); i >= 0 {
+		if first := hooks[i].endpoint; first.group != added.endpoint.group {
+			callsite.Panicf("Group.%s: another group with the prefix %q has set a handler (at %s)",
+				name, added.endpoint.pattern, first.registeredAt)
+		}
+		hooks[i] = added
+	} else {
+		hooks = append(hooks, added)
+	}
+	slices.SortStableFunc(hooks, func(a, b groupHook) int {
+		return comparePrefixes(a.endpoint.pattern, b.endpoint.pattern)
+	})
+	rt.groupHooks.Store(&hooks)
+}
+
+// comparePrefixes orders prefixes: longer ones come first, and literal segments before
+// wildcards.
+func comparePrefixes(a, b string) int {
+	segments, other := strings.Split(a, "/"), strings.Split(b, "/")
+	if order := cmp.Compare(len(other), len(segments)); order != 0 {
+		return order
+	}
+	wildcard := func(s string) bool { return strings.HasPrefix(s, "{") }
+	for i := range segments {
+		switch {
+		case wildcard(segments[i]) == wildcard(other[i]):
+		case wildcard(segments[i]):
+			return 1
+		default:
+			return -1
+		}
+	}
+	return 0
+}
+
+// loadGroupHooks returns the hooks of all groups.
+func (rt *Router) loadGroupHooks() []groupHook {
+	if hooks := rt.groupHooks.Load(); hooks != nil {
+		return *hooks
+	}
+	return nil
+}
+
+// groupHookFor returns the handler of the group with the longest prefix that contains the
+// path of an unmatched request, or nil.
+func (rt *Router) groupHookFor(status int, r *Request) Handler {
+	for _, hook := range rt.loadGroupHooks() {
+		if hook.status == status && routing.IsBelow(hook.endpoint.pattern, r.URL.EscapedPath()) {
+			return hook.endpoint.chain
+		}
+	}
+	return nil
 }

@@ -1,16 +1,20 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/csvbody"
 	"github.com/stanza-go/framework/pkg/http/internal/jsonbody"
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
@@ -38,7 +42,8 @@ func WriteJSON(w ResponseWriter, status int, v any) {
 
 // WriteError writes a response with the given status and the JSON object
 // {"error": message}. The client receives the message, so it must not contain the
-// cause of an internal error; see [WriteServerError].
+// cause of an internal error; see [WriteServerError]. [Router.ErrorForm] changes the form
+// of the body.
 //
 // # Headers
 //
@@ -66,17 +71,120 @@ func WriteJSON(w ResponseWriter, status int, v any) {
 // other ResponseWriter, WriteError keeps the header, as [net/http.Error] does. A
 // handler that encodes its own body must then remove the header before it calls
 // WriteError.
-func WriteError(w ResponseWriter, status int, message string) {
+func WriteError(w ResponseWriter, status int, message string) { writeError(w, status, message, nil) }
+
+// writeError is WriteError with additional members for the body. The map may be nil.
+func writeError(w ResponseWriter, status int, message string, members map[string]any) {
 	response.DropBody(w, status)
 	if !hasBody(status) {
 		w.WriteHeader(status)
 		return
 	}
+	if state := response.Find(w).State(); state.Scope().ErrorWriter() != nil {
+		writeErrorInForm(w, state, status, message, members)
+		return
+	}
 	body := bufpool.Get()
 	body.B = append(body.B, `{"error":`...)
 	jsonbody.EncodeString(body, message)
+	if err := appendMembers(body, members); err != nil {
+		writeEncodingError(w, err)
+		return
+	}
 	body.B = append(body.B, '}')
 	sendJSON(w, status, body)
+}
+
+// writeErrorInForm writes an error in the form that the router has set. While it is
+// written, errors have the default form, so that the function for the form may call
+// WriteError.
+func writeErrorInForm(w ResponseWriter, state *reqstate.State, status int, message string, members map[string]any) {
+	scope := state.Scope()
+	var inside *reqstate.Scope
+	if scope.Mounted != nil {
+		inside = &reqstate.Scope{Mounted: scope.Mounted}
+	}
+	state.SetScope(inside)
+	defer state.SetScope(scope)
+	scope.WriteError(w, status, message, members)
+}
+
+// appendMembers appends members to a JSON object, each after a comma, in the order of
+// their names.
+func appendMembers(body *bufpool.Buffer, members map[string]any) error {
+	if len(members) == 0 {
+		return nil // without the allocations of Sorted
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		body.B = append(body.B, ',')
+		jsonbody.EncodeString(body, name)
+		body.B = append(body.B, ':')
+		if err := jsonbody.Encode(body, members[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A Problem describes an error to the client of an HTTP API (RFC 9457).
+type Problem struct {
+	// Type is a URI that identifies the type of the problem. If empty, the member is
+	// omitted, which means "about:blank": the problem is described by its status.
+	Type string
+	// Title is a short description of the type. If both Title and Type are empty, the
+	// text of the status is used, for example "Not Found".
+	Title string
+	// Status is the status of the response. If zero, 500 is used.
+	Status int
+	// Detail describes this occurrence of the problem, or is empty.
+	Detail string
+	// Instance is a URI that identifies this occurrence, or is empty.
+	Instance string
+	// Extensions contains additional members by name, for example "balance". The names
+	// of the members above, such as "type", must not be used.
+	Extensions map[string]any
+}
+
+// WriteProblem writes a problem as a response with the type application/problem+json. It
+// removes the same headers as [WriteError]. The client receives all members, so they must
+// not contain the cause of an internal error. If an extension cannot be encoded,
+// WriteProblem logs the error and responds with status 500, as [WriteJSON] does. It panics
+// if an extension has the name of another member.
+//
+// To write all errors of an application as problems, pass WriteProblem to
+// [Router.ErrorForm].
+func WriteProblem(w ResponseWriter, p Problem) {
+	status := cmp.Or(p.Status, StatusInternalServerError)
+	for _, name := range [...]string{"type", "title", "status", "detail", "instance"} {
+		if _, taken := p.Extensions[name]; taken {
+			callsite.Panicf("WriteProblem: the extension %q has the name of a member of Problem", name)
+		}
+	}
+	response.DropBody(w, status)
+	if !hasBody(status) {
+		w.WriteHeader(status)
+		return
+	}
+	if p.Type == "" && p.Title == "" {
+		p.Title = StatusText(status)
+	}
+	body := bufpool.Get()
+	body.B = append(body.B, `{"status":`...)
+	body.B = strconv.AppendInt(body.B, int64(status), 10)
+	for _, member := range [...]struct{ name, value string }{
+		{`,"type":`, p.Type}, {`,"title":`, p.Title}, {`,"detail":`, p.Detail}, {`,"instance":`, p.Instance},
+	} {
+		if member.value != "" {
+			body.B = append(body.B, member.name...)
+			jsonbody.EncodeString(body, member.value)
+		}
+	}
+	if err := appendMembers(body, p.Extensions); err != nil {
+		writeEncodingError(w, err)
+		return
+	}
+	body.B = append(body.B, '}')
+	sendBody(w, "application/problem+json", status, body)
 }
 
 // WriteServerError logs err and responds with status 500 and the JSON object
@@ -274,7 +382,12 @@ func hasBody(status int) bool {
 // [io.Writer]. After a failed write, sendJSON does not return body to the pool, because
 // the HTTP/2 server may still be reading it.
 func sendJSON(w ResponseWriter, status int, body *bufpool.Buffer) {
-	setContent(w, "application/json", len(body.B))
+	sendBody(w, "application/json", status, body)
+}
+
+// sendBody is sendJSON for a body of any type.
+func sendBody(w ResponseWriter, contentType string, status int, body *bufpool.Buffer) {
+	setContent(w, contentType, len(body.B))
 	w.WriteHeader(status)
 	if _, err := w.Write(body.B); err == nil {
 		bufpool.Put(body)
@@ -299,8 +412,8 @@ func setContent(w ResponseWriter, contentType string, length int) {
 // program, and responds with status 500.
 func writeEncodingError(w ResponseWriter, err error) {
 	logger := slog.Default()
-	if cw := response.Find(w); cw != nil && cw.State() != nil {
-		logger = LoggerFromContext(cw.State())
+	if state := response.Find(w).State(); state != nil {
+		logger = LoggerFromContext(state)
 	}
 	logger.Error("response could not be encoded as JSON", slog.Any("error", err))
 	WriteError(w, StatusInternalServerError, "internal server error")

@@ -56,7 +56,9 @@
 // "GET /users/{id}". The routes of a [Group] share a path prefix and
 // [Middleware]; groups can be nested. Unmatched requests get a 404 or 405 with a
 // JSON body. Registering an invalid or conflicting pattern panics with the file
-// and line of the call.
+// and line of the call. [Router.With] adds middleware to one route, and
+// [Router.Mount] passes a subtree of paths to another handler, for example to another
+// router.
 //
 // # Requests
 //
@@ -71,7 +73,9 @@
 //
 //   - [WriteJSON], [PaginatedResponse], [WriteCSV] and [StreamCSV] write a response.
 //   - [WriteError] writes an error for the client; [WriteServerError] also logs
-//     the cause.
+//     the cause. [HandlerErrorFunc] does both for handlers that return errors.
+//     [Router.ErrorForm] changes the form of all errors, for example to
+//     [WriteProblem].
 //
 // # Middleware
 //
@@ -113,6 +117,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/cors"
+	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 	"github.com/stanza-go/framework/pkg/http/internal/routing"
 	"github.com/stanza-go/framework/pkg/http/internal/websocket/handshake"
@@ -156,6 +161,32 @@ type Route struct {
 	// pattern has a host, Path begins with it.
 	Path string
 }
+
+// A SlashPolicy decides how a [Router] treats a path that matches no route, but would
+// match one if a slash were added or removed at its end. The zero value is the policy of
+// ServeMux: a slash is added by a redirect, and is never removed. For example, if there
+// are the routes "/docs/" and "/users",
+//
+//	              /docs                  /users/
+//	ServeMux      redirect to /docs/     404
+//	SlashRedirect redirect to /docs/     redirect to /users
+//	SlashServe    as /docs/              as /users
+//	SlashStrict   404                    404
+//
+// A route that matches the path as it is always takes precedence over a removed slash.
+// Therefore a removed slash has no effect if a route such as "/" matches all paths.
+type SlashPolicy int
+
+// The policies for [Router.TrailingSlash].
+const (
+	// SlashRedirect redirects with status 307 to the path that matches.
+	SlashRedirect SlashPolicy = iota + 1
+	// SlashServe serves the request without a redirect. Handlers get the path that
+	// matches.
+	SlashServe
+	// SlashStrict treats the path as unmatched.
+	SlashStrict
+)
 
 // A Router is a [Handler] that passes each request to the handler registered for
 // its method, host and path. It adds middleware, groups, and JSON errors to
@@ -204,6 +235,10 @@ type Router struct {
 
 	notFound         atomic.Pointer[Handler] // nil selects the default
 	methodNotAllowed atomic.Pointer[Handler] // nil selects the default
+
+	errorScope     atomic.Pointer[reqstate.Scope] // set by ErrorForm, or nil
+	answersOptions atomic.Bool
+	groupHooks     atomic.Pointer[[]groupHook] // in the order in which they are tried
 
 	mu               sync.Mutex
 	middlewareSealed bool        // building has started, so layers must not change
@@ -276,6 +311,109 @@ func (rt *Router) MethodNotAllowed(handler Handler) {
 	rt.setHook("MethodNotAllowed", &rt.methodNotAllowed, handler)
 }
 
+// With returns a group without a prefix that has the given middleware. It adds
+// middleware to a single route, for example
+//
+//	router.With(auth).HandleFunc("DELETE /users/{id}", deleteUser)
+//
+// With can be called while the router serves requests. It panics if a middleware is
+// nil.
+func (rt *Router) With(mw ...Middleware) *Group {
+	rt.mustNotBeNil()
+	return &Group{router: rt, layers: layersOf(mw)}
+}
+
+// Mount passes all requests for paths below a prefix to a handler, with the prefix
+// removed from the path of the URL. For example, if a handler is mounted at "/files",
+// it gets a request for /files/a.txt with the path /a.txt. The route has the pattern
+// "/files/" and matches all methods and hosts. As in [ServeMux], a request for /files
+// is redirected to /files/. The prefix can contain wildcards, and a trailing slash is
+// ignored. If the prefix is "" or "/", nothing is removed.
+//
+// The handler can be a [ServeMux], another Router, a router of another package, or a
+// reverse proxy, for example. It gets the same request as from [StripPrefix], except for
+// the following:
+//
+//   - A redirect whose Location is the path of the request with a slash added or removed,
+//     or in a clean form, gets the prefix. These are the redirects of ServeMux, Router and
+//     other routers. Any other Location must contain the prefix, because it may lead out
+//     of the mounted handler. This includes relative ones passed to [Redirect], which
+//     makes them absolute. Bodies are not changed, so the link in the body of a redirect
+//     lacks the prefix.
+//   - Metrics and logs have the pattern of the mounted Router or ServeMux with the prefix,
+//     for example "GET /files/{name}". In handlers, [net/http.Request.Pattern] is the
+//     pattern without the prefix.
+//   - The values of wildcards in the prefix remain, even if the mounted handler is a
+//     ServeMux that matches the request again.
+//
+// Middleware of the mounting router and group runs before the prefix is removed. If a
+// mounted Router has no route for a request, it responds itself, with its own handlers
+// for NotFound and MethodNotAllowed.
+//
+// Mount can be called while the router serves requests. It panics if the prefix is
+// invalid, if its pattern conflicts with another one, or if the handler is nil, the
+// router itself, or one of its groups.
+func (rt *Router) Mount(prefix string, handler Handler) {
+	rt.mustNotBeNil()
+	rt.mount(nil, "", prefix, handler)
+}
+
+// ErrorForm sets the form of all error responses of this package, for example
+//
+//	router.ErrorForm(http.WriteProblem)
+//
+// The router calls write instead of writing the object {"error": message}:
+//
+//   - for its own responses with status 404 and 405,
+//   - when a handler or middleware of the router calls [WriteError], or a function that
+//     responds with an error, for example [BindJSON] or [WriteServerError],
+//   - when middleware of this package rejects a request or recovers from a panic.
+//
+// The problem has a Status and a Title, and the message as its Detail. Extensions contains
+// the members that the response has beside the message, if there are any. Headers that
+// WriteError removes are already removed. If write calls WriteError, the response has the
+// default form.
+//
+// The form applies from the router's middleware inwards, also to mounted routers that have
+// no form of their own. It does not apply if other middleware wraps the ResponseWriter in
+// a type without an Unwrap method, as [TimeoutHandler] does.
+//
+// ErrorForm can be called while the router serves requests. write must be safe for
+// concurrent use by multiple goroutines. ErrorForm panics if write is nil.
+func (rt *Router) ErrorForm(write func(ResponseWriter, Problem)) {
+	rt.mustNotBeNil()
+	if write == nil {
+		callsite.Panicf("Router.ErrorForm: nil function")
+	}
+	rt.errorScope.Store(&reqstate.Scope{WriteError: func(w ResponseWriter, status int, message string, members map[string]any) {
+		write(w, Problem{Title: StatusText(status), Status: status, Detail: message, Extensions: members})
+	}})
+}
+
+// TrailingSlash sets the policy for slashes at the end of paths. It does not apply to
+// CONNECT requests, and paths that are not clean are first redirected to their clean form.
+// SlashServe and SlashStrict make the router look up a path twice, unless it equals a
+// pattern without wildcards. TrailingSlash can be called while the router serves requests.
+// It panics if the policy is unknown.
+func (rt *Router) TrailingSlash(policy SlashPolicy) {
+	rt.mustNotBeNil()
+	if policy < 0 || policy > SlashStrict {
+		callsite.Panicf("Router.TrailingSlash: unknown policy %d", policy)
+	}
+	rt.lazyMux().SetSlashPolicy(routing.SlashPolicy(policy))
+}
+
+// AnswerOptions makes the router respond to OPTIONS requests for paths that have routes,
+// but none for OPTIONS. The response has status 204 and an Allow header with the methods
+// of the routes and OPTIONS (RFC 9110, section 9.3.7). By default, the status is 405. A
+// route without a method receives OPTIONS requests itself, and [CORS] responds to
+// preflights. Like the handler for MethodNotAllowed, the response is not subject to the
+// middleware of groups. AnswerOptions can be called while the router serves requests.
+func (rt *Router) AnswerOptions() {
+	rt.mustNotBeNil()
+	rt.answersOptions.Store(true)
+}
+
 // Routes returns all registered routes, including those of groups, with their
 // full paths. They are sorted by path and then by method.
 func (rt *Router) Routes() []Route {
@@ -300,7 +438,26 @@ func (rt *Router) ServeHTTP(w ResponseWriter, r *Request) {
 	if chain == nil {
 		chain = rt.build()
 	}
+	if scope := rt.errorScope.Load(); scope != nil {
+		serveInScope(*chain, w, r, scope)
+		return
+	}
 	(*chain).ServeHTTP(w, r)
+}
+
+// serveInScope calls the router's chain for a request whose errors have the form of scope.
+func serveInScope(chain Handler, w ResponseWriter, r *Request, scope *reqstate.Scope) {
+	turn := response.Enter(w, r)
+	defer turn.End()
+	state := turn.Writer.State()
+	outer := state.Scope()
+	if mounted := outer.MountedOf(); mounted != nil {
+		scope = &reqstate.Scope{WriteError: scope.WriteError, Mounted: mounted}
+	}
+	state.SetScope(scope)
+	defer state.SetScope(outer)
+	chain.ServeHTTP(turn.Writer, turn.Request)
+	turn.Returned = true
 }
 
 // mustNotBeNil panics with a message if rt is nil.
@@ -334,6 +491,21 @@ func (rt *Router) register(group *Group, prefix, pattern string, handler Handler
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.add(added)
+}
+
+// mount adds the route of a mounted handler. group and above are those of register.
+func (rt *Router) mount(group *Group, above, prefix string, handler Handler) {
+	full, err := routing.JoinPrefix(above, prefix)
+	switch {
+	case err != nil:
+		callsite.Panicf("mount prefix %q: %v", above+prefix, err)
+	case isNil(handler):
+		callsite.Panicf("mount prefix %q: nil handler", full)
+	case routerOf(handler) == rt:
+		callsite.Panicf("mount prefix %q: the handler is the router itself or one of its groups;"+
+			" the router already serves the routes of its groups", full)
+	}
+	rt.register(group, "", full+"/", routing.NewMount(full, handler, routerOf(handler) != nil))
 }
 
 // addUnbuilt adds an endpoint whose chain build will build later. It returns false
@@ -387,13 +559,18 @@ func (rt *Router) use(layers *[]layer, mw []Middleware) {
 // setHook stores a handler for unmatched requests, which may be replaced while the
 // router serves. name is the name of the exported method.
 func (rt *Router) setHook(name string, hook *atomic.Pointer[Handler], handler Handler) {
+	rt.checkHook("Router."+name, handler)
+	hook.Store(&handler)
+}
+
+// checkHook panics if a handler for unmatched requests is nil or would call itself.
+func (rt *Router) checkHook(name string, handler Handler) {
 	switch {
 	case isNil(handler):
-		callsite.Panicf("Router.%s: nil handler", name)
+		callsite.Panicf("%s: nil handler", name)
 	case routerOf(handler) == rt:
-		callsite.Panicf("Router.%s: the handler is the router itself or one of its groups, so it would call itself forever", name)
+		callsite.Panicf("%s: the handler is the router itself or one of its groups, so it would call itself forever", name)
 	}
-	hook.Store(&handler)
 }
 
 // build builds the chains of all endpoints and of the router, and returns the
@@ -420,12 +597,16 @@ func (rt *Router) build() *Handler {
 }
 
 // sealMiddleware makes later calls to Use panic, and returns the endpoints
-// registered so far.
+// registered so far, including those of the hooks of groups.
 func (rt *Router) sealMiddleware() []*endpoint {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.middlewareSealed = true
-	return slices.Clone(rt.endpoints)
+	endpoints := slices.Clone(rt.endpoints)
+	for _, hook := range rt.loadGroupHooks() {
+		endpoints = append(endpoints, hook.endpoint)
+	}
+	return endpoints
 }
 
 // serveUnmatched responds to a request that no route matches. allow lists the
@@ -434,18 +615,38 @@ func (rt *Router) serveUnmatched(w ResponseWriter, r *Request, allow string) {
 	status, hook, message := StatusNotFound, &rt.notFound, "not found"
 	if allow != "" {
 		status, hook, message = StatusMethodNotAllowed, &rt.methodNotAllowed, "method not allowed"
+		if rt.answersOptions.Load() {
+			allow = withOptions(allow)
+		}
 		response.SetHeader(w, "Allow", allow)
+		if r.Method == MethodOptions && rt.answersOptions.Load() {
+			w.WriteHeader(StatusNoContent)
+			return
+		}
 		if handshake.IsExtendedConnect(r) {
 			refusal := handshake.RefuseExtendedConnect(r, status)
 			logUpgrade(r, slog.LevelWarn, "websocket upgrade refused", refusal)
 			message = refusal.Reason
 		}
 	}
+	if handler := rt.groupHookFor(status, r); handler != nil {
+		handler.ServeHTTP(w, r)
+		return
+	}
 	if handler := hook.Load(); handler != nil {
 		(*handler).ServeHTTP(w, r)
 		return
 	}
 	WriteError(w, status, message)
+}
+
+// withOptions adds OPTIONS to the sorted methods of an Allow header.
+func withOptions(allow string) string {
+	methods := strings.Split(allow, ", ")
+	if i, found := slices.BinarySearch(methods, MethodOptions); !found {
+		methods = slices.Insert(methods, i, MethodOptions)
+	}
+	return strings.Join(methods, ", ")
 }
 
 // An endpoint is a registered handler with the middleware of its group around it.
@@ -684,6 +885,8 @@ func isNil(handler Handler) bool {
 	case nil:
 		return true
 	case HandlerFunc:
+		return h == nil
+	case HandlerErrorFunc:
 		return h == nil
 	case *Router:
 		return h == nil

@@ -326,7 +326,7 @@ func TestMistakesPanicWithTheLineAndTheWholePattern(t *testing.T) {
 			func(router *http.Router, _ *http.Group) { router.Handle("http://example.com/x", h) }},
 		{"prefix with a parameter of gin", `group prefix "/api/:tenant": ":tenant" is a parameter in gin, echo and httprouter`,
 			func(_ *http.Router, api *http.Group) { api.Group("/:tenant") }},
-		{"prefix with a star", `group prefix "/v1/*": a group covers all paths below its prefix; remove "/*"`,
+		{"prefix with a star", `group prefix "/v1/*": a prefix covers all paths below it; remove "/*"`,
 			func(router *http.Router, _ *http.Group) { router.Group("/v1/*") }},
 		{"empty segment", `pattern "/api//x": the path has an empty segment`,
 			func(_ *http.Router, api *http.Group) { api.Handle("//x", h) }},

@@ -38,6 +38,7 @@ type State struct {
 	baseLogger atomic.Pointer[slog.Logger] // without attributes of the request
 	logger     atomic.Pointer[slog.Logger] // derived from baseLogger
 	trusted    atomic.Pointer[clientip.Set]
+	scope      atomic.Pointer[Scope]
 
 	observers       atomic.Pointer[Observers]
 	more            atomic.Pointer[more]
@@ -155,12 +156,17 @@ func (s *State) PatternPointer() *string {
 }
 
 // SetPattern sets the pattern of the route that matched. If routers are nested,
-// the innermost one sets it last. The string must not change afterwards. If s is
-// nil, SetPattern does nothing.
+// the innermost one sets it last. If the router is mounted, SetPattern inserts the
+// prefix of the mount. The string must not change afterwards. If s is nil, SetPattern
+// does nothing.
 func (s *State) SetPattern(pattern *string) {
-	if s != nil {
-		s.pattern.Store(pattern)
+	if s == nil {
+		return
 	}
+	if scope := s.scope.Load(); scope != nil {
+		pattern = scope.Mounted.fullPattern(pattern)
+	}
+	s.pattern.Store(pattern)
 }
 
 // KeepPattern calls SetPattern with a copy of r.Pattern.

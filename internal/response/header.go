@@ -159,8 +159,25 @@ func (w *Writer) commit(status int) {
 		// Panic as net/http does, but now rather than when the body is released.
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
 	}
+	if status/100 == 3 {
+		w.completeLocation()
+	}
 	if passes := w.choose(status); passes {
 		w.next.WriteHeader(status)
+	}
+}
+
+// completeLocation adds the prefix of a mounted handler to the Location of a redirect.
+func (w *Writer) completeLocation() {
+	mounted := w.State().Scope().MountedOf()
+	if mounted == nil {
+		return
+	}
+	h := w.nextHeader()
+	if location := h["Location"]; len(location) == 1 {
+		if full := mounted.Location(location[0]); full != location[0] {
+			w.SetField(h, "Location", full)
+		}
 	}
 }
 

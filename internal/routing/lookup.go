@@ -2,11 +2,15 @@ package routing
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 )
 
 // A Target is the route that would serve a request if it had another method.
-type Target struct{ route *route }
+type Target struct {
+	route *route
+	url   *url.URL // with a slash added or removed at the end of the path, or nil
+}
 
 // HandleOptions sets a function that is called for each OPTIONS request before its route
 // is looked up. The function reports whether it has responded. HandleOptions must be
@@ -21,16 +25,23 @@ func (m *Mux) Lookup(r *http.Request, method string) (t Target, ok bool) {
 	if method == http.MethodConnect || r.RequestURI == "*" {
 		return t, false
 	}
-	other := &http.Request{Method: method, URL: r.URL, Host: canonicalHost(r.Host)}
-	handler, _ := m.current.Load().Handler(other)
-	found, ok := handler.(*route)
-	return Target{found}, ok && found != m.fallback
+	other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+	if t.route = m.routeOf(other); t.route != nil || SlashPolicy(m.slash.Load()) != SlashServe || r.URL.Path == "/" {
+		return t, t.route != nil
+	}
+	if endsInSlash(r.URL) {
+		other = withPath(other, strings.TrimSuffix(r.URL.Path, "/"), strings.TrimSuffix(r.URL.RawPath, "/"))
+	} else {
+		other = withPath(other, r.URL.Path+"/", addSlash(r.URL.RawPath))
+	}
+	t = Target{m.routeOf(other), other.URL}
+	return t, t.route != nil
 }
 
 // Methods returns the methods of the routes that match the path of the request, sorted and
 // without duplicates. It does not include the routes that match all methods.
 func (m *Mux) Methods(r *http.Request) []string {
-	allow := m.methods.allow(canonicalHost(withoutPort(r.Host)), r.URL.EscapedPath())
+	allow := m.methods.allow(canonicalHost(withoutPort(r.Host)), r.URL.EscapedPath(), SlashPolicy(m.slash.Load()))
 	if allow == "" {
 		return nil
 	}
@@ -45,8 +56,11 @@ func (t Target) Method() string { return t.route.method }
 
 // Serve calls handler with the path values of the route, although the method of the
 // request may be another one. The request has no pattern, because it is none of the
-// route's. It must be the request of [Mux.Lookup] or a copy.
+// route's. It must be a copy of the request of [Mux.Lookup].
 func (t Target) Serve(w http.ResponseWriter, r *http.Request, handler http.Handler) {
+	if t.url != nil {
+		r.URL = t.url
+	}
 	mux := new(http.ServeMux)
 	mux.HandleFunc(t.route.path, func(w http.ResponseWriter, r *http.Request) {
 		r.Pattern = ""

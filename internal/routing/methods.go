@@ -84,17 +84,25 @@ func (n *methodNode) child(segment string) *methodNode {
 // path, as in an Allow header: sorted, and with HEAD if GET is one of them. It
 // returns "" if no pattern matches. host must be in canonical form and without a
 // port. Like ServeMux, allow includes patterns that match only if a slash is
-// added to the path.
-func (x *methodIndex) allow(host, path string) string {
+// added to the path, unless the policy is SlashStrict. If it is SlashServe, allow
+// includes patterns that match only if a slash is removed.
+func (x *methodIndex) allow(host, path string, policy SlashPolicy) string {
 	var few [8]string
 	found := few[:0]
-	withSlash := !strings.HasSuffix(path, "/")
+	withSlash := policy != SlashStrict && !strings.HasSuffix(path, "/")
+	shorter, hasSlash := strings.CutSuffix(path, "/")
 
 	x.mu.RLock()
 	if host != "" {
 		found = x.hosts[host].appendMethods(found, path, withSlash)
 	}
 	found = x.hosts[""].appendMethods(found, path, withSlash)
+	if policy == SlashServe && hasSlash && shorter != "" {
+		if host != "" {
+			found = x.hosts[host].appendMethods(found, shorter, false)
+		}
+		found = x.hosts[""].appendMethods(found, shorter, false)
+	}
 	x.mu.RUnlock()
 
 	if slices.Contains(found, "GET") {

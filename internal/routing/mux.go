@@ -60,8 +60,9 @@ type Mux struct {
 	unmatched func(w http.ResponseWriter, r *http.Request, allow string)
 	options   func(w http.ResponseWriter, r *http.Request) bool // or nil
 
-	hasHosts             atomic.Bool // a pattern has a host
-	hasNoncanonicalHosts atomic.Bool // a pattern has a host not in canonical form
+	slash                atomic.Int32 // a SlashPolicy
+	hasHosts             atomic.Bool  // a pattern has a host
+	hasNoncanonicalHosts atomic.Bool  // a pattern has a host not in canonical form
 
 	mu     sync.Mutex // held to change routes, and to build exact from them
 	routes []*route
@@ -153,6 +154,8 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		route.ServeHTTP(w, r)
 	case r.RequestURI != "*" && m.needsTwoSteps(r):
 		m.serveInTwoSteps(w, r)
+	case m.slash.Load() >= int32(SlashServe) && m.wantsSlash(r):
+		m.serveWithoutSlash(w, r)
 	default:
 		state := response.StateOf(w, r)
 		before := state.PatternPointer()
@@ -178,11 +181,15 @@ func (m *Mux) buildExact() *exactPaths {
 
 // serveUnmatched is the handler of the fallback.
 func (m *Mux) serveUnmatched(w http.ResponseWriter, r *http.Request) {
+	policy := SlashPolicy(m.slash.Load())
+	if policy.dropsSlash() && m.serveWithSlash(w, r, policy) {
+		return
+	}
 	host := r.URL.Host
 	if r.Method != http.MethodConnect {
 		host = withoutPort(r.Host)
 	}
-	m.unmatched(w, r, m.methods.allow(canonicalHost(host), r.URL.EscapedPath()))
+	m.unmatched(w, r, m.methods.allow(canonicalHost(host), r.URL.EscapedPath(), policy))
 }
 
 // A route is a registered handler with its pattern.

@@ -49,7 +49,7 @@ func TestMethodIndexListsTheMethodsOfAPath(t *testing.T) {
 		{"", "/v//w", ""},
 		{"", "//w/", ""},
 	} {
-		if got := index.allow(tt.host, tt.path); got != tt.want {
+		if got := index.allow(tt.host, tt.path, SlashServeMux); got != tt.want {
 			t.Errorf("allow(%q, %q) = %q, want %q", tt.host, tt.path, got, tt.want)
 		}
 	}
@@ -136,7 +136,7 @@ func TestAllowAllocatesNothingForAnUnknownPath(t *testing.T) {
 	for _, p := range []string{"GET /a/{x}", "POST /{y}/b", "GET /c/"} {
 		index.add(p)
 	}
-	if n := testing.AllocsPerRun(100, func() { index.allow("example.com", "/x/y/z") }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { index.allow("example.com", "/x/y/z", SlashServeMux) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -150,7 +150,7 @@ func BenchmarkMethodIndex(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				index.allow("example.com", path)
+				index.allow("example.com", path, SlashServeMux)
 			}
 		})
 	}

@@ -123,7 +123,7 @@ func otherSyntaxInPrefix(prefix string) error {
 	segments := splitSegments(strings.TrimSuffix(prefix, "/"))
 	for i, segment := range segments {
 		if i == len(segments)-1 && segment != "" && strings.Trim(segment, "*") == "" {
-			return fmt.Errorf("a group covers all paths below its prefix; remove %q", "/"+segment)
+			return fmt.Errorf("a prefix covers all paths below it; remove %q", "/"+segment)
 		}
 		if err := otherSegment(segment, false); err != nil {
 			return err
@@ -190,8 +190,17 @@ func otherSegment(segment string, last bool) error {
 		return literalSegment(segment, "is a parameter in Flask and Django", asWildcard(name, multi), "%3C")
 	case first == '{' && end == '}':
 		return otherWildcard(segment, strings.TrimSuffix(inner, "}"), last)
+	case strings.Contains(segment, "{") && strings.Contains(segment, "}") && !strings.ContainsAny(segment, "?#"):
+		return partialWildcard(segment)
 	}
 	return nil
+}
+
+// partialWildcard returns the error for a segment that contains a wildcard and other text.
+func partialWildcard(segment string) error {
+	_, text, _ := strings.Cut(segment, "{")
+	return fmt.Errorf("%q has a wildcard for a part of a segment, as in chi and gorilla/mux; write %q and split the value in the handler",
+		segment, asWildcard(text, false))
 }
 
 // literalSegment returns the error for a segment that ServeMux takes literally,
@@ -219,6 +228,8 @@ func otherWildcard(segment, inner string, last bool) error {
 			segment, asWildcard(optional, false))
 	case strings.Contains(inner, "*"):
 		return fmt.Errorf("%q matches the rest of the path in other routers; write %q", segment, asWildcard(strings.Trim(inner, "*"), last))
+	case strings.ContainsAny(inner, "{}"):
+		return partialWildcard(segment)
 	}
 	return nil
 }

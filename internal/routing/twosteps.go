@@ -14,8 +14,13 @@ func (m *Mux) needsTwoSteps(r *http.Request) bool {
 		path = r.URL.EscapedPath()
 	}
 	return r.Method == http.MethodConnect ||
-		path == "" || path[0] != '/' || strings.Contains(path, "//") || strings.Contains(path, "/.") ||
+		isUnclean(path) ||
 		m.hasHosts.Load() && (m.hasNoncanonicalHosts.Load() || !isCanonicalHost(r.Host))
+}
+
+// isUnclean reports whether ServeMux may have to clean a path.
+func isUnclean(path string) bool {
+	return path == "" || path[0] != '/' || strings.Contains(path, "//") || strings.Contains(path, "/.")
 }
 
 // serveInTwoSteps asks ServeMux which route matches a normalized copy of the
@@ -54,6 +59,10 @@ func (m *Mux) serveInTwoSteps(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// The handler is a redirect.
+	if m.slash.Load() >= int32(SlashServe) && r.Method != http.MethodConnect && !isUnclean(r.URL.EscapedPath()) {
+		m.serveWithoutSlash(w, r)
+		return
+	}
 	r.Pattern = m.registeredPattern(pattern)
 	if r.Pattern != "" && r.Method != http.MethodConnect { // for CONNECT, r.Pattern is the path
 		response.StateOf(w, r).KeepPattern(r)
@@ -94,6 +103,12 @@ func (m *Mux) withoutEmptyValues(mux *currentMux, path string) *currentMux {
 		filtered.Handle("/", m.fallback)
 	}
 	return &currentMux{filtered, mux.hasFallback}
+}
+
+// IsBelow reports whether an escaped path equals a prefix that [JoinPrefix] has returned, or
+// is below it.
+func IsBelow(prefix, path string) bool {
+	return prefix == "" || strings.HasPrefix(path, "/") && (matchesPath(prefix, path) || matchesPath(prefix+"/", path))
 }
 
 // matchesPath reports whether the path of a pattern matches an escaped path by

@@ -234,34 +234,31 @@ func TestProgramInPlaceOfEcho(t *testing.T) {
 
 var errNotFound = errors.New("not found")
 
-//snippet:begin docs/migrating.md
-
-type handlerFunc func(w http.ResponseWriter, r *http.Request) error
-
-func (f handlerFunc) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch err := f(w, r); {
-	case err == nil:
-	case errors.Is(err, errNotFound):
-		http.WriteError(w, http.StatusNotFound, "not found")
-	default:
-		http.WriteServerError(w, r, "internal server error", err)
-	}
-}
-
-//snippet:end
-
 func TestHandlersThatReturnErrors(t *testing.T) {
 	log := &console{t: t}
 	router := http.NewRouter()
 	router.Use(http.RequestLogger(log.logger()))
-	for path, err := range map[string]error{
-		"GET /ok": nil, "GET /missing": fmt.Errorf("user 7: %w", errNotFound), "GET /broken": errors.New("disk on fire"),
-	} {
-		router.Handle(path, handlerFunc(func(http.ResponseWriter, *http.Request) error { return err }))
+	find := func(id string) (string, error) {
+		errs := map[string]error{"2": fmt.Errorf("user 2: %w", errNotFound), "3": errors.New("disk on fire")}
+		return "Ada", errs[id]
 	}
-	testkit.Serve(t, router, "GET", "/ok", "").Want(t, 200, "")
-	testkit.Serve(t, router, "GET", "/missing", "").Want(t, 404, `{"error":"not found"}`)
-	testkit.Serve(t, router, "GET", "/broken", "").Want(t, 500, `{"error":"internal server error"}`)
+	//snippet:begin docs/migrating.md
+	getUser := func(w http.ResponseWriter, r *http.Request) error {
+		user, err := find(r.PathValue("id"))
+		if errors.Is(err, errNotFound) {
+			return http.Errorf(http.StatusNotFound, "no such user: %w", err)
+		}
+		if err != nil {
+			return err // logged; the client gets 500
+		}
+		http.WriteJSON(w, http.StatusOK, user)
+		return nil
+	}
+	router.Handle("GET /users/{id}", http.HandlerErrorFunc(getUser))
+	//snippet:end
+	testkit.Serve(t, router, "GET", "/users/1", "").Want(t, 200, `"Ada"`)
+	testkit.Serve(t, router, "GET", "/users/2", "").Want(t, 404, `{"error":"no such user"}`)
+	testkit.Serve(t, router, "GET", "/users/3", "").Want(t, 500, `{"error":"internal server error"}`)
 	if !strings.Contains(log.String(), "disk on fire") {
 		t.Errorf("the log:\n%s", log)
 	}

@@ -2,12 +2,13 @@ package docs
 
 import (
 	"context"
+	"database/sql"
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
-	"iter"
 	"reflect"
 	"strings"
 	"testing"
@@ -215,6 +216,33 @@ func TestWriteServerError(t *testing.T) {
 			t.Errorf("%q is not in the log:\n%s", part, log)
 		}
 	}
+}
+
+func TestHandlerErrorFuncAndErrorForm(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.Use(http.RequestLogger((&console{t: t}).logger()))
+	findNote := func(id string) (string, error) {
+		return "hello", map[string]error{"2": sql.ErrNoRows, "3": errors.New("disk on fire")}[id]
+	}
+	//snippet:begin README.md
+	router.ErrorForm(http.WriteProblem)
+	router.Handle("GET /notes/{id}", http.HandlerErrorFunc(func(w http.ResponseWriter, r *http.Request) error {
+		note, err := findNote(r.PathValue("id"))
+		if errors.Is(err, sql.ErrNoRows) {
+			return http.Errorf(http.StatusNotFound, "no such note: %w", err) // err is not sent
+		}
+		if err != nil {
+			return err
+		}
+		http.WriteJSON(w, http.StatusOK, note)
+		return nil
+	}))
+	//snippet:end
+	testkit.Serve(t, router, "GET", "/notes/1", "").Want(t, 200, `"hello"`)
+	testkit.Serve(t, router, "GET", "/notes/2", "").Want(t, 404, `{"status":404,"title":"Not Found","detail":"no such note"}`)
+	testkit.Serve(t, router, "GET", "/notes/3", "").Want(t, 500, `{"status":500,"title":"Internal Server Error","detail":"internal server error"}`)
+	testkit.Serve(t, router, "GET", "/x", "").Want(t, 404, `{"status":404,"title":"Not Found","detail":"not found"}`)
 }
 
 var store = &memory{users: []User{{1, "Ada"}, {2, "Bob"}}}

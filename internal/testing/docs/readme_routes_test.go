@@ -73,6 +73,29 @@ func TestMistakesInRegistrationsNameTheirLines(t *testing.T) {
 	}
 }
 
+func TestWithAndMount(t *testing.T) {
+	t.Parallel()
+	router, shop := http.NewRouter(), http.NewServeMux()
+	shop.HandleFunc("GET /items/", hello)
+	api := router.Group("/api")
+	noSuchEndpoint := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.WriteError(w, http.StatusNotFound, "no such endpoint")
+	})
+	//snippet:begin README.md
+	router.With(requireLogin).HandleFunc("GET /stats", stats) // middleware for one route
+	router.Mount("/shop", shop)                               // removes /shop from the path
+	api.NotFound(noSuchEndpoint)                              // for /api and all paths below
+	router.TrailingSlash(http.SlashRedirect)                  // /stats/ redirects to /stats
+	router.AnswerOptions()                                    // OPTIONS gets 204 with Allow
+	//snippet:end
+	testkit.Serve(t, router, "GET", "/stats", "").Want(t, 401, `{"error":"login required"}`)
+	testkit.Serve(t, router, "GET", "/shop/items/7", "").Want(t, 200, "hello")
+	testkit.Serve(t, router, "GET", "/shop/items", "").WantHeader(t, "Location", "/shop/items/")
+	testkit.Serve(t, router, "GET", "/api/x", "").Want(t, 404, `{"error":"no such endpoint"}`)
+	testkit.Serve(t, router, "GET", "/stats/", "").WantHeader(t, "Location", "/stats")
+	testkit.Serve(t, router, "OPTIONS", "/stats", "").WantHeader(t, "Allow", "GET, HEAD, OPTIONS")
+}
+
 func TestNotFoundAndRoutes(t *testing.T) {
 	t.Parallel()
 	router := http.NewRouter()

@@ -1,0 +1,147 @@
+package routing
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/stanza-go/framework/pkg/http/internal/response"
+)
+
+// A SlashPolicy decides how a [Mux] treats a path that matches no route as it is, but
+// would match one with a slash at its end added or removed.
+type SlashPolicy int32
+
+const (
+	// SlashServeMux redirects to the path with a slash added, as ServeMux does. A slash
+	// is never removed.
+	SlashServeMux SlashPolicy = iota
+	// SlashRedirect redirects in both cases.
+	SlashRedirect
+	// SlashServe serves the request as if it had the other path.
+	SlashServe
+	// SlashStrict treats the request as unmatched.
+	SlashStrict
+)
+
+// dropsSlash reports whether the policy tries the path without its slash.
+func (p SlashPolicy) dropsSlash() bool { return p == SlashRedirect || p == SlashServe }
+
+// SetSlashPolicy sets the policy. The default is SlashServeMux.
+func (m *Mux) SetSlashPolicy(policy SlashPolicy) { m.slash.Store(int32(policy)) }
+
+// wantsSlash reports whether ServeMux would redirect the request, whose path is clean, to
+// the path with a slash added.
+func (m *Mux) wantsSlash(r *http.Request) bool {
+	if r.RequestURI == "*" || endsInSlash(r.URL) {
+		return false
+	}
+	handler, _ := m.current.Load().Handler(&http.Request{Method: r.Method, URL: r.URL, Host: r.Host})
+	_, isRoute := handler.(*route)
+	return !isRoute
+}
+
+// serveWithoutSlash serves a request for which wantsSlash has returned true.
+func (m *Mux) serveWithoutSlash(w http.ResponseWriter, r *http.Request) {
+	if SlashPolicy(m.slash.Load()) == SlashServe {
+		other := withPath(r, r.URL.Path+"/", addSlash(r.URL.RawPath))
+		if m.serveOther(w, r, other) {
+			return
+		}
+	}
+	m.routeAsIs(r).ServeHTTP(w, r)
+}
+
+// routeAsIs returns the handler for a request if slashes are significant. That is the
+// route that ServeMux would find without the routes that need the slash, or the fallback.
+func (m *Mux) routeAsIs(r *http.Request) http.Handler {
+	current, path := m.current.Load(), r.URL.EscapedPath()
+	mux := new(http.ServeMux)
+	m.mu.Lock()
+	routes := m.routes[:len(m.routes):len(m.routes)]
+	m.mu.Unlock()
+	for _, route := range routes {
+		if matchesPath(route.path, path) {
+			mux.Handle(route.canonical, route)
+		}
+	}
+	if current.hasFallback {
+		mux.Handle("/", m.fallback)
+	}
+	handler, _ := mux.Handler(&http.Request{Method: r.Method, URL: r.URL, Host: canonicalHost(r.Host)})
+	if route, ok := handler.(*route); ok && route != m.fallback {
+		return http.HandlerFunc(route.serveAnyHost)
+	}
+	return m.fallback
+}
+
+// serveWithSlash serves an unmatched request whose path ends with a slash, if a route
+// matches without it. It reports whether it has responded.
+func (m *Mux) serveWithSlash(w http.ResponseWriter, r *http.Request, policy SlashPolicy) bool {
+	if !endsInSlash(r.URL) || r.URL.Path == "/" || r.Method == http.MethodConnect {
+		return false
+	}
+	other := withPath(r, strings.TrimSuffix(r.URL.Path, "/"), strings.TrimSuffix(r.URL.RawPath, "/"))
+	if policy == SlashServe {
+		return m.serveOther(w, r, other)
+	}
+	route := m.routeOf(other)
+	if route == nil {
+		return false
+	}
+	r.Pattern = route.pattern
+	response.StateOf(w, r).KeepPattern(r)
+	target := url.URL{Path: other.URL.Path, RawPath: other.URL.RawPath, RawQuery: r.URL.RawQuery}
+	http.Redirect(w, r, target.String(), http.StatusTemporaryRedirect)
+	return true
+}
+
+// serveOther lets the route of other, a copy of r with another path, serve it. It returns
+// false if there is none.
+func (m *Mux) serveOther(w http.ResponseWriter, r, other *http.Request) bool {
+	route := m.routeOf(other)
+	if route == nil {
+		return false
+	}
+	route.serveAnyHost(w, other)
+	r.Pattern = other.Pattern
+	if other.MultipartForm != nil {
+		r.MultipartForm = other.MultipartForm
+	}
+	return true
+}
+
+// routeOf returns the route that matches a request, or nil.
+func (m *Mux) routeOf(r *http.Request) *route {
+	handler, _ := m.current.Load().Handler(&http.Request{Method: r.Method, URL: r.URL, Host: canonicalHost(r.Host)})
+	if found, ok := handler.(*route); ok && found != m.fallback {
+		return found
+	}
+	return nil
+}
+
+// withPath returns a copy of a request with another path.
+func withPath(r *http.Request, path, rawPath string) *http.Request {
+	other := new(http.Request)
+	*other = *r
+	other.URL = new(url.URL)
+	*other.URL = *r.URL
+	other.URL.Path, other.URL.RawPath = path, rawPath
+	return other
+}
+
+// endsInSlash reports whether the path of a URL ends in a slash that is not escaped.
+func endsInSlash(u *url.URL) bool {
+	if u.RawPath != "" {
+		return strings.HasSuffix(u.EscapedPath(), "/")
+	}
+	return strings.HasSuffix(u.Path, "/")
+}
+
+// addSlash adds a slash to a path, unless it is empty.
+func addSlash(path string) string {
+	if path == "" {
+		return ""
+	}
+	return path + "/"
+}

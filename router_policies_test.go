@@ -1,0 +1,358 @@
+package http_test
+
+import (
+	"context"
+	"fmt"
+	nethttp "net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+)
+
+func TestTrailingSlashPolicies(t *testing.T) {
+	t.Parallel()
+	const redirect, serve, strict = http.SlashRedirect, http.SlashServe, http.SlashStrict
+	tests := []struct {
+		method, target string
+		want           map[http.SlashPolicy]string // status, then Location or the path that the handler sees
+	}{
+		{"GET", "/users", map[http.SlashPolicy]string{0: "200 /users", redirect: "200 /users", serve: "200 /users", strict: "200 /users"}},
+		{"GET", "/users/", map[http.SlashPolicy]string{0: "404", redirect: "307 /users", serve: "200 /users", strict: "404"}},
+		{"POST", "/users/?a=b", map[http.SlashPolicy]string{0: "404", redirect: "307 /users?a=b", serve: "200 /users", strict: "404"}},
+		{"PUT", "/users/", map[http.SlashPolicy]string{0: "404", redirect: "404", serve: "405 GET, HEAD, POST", strict: "404"}},
+		{"PUT", "/users", map[http.SlashPolicy]string{0: "405 GET, HEAD, POST", redirect: "405 GET, HEAD, POST", serve: "405 GET, HEAD, POST", strict: "405 GET, HEAD, POST"}},
+		{"GET", "/users/7/", map[http.SlashPolicy]string{0: "404", redirect: "307 /users/7", serve: "200 /users/7", strict: "404"}},
+		{"GET", "/users/a%2Fb/", map[http.SlashPolicy]string{0: "404", redirect: "307 /users/a%2Fb", serve: "200 /users/a/b", strict: "404"}},
+		{"GET", "/dir", map[http.SlashPolicy]string{0: "307 /dir/", redirect: "307 /dir/", serve: "200 /dir/", strict: "404"}},
+		{"GET", "/dir/", map[http.SlashPolicy]string{0: "200 /dir/", redirect: "200 /dir/", serve: "200 /dir/", strict: "200 /dir/"}},
+		{"GET", "/end", map[http.SlashPolicy]string{0: "307 /end/", redirect: "307 /end/", serve: "200 /end/", strict: "404"}},
+		{"GET", "/tree/dir", map[http.SlashPolicy]string{0: "307 /tree/dir/", redirect: "307 /tree/dir/", serve: "200 /tree/dir/", strict: "200 /tree/dir"}},
+		{"POST", "/posted", map[http.SlashPolicy]string{0: "307 /posted/", redirect: "307 /posted/", serve: "200 /posted/", strict: "404"}},
+		{"GET", "/posted", map[http.SlashPolicy]string{0: "405 POST", redirect: "405 POST", serve: "405 POST", strict: "404"}},
+		{"GET", "/users//", map[http.SlashPolicy]string{0: "307 /users/", redirect: "307 /users/", serve: "307 /users/", strict: "307 /users/"}},
+		{"GET", "/none/x/", map[http.SlashPolicy]string{0: "404", redirect: "404", serve: "404", strict: "404"}},
+	}
+	for _, policy := range []http.SlashPolicy{0, redirect, serve, strict} {
+		router := http.NewRouter()
+		router.TrailingSlash(policy)
+		for _, pattern := range []string{"GET /users", "POST /users", "GET /users/{id}", "/dir/", "GET /end/{$}", "GET /tree/{rest...}", "GET /tree/dir/", "POST /posted/"} {
+			router.HandleFunc(pattern, echoPath)
+		}
+		srv := testkit.StartServer(t, testkit.HTTP1, router)
+		hosts := http.NewRouter()
+		hosts.TrailingSlash(policy)
+		for _, route := range router.Routes() {
+			hosts.HandleFunc(strings.TrimLeft(route.Method+" Example.com"+route.Path, " "), echoPath)
+		}
+		srvHosts := testkit.StartServer(t, testkit.HTTP1, hosts)
+		for _, tt := range tests {
+			for _, host := range []string{"", "EXAMPLE.com."} {
+				at := srv
+				if host != "" {
+					at = srvHosts
+				}
+				if got := slashAnswer(t, at, tt.method, host, tt.target); got != tt.want[policy] {
+					t.Errorf("policy %d: %s %s%s: got %q, want %q", policy, tt.method, host, tt.target, got, tt.want[policy])
+				}
+			}
+		}
+	}
+}
+
+// slashAnswer returns the status, and the Location, Allow header or body, if there is one.
+func slashAnswer(t *testing.T, srv *testkit.Server, method, host, target string) string {
+	t.Helper()
+	got := askTarget(t, srv, method, host, target)
+	switch got.StatusCode {
+	case 404:
+		return "404"
+	case 405:
+		return "405 " + got.Header.Get("Allow")
+	case 200:
+		return "200 " + got.Body
+	}
+	return fmt.Sprint(got.StatusCode, " ", got.Header.Get("Location"))
+}
+
+func TestARemovedSlashLeavesTheRedirectOnTheHost(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.TrailingSlash(http.SlashRedirect)
+	router.HandleFunc("/{name}", echoPath)
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	for target, want := range map[string]string{
+		"/%2Fevil.example/":  "307 /%2Fevil.example",
+		"/%5Cevil.example/":  "307 /%5Cevil.example",
+		`/\evil.example/`:    "307 /%5Cevil.example",
+		"//evil.example/":    "307 /evil.example/",
+		"/.%2Fevil.example/": "307 /.%2Fevil.example",
+	} {
+		if got := slashAnswer(t, srv, "GET", "x", target); got != want {
+			t.Errorf("%s: got %q, want %q", target, got, want)
+		}
+	}
+}
+
+func TestTrailingSlashPoliciesReachMiddlewareAndMetrics(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[http.SlashPolicy]string{http.SlashRedirect: "GET /users/{id}", http.SlashServe: "GET /users/{id}", http.SlashStrict: ""} {
+		var log testkit.Log
+		router := http.NewRouter()
+		router.Use(http.RequestLogger(log.JSON()))
+		router.TrailingSlash(policy)
+		router.HandleFunc("GET /users/{id}", echoPath)
+		r := testkit.NewRequest("GET", "/users/7/", "")
+		testkit.Record(router, r)
+		pattern, _ := log.Records(t)[0]["pattern"].(string)
+		if r.Pattern != want || pattern != want || log.Records(t)[0]["path"] != "/users/7/" {
+			t.Errorf("policy %d: r.Pattern %q, logged %s", policy, r.Pattern, log.String())
+		}
+	}
+	wantPanicMatch(t, `router_policies_test.go:\d+: Router.TrailingSlash: unknown policy 9`, func() { http.NewRouter().TrailingSlash(9) })
+}
+
+func TestAnswerOptions(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.AnswerOptions()
+	router.Use(trace("mw"))
+	for _, pattern := range []string{"GET /a", "PUT /a", "OPTIONS /own", "GET /own", "/any"} {
+		router.HandleFunc(pattern, reply("handler"))
+	}
+	silent := http.NewRouter()
+	silent.HandleFunc("GET /a", reply("handler"))
+	tests := []struct {
+		router         *http.Router
+		method, target string
+		status         int
+		allow          string
+	}{
+		{router, "OPTIONS", "/a", 204, "GET, HEAD, OPTIONS, PUT"},
+		{router, "POST", "/a", 405, "GET, HEAD, OPTIONS, PUT"},
+		{router, "OPTIONS", "/own", 200, ""},
+		{router, "POST", "/own", 405, "GET, HEAD, OPTIONS"},
+		{router, "OPTIONS", "/any", 200, ""},
+		{router, "OPTIONS", "/none", 404, ""},
+		{silent, "OPTIONS", "/a", 405, "GET, HEAD"},
+	}
+	for _, tt := range tests {
+		testkit.EachProtocol(t, tt.router, func(t *testing.T, srv *testkit.Server) {
+			got := srv.Do(t, tt.method, tt.target, "")
+			if got.StatusCode != tt.status || got.Header.Get("Allow") != tt.allow {
+				t.Errorf("%s %s: %d, Allow %q; want %d, %q", tt.method, tt.target, got.StatusCode, got.Header.Get("Allow"), tt.status, tt.allow)
+			}
+			if tt.status == 204 && got.Body != "" {
+				t.Errorf("body %q", got.Body)
+			}
+		})
+	}
+}
+
+func TestGroupsAnswerUnmatchedRequests(t *testing.T) {
+	t.Parallel()
+	say := func(text string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, text, " ", w.Header().Get("Trace"), " ", w.Header().Get("Allow"))
+		})
+	}
+	mark := func(name string) http.Middleware {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Trace", w.Header().Get("Trace")+name)
+				next.ServeHTTP(w, r)
+			})
+		}
+	}
+	router := http.NewRouter()
+	router.Use(mark("R"))
+	router.NotFound(say("router"))
+	api := router.Group("/api")
+	api.HandleFunc("GET /x", reply("x"))
+	api.NotFound(say("api"))
+	api.MethodNotAllowed(say("api method"))
+	v1 := api.Group("/v1")
+	v1.NotFound(say("v1"))
+	api.Group("/{version}").NotFound(say("version"))
+	api.Use(mark("A"))
+	v1.Use(mark("V"))
+	tests := []struct{ method, target, want string }{
+		{"GET", "/", "router R "},
+		{"GET", "/apix", "router R "},
+		{"GET", "/api", "api RA "},
+		{"GET", "/api/", "api RA "},
+		{"GET", "/api/v1", "v1 RAV "},
+		{"GET", "/api/v1/deep/x", "v1 RAV "},
+		{"GET", "/api/%761/x", "v1 RAV "},
+		{"GET", "/api/v2/x", "version RA "},
+		{"PUT", "/api/x", "api method RA GET, HEAD"},
+	}
+	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
+		for _, tt := range tests {
+			if got := srv.Do(t, tt.method, tt.target, ""); got.Body != tt.want {
+				t.Errorf("%s %s: got %q, want %q", tt.method, tt.target, got.Body, tt.want)
+			}
+		}
+	})
+	api.NotFound(say("api 2"))
+	router.Group("/late").NotFound(say("late"))
+	testkit.Serve(t, router, "GET", "/api/", "").Want(t, 200, "api 2 RA ")
+	testkit.Serve(t, router, "GET", "/late/x", "").Want(t, 200, "late R ")
+	for want, f := range map[string]func(){
+		`Group.NotFound: another group with the prefix "/api" has set a handler \(at .*router_policies_test.go:\d+\)`: func() { router.Group("/api").NotFound(say("")) },
+		`Group.NotFound: nil handler`:                              func() { api.NotFound(nil) },
+		`Group.MethodNotAllowed: the handler is the router itself`: func() { api.MethodNotAllowed(router) },
+		`the Group has no Router`:                                  func() { new(http.Group).NotFound(say("")) },
+	} {
+		wantPanicMatch(t, `^http: .*router_policies_test.go:\d+: `+want, f)
+	}
+}
+
+func TestWithAddsMiddlewareToOneRouteAtAnyTime(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.Use(trace("router"))
+	group := router.Group("/g")
+	group.Use(trace("group"))
+	group.With(trace("one"), trace("two")).HandleFunc("GET /with", reply("with"))
+	group.HandleFunc("GET /without", reply("without"))
+	router.With(trace("one")).With(trace("two")).HandleFunc("GET /with", reply("with"))
+	ask := func(path string) string {
+		return strings.Join(testkit.Serve(t, router, "GET", path, "").Header["Trace"], " ")
+	}
+	before := ask("/g/with")
+	group.With(trace("late")).HandleFunc("GET /late", reply("late"))
+	for path, want := range map[string]string{
+		"/g/with": "router group one two", "/g/without": "router group", "/with": "router one two", "/g/late": "router group late",
+	} {
+		if got := ask(path); got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+	if before != ask("/g/with") {
+		t.Errorf("the route has changed from %q to %q", before, ask("/g/with"))
+	}
+	wantPanicMatch(t, `router_policies_test.go:\d+: nil middleware`, func() { router.With(nil) })
+}
+
+// refusals are routers that refuse the request GET /x in every way that this package has.
+func refusals() map[string]func(*http.Router) {
+	ok := func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) }
+	get := func(mw ...http.Middleware) func(*http.Router) {
+		return func(router *http.Router) {
+			router.Use(mw...)
+			router.HandleFunc("GET /x", ok)
+		}
+	}
+	handle := func(h func(w http.ResponseWriter, r *http.Request)) func(*http.Router) {
+		return func(router *http.Router) { router.HandleFunc("GET /x", h) }
+	}
+	return map[string]func(*http.Router){
+		"404 not found":          func(*http.Router) {},
+		"405 method not allowed": func(router *http.Router) { router.HandleFunc("PUT /x", ok) },
+		"429 rate limit exceeded": get(func(next http.Handler) http.Handler {
+			limited := http.RateLimit(http.RateLimitConfig{Limit: 1, Window: time.Hour})(next)
+			testkit.Record(limited, testkit.NewRequest("GET", "/", ""))
+			return limited
+		}),
+		"500 internal server error": get(http.Recovery(func(any, []byte) {}), func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") })
+		}),
+		"503 server is busy": func(router *http.Router) {
+			router.Use(http.Throttle(http.ThrottleConfig{Limit: 1}))
+			router.HandleFunc("GET /x", func(w http.ResponseWriter, r *http.Request) {
+				second := testkit.Record(router, testkit.NewRequest("GET", "/x", "")) // while this one is handled
+				w.Header().Set("Content-Type", second.Header.Get("Content-Type"))
+				w.WriteHeader(second.StatusCode)
+				fmt.Fprint(w, second.Body)
+			})
+		},
+		"400 the request body is empty": handle(func(w http.ResponseWriter, r *http.Request) { http.BindJSON(w, r, new(int)) }),
+		"400 ids must not be empty":     handle(func(w http.ResponseWriter, r *http.Request) { http.CheckBulkIDs(w, nil, 1) }),
+		"500 failed":                    handle(func(w http.ResponseWriter, r *http.Request) { http.WriteServerError(w, r, "failed", errSecret) }),
+		"500 internal server error ":    handle(func(w http.ResponseWriter, r *http.Request) { http.WriteJSON(w, 200, func() {}) }),
+		"409 no": func(router *http.Router) {
+			router.Handle("GET /x", http.HandlerErrorFunc(func(http.ResponseWriter, *http.Request) error { return http.Errorf(409, "no") }))
+		},
+		"426 ": func(router *http.Router) {
+			router.HandleFunc("GET /x", func(w http.ResponseWriter, r *http.Request) { http.Upgrader{}.Upgrade(w, r) })
+		},
+	}
+}
+
+func TestErrorFormAppliesToEveryRefusal(t *testing.T) {
+	t.Parallel()
+	quiet := http.ContextWithLogger(context.Background(), new(testkit.Log).Text())
+	for want, build := range refusals() {
+		status, message, _ := strings.Cut(strings.TrimSpace(want), " ")
+		router := http.NewRouter()
+		router.ErrorForm(http.WriteProblem)
+		build(router)
+		r := testkit.NewRequest("GET", "/x", "").WithContext(quiet)
+		got := testkit.Record(http.Compress(http.CompressConfig{})(router), r)
+		if fmt.Sprint(got.StatusCode) != status || got.Header.Get("Content-Type") != "application/problem+json" ||
+			!strings.Contains(got.Body, `"status":`+status) || !strings.Contains(got.Body, `"detail":"`+message) {
+			t.Errorf("%s: got %d %s %s", want, got.StatusCode, got.Header.Get("Content-Type"), got.Body)
+		}
+	}
+}
+
+func TestErrorFormOfNestedRouters(t *testing.T) {
+	t.Parallel()
+	form := func(name string) func(http.ResponseWriter, http.Problem) {
+		return func(w http.ResponseWriter, p http.Problem) {
+			w.WriteHeader(p.Status)
+			fmt.Fprintf(w, "%s: %s", name, p.Detail)
+		}
+	}
+	own, inherits, outer := http.NewRouter(), http.NewRouter(), http.NewRouter()
+	own.ErrorForm(form("inner"))
+	inherits.Use(http.Recovery(func(any, []byte) {}))
+	inherits.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("boom") })
+	own.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("boom") })
+	outer.ErrorForm(form("outer"))
+	outer.Use(http.Recovery(func(any, []byte) {}))
+	outer.Mount("/own", own)
+	outer.Mount("/inherits", inherits)
+	outer.HandleFunc("/recursive", func(w http.ResponseWriter, r *http.Request) { http.WriteError(w, 400, "bad") })
+	testkit.EachProtocol(t, http.Recovery(func(any, []byte) {})(outer), func(t *testing.T, srv *testkit.Server) {
+		srv.Get(t, "/none").Want(t, 404, "outer: not found")
+		srv.Get(t, "/own/none").Want(t, 404, "inner: not found")
+		srv.Get(t, "/inherits/none").Want(t, 404, "outer: not found")
+		srv.Get(t, "/inherits/panic").Want(t, 500, "outer: internal server error")
+		srv.Get(t, "/own/panic").Want(t, 500, "outer: internal server error")
+		srv.Get(t, "/recursive").Want(t, 400, "outer: bad")
+	})
+	outer.ErrorForm(func(w http.ResponseWriter, p http.Problem) { http.WriteError(w, 418, p.Detail) })
+	testkit.Serve(t, outer, "GET", "/none", "").Want(t, 418, `{"error":"not found"}`)
+	testkit.Serve(t, outer, "GET", "/inherits/none", "").Want(t, 418, `{"error":"not found"}`)
+	wantPanicMatch(t, `router_policies_test.go:\d+: Router.ErrorForm: nil function`, func() { outer.ErrorForm(nil) })
+}
+
+func TestErrorFormsAndReturnedErrorsAllocateNothingInAChain(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	ok := func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) }
+	plain, formed, returning := http.NewRouter(), http.NewRouter(), http.NewRouter()
+	plain.HandleFunc("GET /x", ok)
+	formed.HandleFunc("GET /x", ok)
+	formed.ErrorForm(http.WriteProblem)
+	returning.Handle("GET /x", http.HandlerErrorFunc(func(w http.ResponseWriter, r *http.Request) error {
+		ok(w, r)
+		return nil
+	}))
+	allocs := func(h http.Handler) float64 {
+		chain := http.NewMetrics().Middleware()(h)
+		return testing.AllocsPerRun(100, func() {
+			chain.ServeHTTP(new(nullWriter), &nethttp.Request{Method: "GET", URL: &url.URL{Path: "/x"}})
+		})
+	}
+	want := allocs(plain)
+	if form, err := allocs(formed), allocs(returning); form != want || err != want {
+		t.Errorf("a request allocates %v times, with a form %v, with HandlerErrorFunc %v", want, form, err)
+	}
+}
