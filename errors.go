@@ -151,8 +151,14 @@ func statusOf(r *Request, err error) *StatusError {
 	if found, ok := errors.AsType[*StatusError](err); ok {
 		return &StatusError{found.status(), found.message(), causeOf(found, err)}
 	}
+	if upload, ok := errors.AsType[*UploadError](err); ok {
+		return &StatusError{upload.Status, upload.Message, upload.Err}
+	}
 	if invalid, ok := errors.AsType[*jsonbody.Error](err); ok {
-		return &StatusError{StatusBadRequest, invalid.Message, invalid.Cause}
+		return &StatusError{inputStatus(err), invalid.Message, invalid.Cause}
+	}
+	if fields, ok := errors.AsType[FieldErrors](err); ok {
+		return &StatusError{StatusBadRequest, fields.Error(), nil}
 	}
 	var tooLarge *MaxBytesError
 	switch {
@@ -202,7 +208,8 @@ func respondToError(cw *response.Writer, r *Request, err error) {
 	if answer.Status == StatusRequestEntityTooLarge {
 		jsonbody.CloseAfterResponse(cw, r)
 	}
-	WriteError(cw, answer.Status, answer.Message)
+	fields, _ := errors.AsType[FieldErrors](err)
+	writeError(cw, answer.Status, answer.Message, fields.members())
 }
 
 // logLate logs an error that is returned after the response has begun. If the client has

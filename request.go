@@ -54,7 +54,8 @@ func QueryParamOr(r *Request, name, fallback string) string {
 }
 
 // QueryParamInt parses the first value of a query parameter as a decimal integer. It
-// returns fallback if the parameter is missing or is not a valid int.
+// returns fallback if the parameter is missing or is not a valid int. To reject an
+// invalid value, use [QueryParamAsOr].
 func QueryParamInt(r *Request, name string, fallback int) int {
 	value, err := strconv.Atoi(QueryParam(r, name))
 	if err != nil {
@@ -126,8 +127,9 @@ func ParsePagination(r *Request, defaultLimit, maxLimit int) Pagination {
 // maxJSONBody is the limit of [BindJSON] and [ReadJSON] in bytes.
 const maxJSONBody = 1 << 20
 
-// ErrBodyTooLarge is returned by [ReadJSON] and [ReadJSONLimit] if the body exceeds
-// their limit or that of a [MaxBytesReader], such as the one that [MaxBody] installs.
+// ErrBodyTooLarge is returned by [ReadJSON], [ReadJSONLimit], [ReadJSONStrict] and
+// [ReadForm] if the body exceeds their limit or that of a [MaxBytesReader], such as the
+// one that [MaxBody] installs.
 var ErrBodyTooLarge = jsonbody.ErrTooLarge
 
 // BindJSON decodes the request's JSON body into the value that dst points to. It
@@ -137,21 +139,30 @@ var ErrBodyTooLarge = jsonbody.ErrTooLarge
 // response. If the body does not arrive within the read timeout, see [WithReadTimeout] and
 // [Timeout], the status is 408.
 //
+// If dst has a method Validate() error, BindJSON calls it after decoding, and responds
+// with status 400 and its error unless the error is nil. See [BindQuery] for the
+// details.
+//
 // BindJSON panics if dst is nil or not a pointer.
 func BindJSON(w ResponseWriter, r *Request, dst any) bool {
-	err := readJSON(r, dst, maxJSONBody)
-	if err == nil {
-		return true
-	}
-	status := StatusBadRequest
-	if bodyIsLate(err) {
-		status = StatusRequestTimeout
-	}
-	if leavesBody(err) {
-		jsonbody.CloseAfterResponse(w, r)
-	}
-	WriteError(w, status, clientMessage(err))
-	return false
+	return bound(w, r, dst, readJSON(r, dst, maxJSONBody, jsonbody.Decode))
+}
+
+// BindJSONLimit is like [BindJSON], with the given limit in bytes instead of 1 MiB. A
+// body of exactly that size is accepted. A negative limit is treated as 0.
+func BindJSONLimit(w ResponseWriter, r *Request, dst any, limit int64) bool {
+	return bound(w, r, dst, readJSON(r, dst, limit, jsonbody.Decode))
+}
+
+// BindJSONStrict is like [BindJSONLimit], but accepts only the requests that
+// [ReadJSONStrict] accepts. If the Content-Type header does not name JSON, it responds
+// with status 415.
+//
+// Browsers let any site send a form or plain text to any server, with the user's
+// cookies, but ask the server first before they send application/json; see [CORS].
+// BindJSONStrict therefore also protects against such requests.
+func BindJSONStrict(w ResponseWriter, r *Request, dst any, limit int64) bool {
+	return bound(w, r, dst, readStrictJSON(r, dst, limit))
 }
 
 // ReadJSON decodes the request's JSON body into the value that dst points to. The
@@ -191,7 +202,29 @@ func ReadJSON(r *Request, dst any) error { return ReadJSONLimit(r, dst, maxJSONB
 // ReadJSONLimit is like [ReadJSON], with the given limit in bytes instead of 1 MiB. A
 // body of exactly that size is accepted. A negative limit is treated as 0.
 func ReadJSONLimit(r *Request, dst any, limit int64) error {
-	err := readJSON(r, dst, limit)
+	return closeIfUnread(r, readJSON(r, dst, limit, jsonbody.Decode))
+}
+
+// ReadJSONStrict is like [ReadJSONLimit], but returns an error in these cases too:
+//
+//   - The Content-Type header is missing, or names a media type other than
+//     application/json and types that end in +json, or a charset other than UTF-8. The
+//     error is then [ErrContentType], and the body is not read.
+//   - An object has a member without a matching field in the struct that it is decoded
+//     into.
+//   - An object has the same name twice, or two names for the same field. For example,
+//     "name" and "Name" are decoded into the same field, because encoding/json ignores
+//     case if no name matches exactly. In an object that is decoded into a map or an
+//     interface, they are different.
+//
+// Values that an UnmarshalJSON method decodes are checked only for the same name twice.
+func ReadJSONStrict(r *Request, dst any, limit int64) error {
+	return closeIfUnread(r, readStrictJSON(r, dst, limit))
+}
+
+// closeIfUnread makes the server close the connection if err leaves a part of the body
+// unread, and if the request's state knows the connection. It returns err.
+func closeIfUnread(r *Request, err error) error {
 	if leavesBody(err) {
 		if state := reqstate.Of(r.Context()); state != nil {
 			state.CloseConnection()
@@ -200,21 +233,44 @@ func ReadJSONLimit(r *Request, dst any, limit int64) error {
 	return err
 }
 
-// readJSON decodes the body. Its error is [ErrBodyTooLarge] or a *jsonbody.Error.
-func readJSON(r *Request, dst any, limit int64) error {
+// readJSON reads the body and decodes it with the given function. Its error is
+// [ErrBodyTooLarge] or a *jsonbody.Error.
+func readJSON(r *Request, dst any, limit int64, decode func(body []byte, dst any) error) error {
+	checkJSONDestination(dst)
+	body, err := readBody(r, limit)
+	if err != nil {
+		return err
+	}
+	return decode(body, dst)
+}
+
+// readStrictJSON is readJSON for [ReadJSONStrict].
+func readStrictJSON(r *Request, dst any, limit int64) error {
+	checkJSONDestination(dst)
+	if !jsonbody.IsJSON(r.Header.Get("Content-Type")) {
+		return &jsonbody.Error{Message: "the Content-Type must be application/json", Cause: ErrContentType}
+	}
+	return readJSON(r, dst, limit, jsonbody.DecodeStrict)
+}
+
+// checkJSONDestination panics unless dst is a non-nil pointer.
+func checkJSONDestination(dst any) {
 	if v := reflect.ValueOf(dst); v.Kind() != reflect.Pointer || v.IsNil() {
 		callsite.Panicf("cannot decode the JSON body into dst of type %T; dst must be a non-nil pointer", dst)
 	}
+}
+
+// readBody reads the body into new memory. Its error is [ErrBodyTooLarge] or a
+// *jsonbody.Error.
+func readBody(r *Request, limit int64) ([]byte, error) {
 	body, err := jsonbody.Read(r, limit)
 	switch {
-	case err == nil:
-		return jsonbody.Decode(body, dst)
-	case err == ErrBodyTooLarge:
-		return err
+	case err == nil, err == ErrBodyTooLarge:
+		return body, err
 	case bodyIsLate(err):
-		return &jsonbody.Error{Message: "the request body did not arrive in time", Cause: err}
+		return nil, &jsonbody.Error{Message: "the request body did not arrive in time", Cause: err}
 	}
-	return &jsonbody.Error{Message: "the request body could not be read", Cause: err}
+	return nil, &jsonbody.Error{Message: "the request body could not be read", Cause: err}
 }
 
 // bodyIsLate reports whether reading a body failed with err because of a read deadline.
@@ -223,14 +279,6 @@ func bodyIsLate(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) 
 // leavesBody reports whether a body whose reading failed with err has a rest that may still
 // arrive.
 func leavesBody(err error) bool { return errors.Is(err, ErrBodyTooLarge) || bodyIsLate(err) }
-
-// clientMessage returns the message for the client about an error of readJSON.
-func clientMessage(err error) string {
-	if invalid, ok := errors.AsType[*jsonbody.Error](err); ok {
-		return invalid.Message
-	}
-	return "request body too large"
-}
 
 // CheckBulkIDs checks the ids of a request that acts on several items at once. If
 // len(ids) is 0 or greater than most, CheckBulkIDs responds with status 400 and

@@ -1,7 +1,9 @@
 package query_test
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,6 +74,18 @@ func TestGetDoesNotAllocateForAValueWithoutEscapes(t *testing.T) {
 	}
 }
 
+func TestADecoderAllocatesOnce(t *testing.T) {
+	values := []string{"a+b", "%41", "plain", "%4", ";", "%zz", "+++"}
+	if n := testing.AllocsPerRun(100, func() {
+		d := query.Decoder{Max: len(strings.Join(values, "&"))}
+		for _, value := range values {
+			d.Decode(value)
+		}
+	}); n > 2 { // Join allocates too
+		t.Errorf("%v allocations, want 2", n)
+	}
+}
+
 func FuzzGet(f *testing.F) {
 	for _, tt := range lookUps {
 		if len(tt.raw) < 100 { // long seeds only slow down the mutations
@@ -89,6 +103,61 @@ func FuzzGet(f *testing.F) {
 			if got, want := query.Get(raw, key), values.Get(key); got != want {
 				t.Errorf("Get(%q, %q) = %q, Values.Get returns %q", raw, key, got, want)
 			}
+		}
+	})
+}
+
+func TestLookupReportsMalformedValues(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		raw, name, want string
+		err             error
+	}{
+		{"a=1&a=2", "a", "1", nil},
+		{"b=%zz&a=x+y", "a", "x y", nil},
+		{"a=%zz&a=2", "a", "", query.ErrMalformed},
+		{"a=1;b=2", "a", "", query.ErrMalformed},
+		{"a%=1&a=2", "a", "2", nil},
+		{"a;b=1&a=2", "a", "2", nil},
+		{"", "a", "", nil},
+		{"a", "a", "", nil},
+		{strings.Repeat("&", 9999) + "a=1", "a", "1", nil},
+		{"a=1" + strings.Repeat("&", 10000), "a", "", query.ErrTooMany},
+	} {
+		if got, err := query.Lookup(tt.raw, tt.name); got != tt.want || err != tt.err {
+			t.Errorf("Lookup(%.40q, %q) = %q, %v; want %q, %v", tt.raw, tt.name, got, err, tt.want, tt.err)
+		}
+	}
+}
+
+// FuzzSplit checks that Split and Decode find the pairs of ParseQuery, and that they
+// report a malformed pair if and only if ParseQuery returns an error.
+func FuzzSplit(f *testing.F) {
+	for _, tt := range lookUps {
+		if len(tt.raw) < 100 {
+			f.Add(tt.raw)
+		}
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		want, err := url.ParseQuery(raw)
+		got, malformed := make(url.Values), query.TooMany(raw)
+		decoder := query.Decoder{Max: len(raw)}
+		for rest := raw; rest != "" && !query.TooMany(raw); {
+			empty := rest[0] == '&'
+			var key, value string
+			key, value, rest = query.Split(rest)
+			name, ok1 := decoder.Decode(key)
+			text, ok2 := decoder.Decode(value)
+			switch {
+			case empty:
+			case ok1 && ok2:
+				got.Add(name, text)
+			default:
+				malformed = true
+			}
+		}
+		if malformed != (err != nil) || !maps.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("%q: %q, malformed %t; ParseQuery returns %q, %v", raw, got, malformed, want, err)
 		}
 	})
 }

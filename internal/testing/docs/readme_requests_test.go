@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
@@ -48,6 +49,49 @@ func TestParameters(t *testing.T) {
 	}
 }
 
+func TestTypedParameters(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.HandleFunc("GET /ports/{port}", func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin README.md
+		port, ok := http.PathParamAs[uint16](w, r, "port")
+		if !ok {
+			return // PathParamAs has responded with 400
+		}
+		wait, ok := http.QueryParamAsOr(w, r, "wait", 30*time.Second)
+		if !ok {
+			return
+		}
+		//snippet:end
+		fmt.Fprintln(w, port, wait)
+	})
+	testkit.Serve(t, router, "GET", "/ports/80", "").Want(t, 200, "80 30s\n")
+	testkit.Serve(t, router, "GET", "/ports/80?wait=1m", "").Want(t, 200, "80 1m0s\n")
+	testkit.Serve(t, router, "GET", "/ports/80000", "").
+		Want(t, 400, `{"error":"port: must be an integer from 0 to 65535","fields":{"port":"must be an integer from 0 to 65535"}}`)
+}
+
+func TestBindQuery(t *testing.T) {
+	t.Parallel()
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		//snippet:begin README.md
+		var query struct {
+			Page  int       `query:"page,default=1"`
+			Role  string    `query:"role,required"`
+			Since time.Time `query:"since"`
+			IDs   []int64   `query:"id,comma"`
+		}
+		if !http.BindQuery(w, r, &query) {
+			return
+		}
+		//snippet:end
+		fmt.Fprintln(w, query.Page, query.Role, query.Since.IsZero(), query.IDs)
+	})
+	testkit.Serve(t, handler, "GET", "/?role=admin&id=1,2&id=3", "").Want(t, 200, "1 admin true [1 2 3]\n")
+	testkit.Serve(t, handler, "GET", "/?page=x", "").
+		Want(t, 400, `{"error":"page: must be an integer; role: is required","fields":{"page":"must be an integer","role":"is required"}}`)
+}
+
 func TestBindJSON(t *testing.T) {
 	t.Parallel()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -78,32 +122,30 @@ func TestBindJSON(t *testing.T) {
 
 //snippet:begin README.md
 
-func createUser(w http.ResponseWriter, r *http.Request) {
-	var user struct {
-		Name  string `json:"name"`
-		Email string `json:"email"`
-		Age   int    `json:"age"`
-	}
-	if !http.BindJSON(w, r, &user) {
-		return // BindJSON has responded with 400
-	}
+type NewUser struct {
+	Name  string `json:"name"`
+	Email string `json:"email"`
+	Age   int    `json:"age"`
+}
 
-	problems := make(map[string]string) // by field
-	if user.Name == "" {
+func (u NewUser) Validate() error {
+	problems := http.FieldErrors{}
+	if u.Name == "" {
 		problems["name"] = "is required"
 	}
-	if !strings.Contains(user.Email, "@") {
+	if !strings.Contains(u.Email, "@") {
 		problems["email"] = "is not an email address"
 	}
-	if user.Age < 18 {
+	if u.Age < 18 {
 		problems["age"] = "must be at least 18"
 	}
-	if len(problems) > 0 {
-		http.WriteJSON(w, http.StatusUnprocessableEntity, map[string]any{
-			"error":  "invalid user",
-			"fields": problems,
-		})
-		return
+	return problems // an empty FieldErrors is no error
+}
+
+func createUser(w http.ResponseWriter, r *http.Request) {
+	var user NewUser
+	if !http.BindJSON(w, r, &user) {
+		return // BindJSON has responded with 400
 	}
 	http.WriteJSON(w, http.StatusCreated, user)
 }
@@ -116,9 +158,10 @@ func TestValidation(t *testing.T) {
 	valid := `{"name":"Ada","email":"ada@example.com","age":36}`
 	testkit.Serve(t, handler, "POST", "/", valid).Want(t, 201, valid)
 	testkit.Serve(t, handler, "POST", "/", `{"name":"Ada","email":"ada","age":36}`).
-		Want(t, 422, `{"error":"invalid user","fields":{"email":"is not an email address"}}`)
+		Want(t, 400, `{"error":"email: is not an email address","fields":{"email":"is not an email address"}}`)
 	testkit.Serve(t, handler, "POST", "/", `{}`).
-		Want(t, 422, `{"error":"invalid user","fields":{"age":"must be at least 18","email":"is not an email address","name":"is required"}}`)
+		Want(t, 400, `{"error":"age: must be at least 18; email: is not an email address; name: is required",`+
+			`"fields":{"age":"must be at least 18","email":"is not an email address","name":"is required"}}`)
 	testkit.Serve(t, handler, "POST", "/", `{"age":"36"}`).
 		Want(t, 400, `{"error":"field \"age\" has a string where an integer is expected (before offset 11)"}`)
 }
