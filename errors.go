@@ -151,9 +151,6 @@ func statusOf(r *Request, err error) *StatusError {
 	if found, ok := errors.AsType[*StatusError](err); ok {
 		return &StatusError{found.status(), found.message(), causeOf(found, err)}
 	}
-	if upload, ok := errors.AsType[*UploadError](err); ok {
-		return &StatusError{upload.Status, upload.Message, upload.Err}
-	}
 	if invalid, ok := errors.AsType[*jsonbody.Error](err); ok {
 		return &StatusError{inputStatus(err), invalid.Message, invalid.Cause}
 	}

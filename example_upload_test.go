@@ -141,36 +141,14 @@ func ExampleUpload() {
 }
 
 // The status and the message are those that BindUpload would send. The cause is for the log.
-func ExampleUploadError() {
+func ExampleReadUpload_error() {
 	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"file":"..."}`))
 	r.Header.Set("Content-Type", "application/json")
 	_, err := http.ReadUpload(httptest.NewRecorder(), r, http.UploadConfig{Dir: "uploads"})
 
-	var failed *http.UploadError
+	var failed *http.StatusError
 	if errors.As(err, &failed) {
 		fmt.Println(failed.Status, failed.Message)
 	}
 	// Output: 415 the Content-Type must be multipart/form-data
-}
-
-// The text of the error is for the log, because it contains the cause.
-func ExampleUploadError_Error() {
-	body := "--x\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\nhello\r\n--x--"
-	r := httptest.NewRequest("POST", "/", strings.NewReader(body))
-	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
-	reader, full := io.Pipe() // a writer that fails
-	reader.CloseWithError(errors.New("no space left on device"))
-
-	_, err := http.ReadUpload(httptest.NewRecorder(), r, http.UploadConfig{Writer: full})
-	fmt.Println(err)
-	// Output: http: failed to store the file: no space left on device
-}
-
-// The cause is found by [errors.Is].
-func ExampleUploadError_Unwrap() {
-	r := httptest.NewRequest("POST", "/", strings.NewReader("--x--"))
-	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
-	_, err := http.ReadUpload(httptest.NewRecorder(), r, http.UploadConfig{Dir: "uploads"})
-	fmt.Println(errors.Is(err, http.ErrMissingFile))
-	// Output: true
 }

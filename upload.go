@@ -95,33 +95,6 @@ type Upload struct {
 	Fields url.Values
 }
 
-// An UploadError is an error of [ReadUpload]. Err is the cause, or nil:
-//
-//	Cause                   Status  Problem
-//	ErrNotMultipart         415     the body is not a multipart form
-//	ErrMissingBoundary      400     the Content-Type has no boundary parameter
-//	ErrMissingFile          400     there is no file in the field, or one in another field
-//	ErrBodyTooLarge         413     the file or the rest of the form is too large
-//	os.ErrDeadlineExceeded  408     the body has not arrived in time
-//	nil                     415     the type of the file is not allowed
-//	any other               400     the form is malformed or incomplete
-//	any other               500     the file could not be stored, for example because
-//	                                the disk is full
-type UploadError struct {
-	// Status is the status of the response.
-	Status int
-	// Message is for the client.
-	Message string
-	// Err is the cause, or nil. Do not send it to the client.
-	Err error
-}
-
-// Error returns the message and the cause.
-func (e *UploadError) Error() string { return (*upload.Error)(e).Error() }
-
-// Unwrap returns the cause.
-func (e *UploadError) Unwrap() error { return e.Err }
-
 // BindUpload receives a file from a multipart form (RFC 7578), for example from an HTML form
 // with the attribute enctype="multipart/form-data", and stores it. If it fails, it responds
 // with an error and returns false; the handler must then return without writing a response.
@@ -148,7 +121,7 @@ func (e *UploadError) Unwrap() error { return e.Err }
 // because the client disconnects or the disk is full, it removes the file. Such a file can
 // remain only if the process is killed.
 //
-// The statuses are those in [UploadError]. Errors with status 500 are logged as by
+// The statuses are those in the table of [ReadUpload]. Errors with status 500 are logged as by
 // [WriteServerError]. If a part of the body is unread, an HTTP/1 connection is closed after the
 // response. If the Content-Length alone shows that the file is too large, BindUpload does not
 // read the body, so a client that expects 100 Continue does not send it.
@@ -194,7 +167,19 @@ func BindUpload(w ResponseWriter, r *Request, config UploadConfig) (file Upload,
 }
 
 // ReadUpload is like [BindUpload], but returns an error instead of responding. The error is
-// always an [*UploadError], with the status and the message that BindUpload would send.
+// always a [*StatusError], with the status and the message that BindUpload would send. Its Err
+// is the cause, or nil:
+//
+//	Cause                   Status  Problem
+//	ErrNotMultipart         415     the body is not a multipart form
+//	ErrMissingBoundary      400     the Content-Type has no boundary parameter
+//	ErrMissingFile          400     there is no file in the field, or one in another field
+//	ErrBodyTooLarge         413     the file or the rest of the form is too large
+//	os.ErrDeadlineExceeded  408     the body has not arrived in time
+//	nil                     415     the type of the file is not allowed
+//	any other               400     the form is malformed or incomplete
+//	any other               500     the file could not be stored, for example because
+//	                                the disk is full
 func ReadUpload(w ResponseWriter, r *Request, config UploadConfig) (Upload, error) {
 	file, err := receiveUpload(w, r, &config)
 	if err != nil {
@@ -205,7 +190,7 @@ func ReadUpload(w ResponseWriter, r *Request, config UploadConfig) (Upload, erro
 
 // receiveUpload receives a file and, if the body has not been read, makes the server close
 // the connection.
-func receiveUpload(w ResponseWriter, r *Request, config *UploadConfig) (Upload, *UploadError) {
+func receiveUpload(w ResponseWriter, r *Request, config *UploadConfig) (Upload, *StatusError) {
 	config.check()
 	maxSize := cmp.Or(config.MaxSize, defaultMaxSize)
 	limitErr := response.LimitBody(w, r, time.Now().Add(cmp.Or(config.Timeout, uploadTime(maxSize))), responseTime)
@@ -231,7 +216,7 @@ func receiveUpload(w ResponseWriter, r *Request, config *UploadConfig) (Upload, 
 	if err == nil {
 		return Upload(file), nil
 	}
-	return Upload{}, (*UploadError)(err)
+	return Upload{}, (*StatusError)(err)
 }
 
 // defaultMaxSize is the default of UploadConfig.MaxSize.
