@@ -371,11 +371,11 @@ func TestUploadsWithoutADeadlineAreReported(t *testing.T) {
 func TestUploadsUseLittleMemory(t *testing.T) {
 	body, contentType := uploadBody(t, make([]byte, 16<<20))
 	r := testkit.NewRequest("POST", "/", body, contentType)
-	bytes := allocated(func() {
+	size := allocated(func() {
 		testkit.Record(uploading(http.UploadConfig{Writer: io.Discard, MaxSize: 16 << 20}), r).Want(t, 200, "a.bin application/octet-stream 16777216 map[after:[1]]")
 	})
-	if bytes > 100<<10 {
-		t.Errorf("a file of 16 MiB took %d bytes of memory", bytes)
+	if size > 100<<10 {
+		t.Errorf("a file of 16 MiB took %d bytes of memory", size)
 	}
 }
 
