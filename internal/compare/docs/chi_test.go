@@ -7,6 +7,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"github.com/stanza-go/framework/pkg/http/internal/testing/migration"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -28,7 +29,5 @@ func TestChi(t *testing.T) {
 		http.ListenAndServe(port8080, r)
 		//snippet:end
 	}()
-	converse(t, port8080, append(guarded,
-		request{line: "GET /users/ada", status: 200, want: "ada"},
-		request{line: "GET /debug/pprof/cmdline", status: 200, want: "..."})...)
+	migration.CheckOriginal(t, port8080, migration.Chi)
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os"
 	"testing"
 
 	"github.com/labstack/echo/v5"
 	"github.com/labstack/echo/v5/middleware"
 
+	"github.com/stanza-go/framework/pkg/http/internal/testing/migration"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -20,11 +20,7 @@ type User struct {
 }
 
 func TestEcho(t *testing.T) {
-	dir := t.TempDir()
-	if err := errors.Join(os.Mkdir(dir+"/dist", 0o777), os.WriteFile(dir+"/dist/app.js", []byte("export {};\n"), 0o666)); err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(dir)
+	migration.Prepare(t)
 	save := func(ctx context.Context, organisation string, user User) error {
 		if organisation != "acme" || user.Name == "taken" {
 			return errors.New("duplicate key")
@@ -34,7 +30,7 @@ func TestEcho(t *testing.T) {
 	requireAdmin := func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
 			if !isAdmin(c.Request()) {
-				return echo.NewHTTPError(http.StatusUnauthorized, "admin required")
+				return c.JSON(http.StatusUnauthorized, map[string]string{"error": "admin required"})
 			}
 			return next(c)
 		}
@@ -61,8 +57,5 @@ func TestEcho(t *testing.T) {
 		e.Start(port8080)
 		//snippet:end
 	}()
-	converse(t, port8080, append(guarded,
-		request{line: "POST /users/acme", body: `{"id":7,"name":"Ada"}`, status: 201, want: `{"id":7,"name":"Ada"}`},
-		request{line: "POST /users/acme", body: `{"name":"taken"}`, status: 409, want: `{"message":"name is taken"}`},
-		request{line: "GET /app.js", status: 200, want: "export {};"})...)
+	migration.CheckOriginal(t, port8080, migration.Echo)
 }

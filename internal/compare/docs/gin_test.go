@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/stanza-go/framework/pkg/http/internal/testing/migration"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -14,7 +15,7 @@ func TestGin(t *testing.T) {
 	t.Parallel()
 	requireAdmin := func(c *gin.Context) {
 		if !isAdmin(c.Request) {
-			c.AbortWithStatus(http.StatusUnauthorized)
+			c.AbortWithStatusJSON(http.StatusUnauthorized, gin.H{"error": "admin required"})
 		}
 	}
 	stats := func(c *gin.Context) { c.String(http.StatusOK, "stats") }
@@ -44,9 +45,5 @@ func TestGin(t *testing.T) {
 		r.Run(port8080)
 		//snippet:end
 	}()
-	converse(t, port8080, append(guarded,
-		request{line: "GET /users/7", status: 200, want: `{"id":7,"view":"table"}`},
-		request{line: "GET /users/7?view=list", status: 200, want: `{"id":7,"view":"list"}`},
-		request{line: "GET /users/x", status: 400, want: `{"error":"bad id"}`},
-		request{line: "POST /users", body: `{"id":7,"name":"Ada"}`, status: 201, want: `{"id":7,"name":"Ada"}`})...)
+	migration.CheckOriginal(t, port8080, migration.Gin)
 }

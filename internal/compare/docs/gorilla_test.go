@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,15 +12,12 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/gorilla/websocket"
 
+	"github.com/stanza-go/framework/pkg/http/internal/testing/migration"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
 func TestGorilla(t *testing.T) {
-	dir := t.TempDir()
-	if err := errors.Join(os.Mkdir(dir+"/dist", 0o777), os.WriteFile(dir+"/dist/app.js", []byte("export {};\n"), 0o666)); err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(dir)
+	migration.Prepare(t)
 	port8080 := testkit.FreeAddress(t)
 	go func() {
 		//snippet:begin docs/migrating.md
@@ -37,10 +33,7 @@ func TestGorilla(t *testing.T) {
 		http.ListenAndServe(port8080, handlers.LoggingHandler(os.Stdout, r))
 		//snippet:end
 	}()
-	converse(t, port8080, append(guarded,
-		request{line: "GET /users/7", status: 200, want: "7"},
-		request{line: "GET /users/x", status: 404, want: "404 page not found"},
-		request{line: "GET /assets/app.js", status: 200, want: "export {};"})...)
+	migration.CheckOriginal(t, port8080, migration.Gorilla)
 }
 
 func TestGorillaWebSocket(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stanza-go/framework/pkg/http/internal/testing/migration"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -41,7 +42,5 @@ func TestNetHTTP(t *testing.T) {
 		log.Fatal(server.ListenAndServe())
 		//snippet:end
 	}()
-	converse(t, port8080,
-		request{line: "GET /users/7", status: 200, want: `{"id":7}`},
-		request{line: "GET /users/x", status: 400, want: "bad id"})
+	migration.CheckOriginal(t, port8080, migration.NetHTTP)
 }

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	nethttp "net/http"
+	_ "net/http/pprof"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/stanza-go/framework/pkg/http/internal/testing/migration"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/snippet"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
@@ -50,11 +54,9 @@ func TestProgramInPlaceOfNetHTTP(t *testing.T) {
 		router := http.NewRouter()
 		router.Use(http.RequestLogger(logger))
 		router.HandleFunc("GET /users/{id}", func(w http.ResponseWriter, r *http.Request) {
-			id, ok := http.PathParamInt64(w, r, "id")
-			if !ok {
-				return
+			if id, ok := http.PathParamAs[int64](w, r, "id"); ok {
+				http.WriteJSON(w, http.StatusOK, map[string]int64{"id": id})
 			}
-			http.WriteJSON(w, http.StatusOK, map[string]int64{"id": id})
 		})
 		server := newServer(router, http.WithAddr(":8080"))
 		if err := server.Run(context.Background()); err != nil {
@@ -62,10 +64,7 @@ func TestProgramInPlaceOfNetHTTP(t *testing.T) {
 		}
 		//snippet:end
 	}, func(url string) {
-		testkit.Get(t, client(t), url+"/users/7").Want(t, 200, `{"id":7}`)
-		if got := testkit.Get(t, client(t), url+"/users/x"); got.StatusCode != 400 {
-			t.Errorf("got %d %s", got.StatusCode, got.Body)
-		}
+		migration.CheckMigrated(t, url, migration.NetHTTP)
 	})
 	if text := log.String(); !strings.Contains(text, "path=/users/7 status=200") {
 		t.Errorf("the log:\n%s", text)
@@ -78,25 +77,19 @@ func TestProgramInPlaceOfChi(t *testing.T) {
 	t.Parallel()
 	logger := (&console{t: t}).logger()
 	onPanic := func(recovered any, stack []byte) {}
-	profiler := says("profiler")
 	s := newSite(t)
 	newServer := s.newServer
 	s.during(t, func() {
 		//snippet:begin docs/migrating.md
 		router := http.NewRouter()
-		router.Use(
-			http.RequestID(http.RequestIDConfig{}),
-			http.RequestLogger(logger),
-			http.Compress(http.CompressConfig{Level: 5}),
-			http.Recovery(onPanic),
-		)
+		router.Use(http.RequestID(http.RequestIDConfig{}), http.RequestLogger(logger))
+		router.Use(http.Compress(http.CompressConfig{Level: 5}), http.Recovery(onPanic))
 		router.HandleFunc("GET /users/{id}", func(w http.ResponseWriter, r *http.Request) {
 			w.Write([]byte(http.PathParam(r, "id")))
 		})
-		admin := router.Group("/admin")
-		admin.Use(requireAdmin)
+		admin := router.Group("/admin").With(requireAdmin)
 		admin.HandleFunc("GET /stats", stats)
-		router.Handle("/debug/", profiler)
+		router.Handle("/debug/", http.DefaultServeMux) // with import _ "net/http/pprof"
 		newServer(router, http.WithAddr(":8080")).Run(context.Background())
 		//snippet:end
 	}, func(url string) {
@@ -105,17 +98,12 @@ func TestProgramInPlaceOfChi(t *testing.T) {
 		if len(user.Header.Get("X-Request-Id")) != 36 {
 			t.Errorf("the header is %v", user.Header)
 		}
-		testkit.Get(t, client(t), url+"/admin/stats").Want(t, 401, `{"error":"admin required"}`)
-		testkit.Get(t, client(t), url+"/admin/stats", "Authorization: admin").Want(t, 200, "stats")
-		testkit.Get(t, client(t), url+"/debug/pprof").Want(t, 200, "profiler")
+		migration.CheckMigrated(t, url, migration.Chi)
 	})
 }
 
 func TestProgramInPlaceOfGorilla(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := errors.Join(os.Mkdir("dist", 0o777), os.WriteFile("dist/app.js", []byte("export {};\n"), 0o666)); err != nil {
-		t.Fatal(err)
-	}
+	migration.Prepare(t)
 	logger := (&console{t: t}).logger()
 	s := newSite(t)
 	newServer := s.newServer
@@ -124,23 +112,17 @@ func TestProgramInPlaceOfGorilla(t *testing.T) {
 		router := http.NewRouter()
 		router.Use(http.RequestLogger(logger), http.Compress(http.CompressConfig{}))
 		router.HandleFunc("GET /users/{id}", func(w http.ResponseWriter, r *http.Request) {
-			id, ok := http.PathParamInt64(w, r, "id")
-			if !ok {
-				return
+			if id, ok := http.PathParamAs[uint64](w, r, "id"); ok {
+				fmt.Fprint(w, id)
 			}
-			fmt.Fprint(w, id)
 		})
-		admin := router.Group("/admin")
-		admin.Use(requireAdmin)
+		admin := router.Group("/admin").With(requireAdmin)
 		admin.HandleFunc("GET /stats", stats)
-		router.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServer(http.Dir("dist"))))
+		router.Mount("/assets", http.FileServer(http.Dir("dist")))
 		newServer(router, http.WithAddr(":8080")).Run(context.Background())
 		//snippet:end
 	}, func(url string) {
-		testkit.Get(t, client(t), url+"/users/7").Want(t, 200, "7")
-		testkit.Get(t, client(t), url+"/admin/stats").Want(t, 401, `{"error":"admin required"}`)
-		testkit.Get(t, client(t), url+"/admin/stats", "Authorization: admin").Want(t, 200, "stats")
-		testkit.Get(t, client(t), url+"/assets/app.js").Want(t, 200, "export {};\n")
+		migration.CheckMigrated(t, url, migration.Gorilla)
 		testkit.Get(t, client(t), url+"/assets/missing.js").Want(t, 404, "404 page not found\n")
 	})
 }
@@ -180,8 +162,8 @@ func TestWebSocketInPlaceOfGorilla(t *testing.T) {
 }
 
 func TestProgramInPlaceOfEcho(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := errors.Join(os.Mkdir("dist", 0o777), os.WriteFile("dist/index.html", []byte("<p>index"), 0o666)); err != nil {
+	migration.Prepare(t)
+	if err := os.WriteFile("dist/index.html", []byte("<p>index"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	logger := (&console{t: t}).logger()
@@ -200,67 +182,28 @@ func TestProgramInPlaceOfEcho(t *testing.T) {
 		//snippet:begin docs/migrating.md
 		router := http.NewRouter()
 		router.Use(http.RequestLogger(logger), http.Compress(http.CompressConfig{}), http.Recovery(onPanic))
-		router.HandleFunc("POST /users/{org}", func(w http.ResponseWriter, r *http.Request) {
+		router.Handle("POST /users/{org}", http.HandlerErrorFunc(func(w http.ResponseWriter, r *http.Request) error {
 			var user User
-			if !http.BindJSON(w, r, &user) {
-				return
+			if err := http.ReadJSON(r, &user); err != nil {
+				return err
 			}
 			if err := save(r.Context(), http.PathParam(r, "org"), user); err != nil {
-				http.WriteError(w, http.StatusConflict, "name is taken")
-				return
+				return http.Errorf(http.StatusConflict, "name is taken: %w", err)
 			}
 			http.WriteJSON(w, http.StatusCreated, user)
-		})
-		admin := router.Group("/admin")
-		admin.Use(requireAdmin)
+			return nil
+		}))
+		admin := router.Group("/admin").With(requireAdmin)
 		admin.HandleFunc("GET /stats", stats)
 		router.Handle("GET /{path...}", http.Static(os.DirFS("dist")))
 		newServer(router, http.WithAddr(":8080")).Run(context.Background())
 		//snippet:end
 	}, func(url string) {
-		testkit.Do(t, client(t), testkit.NewRequest("POST", url+"/users/acme", `{"id":7,"name":"Ada"}`)).Want(t, 201, `{"id":7,"name":"Ada"}`)
-		testkit.Do(t, client(t), testkit.NewRequest("POST", url+"/users/acme", `{"name":"taken"}`)).Want(t, 409, `{"error":"name is taken"}`)
-		if got := testkit.Do(t, client(t), testkit.NewRequest("POST", url+"/users/acme", `{"name":`)); got.StatusCode != 400 {
-			t.Errorf("got %d %s", got.StatusCode, got.Body)
-		}
-		testkit.Get(t, client(t), url+"/admin/stats").Want(t, 401, `{"error":"admin required"}`)
-		testkit.Get(t, client(t), url+"/admin/stats", "Authorization: admin").Want(t, 200, "stats")
+		migration.CheckMigrated(t, url, migration.Echo)
 		testkit.Get(t, client(t), url+"/client/route").Want(t, 200, "<p>index")
 	})
 	if saved != "acme/Ada" {
 		t.Errorf("saved %q", saved)
-	}
-}
-
-var errNotFound = errors.New("not found")
-
-func TestHandlersThatReturnErrors(t *testing.T) {
-	log := &console{t: t}
-	router := http.NewRouter()
-	router.Use(http.RequestLogger(log.logger()))
-	find := func(id string) (string, error) {
-		errs := map[string]error{"2": fmt.Errorf("user 2: %w", errNotFound), "3": errors.New("disk on fire")}
-		return "Ada", errs[id]
-	}
-	//snippet:begin docs/migrating.md
-	getUser := func(w http.ResponseWriter, r *http.Request) error {
-		user, err := find(r.PathValue("id"))
-		if errors.Is(err, errNotFound) {
-			return http.Errorf(http.StatusNotFound, "no such user: %w", err)
-		}
-		if err != nil {
-			return err // logged; the client gets 500
-		}
-		http.WriteJSON(w, http.StatusOK, user)
-		return nil
-	}
-	router.Handle("GET /users/{id}", http.HandlerErrorFunc(getUser))
-	//snippet:end
-	testkit.Serve(t, router, "GET", "/users/1", "").Want(t, 200, `"Ada"`)
-	testkit.Serve(t, router, "GET", "/users/2", "").Want(t, 404, `{"error":"no such user"}`)
-	testkit.Serve(t, router, "GET", "/users/3", "").Want(t, 500, `{"error":"internal server error"}`)
-	if !strings.Contains(log.String(), "disk on fire") {
-		t.Errorf("the log:\n%s", log)
 	}
 }
 
@@ -275,29 +218,60 @@ func TestProgramInPlaceOfGin(t *testing.T) {
 		router := http.NewRouter()
 		router.Use(http.RequestLogger(logger), http.Recovery(onPanic))
 		router.HandleFunc("GET /users/{id}", func(w http.ResponseWriter, r *http.Request) {
-			id, ok := http.PathParamInt64(w, r, "id")
-			if !ok {
-				return
+			if id, ok := http.PathParamAs[int64](w, r, "id"); ok {
+				http.WriteJSON(w, http.StatusOK, map[string]any{"id": id, "view": http.QueryParamOr(r, "view", "table")})
 			}
-			http.WriteJSON(w, http.StatusOK, map[string]any{"id": id, "view": http.QueryParamOr(r, "view", "table")})
 		})
 		router.HandleFunc("POST /users", func(w http.ResponseWriter, r *http.Request) {
 			var user User
-			if !http.BindJSON(w, r, &user) {
-				return
+			if http.BindJSON(w, r, &user) {
+				http.WriteJSON(w, http.StatusCreated, user)
 			}
-			http.WriteJSON(w, http.StatusCreated, user)
 		})
-		admin := router.Group("/admin")
-		admin.Use(requireAdmin)
+		admin := router.Group("/admin").With(requireAdmin)
 		admin.HandleFunc("GET /stats", stats)
 		newServer(router, http.WithAddr(":8080")).Run(context.Background())
 		//snippet:end
 	}, func(url string) {
-		testkit.Get(t, client(t), url+"/users/7").Want(t, 200, `{"id":7,"view":"table"}`)
-		testkit.Get(t, client(t), url+"/users/7?view=list").Want(t, 200, `{"id":7,"view":"list"}`)
-		testkit.Do(t, client(t), testkit.NewRequest("POST", url+"/users", `{"id":7,"name":"Ada"}`)).Want(t, 201, `{"id":7,"name":"Ada"}`)
-		testkit.Get(t, client(t), url+"/admin/stats").Want(t, 401, `{"error":"admin required"}`)
-		testkit.Get(t, client(t), url+"/admin/stats", "Authorization: admin").Want(t, 200, "stats")
+		migration.CheckMigrated(t, url, migration.Gin)
 	})
+}
+
+// A row of the table of line counts.
+var countsRow = regexp.MustCompile(`(?m)^\| ([^|]+) \| (\d+) \| (\d+) \|$`)
+
+func TestMigratingCountsTheLinesOfItsPrograms(t *testing.T) {
+	t.Parallel()
+	const document = "docs/migrating.md"
+	rows := countsRow.FindAllStringSubmatch(read(t, document), -1)
+	var original snippet.Block // whose migrated program has not been found yet
+	for _, b := range documented(t) {
+		switch {
+		case b.Document != document || b.Language != "go" || linesOfCode(b.Code) == 1:
+		case b.Label != "":
+			original = b
+		case original.Label != "":
+			if len(rows) == 0 {
+				t.Fatalf("%s:%d: no row counts the lines of this program", document, b.Line)
+			}
+			name, want := rows[0][1], rows[0][2]+" and "+rows[0][3]
+			if got := fmt.Sprint(linesOfCode(original.Code), " and ", linesOfCode(b.Code)); got != want || !strings.HasPrefix(name, original.Label) {
+				t.Errorf("%s: the programs for %s have %s lines; the row for %s has %s", document, original.Label, got, name, want)
+			}
+			original, rows = snippet.Block{}, rows[1:]
+		}
+	}
+	for _, row := range rows {
+		t.Errorf("%s: no programs for the row of %s", document, row[1])
+	}
+}
+
+// linesOfCode returns the number of lines without those that are empty or a comment.
+func linesOfCode(code string) (n int) {
+	for line := range strings.Lines(code) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+			n++
+		}
+	}
+	return n
 }
