@@ -32,6 +32,17 @@ func TestGin(t *testing.T) {
 			}
 			c.JSON(http.StatusOK, gin.H{"id": id, "view": c.DefaultQuery("view", "table")})
 		})
+		r.GET("/users", func(c *gin.Context) {
+			var query struct {
+				Page int    `form:"page,default=1"`
+				Role string `form:"role" binding:"required"`
+			}
+			if err := c.ShouldBindQuery(&query); err != nil {
+				c.JSON(http.StatusBadRequest, gin.H{"error": err.Error()})
+				return
+			}
+			c.JSON(http.StatusOK, gin.H{"page": query.Page, "role": query.Role})
+		})
 		r.POST("/users", func(c *gin.Context) {
 			var user User
 			if err := c.ShouldBindJSON(&user); err != nil {

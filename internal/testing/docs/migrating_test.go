@@ -222,6 +222,15 @@ func TestProgramInPlaceOfGin(t *testing.T) {
 				http.WriteJSON(w, http.StatusOK, map[string]any{"id": id, "view": http.QueryParamOr(r, "view", "table")})
 			}
 		})
+		router.HandleFunc("GET /users", func(w http.ResponseWriter, r *http.Request) {
+			var query struct {
+				Page int    `query:"page,default=1"`
+				Role string `query:"role,required"`
+			}
+			if http.BindQuery(w, r, &query) {
+				http.WriteJSON(w, http.StatusOK, map[string]any{"page": query.Page, "role": query.Role})
+			}
+		})
 		router.HandleFunc("POST /users", func(w http.ResponseWriter, r *http.Request) {
 			var user User
 			if http.BindJSON(w, r, &user) {
