@@ -127,16 +127,7 @@ func Prepare(t *testing.T) {
 // and checks the responses.
 func CheckOriginal(t *testing.T, address string, exchanges []Exchange) {
 	t.Helper()
-	for start := time.Now(); ; {
-		conn, err := net.DialTimeout("tcp", address, testkit.Patience)
-		if err == nil {
-			conn.Close()
-			break
-		}
-		if time.Since(start) > testkit.Patience {
-			t.Fatal(err)
-		}
-	}
+	waitFor(t, address)
 	for _, e := range exchanges {
 		want := e.Response
 		if e.Original != nil {
@@ -146,6 +137,23 @@ func CheckOriginal(t *testing.T, address string, exchanges []Exchange) {
 			want = *e.Original
 		}
 		e.check(t, "http://"+address, want)
+	}
+}
+
+// waitFor waits until a server accepts connections at an address.
+func waitFor(t *testing.T, address string) {
+	t.Helper()
+	for start := time.Now(); ; {
+		conn, err := net.DialTimeout("tcp", address, testkit.Patience)
+		if err == nil {
+			err = conn.Close()
+		}
+		if err == nil {
+			return
+		}
+		if time.Since(start) > testkit.Patience {
+			t.Fatal(err)
+		}
 	}
 }
 
