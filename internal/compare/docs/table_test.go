@@ -139,3 +139,21 @@ func TestTableOfBindingInTheReadme(t *testing.T) {
 		}
 	}
 }
+
+func TestTableOfValidationInTheReadme(t *testing.T) {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.GET("/", func(c *gin.Context) {
+		var query struct {
+			Name string `form:"name" binding:"required"`
+			Role string `form:"role" binding:"required"`
+		}
+		if err := c.ShouldBindQuery(&query); err != nil {
+			c.String(http.StatusBadRequest, err.Error())
+		}
+	})
+	body := testkit.Serve(t, engine, "GET", "/", "").Body
+	if !strings.Contains(body, "'Name'") || !strings.Contains(body, "'Role'") {
+		t.Errorf("gin does not report all mistakes of validation: %s", body)
+	}
+}
