@@ -30,15 +30,15 @@ func ExampleStatic() {
 	// /missing.js 404 {"error":"not found"}
 }
 
-// If an API shares the host, a pattern for its prefix keeps unknown paths of
-// the API from getting the application's page.
+// If an API shares the host, a handler for NotFound keeps unknown paths of the
+// API from getting the application's page.
 func ExampleStatic_api() {
 	ui := fstest.MapFS{"index.html": {Data: []byte("<title>app</title>")}}
 	router := http.NewRouter()
 	router.Handle("GET /{path...}", http.Static(ui))
-	router.HandleFunc("GET /api/", func(w http.ResponseWriter, r *http.Request) {
-		http.WriteError(w, http.StatusNotFound, "not found")
-	})
+	router.Group("/api").NotFound(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.WriteError(w, http.StatusNotFound, "no such endpoint")
+	}))
 
 	for _, path := range []string{"/about", "/api/about"} {
 		rec := httptest.NewRecorder()

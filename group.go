@@ -1,9 +1,7 @@
 package http
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 	"github.com/stanza-go/framework/pkg/http/internal/routing"
@@ -98,6 +96,10 @@ func (g *Group) Mount(prefix string, handler Handler) {
 // "/api". The middleware of the router and of the group runs before the handler; see
 // [Router.NotFound].
 //
+// A route does not count as a match if its pattern ends with a slash or with {name...},
+// and begins above the prefix. For example, if a site has the pattern "GET /{path...}",
+// the handler of the group "/api" gets requests for unknown paths below "/api".
+//
 // NotFound panics if the handler is nil, the group's router, or a group of that router,
 // or if another group with the same prefix has set a handler.
 func (g *Group) NotFound(handler Handler) { g.setHook("NotFound", StatusNotFound, handler) }
@@ -171,29 +173,12 @@ func (rt *Router) addHook(name string, added groupHook) {
 		hooks = append(hooks, added)
 	}
 	slices.SortStableFunc(hooks, func(a, b groupHook) int {
-		return comparePrefixes(a.endpoint.pattern, b.endpoint.pattern)
+		return routing.ComparePrefixes(a.endpoint.pattern, b.endpoint.pattern)
 	})
 	rt.groupHooks.Store(&hooks)
-}
-
-// comparePrefixes orders prefixes: longer ones come first, and literal segments before
-// wildcards.
-func comparePrefixes(a, b string) int {
-	segments, other := strings.Split(a, "/"), strings.Split(b, "/")
-	if order := cmp.Compare(len(other), len(segments)); order != 0 {
-		return order
+	if added.status == StatusNotFound {
+		rt.lazyMux().Cover(added.endpoint.pattern)
 	}
-	wildcard := func(s string) bool { return strings.HasPrefix(s, "{") }
-	for i := range segments {
-		switch {
-		case wildcard(segments[i]) == wildcard(other[i]):
-		case wildcard(segments[i]):
-			return 1
-		default:
-			return -1
-		}
-	}
-	return 0
 }
 
 // loadGroupHooks returns the hooks of all groups.

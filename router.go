@@ -350,6 +350,11 @@ func (rt *Router) With(mw ...Middleware) *Group {
 // mounted Router has no route for a request, it responds itself, with its own handlers
 // for NotFound and MethodNotAllowed.
 //
+// The handler also gets the requests that match a route that ends with a slash or with
+// {name...} and begins above the prefix. For example, files can be mounted beside a site
+// with the pattern "GET /{path...}". Routes below the prefix take precedence over the
+// handler.
+//
 // Mount can be called while the router serves requests. It panics if the prefix is
 // invalid, if its pattern conflicts with another one, or if the handler is nil, the
 // router itself, or one of its groups.
@@ -522,7 +527,11 @@ func (rt *Router) addUnbuilt(added *endpoint) bool {
 
 // add adds an endpoint to the mux and the list. The caller holds rt.mu.
 func (rt *Router) add(added *endpoint) {
-	err := rt.lazyMux().Register(added.pattern, added)
+	register := rt.lazyMux().Register
+	if _, ok := added.handler.(*routing.Mount); ok {
+		register = rt.lazyMux().RegisterMount
+	}
+	err := register(added.pattern, added)
 	if err == nil {
 		rt.endpoints = append(rt.endpoints, added)
 		return

@@ -3,6 +3,7 @@ package http_test
 import (
 	"context"
 	"fmt"
+	"io"
 	nethttp "net/http"
 	"net/url"
 	"strings"
@@ -209,6 +210,154 @@ func TestGroupsAnswerUnmatchedRequests(t *testing.T) {
 	} {
 		wantPanicMatch(t, `^http: .*router_policies_test.go:\d+: `+want, f)
 	}
+}
+
+// A group's handler for NotFound comes before a route whose wildcard begins above the group,
+// for example that of a site.
+func TestNotFoundOfAGroupComesBeforeTheSite(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	metrics := http.NewMetrics()
+	router.Use(metrics.Middleware())
+	router.HandleFunc("GET /{path...}", reply("site"))
+	api := router.Group("/api")
+	api.HandleFunc("GET /x", reply("x"))
+	api.HandleFunc("POST /x/{id}", reply("posted"))
+	api.HandleFunc("GET /files/{path...}", reply("files"))
+	api.HandleFunc("GET /dir/", reply("dir"))
+	router.HandleFunc("GET /api/outside", reply("outside"))
+	router.Mount("/api/mounted", http.HandlerFunc(reply("mounted")))
+	api.NotFound(reply("none"))
+	api.MethodNotAllowed(reply("method"))
+	api.Group("/files/{user}").NotFound(reply("no file"))
+	api.Group("/quiet").HandleFunc("GET /x", reply("quiet"))
+	router.Group("/other").HandleFunc("GET /x", reply("other"))
+	router.HandleFunc("GET /t/fixed/{path...}", reply("fixed"))
+	router.Group("/t/{tenant}/api").NotFound(reply("tenant"))
+	tests := []struct{ method, target, want, allow string }{
+		{"GET", "/", "site [GET /{path...}]", ""},
+		{"GET", "/apix/y", "site [GET /{path...}]", ""},
+		{"GET", "/other/nope", "site [GET /{path...}]", ""},
+		{"GET", "/api", "none []", ""},
+		{"GET", "/api/", "none []", ""},
+		{"GET", "/api/nope", "none []", ""},
+		{"GET", "/%61pi/nope", "none []", ""},
+		{"GET", "/api/quiet/nope", "none []", ""},
+		{"POST", "/api/nope", "none []", ""},
+		{"OPTIONS", "/api/nope", "none []", ""},
+		{"GET", "/api/x", "x [GET /api/x]", ""},
+		{"HEAD", "/api/x", "", ""},
+		{"PUT", "/api/x", "method []", "GET, HEAD"},
+		{"GET", "/api/x/7", "method []", "POST"},
+		{"PUT", "/api/x/7", "method []", "POST"},
+		{"PUT", "/api/dir", "method []", "GET, HEAD"},
+		{"GET", "/api/outside", "outside [GET /api/outside]", ""},
+		{"GET", "/api/mounted/y", "mounted [/api/mounted/]", ""},
+		{"GET", "/api/files/", "files [GET /api/files/{path...}]", ""},
+		{"GET", "/api/files/ann/x", "no file []", ""},
+		{"PUT", "/files", "{\"error\":\"method not allowed\"}", "GET, HEAD"},
+		{"GET", "/t/some/api/x", "tenant []", ""},
+		{"GET", "/t/fixed/api/x", "fixed [GET /t/fixed/{path...}]", ""},
+	}
+	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
+		for _, tt := range tests {
+			res := srv.Do(t, tt.method, tt.target, "")
+			if got := res.Header.Get("Allow"); res.Body != tt.want || got != tt.allow {
+				t.Errorf("%s %s: got %q, Allow %q, want %q, Allow %q", tt.method, tt.target, res.Body, got, tt.want, tt.allow)
+			}
+		}
+	})
+	router.AnswerOptions()
+	router.TrailingSlash(http.SlashServe)
+	testkit.Serve(t, router, "OPTIONS", "/api/nope", "").Want(t, 200, "none []")
+	testkit.Serve(t, router, "OPTIONS", "/api/x", "").WantHeader(t, "Allow", "GET, HEAD, OPTIONS")
+	testkit.Serve(t, router, "GET", "/api/x/", "").Want(t, 200, "x [GET /api/x]")
+	testkit.Serve(t, router, "GET", "/api/nope/", "").Want(t, 200, "none []")
+	for _, m := range metrics.Collect() {
+		if m.Labels["route"] == "/{path...}" && m.Name == "http_requests_total" && m.Value != 6 {
+			t.Errorf("%s%v is %v, want 6: the three requests for the site, with each protocol", m.Name, m.Labels, m.Value)
+		}
+	}
+}
+
+// A mounted handler does not conflict with a site, whichever is registered first.
+func TestMountComesBeforeTheSite(t *testing.T) {
+	t.Parallel()
+	for name, order := range map[string][]string{
+		"site first": {"site", "deep", "files", "tenant"}, "mounts first": {"tenant", "files", "deep", "site"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			router := http.NewRouter()
+			for _, what := range order {
+				switch what {
+				case "site":
+					router.HandleFunc("GET /{path...}", reply("site"))
+				case "deep":
+					router.HandleFunc("GET /files/deep/{path...}", reply("deep"))
+					router.HandleFunc("POST /files/new", reply("new"))
+				case "files":
+					router.Mount("/files", mountedAt("files"))
+				case "tenant":
+					router.Group("/t").Mount("/{tenant}/files", mountedAt("tenant"))
+				}
+			}
+			tests := []struct {
+				method, target string
+				status         int
+				want           string
+			}{
+				{"GET", "/", 200, "site [GET /{path...}]"},
+				{"GET", "/filesystem", 200, "site [GET /{path...}]"},
+				{"GET", "/files/", 200, "files / "},
+				{"GET", "/files/a%2Fb", 200, "files /a%2Fb "},
+				{"PATCH", "/files/x", 200, "files /x "},
+				{"PROPFIND", "/files/x", 200, "files /x "},
+				{"OPTIONS", "/files/x", 200, "files /x "},
+				{"GET", "/files/deep/x", 200, "deep [GET /files/deep/{path...}]"},
+				{"POST", "/files/deep/x", 200, "files /deep/x "},
+				{"POST", "/files/new", 200, "new [POST /files/new]"},
+				{"GET", "/files/new", 200, "files /new "},
+				{"POST", "/t/ann/files/x", 200, "tenant /x ann"},
+				{"GET", "/t/ann/files/x", 200, "tenant /x ann"},
+				{"GET", "/t/ann/nope", 200, "site [GET /{path...}]"},
+				{"POST", "/nope", 405, `{"error":"method not allowed"}`},
+			}
+			testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
+				for _, tt := range tests {
+					if res := srv.Do(t, tt.method, tt.target, ""); res.StatusCode != tt.status || res.Body != tt.want {
+						t.Errorf("%s %s: got %s, want %d %q", tt.method, tt.target, res, tt.status, tt.want)
+					}
+				}
+				srv.Get(t, "/files?q=1").WantHeader(t, "Location", "/files/?q=1")
+				srv.Get(t, "/x/../files/y").WantHeader(t, "Location", "/files/y")
+			})
+			router.TrailingSlash(http.SlashServe)
+			testkit.Serve(t, router, "GET", "/files", "").Want(t, 200, "files / ")
+			router.TrailingSlash(http.SlashStrict)
+			testkit.Serve(t, router, "GET", "/files", "").Want(t, 200, "site [GET /{path...}]")
+			wantPanicMatch(t, `pattern "/files/" conflicts with pattern "/files/" \(registered at .*router_policies_test.go:\d+\)`, func() {
+				router.Mount("/files", mountedAt("again"))
+			})
+			wantPanicMatch(t, `pattern "/files/" conflicts with pattern "/files/"`, func() { router.HandleFunc("/files/", reply("")) })
+			wantPanicMatch(t, `pattern "GET /{all...}" conflicts with pattern "GET /{path...}"`, func() { router.HandleFunc("GET /{all...}", reply("")) })
+		})
+	}
+}
+
+// A route that is not mounted conflicts with a site as in ServeMux.
+func TestOnlyMountsComeBeforeTheSite(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.HandleFunc("GET /{path...}", reply("site"))
+	wantPanicMatch(t, `pattern "/files/" conflicts with pattern "GET /{path...}"`, func() { router.HandleFunc("/files/", reply("")) })
+}
+
+// mountedAt returns a handler that responds with its name, the path, and the tenant.
+func mountedAt(name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, name+" "+r.URL.EscapedPath()+" "+r.PathValue("tenant"))
+	})
 }
 
 func TestWithAddsMiddlewareToOneRouteAtAnyTime(t *testing.T) {

@@ -44,9 +44,8 @@ import (
 // /view/https%3A%2F%2Fexample.com%2F. Below /.well-known/, all requests for missing
 // files get 404.
 //
-// If the site and an API share a router, also register a handler that responds with
-// 404 for the API's prefix, for example with the pattern "GET /api/". Without it,
-// requests for unknown API paths get index.html.
+// If the site and an API share a router, also set the handler for NotFound of the API's
+// group; see [Group.NotFound]. Without it, requests for unknown API paths get index.html.
 //
 // # Caching
 //

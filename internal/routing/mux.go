@@ -26,7 +26,8 @@
 //  3. Otherwise ServeMux serves the request.
 //
 // In the last two cases, the result may be the fallback, which calls the
-// function for unmatched requests.
+// function for unmatched requests. A cover may take the request from the fallback, or
+// from another route that begins above the cover.
 //
 // # How a pattern is registered
 //
@@ -39,6 +40,7 @@ package routing
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -50,8 +52,8 @@ import (
 // dot. All methods are safe for concurrent use by multiple goroutines; routes
 // may be registered while it serves.
 type Mux struct {
-	// current is replaced at most once: when a route is registered that matches
-	// every request and so takes the place of the fallback.
+	// current is replaced when a route is registered that matches every request and so
+	// takes the place of the fallback, and when a mount becomes a cover.
 	current atomic.Pointer[currentMux]
 	// exact is nil between a registration and the next request.
 	exact     atomic.Pointer[exactPaths]
@@ -59,6 +61,7 @@ type Mux struct {
 	fallback  *route // for requests that no other route matches
 	unmatched func(w http.ResponseWriter, r *http.Request, allow string)
 	options   func(w http.ResponseWriter, r *http.Request) bool // or nil
+	covers    atomic.Pointer[[]*cover]                          // the most specific first; replaced, never changed
 
 	slash                atomic.Int32 // a SlashPolicy
 	hasHosts             atomic.Bool  // a pattern has a host
@@ -82,7 +85,7 @@ type currentMux struct {
 // must be safe for concurrent use by multiple goroutines.
 func New(unmatched func(w http.ResponseWriter, r *http.Request, allow string)) *Mux {
 	m := &Mux{unmatched: unmatched}
-	m.fallback = &route{path: "/", handler: http.HandlerFunc(m.serveUnmatched)}
+	m.fallback = &route{mux: m, path: "/", rest: true, handler: http.HandlerFunc(m.serveUnmatched)}
 	mux := new(http.ServeMux)
 	mux.Handle("/", m.fallback)
 	m.current.Store(&currentMux{mux, true})
@@ -95,15 +98,27 @@ func (m *Mux) Register(pattern string, handler http.Handler) error {
 	if err := checkPattern(pattern); err != nil {
 		return err
 	}
-	added := newRoute(pattern, handler)
+	added := newRoute(m, pattern, handler)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.conflictWithCover(added); err != nil {
+		return err
+	}
+	return m.register(added)
+}
+
+// register adds a route. The caller must hold m.mu.
+func (m *Mux) register(added *route) error {
 	// Set these before the route can match.
 	if added.host != "" {
 		m.hasHosts.Store(true)
-		m.hasNoncanonicalHosts.CompareAndSwap(false, added.canonical != pattern)
+		m.hasNoncanonicalHosts.CompareAndSwap(false, added.canonical != added.pattern)
 	}
-	if err := tryHandle(m.current.Load().ServeMux, added.canonical, added); err != nil {
+	err := tryHandle(m.current.Load().ServeMux, added.canonical, added)
+	if err != nil && m.makeRoom(added) {
+		err = tryHandle(m.current.Load().ServeMux, added.canonical, added)
+	}
+	if err != nil {
 		if err = m.replaceFallback(added, err); err != nil {
 			return err
 		}
@@ -189,7 +204,7 @@ func (m *Mux) serveUnmatched(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect {
 		host = withoutPort(r.Host)
 	}
-	m.unmatched(w, r, m.methods.allow(canonicalHost(host), r.URL.EscapedPath(), policy))
+	m.unmatched(w, r, m.uncovered(r, m.methods.allow(canonicalHost(host), r.URL.EscapedPath(), policy)))
 }
 
 // A route is a registered handler with its pattern.
@@ -203,17 +218,24 @@ type route struct {
 	path         string
 	handler      http.Handler
 
+	// These are for covers.
+	mux     *Mux
+	rest    bool     // the path ends with a slash or with {name...}
+	above   []string // if rest is set, the segments before that
+	mounted bool     // added by RegisterMount
+
 	anyHostOnce sync.Once
 	anyHost     *http.ServeMux // only this route, without its host
 }
 
-// newRoute returns the route of a valid pattern.
-func newRoute(pattern string, handler http.Handler) *route {
+// newRoute returns the route of m with a valid pattern.
+func newRoute(m *Mux, pattern string, handler http.Handler) *route {
 	method, rest := SplitMethod(pattern)
 	host, path := splitHost(rest)
 	methodPrefix := pattern[:len(pattern)-len(rest)]
 	host = canonicalHost(host)
-	return &route{
+	rt := &route{
+		mux:          m,
 		pattern:      pattern,
 		canonical:    methodPrefix + host + path,
 		method:       method,
@@ -222,11 +244,21 @@ func newRoute(pattern string, handler http.Handler) *route {
 		path:         path,
 		handler:      handler,
 	}
+	if rt.rest = strings.HasSuffix(path, "/") || isRest(path); rt.rest {
+		rt.above = segmentsOf(path)
+	}
+	return rt
 }
 
 // ServeHTTP calls the handler. ServeMux has already set the path values, and
 // the request's pattern to the canonical one.
 func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if rt.rest {
+		if c := rt.mux.coverOf(rt, r); c != nil && (c.mount != nil || rt != rt.mux.fallback) {
+			rt.mux.serveCovered(w, r, c)
+			return
+		}
+	}
 	r.Pattern = rt.pattern
 	rt.handler.ServeHTTP(w, r)
 }

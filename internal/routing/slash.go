@@ -114,10 +114,20 @@ func (m *Mux) serveOther(w http.ResponseWriter, r, other *http.Request) bool {
 // routeOf returns the route that matches a request, or nil.
 func (m *Mux) routeOf(r *http.Request) *route {
 	handler, _ := m.current.Load().Handler(&http.Request{Method: r.Method, URL: r.URL, Host: canonicalHost(r.Host)})
-	if found, ok := handler.(*route); ok && found != m.fallback {
-		return found
+	found, ok := handler.(*route)
+	if !ok {
+		return nil
 	}
-	return nil
+	if c := m.coverOf(found, r); c != nil {
+		if c.mount != nil && !matchesPath(c.mount.path, r.URL.EscapedPath()) {
+			return nil // it is redirected
+		}
+		return c.mount
+	}
+	if found == m.fallback {
+		return nil
+	}
+	return found
 }
 
 // withPath returns a copy of a request with another path.

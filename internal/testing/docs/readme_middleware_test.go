@@ -244,9 +244,9 @@ func newApplication() *http.Router {
 
 	api := router.Group("/api")
 	api.HandleFunc("GET /users", listUsers)
-	api.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
-		http.WriteError(w, http.StatusNotFound, "not found")
-	})
+	api.NotFound(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.WriteError(w, http.StatusNotFound, "no such endpoint")
+	}))
 	return router
 }
 
@@ -275,5 +275,6 @@ func TestStaticSite(t *testing.T) {
 		t.Errorf("dot-file: status %d", hidden.StatusCode)
 	}
 	testkit.Serve(t, application, "GET", "/api/users", "").Want(t, 200, "list")
-	testkit.Serve(t, application, "GET", "/api/usres", "").Want(t, 404, `{"error":"not found"}`)
+	testkit.Serve(t, application, "GET", "/api/usres", "").Want(t, 404, `{"error":"no such endpoint"}`)
+	testkit.Serve(t, application, "POST", "/api/usres", "").Want(t, 404, `{"error":"no such endpoint"}`)
 }
