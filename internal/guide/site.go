@@ -1,0 +1,15 @@
+package main
+
+import (
+	"embed"
+
+	"github.com/stanza-go/framework/pkg/http"
+)
+
+//go:embed all:site
+var site embed.FS
+
+// noSuchEndpoint responds to requests for unknown paths of the API.
+func noSuchEndpoint(w http.ResponseWriter, r *http.Request) {
+	http.WriteError(w, http.StatusNotFound, "no such endpoint")
+}
