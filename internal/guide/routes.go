@@ -27,19 +27,19 @@ func routes(c config) *http.Router {
 		http.MaxBody(1<<20), // except uploads
 		http.RecoveryFunc(logPanic),
 	)
+
+	sessions := newSessions(c.https)
+	router.Use(sameOrigin(), sessions.identify)
 	api := router.Group("/api")
+	users := api.With(requireUser)
+	api.HandleFunc("POST /login", sessions.login)
+	api.HandleFunc("POST /logout", sessions.logout)
+	users.HandleFunc("GET /me", me)
 
 	incidents := newStore()
 	api.HandleFunc("GET /incidents", incidents.list)
 	api.HandleFunc("GET /incidents.csv", incidents.export)
 	api.Handle("GET /incidents/{id}", http.HandlerErrorFunc(incidents.get))
-
-	sessions := newSessions(c.https)
-	router.Use(sameOrigin(), sessions.identify)
-	api.HandleFunc("POST /login", sessions.login)
-	api.HandleFunc("POST /logout", sessions.logout)
-	users := api.With(requireUser)
-	users.HandleFunc("GET /me", me)
 	users.HandleFunc("POST /incidents", incidents.create)
 	users.Handle("POST /incidents/{id}/updates", http.HandlerErrorFunc(incidents.update))
 	users.Handle("DELETE /incidents/{id}", http.HandlerErrorFunc(incidents.remove))
