@@ -129,10 +129,10 @@ func (c *checker) fields(spec *ast.TypeSpec) {
 }
 
 // imports reports internal packages that import the root package, which is built
-// from them. The demo is exempt because it is a program that uses the root
-// package.
+// from them. The demo and the program of the guide are exempt because they use the
+// root package.
 func (c *checker) imports(file *ast.File) {
-	if !c.within("internal") || c.within("internal/demo") {
+	if !c.within("internal") || c.within("internal/demo") || c.within("internal/guide") {
 		return
 	}
 	for _, spec := range file.Imports {

@@ -100,6 +100,7 @@ func TestRulesDependOnThePackage(t *testing.T) {
 		{module + "/internal/response", header, 0},
 		{module + "/internal/other", header, 1},
 		{module + "/internal/demo/pages", imports, 0},
+		{module + "/internal/guide", imports, 0},
 		{module + "/internal/other", imports, 1},
 	} {
 		if got := Check([]*Package{fixture(t, test.path, test.source, "")}); len(got) != test.want {
