@@ -127,9 +127,14 @@ func TestStreamCSVAbortsIfLaterRowsFail(t *testing.T) {
 func TestStreamCSVResetsTheConnectionOfAnHTTP10Client(t *testing.T) {
 	t.Parallel()
 	var log testkit.Log
-	handler := http.RequestLogger(log.JSON())(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	logged := http.RequestLogger(log.JSON())(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.StreamCSV(w, r, "users", nil, failingRows(t, 5000, errDisk, nil), http.CSVOptions{})
 	}))
+	returned := make(chan struct{}, 2)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { returned <- struct{}{} }()
+		logged.ServeHTTP(w, r)
+	})
 	own, _ := serveOwn(t, testkit.HTTP1, handler)
 	for _, addr := range []string{strings.TrimPrefix(own, "http://"), testkit.StartServer(t, testkit.HTTP1, handler).Addr()} {
 		conn := testkit.Dial(t, addr)
@@ -137,6 +142,7 @@ func TestStreamCSVResetsTheConnectionOfAnHTTP10Client(t *testing.T) {
 		if body, err := io.ReadAll(conn); err == nil {
 			t.Errorf("the connection ended after %d bytes, without an error", len(body))
 		}
+		testkit.Receive(t, returned, "the return of the handler")
 	}
 	if text := log.String(); strings.Count(text, "CSV download aborted") != 2 || strings.Count(text, `"status":200`) != 2 {
 		t.Errorf("logged %s", text)
