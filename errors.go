@@ -28,6 +28,7 @@ import (
 //	*StatusError                        its own
 //	ErrBodyTooLarge, *MaxBytesError     413     request body too large
 //	an error of ReadJSON                400     describes the mistake
+//	FieldErrors                         400     describes all mistakes
 //	ErrNotMultipart                     415     request is not multipart/form-data
 //	ErrMissingBoundary, ErrMissingFile  400     describes the mistake
 //	ErrFeedClosed                       503     server is shutting down
@@ -44,10 +45,11 @@ import (
 // # Responses that have begun
 //
 // If the function has written a part of the response and then returns an error, the error
-// is logged, with level Debug if the client has disconnected. Unless everything that was written is still in the memory of middleware,
-// which discards it, the connection is aborted by a panic with [ErrAbortHandler], so that
-// the client does not mistake the part for the whole. A response that is complete
-// according to its Content-Length is left as it is.
+// is logged, with level Debug if the client has disconnected. Unless everything that was
+// written is still in the memory of middleware, which discards it, the connection is
+// aborted by a panic with [ErrAbortHandler], so that the client does not mistake the part
+// for the whole. A response that is complete according to its Content-Length is left as it
+// is.
 //
 // If the function returns [ErrAbortHandler], HandlerErrorFunc panics with it. It does not
 // recover from panics; see [Recovery].
@@ -170,7 +172,7 @@ func statusOf(r *Request, err error) *StatusError {
 	case errors.Is(err, ErrFeedClosed):
 		return &StatusError{StatusServiceUnavailable, "server is shutting down", err}
 	case errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled):
-		return &StatusError{statusClientClosedRequest, "client closed request", err}
+		return &StatusError{statusClientClosedRequest, "the client has disconnected", err}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &StatusError{StatusServiceUnavailable, "request timed out", err}
 	}

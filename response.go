@@ -281,14 +281,7 @@ func WriteCSV(w ResponseWriter, entity string, header []string, next func() []st
 	if next == nil {
 		callsite.Panicf("WriteCSV: next is nil")
 	}
-	rows := func(yield func([]string, error) bool) {
-		for row := next(); row != nil; row = next() {
-			if !yield(row, nil) {
-				return
-			}
-		}
-	}
-	_, _ = csvbody.Respond(w, entity, header, rows, csvbody.Format{}) // rows yields no error
+	csvbody.Respond(w, entity, header, next)
 }
 
 // CSVOptions sets the format of the file that [StreamCSV] writes. The zero value is
@@ -353,7 +346,7 @@ func StreamCSV(w ResponseWriter, r *Request, entity string, header []string, row
 		wrong.Addf("Delimiter", "%q %s", options.Delimiter, reason)
 	}
 	wrong.PanicIfAny("CSVOptions")
-	begun, err := csvbody.Respond(w, entity, header, rows, csvbody.Format(options))
+	begun, err := csvbody.Stream(w, entity, header, rows, csvbody.Format(options))
 	if err == nil {
 		return
 	}

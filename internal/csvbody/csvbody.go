@@ -17,38 +17,80 @@ import (
 )
 
 // Respond writes a CSV file for download, named after entity and the current day. It
-// writes the byte order mark, if the format has one, the column names, if there are
-// any, and then the rows. It flushes at least once a second while rows arrive.
-//
-// If the client disconnects, Respond stops the sequence of rows and returns nil. If
-// the sequence yields an error, Respond stops it and returns the error. begun then
-// reports whether a part of the file was written; if not, the response is unchanged.
-func Respond(w http.ResponseWriter, entity string, columns []string, rows iter.Seq2[[]string, error], f Format) (begun bool, err error) {
-	now := time.Now()
-	out := &body{w: w, disposition: disposition(entity, now)}
-	file := newRowWriter(out, f)
-	if len(columns) > 0 {
-		_ = file.write(columns) // the next write returns the same error
+// writes the column names, if there are any, and then the rows that next returns until it
+// returns nil. It flushes at least once a second while rows arrive. If the client
+// disconnects, Respond does not call next again.
+func Respond(w http.ResponseWriter, entity string, columns []string, next func() []string) {
+	f := begin(w, entity, columns, Format{})
+	defer f.pace.timer.Stop()
+	for row := next(); row != nil; row = next() {
+		if !f.add(row) {
+			return
+		}
 	}
-	pace := newPace(now)
-	defer pace.timer.Stop()
+	f.end()
+}
+
+// Stream is like [Respond], but writes the rows of a sequence, in a format that may begin
+// with a byte order mark.
+//
+// If the client disconnects, Stream stops the sequence and returns nil. If the sequence
+// yields an error, Stream stops it and returns the error. begun then reports whether a part
+// of the file was written; if not, the response is unchanged.
+func Stream(w http.ResponseWriter, entity string, columns []string, rows iter.Seq2[[]string, error], format Format) (begun bool, err error) {
+	f := begin(w, entity, columns, format)
+	defer f.pace.timer.Stop()
 	for row, err := range rows {
 		if err != nil {
-			return out.headerSet, err
+			return f.body.headerSet, err
 		}
-		if file.write(row) != nil {
-			return true, nil // the client has disconnected
-		}
-		if pace.awake.Load() && pace.flushDue() {
-			_ = file.flush()                          // the next write returns the same error
-			_ = http.NewResponseController(w).Flush() // not supported, or the next write fails too
-			pace.restart()
+		if !f.add(row) {
+			return true, nil
 		}
 	}
-	file.writeMark() // if there are neither columns nor rows
-	_ = file.flush() // on an error, the client has disconnected
-	out.setHeader()
+	f.end()
 	return true, nil
+}
+
+// A file is a CSV file that is being written.
+type file struct {
+	body body
+	rows rowWriter
+	pace pace
+}
+
+// begin returns a file to which the column names have been written. The caller must stop
+// the timer of its pace.
+func begin(w http.ResponseWriter, entity string, columns []string, format Format) *file {
+	now := time.Now()
+	f := &file{body: body{w: w, disposition: disposition(entity, now)}}
+	f.rows.init(&f.body, format)
+	if len(columns) > 0 {
+		_ = f.rows.write(columns) // the next write returns the same error
+	}
+	f.pace.start(now)
+	return f
+}
+
+// add writes a row, and flushes if that is due. It returns false if the client has
+// disconnected.
+func (f *file) add(row []string) bool {
+	if f.rows.write(row) != nil {
+		return false
+	}
+	if f.pace.awake.Load() && f.pace.flushDue() {
+		_ = f.rows.flush()                               // the next write returns the same error
+		_ = http.NewResponseController(f.body.w).Flush() // not supported, or the next write fails too
+		f.pace.restart()
+	}
+	return true
+}
+
+// end completes the file.
+func (f *file) end() {
+	f.rows.writeMark() // if there are neither columns nor rows
+	_ = f.rows.flush() // on an error, the client has disconnected
+	f.body.setHeader()
 }
 
 // disposition returns the Content-Disposition of a download named after entity and
@@ -99,11 +141,10 @@ type pace struct {
 	timer   *time.Timer
 }
 
-// newPace returns a pace that counts from now. The caller must stop its timer.
-func newPace(now time.Time) *pace {
-	p := &pace{flushed: now}
+// start lets p count from now. The caller must stop the timer.
+func (p *pace) start(now time.Time) {
+	p.flushed = now
 	p.timer = time.AfterFunc(wakeInterval, p.wake)
-	return p
 }
 
 // wake is called by the timer.

@@ -13,7 +13,8 @@ import (
 func writtenAs(t *testing.T, f Format, rows ...[]string) string {
 	t.Helper()
 	var out strings.Builder
-	w := newRowWriter(&out, f)
+	var w rowWriter
+	w.init(&out, f)
 	for _, row := range rows {
 		if err := w.write(row); err != nil {
 			t.Fatal(err)

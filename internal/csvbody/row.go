@@ -2,7 +2,6 @@ package csvbody
 
 import (
 	"bufio"
-	"cmp"
 	"io"
 	"strings"
 	"unicode"
@@ -13,18 +12,21 @@ import (
 // concurrent use.
 type rowWriter struct {
 	out            *bufio.Writer
-	delimiter      string
+	delimiter      string // one character
 	escapeFormulas bool
 	markDue        bool // the byte order mark has yet to be written
 }
 
-// newRowWriter returns a rowWriter that writes to w in chunks of up to 4096 bytes.
-func newRowWriter(w io.Writer, f Format) *rowWriter {
-	return &rowWriter{
-		out:            bufio.NewWriterSize(writerOnly{w}, 4096),
-		delimiter:      string(cmp.Or(f.Delimiter, ',')),
+// init makes w write to out in chunks of up to 4096 bytes.
+func (w *rowWriter) init(out io.Writer, f Format) {
+	*w = rowWriter{
+		out:            bufio.NewWriterSize(writerOnly{out}, 4096),
+		delimiter:      ",",
 		escapeFormulas: f.EscapeFormulas,
 		markDue:        f.BOM,
+	}
+	if f.Delimiter != 0 {
+		w.delimiter = string(f.Delimiter)
 	}
 }
 
@@ -36,7 +38,9 @@ type writerOnly struct{ io.Writer }
 // io.Writer has returned an error, all calls return that error.
 func (w *rowWriter) write(row []string) error {
 	marked := w.markDue
-	w.writeMark()
+	if marked {
+		w.writeMark()
+	}
 	for i, cell := range row {
 		if i > 0 {
 			w.append(w.delimiter)

@@ -12,7 +12,8 @@ import (
 func written(t *testing.T, rows ...[]string) string {
 	t.Helper()
 	var out strings.Builder
-	w := newRowWriter(&out, Format{})
+	var w rowWriter
+	w.init(&out, Format{})
 	for _, row := range rows {
 		if err := w.write(row); err != nil {
 			t.Fatal(err)
@@ -54,7 +55,8 @@ func TestRowsAreQuotedAsNeeded(t *testing.T) {
 func TestLongCellsAreWrittenInParts(t *testing.T) {
 	t.Parallel()
 	var sizes parts
-	w := newRowWriter(&sizes, Format{})
+	var w rowWriter
+	w.init(&sizes, Format{})
 	for _, cell := range []string{strings.Repeat("x", 100_000), strings.Repeat(`"`, 50_000)} {
 		if err := w.write([]string{cell}); err != nil {
 			t.Fatal(err)
@@ -78,7 +80,8 @@ func (p *parts) WriteString(s string) (int, error) { return p.Write([]byte(s)) }
 func TestAfterAnErrorAllCallsReturnIt(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("disconnected")
-	w := newRowWriter(failing{failure}, Format{})
+	var w rowWriter
+	w.init(failing{failure}, Format{})
 	if err := w.write([]string{strings.Repeat("x", 10_000), `"`}); err != failure {
 		t.Errorf("a row that does not fit the buffer: %v", err)
 	}
