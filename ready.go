@@ -12,9 +12,10 @@ import "github.com/stanza-go/framework/pkg/http/internal/response"
 // Do not use the handler for a liveness probe, because a server that is stopping must not
 // be restarted.
 //
-// Responses have Cache-Control: no-store. If the request did not come through a
-// Server, for example because the handler runs in a plain [net/http.Server], the
-// response is always 200.
+// Responses have Cache-Control: no-store, except those in a form of [Router.ErrorForm],
+// which caches do not store either. If the request did not come through a Server, for
+// example because the handler runs in a plain [net/http.Server], the response is always
+// 200.
 func ReadyHandler() Handler { return readyHandler{} }
 
 // A readyHandler is the handler of [ReadyHandler].
@@ -23,10 +24,15 @@ type readyHandler struct{}
 // ServeHTTP implements [Handler].
 func (readyHandler) ServeHTTP(w ResponseWriter, r *Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	if response.Stopping(r.Context()) {
-		// WriteError would remove Cache-Control.
-		WriteJSON(w, StatusServiceUnavailable, map[string]string{"error": "server is stopping"})
+	if !response.Stopping(r.Context()) {
+		WriteJSON(w, StatusOK, map[string]string{"status": "ready"})
 		return
 	}
-	WriteJSON(w, StatusOK, map[string]string{"status": "ready"})
+	const message = "server is stopping"
+	if response.Find(w).State().Scope().ErrorWriter() != nil {
+		WriteError(w, StatusServiceUnavailable, message)
+		return
+	}
+	// WriteError would remove Cache-Control.
+	WriteJSON(w, StatusServiceUnavailable, map[string]string{"error": message})
 }

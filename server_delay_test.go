@@ -93,6 +93,22 @@ func TestRequestsAreServedDuringTheDrainDelayButReadinessFails(t *testing.T) {
 	})
 }
 
+func TestReadinessFailsInTheFormOfTheRouter(t *testing.T) {
+	t.Parallel()
+	overPlainAndTLS(t, func(t *testing.T, secure bool) {
+		router := readyRouter()
+		router.ErrorForm(http.WriteProblem)
+		srv := startPipeServer(t, secure, router.ServeHTTP, http.WithDrainDelay(time.Second))
+		took := srv.stopLaterIn(t, t.Context())
+		c := srv.send(t, "GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		res := c.Response("GET")
+		res.Want(t, 503, `{"status":503,"title":"Service Unavailable","detail":"server is stopping"}`)
+		res.WantHeader(t, "Content-Type", "application/problem+json")
+		c.ReadAll()
+		<-took
+	})
+}
+
 // A client may have connected just before the server stops listening. net/http would drop
 // its request without a response.
 func TestLastConnectionsOfTheDrainDelayAreServed(t *testing.T) {
