@@ -1,0 +1,3 @@
+// Package mount compares mounted handlers of this module with StripPrefix and with those
+// of chi.
+package mount
