@@ -146,12 +146,18 @@ func refuseParam(w ResponseWriter, name, problem string) {
 // are the names of the fields, and the values describe the problems, for example "must be
 // an integer". [ReadQuery] and [ReadForm] return it, and a Validate method can; see
 // [BindQuery]. [BindQuery], [BindForm] and [BindJSON] send it to the client.
+//
+// A FieldErrors without fields is not nil. It is no error as the result of a Validate
+// method, but [HandlerErrorFunc] responds to it with status 500.
 type FieldErrors map[string]string
 
 // Error returns the fields and their problems, sorted by field, for example "age: must
 // be an integer; name: is required". The text has no prefix, because it is for the
 // client.
 func (e FieldErrors) Error() string {
+	if len(e) == 0 {
+		return "no field is wrong"
+	}
 	var text strings.Builder
 	for i, field := range slices.Sorted(maps.Keys(e)) {
 		if i > 0 {
@@ -409,8 +415,7 @@ func bound(w ResponseWriter, r *Request, dst any, err error) bool {
 		return false
 	}
 	if err := validate(dst); err != nil {
-		fields, _ := errors.AsType[FieldErrors](err)
-		writeError(w, StatusBadRequest, err.Error(), fields.members())
+		writeError(w, StatusBadRequest, messageOf(err), fieldsOf(err).members())
 		return false
 	}
 	return true
@@ -435,6 +440,39 @@ func refuseInput(w ResponseWriter, r *Request, err error) {
 	}
 	WriteError(w, inputStatus(err), message)
 }
+
+// fieldsOf returns all FieldErrors that err is or wraps as one, or nil. If several have the
+// same field, it gets all of their problems.
+func fieldsOf(err error) FieldErrors {
+	var all FieldErrors
+	add := func(more FieldErrors) {
+		for field, problem := range more {
+			if first, ok := all[field]; ok && first != problem {
+				problem = first + "; " + problem
+			}
+			if all == nil {
+				all = make(FieldErrors)
+			}
+			all[field] = problem
+		}
+	}
+	switch e := err.(type) {
+	case nil:
+	case FieldErrors:
+		return e
+	case interface{ Unwrap() error }:
+		return fieldsOf(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			add(fieldsOf(inner))
+		}
+	}
+	return all
+}
+
+// messageOf returns the text of an error in one line. [errors.Join] separates the texts of
+// its errors with line feeds.
+func messageOf(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // inputStatus returns the status of a response to an error of a Read function.
 func inputStatus(err error) int {

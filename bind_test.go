@@ -400,6 +400,10 @@ func TestBindCallsValidate(t *testing.T) {
 		{errors.New("too \"late\""), `{"error":"too \"late\""}`},
 		{wrong, `{"error":"a: must be 2; b: must be set","fields":{"a":"must be 2","b":"must be set"}}`},
 		{fmt.Errorf("user: %w", wrong), `{"error":"user: a: must be 2; b: must be set","fields":{"a":"must be 2","b":"must be set"}}`},
+		{
+			errors.Join(wrong, errors.New("too late"), fmt.Errorf("more: %w", http.FieldErrors{"b": "is odd", "c": "is bad"})),
+			`{"error":"a: must be 2; b: must be set; too late; more: b: is odd; c: is bad","fields":{"a":"must be 2","b":"must be set; is odd","c":"is bad"}}`,
+		},
 		{fmt.Errorf("no: %w", http.ErrBodyTooLarge), `{"error":"no: http: request body too large"}`},
 	} {
 		for name, bind := range binders("1") {
@@ -431,6 +435,20 @@ func TestBindCallsValidate(t *testing.T) {
 			t.Errorf("%s: Validate was called %d times although a is wrong", name, dst.calls)
 		}
 	}
+}
+
+// A circular is a pointer that can only point to another one.
+type circular *circular
+
+func TestEndlessPointersAreNotSupported(t *testing.T) {
+	t.Parallel()
+	r := testkit.NewRequest("GET", "/?a=1", "")
+	wantPanicMatch(t, `bind_test.go:\d+: struct.A: the type http_test.circular is not supported`, func() {
+		http.BindQuery(httptest.NewRecorder(), r, &struct {
+			A circular `query:"a"`
+		}{})
+	})
+	wantPanicMatch(t, `bind_test.go:\d+: .*http_test.circular`, func() { http.QueryParamAs[circular](httptest.NewRecorder(), r, "a") })
 }
 
 func TestReadDoesNotCallValidate(t *testing.T) {

@@ -156,7 +156,7 @@ func statusOf(r *Request, err error) *StatusError {
 	if invalid, ok := errors.AsType[*jsonbody.Error](err); ok {
 		return &StatusError{inputStatus(err), invalid.Message, invalid.Cause}
 	}
-	if fields, ok := errors.AsType[FieldErrors](err); ok {
+	if fields := fieldsOf(err); len(fields) > 0 {
 		return &StatusError{StatusBadRequest, fields.Error(), nil}
 	}
 	var tooLarge *MaxBytesError
@@ -207,8 +207,7 @@ func respondToError(cw *response.Writer, r *Request, err error) {
 	if answer.Status == StatusRequestEntityTooLarge {
 		jsonbody.CloseAfterResponse(cw, r)
 	}
-	fields, _ := errors.AsType[FieldErrors](err)
-	writeError(cw, answer.Status, answer.Message, fields.members())
+	writeError(cw, answer.Status, answer.Message, fieldsOf(err).members())
 }
 
 // logLate logs an error that is returned after the response has begun. If the client has

@@ -85,6 +85,9 @@ func setterFor(t reflect.Type) func(v reflect.Value, text string) string {
 
 // setterOfPointer returns the function for a pointer type, which sets a new element.
 func setterOfPointer(t reflect.Type) func(v reflect.Value, text string) string {
+	if isEndless(t) {
+		return nil
+	}
 	element := setterFor(t.Elem())
 	if element == nil {
 		return nil
@@ -97,6 +100,18 @@ func setterOfPointer(t reflect.Type) func(v reflect.Value, text string) string {
 		}
 		return problem
 	}
+}
+
+// isEndless reports whether a pointer type points to itself, as in type P *P.
+func isEndless(t reflect.Type) bool {
+	seen := make(map[reflect.Type]bool)
+	for ; t.Kind() == reflect.Pointer; t = t.Elem() {
+		if seen[t] {
+			return true
+		}
+		seen[t] = true
+	}
+	return false
 }
 
 func setString(v reflect.Value, text string) string {
