@@ -209,14 +209,17 @@ func (v *receiver) receiveFile(part io.Reader) *Error {
 
 // fill reads content of the file until p is full. At the end, the error is [io.EOF].
 func (v *receiver) fill(part io.Reader, p []byte) (n int, err error) {
-	if err := v.ctx.Err(); err != nil {
-		return 0, err
-	}
+	done := v.ctx.Err()
 	for n < len(p) && err == nil {
 		var m int
 		m, err = part.Read(p[n:])
 		n += m
 		v.body.left += int64(m)
+	}
+	// If reading has failed, for example at the deadline, net/http cancels the context, but
+	// what was read before is still buffered. The error of reading says more.
+	if done != nil && (err == nil || err == io.EOF) {
+		return 0, done
 	}
 	return n, err
 }
