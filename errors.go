@@ -120,6 +120,9 @@ func withoutCause(message, text string) string {
 
 // Error returns the status and the message, or the cause if there is one.
 func (e *StatusError) Error() string {
+	if e == nil {
+		return "http: nil *StatusError"
+	}
 	text := e.message()
 	if e.Err != nil {
 		text = e.Err.Error()
@@ -128,7 +131,12 @@ func (e *StatusError) Error() string {
 }
 
 // Unwrap returns the cause.
-func (e *StatusError) Unwrap() error { return e.Err }
+func (e *StatusError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // status returns the status of the response.
 func (e *StatusError) status() int {
@@ -150,7 +158,7 @@ const statusClientClosedRequest = 499
 // statusOf returns the response to an error of a handler, as a StatusError with the error
 // as its cause, unless the cause is in the message.
 func statusOf(r *Request, err error) *StatusError {
-	if found, ok := errors.AsType[*StatusError](err); ok {
+	if found, ok := errors.AsType[*StatusError](err); ok && found != nil {
 		return &StatusError{found.status(), found.message(), causeOf(found, err)}
 	}
 	if invalid, ok := errors.AsType[*jsonbody.Error](err); ok {

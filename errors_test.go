@@ -50,6 +50,8 @@ func TestReturnedErrorsDecideTheStatus(t *testing.T) {
 		{"unknown status", &http.StatusError{Status: 799}, 799, `{"error":"error"}`, "ERROR"},
 		{"zero status", &http.StatusError{Err: errSecret}, 500, `{"error":"internal server error"}`, "ERROR"},
 		{"status of a success", http.Errorf(204, "odd"), 500, `{"error":"odd"}`, "ERROR"},
+		{"nil pointer", (*http.StatusError)(nil), 500, `{"error":"internal server error"}`, "ERROR"},
+		{"wrapped nil pointer", fmt.Errorf("x: %w", (*http.StatusError)(nil)), 500, `{"error":"internal server error"}`, "ERROR"},
 		{"body too large", readJSON("{}   ", 2), 413, `{"error":"request body too large"}`, ""},
 		{"limited reader", fmt.Errorf("copy: %w", &nethttp.MaxBytesError{Limit: 1}), 413, `{"error":"request body too large"}`, ""},
 		{"JSON of a wrong type", fmt.Errorf("user: %w", readJSON(`{"age":"x"}`, 100)), 400, "", "DEBUG"},
