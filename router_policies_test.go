@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
@@ -423,6 +424,13 @@ func refusals() map[string]func(*http.Router) {
 		"400 ids must not be empty":     handle(func(w http.ResponseWriter, r *http.Request) { http.CheckBulkIDs(w, nil, 1) }),
 		"500 failed":                    handle(func(w http.ResponseWriter, r *http.Request) { http.WriteServerError(w, r, "failed", errSecret) }),
 		"500 internal server error ":    handle(func(w http.ResponseWriter, r *http.Request) { http.WriteJSON(w, 200, func() {}) }),
+		"416 range not satisfiable": func(router *http.Router) {
+			static := http.Static(fstest.MapFS{"x": {Data: []byte("content")}})
+			router.HandleFunc("GET /x", func(w http.ResponseWriter, r *http.Request) {
+				r.Header.Set("Range", "bytes=99-")
+				static.ServeHTTP(w, r)
+			})
+		},
 		"409 no": func(router *http.Router) {
 			router.Handle("GET /x", http.HandlerErrorFunc(func(http.ResponseWriter, *http.Request) error { return http.Errorf(409, "no") }))
 		},

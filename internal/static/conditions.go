@@ -75,7 +75,7 @@ func validRange(lines []string, size int64) string {
 	if !ok || !strings.EqualFold(unit, "bytes") || size == 0 || strings.Count(set, ",") > 2*maxRanges {
 		return ""
 	}
-	unsatisfiable := "bytes=" + strconv.FormatInt(size, 10) + "-"
+	unsatisfiable := unsatisfiableRange(size)
 	var kept []string
 	elements := 0
 	for element := range strings.SplitSeq(set, ",") {
@@ -100,6 +100,35 @@ func validRange(lines []string, size int64) string {
 		return unsatisfiable
 	}
 	return "bytes=" + strings.Join(kept, ",")
+}
+
+// unsatisfiableRange returns a Range field that begins after content of size bytes.
+func unsatisfiableRange(size int64) string {
+	return "bytes=" + strconv.FormatInt(size, 10) + "-"
+}
+
+// A rangeRefusal keeps the response of ServeContent with status 416 from the client. Other
+// responses, for example to a request whose If-Range is false, pass.
+type rangeRefusal struct {
+	http.ResponseWriter
+	refused bool
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *rangeRefusal) WriteHeader(status int) {
+	if status == http.StatusRequestedRangeNotSatisfiable {
+		w.refused = true
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (w *rangeRefusal) Write(p []byte) (int, error) {
+	if w.refused {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
 }
 
 // A byteRange is an element of a Range field: the bytes from first through last. If

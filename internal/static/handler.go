@@ -167,7 +167,23 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, f *file) {
 		w.Header().Set("Content-Length", strconv.FormatInt(sent.size, 10)) // ServeContent omits it if there is a coding
 	}
 	setFields(w, contentType, sent.etag, cachePolicy(f.name))
-	http.ServeContent(w, withValidRange(r, sent.size), f.name, modified, content)
+	h.serveContent(w, withValidRange(r, sent.size), sent.size, func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, f.name, modified, content)
+	})
+}
+
+// serveContent calls serve, and responds itself if the range cannot be satisfied. size is
+// that of the content.
+func (h *Handler) serveContent(w http.ResponseWriter, r *http.Request, size int64, serve http.HandlerFunc) {
+	if size == 0 || r.Header.Get("Range") != unsatisfiableRange(size) {
+		serve(w, r)
+		return
+	}
+	refusal := &rangeRefusal{ResponseWriter: w}
+	serve(refusal, r)
+	if refusal.refused {
+		h.errs.Write(w, http.StatusRequestedRangeNotSatisfiable, "range not satisfiable")
+	}
 }
 
 // setFields sets the header fields whose value is not empty. It keeps a
