@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"maps"
@@ -97,7 +98,8 @@ func writeError(w ResponseWriter, status int, message string, members map[string
 
 // writeErrorInForm writes an error in the form that the router has set. While it is
 // written, errors have the default form, so that the function for the form may call
-// WriteError.
+// WriteError. If the function writes nothing, or panics before it has written anything, the
+// error has the default form too.
 func writeErrorInForm(w ResponseWriter, state *reqstate.State, status int, message string, members map[string]any) {
 	scope := state.Scope()
 	var inside *reqstate.Scope
@@ -106,7 +108,32 @@ func writeErrorInForm(w ResponseWriter, state *reqstate.State, status int, messa
 	}
 	state.SetScope(inside)
 	defer state.SetScope(scope)
-	scope.WriteError(w, status, message, members)
+	callForm(w, scope.WriteError, status, message, members)
+	if !response.Find(w).Committed() {
+		writeError(w, status, message, members)
+	}
+}
+
+// callForm calls the function for the form. If it panics before it has written anything,
+// callForm logs the panic and returns.
+func callForm(w ResponseWriter, write reqstate.ErrorWriter, status int, message string, members map[string]any) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		if v == nil {
+			return // runtime.Goexit was called
+		}
+		cw := response.Find(w)
+		if cw.Committed() || v == any(ErrAbortHandler) {
+			panic(v)
+		}
+		logError(cw.Request(), slog.LevelError, "panic in the function of ErrorForm", fmt.Errorf("http: %v", v))
+	}()
+	write(w, status, message, members)
+	returned = true
 }
 
 // appendMembers appends members to a JSON object, each after a comma, in the order of

@@ -374,10 +374,14 @@ func (rt *Router) Mount(prefix string, handler Handler) {
 //     responds with an error, for example [BindJSON] or [WriteServerError],
 //   - when middleware of this package rejects a request or recovers from a panic.
 //
+// Handlers and middleware of net/http, such as [FileServer] and [CrossOriginProtection],
+// write their own errors.
+//
 // The problem has a Status and a Title, and the message as its Detail. Extensions contains
 // the members that the response has beside the message, if there are any. Headers that
-// WriteError removes are already removed. If write calls WriteError, the response has the
-// default form.
+// WriteError removes are already removed. write must set the status. If write calls
+// WriteError, writes nothing, or panics before it has written anything, the response has
+// the default form. Such a panic is logged.
 //
 // The form applies from the router's middleware inwards, also to mounted routers that have
 // no form of their own. It does not apply if other middleware wraps the ResponseWriter in

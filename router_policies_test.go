@@ -489,6 +489,50 @@ func TestErrorFormOfNestedRouters(t *testing.T) {
 	wantPanicMatch(t, `router_policies_test.go:\d+: Router.ErrorForm: nil function`, func() { outer.ErrorForm(nil) })
 }
 
+// The form of a program that is not ready for an error must not change its status.
+func TestErrorFormThatFailsLeavesTheDefaultForm(t *testing.T) {
+	t.Parallel()
+	for name, form := range map[string]func(http.ResponseWriter, http.Problem){
+		"writes nothing": func(http.ResponseWriter, http.Problem) {},
+		"panics":         func(http.ResponseWriter, http.Problem) { panic("no form") },
+	} {
+		router := http.NewRouter()
+		router.ErrorForm(form)
+		router.Use(http.Compress(http.CompressConfig{}), http.Recovery(nil))
+		router.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("boom") })
+		router.HandleFunc("GET /own", func(w http.ResponseWriter, r *http.Request) { http.WriteError(w, 409, "taken") })
+		var log testkit.Log
+		outer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			router.ServeHTTP(w, r.WithContext(http.ContextWithLogger(r.Context(), log.Text())))
+		})
+		testkit.EachProtocol(t, outer, func(t *testing.T, srv *testkit.Server) {
+			srv.Get(t, "/none").Want(t, 404, `{"error":"not found"}`)
+			srv.Get(t, "/panic").Want(t, 500, `{"error":"internal server error"}`)
+			srv.Get(t, "/own").Want(t, 409, `{"error":"taken"}`)
+		})
+		if logged := strings.Count(log.String(), "panic in the function of ErrorForm"); logged != map[string]int{"panics": 6}[name] {
+			t.Errorf("%s: %d panics of the form are logged: %s", name, logged, &log)
+		}
+	}
+}
+
+// Once the form has written something, the client must not take it for the whole.
+func TestErrorFormThatPanicsLaterAbortsTheResponse(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.ErrorForm(func(w http.ResponseWriter, p http.Problem) {
+		w.WriteHeader(p.Status)
+		_ = http.NewResponseController(w).Flush()
+		panic("no form")
+	})
+	router.Use(http.Recovery(nil))
+	testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
+		if res, err := testkit.Send(srv.Client(), testkit.NewRequest("GET", srv.URL+"/none", "")); err == nil {
+			t.Errorf("the client considers the response complete: %v", res)
+		}
+	})
+}
+
 func TestErrorFormsAndReturnedErrorsAllocateNothingInAChain(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates")
