@@ -4,13 +4,9 @@ package parts
 import (
 	_ "connectrpc.com/connect"
 	_ "github.com/a-h/templ"
-	_ "github.com/alexedwards/scs/v2"
-	_ "github.com/getsentry/sentry-go/http"
-	_ "github.com/gorilla/csrf"
 	_ "github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	_ "github.com/oapi-codegen/runtime"
 	_ "github.com/quic-go/quic-go/http3"
 	_ "github.com/starfederation/datastar-go/datastar"
-	_ "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	_ "golang.org/x/net/http2"
 )
