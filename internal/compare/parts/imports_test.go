@@ -2,7 +2,6 @@ package parts
 
 // Parts whose tests are still to come.
 import (
-	_ "connectrpc.com/connect"
 	_ "github.com/a-h/templ"
 	_ "github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	_ "github.com/oapi-codegen/runtime"

@@ -120,7 +120,7 @@ func documentedChain(t *testing.T) http.Middleware {
 // start serves handler with this package's server until the test ends. The test fails if the
 // server does not stop in time, or if net/http logs anything, such as a superfluous call of
 // WriteHeader.
-func start(t *testing.T, handler nethttp.Handler, http2 bool) *site {
+func start(t *testing.T, handler nethttp.Handler, http2 bool, configure ...func(*nethttp.Server)) *site {
 	t.Helper()
 	var logged testkit.Log
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -130,6 +130,9 @@ func start(t *testing.T, handler nethttp.Handler, http2 bool) *site {
 	config := &tls.Config{InsecureSkipVerify: true}
 	options := []http.ServerOption{http.WithListener(listener), http.WithHTTPServer(func(hs *nethttp.Server) {
 		hs.ErrorLog = log.New(&logged, "", 0)
+		for _, f := range configure {
+			f(hs)
+		}
 		if http2 {
 			hs.TLSConfig = &tls.Config{Certificates: certificates(t)}
 		}
