@@ -3,6 +3,7 @@ package parts
 import (
 	"bufio"
 	"io"
+	nethttp "net/http"
 	"strings"
 	"testing"
 
@@ -66,19 +67,26 @@ func checkRoutes(t *testing.T, s *site) {
 // checkEvents checks that the first event arrives although the stream stays open.
 func checkEvents(t *testing.T, s *site) {
 	t.Helper()
-	res, err := s.client.Get(s.url + "/events")
+	firstLine(t, s, testkit.NewRequest("GET", s.url+"/events", ""), "data: 1")
+}
+
+// firstLine sends a request and waits for a line of the response that begins with the text,
+// although the response goes on.
+func firstLine(t *testing.T, s *site, r *nethttp.Request, text string) {
+	t.Helper()
+	r.RequestURI = "" // a client does not set it
+	res, err := s.client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	for lines := bufio.NewScanner(res.Body); ; {
-		if !lines.Scan() {
-			t.Fatalf("the stream has ended: %s %v", res.Status, lines.Err())
-		}
-		if lines.Text() == "data: 1" {
+	lines, got := bufio.NewScanner(res.Body), ""
+	for lines.Scan() {
+		if got += lines.Text() + "\n"; strings.HasPrefix(lines.Text(), text) {
 			return
 		}
 	}
+	t.Fatalf("%s: %s has ended without %q: %v\n%s", r.URL.Path, res.Status, text, lines.Err(), got)
 }
 
 // checkSocket checks that a WebSocket echoes a message.
