@@ -98,6 +98,7 @@ func TestHuma(t *testing.T) {
 				<-ctx.Done()
 			}
 		})
+	_ = testkit.Record(mux, testkit.NewRequest("GET", "/openapi.json", "")) // the first requests for it are a data race in huma
 	part := http.Streaming()(mux)
 	eachPlace(t, part, func(t *testing.T, s *site) {
 		if res := testkit.Get(t, s.client, s.url+"/greetings/ann"); res.StatusCode != 200 || !strings.Contains(res.Body, `"Greeting":"hello ann"`) {
