@@ -19,6 +19,8 @@ const root = "../../.."
 // otherBlocks lists the blocks that are not regions of this package's tests.
 // Each has its first line and the name of the test that checks it.
 var otherBlocks = []struct{ document, start, checkedBy string }{
+	{"README.md", "// Command notes", "TestNotes"},
+	{"README.md", "<!doctype html>", "TestNotes"},
 	{"README.md", "go run ./internal/demo", "TestProcess in internal/demo builds and runs the same program"},
 	{"README.md", "go test ./...", "the command runs this test"},
 	{"README.md", "go mod init example.com/hello", "TestFirstServer"},
