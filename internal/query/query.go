@@ -160,7 +160,10 @@ func decodesTo(key, name string) bool {
 	}
 	i := 0
 	for ; key != "" && i < len(name); i++ {
-		c, size, ok := decodeByte(key)
+		c, size, ok := key[0], 1, true
+		if c == '%' || c == '+' || c == ';' { // most bytes need no call
+			c, size, ok = decodeByte(key)
+		}
 		if !ok || c != name[i] {
 			return false
 		}
