@@ -138,11 +138,23 @@ func TestListsDoNotShareMemoryWithDefaults(t *testing.T) {
 	}
 }
 
+// deep has tags only in a struct that is embedded in it.
+type deep struct{ *endless }
+
+// endless embeds itself.
+type endless struct {
+	*deep
+	More struct{} // no tag
+	page
+}
+
 func TestPlansOfWrongStructsPanic(t *testing.T) {
 	t.Parallel()
 	type Wrong struct {
 		page
 		*target
+		*deep
+		*endless
 		Limit2   int               `q:"limit"`
 		NoName   int               `q:",required"`
 		Max      int               `q:"max,max=3,required"`
@@ -159,7 +171,7 @@ func TestPlansOfWrongStructsPanic(t *testing.T) {
 	}
 	defer func() {
 		text, _ := recover().(string)
-		for _, want := range []string{"bind_test.go:", "Wrong.target: embed the struct", `Wrong.Limit2: another field has the name "limit" too`,
+		for _, want := range []string{"bind_test.go:", "Wrong.target: embed the struct", "Wrong.deep: embed the struct", `Wrong.Limit2: another field has the name "limit" too`,
 			`Wrong.NoName: the tag ",required" has no name`, `Wrong.Max: unknown option "max=3"`,
 			"Wrong.Both: the options required and default= exclude one another", "Wrong.Comma: the option comma is for slices",
 			`Wrong.Default: the default "x" must be an integer`, `Wrong.Defaults: the default "1,x" value 2 must be an integer`,
@@ -170,7 +182,7 @@ func TestPlansOfWrongStructsPanic(t *testing.T) {
 			}
 		}
 	}()
-	_ = Wrong{}.hidden // no program uses it
+	_, _ = Wrong{}.hidden, endless{}.deep // no program uses them
 	plans.Of(reflect.TypeFor[Wrong]())
 }
 

@@ -2,6 +2,7 @@ package bind
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
@@ -109,7 +110,7 @@ func (b *builder) addStruct(t reflect.Type, path []int, prefix string) {
 			b.addField(field, tag, at, prefix+field.Name)
 		case field.Anonymous && field.Type.Kind() == reflect.Struct:
 			b.addStruct(field.Type, at, prefix+field.Name+".")
-		case field.Anonymous && field.Type.Kind() == reflect.Pointer && field.Type.Elem().Kind() == reflect.Struct && b.hasTag(field.Type.Elem()):
+		case field.Anonymous && field.Type.Kind() == reflect.Pointer && b.hasTag(field.Type, nil):
 			b.mistakes.Addf(prefix+field.Name, "embed the struct instead of a pointer to it, or add the tag %s:%q", b.key, "-")
 		}
 	}
@@ -199,10 +200,21 @@ func (b *builder) check(f *field, t reflect.Type, hasDefault bool, place string)
 	}
 }
 
-// hasTag reports whether a field of a struct type has a tag.
-func (b *builder) hasTag(t reflect.Type) bool {
+// hasTag reports whether a field of a struct, or of a struct embedded in it, has a tag. t is
+// the type of the struct or of a pointer to it, and inside contains those that it is
+// embedded in.
+func (b *builder) hasTag(t reflect.Type, inside []reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || slices.Contains(inside, t) {
+		return false
+	}
 	for field := range t.Fields() {
-		if tag := field.Tag.Get(b.key); tag != "" && tag != "-" {
+		tag, ok := field.Tag.Lookup(b.key)
+		switch {
+		case tag == "-":
+		case ok, field.Anonymous && b.hasTag(field.Type, append(inside, t)):
 			return true
 		}
 	}
