@@ -156,7 +156,7 @@ type FieldErrors map[string]string
 // client.
 func (e FieldErrors) Error() string {
 	if len(e) == 0 {
-		return "no field is wrong"
+		return noFieldIsWrong
 	}
 	var text strings.Builder
 	for i, field := range slices.Sorted(maps.Keys(e)) {
@@ -167,6 +167,9 @@ func (e FieldErrors) Error() string {
 	}
 	return text.String()
 }
+
+// noFieldIsWrong is the text of a FieldErrors without fields.
+const noFieldIsWrong = "no field is wrong"
 
 // members returns the members that a response about the fields has besides its message.
 func (e FieldErrors) members() map[string]any {
@@ -247,8 +250,8 @@ var (
 // only if there are no other problems. If it returns an error, BindQuery responds with
 // status 400 and the text of the error, which must therefore be safe to send to the
 // client, and returns false. If the error is or wraps a [FieldErrors], the response also
-// contains the fields. A FieldErrors without fields counts as no error. The methods of
-// fields are not called.
+// contains the fields. A FieldErrors without fields counts as no error, also if it is
+// joined with others by [errors.Join]. The methods of fields are not called.
 //
 // # Malformed queries
 //
@@ -285,7 +288,8 @@ func ReadQuery(r *Request, dst any) error {
 //
 //   - 415 if the Content-Type header is neither application/x-www-form-urlencoded nor
 //     multipart/form-data,
-//   - 400 if the body is larger than 1 MiB, malformed, or cannot be read.
+//   - 400 if the body is larger than 1 MiB, malformed, or cannot be read,
+//   - 408 if the body does not arrive within the read timeout, as for [BindJSON].
 //
 // A name with brackets, for example a[b], has no special meaning. Files in a multipart
 // form are ignored, but count towards the limit.
@@ -353,7 +357,7 @@ func readMultipart(r *Request, v reflect.Value, plan *bind.Plan, boundary string
 	parts := multipart.NewReader(bytes.NewReader(body), boundary)
 	for range query.MaxPairs + 1 {
 		part, err := parts.NextPart()
-		if err == io.EOF {
+		if err == io.EOF && bytes.Contains(body, []byte("--"+boundary+"--")) { // not in the header of a part
 			return fieldErrors(plan.Values(v, values))
 		}
 		var value []byte
@@ -456,6 +460,9 @@ func fieldsOf(err error) FieldErrors {
 			all[field] = problem
 		}
 	}
+	if e, ok := err.(interface{ As(any) bool }); ok && e.As(&all) {
+		return all
+	}
 	switch e := err.(type) {
 	case nil:
 	case FieldErrors:
@@ -471,8 +478,19 @@ func fieldsOf(err error) FieldErrors {
 }
 
 // messageOf returns the text of an error in one line. [errors.Join] separates the texts of
-// its errors with line feeds.
-func messageOf(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+// its errors with line feeds. The texts of joined FieldErrors without fields are left out.
+func messageOf(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	lines = slices.DeleteFunc(lines, func(line string) bool { return line == noFieldIsWrong })
+	return strings.Join(lines, "; ")
+}
+
+// isNoError reports whether the result of a Validate method is nil or a FieldErrors without
+// fields, or several of them that are joined.
+func isNoError(err error) bool {
+	_, ok := errors.AsType[FieldErrors](err)
+	return err == nil || ok && messageOf(err) == ""
+}
 
 // inputStatus returns the status of a response to an error of a Read function.
 func inputStatus(err error) int {
@@ -490,7 +508,7 @@ func validate(dst any) error {
 	for {
 		if v, ok := dst.(interface{ Validate() error }); ok {
 			err := v.Validate()
-			if fields, ok := err.(FieldErrors); ok && len(fields) == 0 {
+			if isNoError(err) {
 				return nil
 			}
 			return err

@@ -255,6 +255,8 @@ func TestBindFormOverTheNetwork(t *testing.T) {
 			{"most parts", shortType, parts(10_000), 200, `0  false []`},
 			{"too many parts", shortType, parts(10_001), 400, `{"error":"too many form fields"}`},
 			{"truncated multipart", multiType, multi[:len(multi)-10], 400, `{"error":"malformed multipart form"}`},
+			{"multipart truncated in a header", shortType, parts(1)[:len(parts(1))-2] + "\r\nContent-Disposition: form-data; na", 400, `{"error":"malformed multipart form"}`},
+			{"multipart truncated before a header", shortType, parts(1)[:len(parts(1))-2] + "\r\n", 400, `{"error":"malformed multipart form"}`},
 			{"empty multipart", multiType, "", 400, `{"error":"malformed multipart form"}`},
 			{"no boundary", "multipart/form-data", multi, 400, `{"error":"malformed multipart form"}`},
 			{"no type", "", "page=2", 415, `{"error":"the Content-Type must be application/x-www-form-urlencoded or multipart/form-data"}`},
@@ -404,6 +406,9 @@ func TestBindCallsValidate(t *testing.T) {
 			errors.Join(wrong, errors.New("too late"), fmt.Errorf("more: %w", http.FieldErrors{"b": "is odd", "c": "is bad"})),
 			`{"error":"a: must be 2; b: must be set; too late; more: b: is odd; c: is bad","fields":{"a":"must be 2","b":"must be set; is odd","c":"is bad"}}`,
 		},
+		{errors.Join(http.FieldErrors{}, http.FieldErrors(nil)), ""},
+		{errors.Join(http.FieldErrors{}, errors.Join(http.FieldErrors{}, errors.New("too late"))), `{"error":"too late"}`},
+		{problems{"a": "must be 2"}, `{"error":"validation failed","fields":{"a":"must be 2"}}`},
 		{fmt.Errorf("no: %w", http.ErrBodyTooLarge), `{"error":"no: http: request body too large"}`},
 	} {
 		for name, bind := range binders("1") {

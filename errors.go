@@ -27,14 +27,19 @@ import (
 //	Error                               Status  Message
 //	*StatusError                        its own
 //	ErrBodyTooLarge, *MaxBytesError     413     request body too large
-//	an error of ReadJSON                400     describes the mistake
+//	an error of ReadJSON, ReadForm etc. 400     describes the mistake
+//	ErrContentType                      415     unsupported Content-Type
 //	FieldErrors                         400     describes all mistakes
 //	ErrNotMultipart                     415     request is not multipart/form-data
 //	ErrMissingBoundary, ErrMissingFile  400     describes the mistake
 //	ErrFeedClosed                       503     server is shutting down
 //	the error of the request's context  499     the client has disconnected
 //	context.DeadlineExceeded            503     request timed out
+//	ErrHandlerTimeout                   503     request timed out
 //	any other error                     500     internal server error
+//
+// In the third row, the status is 415 if the error wraps ErrContentType, and 408 if it wraps
+// [os.ErrDeadlineExceeded] because the body has not arrived in time.
 //
 // The response is written like that of [WriteError], and [Router.ErrorForm] changes its
 // form. The client receives only the message, never the text of an error that is not in
@@ -161,16 +166,18 @@ func statusOf(r *Request, err error) *StatusError {
 	if found, ok := errors.AsType[*StatusError](err); ok && found != nil {
 		return &StatusError{found.status(), found.message(), causeOf(found, err)}
 	}
+	if _, limited := errors.AsType[*MaxBytesError](err); limited || errors.Is(err, ErrBodyTooLarge) {
+		return &StatusError{StatusRequestEntityTooLarge, "request body too large", nil}
+	}
 	if invalid, ok := errors.AsType[*jsonbody.Error](err); ok {
 		return &StatusError{inputStatus(err), invalid.Message, invalid.Cause}
 	}
-	if fields := fieldsOf(err); len(fields) > 0 {
-		return &StatusError{StatusBadRequest, fields.Error(), nil}
-	}
-	var tooLarge *MaxBytesError
+	fields := fieldsOf(err)
 	switch {
-	case errors.Is(err, ErrBodyTooLarge), errors.As(err, &tooLarge):
-		return &StatusError{StatusRequestEntityTooLarge, "request body too large", nil}
+	case errors.Is(err, ErrContentType):
+		return &StatusError{StatusUnsupportedMediaType, "unsupported Content-Type", nil}
+	case len(fields) > 0:
+		return &StatusError{StatusBadRequest, fields.Error(), nil}
 	case errors.Is(err, ErrNotMultipart):
 		return &StatusError{StatusUnsupportedMediaType, "request is not multipart/form-data", nil}
 	case errors.Is(err, ErrMissingBoundary):
@@ -181,7 +188,7 @@ func statusOf(r *Request, err error) *StatusError {
 		return &StatusError{StatusServiceUnavailable, "server is shutting down", err}
 	case errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled):
 		return &StatusError{statusClientClosedRequest, "the client has disconnected", err}
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrHandlerTimeout):
 		return &StatusError{StatusServiceUnavailable, "request timed out", err}
 	}
 	return &StatusError{StatusInternalServerError, "internal server error", err}

@@ -57,6 +57,11 @@ func TestReturnedErrorsDecideTheStatus(t *testing.T) {
 		{"JSON of a wrong type", fmt.Errorf("user: %w", readJSON(`{"age":"x"}`, 100)), 400, "", "DEBUG"},
 		{"fields", fmt.Errorf("user: %w", http.FieldErrors{"b": "is bad", "a": "is odd"}), 400, `{"error":"a: is odd; b: is bad","fields":{"a":"is odd","b":"is bad"}}`, ""},
 		{"joined fields", errors.Join(http.FieldErrors{"b": "is bad"}, http.FieldErrors{"a": "is odd"}), 400, `{"error":"a: is odd; b: is bad","fields":{"a":"is odd","b":"is bad"}}`, ""},
+		{"fields that only As finds", fmt.Errorf("user: %w", problems{"a": "is odd"}), 400, `{"error":"a: is odd","fields":{"a":"is odd"}}`, ""},
+		{"fields of a body that is too large", errors.Join(http.FieldErrors{"a": "is odd"}, http.ErrBodyTooLarge), 413, `{"error":"request body too large","fields":{"a":"is odd"}}`, ""},
+		{"form of a wrong type", http.ReadForm(testkit.NewRequest("POST", "/", "a=1"), new(eight)), 415,
+			`{"error":"the Content-Type must be application/x-www-form-urlencoded or multipart/form-data"}`, "DEBUG"},
+		{"own check of the type", fmt.Errorf("import: %w", http.ErrContentType), 415, `{"error":"unsupported Content-Type"}`, ""},
 		{"no fields", http.FieldErrors{}, 500, `{"error":"internal server error"}`, "ERROR"},
 		{"empty body", readJSON("", 100), 400, "", "DEBUG"},
 		{"no file", noFile, 400, `{"error":"file is missing"}`, ""},
@@ -64,6 +69,7 @@ func TestReturnedErrorsDecideTheStatus(t *testing.T) {
 		{"no boundary", noBoundary, 400, `{"error":"multipart body has no boundary"}`, ""},
 		{"feed closed", http.ErrFeedClosed, 503, `{"error":"server is shutting down"}`, "ERROR"},
 		{"time-out of a query", fmt.Errorf("query: %w", context.DeadlineExceeded), 503, `{"error":"request timed out"}`, "ERROR"},
+		{"time-out of the handler", fmt.Errorf("stream: %w", http.ErrHandlerTimeout), 503, `{"error":"request timed out"}`, "ERROR"},
 		{"cancelled by the program", context.Canceled, 500, `{"error":"internal server error"}`, "ERROR"},
 	}
 	for _, tt := range tests {
@@ -88,6 +94,19 @@ func TestReturnedErrorsDecideTheStatus(t *testing.T) {
 			wantLevel(t, log.String(), tt.level)
 		})
 	}
+}
+
+// problems is an error of a program that is FieldErrors for errors.As.
+type problems map[string]string
+
+func (p problems) Error() string { return "validation failed" }
+
+func (p problems) As(target any) bool {
+	fields, ok := target.(*http.FieldErrors)
+	if ok {
+		*fields = http.FieldErrors(p)
+	}
+	return ok
 }
 
 // wantLevel fails if the log has no line of the level, or if it has a line and the level is
