@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	nethttp "net/http"
 	"net/url"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -388,30 +391,60 @@ func TestWithAddsMiddlewareToOneRouteAtAnyTime(t *testing.T) {
 	wantPanicMatch(t, `router_policies_test.go:\d+: nil middleware`, func() { router.With(nil) })
 }
 
-// refusals are routers that refuse the request GET /x in every way that this package has.
-func refusals() map[string]func(*http.Router) {
+// A refusingRouter is a router that refuses the request GET /x.
+type refusingRouter struct {
+	want  string // the status and the message
+	build func(*http.Router)
+}
+
+// refusals are the ways in which this package refuses requests.
+func refusals() []refusingRouter {
+	return slices.Concat(refusalsOfMiddleware(), refusalsOfInput(), refusalsOfForms(), refusalsOfFiles(), refusalsOfStreams(), refusalsOfErrors())
+}
+
+// refusedBy returns a refusal by a handler, which gets the request with the given header
+// lines.
+func refusedBy(want string, handler http.Handler, fields ...string) refusingRouter {
+	return refusingRouter{want, func(router *http.Router) {
+		router.HandleFunc("GET /x", func(w http.ResponseWriter, r *http.Request) {
+			for _, field := range fields {
+				name, value, _ := strings.Cut(field, ": ")
+				r.Header.Set(name, value)
+			}
+			handler.ServeHTTP(w, r)
+		})
+	}}
+}
+
+// refusedFor is refusedBy for a method and a body.
+func refusedFor(want, method, body string, handle func(w http.ResponseWriter, r *http.Request), fields ...string) refusingRouter {
+	return refusedBy(want, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Method, r.Body = method, io.NopCloser(strings.NewReader(body))
+		handle(w, r)
+	}), fields...)
+}
+
+func refusalsOfMiddleware() []refusingRouter {
 	ok := func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) }
-	get := func(mw ...http.Middleware) func(*http.Router) {
-		return func(router *http.Router) {
+	get := func(want string, handle http.HandlerFunc, mw ...http.Middleware) refusingRouter {
+		return refusingRouter{want, func(router *http.Router) {
 			router.Use(mw...)
-			router.HandleFunc("GET /x", ok)
-		}
+			router.HandleFunc("GET /x", handle)
+		}}
 	}
-	handle := func(h func(w http.ResponseWriter, r *http.Request)) func(*http.Router) {
-		return func(router *http.Router) { router.HandleFunc("GET /x", h) }
-	}
-	return map[string]func(*http.Router){
-		"404 not found":          func(*http.Router) {},
-		"405 method not allowed": func(router *http.Router) { router.HandleFunc("PUT /x", ok) },
-		"429 rate limit exceeded": get(func(next http.Handler) http.Handler {
+	return []refusingRouter{
+		{"404 not found", func(*http.Router) {}},
+		{"405 method not allowed", func(router *http.Router) { router.HandleFunc("PUT /x", ok) }},
+		{"404 not found", func(router *http.Router) { router.Mount("/", http.NewRouter()) }},
+		get("429 rate limit exceeded", ok, func(next http.Handler) http.Handler {
 			limited := http.RateLimit(http.RateLimitConfig{Limit: 1, Window: time.Hour})(next)
 			testkit.Record(limited, testkit.NewRequest("GET", "/", ""))
 			return limited
 		}),
-		"500 internal server error": get(http.Recovery(func(any, []byte) {}), func(http.Handler) http.Handler {
-			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") })
-		}),
-		"503 server is busy": func(router *http.Router) {
+		get("500 internal server error", func(http.ResponseWriter, *http.Request) { panic("boom") }, http.Recovery(func(any, []byte) {})),
+		get("503 too slow", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+			http.Timeout(http.TimeoutConfig{Timeout: time.Millisecond, Message: "too slow"})),
+		{"503 server is busy", func(router *http.Router) {
 			router.Use(http.Throttle(http.ThrottleConfig{Limit: 1}))
 			router.HandleFunc("GET /x", func(w http.ResponseWriter, r *http.Request) {
 				second := testkit.Record(router, testkit.NewRequest("GET", "/x", "")) // while this one is handled
@@ -419,42 +452,149 @@ func refusals() map[string]func(*http.Router) {
 				w.WriteHeader(second.StatusCode)
 				fmt.Fprint(w, second.Body)
 			})
-		},
-		"400 the request body is empty": handle(func(w http.ResponseWriter, r *http.Request) { http.BindJSON(w, r, new(int)) }),
-		"400 ids must not be empty":     handle(func(w http.ResponseWriter, r *http.Request) { http.CheckBulkIDs(w, nil, 1) }),
-		"500 failed":                    handle(func(w http.ResponseWriter, r *http.Request) { http.WriteServerError(w, r, "failed", errSecret) }),
-		"500 internal server error ":    handle(func(w http.ResponseWriter, r *http.Request) { http.WriteJSON(w, 200, func() {}) }),
-		"416 range not satisfiable": func(router *http.Router) {
-			static := http.Static(fstest.MapFS{"x": {Data: []byte("content")}})
-			router.HandleFunc("GET /x", func(w http.ResponseWriter, r *http.Request) {
-				r.Header.Set("Range", "bytes=99-")
-				static.ServeHTTP(w, r)
-			})
-		},
-		"409 no": func(router *http.Router) {
-			router.Handle("GET /x", http.HandlerErrorFunc(func(http.ResponseWriter, *http.Request) error { return http.Errorf(409, "no") }))
-		},
-		"426 ": func(router *http.Router) {
-			router.HandleFunc("GET /x", func(w http.ResponseWriter, r *http.Request) { http.Upgrader{}.Upgrade(w, r) })
-		},
+		}},
+	}
+}
+
+func refusalsOfInput() []refusingRouter {
+	strict := func(w http.ResponseWriter, r *http.Request) { http.BindJSONStrict(w, r, new(int), 10) }
+	form := func(w http.ResponseWriter, r *http.Request) {
+		http.BindForm(w, r, &struct {
+			A int `form:"a,required"`
+		}{})
+	}
+	return []refusingRouter{
+		refusedFor("400 the request body is empty", "POST", "", func(w http.ResponseWriter, r *http.Request) { http.BindJSON(w, r, new(int)) }),
+		refusedFor("400 request body too large", "POST", "[[[[[]]]]]", func(w http.ResponseWriter, r *http.Request) { http.BindJSONLimit(w, r, new(int), 3) }),
+		refusedFor("415 the Content-Type must be application/json", "POST", "1", strict),
+		refusedFor("415 the Content-Type must be application/x-www-form-urlencoded or multipart/form-data", "POST", "a=1", form),
+		refusedFor("400 a: is required", "POST", "", form, "Content-Type: "+urlencoded),
+		refusedFor("400 malformed multipart form", "POST", "", form, "Content-Type: multipart/form-data; boundary=b"),
+		refusedFor("408 the request body did not arrive in time", "POST", "", func(w http.ResponseWriter, r *http.Request) {
+			r.Body = io.NopCloser(errorReader{os.ErrDeadlineExceeded})
+			form(w, r)
+		}, "Content-Type: "+urlencoded),
+		refusedFor("400 ids must not be empty", "GET", "", func(w http.ResponseWriter, r *http.Request) { http.CheckBulkIDs(w, nil, 1) }),
+		refusedFor(`400 invalid path parameter \"id\": not an integer`, "GET", "", func(w http.ResponseWriter, r *http.Request) { http.PathParamInt64(w, r, "id") }),
+		refusedFor("400 id: is required", "GET", "", func(w http.ResponseWriter, r *http.Request) { http.PathParamAs[int](w, r, "id") }),
+		refusedFor("400 n: must be an integer", "GET", "", func(w http.ResponseWriter, r *http.Request) {
+			r.URL.RawQuery = "n=x"
+			http.QueryParamAsOr(w, r, "n", 1)
+		}),
+		refusedFor("400 n: value 2 must be true or false", "GET", "", func(w http.ResponseWriter, r *http.Request) {
+			r.URL.RawQuery = "n=1&n=x"
+			http.QueryParamsAs[bool](w, r, "n")
+		}),
+		refusedFor("400 too many query parameters", "GET", "", func(w http.ResponseWriter, r *http.Request) {
+			r.URL.RawQuery = strings.Repeat("&", 10_000)
+			http.BindQuery(w, r, &struct {
+				A int `query:"a"`
+			}{})
+		}),
+	}
+}
+
+func refusalsOfForms() []refusingRouter {
+	const formType = "Content-Type: multipart/form-data; boundary=b"
+	file := "--b\r\nContent-Disposition: form-data; name=file; filename=f\r\n\r\ncontent\r\n--b--\r\n"
+	upload := func(config http.UploadConfig) func(w http.ResponseWriter, r *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if config.Writer == nil {
+				config.Dir = "testdata/no such directory"
+			}
+			http.BindUpload(w, r, config)
+		}
+	}
+	discard := upload(http.UploadConfig{Writer: io.Discard})
+	return []refusingRouter{
+		refusedFor("415 the Content-Type must be multipart/form-data", "POST", "", discard),
+		refusedFor("400 the Content-Type has no boundary", "POST", "", discard, "Content-Type: multipart/form-data"),
+		refusedFor("400 the form is malformed or incomplete", "POST", "", discard, formType),
+		refusedFor("400 ", "POST", "--b--\r\n", discard, formType),
+		refusedFor("413 ", "POST", file, upload(http.UploadConfig{Writer: io.Discard, MaxSize: 1}), formType),
+		refusedFor("415 ", "POST", file, upload(http.UploadConfig{Writer: io.Discard, Types: []string{"image/png"}}), formType),
+		refusedFor("500 ", "POST", file, upload(http.UploadConfig{}), formType),
+		refusedFor("408 ", "POST", "", func(w http.ResponseWriter, r *http.Request) {
+			r.Body = io.NopCloser(errorReader{os.ErrDeadlineExceeded})
+			discard(w, r)
+		}, formType),
+	}
+}
+
+func refusalsOfFiles() []refusingRouter {
+	index := &fstest.MapFile{Data: []byte("index")}
+	static := http.Static(fstest.MapFS{"index.html": index, "x": {Data: []byte("content")}})
+	return []refusingRouter{
+		refusedFor("404 not found", "GET", "", func(w http.ResponseWriter, r *http.Request) {
+			r.URL.Path = "/x.png"
+			static.ServeHTTP(w, r)
+		}),
+		refusedBy("412 precondition failed", static, `If-Match: "other"`),
+		refusedBy("416 range not satisfiable", static, "Range: bytes=99-"),
+		refusedFor("405 method not allowed", "POST", "", static.ServeHTTP),
+		refusedBy("500 failed to read the file", http.Static(brokenFS{fstest.MapFS{"index.html": index, "x": index}})),
+		refusedBy("500 internal server error", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.StreamCSV(w, r, "x", nil, func(yield func([]string, error) bool) { yield(nil, errSecret) }, http.CSVOptions{})
+		})),
+	}
+}
+
+func refusalsOfStreams() []refusingRouter {
+	var upgrade http.HandlerFunc = func(w http.ResponseWriter, r *http.Request) { http.Upgrader{}.Upgrade(w, r) }
+	socket := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="}
+	return []refusingRouter{
+		refusedBy("426 ", upgrade),
+		refusedBy("426 ", upgrade, append(socket, "Sec-WebSocket-Version: 12")...),
+		refusedBy("400 ", upgrade, append(socket, "Sec-WebSocket-Key: x")...),
+		refusedBy("403 ", upgrade, append(socket, "Origin: https://evil.example")...),
+		refusedBy("500 internal server error", upgrade, socket...), // a recorder cannot be hijacked
+		refusedFor("405 ", "POST", "", upgrade, socket...),
+		refusedFor("405 method not allowed", "POST", "", http.NewFeed(http.FeedConfig{}).ServeHTTP),
+	}
+}
+
+func refusalsOfErrors() []refusingRouter {
+	returned := func(want string, err error) refusingRouter {
+		return refusedBy(want, http.HandlerErrorFunc(func(http.ResponseWriter, *http.Request) error { return err }))
+	}
+	return []refusingRouter{
+		refusedBy("500 failed", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.WriteServerError(w, r, "failed", errSecret) })),
+		refusedBy("500 internal server error", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.WriteJSON(w, 200, func() {}) })),
+		refusedBy("500 internal server error", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.PaginatedResponse(w, "x", func() {}, 0) })),
+		returned("409 no", http.Errorf(409, "no")),
+		returned("400 a: is odd", http.FieldErrors{"a": "is odd"}),
+		returned("413 request body too large", http.ErrBodyTooLarge),
+		returned("503 server is shutting down", http.ErrFeedClosed),
+		returned("503 request timed out", context.DeadlineExceeded),
+		returned("500 internal server error", errSecret),
 	}
 }
 
 func TestErrorFormAppliesToEveryRefusal(t *testing.T) {
 	t.Parallel()
 	quiet := http.ContextWithLogger(context.Background(), new(testkit.Log).Text())
-	for want, build := range refusals() {
-		status, message, _ := strings.Cut(strings.TrimSpace(want), " ")
+	for _, tt := range refusals() {
+		status, message, _ := strings.Cut(tt.want, " ")
 		router := http.NewRouter()
 		router.ErrorForm(http.WriteProblem)
-		build(router)
+		tt.build(router)
 		r := testkit.NewRequest("GET", "/x", "").WithContext(quiet)
 		got := testkit.Record(http.Compress(http.CompressConfig{})(router), r)
 		if fmt.Sprint(got.StatusCode) != status || got.Header.Get("Content-Type") != "application/problem+json" ||
 			!strings.Contains(got.Body, `"status":`+status) || !strings.Contains(got.Body, `"detail":"`+message) {
-			t.Errorf("%s: got %d %s %s", want, got.StatusCode, got.Header.Get("Content-Type"), got.Body)
+			t.Errorf("%s: got %d %s %s", tt.want, got.StatusCode, got.Header.Get("Content-Type"), got.Body)
 		}
 	}
+}
+
+// A brokenFS is a site with a file that cannot be opened.
+type brokenFS struct{ fs.FS }
+
+func (f brokenFS) Open(name string) (fs.File, error) {
+	if name == "x" {
+		return nil, errSecret
+	}
+	return f.FS.Open(name)
 }
 
 func TestErrorFormOfNestedRouters(t *testing.T) {
