@@ -236,8 +236,8 @@ var (
 //     type.
 //   - Floating-point numbers, in decimal. NaN and infinities are not valid.
 //   - [time.Duration], for example 1m30s; but not types based on it, which are integers.
-//   - [time.Time], as in RFC 3339, for example 2006-01-02T15:04:05Z. In a URL, the plus
-//     sign of a time zone must be encoded as %2B.
+//   - [time.Time], as in RFC 3339, for example 2006-01-02T15:04:05Z; but not types based
+//     on it. In a URL, the plus sign of a time zone must be encoded as %2B.
 //   - Types with an UnmarshalText method ([encoding.TextUnmarshaler]), for example
 //     [net/netip.Addr]. The client does not see the errors of the method.
 //   - Pointers to these types. The pointer stays nil if the parameter is missing.
@@ -249,9 +249,10 @@ var (
 // If dst has a method Validate() error, BindQuery calls it after all fields are set, and
 // only if there are no other problems. If it returns an error, BindQuery responds with
 // status 400 and the text of the error, which must therefore be safe to send to the
-// client, and returns false. If the error is or wraps a [FieldErrors], the response also
-// contains the fields. A FieldErrors without fields counts as no error, also if it is
-// joined with others by [errors.Join]. The methods of fields are not called.
+// client, and returns false. Of a [*StatusError], only the message is sent. If the error is
+// or wraps a [FieldErrors], the response also contains the fields. A FieldErrors without
+// fields counts as no error, also if it is joined with others by [errors.Join]. The methods
+// of fields are not called.
 //
 // # Malformed queries
 //
@@ -477,9 +478,13 @@ func fieldsOf(err error) FieldErrors {
 	return all
 }
 
-// messageOf returns the text of an error in one line. [errors.Join] separates the texts of
-// its errors with line feeds. The texts of joined FieldErrors without fields are left out.
+// messageOf returns the text of an error for the client, in one line. [errors.Join] separates
+// the texts of its errors with line feeds. The texts of joined FieldErrors without fields are
+// left out. The text of a StatusError contains its cause, so messageOf uses its message.
 func messageOf(err error) string {
+	if found, ok := errors.AsType[*StatusError](err); ok && found != nil {
+		return found.message()
+	}
 	lines := strings.Split(err.Error(), "\n")
 	lines = slices.DeleteFunc(lines, func(line string) bool { return line == noFieldIsWrong })
 	return strings.Join(lines, "; ")

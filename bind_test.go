@@ -408,6 +408,10 @@ func TestBindCallsValidate(t *testing.T) {
 		},
 		{errors.Join(http.FieldErrors{}, http.FieldErrors(nil)), ""},
 		{errors.Join(http.FieldErrors{}, errors.Join(http.FieldErrors{}, errors.New("too late"))), `{"error":"too late"}`},
+		{http.Errorf(409, "taken: %w", errSecret), `{"error":"taken"}`},
+		{fmt.Errorf("user: %w", &http.StatusError{Err: errors.Join(errSecret, wrong)}),
+			`{"error":"internal server error","fields":{"a":"must be 2","b":"must be set"}}`},
+		{(*http.StatusError)(nil), `{"error":"http: nil *StatusError"}`},
 		{problems{"a": "must be 2"}, `{"error":"validation failed","fields":{"a":"must be 2"}}`},
 		{fmt.Errorf("no: %w", http.ErrBodyTooLarge), `{"error":"no: http: request body too large"}`},
 	} {

@@ -50,11 +50,11 @@ import (
 // # Responses that have begun
 //
 // If the function has written a part of the response and then returns an error, the error
-// is logged, with level Debug if the client has disconnected. Unless everything that was
-// written is still in the memory of middleware, which discards it, the connection is
-// aborted by a panic with [ErrAbortHandler], so that the client does not mistake the part
-// for the whole. A response that is complete according to its Content-Length is left as it
-// is.
+// is logged as above, but with level Debug if the client has disconnected. Unless
+// everything that was written is still in the memory of middleware, which discards it, the
+// connection is aborted by a panic with [ErrAbortHandler], so that the client does not
+// mistake the part for the whole. A response that is complete according to its
+// Content-Length is left as it is.
 //
 // If the function returns [ErrAbortHandler], HandlerErrorFunc panics with it. It does not
 // recover from panics; see [Recovery].
