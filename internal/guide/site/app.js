@@ -10,7 +10,7 @@ async function call(method, path, body) {
     body: body && JSON.stringify(body),
   });
   const answer = response.status === 204 ? {} : await response.json();
-  $('problem').textContent = response.ok || path === '/me' ? '' : answer.error;
+  if (path !== '/me') $('problem').textContent = response.ok ? '' : answer.error;
   return response.ok ? answer : null;
 }
 
