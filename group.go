@@ -93,8 +93,8 @@ func (g *Group) Mount(prefix string, handler Handler) {
 // NotFound sets the handler for requests that match no route, if their path is the
 // group's prefix or below it. It replaces that of the router and of groups with a shorter
 // prefix. For example, an application can respond in HTML by default and in JSON below
-// "/api". The middleware of the router and of the group runs before the handler; see
-// [Router.NotFound].
+// "/api". The middleware of the router and of the group runs before the handler. Both can
+// read the values of wildcards in the prefix, but r.Pattern is empty; see [Router.NotFound].
 //
 // A route does not count as a match if its pattern ends with a slash or with {name...},
 // and begins above the prefix. For example, if a site has the pattern "GET /{path...}",
@@ -141,6 +141,7 @@ func (g *Group) setHook(name string, status int, handler Handler) {
 		return
 	}
 	added.endpoint.build()
+	router.checkCORS(added.endpoint)
 	router.mu.Lock()
 	defer router.mu.Unlock()
 	router.addHook(name, added)
@@ -190,10 +191,12 @@ func (rt *Router) loadGroupHooks() []groupHook {
 }
 
 // groupHookFor returns the handler of the group with the longest prefix that contains the
-// path of an unmatched request, or nil.
+// path of an unmatched request, or nil. It sets the values of the wildcards in the prefix,
+// which the middleware of the group may read.
 func (rt *Router) groupHookFor(status int, r *Request) Handler {
 	for _, hook := range rt.loadGroupHooks() {
 		if hook.status == status && routing.IsBelow(hook.endpoint.pattern, r.URL.EscapedPath()) {
+			routing.SetPathValues(hook.endpoint.pattern, r)
 			return hook.endpoint.chain
 		}
 	}

@@ -411,3 +411,82 @@ func TestMountedStreamsAndFiles(t *testing.T) {
 		t.Errorf("ReadMessage() = %q, %v", message, err)
 	}
 }
+
+// The router compares the decoded path if the raw one is not a valid encoding. The mount must
+// cut the same segments.
+func TestMountsCutTheSegmentsThatMatched(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.Mount("/a", http.HandlerFunc(seen))
+	router.Mount("/orgs/{org}", http.HandlerFunc(seen))
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	for target, want := range map[string]string{
+		`/a%2Fb\/static`:        `/b\/static||/a/||`,
+		`/a%2Fb|c/x`:            `/b|c/x||/a/||`,
+		`/orgs/a%2Fb\/x`:        `/b\/x||/orgs/{org}/|a|`,
+		`/orgs/a%2Fb/x`:         `/x|/x|/orgs/{org}/|a/b|`,
+		`/a/%2F\evil.example`:   "redirect",
+		`/orgs/%2Fevil.com%2F\`: "redirect",
+	} {
+		conn := testkit.Dial(t, srv.Addr())
+		conn.Send("GET " + target + " HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n")
+		got := conn.Response("GET")
+		if location := got.Header.Get("Location"); want == "redirect" {
+			if !strings.HasPrefix(location, "/") || strings.HasPrefix(location, "//") || strings.HasPrefix(location, `/\`) {
+				t.Errorf("%s redirects to %q", target, location)
+			}
+		} else if got.Body != want {
+			t.Errorf("%s: got %q, want %q", target, got.Body, want)
+		}
+	}
+}
+
+func TestRedirectsOfAMountToTheSamePathAreTheSameForHEAD(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.Mount("/app", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 303) }))
+	for _, method := range []string{"GET", "HEAD"} {
+		testkit.Serve(t, router, method, "/app/same", "").WantHeader(t, "Location", "/same")
+	}
+}
+
+func TestThePageOfAMountedRedirectHasThePrefix(t *testing.T) {
+	t.Parallel()
+	inner := http.NewServeMux()
+	inner.HandleFunc("/dir/", seen)
+	inner.Handle("/login", http.RedirectHandler("/login-page", 302))
+	inner.HandleFunc("/own", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "/own/")
+		w.Header().Set("Content-Length", "16")
+		w.WriteHeader(307)
+		io.WriteString(w, `<a href="/own/">`)
+	})
+	inner.HandleFunc("/text", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "/text/")
+		w.WriteHeader(307)
+		io.WriteString(w, "moved")
+		io.WriteString(w, `<a href="/text/">`)
+	})
+	middle, router := http.NewRouter(), http.NewRouter()
+	middle.Mount("/in", inner)
+	compressed := http.NewRouter()
+	compressed.Use(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{}))
+	compressed.Mount("/in", inner)
+	router.Mount("/app", inner)
+	router.Mount("/nest", middle)
+	router.Mount("/compressed", compressed)
+	for target, want := range map[string]string{
+		"/app/dir?a=1&b=2":   `<a href="/app/dir/?a=1&amp;b=2">Temporary Redirect</a>.` + "\n\n",
+		"/nest/in/dir":       `<a href="/nest/in/dir/">Temporary Redirect</a>.` + "\n\n",
+		"/compressed/in/dir": `<a href="/compressed/in/dir/">Temporary Redirect</a>.` + "\n\n",
+		"/app/login":         `<a href="/login-page">Found</a>.` + "\n\n",
+		"/app/own":           `<a href="/own/">`,
+		"/app/text":          `moved<a href="/text/">`,
+	} {
+		testkit.EachProtocol(t, router, func(t *testing.T, srv *testkit.Server) {
+			if got := srv.Get(t, target); got.Body != want {
+				t.Errorf("%s: got %q, want %q", target, got.Body, want)
+			}
+		})
+	}
+}

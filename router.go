@@ -338,8 +338,8 @@ func (rt *Router) With(mw ...Middleware) *Group {
 //     or in a clean form, gets the prefix. These are the redirects of ServeMux, Router and
 //     other routers. Any other Location must contain the prefix, because it may lead out
 //     of the mounted handler. This includes relative ones passed to [Redirect], which
-//     makes them absolute. Bodies are not changed, so the link in the body of a redirect
-//     lacks the prefix.
+//     makes them absolute. The link in the page that Redirect writes changes with the
+//     Location; other bodies are not changed.
 //   - Metrics and logs have the pattern of the mounted Router or ServeMux with the prefix,
 //     for example "GET /files/{name}". In handlers, [net/http.Request.Pattern] is the
 //     pattern without the prefix.

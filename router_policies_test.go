@@ -697,3 +697,63 @@ func TestErrorFormsAndReturnedErrorsAllocateNothingInAChain(t *testing.T) {
 		t.Errorf("a request allocates %v times, with a form %v, with HandlerErrorFunc %v", want, form, err)
 	}
 }
+
+func TestAllowOfAGroupWithARemovedSlash(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.TrailingSlash(http.SlashServe)
+	router.HandleFunc("GET /{path...}", reply("site"))
+	api := router.Group("/api")
+	api.HandleFunc("POST /x", reply("x"))
+	api.NotFound(reply("none"))
+	for target, allow := range map[string]string{"/api/x": "POST", "/api/x/": "POST", "/api/y/": "", "/y/": "GET, HEAD"} {
+		testkit.Serve(t, router, "PUT", target, "").WantHeader(t, "Allow", allow)
+	}
+}
+
+// The server removes the files of a form that it knows.
+func TestFormsOfAServedSlashAreRemoved(t *testing.T) {
+	t.Parallel()
+	parse := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if err := r.ParseMultipartForm(1); err != nil {
+			t.Error(err)
+		}
+		if r.FormValue("panic") != "" {
+			panic("after the form")
+		}
+	})
+	router := http.NewRouter()
+	router.TrailingSlash(http.SlashServe)
+	router.Use(http.Recovery(nil))
+	router.HandleFunc("GET /{path...}", reply("site"))
+	router.Handle("POST /form", parse)
+	router.Mount("/app", parse)
+	body := "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\nhello\r\n--b--\r\n"
+	for _, target := range []string{"/form", "/form/", "/form/?panic=1", "/app/", "/app", "/app?panic=1"} {
+		r := testkit.NewRequest("POST", target, body, "Content-Type: multipart/form-data; boundary=b")
+		testkit.Record(router, r)
+		if r.MultipartForm == nil || r.Pattern == "" {
+			t.Errorf("%s: r.MultipartForm %v, r.Pattern %q", target, r.MultipartForm, r.Pattern)
+		}
+	}
+}
+
+func TestHandlersOfAGroupForUnmatchedRequestsKnowTheValuesOfThePrefix(t *testing.T) {
+	t.Parallel()
+	show := func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s|%s|%s", r.PathValue("tenant"), r.PathValue("path"), r.Pattern)
+	}
+	for _, site := range []string{"", "GET /{path...}", "GET /{tenant}/{path...}"} {
+		router := http.NewRouter()
+		if site != "" {
+			router.HandleFunc(site, reply("site"))
+		}
+		group := router.Group("/t/{tenant}")
+		group.HandleFunc("PUT /x", show)
+		group.NotFound(http.HandlerFunc(show))
+		group.MethodNotAllowed(http.HandlerFunc(show))
+		for target, want := range map[string]string{"/t/ann/y": "ann||", "/t/a%2Fb": "a/b||", "/t/%C3%BC/": "ü||", "/t/ann/x": "ann||"} {
+			testkit.Serve(t, router, "GET", target, "").Want(t, 200, want)
+		}
+	}
+}

@@ -100,7 +100,7 @@ func (m *Mounted) derives(location string) bool {
 		return false
 	case m.Path == "/":
 		return false // the root of the site is more likely
-	case target.Path == m.Path && target.RawQuery == m.RawQuery && m.Method == http.MethodGet:
+	case target.Path == m.Path && target.RawQuery == m.RawQuery && (m.Method == http.MethodGet || m.Method == http.MethodHead):
 		return false // with the prefix, the redirect would never end
 	}
 	return path.Clean(target.Path) == path.Clean(m.Path)

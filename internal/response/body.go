@@ -1,7 +1,9 @@
 package response
 
 import (
+	"bytes"
 	"cmp"
+	"html"
 	"io"
 	"net/http"
 )
@@ -24,6 +26,7 @@ func (w *Writer) WriteString(s string) (int, error) {
 	defer w.mu.Unlock()
 	w.commitImplied()
 	switch p := w.at(); {
+	case w.hasLink():
 	case p == held && w.fits(len(s)):
 		return w.body.WriteString(s)
 	case (p == sent || p == passed) && w.stream == nil && bodyAllowed(w.Status()):
@@ -37,6 +40,9 @@ func (w *Writer) WriteString(s string) (int, error) {
 // write is Write for a caller that holds mu.
 func (w *Writer) write(p []byte) (int, error) {
 	w.commitImplied()
+	if w.hasLink() {
+		return w.writeWithLink(p)
+	}
 	switch w.at() {
 	case hijacked:
 		w.complain("http: response.Write on hijacked connection")
@@ -48,6 +54,34 @@ func (w *Writer) write(p []byte) (int, error) {
 	}
 	return w.writeNext(p)
 }
+
+// A link is the Location of a redirect whose prefix has been added. [http.Redirect] writes a
+// page with a link to the Location.
+type link struct{ short, full string }
+
+// hasLink reports whether the next write may be such a page. The caller holds mu.
+func (w *Writer) hasLink() bool {
+	r := w.rare.Load()
+	return r != nil && r.link != nil
+}
+
+// writeWithLink is write for the first write of a redirect. It adds the prefix to the link of
+// a page from http.Redirect, which writes all of it at once.
+func (w *Writer) writeWithLink(p []byte) (int, error) {
+	r := w.rare.Load()
+	l := r.link
+	r.link = nil
+	rest, ok := bytes.CutPrefix(p, []byte(l.tag(l.short)))
+	if !ok {
+		return w.write(p)
+	}
+	page := append([]byte(l.tag(l.full)), rest...)
+	n, err := w.write(page)
+	return max(0, n-(len(page)-len(p))), err
+}
+
+// tag returns the beginning of the page for a Location.
+func (l *link) tag(location string) string { return `<a href="` + html.EscapeString(location) + `">` }
 
 // writeHeld adds p to the held body, or releases the body because of p.
 func (w *Writer) writeHeld(p []byte) (int, error) {

@@ -177,6 +177,9 @@ func (w *Writer) completeLocation() {
 	if location := h["Location"]; len(location) == 1 {
 		if full := mounted.Location(location[0]); full != location[0] {
 			w.SetField(h, "Location", full)
+			if len(h["Content-Length"]) == 0 {
+				w.needRare().link = &link{location[0], full}
+			}
 		}
 	}
 }

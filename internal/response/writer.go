@@ -72,6 +72,7 @@ type rare struct {
 	closeHijacked func() error            // nil unless hijacked; guarded by mu
 	timeout       atomic.Pointer[Timeout] // the innermost one that is running, or nil
 	writeDeadline atomic.Bool             // the server's write deadline has been replaced
+	link          *link                   // in the first write of a redirect, or nil; guarded by mu
 }
 
 // needRare returns the fields of rare, for changes. The caller holds mu.

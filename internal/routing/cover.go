@@ -171,11 +171,10 @@ func (m *Mux) serveCovered(w http.ResponseWriter, r *http.Request, c *cover) {
 	switch {
 	case c.mount == nil:
 		r.Pattern = ""
+		removePathValues(r) // of the route that does not get the request
 		m.serveUnmatched(w, r)
 	case !matchesPath(c.mount.path, r.URL.EscapedPath()) && SlashPolicy(m.slash.Load()) == SlashServe:
-		other := withPath(r, r.URL.Path+"/", addSlash(r.URL.RawPath))
-		c.mount.serveAnyHost(w, other)
-		r.Pattern = other.Pattern
+		c.mount.serveCopy(w, r, withSlash(r))
 	default:
 		c.mount.serveAnyHost(w, r) // redirects if the slash is missing
 	}
@@ -188,11 +187,19 @@ func (m *Mux) uncovered(r *http.Request, allow string) string {
 		return allow
 	}
 	methods := slices.DeleteFunc(strings.Split(allow, ", "), func(method string) bool {
-		handler, _ := m.current.Load().Handler(&http.Request{Method: method, URL: r.URL, Host: canonicalHost(r.Host)})
-		found, ok := handler.(*route)
-		return ok && m.coverOf(found, r) != nil
+		if m.isCovered(r, method) {
+			return SlashPolicy(m.slash.Load()) != SlashServe || !endsInSlash(r.URL) || m.isCovered(withoutSlash(r), method)
+		}
+		return false
 	})
 	return strings.Join(methods, ", ")
+}
+
+// isCovered reports whether a cover takes a request with another method.
+func (m *Mux) isCovered(r *http.Request, method string) bool {
+	handler, _ := m.current.Load().Handler(&http.Request{Method: method, URL: r.URL, Host: canonicalHost(r.Host)})
+	found, ok := handler.(*route)
+	return ok && m.coverOf(found, r) != nil
 }
 
 // yieldsTo reports whether a route begins above a cover.

@@ -30,9 +30,9 @@ func (m *Mux) Lookup(r *http.Request, method string) (t Target, ok bool) {
 		return t, t.route != nil
 	}
 	if endsInSlash(r.URL) {
-		other = withPath(other, strings.TrimSuffix(r.URL.Path, "/"), strings.TrimSuffix(r.URL.RawPath, "/"))
+		other = withoutSlash(other)
 	} else {
-		other = withPath(other, r.URL.Path+"/", addSlash(r.URL.RawPath))
+		other = withSlash(other)
 	}
 	t = Target{m.routeOf(other), other.URL}
 	return t, t.route != nil

@@ -67,7 +67,7 @@ func (m *Mount) enter(state *reqstate.State, r *http.Request) *mountedRequest {
 	in.request.URL = &in.url
 	prefix, path := cutSegments(in.url.Path, m.segments)
 	rawPrefix := ""
-	if in.url.RawPath != "" {
+	if in.url.RawPath = rawPath(r.URL); in.url.RawPath != "" {
 		// An escaped slash is not the end of a segment.
 		rawPrefix, in.url.RawPath = cutSegments(in.url.RawPath, m.segments)
 		prefix, path = unescape(rawPrefix), unescape(in.url.RawPath)
@@ -115,16 +115,22 @@ func (m *Mount) leave(state *reqstate.State, in *mountedRequest) {
 // the request's pattern, so that they remain when a ServeMux that is mounted matches the
 // request. A ServeMux without wildcards removes the pattern.
 func keepPathValues(r *http.Request, names []string) {
-	pattern, target, values := r.Pattern, r.URL, make([]string, len(names))
+	values := make([]string, len(names))
 	for i, name := range names {
 		values[i] = r.PathValue(name)
 	}
-	r.URL = &url.URL{Path: "/"}
-	withoutWildcards.ServeHTTP(nil, r)
-	r.Pattern, r.URL = pattern, target
+	removePathValues(r)
 	for i, name := range names {
 		r.SetPathValue(name, values[i])
 	}
+}
+
+// removePathValues removes the values of the wildcards of a request.
+func removePathValues(r *http.Request) {
+	pattern, target := r.Pattern, r.URL
+	r.URL = &url.URL{Path: "/"}
+	withoutWildcards.ServeHTTP(nil, r)
+	r.Pattern, r.URL = pattern, target
 }
 
 // withoutWildcards matches every request, and does nothing.

@@ -44,8 +44,7 @@ func (m *Mux) wantsSlash(r *http.Request) bool {
 // serveWithoutSlash serves a request for which wantsSlash has returned true.
 func (m *Mux) serveWithoutSlash(w http.ResponseWriter, r *http.Request) {
 	if SlashPolicy(m.slash.Load()) == SlashServe {
-		other := withPath(r, r.URL.Path+"/", addSlash(r.URL.RawPath))
-		if m.serveOther(w, r, other) {
+		if m.serveOther(w, r, withSlash(r)) {
 			return
 		}
 	}
@@ -81,7 +80,7 @@ func (m *Mux) serveWithSlash(w http.ResponseWriter, r *http.Request, policy Slas
 	if !endsInSlash(r.URL) || r.URL.Path == "/" || r.Method == http.MethodConnect {
 		return false
 	}
-	other := withPath(r, strings.TrimSuffix(r.URL.Path, "/"), strings.TrimSuffix(r.URL.RawPath, "/"))
+	other := withoutSlash(r)
 	if policy == SlashServe {
 		return m.serveOther(w, r, other)
 	}
@@ -103,12 +102,20 @@ func (m *Mux) serveOther(w http.ResponseWriter, r, other *http.Request) bool {
 	if route == nil {
 		return false
 	}
-	route.serveAnyHost(w, other)
-	r.Pattern = other.Pattern
-	if other.MultipartForm != nil {
-		r.MultipartForm = other.MultipartForm
-	}
+	route.serveCopy(w, r, other)
 	return true
+}
+
+// serveCopy serves other, a copy of r with another path. Afterwards, r has the fields that
+// were set in other, even if the handler panics: the server removes the files of the form.
+func (rt *route) serveCopy(w http.ResponseWriter, r, other *http.Request) {
+	defer func() {
+		r.Pattern = other.Pattern
+		if other.MultipartForm != nil {
+			r.MultipartForm = other.MultipartForm
+		}
+	}()
+	rt.serveAnyHost(w, other)
 }
 
 // routeOf returns the route that matches a request, or nil.
@@ -130,6 +137,20 @@ func (m *Mux) routeOf(r *http.Request) *route {
 	return found
 }
 
+// withSlash returns a copy of a request with a slash added to its path.
+func withSlash(r *http.Request) *http.Request {
+	raw := rawPath(r.URL)
+	if raw != "" {
+		raw += "/"
+	}
+	return withPath(r, r.URL.Path+"/", raw)
+}
+
+// withoutSlash returns a copy of a request without the slash at the end of its path.
+func withoutSlash(r *http.Request) *http.Request {
+	return withPath(r, strings.TrimSuffix(r.URL.Path, "/"), strings.TrimSuffix(rawPath(r.URL), "/"))
+}
+
 // withPath returns a copy of a request with another path.
 func withPath(r *http.Request, path, rawPath string) *http.Request {
 	other := new(http.Request)
@@ -140,18 +161,19 @@ func withPath(r *http.Request, path, rawPath string) *http.Request {
 	return other
 }
 
+// rawPath returns the RawPath of a URL, or "" if it is not a valid encoding of the Path.
+// Patterns are then compared with the Path, in which an escaped slash ends a segment.
+func rawPath(u *url.URL) string {
+	if u.RawPath == "" || u.EscapedPath() != u.RawPath {
+		return ""
+	}
+	return u.RawPath
+}
+
 // endsInSlash reports whether the path of a URL ends in a slash that is not escaped.
 func endsInSlash(u *url.URL) bool {
 	if u.RawPath != "" {
 		return strings.HasSuffix(u.EscapedPath(), "/")
 	}
 	return strings.HasSuffix(u.Path, "/")
-}
-
-// addSlash adds a slash to a path, unless it is empty.
-func addSlash(path string) string {
-	if path == "" {
-		return ""
-	}
-	return path + "/"
 }

@@ -111,6 +111,22 @@ func IsBelow(prefix, path string) bool {
 	return prefix == "" || strings.HasPrefix(path, "/") && (matchesPath(prefix, path) || matchesPath(prefix+"/", path))
 }
 
+// SetPathValues sets the values of the wildcards in a prefix, whose paths include that of the
+// request; see [IsBelow].
+func SetPathValues(prefix string, r *http.Request) {
+	if !strings.Contains(prefix, "{") {
+		return
+	}
+	for path := r.URL.EscapedPath(); prefix != "" && path != ""; {
+		var want, got string
+		want, prefix = cutSegment(prefix)
+		got, path = cutSegment(path)
+		if name, ok := wildcardName(want); ok {
+			r.SetPathValue(name, unescape(got))
+		}
+	}
+}
+
 // matchesPath reports whether the path of a pattern matches an escaped path by
 // the rules of ServeMux, except that no wildcard matches an empty segment.
 func matchesPath(pattern, path string) bool {
