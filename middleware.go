@@ -874,7 +874,8 @@ type CORSConfig struct {
 // request. If AllowMethods is empty, the allowed methods are then those of all routes for
 // the path that have this CORS. For a route without a method, they are those that
 // AllowMethods lists as its default. Responses to requests that match no route have no
-// CORS header fields, and neither have redirects to another path.
+// CORS header fields, unless the group has set a handler for them with [Group.NotFound],
+// and neither have redirects to another path.
 //
 // Preflights are answered in this way also if [Chain] contains CORS or a route's own
 // handler is wrapped in it. If other middleware hides CORS in a handler of its own, the

@@ -255,7 +255,7 @@ func NewRateLimiter(config RateLimitConfig) *RateLimiter {
 func (l *RateLimiter) Middleware() Middleware {
 	return func(next Handler) Handler {
 		h := &rateLimitHandler{RateLimiter: l, next: next}
-		orderOf(h).mustPrecede(orderOf(next))
+		orderOf(h).mustEnclose(orderOf(next))
 		return h
 	}
 }

@@ -228,10 +228,11 @@ type Router struct {
 	// chain is the router's middleware around mux. It is nil until the server
 	// starts or the first request arrives.
 	chain    atomic.Pointer[Handler]
-	building sync.Mutex // held while chains are built
+	building sync.Mutex // held while own is built
+	own      *Handler   // chain, before the routers inside it are built
 
-	outerCORS  atomic.Pointer[corsLayer] // of the chain; nil until it is built
-	routesCORS atomic.Bool               // a route or its group has CORS
+	order      atomic.Pointer[chainOrder] // of the chain; nil until it is built
+	routesCORS atomic.Bool                // a route or its group has CORS
 
 	notFound         atomic.Pointer[Handler] // nil selects the default
 	methodNotAllowed atomic.Pointer[Handler] // nil selects the default
@@ -270,7 +271,7 @@ func (rt *Router) HandleFunc(pattern string, handler func(ResponseWriter, *Reque
 // middleware of groups.
 //
 // Use panics if a middleware is nil, if the router has served a request, or if its
-// [Server] has started.
+// [Server] has started. If the router is mounted, that of the mounting router counts too.
 func (rt *Router) Use(mw ...Middleware) {
 	rt.mustNotBeNil()
 	rt.use(&rt.layers, mw)
@@ -346,8 +347,11 @@ func (rt *Router) With(mw ...Middleware) *Group {
 //   - The values of wildcards in the prefix remain, even if the mounted handler is a
 //     ServeMux that matches the request again.
 //
-// Middleware of the mounting router and group runs before the prefix is removed. If a
-// mounted Router has no route for a request, it responds itself, with its own handlers
+// Middleware of the mounting router and group runs before the prefix is removed. The
+// middleware of a mounted Router is applied together with that of the mounting router, for
+// example by [Server.Start]; mistakes in it then panic. If the mounting router already
+// serves, it is applied at the first request of the mounted one. If a mounted Router has no
+// route for a request, it responds itself, with its own handlers
 // for NotFound and MethodNotAllowed.
 //
 // The handler also gets the requests that match a route that ends with a slash or with
@@ -424,19 +428,40 @@ func (rt *Router) AnswerOptions() {
 }
 
 // Routes returns all registered routes, including those of groups, with their
-// full paths. They are sorted by path and then by method.
+// full paths. They are sorted by path and then by method. If a Router is mounted, its
+// routes are included with the prefix, beside the route of the mount itself. The routes of
+// other mounted handlers are not known.
 func (rt *Router) Routes() []Route {
 	rt.mustNotBeNil()
-	rt.mu.Lock()
-	defer rt.mu.Unlock()
-	routes := make([]Route, len(rt.endpoints))
-	for i, endpoint := range rt.endpoints {
-		routes[i].Method, routes[i].Path = routing.SplitMethod(endpoint.pattern)
+	patterns := rt.patternsInside(nil)
+	routes := make([]Route, len(patterns))
+	for i, pattern := range patterns {
+		routes[i].Method, routes[i].Path = routing.SplitMethod(pattern)
 	}
 	slices.SortFunc(routes, func(a, b Route) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method))
 	})
-	return routes
+	return slices.Compact(routes)
+}
+
+// patternsInside returns the patterns of the router and of the routers that are mounted in
+// it. outer are the routers around, which may also be mounted in it.
+func (rt *Router) patternsInside(outer []*Router) []string {
+	rt.mu.Lock()
+	endpoints := rt.endpoints[:len(rt.endpoints):len(rt.endpoints)]
+	rt.mu.Unlock()
+	outer = append(outer, rt)
+	patterns := make([]string, 0, len(endpoints))
+	for _, endpoint := range endpoints {
+		patterns = append(patterns, endpoint.pattern)
+		mount, ok := endpoint.handler.(*routing.Mount)
+		if inner := endpoint.router(); ok && inner != nil && !slices.Contains(outer, inner) {
+			for _, pattern := range inner.patternsInside(outer) {
+				patterns = append(patterns, mount.WithPrefix(pattern))
+			}
+		}
+	}
+	return patterns
 }
 
 // ServeHTTP passes the request through the router's middleware to the handler of
@@ -586,35 +611,76 @@ func (rt *Router) checkHook(name string, handler Handler) {
 	}
 }
 
-// build builds the chains of all endpoints and of the router, and returns the
-// router's chain. It does not hold rt.mu while it calls middleware, because
-// middleware may call Routes or Handle.
-func (rt *Router) build() *Handler {
+// build builds the chains of all endpoints and of the router, and those of the routers
+// that are mounted in it. It returns the router's chain.
+func (rt *Router) build() *Handler { return rt.buildInside(nil) }
+
+// buildInside is build for a router that is mounted in the given ones. Routers may be
+// mounted in each other, so it holds no lock while it builds another router.
+func (rt *Router) buildInside(outer []*Router) *Handler {
 	rt.mustNotBeNil()
-	rt.building.Lock()
-	defer rt.building.Unlock()
 	if chain := rt.chain.Load(); chain != nil {
 		return chain
 	}
-	endpoints := rt.sealMiddleware()
+	chain := rt.buildOwn()
+	outer = append(outer, rt)
+	for _, endpoint := range rt.allEndpoints() {
+		if inner := endpoint.router(); inner != nil && !slices.Contains(outer, inner) {
+			inner.buildInside(outer)
+			inner.mustFitInside(rt.order.Load().around(endpoint.order), outer)
+		}
+	}
+	rt.chain.Store(chain)
+	return chain
+}
+
+// buildOwn builds the chains of a router without those of other routers. It does not hold
+// rt.mu while it calls middleware, because middleware may call Routes or Handle.
+func (rt *Router) buildOwn() *Handler {
+	rt.building.Lock()
+	defer rt.building.Unlock()
+	if rt.own != nil {
+		return rt.own
+	}
+	rt.sealMiddleware()
+	endpoints := rt.allEndpoints()
 	for _, endpoint := range endpoints {
 		endpoint.build()
 	}
 	chain, order := wrap(rt.layers, rt.lazyMux(), "")
-	rt.outerCORS.Store(&order.cors)
+	rt.order.Store(&order)
 	for _, endpoint := range endpoints {
 		rt.checkCORS(endpoint)
 	}
-	rt.chain.Store(&chain)
-	return &chain
+	rt.own = &chain
+	return rt.own
 }
 
-// sealMiddleware makes later calls to Use panic, and returns the endpoints
-// registered so far, including those of the hooks of groups.
-func (rt *Router) sealMiddleware() []*endpoint {
+// mustFitInside panics if the middleware of a router that has been built, or that of its
+// routes, must not be inside middleware with the given order. outer are the routers around.
+func (rt *Router) mustFitInside(order chainOrder, outer []*Router) {
+	order.mustEnclose(*rt.order.Load())
+	outer = append(outer, rt)
+	for _, endpoint := range rt.allEndpoints() {
+		order.mustEnclose(endpoint.order)
+		if inner := endpoint.router(); inner != nil && inner.order.Load() != nil && !slices.Contains(outer, inner) {
+			inner.mustFitInside(order, outer)
+		}
+	}
+}
+
+// sealMiddleware makes later calls to Use panic.
+func (rt *Router) sealMiddleware() {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.middlewareSealed = true
+}
+
+// allEndpoints returns the endpoints registered so far, including those of the hooks of
+// groups.
+func (rt *Router) allEndpoints() []*endpoint {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
 	endpoints := slices.Clone(rt.endpoints)
 	for _, hook := range rt.loadGroupHooks() {
 		endpoints = append(endpoints, hook.endpoint)
@@ -668,8 +734,16 @@ type endpoint struct {
 	pattern      string // with the group's prefix
 	registeredAt string // location of the call
 	handler      Handler
-	chain        Handler   // the middleware around handler; nil until build
-	cors         corsLayer // in chain; set by build
+	chain        Handler    // the middleware around handler; nil until build
+	order        chainOrder // of chain; set by build
+}
+
+// router returns the router whose routes the endpoint serves, or nil.
+func (e *endpoint) router() *Router {
+	if mount, ok := e.handler.(*routing.Mount); ok {
+		return routerOf(mount.Handler())
+	}
+	return routerOf(e.handler)
 }
 
 // build builds the chain from the middleware of the endpoint's group and of all
@@ -680,7 +754,7 @@ func (e *endpoint) build() {
 		layers = slices.Concat(group.layers, layers)
 	}
 	chain, order := wrap(layers, e.handler, e.registeredAt)
-	e.chain, e.cors = chain, order.around(orderOf(e.handler).at(e.registeredAt)).cors
+	e.chain, e.order = chain, order.around(orderOf(e.handler).at(e.registeredAt))
 }
 
 // ServeHTTP implements [Handler] for the mux.
@@ -706,13 +780,13 @@ func (rt *Router) servePreflight(w ResponseWriter, r *Request) bool {
 	if endpoint == nil {
 		hasCORS := func(method string) bool {
 			target, endpoint = rt.lookup(r, method)
-			return endpoint != nil && endpoint.cors.policy != nil
+			return endpoint != nil && endpoint.order.cors.policy != nil
 		}
 		if !slices.ContainsFunc(methods, hasCORS) {
 			return false
 		}
 	}
-	policy := endpoint.cors.policy
+	policy := endpoint.order.cors.policy
 	if policy == nil {
 		return rt.rejectPreflight(w, r)
 	}
@@ -721,7 +795,7 @@ func (rt *Router) servePreflight(w ResponseWriter, r *Request) bool {
 	}
 	methods = slices.DeleteFunc(methods, func(method string) bool {
 		_, other := rt.lookup(r, method)
-		return other == nil || other.cors.policy != policy
+		return other == nil || other.order.cors.policy != policy
 	})
 	target.Serve(w, cors.Forward(r, methods), endpoint.chain)
 	return true
@@ -732,7 +806,7 @@ func (rt *Router) servePreflight(w ResponseWriter, r *Request) bool {
 // reports whether it has responded.
 func (rt *Router) rejectPreflight(w ResponseWriter, r *Request) bool {
 	target, endpoint := rt.lookup(r, MethodOptions)
-	if endpoint == nil || endpoint.cors.policy == nil || target.Method() != "" {
+	if endpoint == nil || endpoint.order.cors.policy == nil || target.Method() != "" {
 		return false
 	}
 	cors.Reject(w, r)
@@ -751,12 +825,12 @@ func (rt *Router) lookup(r *Request, method string) (routing.Target, *endpoint) 
 
 // checkCORS panics if an endpoint that has been built has a CORS and the router another.
 func (rt *Router) checkCORS(e *endpoint) {
-	if e.cors.policy == nil {
+	if e.order.cors.policy == nil {
 		return
 	}
 	rt.routesCORS.Store(true)
-	if outer := rt.outerCORS.Load(); outer != nil {
-		outer.mustBeOnly(e.cors)
+	if outer := rt.order.Load(); outer != nil {
+		outer.cors.mustBeOnly(e.order.cors)
 	}
 }
 
@@ -818,8 +892,7 @@ func wrap(layers []layer, handler Handler, registeredAt string) (_ Handler, orde
 		if added == (chainOrder{}) || handler == next { // comparable: orderOf knows the type
 			continue
 		}
-		added.mustPrecede(inside)
-		added.cors.mustBeOnly(inside.cors)
+		added.mustEnclose(inside)
 		order, inside = added.around(order), added.around(inside)
 	}
 	return handler, order
@@ -865,13 +938,14 @@ func (o chainOrder) at(location string) chainOrder {
 	return o
 }
 
-// mustPrecede panics if the part described by o must not enclose the part described
+// mustEnclose panics if the part described by o must not enclose the part described
 // by inside.
-func (o chainOrder) mustPrecede(inside chainOrder) {
+func (o chainOrder) mustEnclose(inside chainOrder) {
 	if o.limitedAt != "" && inside.trustsProxies {
 		callsite.PanicfAt(o.limitedAt, "RateLimit comes before TrustedProxies, so all clients behind a proxy would share one limit;"+
 			" add TrustedProxies first")
 	}
+	o.cors.mustBeOnly(inside.cors)
 }
 
 // around returns the order of a part and the parts inside it together.

@@ -138,7 +138,7 @@ func NewServer(handler Handler, opts ...ServerOption) *Server {
 	if len(problems) > 0 {
 		callsite.Panicf("NewServer: %s", strings.Join(problems, "; "))
 	}
-	s.router, _ = s.hs.Handler.(*Router)
+	s.router = routerOf(s.hs.Handler)
 	s.drain = shutdown.Attach(s.hs)
 	s.hs.Handler = response.NewHandler(s.hs, s.drain, s.trusted)
 	return s

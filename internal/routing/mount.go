@@ -152,10 +152,7 @@ func (m *Mount) FullPattern(pattern *string) *string {
 			return full
 		}
 	}
-	full, err := insertPrefix(m.prefix, *pattern)
-	if err != nil {
-		full = *pattern // not a pattern of a ServeMux
-	}
+	full := m.WithPrefix(*pattern)
 	if known == nil {
 		known = new(map[string]*string)
 	}
@@ -169,6 +166,18 @@ func (m *Mount) FullPattern(pattern *string) *string {
 	}
 	return &full
 }
+
+// WithPrefix returns a pattern with the prefix of the mount.
+func (m *Mount) WithPrefix(pattern string) string {
+	full, err := insertPrefix(m.prefix, pattern)
+	if err != nil {
+		return pattern // not a pattern of a ServeMux
+	}
+	return full
+}
+
+// Handler returns the handler that is mounted.
+func (m *Mount) Handler() http.Handler { return m.handler }
 
 // cutSegments cuts the first n segments off a path. The rest begins with a slash, or is
 // "/" if there is none.
