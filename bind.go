@@ -147,9 +147,15 @@ func refuseParam(w ResponseWriter, name, problem string) {
 // an integer". [ReadQuery] and [ReadForm] return it, and a Validate method can; see
 // [BindQuery]. [BindQuery], [BindForm] and [BindJSON] send it to the client.
 //
-// A FieldErrors without fields is not nil. It is no error as the result of a Validate
-// method, but [HandlerErrorFunc] responds to it with status 500.
+// An empty FieldErrors is not nil. It is no error as the result of a Validate method, but
+// in other places, it is one; see [FieldErrors.Err].
 type FieldErrors map[string]string
+
+// Err returns e as an error, or nil if it is empty. A function that collects problems ends
+// with
+//
+//	return problems.Err()
+func (e FieldErrors) Err() error { return fieldErrors(e) }
 
 // Error returns the fields and their problems, sorted by field, for example "age: must
 // be an integer; name: is required". The text has no prefix, because it is for the

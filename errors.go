@@ -163,13 +163,15 @@ const statusClientClosedRequest = 499
 // statusOf returns the response to an error of a handler, as a StatusError with the error
 // as its cause, unless the cause is in the message.
 func statusOf(r *Request, err error) *StatusError {
-	if found, ok := errors.AsType[*StatusError](err); ok && found != nil {
+	invalid, isInvalid := errors.AsType[*jsonbody.Error](err)
+	hidden := func(cause error) bool { return isInvalid && errors.Is(invalid.Cause, cause) } // as BindJSON does
+	if found, ok := errors.AsType[*StatusError](err); ok && found != nil && !hidden(found) {
 		return &StatusError{found.status(), found.message(), causeOf(found, err)}
 	}
 	if _, limited := errors.AsType[*MaxBytesError](err); limited || errors.Is(err, ErrBodyTooLarge) {
 		return &StatusError{StatusRequestEntityTooLarge, "request body too large", nil}
 	}
-	if invalid, ok := errors.AsType[*jsonbody.Error](err); ok {
+	if isInvalid {
 		return &StatusError{inputStatus(err), invalid.Message, invalid.Cause}
 	}
 	fields := fieldsOf(err)
@@ -222,7 +224,11 @@ func respondToError(cw *response.Writer, r *Request, err error) {
 	if answer.Status == StatusRequestEntityTooLarge {
 		jsonbody.CloseAfterResponse(cw, r)
 	}
-	writeError(cw, answer.Status, answer.Message, fieldsOf(err).members())
+	var fields FieldErrors
+	if _, ok := errors.AsType[*jsonbody.Error](err); !ok {
+		fields = fieldsOf(err)
+	}
+	writeError(cw, answer.Status, answer.Message, fields.members())
 }
 
 // logLate logs an error that is returned after the response has begun. If the client has

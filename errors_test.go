@@ -62,6 +62,7 @@ func TestReturnedErrorsDecideTheStatus(t *testing.T) {
 		{"form of a wrong type", http.ReadForm(testkit.NewRequest("POST", "/", "a=1"), new(eight)), 415,
 			`{"error":"the Content-Type must be application/x-www-form-urlencoded or multipart/form-data"}`, "DEBUG"},
 		{"own check of the type", fmt.Errorf("import: %w", http.ErrContentType), 415, `{"error":"unsupported Content-Type"}`, ""},
+		{"errors of UnmarshalText", readJSONOf(&struct{ Level failingLevel }{}), 400, `{"error":"the JSON body has a value that is not valid"}`, "DEBUG"},
 		{"no fields", http.FieldErrors{}, 500, `{"error":"internal server error"}`, "ERROR"},
 		{"empty body", readJSON("", 100), 400, "", "DEBUG"},
 		{"no file", noFile, 400, `{"error":"file is missing"}`, ""},
@@ -116,6 +117,18 @@ func wantLevel(t *testing.T, log, level string) {
 	if log == "" != (level == "") || !strings.Contains(log, level) {
 		t.Errorf("logged %q, want level %q", log, level)
 	}
+}
+
+// A failingLevel cannot be decoded.
+type failingLevel int
+
+func (*failingLevel) UnmarshalText([]byte) error {
+	return errors.Join(http.Errorf(422, "must be low"), http.FieldErrors{"level": "must be low"})
+}
+
+// readJSONOf returns the error of reading a level.
+func readJSONOf(dst any) error {
+	return http.ReadJSON(testkit.NewRequest("POST", "/", `{"level":"x"}`), dst)
 }
 
 func TestReturnedErrorOfAClientThatIsGone(t *testing.T) {

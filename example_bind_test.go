@@ -262,6 +262,17 @@ func ExampleReadJSONStrict() {
 }
 
 // The fields are sorted.
+// Without problems, Err returns nil.
+func ExampleFieldErrors_Err() {
+	problems := http.FieldErrors{}
+	fmt.Println(problems.Err() == nil)
+	problems["name"] = "is required"
+	fmt.Println(problems.Err())
+	// Output:
+	// true
+	// name: is required
+}
+
 func ExampleFieldErrors_Error() {
 	err := http.FieldErrors{"name": "is required", "age": "must be an integer"}
 	fmt.Println(err)

@@ -14,8 +14,7 @@ type SignUp struct {
 	Age   int    `json:"age"`
 }
 
-// Validate implements the check that BindJSON calls. If no field is wrong, the
-// FieldErrors is empty and counts as no error.
+// Validate implements the check that BindJSON calls.
 func (s SignUp) Validate() error {
 	wrong := http.FieldErrors{}
 	if !strings.Contains(s.Email, "@") {
@@ -24,7 +23,7 @@ func (s SignUp) Validate() error {
 	if s.Age < 18 {
 		wrong["age"] = "must be at least 18"
 	}
-	return wrong
+	return wrong.Err()
 }
 
 // BindJSON calls the Validate method and sends the FieldErrors that it returns.

@@ -29,7 +29,7 @@ func (f filter) Validate() error {
 			problems["severity"] = oneOf(severities)
 		}
 	}
-	return problems
+	return problems.Err()
 }
 
 func (f filter) matches(i incident) bool {
@@ -95,7 +95,7 @@ func (n newIncident) Validate() error {
 	if !slices.Contains(severities, n.Severity) {
 		problems["severity"] = oneOf(severities)
 	}
-	return problems
+	return problems.Err()
 }
 
 // create serves POST /api/incidents
@@ -125,7 +125,7 @@ func (n newUpdate) Validate() error {
 	if n.State != "" && !slices.Contains(states, n.State) {
 		problems["state"] = oneOf(states)
 	}
-	return problems
+	return problems.Err()
 }
 
 // update serves POST /api/incidents/{id}/updates

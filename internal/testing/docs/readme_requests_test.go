@@ -139,7 +139,7 @@ func (u NewUser) Validate() error {
 	if u.Age < 18 {
 		problems["age"] = "must be at least 18"
 	}
-	return problems // an empty FieldErrors is no error
+	return problems.Err() // nil if there are none
 }
 
 func createUser(w http.ResponseWriter, r *http.Request) {
