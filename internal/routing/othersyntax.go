@@ -18,6 +18,9 @@ import (
 // character percent-encoded: "/%3Aid" matches the path /:id. A host name without
 // a dot must be written with a trailing dot, for example "intranet./x".
 func otherSyntax(pattern string) error {
+	if strings.HasPrefix(pattern, "/") && strings.ContainsAny(pattern, " \t") {
+		return whiteSpaceInPath(pattern)
+	}
 	method, rest := SplitMethod(pattern)
 	host, path := splitHost(rest)
 	if err := otherMethod(method, host, path); err != nil {
@@ -38,6 +41,19 @@ func otherSyntax(pattern string) error {
 		}
 	}
 	return otherPath(path)
+}
+
+// whiteSpaceInPath returns the error for a pattern without a method whose path contains white
+// space, so that ServeMux takes the text before it for a method.
+func whiteSpaceInPath(pattern string) error {
+	trimmed := strings.TrimRight(pattern, " \t\r\n")
+	if !strings.ContainsAny(trimmed, " \t") {
+		return fmt.Errorf("the path ends in white space; write %q", trimmed)
+	}
+	if strings.ContainsAny(trimmed, "{") {
+		return errors.New("a path without a method must not contain white space; remove it from wildcards, and write %20 for a literal space")
+	}
+	return fmt.Errorf("a path without a method must not contain white space; write %q", strings.NewReplacer(" ", "%20", "\t", "%09").Replace(trimmed))
 }
 
 // withMethodPrefix returns the pattern for a method, which may be empty, and the
@@ -97,6 +113,8 @@ func otherMethod(method, host, path string) error {
 func otherHost(method, host, path string) error {
 	name, port, err := net.SplitHostPort(host)
 	switch {
+	case strings.Trim(host, ".") == "":
+		return fmt.Errorf("%q is parsed as a host; write %q", host, withMethodPrefix(method, path))
 	case strings.HasPrefix(path, "//") && strings.HasSuffix(host, ":"):
 		host, path, _ = strings.Cut(path[len("//"):], "/")
 		if name, _, err := net.SplitHostPort(host); err == nil {
@@ -143,7 +161,7 @@ func otherPath(path string) error {
 	switch {
 	case strings.ContainsAny(path, "?#"):
 		return errors.New("a pattern cannot have a query or a fragment; read the query in the handler, or write %3F or %23 for a literal ? or #")
-	case strings.TrimRight(path, " \t") != path:
+	case strings.TrimRight(path, " \t\r\n") != path:
 		return errors.New("the path ends in white space; remove it")
 	}
 	return nil
@@ -183,11 +201,14 @@ func otherSegment(segment string, last bool) error {
 		return literalSegment(segment, "matches the rest of the path in chi, gin and echo", asWildcard(inner, last), "%2A")
 	case first == '<' && end == '>':
 		converter, name, found := strings.Cut(strings.TrimSuffix(inner, ">"), ":")
-		if !found {
-			name = converter
+		if !found || slices.Contains(converters, name) && !slices.Contains(converters, converter) {
+			name, converter = converter, name // <name>, or <name:converter> as in Bottle and Sanic
 		}
 		multi := last && (converter == "path" || strings.HasSuffix(name, ".."))
 		return literalSegment(segment, "is a parameter in Flask and Django", asWildcard(name, multi), "%3C")
+	case first == '(' && end == ')' && strings.ContainsAny(inner, `?*+\[`):
+		_, name, _ := strings.Cut(inner, "<")
+		return literalSegment(segment, "is a regular expression in Django and Express", asWildcard(name, last && strings.Contains(inner, ".*")), "%28")
 	case first == '{' && end == '}':
 		return otherWildcard(segment, strings.TrimSuffix(inner, "}"), last)
 	case strings.Contains(segment, "{") && strings.Contains(segment, "}") && !strings.ContainsAny(segment, "?#"):
@@ -195,6 +216,9 @@ func otherSegment(segment string, last bool) error {
 	}
 	return nil
 }
+
+// converters are the types of parameters in Python frameworks.
+var converters = []string{"int", "float", "str", "string", "slug", "uuid", "path", "re"}
 
 // partialWildcard returns the error for a segment that contains a wildcard and other text.
 func partialWildcard(segment string) error {
@@ -231,7 +255,26 @@ func otherWildcard(segment, inner string, last bool) error {
 	case strings.ContainsAny(inner, "{}"):
 		return partialWildcard(segment)
 	}
-	return nil
+	return wildcardOfName(segment, inner, last)
+}
+
+// wildcardOfName returns an error if the name of a wildcard, the text between its braces, is
+// not a Go identifier.
+func wildcardOfName(segment, inner string, last bool) error {
+	name, _ := strings.CutSuffix(inner, "...")
+	if inner == "$" || name != "" && leadingIdentifier(name) == name {
+		return nil
+	}
+	isPunctuation := func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) && c != '_' }
+	core := strings.TrimFunc(name, isPunctuation)
+	identifier := strings.Map(func(c rune) rune {
+		if c == '-' || c == '.' || c == ' ' {
+			return '_'
+		}
+		return c
+	}, core)
+	rest := last && (name != inner || strings.ContainsAny(inner, "+") || strings.Contains(inner, ".."))
+	return fmt.Errorf("%q is not a wildcard, because a name must be a Go identifier; write %q", segment, asWildcard(identifier, rest))
 }
 
 // asWildcard returns the ServeMux wildcard with the name that text begins with:
