@@ -757,3 +757,36 @@ func TestHandlersOfAGroupForUnmatchedRequestsKnowTheValuesOfThePrefix(t *testing
 		}
 	}
 }
+
+// A redirect to a mount, or to a clean path, has the pattern of the route that would serve the
+// request, even if ServeMux finds that of the site.
+func TestRedirectsBesideASiteHaveThePatternOfTheMount(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"other.example/", "Other.example/"} {
+		router := http.NewRouter()
+		var log testkit.Log
+		router.Use(http.RequestLogger(log.JSON()))
+		router.HandleFunc("GET /{path...}", reply("site"))
+		router.HandleFunc("GET "+host, reply("host"))
+		router.Mount("/files", mountedAt("files"))
+		router.Group("/api").NotFound(reply("none"))
+		for target, want := range map[string]any{
+			"/files": "/files/", "/files//x": "/files/", "/x/../files/x": "/files/", "//x": "GET /{path...}", "/api//x": nil, "/files/x": "/files/", "/x": "GET /{path...}",
+		} {
+			for _, spelled := range []string{"example.com", "EXAMPLE.com"} {
+				log.Reset()
+				r := testkit.NewRequest("GET", target, "")
+				r.Host = spelled
+				testkit.Record(router, r)
+				if got := log.Records(t)[0]["pattern"]; got != want {
+					t.Errorf("beside %s, %s of %s: the log has the pattern %v, want %v", host, target, spelled, got, want)
+				}
+			}
+		}
+		log.Reset()
+		testkit.Record(router, testkit.NewRequest("CONNECT", "/files", ""))
+		if got := log.Records(t)[0]["pattern"]; got != "/files/" {
+			t.Errorf("beside %s, CONNECT: the log has the pattern %v", host, got)
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
 // A cover is a prefix with a claim to all paths at and below it. It takes requests from
@@ -147,12 +149,15 @@ func (m *Mux) loadCovers() []*cover {
 
 // coverOf returns the cover that takes a request from a route that matches it, or nil.
 func (m *Mux) coverOf(rt *route, r *http.Request) *cover {
-	covers := m.covers.Load()
-	if covers == nil {
+	if m.covers.Load() == nil {
 		return nil
 	}
-	path := r.URL.EscapedPath()
-	for _, c := range *covers {
+	return m.coverOfPath(rt, r.URL.EscapedPath())
+}
+
+// coverOfPath is coverOf for a request with an escaped path.
+func (m *Mux) coverOfPath(rt *route, path string) *cover {
+	for _, c := range m.loadCovers() {
 		if rt.yieldsTo(c) && IsBelow(c.prefix, path) && !m.isOtherPath(c, path) {
 			return c
 		}
@@ -176,7 +181,13 @@ func (m *Mux) serveCovered(w http.ResponseWriter, r *http.Request, c *cover) {
 	case !matchesPath(c.mount.path, r.URL.EscapedPath()) && SlashPolicy(m.slash.Load()) == SlashServe:
 		c.mount.serveCopy(w, r, withSlash(r))
 	default:
-		c.mount.serveAnyHost(w, r) // redirects if the slash is missing
+		state := response.StateOf(w, r)
+		before := state.PatternPointer()
+		c.mount.serveAnyHost(w, r)
+		if state.PatternPointer() == before { // the slash was missing, and ServeMux redirected
+			r.Pattern = c.mount.pattern // for CONNECT, ServeMux sets it to the path
+			state.KeepPattern(r)
+		}
 	}
 }
 

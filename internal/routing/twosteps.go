@@ -2,6 +2,7 @@ package routing
 
 import (
 	"net/http"
+	gopath "path"
 	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/response"
@@ -63,7 +64,7 @@ func (m *Mux) serveInTwoSteps(w http.ResponseWriter, r *http.Request) {
 		m.serveWithoutSlash(w, r)
 		return
 	}
-	r.Pattern = m.registeredPattern(pattern)
+	r.Pattern = m.registeredPattern(pattern, gopath.Clean(r.URL.EscapedPath()))
 	if r.Pattern != "" && r.Method != http.MethodConnect { // for CONNECT, r.Pattern is the path
 		response.StateOf(w, r).KeepPattern(r)
 	}
@@ -71,20 +72,37 @@ func (m *Mux) serveInTwoSteps(w http.ResponseWriter, r *http.Request) {
 }
 
 // registeredPattern returns the pattern, as it was registered, of the route with
-// the given canonical pattern, or "" for the fallback. It returns any other text
-// unchanged: for a redirected CONNECT request, ServeMux returns the path.
-func (m *Mux) registeredPattern(canonical string) string {
+// the given canonical pattern, or "" for the fallback, unless a cover takes requests with
+// the given path from it. It returns any other text unchanged: for a redirected CONNECT
+// request, ServeMux returns the path.
+func (m *Mux) registeredPattern(canonical, path string) string {
+	found := m.registered(canonical)
+	if found == nil {
+		return canonical
+	}
+	c := m.coverOfPath(found, path)
+	switch {
+	case c == nil:
+		return found.pattern
+	case c.mount == nil:
+		return ""
+	}
+	return c.mount.pattern
+}
+
+// registered returns the route with a canonical pattern, or nil.
+func (m *Mux) registered(canonical string) *route {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range m.routes {
 		if r.canonical == canonical {
-			return r.pattern
+			return r
 		}
 	}
 	if canonical == m.fallback.path {
-		return ""
+		return m.fallback
 	}
-	return canonical
+	return nil
 }
 
 // withoutEmptyValues returns a ServeMux with only those routes of mux that match
