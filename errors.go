@@ -79,7 +79,8 @@ type StatusError struct {
 	// Message is for the client. If empty, the text of the status in lower case is used,
 	// for example "not found".
 	Message string
-	// Err is the cause, or nil. It is logged and not sent to the client.
+	// Err is the cause, or nil. It is logged and not sent to the client, except that the
+	// response contains the fields of a [FieldErrors] if Status is below 500.
 	Err error
 }
 
@@ -225,7 +226,7 @@ func respondToError(cw *response.Writer, r *Request, err error) {
 		jsonbody.CloseAfterResponse(cw, r)
 	}
 	var fields FieldErrors
-	if _, ok := errors.AsType[*jsonbody.Error](err); !ok {
+	if _, ok := errors.AsType[*jsonbody.Error](err); !ok && answer.Status < StatusInternalServerError {
 		fields = fieldsOf(err)
 	}
 	writeError(cw, answer.Status, answer.Message, fields.members())

@@ -59,6 +59,8 @@ func TestReturnedErrorsDecideTheStatus(t *testing.T) {
 		{"joined fields", errors.Join(http.FieldErrors{"b": "is bad"}, http.FieldErrors{"a": "is odd"}), 400, `{"error":"a: is odd; b: is bad","fields":{"a":"is odd","b":"is bad"}}`, ""},
 		{"fields that only As finds", fmt.Errorf("user: %w", problems{"a": "is odd"}), 400, `{"error":"a: is odd","fields":{"a":"is odd"}}`, ""},
 		{"fields of a body that is too large", errors.Join(http.FieldErrors{"a": "is odd"}, http.ErrBodyTooLarge), 413, `{"error":"request body too large","fields":{"a":"is odd"}}`, ""},
+		{"status with fields", http.Errorf(422, "bad user: %w", http.FieldErrors{"a": "is odd"}), 422, `{"error":"bad user","fields":{"a":"is odd"}}`, "DEBUG"},
+		{"server error with fields of another server", http.Errorf(502, "no bank: %w", http.FieldErrors{"a": "hunter2"}), 502, `{"error":"no bank"}`, "ERROR"},
 		{"form of a wrong type", http.ReadForm(testkit.NewRequest("POST", "/", "a=1"), new(eight)), 415,
 			`{"error":"the Content-Type must be application/x-www-form-urlencoded or multipart/form-data"}`, "DEBUG"},
 		{"own check of the type", fmt.Errorf("import: %w", http.ErrContentType), 415, `{"error":"unsupported Content-Type"}`, ""},

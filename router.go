@@ -388,8 +388,8 @@ func (rt *Router) Mount(prefix string, handler Handler) {
 // the default form. Such a panic is logged.
 //
 // The form applies from the router's middleware inwards, also to mounted routers that have
-// no form of their own. It does not apply if other middleware wraps the ResponseWriter in
-// a type without an Unwrap method, as [TimeoutHandler] does.
+// no form of their own. It may not apply if other middleware wraps the ResponseWriter in a
+// type without an Unwrap method, as [TimeoutHandler] does.
 //
 // ErrorForm can be called while the router serves requests. write must be safe for
 // concurrent use by multiple goroutines. ErrorForm panics if write is nil.
