@@ -10,6 +10,7 @@ import (
 
 	"github.com/stanza-go/framework/pkg/http/internal/jsonbody"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
+	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 )
 
 // HandlerErrorFunc is a handler that returns an error instead of writing an error
@@ -39,7 +40,8 @@ import (
 //	any other error                     500     internal server error
 //
 // In the third row, the status is 415 if the error wraps ErrContentType, and 408 if it wraps
-// [os.ErrDeadlineExceeded] because the body has not arrived in time.
+// [os.ErrDeadlineExceeded] because the body has not arrived in time. If [Server.Stop] has
+// canceled the context of a request with [Streaming], the response is that of ErrFeedClosed.
 //
 // The response is written like that of [WriteError], and [Router.ErrorForm] changes its
 // form. The client receives only the message, never the text of an error that is not in
@@ -188,6 +190,8 @@ func statusOf(r *Request, err error) *StatusError {
 	case errors.Is(err, ErrMissingFile):
 		return &StatusError{StatusBadRequest, "file is missing", nil}
 	case errors.Is(err, ErrFeedClosed):
+		return &StatusError{StatusServiceUnavailable, "server is shutting down", err}
+	case errors.Is(err, context.Canceled) && shutdown.StreamStopped(r.Context()):
 		return &StatusError{StatusServiceUnavailable, "server is shutting down", err}
 	case errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled):
 		return &StatusError{statusClientClosedRequest, "the client has disconnected", err}

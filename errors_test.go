@@ -148,6 +148,30 @@ func TestReturnedErrorOfAClientThatIsGone(t *testing.T) {
 	}
 }
 
+// A client whose stream is stopped before it has begun is still there.
+func TestReturnedErrorOfAStreamThatTheServerStops(t *testing.T) {
+	t.Parallel()
+	entered := make(chan struct{})
+	router := http.NewRouter()
+	router.With(http.Streaming()).Handle("GET /", http.HandlerErrorFunc(func(_ http.ResponseWriter, r *http.Request) error {
+		close(entered)
+		<-r.Context().Done()
+		return r.Context().Err()
+	}))
+	addr, log := testkit.FreeAddress(t), new(testkit.Log)
+	srv := http.NewServer(http.RequestLogger(log.Text())(router), http.WithAddr(addr))
+	if err := srv.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	conn := testkit.Dial(t, addr)
+	conn.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	testkit.Receive(t, entered, "the request")
+	if err := srv.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+	conn.Response("GET").Want(t, 503, `{"error":"server is shutting down"}`)
+}
+
 func TestReturnedErrorAfterTheResponseHasBegun(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

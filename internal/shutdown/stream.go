@@ -75,6 +75,18 @@ func OpenStream(ctx context.Context, setWriteDeadline func(time.Time) error) *St
 	return stream
 }
 
+// StreamStopped reports whether the drain has canceled the context of a request with an event
+// stream, which is ctx.
+func StreamStopped(ctx context.Context) bool {
+	s := scopeOf(ctx)
+	if s == nil {
+		return false
+	}
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	return s.stream != nil && s.stream.stopped
+}
+
 // addStream returns the Stream of s. If s has none, addStream adds one, and
 // reports whether the drain has begun already, so that the caller has to stop it.
 func (r *Registry) addStream(s *scope) (stream *Stream, late bool) {
