@@ -123,13 +123,29 @@ func TestQueryOfManyParameters(t *testing.T) {
 	}
 }
 
-func TestListsDoNotShareMemoryWithDefaults(t *testing.T) {
+// A flagSet has a method with a value receiver.
+type flagSet map[string]bool
+
+func (s flagSet) UnmarshalText(text []byte) error {
+	s[string(text)] = true
+	return nil
+}
+
+func TestListsAndMapsDoNotShareMemoryWithDefaults(t *testing.T) {
 	t.Parallel()
 	preset := []string{"a", "b"}
 	dst := target{Tags: preset}
 	v := reflect.ValueOf(&dst).Elem()
 	if _, err := plans.Of(v.Type()).Query(v, "role=x&id=1&tag=c"); err != nil || preset[0] != "a" {
 		t.Errorf("%v; the preset is now %q", err, preset)
+	}
+	flags := struct {
+		Flags flagSet `q:"flag"`
+	}{flagSet{"preset": true}}
+	shared := flags.Flags
+	v = reflect.ValueOf(&flags).Elem()
+	if _, err := plans.Of(v.Type()).Query(v, "flag=a"); err != nil || len(shared) != 1 || len(flags.Flags) != 1 || !flags.Flags["a"] {
+		t.Errorf("%v; got %v; the preset is now %v", err, flags.Flags, shared)
 	}
 	one, _, _ := run("role=x&id=1")
 	one.Sort[0] = "changed"

@@ -205,8 +205,10 @@ func setTime(v reflect.Value, text string) string {
 // setText calls the UnmarshalText method of v. The error of the method may reveal
 // internals, so the client gets a general message.
 func setText(v reflect.Value, text string) string {
-	if v.Kind() == reflect.Map && v.IsNil() {
-		v.Set(reflect.MakeMap(v.Type())) // a method with a value receiver can only fill it
+	if v.Kind() == reflect.Map {
+		// A method with a value receiver can only fill the map, and the program may share
+		// the map of its default.
+		v.Set(reflect.MakeMap(v.Type()))
 	}
 	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
 		return "is not valid"
