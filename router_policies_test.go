@@ -711,6 +711,20 @@ func TestAllowOfAGroupWithARemovedSlash(t *testing.T) {
 	}
 }
 
+func TestAllowOfAGroupWithSignificantSlashes(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.TrailingSlash(http.SlashStrict)
+	router.HandleFunc("GET /{path...}", reply("site"))
+	api := router.Group("/api")
+	api.HandleFunc("GET /dir/", reply("dir"))
+	api.NotFound(reply("none"))
+	for _, method := range []string{"GET", "PUT"} {
+		testkit.Serve(t, router, method, "/api/dir", "").Want(t, 200, "none []")
+	}
+	testkit.Serve(t, router, "PUT", "/api/dir/", "").WantHeader(t, "Allow", "GET, HEAD")
+}
+
 // The server removes the files of a form that it knows.
 func TestFormsOfAServedSlashAreRemoved(t *testing.T) {
 	t.Parallel()

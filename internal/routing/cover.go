@@ -208,9 +208,13 @@ func (m *Mux) uncovered(r *http.Request, allow string) string {
 
 // isCovered reports whether a cover takes a request with another method.
 func (m *Mux) isCovered(r *http.Request, method string) bool {
-	handler, _ := m.current.Load().Handler(&http.Request{Method: method, URL: r.URL, Host: canonicalHost(r.Host)})
+	other := &http.Request{Method: method, URL: r.URL, Host: canonicalHost(r.Host)}
+	handler, _ := m.current.Load().Handler(other)
 	found, ok := handler.(*route)
-	return ok && m.coverOf(found, r) != nil
+	if !ok && SlashPolicy(m.slash.Load()) == SlashStrict {
+		found, ok = m.routeAsIs(other), true // rather than a redirect
+	}
+	return ok && m.coverOf(found, other) != nil
 }
 
 // yieldsTo reports whether a route begins above a cover.

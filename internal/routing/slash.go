@@ -48,12 +48,16 @@ func (m *Mux) serveWithoutSlash(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	m.routeAsIs(r).ServeHTTP(w, r)
+	if route := m.routeAsIs(r); route != m.fallback {
+		route.serveAnyHost(w, r)
+		return
+	}
+	m.fallback.ServeHTTP(w, r)
 }
 
-// routeAsIs returns the handler for a request if slashes are significant. That is the
-// route that ServeMux would find without the routes that need the slash, or the fallback.
-func (m *Mux) routeAsIs(r *http.Request) http.Handler {
+// routeAsIs returns the route for a request if slashes are significant. That is the one
+// that ServeMux would find without the routes that need the slash, or the fallback.
+func (m *Mux) routeAsIs(r *http.Request) *route {
 	current, path := m.current.Load(), r.URL.EscapedPath()
 	mux := new(http.ServeMux)
 	m.mu.Lock()
@@ -68,8 +72,8 @@ func (m *Mux) routeAsIs(r *http.Request) http.Handler {
 		mux.Handle("/", m.fallback)
 	}
 	handler, _ := mux.Handler(&http.Request{Method: r.Method, URL: r.URL, Host: canonicalHost(r.Host)})
-	if route, ok := handler.(*route); ok && route != m.fallback {
-		return http.HandlerFunc(route.serveAnyHost)
+	if route, ok := handler.(*route); ok {
+		return route
 	}
 	return m.fallback
 }
