@@ -194,6 +194,12 @@ func receiveUpload(w ResponseWriter, r *Request, config *UploadConfig) (Upload, 
 	config.check()
 	maxSize := cmp.Or(config.MaxSize, defaultMaxSize)
 	limitErr := response.LimitBody(w, r, time.Now().Add(cmp.Or(config.Timeout, uploadTime(maxSize))), responseTime)
+	received := false
+	defer func() {
+		if !received { // Detect or Writer panics
+			leaveBody(w, r, limitErr == nil)
+		}
+	}()
 	file, complete, err := upload.Receive(r, &upload.Config{
 		Field:   cmp.Or(config.Field, "file"),
 		MaxSize: maxSize,
@@ -201,22 +207,31 @@ func receiveUpload(w ResponseWriter, r *Request, config *UploadConfig) (Upload, 
 		Detect:  config.detector(),
 		Target:  upload.Target{Path: config.Path, Dir: config.Dir, Writer: config.Writer, Mode: config.Mode, Sync: config.Sync},
 	})
-	if !complete {
-		jsonbody.CloseAfterResponse(w, r)
-	}
-	if late := err != nil && err.Status == StatusRequestTimeout; late {
+	received = true
+	late := err != nil && err.Status == StatusRequestTimeout
+	if late {
 		err.Err = errors.Join(err.Err, limitErr)
-	} else if limitErr == nil {
-		var end time.Time
-		if !complete {
-			end = time.Now().Add(restTime) // net/http waits for the rest if it is short
-		}
-		_ = response.SetBodyDeadline(w, end) // fails only if the connection has failed
+	}
+	switch replaced := limitErr == nil && !late; {
+	case !complete:
+		leaveBody(w, r, replaced)
+	case replaced:
+		_ = response.SetBodyDeadline(w, time.Time{}) // fails only if the connection has failed
 	}
 	if err == nil {
 		return Upload(file), nil
 	}
 	return Upload{}, (*StatusError)(err)
+}
+
+// leaveBody leaves the rest of the body unread. If replaced is set, the server's read
+// deadline has been replaced.
+func leaveBody(w ResponseWriter, r *Request, replaced bool) {
+	jsonbody.CloseAfterResponse(w, r)
+	if replaced {
+		// net/http waits for the rest if it is short.
+		_ = response.SetBodyDeadline(w, time.Now().Add(restTime)) // fails only if the connection has failed
+	}
 }
 
 // defaultMaxSize is the default of UploadConfig.MaxSize.

