@@ -26,7 +26,7 @@ import (
 //	id, ok := http.PathParamAs[int64](w, r, "id")
 //
 // For the types T can be, see [BindQuery]. PathParamAs panics if T is not supported,
-// whatever the value is, so that the first request finds the mistake.
+// whatever the value is, so the first request reveals the mistake.
 func PathParamAs[T any](w ResponseWriter, r *Request, name string) (value T, ok bool) {
 	return converted[T](w, name, conversionFor[T]("PathParamAs"), r.PathValue(name))
 }
@@ -61,12 +61,12 @@ func QueryParamAsOr[T any](w ResponseWriter, r *Request, name string, fallback T
 	return converted[T](w, name, conversion, text)
 }
 
-// QueryParamsAs converts all values of a query parameter to a slice, in their order. For
-// example, the values of id in ?id=1&id=2 are 1 and 2. Empty values are skipped. If the
-// parameter is missing, the slice is empty. If a value is not valid, or there are more
-// than 10,000, QueryParamsAs responds with status 400 and a message that names the
-// parameter, as [BindQuery] does, and returns false; the handler must then return
-// without writing a response.
+// QueryParamsAs converts all values of a query parameter to a slice of T, in the order in
+// which the client sent them. For example, the values of id in ?id=1&id=2 are 1 and 2.
+// Empty values are skipped. If the parameter is missing, the slice is nil. If a value is
+// not valid, or there are more than 10,000 values, QueryParamsAs responds with status 400
+// and a message that names the parameter, as [BindQuery] does, and returns false; the
+// handler must then return without writing a response.
 //
 // Commas do not separate values. To accept ?id=1,2 too, use [BindQuery] with the option
 // comma.
@@ -147,12 +147,13 @@ func refuseParam(w ResponseWriter, name, problem string) {
 // an integer". [ReadQuery] and [ReadForm] return it, and a Validate method can; see
 // [BindQuery]. [BindQuery], [BindForm] and [BindJSON] send it to the client.
 //
-// An empty FieldErrors is not nil. It is no error as the result of a Validate method, but
-// in other places, it is one; see [FieldErrors.Err].
+// An empty FieldErrors is a non-nil error. A Validate method can return one if it finds no
+// problems. Other functions should return the result of [FieldErrors.Err] instead, because
+// [HandlerErrorFunc] responds to an empty FieldErrors with status 500.
 type FieldErrors map[string]string
 
-// Err returns e as an error, or nil if it is empty. A function that collects problems ends
-// with
+// Err returns e as an error, or nil if e is empty. Use it at the end of a function that
+// collects problems:
 //
 //	return problems.Err()
 func (e FieldErrors) Err() error { return fieldErrors(e) }
@@ -185,8 +186,9 @@ func (e FieldErrors) members() map[string]any {
 	return map[string]any{"fields": map[string]string(e)}
 }
 
-// ErrContentType is returned by [ReadJSONStrict] and [ReadForm] if the Content-Type
-// header is missing or names another media type. Status 415 is for this error.
+// ErrContentType is wrapped by the errors of [ReadJSONStrict] and [ReadForm] if the
+// Content-Type header is missing or names a media type that they do not accept; use
+// [errors.Is]. The matching status is 415.
 var ErrContentType = errors.New("http: unsupported Content-Type")
 
 // The plans for structs, by type.
@@ -230,35 +232,39 @@ var (
 // therefore set defaults in dst instead. A parameter with an empty value, for example
 // ?page=&role=, counts as missing, because browsers send empty values for the inputs that
 // the user left empty. Parameters without a field are ignored. If a parameter has several
-// values and its field is not a slice, the first value counts.
+// values and its field is not a slice, the first value is used.
 //
 // # Types
 //
-// The following types are supported, and types that are based on them:
+// The following types are supported, and types that have one of the first four as their
+// underlying type:
 //
 //   - string. The value must be valid UTF-8.
 //   - bool: the values of [strconv.ParseBool], for example true and 0, and on and off.
 //   - Integers, in decimal and without spaces. The value must be in the range of the
 //     type.
 //   - Floating-point numbers, in decimal. NaN and infinities are not valid.
-//   - [time.Duration], for example 1m30s; but not types based on it, which are integers.
-//   - [time.Time], as in RFC 3339, for example 2006-01-02T15:04:05Z; but not types based
-//     on it. In a URL, the plus sign of a time zone must be encoded as %2B.
+//   - [time.Duration], for example 1m30s.
+//   - [time.Time], as in RFC 3339, for example 2006-01-02T15:04:05Z. In a URL, the plus
+//     sign of a time zone must be encoded as %2B.
 //   - Types with an UnmarshalText method ([encoding.TextUnmarshaler]), for example
-//     [net/netip.Addr]. The client does not see the errors of the method.
+//     [net/netip.Addr]. Errors that the method returns are not sent to the client.
 //   - Pointers to these types. The pointer stays nil if the parameter is missing.
 //   - Slices of these types, except []byte. If the parameter is not missing, its values
-//     replace the slice. Empty values are skipped. A slice can get 10,000 values.
+//     replace the slice. Empty values are skipped. At most 10,000 values are accepted.
+//
+// A type defined as type Wait time.Duration does not have the methods of Duration, so it
+// is an integer. A type defined in this way from time.Time is not supported.
 //
 // # Validation
 //
 // If dst has a method Validate() error, BindQuery calls it after all fields are set, and
 // only if there are no other problems. If it returns an error, BindQuery responds with
 // status 400 and the text of the error, which must therefore be safe to send to the
-// client, and returns false. Of a [*StatusError], only the message is sent. If the error is
-// or wraps a [FieldErrors], the response also contains the fields. A FieldErrors without
-// fields counts as no error, also if it is joined with others by [errors.Join]. The methods
-// of fields are not called.
+// client, and returns false. If the error is or wraps a [*StatusError], only its message is
+// sent. If it is or wraps a [FieldErrors], the response also contains the fields. An empty
+// FieldErrors counts as no error, and is ignored if [errors.Join] joins it with other
+// errors. Validate methods of the struct's fields are not called.
 //
 // # Malformed queries
 //
@@ -270,8 +276,8 @@ var (
 // # Panics
 //
 // BindQuery panics if dst is not a non-nil pointer to a struct, if no field has a tag, or
-// if a tag or the type of its field is wrong. The check does not depend on the request,
-// so that the first request finds these mistakes.
+// if a tag is invalid or its field has an unsupported type. The check does not depend on
+// the parameters, so the first request reveals these mistakes.
 func BindQuery(w ResponseWriter, r *Request, dst any) bool {
 	return bound(w, r, dst, ReadQuery(r, dst))
 }
@@ -303,7 +309,7 @@ func ReadQuery(r *Request, dst any) error {
 //
 // After BindForm, [Request.ParseForm], [Request.FormFile] and similar methods work as
 // if the body had not been read. If [Request.ParseForm] or [Request.ParseMultipartForm]
-// has already read the body, BindForm uses what it has found.
+// has already read the body, BindForm uses the values that it parsed.
 func BindForm(w ResponseWriter, r *Request, dst any) bool {
 	return bound(w, r, dst, readForm(r, dst))
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/shutdown"
 )
 
-// HandlerErrorFunc is a handler that returns an error instead of writing an error
-// response. It is to such functions what [HandlerFunc] is to others:
+// HandlerErrorFunc is an adapter for handler functions that return an error instead of
+// writing an error response, as [HandlerFunc] is for functions that return nothing:
 //
 //	router.Handle("GET /users/{id}", http.HandlerErrorFunc(getUser))
 //
-// If the function returns nil, it has written the response.
+// If the function returns nil, it must have written the response.
 //
 // # Errors
 //
@@ -39,24 +39,26 @@ import (
 //	ErrHandlerTimeout                   503     request timed out
 //	any other error                     500     internal server error
 //
-// In the third row, the status is 415 if the error wraps ErrContentType, and 408 if it wraps
-// [os.ErrDeadlineExceeded] because the body has not arrived in time. If [Server.Stop] has
-// canceled the context of a request with [Streaming], the response is that of ErrFeedClosed.
+// In the third row, the status is 415 if the error wraps ErrContentType, and 408 if the body
+// did not arrive in time, so that the error wraps [os.ErrDeadlineExceeded]. If [Server.Stop]
+// has canceled the context of a request with [Streaming], the response is that of
+// ErrFeedClosed.
 //
 // The response is written like that of [WriteError], and [Router.ErrorForm] changes its
 // form. The client receives only the message, never the text of an error that is not in
-// the table. Errors with status 500 and above are logged like those of
-// [WriteServerError]. Those below are logged with level Debug if they have a cause. Status
-// 499 exists only for logs and metrics.
+// the table. Errors with status 500 or above are logged like those of
+// [WriteServerError]. Errors with a lower status are logged with level Debug if they have
+// a cause. Status 499 is only for logs and metrics, because no client receives it.
 //
 // # Responses that have begun
 //
-// If the function has written a part of the response and then returns an error, the error
-// is logged as above, but with level Debug if the client has disconnected. Unless
-// everything that was written is still in the memory of middleware, which discards it, the
-// connection is aborted by a panic with [ErrAbortHandler], so that the client does not
-// mistake the part for the whole. A response that is complete according to its
-// Content-Length is left as it is.
+// The function may return an error after it has written a part of the response. If
+// middleware such as [ETag] still holds all of that part in memory, it is discarded, and
+// the client gets the error response. Otherwise, the error is logged as above, but with
+// level Debug if the request's context is done, and HandlerErrorFunc panics with
+// [ErrAbortHandler]. This aborts the response, so that the client does not mistake a part
+// of it for the whole. If the response is complete according to its Content-Length, or the
+// connection was hijacked, the error is only logged.
 //
 // If the function returns [ErrAbortHandler], HandlerErrorFunc panics with it. It does not
 // recover from panics; see [Recovery].
@@ -75,8 +77,7 @@ func (f HandlerErrorFunc) ServeHTTP(w ResponseWriter, r *Request) {
 // A StatusError is an error with the status and the message of the response. Handlers
 // return it to [HandlerErrorFunc]; see also [Errorf].
 type StatusError struct {
-	// Status is the status of the response. It must be 400 or above; otherwise 500 is
-	// used.
+	// Status is the status of the response. If it is not between 400 and 999, 500 is used.
 	Status int
 	// Message is for the client. If empty, the text of the status in lower case is used,
 	// for example "not found".
@@ -87,8 +88,8 @@ type StatusError struct {
 }
 
 // Errorf returns a [*StatusError] whose message is formatted as by [fmt.Errorf]. The
-// client receives the message, but not the text of an error that is wrapped with %w. Such
-// an error is the cause, and is usually the last argument:
+// client receives the message without the text of errors that are wrapped with %w. A
+// wrapped error is the cause, and is usually the last argument:
 //
 //	return http.Errorf(http.StatusNotFound, "no user %d: %w", id, err)
 //

@@ -84,21 +84,23 @@ func (g *Group) With(mw ...Middleware) *Group {
 
 // Mount passes all requests for paths below the group's prefix followed by the given
 // prefix to a handler. Both prefixes are removed from the path. The middleware of the
-// group runs before; see [Router.Mount].
+// group runs before they are removed; see [Router.Mount].
 func (g *Group) Mount(prefix string, handler Handler) {
 	router := g.mustRouter()
 	router.mount(g, g.prefix, prefix, handler)
 }
 
 // NotFound sets the handler for requests that match no route, if their path is the
-// group's prefix or below it. It replaces that of the router and of groups with a shorter
-// prefix. For example, an application can respond in HTML by default and in JSON below
-// "/api". The middleware of the router and of the group runs before the handler. Both can
-// read the values of wildcards in the prefix, but r.Pattern is empty; see [Router.NotFound].
+// group's prefix or below it. For these paths, it replaces the handlers of the router and
+// of groups with a shorter prefix. For example, an application can respond in HTML by
+// default and in JSON below "/api". The middleware of the router and then that of the group
+// runs before the handler. The group's middleware and the handler can read the values of
+// wildcards in the prefix, but r.Pattern is empty; see [Router.NotFound].
 //
-// A route does not count as a match if its pattern ends with a slash or with {name...},
-// and begins above the prefix. For example, if a site has the pattern "GET /{path...}",
-// the handler of the group "/api" gets requests for unknown paths below "/api".
+// If a pattern ends with a slash or {name...}, and the part before it is shorter than the
+// prefix, it does not count as a match. For example, if a site has the pattern
+// "GET /{path...}", the handler of the group "/api" gets requests for unknown paths below
+// "/api".
 //
 // NotFound panics if the handler is nil, the group's router, or a group of that router,
 // or if another group with the same prefix has set a handler.

@@ -794,8 +794,8 @@ type CORSConfig struct {
 	//
 	// CORS calls the function only with values that browsers send for pages, such
 	// as "https://app.example.com:8443": in lower case, without a path, and without
-	// a default port. It does not call it for "null". Compare whole origins, or
-	// parse them with [net/url.Parse]; a test for the suffix "example.com" would
+	// a default port. It never calls the function with "null". Compare whole origins,
+	// or parse them with [net/url.Parse]; a test for the suffix "example.com" would
 	// also allow https://evilexample.com. If the result depends on a header field
 	// other than Origin, add that field to Vary.
 	//
@@ -869,21 +869,22 @@ type CORSConfig struct {
 // # Position in the chain
 //
 // Add CORS to the router, to apply it to all requests, or to groups. On a group, it also
-// responds to preflights for the group's routes, although none of them is for OPTIONS: the
+// responds to preflights for the group's routes, even if none of them is for OPTIONS: the
 // router passes a preflight to the middleware of the route that would serve the actual
 // request. If AllowMethods is empty, the allowed methods are then those of all routes for
-// the path that have this CORS. For a route without a method, they are those that
-// AllowMethods lists as its default. Responses to requests that match no route have no
-// CORS header fields, unless the group has set a handler for them with [Group.NotFound],
-// and neither have redirects to another path.
+// the path that have this CORS or, if the pattern of the route has no method, the defaults
+// listed at AllowMethods. On a group, CORS does not add header fields to redirects to
+// another path, nor to responses to requests that match no route unless the group handles
+// them; see [Group.NotFound].
 //
-// Preflights are answered in this way also if [Chain] contains CORS or a route's own
-// handler is wrapped in it. If other middleware hides CORS in a handler of its own, the
-// router cannot find it, and preflights get status 405.
+// This also works if CORS is part of a [Chain] or wraps the handler of a route directly.
+// If other middleware calls CORS inside a handler of its own, the router cannot detect it,
+// and preflights get status 405.
 //
 // A request must pass through only one CORS, because the outermost one would respond to
-// all preflights. If there is another one further in, the router panics before it serves,
-// with the line where that one was added. The same value can be added more than once.
+// all preflights. If there is a second one inside it, the router panics before it serves,
+// with the line where the second was added. The same Middleware can be added more than
+// once.
 //
 // Add it after middleware that should see preflights, for example logging, metrics
 // and [SecureHeaders], and before authentication, because browsers send preflights

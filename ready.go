@@ -12,10 +12,10 @@ import "github.com/stanza-go/framework/pkg/http/internal/response"
 // Do not use the handler for a liveness probe, because a server that is stopping must not
 // be restarted.
 //
-// Responses have Cache-Control: no-store, except those in a form of [Router.ErrorForm],
-// which caches do not store either. If the request did not come through a Server, for
-// example because the handler runs in a plain [net/http.Server], the response is always
-// 200.
+// Responses have Cache-Control: no-store. The exception is a 503 response whose form
+// [Router.ErrorForm] has set; caches do not store it either, because of its status. If the
+// request did not come through a Server, for example because the handler runs in a plain
+// [net/http.Server], the response is always 200.
 func ReadyHandler() Handler { return readyHandler{} }
 
 // A readyHandler is the handler of [ReadyHandler].

@@ -129,7 +129,7 @@ const maxJSONBody = 1 << 20
 
 // ErrBodyTooLarge is returned by [ReadJSON], [ReadJSONLimit], [ReadJSONStrict] and
 // [ReadForm] if the body exceeds their limit or that of a [MaxBytesReader], such as the
-// one that [MaxBody] installs.
+// one that [MaxBody] installs. The errors of [ReadUpload] wrap it.
 var ErrBodyTooLarge = jsonbody.ErrTooLarge
 
 // BindJSON decodes the request's JSON body into the value that dst points to. It
@@ -139,9 +139,9 @@ var ErrBodyTooLarge = jsonbody.ErrTooLarge
 // response. If the body does not arrive within the read timeout, see [WithReadTimeout] and
 // [Timeout], the status is 408.
 //
-// If dst has a method Validate() error, BindJSON calls it after decoding, and responds
-// with status 400 and its error unless the error is nil. See [BindQuery] for the
-// details.
+// If dst has a method Validate() error, BindJSON calls it after decoding. If it returns an
+// error, BindJSON responds with status 400 and the text of the error, and returns false.
+// See [BindQuery] for the details.
 //
 // BindJSON panics if dst is nil or not a pointer.
 func BindJSON(w ResponseWriter, r *Request, dst any) bool {
@@ -159,8 +159,8 @@ func BindJSONLimit(w ResponseWriter, r *Request, dst any, limit int64) bool {
 // with status 415.
 //
 // Browsers let any site send a form or plain text to any server, with the user's
-// cookies, but ask the server first before they send application/json; see [CORS].
-// BindJSONStrict therefore also protects against such requests.
+// cookies, but they send a preflight before they send application/json; see [CORS].
+// BindJSONStrict therefore also rejects cross-site requests that avoid the preflight.
 func BindJSONStrict(w ResponseWriter, r *Request, dst any, limit int64) bool {
 	return bound(w, r, dst, readStrictJSON(r, dst, limit))
 }
@@ -207,17 +207,17 @@ func ReadJSONLimit(r *Request, dst any, limit int64) error {
 
 // ReadJSONStrict is like [ReadJSONLimit], but returns an error in these cases too:
 //
-//   - The Content-Type header is missing, or names a media type other than
-//     application/json and types that end in +json, or a charset other than UTF-8. The
-//     error is then [ErrContentType], and the body is not read.
+//   - The Content-Type header is missing, names a media type that is neither
+//     application/json nor ends in +json, or names a charset other than UTF-8. The error
+//     then wraps [ErrContentType], and the body is not read.
 //   - An object has a member without a matching field in the struct that it is decoded
 //     into.
 //   - An object has the same name twice, or two names for the same field. For example,
 //     "name" and "Name" are decoded into the same field, because encoding/json ignores
-//     case if no name matches exactly. In an object that is decoded into a map or an
-//     interface, they are different.
+//     case if no name matches exactly. If the object is decoded into a map or an
+//     interface, only equal names are duplicates.
 //
-// Values that an UnmarshalJSON method decodes are checked only for the same name twice.
+// In values that an UnmarshalJSON method decodes, only equal names are detected.
 func ReadJSONStrict(r *Request, dst any, limit int64) error {
 	return closeIfUnread(r, readStrictJSON(r, dst, limit))
 }

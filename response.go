@@ -320,29 +320,28 @@ type CSVOptions struct {
 	Delimiter rune
 
 	// BOM writes a byte order mark at the beginning of the file, so that Excel reads
-	// it as UTF-8. Most other programs expect none and add it to the first column
-	// name. If the first cell already begins with one, it is not written twice.
+	// it as UTF-8. Most other programs expect none and treat it as part of the first
+	// column name. If the first cell already begins with one, no second one is written.
 	BOM bool
 
 	// EscapeFormulas adds an apostrophe before cells that a spreadsheet may evaluate
 	// as a formula, including column names. Use it if cells contain user input and
-	// the file is opened in a spreadsheet. Otherwise the apostrophes are a part of
-	// the values, and readers must remove them.
+	// the file is opened in a spreadsheet. To other programs, the apostrophes are part
+	// of the values.
 	//
-	// These cells begin with =, +, -, @, a tab, CR, LF, NUL, or the full-width form of
-	// one of the first four (CSV injection, OWASP). Negative numbers do not change: a
-	// minus sign followed by only digits, points, and commas, and optionally an
-	// exponent, for example -1,234.50 or -1e-9. Phone numbers such as +1 555 0100
-	// change.
+	// Such cells begin with =, +, -, @, a tab, CR, LF, NUL, or the full-width form of
+	// one of the first four (CSV injection, OWASP). Negative numbers are not changed: a
+	// minus sign followed by digits, points, and commas, and optionally an exponent,
+	// for example -1,234.50 or -1e-9. Phone numbers such as +1 555 0100 are changed.
 	//
 	// The spreadsheet must use the same delimiter. Otherwise it may split a cell and
 	// evaluate its second half.
 	EscapeFormulas bool
 }
 
-// StreamCSV is like [WriteCSV] for rows from a source that can fail, for example a
-// database. header is the first row, unless it is empty. rows yields each row with a
-// nil error; see [iter.Seq2]. It can reuse the slice for the next row.
+// StreamCSV is like [WriteCSV], but for rows from a source that can fail, for example a
+// database. header is the first row; if it is empty, there is none. rows yields each row
+// with a nil error; see [iter.Seq2]. It can reuse the slice for the next row.
 //
 //	http.StreamCSV(w, r, "users", []string{"ID", "Name"}, users.All(r.Context()), http.CSVOptions{})
 //
@@ -362,8 +361,8 @@ type CSVOptions struct {
 // because the client has disconnected, it has level Debug. If a write fails for this
 // reason, StreamCSV stops the sequence and returns without logging.
 //
-// StreamCSV panics if rows is nil or an option is invalid. Panics of rows have the same
-// effect as with WriteCSV.
+// StreamCSV panics if rows is nil or an option is invalid. If rows panics, the effect is
+// the same as if next panics in WriteCSV.
 func StreamCSV(w ResponseWriter, r *Request, entity string, header []string, rows iter.Seq2[[]string, error], options CSVOptions) {
 	if rows == nil {
 		callsite.Panicf("StreamCSV: rows is nil")

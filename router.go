@@ -173,8 +173,8 @@ type Route struct {
 //	SlashServe    as /docs/              as /users
 //	SlashStrict   404                    404
 //
-// A route that matches the path as it is always takes precedence over a removed slash.
-// Therefore a removed slash has no effect if a route such as "/" matches all paths.
+// A route that matches the path as it is always takes precedence. For example, if the
+// route "/" matches all paths, slashes are never removed.
 type SlashPolicy int
 
 // The policies for [Router.TrailingSlash].
@@ -312,7 +312,7 @@ func (rt *Router) MethodNotAllowed(handler Handler) {
 	rt.setHook("MethodNotAllowed", &rt.methodNotAllowed, handler)
 }
 
-// With returns a group without a prefix that has the given middleware. It adds
+// With returns a group without a prefix that has the given middleware. Use it to add
 // middleware to a single route, for example
 //
 //	router.With(auth).HandleFunc("DELETE /users/{id}", deleteUser)
@@ -335,29 +335,29 @@ func (rt *Router) With(mw ...Middleware) *Group {
 // reverse proxy, for example. It gets the same request as from [StripPrefix], except for
 // the following:
 //
-//   - A redirect whose Location is the path of the request with a slash added or removed,
-//     or in a clean form, gets the prefix. These are the redirects of ServeMux, Router and
-//     other routers. Any other Location must contain the prefix, because it may lead out
-//     of the mounted handler. This includes relative ones passed to [Redirect], which
-//     makes them absolute. The link in the page that Redirect writes changes with the
-//     Location; other bodies are not changed.
-//   - Metrics and logs have the pattern of the mounted Router or ServeMux with the prefix,
+//   - If the handler redirects to the path of the request with a slash added or removed,
+//     or to its clean form, the prefix is added to the Location. ServeMux, Router and other
+//     routers send such redirects. All other Locations must already contain the prefix,
+//     because they may point outside the mounted handler. A relative URL passed to
+//     [Redirect] loses the prefix, because Redirect resolves it against the shortened path.
+//     The link in the page that Redirect writes changes with the Location; other bodies are
+//     not changed.
+//   - In metrics and logs, the pattern of the mounted Router or ServeMux has the prefix,
 //     for example "GET /files/{name}". In handlers, [net/http.Request.Pattern] is the
 //     pattern without the prefix.
-//   - The values of wildcards in the prefix remain, even if the mounted handler is a
-//     ServeMux that matches the request again.
+//   - The values of wildcards in the prefix are kept, even if the mounted handler is a
+//     ServeMux, which matches the request again.
 //
 // Middleware of the mounting router and group runs before the prefix is removed. The
-// middleware of a mounted Router is applied together with that of the mounting router, for
-// example by [Server.Start]; mistakes in it then panic. If the mounting router already
-// serves, it is applied at the first request of the mounted one. If a mounted Router has no
-// route for a request, it responds itself, with its own handlers
-// for NotFound and MethodNotAllowed.
+// Middleware functions of a mounted Router are called together with those of the mounting
+// router, for example by [Server.Start], so mistakes in them panic there. If the mounting
+// router is already serving when Mount is called, they are called at the first request to
+// the mounted Router. If a mounted Router has no route for a request, it responds with its
+// own handlers for NotFound and MethodNotAllowed.
 //
-// The handler also gets the requests that match a route that ends with a slash or with
-// {name...} and begins above the prefix. For example, files can be mounted beside a site
-// with the pattern "GET /{path...}". Routes below the prefix take precedence over the
-// handler.
+// The handler takes precedence over routes that end with a slash or {name...} and cover
+// more than the prefix. For example, files can be mounted beside a site with the pattern
+// "GET /{path...}". Routes below the prefix take precedence over the handler.
 //
 // Mount can be called while the router serves requests. It panics if the prefix is
 // invalid, if its pattern conflicts with another one, or if the handler is nil, the
@@ -381,15 +381,15 @@ func (rt *Router) Mount(prefix string, handler Handler) {
 // Handlers and middleware of net/http, such as [FileServer] and [CrossOriginProtection],
 // write their own errors.
 //
-// The problem has a Status and a Title, and the message as its Detail. Extensions contains
-// the members that the response has beside the message, if there are any. Headers that
-// WriteError removes are already removed. write must set the status. If write calls
+// The Problem has a Status, a Title, and the message as its Detail. Extensions contains
+// the other members of the default response, for example fields, or is nil. The headers
+// that WriteError removes are already removed. write must write the status. If it calls
 // WriteError, writes nothing, or panics before it has written anything, the response has
 // the default form. Such a panic is logged.
 //
-// The form applies from the router's middleware inwards, also to mounted routers that have
-// no form of their own. It may not apply if other middleware wraps the ResponseWriter in a
-// type without an Unwrap method, as [TimeoutHandler] does.
+// The form applies to the router's middleware and to everything inside it, including
+// mounted routers that have no form of their own. It may not apply if other middleware
+// wraps the ResponseWriter in a type without an Unwrap method, as [TimeoutHandler] does.
 //
 // ErrorForm can be called while the router serves requests. write must be safe for
 // concurrent use by multiple goroutines. ErrorForm panics if write is nil.
@@ -420,8 +420,8 @@ func (rt *Router) TrailingSlash(policy SlashPolicy) {
 // but none for OPTIONS. The response has status 204 and an Allow header with the methods
 // of the routes and OPTIONS (RFC 9110, section 9.3.7). By default, the status is 405. A
 // route without a method receives OPTIONS requests itself, and [CORS] responds to
-// preflights. Like the handler for MethodNotAllowed, the response is not subject to the
-// middleware of groups. AnswerOptions can be called while the router serves requests.
+// preflights. The router's middleware runs for these requests, but that of groups does not.
+// AnswerOptions can be called while the router serves requests.
 func (rt *Router) AnswerOptions() {
 	rt.mustNotBeNil()
 	rt.answersOptions.Store(true)
@@ -429,8 +429,8 @@ func (rt *Router) AnswerOptions() {
 
 // Routes returns all registered routes, including those of groups, with their
 // full paths. They are sorted by path and then by method. If a Router is mounted, its
-// routes are included with the prefix, beside the route of the mount itself. The routes of
-// other mounted handlers are not known.
+// routes are included with the prefix, in addition to the route of the mount itself. The
+// routes of other mounted handlers are not included.
 func (rt *Router) Routes() []Route {
 	rt.mustNotBeNil()
 	patterns := rt.patternsInside(nil)

@@ -29,9 +29,9 @@ type UploadConfig struct {
 	// [Upload].Path for the name. The directory must exist.
 	Dir string
 
-	// Writer receives the content of the file in pieces of up to 32 KiB, only after its type
-	// has been checked. It gets up to MaxSize bytes even if the upload then fails, so the
-	// caller must discard what it has received if there is an error.
+	// Writer receives the content of the file in pieces of up to 32 KiB, after the type has
+	// been checked. It may receive up to MaxSize bytes of an upload that then fails, so the
+	// caller must discard them if there is an error.
 	Writer io.Writer
 
 	// Field is the name of the form field that contains the file. It is case-sensitive. If
@@ -50,15 +50,14 @@ type UploadConfig struct {
 	// images is text/xml or text/plain, and that of Office documents is application/zip.
 	Types []string
 
-	// Detect returns the media type of a file. It gets its first 512 bytes, or all if it is
-	// shorter. If nil, [DetectContentType] is used.
+	// Detect returns the media type of a file. head is the first 512 bytes of the content,
+	// or all of it if the file is shorter. If nil, [DetectContentType] is used.
 	Detect func(head []byte) string
 
-	// Timeout is the maximum time for receiving the request's body, from the call of
-	// BindUpload. It replaces the server's read timeout, see [WithReadTimeout], and that of a
-	// [Timeout] middleware. If zero, it is the time in which a client that sends 64 KiB/s
-	// sends MaxSize bytes, but at least a minute. For the default MaxSize, it is 8 minutes
-	// and 32 seconds.
+	// Timeout is the maximum time for receiving the request's body, measured from the call
+	// to BindUpload. It replaces the server's read timeout (see [WithReadTimeout]) and that
+	// of a [Timeout] middleware. If zero, it is the time that MaxSize bytes take at
+	// 64 KiB/s, but at least a minute: 8 minutes and 32 seconds for the default MaxSize.
 	Timeout time.Duration
 
 	// Mode is the file's permissions. If zero, only the owner can read and write it
@@ -73,14 +72,14 @@ type UploadConfig struct {
 // An Upload is a file that has been received; see [BindUpload].
 type Upload struct {
 	// Name is the name of the file on the client's system, without directories, or "file"
-	// if nothing remains. It is for display and for the name of a download. Characters that
-	// are unsafe in file names are replaced with underscores, and it has at most 200 bytes.
-	// Clients choose the name freely, so do not use it as a path: it could be the name of
-	// another file, and its extension need not match the content.
+	// if nothing remains. Use it for display and as the name of a download. Characters that
+	// are unsafe in file names are replaced with underscores, and the name is cut to 200
+	// bytes. It is untrusted, so do not use it as a path: it could be the name of another
+	// file, and its extension may not match the content.
 	Name string
 
-	// Type is the media type that was detected in the content, for example "image/png" or
-	// "text/plain; charset=utf-8". The type that the client has declared is ignored.
+	// Type is the media type that was detected from the content, for example "image/png"
+	// or "text/plain; charset=utf-8". The type that the client declares is ignored.
 	Type string
 
 	// Size is the size of the file in bytes. It can be 0.
@@ -91,7 +90,8 @@ type Upload struct {
 	// an extension.
 	Path string
 
-	// Fields contains the other fields of the form, before and after the file.
+	// Fields contains the other fields of the form, whether they come before or after the
+	// file. It is nil if there are none.
 	Fields url.Values
 }
 
@@ -110,9 +110,9 @@ type Upload struct {
 //		return
 //	}
 //
-// The file is written as it arrives, in a small amount of memory. The form must have exactly
-// one file, in the field [UploadConfig].Field. Other fields are returned in [Upload].Fields.
-// BindUpload returns when the whole body has been read.
+// The file is written as it arrives and is never held in memory as a whole. The form must
+// contain exactly one file, in the field [UploadConfig].Field. Other fields are returned in
+// [Upload].Fields. If the upload succeeds, BindUpload has read the whole body.
 //
 // # Failures
 //
@@ -122,29 +122,30 @@ type Upload struct {
 // remain only if the process is killed.
 //
 // The statuses are those in the table of [ReadUpload]. Errors with status 500 are logged as by
-// [WriteServerError]. If a part of the body is unread, an HTTP/1 connection is closed after the
-// response. If the Content-Length alone shows that the file is too large, BindUpload does not
-// read the body, so a client that expects 100 Continue does not send it.
+// [WriteServerError]. If part of the body is unread, an HTTP/1 connection is closed after the
+// response. If the Content-Length shows that the file is too large, BindUpload does not read
+// the body, so a client that waits for 100 Continue does not send it.
 //
 // # Limits
 //
-// The form can have 1,000 parts. The fields other than the file, and the headers of all parts,
-// can take 1 MiB in total. A [MaxBody] does not apply, but a [MaxBytesReader] does.
+// The form can have at most 1,000 parts. The content of the other fields and the headers of
+// all parts can have at most 1 MiB in total. [MaxBody] does not apply, but a
+// [MaxBytesReader] does.
 //
 // The server's read and write timeouts are too short for large files. BindUpload replaces them:
 // it allows [UploadConfig].Timeout for the body, and afterwards as much time for the response as
 // the server's write timeout, but at least 10 seconds. The deadline of the request's context
-// still applies. If middleware outside wraps the ResponseWriter in a type without an Unwrap
-// method, the timeouts cannot be replaced. BindUpload logs a warning if an upload fails for
-// this reason.
+// still applies. If middleware wraps the ResponseWriter in a type without an Unwrap method,
+// BindUpload cannot replace the timeouts. If an upload fails for this reason, it logs a
+// warning.
 //
 // # Security
 //
-// The type is detected in the first 512 bytes of the content. A file can begin like an image
+// The type is detected from the first 512 bytes of the content. A file can begin like an image
 // and contain anything after that, so serve uploads with the type in [Upload].Type and the
 // header X-Content-Type-Options: nosniff, which [SecureHeaders] sets. Serve HTML pages, SVG
 // images and scripts that users have uploaded only from another origin. BindUpload does not
-// look for viruses.
+// scan for malware.
 //
 // BindUpload does not limit how many uploads are received at once; see [Throttle].
 //
@@ -177,9 +178,11 @@ func BindUpload(w ResponseWriter, r *Request, config UploadConfig) (file Upload,
 //	ErrBodyTooLarge         413     the file or the rest of the form is too large
 //	os.ErrDeadlineExceeded  408     the body has not arrived in time
 //	nil                     415     the type of the file is not allowed
+//	nil                     400     the form has several files, too many parts, or a
+//	                                part without a name
 //	any other               400     the form is malformed or incomplete
 //	any other               500     the file could not be stored, for example because
-//	                                the disk is full
+//	                                the disk is full, or other code has read the form
 func ReadUpload(w ResponseWriter, r *Request, config UploadConfig) (Upload, error) {
 	file, err := receiveUpload(w, r, &config)
 	if err != nil {
