@@ -11,7 +11,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// The type argument says what the value must be.
+// The type argument determines which values are valid.
 func ExamplePathParamAs() {
 	router := http.NewRouter()
 	router.HandleFunc("GET /hosts/{addr}/ports/{port}", func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +59,7 @@ func ExampleQueryParamAs() {
 	// 400 {"error":"since: is required","fields":{"since":"is required"}}
 }
 
-// The type of the fallback is the type of the value.
+// The result has the type of the fallback.
 func ExampleQueryParamAsOr() {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		wait, ok := http.QueryParamAsOr(w, r, "wait", 30*time.Second)

@@ -81,9 +81,8 @@ func ExampleCORSConfig_allowOriginFunc() {
 	// https://evil.example: allowed origin ""
 }
 
-// Only the public part of the API can be used by other origins. The group has no route
-// for OPTIONS, but preflights for its routes are answered, with the methods of these
-// routes.
+// Other origins can use only the public part of the API. The group has no routes for
+// OPTIONS, but CORS responds to preflights with the methods of the group's routes.
 func ExampleCORS_group() {
 	serve := func(w http.ResponseWriter, r *http.Request) {}
 	router := http.NewRouter()

@@ -96,8 +96,8 @@ func ExampleStreamCSV() {
 	// {"error":"internal server error"}
 }
 
-// The file is for a spreadsheet in a country where the comma is the decimal
-// separator. It contains a name that users have chosen.
+// The file is for spreadsheets in a locale with a decimal comma. The names are user
+// input, so cells that look like formulas are escaped.
 func ExampleCSVOptions() {
 	rec := httptest.NewRecorder()
 	rows := func(yield func([]string, error) bool) {

@@ -8,8 +8,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// A handler that returns errors needs no return after each response. Errors
-// without a status get status 500, and the client does not see their text.
+// The handler returns errors instead of responding to them. Errors without a status
+// get status 500, and their text is not sent to the client.
 func ExampleHandlerErrorFunc() {
 	find := func(id string) (string, error) {
 		switch id {
@@ -41,8 +41,8 @@ func ExampleHandlerErrorFunc() {
 	// 500 {"error":"internal server error"}
 }
 
-// A HandlerErrorFunc can be called like any other handler, for example by
-// middleware that responds to errors in the same way.
+// A HandlerErrorFunc can be called like any other handler, for example by middleware
+// that rejects requests.
 func ExampleHandlerErrorFunc_ServeHTTP() {
 	fail := http.HandlerErrorFunc(func(w http.ResponseWriter, r *http.Request) error {
 		return http.Errorf(http.StatusConflict, "the order has been sent")
@@ -96,7 +96,7 @@ func ExampleStatusError_Error() {
 	// http: status 404: no rows
 }
 
-// Unwrap makes the cause visible for errors.Is and errors.As.
+// Unwrap lets errors.Is and errors.As find the cause.
 func ExampleStatusError_Unwrap() {
 	cause := errors.New("no rows")
 	err := &http.StatusError{Status: http.StatusNotFound, Err: cause}
@@ -104,7 +104,7 @@ func ExampleStatusError_Unwrap() {
 	// Output: true
 }
 
-// The example is from RFC 9457.
+// This problem is the example in RFC 9457, section 3.
 func ExampleWriteProblem() {
 	buy := func(w http.ResponseWriter, r *http.Request) {
 		http.WriteProblem(w, http.Problem{
@@ -155,7 +155,7 @@ func ExampleRouter_ErrorForm() {
 	// {"status":400,"title":"Bad Request","detail":"invalid path parameter \"id\": not an integer"}
 }
 
-// A function can keep the form that the clients of an API know.
+// A function can write errors in a form that existing clients expect.
 func ExampleRouter_ErrorForm_envelope() {
 	router := http.NewRouter()
 	router.ErrorForm(func(w http.ResponseWriter, p http.Problem) {

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"io"
 	"net/http/httptest"
+	"strings"
 
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// A mounted router knows nothing of its prefix, but logs and metrics have the
-// whole pattern.
+// A mounted router does not know its prefix, but logs and metrics have the whole
+// pattern.
 func ExampleRouter_Mount() {
 	shop := http.NewRouter()
 	shop.HandleFunc("GET /items/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -28,8 +29,8 @@ func ExampleRouter_Mount() {
 	// GET /{tenant}/shop/items/{id}
 }
 
-// The middleware of the group protects the mounted handler. A redirect of the
-// ServeMux keeps the prefix.
+// If the mounted ServeMux adds a slash by a redirect, the redirect has the prefixes of
+// the group and of the mount.
 func ExampleGroup_Mount() {
 	files := http.NewServeMux()
 	files.HandleFunc("/docs/", func(w http.ResponseWriter, r *http.Request) {
@@ -61,18 +62,27 @@ func ExampleRouter_With() {
 	// Output: 403
 }
 
-// The route has the prefix and the middleware of the group too.
+// The route has the prefix of the group, and only this route has the limit.
 func ExampleGroup_With() {
+	create := func(w http.ResponseWriter, r *http.Request) {
+		var text string
+		if http.BindJSON(w, r, &text) {
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}
 	router := http.NewRouter()
 	api := router.Group("/api")
-	api.With(http.MaxBody(10)).HandleFunc("POST /notes", func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusNoContent)
-	})
+	api.With(http.MaxBody(10)).HandleFunc("POST /titles", create)
+	api.HandleFunc("POST /notes", create)
 
-	rec := httptest.NewRecorder()
-	router.ServeHTTP(rec, httptest.NewRequest("POST", "/api/notes", nil))
-	fmt.Println(rec.Code)
-	// Output: 204
+	for _, path := range []string{"/api/titles", "/api/notes"} {
+		rec := httptest.NewRecorder()
+		router.ServeHTTP(rec, httptest.NewRequest("POST", path, strings.NewReader(`"more than ten bytes"`)))
+		fmt.Println(path, rec.Code)
+	}
+	// Output:
+	// /api/titles 400
+	// /api/notes 204
 }
 
 // The pages of a site and its API respond to unknown paths in different forms.
@@ -125,7 +135,7 @@ func ExampleRouter_TrailingSlash() {
 	// Output: user 7
 }
 
-// The policies differ in their response to a slash that no route has.
+// The policy decides how the router responds to an extra slash at the end of a path.
 func ExampleSlashPolicy() {
 	for _, policy := range []http.SlashPolicy{0, http.SlashRedirect, http.SlashServe, http.SlashStrict} {
 		router := http.NewRouter()
@@ -142,7 +152,7 @@ func ExampleSlashPolicy() {
 	// 404 ""
 }
 
-// OPTIONS needs no routes of its own.
+// No route for OPTIONS is needed.
 func ExampleRouter_AnswerOptions() {
 	router := http.NewRouter()
 	router.AnswerOptions()
