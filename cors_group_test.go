@@ -296,7 +296,7 @@ func TestASecondCORSIsRefusedWhenChainsAreBuilt(t *testing.T) {
 			continue
 		}
 		got := panicText(serve)
-		if !strings.Contains(got, "cors_group_test.go:") || strings.Count(got, "cors_group_test.go:") != 2 || !strings.Contains(got, "CORS is added to routes that have another CORS") {
+		if !strings.Contains(got, "cors_group_test.go:") || strings.Count(got, "cors_group_test.go:") != 2 || !strings.Contains(got, "CORS is added to routes that already have another CORS") {
 			t.Errorf("%s: panic %q", name, got)
 		}
 	}
@@ -308,7 +308,7 @@ func TestARouteWithASecondCORSIsRefusedWhileTheRouterServes(t *testing.T) {
 	router.Use(http.CORS(http.CORSConfig{}))
 	testkit.Serve(t, router, "GET", "/", "")
 	got := panicText(func() { router.Handle("GET /x", http.CORS(http.CORSConfig{})(http.HandlerFunc(named("x")))) })
-	if !strings.Contains(got, "CORS is added to routes that have another CORS") {
+	if !strings.Contains(got, "CORS is added to routes that already have another CORS") {
 		t.Errorf("panic %q", got)
 	}
 }

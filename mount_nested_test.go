@@ -27,16 +27,16 @@ func TestMistakesInAMountedRouterAreFoundAtStart(t *testing.T) {
 			g.Use(nothing)
 			g.Handle("/x", handler)
 		}, "returned a nil handler"},
-		"CORS around a mounted CORS": {func(outer, _, inner *http.Router) { outer.Use(cors()); inner.Use(cors()) }, "CORS is added to routes that have another CORS"},
+		"CORS around a mounted CORS": {func(outer, _, inner *http.Router) { outer.Use(cors()); inner.Use(cors()) }, "CORS is added to routes that already have another CORS"},
 		"CORS around a group of a mounted router": {func(outer, _, inner *http.Router) {
 			outer.Use(cors())
 			inner.With(cors()).Handle("/x", handler)
-		}, "CORS is added to routes that have another CORS"},
+		}, "CORS is added to routes that already have another CORS"},
 		"CORS of the mounting group": {func(outer, _, inner *http.Router) {
 			other := http.NewRouter()
 			outer.With(cors()).Mount("/other", other)
 			other.Use(cors())
-		}, "CORS is added to routes that have another CORS"},
+		}, "CORS is added to routes that already have another CORS"},
 		"the same CORS":          {func(outer, _, inner *http.Router) { outer.Use(shared); inner.Use(shared) }, ""},
 		"CORS beside each other": {func(_, middle, inner *http.Router) { inner.Use(cors()); middle.With(cors()).Handle("/x", handler) }, ""},
 		"RateLimit before the addresses": {func(outer, _, inner *http.Router) {

@@ -130,7 +130,7 @@ func callForm(w ResponseWriter, write reqstate.ErrorWriter, status int, message 
 		if cw.Committed() || v == any(ErrAbortHandler) {
 			panic(v)
 		}
-		logError(cw.Request(), slog.LevelError, "panic in the function of ErrorForm", fmt.Errorf("http: %v", v))
+		logError(cw.Request(), slog.LevelError, "panic in the ErrorForm function", fmt.Errorf("http: %v", v))
 	}()
 	write(w, status, message, members)
 	returned = true

@@ -844,7 +844,7 @@ type corsLayer struct {
 // never see a preflight, and the fields of both would be mixed in other responses.
 func (outer corsLayer) mustBeOnly(inner corsLayer) {
 	if outer.policy != nil && inner.policy != nil && outer.policy != inner.policy {
-		callsite.PanicfAt(cmp.Or(inner.addedAt, outer.addedAt), "CORS is added to routes that have another CORS, added at %s,"+
+		callsite.PanicfAt(cmp.Or(inner.addedAt, outer.addedAt), "CORS is added to routes that already have another CORS, added at %s,"+
 			" which would respond to all preflights; add each CORS to separate groups", outer.addedAt)
 	}
 }

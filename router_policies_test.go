@@ -650,7 +650,7 @@ func TestErrorFormThatFailsLeavesTheDefaultForm(t *testing.T) {
 			srv.Get(t, "/panic").Want(t, 500, `{"error":"internal server error"}`)
 			srv.Get(t, "/own").Want(t, 409, `{"error":"taken"}`)
 		})
-		if logged := strings.Count(log.String(), "panic in the function of ErrorForm"); logged != map[string]int{"panics": 6}[name] {
+		if logged := strings.Count(log.String(), "panic in the ErrorForm function"); logged != map[string]int{"panics": 6}[name] {
 			t.Errorf("%s: %d panics of the form are logged: %s", name, logged, &log)
 		}
 	}

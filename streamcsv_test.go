@@ -215,7 +215,7 @@ func TestStreamCSVPanicsForMistakes(t *testing.T) {
 	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
 	wantPanic(t, "StreamCSV: rows is nil", func() { http.StreamCSV(w, r, "x", nil, nil, http.CSVOptions{}) })
 	for delimiter, reason := range map[rune]string{
-		'"': "has another meaning in CSV", '\n': "has another meaning in CSV", '#': "begins a comment in the CSV of many readers",
+		'"': "has another meaning in CSV", '\n': "has another meaning in CSV", '#': "starts a comment for many CSV readers",
 		'\ufeff': "is the byte order mark", -1: "is not a valid character",
 	} {
 		wantPanic(t, fmt.Sprintf("CSVOptions.Delimiter: %q %s", delimiter, reason), func() {

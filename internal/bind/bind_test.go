@@ -187,11 +187,11 @@ func TestPlansOfWrongStructsPanic(t *testing.T) {
 	}
 	defer func() {
 		text, _ := recover().(string)
-		for _, want := range []string{"bind_test.go:", "Wrong.target: embed the struct", "Wrong.deep: embed the struct", `Wrong.Limit2: another field has the name "limit" too`,
+		for _, want := range []string{"bind_test.go:", "Wrong.target: embed the struct", "Wrong.deep: embed the struct", `Wrong.Limit2: another field also has the name "limit"`,
 			`Wrong.NoName: the tag ",required" has no name`, `Wrong.Max: unknown option "max=3"`,
-			"Wrong.Both: the options required and default= exclude one another", "Wrong.Comma: the option comma is for slices",
+			"Wrong.Both: the options required and default= are mutually exclusive", "Wrong.Comma: the option comma is only for slices",
 			`Wrong.Default: the default "x" must be an integer`, `Wrong.Defaults: the default "1,x" value 2 must be an integer`,
-			"Wrong.Empty: the default is empty", "Wrong.hidden: the field is not exported", "Wrong.Map: the type map[string]string is not supported",
+			"Wrong.Empty: default= has no value; remove the option", "Wrong.hidden: the field is not exported", "Wrong.Map: the type map[string]string is not supported",
 			"Wrong.Bytes: the type []uint8 is not", "Wrong.Struct: the type struct", "Wrong.Any: the type interface {} is not"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the panic does not contain %q:\n%s", want, text)

@@ -129,7 +129,7 @@ func (b *builder) addField(sf reflect.StructField, tag string, path []int, place
 	}
 	b.check(&f, sf.Type, hasDefault, place)
 	if other, ok := b.byName[f.name]; ok {
-		b.mistakes.Addf(place, "another field has the name %q too", b.plan.fields[other].name)
+		b.mistakes.Addf(place, "another field also has the name %q", b.plan.fields[other].name)
 		return
 	}
 	b.byName[f.name] = len(b.plan.fields)
@@ -181,14 +181,14 @@ func (b *builder) convert(f *field, t reflect.Type, place string) bool {
 // check adds the mistakes in the options of a field of type t.
 func (b *builder) check(f *field, t reflect.Type, hasDefault bool, place string) {
 	if f.comma && !f.list {
-		b.mistakes.Addf(place, "the option comma is for slices")
+		b.mistakes.Addf(place, "the option comma is only for slices")
 	}
 	switch {
 	case !hasDefault:
 	case f.required:
-		b.mistakes.Addf(place, "the options required and default= exclude one another")
+		b.mistakes.Addf(place, "the options required and default= are mutually exclusive")
 	case f.fallback == "":
-		b.mistakes.Addf(place, "the default is empty")
+		b.mistakes.Addf(place, "default= has no value; remove the option")
 	default:
 		alone := *f
 		alone.path = nil

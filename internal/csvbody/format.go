@@ -25,7 +25,7 @@ func CheckDelimiter(delimiter rune) (reason string) {
 	case '"', '\r', '\n':
 		return "has another meaning in CSV"
 	case '#':
-		return "begins a comment in the CSV of many readers"
+		return "starts a comment for many CSV readers"
 	case '\ufeff':
 		return "is the byte order mark"
 	}

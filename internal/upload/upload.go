@@ -246,7 +246,7 @@ func (v *receiver) readError(err error) *Error {
 	var maxBytes *http.MaxBytesError
 	switch {
 	case errors.Is(err, errOverhead):
-		return &Error{http.StatusRequestEntityTooLarge, "the form is too large without the file", jsonbody.ErrTooLarge}
+		return &Error{http.StatusRequestEntityTooLarge, "the form is too large, not counting the file", jsonbody.ErrTooLarge}
 	case errors.As(err, &maxBytes):
 		return &Error{http.StatusRequestEntityTooLarge, "the request body is too large", errors.Join(jsonbody.ErrTooLarge, err)}
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):

@@ -141,11 +141,11 @@ func TestReceiveRefuses(t *testing.T) {
 		{"one part too many", form(append(make1000(1000), file("x"))...), 400, "the form has too many parts", nil},
 		{"10,001 headers", form(part{"name=a" + strings.Repeat("\r\nX: y", 10001), ""}), 400, "the form is malformed or incomplete", nil},
 		{"large fields", form(part{"name=a", strings.Repeat("x", 600<<10)}, file("x"), part{"name=a", strings.Repeat("x", 600<<10)}), 413,
-			"the form is too large without the file", jsonbody.ErrTooLarge},
+			"the form is too large, not counting the file", jsonbody.ErrTooLarge},
 		{"a large header", form(part{"name=a\r\nX: " + strings.Repeat("x", 2<<20), ""}, file("x")), 413,
-			"the form is too large without the file", jsonbody.ErrTooLarge},
-		{"much after the form", form(file("x")) + strings.Repeat("x", 2<<20), 413, "the form is too large without the file", jsonbody.ErrTooLarge},
-		{"much before the form", strings.Repeat("x\r\n", 1<<20) + form(file("x")), 413, "the form is too large without the file", jsonbody.ErrTooLarge},
+			"the form is too large, not counting the file", jsonbody.ErrTooLarge},
+		{"much after the form", form(file("x")) + strings.Repeat("x", 2<<20), 413, "the form is too large, not counting the file", jsonbody.ErrTooLarge},
+		{"much before the form", strings.Repeat("x\r\n", 1<<20) + form(file("x")), 413, "the form is too large, not counting the file", jsonbody.ErrTooLarge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
