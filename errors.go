@@ -194,7 +194,7 @@ func statusOf(r *Request, err error) *StatusError {
 		return &StatusError{StatusServiceUnavailable, "server is shutting down", err}
 	case errors.Is(err, context.Canceled) && shutdown.StreamStopped(r.Context()):
 		return &StatusError{StatusServiceUnavailable, "server is shutting down", err}
-	case errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled):
+	case errors.Is(err, context.Canceled) && hasDisconnected(r):
 		return &StatusError{statusClientClosedRequest, "the client has disconnected", err}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrHandlerTimeout):
 		return &StatusError{StatusServiceUnavailable, "request timed out", err}
@@ -240,7 +240,7 @@ func respondToError(cw *response.Writer, r *Request, err error) {
 // logLate logs an error that is returned after the response has begun. If the client has
 // disconnected, the error usually is that of a write.
 func logLate(r *Request, answer *StatusError, err error) {
-	if r.Context().Err() != nil {
+	if hasDisconnected(r) {
 		logError(r, slog.LevelDebug, answer.Message, err)
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	nethttp "net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
@@ -227,6 +228,24 @@ func TestReturnedErrorAfterTheResponseHasBegun(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestReturnedErrorAfterADeadlineIsLoggedAsTheServers(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	var log testkit.Log
+	r := testkit.NewRequest("GET", "/", "").WithContext(http.ContextWithLogger(ctx, log.JSON()))
+	defer func() {
+		if v := recover(); v != http.ErrAbortHandler {
+			t.Errorf("panic %v, want ErrAbortHandler", v)
+		}
+		wantLevel(t, log.String(), "ERROR") // the client has not disconnected
+	}()
+	testkit.Record(http.HandlerErrorFunc(func(w http.ResponseWriter, r *http.Request) error {
+		io.WriteString(w, "part")
+		return r.Context().Err()
+	}), r)
 }
 
 func TestReturnedErrorOfATooLargeBodyClosesTheConnection(t *testing.T) {

@@ -235,6 +235,10 @@ func logError(r *Request, level slog.Level, message string, err error) {
 	LoggerFromContext(r.Context()).LogAttrs(r.Context(), level, message, attrs...)
 }
 
+// hasDisconnected reports whether the client has disconnected, which cancels the request's
+// context. A context whose deadline has passed does not count: the client still waits.
+func hasDisconnected(r *Request) bool { return errors.Is(r.Context().Err(), context.Canceled) }
+
 // PaginatedResponse writes one page of a list with status 200, as the JSON object
 // {key: items, "total": total}. total is the number of items on all pages. It can
 // be an int, for example from len, or an int64, for example from a database. If
@@ -377,7 +381,7 @@ func StreamCSV(w ResponseWriter, r *Request, entity string, header []string, row
 		return
 	}
 	level := slog.LevelError
-	if errors.Is(r.Context().Err(), context.Canceled) {
+	if hasDisconnected(r) {
 		level = slog.LevelDebug
 	}
 	if begun {
