@@ -264,17 +264,25 @@ func TestMountMistakesPanicWithTheLine(t *testing.T) {
 
 func TestMountedFormsAreRemoved(t *testing.T) {
 	t.Parallel()
-	router := http.NewRouter()
-	router.Mount("/app", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := r.ParseMultipartForm(1); err != nil {
-			t.Error(err)
+	for _, target := range []string{"/app/", "/app"} {
+		for _, hasSite := range []bool{false, true} {
+			router := http.NewRouter()
+			router.TrailingSlash(http.SlashServe)
+			if hasSite {
+				router.HandleFunc("GET /{path...}", reply("site")) // the mount takes requests from it
+			}
+			router.Mount("/app", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if err := r.ParseMultipartForm(1); err != nil {
+					t.Error(err)
+				}
+			}))
+			body := "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\nhello\r\n--b--\r\n"
+			r := testkit.NewRequest("POST", target, body, "Content-Type: multipart/form-data; boundary=b")
+			testkit.Record(router, r)
+			if r.MultipartForm == nil {
+				t.Errorf("%s (beside a site: %v): the server does not know the form whose files it must remove", target, hasSite)
+			}
 		}
-	}))
-	body := "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\nhello\r\n--b--\r\n"
-	r := testkit.NewRequest("POST", "/app/", body, "Content-Type: multipart/form-data; boundary=b")
-	testkit.Record(router, r)
-	if r.MultipartForm == nil {
-		t.Error("the server does not know the form whose files it must remove")
 	}
 }
 

@@ -208,9 +208,8 @@ func (m *Mux) uncovered(r *http.Request, allow string) string {
 
 // isCovered reports whether a cover takes a request with another method.
 func (m *Mux) isCovered(r *http.Request, method string) bool {
-	other := &http.Request{Method: method, URL: r.URL, Host: canonicalHost(r.Host)}
-	handler, _ := m.current.Load().Handler(other)
-	found, ok := handler.(*route)
+	other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+	found, ok := m.match(other).(*route)
 	if !ok && SlashPolicy(m.slash.Load()) == SlashStrict {
 		found, ok = m.routeAsIs(other), true // rather than a redirect
 	}

@@ -194,6 +194,12 @@ func (m *Mux) buildExact() *exactPaths {
 	return exact
 }
 
+// match returns the handler that ServeMux chooses for a request: a *route, or a redirect.
+func (m *Mux) match(r *http.Request) http.Handler {
+	handler, _ := m.current.Load().Handler(&http.Request{Method: r.Method, URL: r.URL, Host: canonicalHost(r.Host)})
+	return handler
+}
+
 // serveUnmatched is the handler of the fallback.
 func (m *Mux) serveUnmatched(w http.ResponseWriter, r *http.Request) {
 	policy := SlashPolicy(m.slash.Load())

@@ -36,8 +36,7 @@ func (m *Mux) wantsSlash(r *http.Request) bool {
 	if r.RequestURI == "*" || endsInSlash(r.URL) {
 		return false
 	}
-	handler, _ := m.current.Load().Handler(&http.Request{Method: r.Method, URL: r.URL, Host: r.Host})
-	_, isRoute := handler.(*route)
+	_, isRoute := m.match(r).(*route)
 	return !isRoute
 }
 
@@ -58,19 +57,8 @@ func (m *Mux) serveWithoutSlash(w http.ResponseWriter, r *http.Request) {
 // routeAsIs returns the route for a request if slashes are significant. That is the one
 // that ServeMux would find without the routes that need the slash, or the fallback.
 func (m *Mux) routeAsIs(r *http.Request) *route {
-	current, path := m.current.Load(), r.URL.EscapedPath()
-	mux := new(http.ServeMux)
-	m.mu.Lock()
-	routes := m.routes[:len(m.routes):len(m.routes)]
-	m.mu.Unlock()
-	for _, route := range routes {
-		if matchesPath(route.path, path) {
-			mux.Handle(route.canonical, route)
-		}
-	}
-	if current.hasFallback {
-		mux.Handle("/", m.fallback)
-	}
+	path := r.URL.EscapedPath()
+	mux := m.filtered(m.current.Load(), func(rt *route) bool { return matchesPath(rt.path, path) })
 	handler, _ := mux.Handler(&http.Request{Method: r.Method, URL: r.URL, Host: canonicalHost(r.Host)})
 	if route, ok := handler.(*route); ok {
 		return route
@@ -124,8 +112,7 @@ func (rt *route) serveCopy(w http.ResponseWriter, r, other *http.Request) {
 
 // routeOf returns the route that matches a request, or nil.
 func (m *Mux) routeOf(r *http.Request) *route {
-	handler, _ := m.current.Load().Handler(&http.Request{Method: r.Method, URL: r.URL, Host: canonicalHost(r.Host)})
-	found, ok := handler.(*route)
+	found, ok := m.match(r).(*route)
 	if !ok {
 		return nil
 	}

@@ -108,13 +108,20 @@ func (m *Mux) registered(canonical string) *route {
 // withoutEmptyValues returns a ServeMux with only those routes of mux that match
 // path, or path with a slash added, with no wildcard matching an empty segment.
 func (m *Mux) withoutEmptyValues(mux *currentMux, path string) *currentMux {
+	return m.filtered(mux, func(rt *route) bool {
+		return matchesPath(rt.path, path) || !strings.HasSuffix(path, "/") && matchesPath(rt.path, path+"/")
+	})
+}
+
+// filtered returns a ServeMux with only those routes of mux for which keep returns true.
+func (m *Mux) filtered(mux *currentMux, keep func(*route) bool) *currentMux {
 	m.mu.Lock()
 	routes := m.routes[:len(m.routes):len(m.routes)]
 	m.mu.Unlock()
 	filtered := new(http.ServeMux)
-	for _, r := range routes {
-		if matchesPath(r.path, path) || !strings.HasSuffix(path, "/") && matchesPath(r.path, path+"/") {
-			filtered.Handle(r.canonical, r)
+	for _, rt := range routes {
+		if keep(rt) {
+			filtered.Handle(rt.canonical, rt)
 		}
 	}
 	if mux.hasFallback {
