@@ -304,6 +304,21 @@ func TestBindFormLeavesTheBodyToOtherReaders(t *testing.T) {
 
 // An oversized form closes the connection, as an oversized JSON body does, and other
 // invalid forms do not. A limit of outer middleware has the same effect.
+// ParseForm reads the body only of POST, PUT and PATCH requests.
+func TestBindFormReadsABodyThatParseFormHasIgnored(t *testing.T) {
+	t.Parallel()
+	r := testkit.NewRequest("DELETE", "/", "page=2", "Content-Type: "+urlencoded)
+	if err := r.ParseForm(); err != nil {
+		t.Fatal(err)
+	}
+	var form struct {
+		Page int `form:"page,required"`
+	}
+	if err := http.ReadForm(r, &form); err != nil || form.Page != 2 {
+		t.Errorf("page %d, %v", form.Page, err)
+	}
+}
+
 func TestOversizedFormClosesTheConnection(t *testing.T) {
 	t.Parallel()
 	bind := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -413,6 +428,10 @@ func TestBindCallsValidate(t *testing.T) {
 			`{"error":"internal server error","fields":{"a":"must be 2","b":"must be set"}}`},
 		{(*http.StatusError)(nil), `{"error":"http: nil *StatusError"}`},
 		{problems{"a": "must be 2"}, `{"error":"validation failed","fields":{"a":"must be 2"}}`},
+		{
+			errors.Join(http.FieldErrors{"a": "is odd"}, http.FieldErrors{"a": "is odd"}),
+			`{"error":"a: is odd; a: is odd","fields":{"a":"is odd"}}`,
+		},
 		{fmt.Errorf("no: %w", http.ErrBodyTooLarge), `{"error":"no: http: request body too large"}`},
 	} {
 		for name, bind := range binders("1") {

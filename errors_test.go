@@ -50,6 +50,7 @@ func TestReturnedErrorsDecideTheStatus(t *testing.T) {
 		{"status without a message", &http.StatusError{Status: 404}, 404, `{"error":"not found"}`, ""},
 		{"unknown status", &http.StatusError{Status: 799}, 799, `{"error":"error"}`, "ERROR"},
 		{"zero status", &http.StatusError{Err: errSecret}, 500, `{"error":"internal server error"}`, "ERROR"},
+		{"status of four digits", &http.StatusError{Status: 1000, Message: "odd"}, 500, `{"error":"odd"}`, "ERROR"},
 		{"status of a success", http.Errorf(204, "odd"), 500, `{"error":"odd"}`, "ERROR"},
 		{"nil pointer", (*http.StatusError)(nil), 500, `{"error":"internal server error"}`, "ERROR"},
 		{"wrapped nil pointer", fmt.Errorf("x: %w", (*http.StatusError)(nil)), 500, `{"error":"internal server error"}`, "ERROR"},
@@ -96,6 +97,9 @@ func TestReturnedErrorsDecideTheStatus(t *testing.T) {
 				t.Error("the error has the ETag of another body")
 			}
 			wantLevel(t, log.String(), tt.level)
+			if strings.Contains(log.String(), `"error":null`) {
+				t.Errorf("the log line has no error: %s", log.String())
+			}
 		})
 	}
 }
@@ -250,14 +254,19 @@ func TestReturnedErrorAfterADeadlineIsLoggedAsTheServers(t *testing.T) {
 
 func TestReturnedErrorOfATooLargeBodyClosesTheConnection(t *testing.T) {
 	t.Parallel()
-	srv := testkit.StartServer(t, testkit.HTTP1, http.MaxBody(10)(http.HandlerErrorFunc(func(w http.ResponseWriter, r *http.Request) error {
-		_, err := io.ReadAll(r.Body)
-		return err
-	})))
-	got := srv.Do(t, "POST", "/", strings.Repeat("x", 1000))
-	got.Want(t, 413, `{"error":"request body too large"}`)
-	if !got.Close {
-		t.Error("the connection stays open")
+	for name, handler := range map[string]http.HandlerErrorFunc{
+		"limited reader": func(_ http.ResponseWriter, r *http.Request) error {
+			_, err := io.ReadAll(r.Body)
+			return err
+		},
+		"status": func(http.ResponseWriter, *http.Request) error { return http.Errorf(413, "request body too large") },
+	} {
+		srv := testkit.StartServer(t, testkit.HTTP1, http.MaxBody(10)(handler))
+		got := srv.Do(t, "POST", "/", strings.Repeat("x", 1000))
+		got.Want(t, 413, `{"error":"request body too large"}`)
+		if !got.Close {
+			t.Errorf("%s: the connection stays open", name)
+		}
 	}
 }
 

@@ -86,7 +86,7 @@ func (p *Plan) Values(dst reflect.Value, values url.Values) (problems map[string
 	return b.problems
 }
 
-// A binding is the work of one request.
+// A binding sets the fields of one struct from one request.
 type binding struct {
 	plan     *Plan
 	dst      reflect.Value
@@ -95,7 +95,7 @@ type binding struct {
 	problems map[string]string
 }
 
-// progress is the progress of one field.
+// progress says which values a field has received.
 type progress struct {
 	values int32 // how many the field has from this request
 	done   bool  // further values are ignored

@@ -133,7 +133,7 @@ func (s flagSet) UnmarshalText(text []byte) error {
 
 func TestListsAndMapsDoNotShareMemoryWithDefaults(t *testing.T) {
 	t.Parallel()
-	preset := []string{"a", "b"}
+	preset := append(make([]string, 0, 8), "a", "b") // with room for more
 	dst := target{Tags: preset}
 	v := reflect.ValueOf(&dst).Elem()
 	if _, err := plans.Of(v.Type()).Query(v, "role=x&id=1&tag=c"); err != nil || preset[0] != "a" {
@@ -164,6 +164,11 @@ type endless struct {
 	page
 }
 
+// untagged is a struct whose fields are not set.
+type untagged struct {
+	A, B int `q:"-"`
+}
+
 func TestPlansOfWrongStructsPanic(t *testing.T) {
 	t.Parallel()
 	type Wrong struct {
@@ -171,6 +176,7 @@ func TestPlansOfWrongStructsPanic(t *testing.T) {
 		*target
 		*deep
 		*endless
+		*untagged
 		Limit2   int               `q:"limit"`
 		NoName   int               `q:",required"`
 		Max      int               `q:"max,max=3,required"`
@@ -196,6 +202,9 @@ func TestPlansOfWrongStructsPanic(t *testing.T) {
 			if !strings.Contains(text, want) {
 				t.Errorf("the panic does not contain %q:\n%s", want, text)
 			}
+		}
+		if strings.Contains(text, "untagged") {
+			t.Errorf("a pointer to a struct without tags is called a mistake:\n%s", text)
 		}
 	}()
 	_, _ = Wrong{}.hidden, endless{}.deep // no program uses them

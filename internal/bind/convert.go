@@ -25,8 +25,8 @@ type Conversion struct {
 // text, for example "must be an integer", or "".
 func (c *Conversion) Set(v reflect.Value, text string) (problem string) { return c.set(v, text) }
 
-// conversions is the one table of conversions for types without methods. Types that
-// implement [encoding.TextUnmarshaler], and [time.Duration], come before it.
+// conversions holds the functions that set values, by kind. setterFor uses it only if the
+// type is not [time.Time] or [time.Duration], and has no UnmarshalText method.
 var conversions = [...]func(v reflect.Value, text string) string{
 	reflect.String:  setString,
 	reflect.Bool:    setBool,
@@ -169,8 +169,8 @@ func isNegative(text string) bool {
 }
 
 // setFloat accepts decimal numbers. [strconv.ParseFloat] also accepts hexadecimal
-// numbers, infinities and NaN, which few programs expect: a NaN is not below any
-// maximum, and cannot be encoded as JSON.
+// numbers, infinities and NaN, which few programs expect. For example, a NaN passes the
+// check x > max, and cannot be encoded as JSON.
 func setFloat(v reflect.Value, text string) string {
 	if strings.Trim(text, "+-.0123456789eE") != "" {
 		return "must be a number"

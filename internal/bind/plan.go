@@ -8,7 +8,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/callsite"
 )
 
-// A Plan is how the fields of a struct type get their values.
+// A Plan describes how the fields of a struct type are set.
 type Plan struct {
 	fields []field
 	// byName holds the indices of the fields by name. It is nil if there are so few

@@ -224,9 +224,9 @@ func (p *Policy) allowOrigin(r *http.Request) string {
 	return ""
 }
 
-// accepts calls allowFunc, unless value is "null" or not what browsers send. The
-// function therefore needs no defense against values such as
-// https://evil.example/.example.com.
+// accepts reports whether allowFunc allows an origin. It rejects "null" and values that
+// browsers do not send without calling the function, which therefore needs no defense
+// against values such as https://evil.example/.example.com.
 func (p *Policy) accepts(r *http.Request, value string) bool {
 	o, err := origin.Parse(value)
 	return err == nil && o.IsCanonical(value) && p.allowFunc(r, value)

@@ -1,9 +1,8 @@
 // Package query reads URL-encoded text, for example a URL's raw query, without
 // building the map of [url.ParseQuery].
 //
-// [Get] ignores malformed pairs, as [url.Values.Get] does after ParseQuery. [Lookup],
-// [Split] and [Decode] report them, so that a client learns why its parameter has no
-// effect.
+// [Get] ignores malformed pairs, as [url.Values.Get] does after ParseQuery. [Lookup] and
+// [Decode] report them, so that the client can be told which parameter is malformed.
 package query
 
 import (
@@ -99,7 +98,7 @@ func Decode(encoded string) (text string, ok bool) {
 // A Decoder decodes the keys and values of one query. It allocates at most once, however
 // many of them are encoded.
 type Decoder struct {
-	// Max is the length of the query, and the maximum total length of what is decoded.
+	// Max is the length of the query. The decoded text is never longer in total.
 	Max int
 
 	decoded strings.Builder

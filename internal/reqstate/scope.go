@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// A Scope is what the routers that a request has reached decide for the handlers inside
-// them. It is immutable. The innermost Router or mount that has something to decide sets
-// it in the State, and restores the previous one when its handler has returned.
+// A Scope holds the settings that routers and mounts make for the handlers inside them. It
+// is immutable. A Router or mount with such a setting stores a new Scope in the State, and
+// restores the previous one when its handler has returned.
 type Scope struct {
 	// WriteError writes all errors in the scope. If nil, they have the default form.
 	WriteError ErrorWriter
@@ -42,7 +42,7 @@ func (s *Scope) ErrorWriter() ErrorWriter {
 	return s.WriteError
 }
 
-// MountedOf returns what describes the innermost mounted handler in the scope, or nil.
+// MountedOf returns the description of the innermost mounted handler in the scope, or nil.
 // s may be nil.
 func (s *Scope) MountedOf() *Mounted {
 	if s == nil {
@@ -53,7 +53,7 @@ func (s *Scope) MountedOf() *Mounted {
 
 // A Mounted describes a request that a mounted handler serves.
 type Mounted struct {
-	Outer *Mounted // of the handler around it that is mounted too, or nil
+	Outer *Mounted // of the mounted handler around it, or nil
 	Mount Mount
 	// Prefix and RawPrefix are the parts that were removed from the Path and RawPath of
 	// the URL.

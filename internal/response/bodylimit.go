@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// LimitBody is for a handler that begins to read the body. It sets the deadline for that,
-// which replaces the server's. If the server has a write timeout, it begins again at the
-// deadline, but is at least answer. w is the handler's writer, whatever its type. When the
-// body has been read, the caller should call [SetBodyDeadline].
+// LimitBody sets the deadline for reading the body, in place of the server's. A handler
+// calls it before it reads. If the server has a write timeout, the time for the response
+// starts at the deadline and is at least answer. w is the handler's writer and can have any
+// type. When the body has been read, the caller should call [SetBodyDeadline].
 func LimitBody(w http.ResponseWriter, r *http.Request, deadline time.Time, answer time.Duration) error {
 	if !hasBody(r) {
 		return nil
@@ -28,7 +28,7 @@ func LimitBody(w http.ResponseWriter, r *http.Request, deadline time.Time, answe
 
 // SetBodyDeadline replaces the deadline of LimitBody for reading the body. When the body has
 // been read, it should be zero: over HTTP/1, the deadline would otherwise end the request's
-// context, because the server goes on reading.
+// context, because the server keeps reading.
 func SetBodyDeadline(w http.ResponseWriter, deadline time.Time) error {
 	return writerFor(w).SetServerReadDeadline(deadline)
 }

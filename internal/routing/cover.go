@@ -9,7 +9,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/response"
 )
 
-// A cover is a prefix with a claim to all paths at and below it. It takes requests from
+// A cover claims all paths at and below a prefix. It takes requests from
 // routes that begin above it: those that end with a slash or with {name...}, and whose
 // segments before that match the beginning of the prefix.
 //

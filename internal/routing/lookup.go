@@ -54,9 +54,9 @@ func (t Target) Handler() http.Handler { return t.route.handler }
 // Method returns the method of the route, or "" if it matches all methods.
 func (t Target) Method() string { return t.route.method }
 
-// Serve calls handler with the path values of the route, although the method of the
-// request may be another one. The request has no pattern, because it is none of the
-// route's. It must be a copy of the request of [Mux.Lookup].
+// Serve calls handler with the path values of the route, even if the request has another
+// method. The request's pattern is left empty, because the route does not serve it. r must
+// be a copy of the request that was passed to [Mux.Lookup].
 func (t Target) Serve(w http.ResponseWriter, r *http.Request, handler http.Handler) {
 	if t.url != nil {
 		r.URL = t.url

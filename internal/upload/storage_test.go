@@ -237,6 +237,18 @@ func TestReceiveStopsWithTheContext(t *testing.T) {
 	}
 }
 
+// At the read deadline, net/http cancels the context before the body fails.
+func TestTheErrorOfTheBodySaysMoreThanTheContext(t *testing.T) {
+	t.Parallel()
+	ctx := &endedContext{Context: t.Context(), err: context.Canceled}
+	head := "--" + boundary + "\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\nxxx"
+	body := io.MultiReader(strings.NewReader(head), iotest.ErrReader(os.ErrDeadlineExceeded))
+	_, _, err := Receive(request(body).WithContext(ctx), config(Target{Dir: t.TempDir()}))
+	if err == nil || err.Status != 408 {
+		t.Errorf("got %v, want 408", err)
+	}
+}
+
 type endedContext struct {
 	context.Context
 	err error

@@ -317,6 +317,15 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+func TestAPatternNeedsASubtype(t *testing.T) {
+	t.Parallel()
+	for _, detected := range []string{"image/", "image", ""} {
+		if allowed([]string{"image/*"}, detected) {
+			t.Errorf("image/* allows %q", detected)
+		}
+	}
+}
+
 func TestValidType(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
