@@ -379,4 +379,12 @@ func TestMountedHandlersOfAGroupWithCORS(t *testing.T) {
 	if res := testkit.Serve(t, router, "OPTIONS", "/api/own", ""); res.StatusCode != 204 || res.Header.Get("Allow") != "OPTIONS, PUT" {
 		t.Errorf("OPTIONS: %d %v", res.StatusCode, res.Header)
 	}
+	// The mount takes requests from the site. A path that is redirected gets no CORS fields.
+	router.HandleFunc("GET /{path...}", named("site"))
+	for path, allowed := range map[string]bool{"/api/v2/x": true, "/api/v2/": true, "/api/v2": false} {
+		res := testkit.Serve(t, router, "OPTIONS", path, "", "Origin: https://app.example.com", "Access-Control-Request-Method: PUT")
+		if (res.Header.Get("Access-Control-Allow-Origin") != "") != allowed {
+			t.Errorf("%s beside a site: %d %v", path, res.StatusCode, res.Header)
+		}
+	}
 }

@@ -298,6 +298,12 @@ func TestMountedConnectRequests(t *testing.T) {
 	if got := conn.ReadAll(); !strings.Contains(got, "/tunnel/7||CONNECT /tunnel/{id}|acme|7") {
 		t.Errorf("CONNECT got %q", got)
 	}
+	inner.HandleFunc("CONNECT /dir/", seen)
+	r := testkit.NewRequest("CONNECT", "/acme/app/dir", "")
+	testkit.Record(router, r)
+	if r.Pattern != "/{org}/app/" {
+		t.Errorf("after a redirect by the ServeMux, r.Pattern is %q", r.Pattern)
+	}
 	star := testkit.Dial(t, srv.Addr())
 	star.Send("OPTIONS * HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n")
 	if got := star.ReadAll(); !strings.HasPrefix(got, "HTTP/1.1 200") {

@@ -32,6 +32,7 @@ func TestTrailingSlashPolicies(t *testing.T) {
 		{"PUT", "/users", map[http.SlashPolicy]string{0: "405 GET, HEAD, POST", redirect: "405 GET, HEAD, POST", serve: "405 GET, HEAD, POST", strict: "405 GET, HEAD, POST"}},
 		{"GET", "/users/7/", map[http.SlashPolicy]string{0: "404", redirect: "307 /users/7", serve: "200 /users/7", strict: "404"}},
 		{"GET", "/users/a%2Fb/", map[http.SlashPolicy]string{0: "404", redirect: "307 /users/a%2Fb", serve: "200 /users/a/b", strict: "404"}},
+		{"GET", "/users%2F", map[http.SlashPolicy]string{0: "404", redirect: "404", serve: "404", strict: "404"}}, // an escaped slash ends nothing
 		{"GET", "/dir", map[http.SlashPolicy]string{0: "307 /dir/", redirect: "307 /dir/", serve: "200 /dir/", strict: "404"}},
 		{"GET", "/dir/", map[http.SlashPolicy]string{0: "200 /dir/", redirect: "200 /dir/", serve: "200 /dir/", strict: "200 /dir/"}},
 		{"GET", "/end", map[http.SlashPolicy]string{0: "307 /end/", redirect: "307 /end/", serve: "200 /end/", strict: "404"}},
@@ -98,6 +99,24 @@ func TestARemovedSlashLeavesTheRedirectOnTheHost(t *testing.T) {
 	} {
 		if got := slashAnswer(t, srv, "GET", "x", target); got != want {
 			t.Errorf("%s: got %q, want %q", target, got, want)
+		}
+	}
+}
+
+// The path of a CONNECT request, and the target "*", have no other form.
+func TestTrailingSlashPoliciesDoNotApplyToOtherTargets(t *testing.T) {
+	t.Parallel()
+	for policy := range http.SlashStrict + 1 {
+		router := http.NewRouter()
+		router.TrailingSlash(policy)
+		router.HandleFunc("CONNECT /users", echoPath)
+		router.HandleFunc("GET /{name}", echoPath)
+		srv := testkit.StartServer(t, testkit.HTTP1, router)
+		if got := slashAnswer(t, srv, "CONNECT", "x", "/users/"); got != "404" {
+			t.Errorf("policy %d: CONNECT: %s", policy, got)
+		}
+		if got := slashAnswer(t, srv, "GET", "x", "*"); got != "400 " {
+			t.Errorf("policy %d: GET *: %s", policy, got)
 		}
 	}
 }
@@ -612,7 +631,9 @@ func TestErrorFormOfNestedRouters(t *testing.T) {
 	own.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("boom") })
 	outer.ErrorForm(form("outer"))
 	outer.Use(http.Recovery(func(any, []byte) {}))
+	own.HandleFunc("/dir/", reply("dir"))
 	outer.Mount("/own", own)
+	outer.Handle("/nested/", http.StripPrefix("/nested", own))
 	outer.Mount("/inherits", inherits)
 	outer.HandleFunc("/recursive", func(w http.ResponseWriter, r *http.Request) { http.WriteError(w, 400, "bad") })
 	testkit.EachProtocol(t, http.Recovery(func(any, []byte) {})(outer), func(t *testing.T, srv *testkit.Server) {
@@ -621,6 +642,8 @@ func TestErrorFormOfNestedRouters(t *testing.T) {
 		srv.Get(t, "/inherits/none").Want(t, 404, "outer: not found")
 		srv.Get(t, "/inherits/panic").Want(t, 500, "outer: internal server error")
 		srv.Get(t, "/own/panic").Want(t, 500, "outer: internal server error")
+		srv.Get(t, "/nested/panic").Want(t, 500, "outer: internal server error")
+		srv.Get(t, "/own/dir").WantHeader(t, "Location", "/own/dir/")
 		srv.Get(t, "/recursive").Want(t, 400, "outer: bad")
 	})
 	outer.ErrorForm(func(w http.ResponseWriter, p http.Problem) { http.WriteError(w, 418, p.Detail) })

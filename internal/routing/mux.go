@@ -202,13 +202,12 @@ func (m *Mux) match(r *http.Request) http.Handler {
 
 // serveUnmatched is the handler of the fallback.
 func (m *Mux) serveUnmatched(w http.ResponseWriter, r *http.Request) {
-	policy := SlashPolicy(m.slash.Load())
+	policy, host := SlashPolicy(m.slash.Load()), withoutPort(r.Host)
+	if r.Method == http.MethodConnect {
+		policy, host = SlashServeMux, r.URL.Host // no other policy applies
+	}
 	if policy.dropsSlash() && m.serveWithSlash(w, r, policy) {
 		return
-	}
-	host := r.URL.Host
-	if r.Method != http.MethodConnect {
-		host = withoutPort(r.Host)
 	}
 	m.unmatched(w, r, m.uncovered(r, m.methods.allow(canonicalHost(host), r.URL.EscapedPath(), policy)))
 }

@@ -69,7 +69,7 @@ func (m *Mux) routeAsIs(r *http.Request) *route {
 // serveWithSlash serves an unmatched request whose path ends with a slash, if a route
 // matches without it. It reports whether it has responded.
 func (m *Mux) serveWithSlash(w http.ResponseWriter, r *http.Request, policy SlashPolicy) bool {
-	if !endsInSlash(r.URL) || r.URL.Path == "/" || r.Method == http.MethodConnect {
+	if !endsInSlash(r.URL) || r.URL.Path == "/" {
 		return false
 	}
 	other := withoutSlash(r)

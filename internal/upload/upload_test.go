@@ -343,12 +343,13 @@ func TestDetectGetsTheHeadOfTheFile(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 1, 511, 512, 513, 100_000} {
 		var got int
-		c := config(Target{Writer: io.Discard})
+		var stored strings.Builder
+		c := config(Target{Writer: &stored})
 		c.MaxSize = 1 << 20
 		c.Detect = func(head []byte) string { got = len(head); clear(head); return "image/heic" }
 		c.Types = []string{"image/heic"}
 		file, _, err := Receive(request(iotest.OneByteReader(strings.NewReader(form(file(strings.Repeat("x", size)))))), c)
-		if err != nil || file.Type != "image/heic" || got != min(size, 512) {
+		if err != nil || file.Type != "image/heic" || got != min(size, 512) || stored.String() != strings.Repeat("x", size) {
 			t.Errorf("of %d bytes, it got %d, type %s, %v", size, got, file.Type, err)
 		}
 	}
