@@ -573,6 +573,7 @@ func FuzzReadForm(f *testing.F) {
 	f.Add("A=%zz&C=x", false)
 	f.Add("--b\r\nContent-Disposition: form-data; name=A\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; name=\"C\"\r\n\r\n5\r\n--b--", true)
 	f.Add("--b\r\nContent-Disposition: form-data; name=A; filename=x\r\n\r\nx\r\n--b--\r\n", true)
+	f.Add("--b\n", true)
 	f.Fuzz(func(t *testing.T, body string, isMultipart bool) {
 		contentType := urlencoded
 		if isMultipart {
@@ -591,6 +592,9 @@ func FuzzReadForm(f *testing.F) {
 		}
 		parseErr := parse()
 		fields, isFields := errors.AsType[http.FieldErrors](err)
+		if isMultipart && err != nil && !isFields && !strings.Contains(body, "--b--") {
+			return // net/http accepts some forms without an end
+		}
 		if isMultipart && (parseErr != nil) != (err != nil && !isFields) {
 			t.Fatalf("%q: %v; net/http: %v", body, err, parseErr)
 		}
