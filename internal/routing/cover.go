@@ -100,15 +100,7 @@ func (m *Mux) makeRoom(added *route) bool {
 		m.addCover(c) // before ServeMux forgets its mount
 	}
 	m.routes = slices.DeleteFunc(slices.Clone(m.routes), func(r *route) bool { return slices.Contains(conflicts, r) })
-	mux := new(http.ServeMux)
-	for _, r := range m.routes {
-		mux.Handle(r.canonical, r)
-	}
-	hasFallback := m.current.Load().hasFallback
-	if hasFallback {
-		mux.Handle("/", m.fallback)
-	}
-	m.current.Store(&currentMux{mux, hasFallback})
+	m.current.Store(m.muxOf(m.routes, m.current.Load().hasFallback))
 	return true
 }
 

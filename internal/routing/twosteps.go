@@ -3,6 +3,7 @@ package routing
 import (
 	"net/http"
 	gopath "path"
+	"slices"
 	"strings"
 
 	"github.com/stanza-go/framework/pkg/http/internal/response"
@@ -118,16 +119,21 @@ func (m *Mux) filtered(mux *currentMux, keep func(*route) bool) *currentMux {
 	m.mu.Lock()
 	routes := m.routes[:len(m.routes):len(m.routes)]
 	m.mu.Unlock()
-	filtered := new(http.ServeMux)
+	kept := slices.DeleteFunc(slices.Clone(routes), func(rt *route) bool { return !keep(rt) })
+	return m.muxOf(kept, mux.hasFallback)
+}
+
+// muxOf returns a ServeMux with the given routes, and with the fallback if hasFallback is
+// set.
+func (m *Mux) muxOf(routes []*route, hasFallback bool) *currentMux {
+	mux := new(http.ServeMux)
 	for _, rt := range routes {
-		if keep(rt) {
-			filtered.Handle(rt.canonical, rt)
-		}
+		mux.Handle(rt.canonical, rt)
 	}
-	if mux.hasFallback {
-		filtered.Handle("/", m.fallback)
+	if hasFallback {
+		mux.Handle("/", m.fallback)
 	}
-	return &currentMux{filtered, mux.hasFallback}
+	return &currentMux{mux, hasFallback}
 }
 
 // IsBelow reports whether an escaped path equals a prefix that [JoinPrefix] has returned, or
