@@ -139,25 +139,7 @@ func (g *Group) setHook(name string, status int, handler Handler) {
 	router := g.mustRouter()
 	router.checkHook("Group."+name, handler)
 	added := groupHook{status, &endpoint{group: g, pattern: g.prefix, registeredAt: callsite.Location(), handler: handler}}
-	if router.addHookUnbuilt(name, added) {
-		return
-	}
-	added.endpoint.build()
-	router.checkCORS(added.endpoint)
-	router.mu.Lock()
-	defer router.mu.Unlock()
-	router.addHook(name, added)
-}
-
-// addHookUnbuilt is addUnbuilt for a hook.
-func (rt *Router) addHookUnbuilt(name string, added groupHook) bool {
-	rt.mu.Lock()
-	defer rt.mu.Unlock()
-	if rt.middlewareSealed {
-		return false
-	}
-	rt.addHook(name, added)
-	return true
+	router.install(added.endpoint, func() { router.addHook(name, added) })
 }
 
 // addHook adds a hook, or replaces that of the same group. The caller holds rt.mu.

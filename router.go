@@ -517,14 +517,7 @@ func (rt *Router) register(group *Group, prefix, pattern string, handler Handler
 			" the router already serves the routes of its groups", full)
 	}
 	added := &endpoint{group: group, pattern: full, registeredAt: callsite.Location(), handler: handler}
-	if rt.addUnbuilt(added) {
-		return
-	}
-	added.build()
-	rt.checkCORS(added)
-	rt.mu.Lock()
-	defer rt.mu.Unlock()
-	rt.add(added)
+	rt.install(added, func() { rt.add(added) })
 }
 
 // mount adds the route of a mounted handler. group and above are those of register.
@@ -542,15 +535,27 @@ func (rt *Router) mount(group *Group, above, prefix string, handler Handler) {
 	rt.register(group, "", full+"/", routing.NewMount(full, handler, routerOf(handler) != nil))
 }
 
-// addUnbuilt adds an endpoint whose chain build will build later. It returns false
-// if build has already started; the caller must then build the chain first.
-func (rt *Router) addUnbuilt(added *endpoint) bool {
+// install adds an endpoint by calling add, which must not be called without rt.mu. If build
+// has already started, it builds the chain of the endpoint first; otherwise, build will.
+func (rt *Router) install(added *endpoint, add func()) {
+	if rt.addUnbuilt(add) {
+		return
+	}
+	added.build()
+	rt.checkCORS(added)
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	add()
+}
+
+// addUnbuilt calls add, unless build has already started. It then returns false.
+func (rt *Router) addUnbuilt(add func()) bool {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	if rt.middlewareSealed {
 		return false
 	}
-	rt.add(added)
+	add()
 	return true
 }
 
