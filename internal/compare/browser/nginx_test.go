@@ -19,17 +19,11 @@ import (
 // documented returns the block in docs/production.md that starts with the text.
 func documented(t *testing.T, start string) string {
 	t.Helper()
-	blocks, err := snippet.ReadDocuments("../../..")
+	code, err := snippet.Find("../../..", "docs/production.md", start)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range blocks {
-		if b.Document == "docs/production.md" && strings.HasPrefix(b.Code, start) {
-			return b.Code
-		}
-	}
-	t.Fatalf("docs/production.md has no block that starts with %q", start)
-	return ""
+	return code
 }
 
 // startNginx starts nginx with the documented configuration in front of a site, and

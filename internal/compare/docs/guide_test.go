@@ -82,7 +82,10 @@ func (g *guide) save(name, text string) {
 	g.t.Helper()
 	if name == "site/app.js" {
 		const declared = "function live("
-		script := g.script()
+		script, err := snippet.Find("../../..", "docs/production.md", "// live follows")
+		if err != nil {
+			g.t.Fatal(err)
+		}
 		if strings.Count(script, declared) != 1 {
 			g.t.Fatalf("the script does not have %q once:\n%s", declared, script)
 		}
@@ -95,22 +98,6 @@ func (g *guide) save(name, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 		g.t.Fatal(err)
 	}
-}
-
-// script returns the script of docs/production.md.
-func (g *guide) script() string {
-	g.t.Helper()
-	blocks, err := snippet.ReadDocuments("../../..")
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	for _, b := range blocks {
-		if b.Document == "docs/production.md" && strings.HasPrefix(b.Code, "// live follows") {
-			return b.Code
-		}
-	}
-	g.t.Fatal("docs/production.md has no script")
-	return ""
 }
 
 // addRoutes adds lines before the end of the function in routes.go.

@@ -32,7 +32,7 @@ const (
 func startProxy(root, dir string, s setup, instances [2]string) (*proxy, error) {
 	p := &proxy{addr: freeAddress(), dir: dir}
 	start := map[string]string{"nginx": "map $http_upgrade ", "caddy": "example.com {"}[s.proxy]
-	config, err := documented(root, start)
+	config, err := snippet.Find(root, "docs/production.md", start)
 	if err != nil {
 		return nil, err
 	}
@@ -74,20 +74,6 @@ func startProxy(root, dir string, s setup, instances [2]string) (*proxy, error) 
 func (p *proxy) stop() {
 	_ = p.cmd.Process.Kill() // fails only if it has ended already
 	_ = p.cmd.Wait()         // reports the kill
-}
-
-// documented returns the code block in docs/production.md that begins with start.
-func documented(root, start string) (string, error) {
-	blocks, err := snippet.ReadDocuments(root)
-	if err != nil {
-		return "", err
-	}
-	for _, b := range blocks {
-		if b.Document == "docs/production.md" && strings.HasPrefix(b.Code, start) {
-			return b.Code, nil
-		}
-	}
-	return "", fmt.Errorf("docs/production.md has no block that starts with %q", start)
 }
 
 // replace replaces texts in the configuration. oldNew lists pairs of an old text, which must

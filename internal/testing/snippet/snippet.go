@@ -51,6 +51,21 @@ func ReadDocuments(root string) ([]Block, error) {
 	return blocks, nil
 }
 
+// Find returns the code of the first block in a document of the directory root that begins
+// with start.
+func Find(root, document, start string) (string, error) {
+	blocks, err := ReadDocuments(root)
+	if err != nil {
+		return "", err
+	}
+	for _, b := range blocks {
+		if b.Document == document && strings.HasPrefix(b.Code, start) {
+			return b.Code, nil
+		}
+	}
+	return "", fmt.Errorf("%s has no block that starts with %q", document, start)
+}
+
 // Blocks returns the code blocks in a document. A label marks code that does not use
 // this module. Renderers use the first word of a fence as the language and ignore the
 // rest.
