@@ -7,17 +7,17 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// A message is a message of the chat.
+// A message is a chat message.
 type message struct {
 	User string    `json:"user"`
 	Text string    `json:"text"`
 	At   time.Time `json:"at"`
 }
 
-// A chat is a room for the users.
+// A chat is a chat room for logged-in users.
 type chat struct {
 	messages *http.Feed
-	upgrader http.Upgrader // rejects the pages of other sites
+	upgrader http.Upgrader // rejects connections from pages of other sites
 }
 
 func newChat() *chat {
@@ -38,7 +38,7 @@ func (c *chat) join(w http.ResponseWriter, r *http.Request) {
 			Text string `json:"text"`
 		}
 		if conn.ReadJSON(&input) != nil {
-			return // the user has left
+			return // the user has left, or has sent invalid JSON
 		}
 		if text := strings.TrimSpace(input.Text); text != "" {
 			said := message{User: user(r), Text: text, At: time.Now().UTC().Truncate(time.Second)}

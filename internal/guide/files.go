@@ -8,7 +8,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// files keeps the files that users attach to incidents.
+// files stores the files that users attach to incidents.
 type files struct {
 	dir       string
 	incidents *store

@@ -18,7 +18,7 @@ type filter struct {
 	Since    time.Time `query:"since"`
 }
 
-// Validate reports values that no incident has.
+// Validate reports unknown states and severities.
 func (f filter) Validate() error {
 	problems := http.FieldErrors{}
 	if f.State != "" && !slices.Contains(states, f.State) {
@@ -110,7 +110,7 @@ func (s *store) create(w http.ResponseWriter, r *http.Request) {
 	}))
 }
 
-// A newUpdate is the body of a request that reports about an incident.
+// A newUpdate is the body of a request that adds an update to an incident.
 type newUpdate struct {
 	Text  string `json:"text"`
 	State string `json:"state"` // if empty, the state does not change

@@ -6,8 +6,8 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// feed returns a feed of the changes. A page first gets the event "incidents" with all
-// incidents, and then "saved" and "deleted" for each change.
+// feed returns a feed of the changes. A client first gets the event "incidents" with the
+// 100 newest incidents, and then a "saved" or "deleted" event for each change.
 func (s *store) feed() *http.Feed {
 	feed := http.NewFeed(http.FeedConfig{
 		Snapshot: func(context.Context, string) (http.Event, error) {
@@ -16,7 +16,7 @@ func (s *store) feed() *http.Feed {
 		},
 	})
 	s.changed = func(event http.Event) {
-		_, _ = feed.Publish(context.Background(), event) // a feed in memory does not fail
+		_, _ = feed.Publish(context.Background(), event) // an in-memory feed does not fail
 	}
 	return feed
 }

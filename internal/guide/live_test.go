@@ -19,8 +19,8 @@ type stream struct {
 	last  string // the id of the last event
 }
 
-// follow opens the stream of the incidents. after is the id of the last event that the
-// visitor has received, or "".
+// follow opens the stream of incidents. after is the ID of the last event that the visitor
+// has received, or "".
 func (v *visitor) follow(after string) *stream {
 	v.t.Helper()
 	r, err := nethttp.NewRequest("GET", v.url+"/api/live", nil)
@@ -34,7 +34,7 @@ func (v *visitor) follow(after string) *stream {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	v.t.Cleanup(func() { res.Body.Close() }) // before the server is closed, which waits for it
+	v.t.Cleanup(func() { res.Body.Close() }) // runs before srv.Close, which waits for the stream
 	return &stream{t: v.t, res: res, lines: bufio.NewScanner(res.Body)}
 }
 
@@ -119,7 +119,7 @@ func TestChat(t *testing.T) {
 	}
 }
 
-// receive returns the next message of the chat.
+// receive returns the next chat message.
 func receive(t *testing.T, conn *http.Conn) (said message) {
 	t.Helper()
 	for {

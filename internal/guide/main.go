@@ -1,5 +1,5 @@
-// Status is a status page: it lists incidents, live, for everyone, and lets the people who
-// run the service report them. docs/guide.md builds it step by step.
+// Status serves a status page. Anyone can follow the incidents live, and users who log in
+// can report them. docs/guide.md builds it step by step.
 package main
 
 import (
@@ -15,10 +15,10 @@ import (
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "address of the site")
 	internalAddr := flag.String("internal-addr", "127.0.0.1:2112", "address of metrics and readiness")
-	delay := flag.Duration("drain-delay", 0, "how long to serve after a signal to stop")
+	delay := flag.Duration("drain-delay", 0, "how long to keep serving after SIGINT or SIGTERM")
 	var c config
 	flag.StringVar(&c.dir, "dir", "uploads", "directory for uploaded files")
-	flag.BoolVar(&c.https, "https", false, "whether browsers reach the site over HTTPS")
+	flag.BoolVar(&c.https, "https", false, "set if browsers reach the site over HTTPS")
 	flag.Parse()
 
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {

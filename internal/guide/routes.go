@@ -24,7 +24,7 @@ func routes(c config) *http.Router {
 		http.Compress(http.CompressConfig{}),
 		http.ETag(http.ETagConfig{}),
 		http.SecureHeaders(http.SecureHeadersConfig{ContentSecurityPolicy: "default-src 'self'"}),
-		http.MaxBody(1<<20), // except uploads
+		http.MaxBody(1<<20), // 1 MiB, except for uploads
 		http.RecoveryFunc(logPanic),
 	)
 
@@ -58,7 +58,7 @@ func routes(c config) *http.Router {
 	return router
 }
 
-// logPanic logs a panic of a handler, whose client gets a response with status 500.
+// logPanic logs the panic of a handler. RecoveryFunc responds with status 500.
 func logPanic(r *http.Request, recovered any, stack []byte) {
 	http.LoggerFromContext(r.Context()).Error("panic", "value", recovered, "stack", string(stack))
 }

@@ -17,7 +17,7 @@ import (
 
 const sessionLength = 12 * time.Hour
 
-// sessions keeps the sessions of the users who have logged in.
+// sessions holds the sessions of logged-in users. It is safe for concurrent use.
 type sessions struct {
 	https    bool
 	attempts *http.RateLimiter // by user
@@ -78,12 +78,12 @@ func (s *sessions) cookie(token string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name: "session", Value: token, Path: "/", MaxAge: maxAge,
 		HttpOnly: true,                 // scripts cannot read it
-		Secure:   s.https,              // it is never sent without encryption
+		Secure:   s.https,              // browsers send it only over HTTPS
 		SameSite: http.SameSiteLaxMode, // other sites cannot send it with a POST
 	}
 }
 
-// add starts a session, and returns its token. It also removes sessions that have ended.
+// add starts a session and returns its token. It also removes expired sessions.
 func (s *sessions) add(user string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,8 +98,8 @@ func (s *sessions) add(user string) string {
 	return token
 }
 
-// identify is middleware that finds out who has sent a request. The handler gets the user
-// from the function user, and the user is in the log.
+// identify is middleware that looks up the user who sent the request. Handlers call the
+// function user to get the name, which is also added to the request's log line.
 func (s *sessions) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if cookie, err := r.Cookie("session"); err == nil {
@@ -117,13 +117,13 @@ func (s *sessions) identify(next http.Handler) http.Handler {
 
 type userKey struct{}
 
-// user returns the user who has sent the request, or "".
+// user returns the name of the user who sent the request, or "" if nobody is logged in.
 func user(r *http.Request) string {
 	name, _ := r.Context().Value(userKey{}).(string)
 	return name
 }
 
-// requireUser is middleware for routes that only users may call.
+// requireUser is middleware that responds with status 401 unless a user is logged in.
 func requireUser(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user(r) == "" {
@@ -139,8 +139,8 @@ func me(w http.ResponseWriter, r *http.Request) {
 	http.WriteJSON(w, http.StatusOK, map[string]string{"user": user(r)})
 }
 
-// sameOrigin is middleware that rejects requests from the pages of other sites, unless they
-// only read.
+// sameOrigin returns middleware that rejects cross-origin requests from browsers, except
+// those with the methods GET, HEAD, and OPTIONS.
 func sameOrigin() http.Middleware {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -149,20 +149,21 @@ func sameOrigin() http.Middleware {
 	return protection.Handler
 }
 
-// passwords are the hashes of the users' passwords. Ann's password is "correct horse".
+// passwords maps users to the hashes of their passwords. Ann's is "correct horse".
 var passwords = map[string]string{
 	"ann": hash("ann", "correct horse"),
 }
 
-// passwordIsRight takes as long for unknown users as for others.
+// passwordIsRight reports whether password is the user's. It takes as long for unknown
+// users as for known ones, so that response times do not reveal which users exist.
 func passwordIsRight(user, password string) bool {
 	want, known := passwords[user]
 	same := subtle.ConstantTimeCompare([]byte(hash(user, password)), []byte(want)) == 1
 	return known && same
 }
 
-// hash is slow, so that passwords cannot be guessed if the hashes are stolen. The user's
-// name is the salt.
+// hash returns the hash of a password, with the user's name as the salt. It is slow on
+// purpose, to make guessing expensive if the hashes are stolen.
 func hash(user, password string) string {
 	key, err := pbkdf2.Key(sha256.New, password, []byte("status page "+user), 600_000, 32)
 	if err != nil {

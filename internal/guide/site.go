@@ -9,7 +9,7 @@ import (
 //go:embed all:site
 var site embed.FS
 
-// noSuchEndpoint responds to requests for unknown paths of the API.
+// noSuchEndpoint responds to requests for unknown API paths.
 func noSuchEndpoint(w http.ResponseWriter, r *http.Request) {
 	http.WriteError(w, http.StatusNotFound, "no such endpoint")
 }

@@ -24,7 +24,7 @@ type visitor struct {
 	client *nethttp.Client
 }
 
-// open starts the site and returns a function that returns visitors of it.
+// open starts the site and returns a function that creates visitors.
 func open(t *testing.T) func() *visitor {
 	t.Helper()
 	srv := httptest.NewServer(routes(config{
@@ -41,7 +41,7 @@ func open(t *testing.T) func() *visitor {
 }
 
 // call sends a request with a JSON body, and returns the status and the body of the
-// response. fields are lines of the header.
+// response. fields are header fields of the form "Name: value".
 func (v *visitor) call(method, path, body string, fields ...string) (int, string) {
 	v.t.Helper()
 	r, err := nethttp.NewRequest(method, v.url+path, strings.NewReader(body))
@@ -69,7 +69,7 @@ func (v *visitor) call(method, path, body string, fields ...string) (int, string
 func (v *visitor) logIn() *visitor {
 	v.t.Helper()
 	if status, answer := v.call("POST", "/api/login", `{"user":"ann","password":"correct horse"}`); status != 204 {
-		v.t.Fatalf("log-in: %d %s", status, answer)
+		v.t.Fatalf("login: %d %s", status, answer)
 	}
 	return v
 }
@@ -83,7 +83,7 @@ func TestIncidents(t *testing.T) {
 		method, path string
 		body         string
 		status       int
-		answer       string // a part of it
+		answer       string // a substring of the body
 	}{
 		{reader, "POST", "/api/incidents", `{}`, 401, `{"error":"please log in"}`},
 		{ann, "POST", "/api/incidents", `{"title":"","severity":"bad"}`, 400, `"severity":"must be one of minor, major, critical","title":"must have 1 to 200 characters"`},
@@ -135,7 +135,7 @@ func TestLogIn(t *testing.T) {
 	}
 }
 
-// In the bubble of a synctest, time advances when all goroutines wait.
+// In a synctest bubble, time advances when all goroutines are blocked.
 func TestSessionsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// An incident is something that does not work as it should.
+// An incident is a problem with the service.
 type incident struct {
 	ID       int64     `json:"id"`
 	Title    string    `json:"title"`
@@ -45,7 +45,7 @@ func newStore() *store {
 	return &store{incidents: make(map[int64]incident), changed: func(http.Event) {}}
 }
 
-// find returns a page of the incidents that match the filter, and their number.
+// find returns one page of the incidents that match f, and the total number of matches.
 func (s *store) find(f filter, order func(a, b incident) int, page http.Pagination) ([]incident, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,7 +60,7 @@ func (s *store) find(f filter, order func(a, b incident) int, page http.Paginati
 	return found[begin:min(begin+page.Limit, len(found))], len(found)
 }
 
-// byID returns the incident with an ID.
+// byID returns the incident with the given ID, and reports whether it exists.
 func (s *store) byID(id int64) (incident, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +78,7 @@ func (s *store) add(i incident) incident {
 	return i
 }
 
-// edit changes an incident, and returns false if it does not exist.
+// edit calls change with an incident and saves it. It returns false if there is none.
 func (s *store) edit(id int64, change func(*incident)) (incident, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +90,7 @@ func (s *store) edit(id int64, change func(*incident)) (incident, bool) {
 	return i, ok
 }
 
-// delete deletes an incident, and returns false if it does not exist.
+// delete deletes an incident, and reports whether it existed.
 func (s *store) delete(id int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,12 +102,14 @@ func (s *store) delete(id int64) bool {
 	return ok
 }
 
+// save stores an incident and publishes the change. s.mu must be held.
 func (s *store) save(i incident) {
 	s.incidents[i.ID] = i
 	s.changed(http.JSONEvent("saved", i))
 }
 
-// byColumn returns the order of a list of incidents.
+// byColumn returns a comparison function for sorting incidents by column, which is "id" or
+// "created". direction is "ASC" or "DESC".
 func byColumn(column, direction string) func(a, b incident) int {
 	return func(a, b incident) int {
 		order := cmp.Compare(a.ID, b.ID)

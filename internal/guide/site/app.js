@@ -2,7 +2,7 @@ import { live } from '/live.js';
 
 const $ = (id) => document.getElementById(id);
 
-// call sends a request to the API, and shows the error if there is one.
+// call sends a request to the API. If it fails, call shows the error and returns null.
 async function call(method, path, body) {
   const response = await fetch('/api' + path, {
     method,
@@ -36,7 +36,7 @@ function show() {
 }
 
 live('/api/live', {
-  gap() {}, // all incidents follow
+  gap() {}, // the event "incidents" follows
   incidents(data) {
     incidents.clear();
     for (const i of JSON.parse(data)) incidents.set(i.id, i);
