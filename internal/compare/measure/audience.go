@@ -2,44 +2,48 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
 	nethttp "net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// An audience is a group of clients, each of which follows the demo's board
-// over an event stream.
+// reconnectAfter is how long a client waits before it connects again.
+const reconnectAfter = time.Second
+
+// An audience is a group of clients, each of which follows the board of an instance of the
+// demo over an event stream.
 type audience struct {
 	followers []*follower
 	cancel    context.CancelFunc
 	following sync.WaitGroup
 }
 
-// followBoard opens the given number of streams. If a client does not receive
-// the board first, followBoard closes all streams and returns an error.
-func followBoard(url string, clients int, faults *faults) (*audience, error) {
+// followBoard opens the given number of streams, spread over the instances. If a client
+// does not receive the board first, followBoard closes all streams and returns an error.
+func (s *soak) followBoard(clients int) (*audience, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &audience{cancel: cancel}
-	defer time.AfterFunc(patience, cancel).Stop()
 	client := &nethttp.Client{Transport: &nethttp.Transport{}}
 	for i := range clients {
-		f, err := follow(ctx, client, url+"/api/tasks/events")
+		f := &follower{client: client, url: s.instances[i%len(s.instances)].url + "/api/tasks/events"}
+		if i == 0 {
+			f.seen.times = make(map[string]int)
+		}
+		err := f.open(ctx)
 		if err != nil {
 			a.leave()
 			return nil, err
 		}
 		a.followers = append(a.followers, f)
 		a.following.Go(func() {
-			err := f.read()
-			if ctx.Err() != nil {
-				err = nil // leave has canceled the context
-			}
-			faults.add(fmt.Sprintf("stream %d", i), err)
+			s.faults.add(fmt.Sprintf("stream %d", i), f.follow(ctx, &s.outage))
 		})
 	}
 	return a, nil
@@ -51,58 +55,97 @@ func (a *audience) leave() {
 	a.following.Wait()
 }
 
-// lacks describes which of the given number of events have not arrived yet. It
-// returns "" if all have.
-func (a *audience) lacks(events int64) string {
+// lacks describes what is missing until all followers have received the same events,
+// among them the given changes. It returns "" if nothing is.
+func (a *audience) lacks(changes []string) string {
+	first := &a.followers[0].seen
+	for _, change := range changes {
+		if first.timesOf(change) == 0 {
+			return fmt.Sprintf("stream 0 has not received %q; ", change)
+		}
+	}
 	for i, f := range a.followers {
-		if seen := f.seen.count.Load(); seen != events {
-			return fmt.Sprintf("stream %d has received %d of %d events; ", i, seen, events)
+		if got, want := f.seen.now(), first.now(); got != want {
+			return fmt.Sprintf("stream %d has received %+v, and stream 0 %+v; ", i, got, want)
 		}
 	}
 	return ""
 }
 
-// A follower reads one event stream.
+// reopened returns how often streams were opened again.
+func (a *audience) reopened() (n int64) {
+	for _, f := range a.followers {
+		n += f.reopened.Load()
+	}
+	return n
+}
+
+// A follower reads one event stream, and opens it again if it ends during an outage.
 type follower struct {
-	body  io.ReadCloser
-	lines *bufio.Reader
-	seen  sequence
+	client   *nethttp.Client
+	url      string
+	body     io.ReadCloser
+	lines    *bufio.Reader
+	lastID   string
+	seen     history // of changes
+	reopened atomic.Int64
 }
 
 // An event is one event of a stream.
 type event struct{ id, name, data string }
 
-// follow opens a stream and reads its first event, which contains the whole
-// board.
-func follow(ctx context.Context, client *nethttp.Client, url string) (*follower, error) {
-	request, err := nethttp.NewRequestWithContext(ctx, nethttp.MethodGet, url, nil)
+// open opens the stream, after the last event if there is one. The first event of a new
+// stream is the whole board.
+func (f *follower) open(ctx context.Context) error {
+	request, err := nethttp.NewRequestWithContext(ctx, nethttp.MethodGet, f.url, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	response, err := client.Do(request)
+	if f.lastID != "" {
+		request.Header.Set("Last-Event-ID", f.lastID)
+	}
+	response, err := f.client.Do(request)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	f := &follower{body: response.Body, lines: bufio.NewReader(response.Body)}
+	f.body, f.lines = response.Body, bufio.NewReader(response.Body)
+	if response.StatusCode == nethttp.StatusOK && f.lastID != "" {
+		return nil
+	}
 	if response.StatusCode != nethttp.StatusOK {
-		return nil, errors.Join(fmt.Errorf("event stream: status %s", response.Status), f.body.Close())
-	}
-	first, err := f.next()
-	if err == nil && first.name != "board" {
-		err = fmt.Errorf("first event is %+v, want the board", first)
-	}
-	if err == nil {
-		err = f.seen.begin(first.id)
+		err = fmt.Errorf("event stream: status %s", response.Status)
+	} else if first, failure := f.next(); failure != nil || first.name != "board" {
+		err = fmt.Errorf("first event is %+v, want the board: %w", first, failure)
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.body.Close())
+		_ = f.body.Close() // there is an error already
 	}
-	return f, nil
+	return err
 }
 
-// read reads events until the stream ends or an event is invalid, and returns
-// the reason. The server sends the whole board again only if it no longer has
-// some events.
+// follow reads events until ctx is done. If the stream ends or is not accepted, follow
+// returns the reason, except during an outage.
+func (f *follower) follow(ctx context.Context, outage *outage) error {
+	err := f.read()
+	for ctx.Err() == nil && outage.mayFail() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(reconnectAfter):
+		}
+		if err = f.open(ctx); err == nil {
+			f.reopened.Add(1)
+			err = f.read()
+		}
+	}
+	if ctx.Err() != nil {
+		return nil // leave has canceled the context
+	}
+	return err
+}
+
+// read reads events until the stream ends or an event is invalid, and returns the reason.
+// The server sends the whole board again only if it no longer has some events.
 func (f *follower) read() error {
 	defer f.body.Close()
 	for {
@@ -110,18 +153,18 @@ func (f *follower) read() error {
 		if err != nil {
 			return err
 		}
-		if e.name != "saved" && e.name != "deleted" || e.data == "" {
-			return fmt.Errorf("unexpected event %+v", e)
-		}
-		if err := f.seen.next(e.id); err != nil {
+		what, err := e.change()
+		if err != nil {
 			return err
+		}
+		if !f.seen.add(what) {
+			return fmt.Errorf("received %q again", what)
 		}
 	}
 }
 
-// next reads an event. It parses only what the demo sends: every field has a
-// value, data is a single line, and comments and reconnection times are not
-// part of an event.
+// next reads an event. It parses only what the demo sends: every field has a value, data
+// is a single line, and comments and reconnection times are not part of an event.
 func (f *follower) next() (event, error) {
 	var e event
 	for {
@@ -132,11 +175,12 @@ func (f *follower) next() (event, error) {
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		switch name {
 		case "":
-			if e != (event{}) {
+			if e.name != "" {
 				return e, nil
 			}
 		case "id":
 			e.id = value
+			f.lastID = cmp.Or(value, f.lastID)
 		case "event":
 			e.name = value
 		case "data":
@@ -144,3 +188,30 @@ func (f *follower) next() (event, error) {
 		}
 	}
 }
+
+// change returns what an event of the board says, in the words of savedChange and
+// deletedChange.
+func (e event) change() (string, error) {
+	switch e.name {
+	case "saved":
+		var task struct{ ID, Version int64 }
+		err := json.Unmarshal([]byte(e.data), &task)
+		return savedChange(task.ID, task.Version), err
+	case "deleted":
+		var ids []int64
+		if err := json.Unmarshal([]byte(e.data), &ids); err != nil {
+			return "", err
+		}
+		if len(ids) != 1 {
+			break
+		}
+		return deletedChange(ids[0]), nil
+	}
+	return "", fmt.Errorf("unexpected event %+v", e)
+}
+
+func savedChange(id, version int64) string {
+	return fmt.Sprintf("task %d saved as version %d", id, version)
+}
+
+func deletedChange(id int64) string { return fmt.Sprintf("task %d deleted", id) }

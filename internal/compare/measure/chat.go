@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
+	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,22 +23,27 @@ const sayEvery = 10 * time.Second
 type chat struct {
 	members   []*member
 	faults    *faults
-	said      atomic.Int64
+	cancel    context.CancelFunc
 	listening sync.WaitGroup
 }
 
-// joinChat connects the given number of members. If one of them fails to
-// connect, joinChat disconnects the others and returns an error.
-func joinChat(url string, people int, faults *faults) (*chat, error) {
-	c := &chat{faults: faults}
+// joinChat connects the given number of members, spread over the instances. If one of
+// them fails to connect, joinChat disconnects the others and returns an error.
+func (s *soak) joinChat(people int) (*chat, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &chat{faults: &s.faults, cancel: cancel}
 	for i := range people {
-		m, err := enter(url, fmt.Sprintf("soak-%03d", i))
+		m := &member{name: fmt.Sprintf("soak-%03d", i), base: s.instances[i%len(s.instances)].url}
+		if i == 0 {
+			m.heard.times = make(map[string]int)
+		}
+		err := m.enter(ctx)
 		if err != nil {
 			c.leave()
 			return nil, err
 		}
 		c.members = append(c.members, m)
-		c.listening.Go(func() { faults.add(m.name, m.listen()) })
+		c.listening.Go(func() { c.faults.add(m.name, m.stay(ctx, &s.outage)) })
 	}
 	return c, nil
 }
@@ -47,20 +54,31 @@ func (c *chat) talk(ctx context.Context) {
 	var talking sync.WaitGroup
 	for i, m := range c.members {
 		first := sayEvery * time.Duration(i) / time.Duration(len(c.members))
-		talking.Go(func() { c.faults.add(m.name, m.talk(ctx, first, &c.said)) })
+		talking.Go(func() { m.talk(ctx, first) })
 	}
 	talking.Wait()
 }
 
-// lacks describes which messages and pings have not been received or answered
-// yet. It returns "" if all have.
+// lacks describes what is missing until all members have received the same messages,
+// among them all that were sent, and all pings are answered. It returns "" if nothing is.
 func (c *chat) lacks() string {
+	first := &c.members[0].heard
 	for _, m := range c.members {
-		if heard, said := m.heard.count.Load(), c.said.Load(); heard != said {
-			return fmt.Sprintf("%s has received %d of %d messages; ", m.name, heard, said)
-		}
-		if pongs, pings := m.pongs.Load(), m.pings.Load(); pongs != pings {
+		m.mu.Lock()
+		waiting, said, pings, pongs := len(m.outbox), slices.Clone(m.said), m.pings, m.pongs
+		m.mu.Unlock()
+		switch got, want := m.heard.now(), first.now(); {
+		case waiting > 0:
+			return fmt.Sprintf("%d messages of %s have not come back; ", waiting, m.name)
+		case got != want:
+			return fmt.Sprintf("%s has received %+v, and %s %+v; ", m.name, got, c.members[0].name, want)
+		case pings != pongs:
 			return fmt.Sprintf("%s has received %d pongs for %d pings; ", m.name, pongs, pings)
+		}
+		for _, id := range said {
+			if first.timesOf(id) != 1 {
+				return fmt.Sprintf("%s has received %q %d times; ", c.members[0].name, id, first.timesOf(id))
+			}
 		}
 	}
 	return ""
@@ -68,38 +86,34 @@ func (c *chat) lacks() string {
 
 // leave closes all connections with a closing handshake.
 func (c *chat) leave() {
-	var leaving sync.WaitGroup
-	for _, m := range c.members {
-		m.leaving.Store(true)
-		leaving.Go(func() { c.faults.add(m.name, m.conn.Close()) })
-	}
-	leaving.Wait()
+	c.cancel()
 	c.listening.Wait()
 }
 
-// pings returns the number of pings that were answered.
-func (c *chat) pings() (n int64) {
+// sum returns the sum of a figure over all members.
+func (c *chat) sum(of func(*member) int64) (n int64) {
 	for _, m := range c.members {
-		n += m.pongs.Load()
+		m.mu.Lock()
+		n += of(m)
+		m.mu.Unlock()
 	}
 	return n
 }
 
-// heard returns the number of messages that all members have received.
-func (c *chat) heard() (n int64) {
-	for _, m := range c.members {
-		n += m.heard.count.Load()
-	}
-	return n
-}
-
-// A member is one client in the room.
+// A member is one client in the room. It connects again if its connection ends during an
+// outage, as the demo's page does, and keeps its messages until they come back.
 type member struct {
-	name         string
+	name, base string
+	heard      history // of the ids of messages
+	reopened   atomic.Int64
+
+	mu           sync.Mutex
 	conn         *http.Conn
-	heard        sequence
-	pings, pongs atomic.Int64
-	leaving      atomic.Bool
+	last         string   // id of the last event
+	said         []string // ids of all messages
+	outbox       []string // ids of messages that have not come back
+	pings, pongs int64    // on conn
+	answered     int64    // pongs on earlier connections
 }
 
 // A saying is a message from a client to the room.
@@ -109,119 +123,135 @@ type saying struct {
 	Text string `json:"text"`
 }
 
-// A telling is a message from the room to its clients.
+// A telling is an event that the room sends to its clients.
 type telling struct {
-	Type    string `json:"type"`
-	At      string `json:"at"`
-	Error   string `json:"error"`
-	Message struct {
-		ID   string `json:"id"`
-		Text string `json:"text"`
-	} `json:"message"`
+	ID    string          `json:"id"`
+	Event string          `json:"event"`
+	Data  json.RawMessage `json:"data"`
 }
 
-// enter connects a member. The room first sends the earlier messages, which are
-// not counted, and then the list of members.
-func enter(url, name string) (*member, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// enter connects the member and sends its outbox.
+func (m *member) enter(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	conn, _, err := http.Dial(ctx, url+"/api/chat?name="+name, nil)
+	m.mu.Lock()
+	query := url.Values{"name": {m.name}, "after": {m.last}}
+	m.mu.Unlock()
+	conn, _, err := http.Dial(ctx, m.base+"/api/chat?"+query.Encode(), nil)
 	if err != nil {
-		return nil, err
-	}
-	m := &member{name: name, conn: conn}
-	conn.SetPongHandler(m.pong)
-	if err := m.catchUp(); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return m, nil
-}
-
-// catchUp reads the messages before the list of members.
-func (m *member) catchUp() error {
-	if err := m.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	for {
-		told, err := m.hear()
-		if err != nil {
-			return err
+	conn.SetPongHandler(func([]byte) error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.pongs++
+		return nil
+	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.answered += m.pongs
+	m.conn, m.pings, m.pongs = conn, 0, 0
+	for _, id := range m.outbox {
+		m.send(id)
+	}
+	return nil
+}
+
+// send sends a message. If that fails, the member's reader notices it too, and the message
+// stays in the outbox. The caller holds mu.
+func (m *member) send(id string) {
+	_ = errors.Join(m.conn.SetWriteDeadline(time.Now().Add(patience)), m.conn.WriteJSON(saying{"say", id, textOf(id)})) // see above
+}
+
+// stay reads until ctx is done, and then leaves. If the connection ends or is not
+// accepted, stay returns the reason, except during an outage.
+func (m *member) stay(ctx context.Context, outage *outage) error {
+	err := m.listen(ctx)
+	for ctx.Err() == nil && outage.mayFail() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(reconnectAfter):
 		}
-		if told.Type == "people" {
-			m.heard.count.Store(0)
-			return m.conn.SetReadDeadline(time.Time{})
+		if err = m.enter(ctx); err == nil {
+			m.reopened.Add(1)
+			err = m.listen(ctx)
 		}
 	}
+	closed, isClosed := errors.AsType[*http.CloseError](err)
+	if ctx.Err() != nil && (!isClosed || closed.Code == http.CloseNormalClosure) {
+		return nil
+	}
+	return err
+}
+
+// listen reads messages until the connection ends. It closes the connection when ctx is
+// done.
+func (m *member) listen(ctx context.Context) error {
+	m.mu.Lock()
+	conn := m.conn
+	m.mu.Unlock()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer conn.Close()
+	for {
+		var told telling
+		if err := conn.ReadJSON(&told); err != nil {
+			return err
+		}
+		if err := m.hear(told); err != nil {
+			return err
+		}
+	}
+}
+
+// hear handles an event from the room.
+func (m *member) hear(told telling) error {
+	switch told.Event {
+	case "people", "":
+		return nil
+	case "said":
+	default:
+		return fmt.Errorf("unexpected event %s: %s", told.Event, told.Data)
+	}
+	var message saying
+	if err := json.Unmarshal(told.Data, &message); err != nil {
+		return err
+	}
+	if message.Text != textOf(message.ID) {
+		return fmt.Errorf("message %q has the text %q", message.ID, message.Text)
+	}
+	m.mu.Lock()
+	m.last = told.ID
+	m.outbox = slices.DeleteFunc(m.outbox, func(id string) bool { return id == message.ID })
+	m.mu.Unlock()
+	if !m.heard.add(message.ID) {
+		return fmt.Errorf("received message %q again", message.ID)
+	}
+	return nil
 }
 
 // textOf returns the text of the message with the given ID.
 func textOf(id string) string { return "This is what is said in message " + id + "." }
 
-// hear reads and checks the next message from the room.
-func (m *member) hear() (telling, error) {
-	var told telling
-	if err := m.conn.ReadJSON(&told); err != nil {
-		return told, err
-	}
-	switch told.Type {
-	case "message":
-		if told.Message.Text != textOf(told.Message.ID) {
-			return told, fmt.Errorf("message %q has the text %q", told.Message.ID, told.Message.Text)
-		}
-		return told, m.heard.next(told.At)
-	case "refused":
-		return told, fmt.Errorf("message rejected: %s", told.Error)
-	}
-	return told, nil
-}
-
-// listen reads messages until the member leaves.
-func (m *member) listen() error {
-	for {
-		_, err := m.hear()
-		closed, isClosed := errors.AsType[*http.CloseError](err)
-		switch {
-		case err == nil:
-		case isClosed && closed.Code == http.CloseNormalClosure && m.leaving.Load():
-			return nil
-		default:
-			return err
-		}
-	}
-}
-
-// pong handles a pong. Pongs must arrive in the order of the pings.
-func (m *member) pong(data []byte) error {
-	if want := strconv.FormatInt(m.pongs.Load()+1, 10); string(data) != want {
-		return fmt.Errorf("pong %q, want %q", data, want)
-	}
-	m.pongs.Add(1)
-	return nil
-}
-
 // talk sends a message followed by a ping, the first time after the given delay
 // and then every sayEvery.
-func (m *member) talk(ctx context.Context, first time.Duration, said *atomic.Int64) error {
+func (m *member) talk(ctx context.Context, first time.Duration) {
 	next := time.NewTimer(first)
 	defer next.Stop()
-	for n := int64(1); ; n++ {
+	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-next.C:
 			next.Reset(sayEvery)
 		}
-		if err := m.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
-			return err
-		}
 		id := fmt.Sprintf("%s-%d-%d", m.name, time.Now().UnixNano(), n)
-		if err := m.conn.WriteJSON(saying{"say", id, textOf(id)}); err != nil {
-			return err
+		m.mu.Lock()
+		m.said, m.outbox = append(m.said, id), append(m.outbox, id)
+		m.send(id)
+		if m.conn.WritePing(nil) == nil {
+			m.pings++
 		}
-		said.Add(1)
-		if err := m.conn.WritePing(strconv.AppendInt(nil, n, 10)); err != nil {
-			return err
-		}
-		m.pings.Add(1)
+		m.mu.Unlock()
 	}
 }

@@ -12,16 +12,16 @@ import (
 // A load is the result of one run of wrk.
 type load struct {
 	requests int64
+	failed   int64   // requests whose status was not 2xx or 3xx
 	rate     float64 // requests per second
 	p50, p99 time.Duration
 }
 
 // runWrk runs wrk, which requests a URL repeatedly. Each connection sends the
 // next request after it has received the previous response. runWrk returns an
-// error if a response has a status other than 2xx or 3xx, or if a connection
-// fails.
+// error if a connection fails.
 func runWrk(url string, header nethttp.Header, connections int, d time.Duration) (load, error) {
-	args := []string{"-t1", "--latency", fmt.Sprintf("-c%d", connections), fmt.Sprintf("-d%ds", seconds(d))}
+	args := []string{"-t1", "--latency", "--timeout", "20s", fmt.Sprintf("-c%d", connections), fmt.Sprintf("-d%ds", seconds(d))}
 	for name, values := range header {
 		args = append(args, "-H", name+": "+strings.Join(values, ", "))
 	}
@@ -59,7 +59,7 @@ func parseWrk(text string) (load, error) {
 	var missing = []string{"50%", "99%", "requests in", "Requests/sec:"}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "Socket errors:") || strings.HasPrefix(line, "Non-2xx or 3xx responses:") {
+		if strings.HasPrefix(line, "Socket errors:") {
 			return load{}, fmt.Errorf("some requests failed: %s", line)
 		}
 		found, err := l.read(line)
@@ -80,6 +80,10 @@ func parseWrk(text string) (load, error) {
 // read parses a line and reports which figure it contained.
 func (l *load) read(line string) (found string, err error) {
 	fields := strings.Fields(line)
+	if failed, ok := strings.CutPrefix(line, "Non-2xx or 3xx responses: "); ok {
+		l.failed, err = strconv.ParseInt(failed, 10, 64)
+		return "", err
+	}
 	switch {
 	case len(fields) == 2 && fields[0] == "50%":
 		l.p50, err = time.ParseDuration(fields[1])
@@ -95,4 +99,9 @@ func (l *load) read(line string) (found string, err error) {
 		return "requests in", err
 	}
 	return "", nil
+}
+
+// with returns the sum of two loads at the same time. Its latencies are the longer ones.
+func (l load) with(other load) load {
+	return load{l.requests + other.requests, l.failed + other.failed, l.rate + other.rate, max(l.p50, other.p50), max(l.p99, other.p99)}
 }

@@ -74,17 +74,24 @@ func (p *process) ask(request, answer any) error {
 	return json.Unmarshal(text, answer)
 }
 
-// end sends SIGTERM to the process and waits until it has ended. It returns an
-// error if the process has written to standard error or exits with a nonzero
-// status.
+// end stops the process. It also returns an error if the process has written to
+// standard error.
 func (p *process) end() error {
+	if err := p.stop(); err != nil {
+		return err
+	}
+	if p.stderr.Len() > 0 {
+		return fmt.Errorf("%s: unexpected output on standard error: %s", p.cmd.Path, p.stderr.String())
+	}
+	return nil
+}
+
+// stop sends SIGTERM to the process and waits until it has ended. It returns an error if
+// the process exits with a nonzero status.
+func (p *process) stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only if the process has ended, and Wait reports that
 	defer p.killAfter(patience).Stop()
-	err := p.cmd.Wait()
-	if err == nil && p.stderr.Len() > 0 {
-		err = errors.New("unexpected output on standard error")
-	}
-	if err != nil {
+	if err := p.cmd.Wait(); err != nil {
 		return fmt.Errorf("%s: %w: %s", p.cmd.Path, err, p.stderr.String())
 	}
 	return nil

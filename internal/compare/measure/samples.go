@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A sample is the state of the demo at one time.
+// A sample is the state of all instances of the demo at one time.
 type sample struct {
 	at                         time.Duration // since the start
 	resident, heap, goroutines int64
@@ -29,11 +29,15 @@ func (s *soak) sample(ctx context.Context) []sample {
 			return samples
 		case <-next.C:
 		}
-		resident, err := s.demo.resident()
-		s.faults.add("memory", err)
-		heap, goroutines, err := s.metrics.scrape()
-		s.faults.add("metrics", err)
-		samples = append(samples, sample{time.Since(begin), resident, heap, goroutines})
+		now := sample{at: time.Since(begin)}
+		for _, instance := range s.instances {
+			resident, err := instance.process.resident()
+			s.faults.add("memory", err)
+			heap, goroutines, err := instance.metrics.scrape()
+			s.faults.add("metrics", err)
+			now.resident, now.heap, now.goroutines = now.resident+resident, now.heap+heap, now.goroutines+goroutines
+		}
+		samples = append(samples, now)
 	}
 }
 
@@ -78,10 +82,10 @@ func (s *scraper) scrape() (heap, goroutines int64, err error) {
 
 // steadyGoroutines waits until the number of goroutines has been the same in
 // several readings, and returns it.
-func (s *scraper) steadyGoroutines(atMost time.Duration) (int64, error) {
+func (s *scraper) steadyGoroutines() (int64, error) {
 	const same = 5
 	var last []int64
-	n, err := s.goroutinesWhen(atMost, func(n int64) bool {
+	n, err := s.goroutinesWhen(func(n int64) bool {
 		last = append(last, n)
 		last = last[max(0, len(last)-same):]
 		return len(last) == same && slices.Min(last) == slices.Max(last)
@@ -93,17 +97,17 @@ func (s *scraper) steadyGoroutines(atMost time.Duration) (int64, error) {
 }
 
 // fewGoroutines waits until there are at most few goroutines, but no longer
-// than atMost, and returns their number.
-func (s *scraper) fewGoroutines(few int64, atMost time.Duration) (int64, error) {
-	return s.goroutinesWhen(atMost, func(n int64) bool { return n <= few })
+// than settleTime, and returns their number.
+func (s *scraper) fewGoroutines(few int64) (int64, error) {
+	return s.goroutinesWhen(func(n int64) bool { return n <= few })
 }
 
-// goroutinesWhen reads the number of goroutines until ok accepts it or atMost
+// goroutinesWhen reads the number of goroutines until ok accepts it or settleTime
 // has passed, and returns the last reading.
-func (s *scraper) goroutinesWhen(atMost time.Duration, ok func(int64) bool) (int64, error) {
+func (s *scraper) goroutinesWhen(ok func(int64) bool) (int64, error) {
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
-	late := time.After(atMost)
+	late := time.After(settleTime)
 	for {
 		_, n, err := s.scrape()
 		if err != nil || ok(n) {
@@ -153,9 +157,9 @@ func (o *outcome) resident(w window) int64 {
 	return middle
 }
 
-// memoryWindows returns the two windows whose memory is compared: the second
-// minute and the last. If d is less than three minutes, they are the second
-// quarter and the last.
+// memoryWindows returns two windows: the second minute and the last. If d is less than
+// three minutes, they are the second quarter and the last, and too early to compare the
+// memory.
 func memoryWindows(d time.Duration) (early, late window) {
 	part := time.Minute
 	if d < 3*part {

@@ -9,59 +9,62 @@ import (
 	"time"
 )
 
-func TestSequenceMissesNoID(t *testing.T) {
+func TestHistoriesAreComparedByOrder(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		ids   string
-		count int64  // of accepted IDs
-		err   string // for the last ID, or ""
-	}{
-		{"A-1 A-2 A-3", 3, ""},
-		{"A-9 A-10", 2, ""},
-		{"A-1 A-3", 1, `ID "A-3" follows A-1`},
-		{"A-2 A-2", 1, `ID "A-2" follows A-2`},
-		{"A-2 A-1", 1, `ID "A-1" follows A-2`},
-		{"A-1 B-2", 1, `ID "B-2" follows A-1`},
-		{"A-1 A", 1, `"A" is not an ID`},
-		{"A-1 A-x", 1, `"A-x" is not an ID`},
-		{"A-1 -2", 1, `"-2" is not an ID`},
-	}
-	for _, test := range tests {
-		var s sequence
-		var err error
-		for id := range strings.FieldsSeq(test.ids) {
-			if err = s.next(id); err != nil {
-				break
+	of := func(things string) total {
+		var h history
+		for thing := range strings.FieldsSeq(things) {
+			if !h.add(thing) {
+				t.Errorf("%s: %q is said to be repeated, but times are not kept", things, thing)
 			}
 		}
-		if got := s.count.Load(); got != test.count {
-			t.Errorf("%s: %d ids, want %d", test.ids, got, test.count)
+		return h.now()
+	}
+	if of("a b c") != of("a b c") {
+		t.Error("equal histories have different totals")
+	}
+	for _, other := range []string{"", "a b", "a c b", "a b c c", "ab c", "a b d", "b b c"} {
+		if of("a b c") == of(other) {
+			t.Errorf("%q is taken for \"a b c\"", other)
 		}
-		if test.err == "" && err != nil || test.err != "" && (err == nil || err.Error() != test.err) {
-			t.Errorf("%s: error %v, want %q", test.ids, err, test.err)
-		}
+	}
+}
+
+func TestHistoryNoticesRepetitions(t *testing.T) {
+	t.Parallel()
+	h := history{times: make(map[string]int)}
+	if !h.add("a") || !h.add("b") || h.add("a") {
+		t.Error("want true, true, and false")
+	}
+	if a, b, c := h.timesOf("a"), h.timesOf("b"), h.timesOf("c"); a != 2 || b != 1 || c != 0 {
+		t.Errorf("received %d, %d, and %d times, want 2, 1, and 0", a, b, c)
 	}
 }
 
 func TestFollowerFindsWhatIsWrongWithAStream(t *testing.T) {
 	t.Parallel()
-	const saved = "id: A-1\nevent: saved\ndata: {}\n\n"
+	const saved = "id: A-1\nevent: saved\ndata: {\"id\":7,\"version\":1}\n\n"
 	tests := []struct {
 		stream string
 		err    string
+		last   string
 	}{
-		{saved + ": still here\n\nid: A-2\nevent: deleted\ndata: [1]\n\n", io.EOF.Error()},
-		{saved + "id: A-3\nevent: saved\ndata: {}\n\n", `ID "A-3" follows A-1`},
-		{saved + "id: A-2\nevent: board\ndata: []\n\n", "unexpected event {id:A-2 name:board data:[]}"},
-		{saved + "id: A-2\nevent: saved\n\n", "unexpected event {id:A-2 name:saved data:}"},
-		{saved + "event: saved\ndata: {}\n\n", `"" is not an ID`},
-		{saved + "id: A-2\nevent: saved\ndata: {}\n", io.EOF.Error()},
+		{saved + ": still here\n\nid: A-2\nevent: deleted\ndata: [1]\n\n", io.EOF.Error(), "A-2"},
+		{saved + "id: A-3\n\n", io.EOF.Error(), "A-3"},
+		{saved + saved, `received "task 7 saved as version 1" again`, "A-1"},
+		{saved + "id: A-2\nevent: board\ndata: []\n\n", "unexpected event {id:A-2 name:board data:[]}", "A-2"},
+		{saved + "event: gap\ndata: {}\n\n", "unexpected event {id: name:gap data:{}}", "A-1"},
+		{saved + "id: A-2\nevent: deleted\ndata: [1,2]\n\n", "unexpected event {id:A-2 name:deleted data:[1,2]}", "A-2"},
+		{saved + "id: A-2\nevent: saved\ndata: {}\n", io.EOF.Error(), "A-2"},
 	}
 	for _, test := range tests {
 		stream := strings.NewReader(test.stream)
-		f := &follower{body: io.NopCloser(stream), lines: bufio.NewReader(stream)}
+		f := &follower{body: io.NopCloser(stream), lines: bufio.NewReader(stream), seen: history{times: make(map[string]int)}}
 		if err := f.read(); err == nil || err.Error() != test.err {
 			t.Errorf("%q: error %v, want %s", test.stream, err, test.err)
+		}
+		if f.lastID != test.last {
+			t.Errorf("%q: last ID %q, want %q", test.stream, f.lastID, test.last)
 		}
 	}
 }
@@ -78,8 +81,9 @@ func TestGrowthIsFound(t *testing.T) {
 		{"grows in the first minute only", 5 * time.Minute, func(at time.Duration) int64 { return min(40, int64(at.Seconds())) }, ""},
 		{"grows to the end", 5 * time.Minute, func(at time.Duration) int64 { return 40 + int64(at.Seconds())/10 },
 			"resident memory grew from 48.5 MiB to 66.5 MiB"},
-		{"grows in a short time", 20 * time.Second, func(at time.Duration) int64 { return int64(at.Seconds()) },
-			"resident memory grew from 7.0 MiB to 17.0 MiB"},
+		{"grows in three minutes", 3 * time.Minute, func(at time.Duration) int64 { return int64(at.Seconds()) },
+			"resident memory grew from 89.5 MiB to 149.5 MiB"},
+		{"grows in a short time", 40 * time.Second, func(at time.Duration) int64 { return int64(at.Seconds()) }, ""},
 		{"unknown", 5 * time.Minute, func(time.Duration) int64 { return 0 }, "the memory could not be read"},
 	}
 	for _, test := range tests {

@@ -142,6 +142,9 @@ func (c *served) measure(header nethttp.Header, d time.Duration) (lap, error) {
 	if err != nil {
 		return lap{}, fmt.Errorf("%s: %w", c.name, err)
 	}
+	if l.failed > 0 {
+		return lap{}, fmt.Errorf("%s: %d requests failed", c.name, l.failed)
+	}
 	after, err := c.server.cpuTime()
 	if err != nil {
 		return lap{}, err
