@@ -1,5 +1,5 @@
 // live follows the feed at url. It calls on[name](data) for each event, and on.gap() at
-// the start and if events may be missing, so that the page begins again.
+// the start and whenever events may be missing, so that the page can start over.
 export function live(url, on) {
   let source, timer, last = '', ended = false;
   const close = () => { clearTimeout(timer); source = source?.close(); };
@@ -13,7 +13,7 @@ export function live(url, on) {
       on[name](event.data);
     });
   }
-  function retry() { // because EventSource does not, after 502 or 204
+  function retry() { // EventSource itself does not, after 502 or 204
     close();
     timer = setTimeout(async () => {
       const response = await fetch(url).catch(() => null);
