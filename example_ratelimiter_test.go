@@ -9,7 +9,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// This log-in handler limits failed attempts for each account, whatever their addresses.
+// This login handler limits failed attempts for each account, whatever their addresses.
 // Attempts that succeed do not count.
 func ExampleNewRateLimiter() {
 	attempts := http.NewRateLimiter(http.RateLimitConfig{Limit: 2, Window: 15 * time.Minute})

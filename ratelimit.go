@@ -50,7 +50,7 @@ type RateLimitConfig struct {
 
 	// CountFunc reports whether a request counts toward Limit. It is called after the
 	// handler has returned, with the status of the response. For example, to count only
-	// failed log-ins, return status >= 400.
+	// failed logins, return status >= 400.
 	//
 	// Every request is counted when it arrives, so that Limit is exact even if many
 	// requests arrive at once. If CountFunc returns false, the request is refunded.
@@ -262,7 +262,7 @@ func (l *RateLimiter) Middleware() Middleware {
 
 // Allow counts one event for key and reports whether it is within the limit. If it is,
 // retryAfter is zero. Otherwise, retryAfter is the time until the key's window ends,
-// which is positive. For example, a log-in handler can call Allow with the account name.
+// which is positive. For example, a login handler can call Allow with the account name.
 //
 // Keys can have any length and contain any bytes. In memory, only a hash of each key is
 // kept. For the keys that a [RateLimitStore] gets, see its Increment method.
@@ -279,10 +279,10 @@ func (l *RateLimiter) Allow(ctx context.Context, key string) (ok bool, retryAfte
 	return false, max(q.left, time.Millisecond) // a store may round down to zero
 }
 
-// Refund undoes one call of Allow for key, so that its event no longer counts toward the
-// limit. For example, to count only failed log-ins, call Allow before you check the
+// Refund undoes one call of Allow for key, so that its event no longer counts toward
+// the limit. For example, to count only failed logins, call Allow before you check the
 // password, and Refund if the password is correct. The limit is then exact even if many
-// log-ins arrive at once.
+// logins arrive at once.
 //
 // Call Refund at most once for each call of Allow that returned true. If the key has no
 // current window, or no event is counted in it, Refund does nothing. If a new window has

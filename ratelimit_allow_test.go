@@ -15,7 +15,7 @@ import (
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
 )
 
-// failuresOnly is a CountFunc for log-in handlers.
+// failuresOnly is a CountFunc for login handlers.
 func failuresOnly(_ *http.Request, status int) bool { return status >= 400 }
 
 // byUser is a KeyFunc.
@@ -176,7 +176,7 @@ func TestRefundPanicsIfTheStoreCannot(t *testing.T) {
 	}
 }
 
-// loginHandler is a log-in handler whose users have the password in their name.
+// loginHandler is a login handler whose users have the password in their name.
 var loginHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	switch r.Header.Get("X-Password") {
 	case "right":
@@ -191,7 +191,7 @@ var loginHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request)
 	}
 })
 
-// login sends a log-in and returns the status, or 0 if the handler panicked.
+// login sends a login and returns the status, or 0 if the handler panicked.
 func loginWith(handler http.Handler, password string) (status int) {
 	defer func() { _ = recover() }() // status is 0
 	r := httptest.NewRequest("POST", "/login", nil)

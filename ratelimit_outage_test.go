@@ -110,7 +110,7 @@ func TestLocalFallbackCountsInMemoryDuringTheOutage(t *testing.T) {
 		r.Header.Set("X-Password", "right")
 		for range 50 {
 			if got := limitHeader(testkit.Record(handler, r)); !strings.HasPrefix(got, "204 limit=10 remaining=9 reset=9") {
-				t.Fatalf("log-in during the outage: %s", got)
+				t.Fatalf("login during the outage: %s", got)
 			}
 		}
 		o.allow("carl", 1)
