@@ -25,8 +25,8 @@ import (
 //
 //	id, ok := http.PathParamAs[int64](w, r, "id")
 //
-// For the types T can be, see [BindQuery]. PathParamAs panics if T is not supported,
-// whatever the value is, so the first request reveals the mistake.
+// For the supported types, see [BindQuery]. PathParamAs panics if T is not supported,
+// regardless of the value, so the first request reveals the mistake.
 func PathParamAs[T any](w ResponseWriter, r *Request, name string) (value T, ok bool) {
 	return converted[T](w, name, conversionFor[T]("PathParamAs"), r.PathValue(name))
 }
@@ -36,7 +36,7 @@ func PathParamAs[T any](w ResponseWriter, r *Request, name string) (value T, ok 
 // names the parameter, as [BindQuery] does, and returns false; the handler must then
 // return without writing a response.
 //
-// For the types T can be, see [BindQuery]. QueryParamAs panics if T is not supported.
+// For the supported types, see [BindQuery]. QueryParamAs panics if T is not supported.
 func QueryParamAs[T any](w ResponseWriter, r *Request, name string) (value T, ok bool) {
 	conversion := conversionFor[T]("QueryParamAs")
 	text, ok := queryText(w, r, name)
@@ -71,7 +71,7 @@ func QueryParamAsOr[T any](w ResponseWriter, r *Request, name string, fallback T
 // Commas do not separate values. To accept ?id=1,2 too, use [BindQuery] with the option
 // comma.
 //
-// For the types T can be, see [BindQuery]. QueryParamsAs panics if T is not supported.
+// For the supported types, see [BindQuery]. QueryParamsAs panics if T is not supported.
 func QueryParamsAs[T any](w ResponseWriter, r *Request, name string) (values []T, ok bool) {
 	conversion := conversionFor[T]("QueryParamsAs")
 	problem, err := bind.List(reflect.ValueOf(&values).Elem(), conversion, rawQuery(r), name)
@@ -142,10 +142,10 @@ func refuseParam(w ResponseWriter, name, problem string) {
 	writeError(w, StatusBadRequest, fields.Error(), fields.members())
 }
 
-// FieldErrors is an error that says what is wrong with each field of the input. The keys
-// are the names of the fields, and the values describe the problems, for example "must be
-// an integer". [ReadQuery] and [ReadForm] return it, and a Validate method can; see
-// [BindQuery]. [BindQuery], [BindForm] and [BindJSON] send it to the client.
+// FieldErrors is an error that maps the names of invalid input fields to descriptions of
+// their problems, for example "must be an integer". [ReadQuery] and [ReadForm] return it,
+// and a Validate method can; see [BindQuery]. [BindQuery], [BindForm] and [BindJSON] send
+// it to the client.
 //
 // An empty FieldErrors is a non-nil error. A Validate method can return one if it finds no
 // problems. Other functions should return the result of [FieldErrors.Err] instead, because
@@ -188,7 +188,7 @@ func (e FieldErrors) members() map[string]any {
 
 // ErrContentType is wrapped by the errors of [ReadJSONStrict] and [ReadForm] if the
 // Content-Type header is missing or names a media type that they do not accept; use
-// [errors.Is]. The matching status is 415.
+// [errors.Is]. The corresponding status is 415.
 var ErrContentType = errors.New("http: unsupported Content-Type")
 
 // The plans for structs, by type.
@@ -198,9 +198,9 @@ var (
 )
 
 // BindQuery sets the fields of the struct that dst points to from the query parameters
-// named by the tags of the fields. If parameters are not valid, BindQuery responds with
-// status 400 and a description of all problems, and returns false; the handler must then
-// return without writing a response. For example:
+// that the fields' tags name. If parameters are not valid, BindQuery responds with status
+// 400 and a description of all problems, and returns false; the handler must then return
+// without writing a response. For example:
 //
 //	type ListUsers struct {
 //		Page  int       `query:"page,default=1"`
@@ -216,16 +216,16 @@ var (
 //
 // # Tags
 //
-// The tag of a field is the name of the parameter, which is case-sensitive, and options
-// after commas:
+// The tag of a field has the key query. Its value is the name of the parameter, which is
+// case-sensitive, followed by options, each after a comma:
 //
 //   - required: the parameter must not be missing.
-//   - comma: for slices. Commas separate values, so that ?id=1,2 and ?id=1&id=2 are the
-//     same.
+//   - comma: for slices. Commas separate values, so that ?id=1,2 and ?id=1&id=2 are
+//     equivalent.
 //   - default=text: the value if the parameter is missing. This option must be the last
 //     one; the text may contain commas.
 //
-// Fields without a tag are not set, except that the fields of embedded structs count as
+// Fields without a tag are not set. The fields of an embedded struct are treated as
 // fields of the outer struct.
 //
 // If a parameter is missing and has no default, its field is unchanged. The program can
@@ -253,8 +253,8 @@ var (
 //   - Slices of these types, except []byte. If the parameter is not missing, its values
 //     replace the slice. Empty values are skipped. At most 10,000 values are accepted.
 //
-// A type defined as type Wait time.Duration does not have the methods of Duration, so it
-// is an integer. A type defined in this way from time.Time is not supported.
+// A type defined as type Wait time.Duration does not have the methods of Duration, so its
+// values are integers. A type defined in this way from time.Time is not supported.
 //
 // # Validation
 //
@@ -295,9 +295,9 @@ func ReadQuery(r *Request, dst any) error {
 	return fieldErrors(problems)
 }
 
-// BindForm is like [BindQuery] for the fields of a form in the request's body, which are
-// named by form tags, for example `form:"email,required"`. It ignores the URL's query.
-// BindForm responds with status
+// BindForm is like [BindQuery], but sets the fields from a form in the request's body,
+// and the tags have the key form, for example `form:"email,required"`. It ignores the
+// URL's query. BindForm responds with status
 //
 //   - 415 if the Content-Type header is neither application/x-www-form-urlencoded nor
 //     multipart/form-data,

@@ -54,14 +54,16 @@ type UploadConfig struct {
 	// or all of it if the file is shorter. If nil, [DetectContentType] is used.
 	Detect func(head []byte) string
 
-	// Timeout is the maximum time for receiving the request's body, measured from the call
-	// to BindUpload. It replaces the server's read timeout (see [WithReadTimeout]) and that
-	// of a [Timeout] middleware. If zero, it is the time that MaxSize bytes take at
-	// 64 KiB/s, but at least a minute: 8 minutes and 32 seconds for the default MaxSize.
+	// Timeout is the maximum time for receiving the request's body, measured from the
+	// call to BindUpload. It replaces the server's read timeout (see [WithReadTimeout])
+	// and that of a [Timeout] middleware. If zero, the time that MaxSize bytes take at
+	// 64 KiB/s is used, but at least a minute. For the default MaxSize, this is
+	// 8 minutes and 32 seconds.
 	Timeout time.Duration
 
-	// Mode is the file's permissions. If zero, only the owner can read and write it
-	// (0o600). It must not be set with Writer.
+	// Mode contains the permission bits of the file, which the umask does not change. If
+	// zero, 0o600 is used: only the owner can read and write the file. It must not be set
+	// with Writer.
 	Mode fs.FileMode
 
 	// Sync makes BindUpload wait until the file and its name are on disk, so that they
@@ -69,7 +71,7 @@ type UploadConfig struct {
 	Sync bool
 }
 
-// An Upload is a file that has been received; see [BindUpload].
+// An Upload describes a file that has been received; see [BindUpload].
 type Upload struct {
 	// Name is the name of the file on the client's system, without directories, or "file"
 	// if nothing remains. Use it for display and as the name of a download. Characters that
@@ -116,10 +118,10 @@ type Upload struct {
 //
 // # Failures
 //
-// BindUpload stores the content in a file whose name begins with ".upload-", in the directory
-// of the result, and renames it when the upload is complete. If the upload fails, for example
+// BindUpload stores the content in a file whose name begins with ".upload-", in the target
+// directory, and renames it when the upload is complete. If the upload fails, for example
 // because the client disconnects or the disk is full, it removes the file. Such a file can
-// remain only if the process is killed.
+// remain only if the process is killed or the system crashes.
 //
 // The statuses are those in the table of [ReadUpload]. Errors with status 500 are logged as by
 // [WriteServerError]. If part of the body is unread, an HTTP/1 connection is closed after the
@@ -129,8 +131,8 @@ type Upload struct {
 // # Limits
 //
 // The form can have at most 1,000 parts. The content of the other fields and the headers of
-// all parts can have at most 1 MiB in total. [MaxBody] does not apply, but a
-// [MaxBytesReader] does.
+// all parts can take at most 1 MiB in total. [MaxBody] does not apply, but a [MaxBytesReader]
+// does.
 //
 // The server's read and write timeouts are too short for large files. BindUpload replaces them:
 // it allows [UploadConfig].Timeout for the body, and afterwards as much time for the response as
