@@ -22,8 +22,8 @@ import (
 //
 // # Errors
 //
-// An error that wraps one of the following, as reported by [errors.As] and [errors.Is],
-// gets the status in this table. The first row that applies is used.
+// An error that is or wraps one of the following, as reported by [errors.As] and
+// [errors.Is], gets the status in this table. The first row that applies is used.
 //
 //	Error                               Status  Message
 //	*StatusError                        its own
@@ -39,10 +39,10 @@ import (
 //	ErrHandlerTimeout                   503     request timed out
 //	any other error                     500     internal server error
 //
-// In the third row, the status is 415 if the error wraps ErrContentType, and 408 if the body
-// did not arrive in time, so that the error wraps [os.ErrDeadlineExceeded]. If [Server.Stop]
-// has canceled the context of a request with [Streaming], the response is that of
-// ErrFeedClosed.
+// In the third row, the status is 415 if the error wraps ErrContentType, and 408 if it
+// wraps [os.ErrDeadlineExceeded] because the body did not arrive in time. If
+// [Server.Stop] has canceled the context of a request with [Streaming], the response is
+// that of ErrFeedClosed.
 //
 // The response is written like that of [WriteError], and [Router.ErrorForm] changes its
 // form. The client receives only the message, never the text of an error that is not in
@@ -55,10 +55,11 @@ import (
 // The function may return an error after it has written a part of the response. If
 // middleware such as [ETag] still holds all of that part in memory, it is discarded, and
 // the client gets the error response. Otherwise, the error is logged as above, but with
-// level Debug if the request's context is done, and HandlerErrorFunc panics with
-// [ErrAbortHandler]. This aborts the response, so that the client does not mistake a part
-// of it for the whole. If the response is complete according to its Content-Length, or the
-// connection was hijacked, the error is only logged.
+// level Debug if the request's context has been canceled, usually because the client has
+// disconnected. HandlerErrorFunc then panics with [ErrAbortHandler]. This aborts the
+// response, so that the client does not mistake a partial response for a complete one. If
+// the response is complete according to its Content-Length, or the connection was
+// hijacked, the error is only logged.
 //
 // If the function returns [ErrAbortHandler], HandlerErrorFunc panics with it. It does not
 // recover from panics; see [Recovery].
