@@ -12,8 +12,8 @@ import "github.com/stanza-go/framework/pkg/http/internal/response"
 // Do not use the handler for a liveness probe, because a server that is stopping must not
 // be restarted.
 //
-// Responses have Cache-Control: no-store. The exception is a 503 response whose form
-// [Router.ErrorForm] has set; caches do not store it either, because of its status. If the
+// Responses have Cache-Control: no-store. The exception is a 503 response in the form set
+// by [Router.ErrorForm]; caches do not store it either, because of its status. If the
 // request did not come through a Server, for example because the handler runs in a plain
 // [net/http.Server], the response is always 200.
 func ReadyHandler() Handler { return readyHandler{} }

@@ -279,8 +279,8 @@ func (rt *Router) Use(mw ...Middleware) {
 
 // Group returns a group of routes below a path prefix, for example "/api". The
 // prefix can contain wildcards. A trailing slash is ignored. If the prefix is "" or
-// "/", the routes of the group share only middleware. Group panics if the prefix is
-// invalid.
+// "/", the routes of the group share only middleware. Group can be called while the
+// router serves requests. It panics if the prefix is invalid.
 func (rt *Router) Group(prefix string) *Group {
 	rt.mustNotBeNil()
 	return newGroup(rt, nil, prefix)
@@ -312,7 +312,7 @@ func (rt *Router) MethodNotAllowed(handler Handler) {
 	rt.setHook("MethodNotAllowed", &rt.methodNotAllowed, handler)
 }
 
-// With returns a group without a prefix that has the given middleware. Use it to add
+// With returns a group that has the given middleware and no prefix. Use it to add
 // middleware to a single route, for example
 //
 //	router.With(auth).HandleFunc("DELETE /users/{id}", deleteUser)
@@ -335,13 +335,13 @@ func (rt *Router) With(mw ...Middleware) *Group {
 // reverse proxy, for example. It gets the same request as from [StripPrefix], except for
 // the following:
 //
-//   - If the handler redirects to the path of the request with a slash added or removed,
-//     or to its clean form, the prefix is added to the Location. ServeMux, Router and other
+//   - If the handler redirects to the path of the request with a slash added or removed, or
+//     to its clean form, the prefix is added to the Location. ServeMux, Router and other
 //     routers send such redirects. All other Locations must already contain the prefix,
 //     because they may point outside the mounted handler. A relative URL passed to
 //     [Redirect] loses the prefix, because Redirect resolves it against the shortened path.
-//     The link in the page that Redirect writes changes with the Location; other bodies are
-//     not changed.
+//     The link in the body that Redirect writes is adapted to the Location; other bodies
+//     are not changed.
 //   - In metrics and logs, the pattern of the mounted Router or ServeMux has the prefix,
 //     for example "GET /files/{name}". In handlers, [net/http.Request.Pattern] is the
 //     pattern without the prefix.
@@ -350,14 +350,14 @@ func (rt *Router) With(mw ...Middleware) *Group {
 //
 // Middleware of the mounting router and group runs before the prefix is removed. The
 // Middleware functions of a mounted Router are called together with those of the mounting
-// router, for example by [Server.Start], so mistakes in them panic there. If the mounting
-// router is already serving when Mount is called, they are called at the first request to
-// the mounted Router. If a mounted Router has no route for a request, it responds with its
-// own handlers for NotFound and MethodNotAllowed.
+// router, for example by [Server.Start], so a panic in one of them occurs there. If the
+// mounting router is already serving when Mount is called, they are called at the first
+// request to the mounted Router. If a mounted Router has no route for a request, it
+// responds with its own handlers for NotFound and MethodNotAllowed.
 //
-// The handler takes precedence over routes that end with a slash or {name...} and cover
-// more than the prefix. For example, files can be mounted beside a site with the pattern
-// "GET /{path...}". Routes below the prefix take precedence over the handler.
+// The handler takes precedence over routes that end with a slash or {name...} and match
+// paths outside the prefix. For example, files can be mounted beside a site with the
+// pattern "GET /{path...}". Routes below the prefix take precedence over the handler.
 //
 // Mount can be called while the router serves requests. It panics if the prefix is
 // invalid, if its pattern conflicts with another one, or if the handler is nil, the

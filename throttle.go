@@ -108,8 +108,8 @@ type ThrottleConfig struct {
 //   - after [RateLimit], so that rejected requests do not use up Limit;
 //   - before everything that it protects.
 //
-// All handlers that share one Throttle share its limit. Do not add the same Throttle
-// to a chain twice, because each request would then count twice.
+// All handlers that the same Throttle wraps share its limit. Do not add the same
+// Throttle to a chain twice, because each request would then count twice.
 //
 // Throttle panics if config is invalid.
 func Throttle(config ThrottleConfig) Middleware {

@@ -28,12 +28,12 @@ type TimeoutConfig struct {
 	// Timeout is used; if both are zero, the server's read timeout applies.
 	ReadTimeout time.Duration
 
-	// WriteTimeout is the maximum time for writing the response. It replaces the
-	// server's write timeout (see [WithWriteTimeout]), and can be longer or shorter. It
-	// must be longer than Timeout, so that the response can be sent. If zero, the
-	// server's write timeout applies, or 10 seconds more than the longer of Timeout and
-	// ReadTimeout, whichever is longer. If the request has a body, the time is at least
-	// 5 seconds longer than ReadTimeout.
+	// WriteTimeout is the maximum time for writing the response. It replaces the server's
+	// write timeout (see [WithWriteTimeout]), and can be longer or shorter. It must be
+	// longer than Timeout, so that the response can be sent. If zero, the server's write
+	// timeout applies, or 10 seconds more than the longer of Timeout and ReadTimeout,
+	// whichever is longer. Even if WriteTimeout is set, a request with a body gets at
+	// least 5 seconds more than ReadTimeout.
 	WriteTimeout time.Duration
 
 	// Message is the error message in the response with status 503. If empty, "request
@@ -65,9 +65,9 @@ type TimeoutConfig struct {
 //
 // If the header has already been sent, Timeout aborts the connection or the HTTP/2 stream
 // after the handler has returned, so that the client does not mistake a partial response
-// for a complete one. Timeout does not change a response that is already complete, because
-// the handler has written all the bytes that its Content-Length declares, or because the
-// status does not allow a body.
+// for a complete one. Timeout does not change a response that is already complete. A
+// response is complete if the handler has written as many bytes as its Content-Length
+// declares, or if its status does not allow a body.
 //
 // # Slow clients
 //
@@ -86,11 +86,11 @@ type TimeoutConfig struct {
 //
 // # Nesting
 //
-// Timeouts can be nested, for example on a group and on one of its routes. A ReadTimeout or
-// WriteTimeout of the inner one replaces that of the outer one. An inner Timeout can only
-// shorten the handler's time: the earliest deadline applies, and the body cannot be read
-// after it. If the outer one sets WriteTimeout, the inner one should set it, too: its default
-// depends on the server's write timeout and not on the outer one.
+// Timeouts can be nested, for example on a group and on one of its routes. A ReadTimeout
+// or WriteTimeout of the inner one replaces that of the outer one. An inner Timeout can
+// only shorten the handler's time: the earliest deadline applies, and the body cannot be
+// read after it. If the outer one sets WriteTimeout, the inner one should too, because
+// the default is derived from the server's write timeout and not from the outer Timeout.
 //
 // # Position in the chain
 //
@@ -239,9 +239,9 @@ func warnNoDeadlines(turn *response.Turn, warned *atomic.Bool, middleware string
 // If earlier middleware wraps the ResponseWriter in a type that has no Unwrap method, the
 // timeouts cannot be replaced. Streaming and [Timeout] then log a warning, once.
 //
-// With a plain [net/http.Server], Streaming changes only the timeouts. Add it to the groups
-// of the streams, not to the router, because it lets clients be slow for any length of
-// time. A [Timeout] that comes after Streaming applies until the handler calls
+// With a plain [net/http.Server], Streaming changes only the timeouts. Add it to the
+// groups of the streams, not to the router, because it lets clients be slow for an
+// unlimited time. A [Timeout] that comes after Streaming applies until the handler calls
 // [NewSSEWriter], [Upgrader.Upgrade] or Hijack.
 func Streaming() Middleware {
 	return func(next Handler) Handler { return &streamingHandler{next: next} }
