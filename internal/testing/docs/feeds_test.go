@@ -146,7 +146,7 @@ var (
 	people   = make(map[*http.Conn]string)
 )
 
-// setName changes who is present, and announces all names.
+// setName sets the name for conn, or removes it if name is "", and announces all names.
 func setName(conn *http.Conn, name string) {
 	peopleMu.Lock()
 	defer peopleMu.Unlock()
