@@ -9,9 +9,13 @@ import (
 	"net"
 	nethttp "net/http"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 )
+
+// guide is the server of a setup whose program is the service of docs/guide.md.
+const guide = "guide"
 
 // patience is how long a program may take to start or to stop.
 const patience = 30 * time.Second
@@ -46,8 +50,8 @@ func startFleet(program string, s setup) (*fleet, error) {
 // start starts an instance and waits until it is ready.
 func (f *fleet) start(i int) error {
 	in := new(instance)
-	in.cmd = exec.Command(f.program, "-server", f.setup.server, "-addr", f.addrs[i], "-delay", f.setup.delay.String())
-	in.cmd.Stdout, in.cmd.Stderr = &in.output, &in.output
+	in.cmd = exec.Command(f.program, f.args(i)...)
+	in.cmd.Stderr = &in.output
 	stdin, err := in.cmd.StdinPipe() // closed when this process ends
 	if err != nil {
 		return err
@@ -63,8 +67,19 @@ func (f *fleet) start(i int) error {
 	return nil
 }
 
+// args returns the arguments of an instance. For the guide's service, they are those that
+// docs/guide.md gives.
+func (f *fleet) args(i int) []string {
+	if f.setup.server == guide {
+		return []string{"-https", "-drain-delay", f.setup.delay.String(), "-addr", f.addrs[i],
+			"-internal-addr", "127.0.0.1:0", "-dir", filepath.Join(filepath.Dir(f.program), fmt.Sprint("uploads", i))}
+	}
+	return []string{"-server", f.setup.server, "-addr", f.addrs[i], "-delay", f.setup.delay.String()}
+}
+
 // stop sends SIGTERM to an instance and waits until it has ended, but kills it when patience
-// has passed. If the instance has printed anything, stop returns that as an error.
+// has passed. If the instance has printed anything to
+// standard error, stop returns that as an error.
 func (f *fleet) stop(i int) error {
 	in := f.running[i]
 	f.running[i] = nil
