@@ -1,0 +1,182 @@
+package docs
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/gorilla/websocket"
+	"github.com/labstack/echo/v5"
+	echomw "github.com/labstack/echo/v5/middleware"
+
+	stanza "github.com/stanza-go/framework/pkg/http"
+	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
+)
+
+// A change is a request for which docs/migrating.md announces another response.
+type change struct {
+	method, target, body, field string
+	before, after               string
+}
+
+// check compares the status and the body, or the Location, of the responses.
+func (c change) check(t *testing.T, before, after http.Handler) {
+	t.Helper()
+	for _, p := range []struct {
+		handler    http.Handler
+		name, want string
+	}{{before, "before", c.before}, {after, "after", c.after}} {
+		var fields []string
+		if c.field != "" {
+			fields = []string{c.field}
+		}
+		res := testkit.Serve(t, p.handler, c.method, c.target, c.body, fields...)
+		got := strings.TrimSpace(fmt.Sprint(res.StatusCode, " ", res.Body))
+		if location := res.Header.Get("Location"); location != "" {
+			got = fmt.Sprint(res.StatusCode, " ", location)
+		}
+		if got != p.want {
+			t.Errorf("%s: %s %s: %s, want %s", p.name, c.method, c.target, got, p.want)
+		}
+	}
+}
+
+func says(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, text, " ", r.URL.Path) }
+}
+
+func none(w http.ResponseWriter, _ *http.Request) { http.Error(w, "none", http.StatusNotFound) }
+
+func chiRouter() http.Handler {
+	before := chi.NewRouter()
+	before.Use(middleware.RealIP)
+	before.NotFound(none)
+	before.Get("/", says("root"))
+	before.Route("/a", func(r chi.Router) { r.Get("/", says("a")) })
+	before.Get("/ip", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.RemoteAddr) })
+	before.Get("/name/{name:[a-z]+}", says("name"))
+	before.Get("/name/{other}", says("other"))
+	before.Get("/id/{id}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, chi.URLParam(r, "id")) })
+	sub := chi.NewRouter()
+	sub.Get("/x", says("sub"))
+	before.Mount("/sub", sub)
+	return before
+}
+
+// migratedFromChi returns the router of chiRouter, migrated by the tables. Its requests come
+// from a proxy on the same host.
+func migratedFromChi() http.Handler {
+	after := stanza.NewRouter()
+	after.NotFound(http.HandlerFunc(none))
+	after.HandleFunc("GET /{$}", says("root"))
+	after.Group("/a").HandleFunc("GET", says("a"))
+	after.HandleFunc("GET /ip", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, stanza.ClientIP(r), " ", r.RemoteAddr)
+	})
+	after.HandleFunc("GET /name/{name}", says("name"))
+	after.HandleFunc("GET /id/{id}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, stanza.PathParam(r, "id")) })
+	inner := stanza.NewRouter()
+	inner.HandleFunc("GET /x", says("sub"))
+	after.Mount("/sub", inner)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = "127.0.0.1:4321"
+		after.ServeHTTP(w, r)
+	})
+}
+
+func TestChangesInTheMigrationFromChi(t *testing.T) {
+	t.Parallel()
+	before, after := chiRouter(), migratedFromChi()
+	for _, c := range []change{
+		{"GET", "/nope", "", "", "404 none", "404 none"},
+		{"GET", "/a", "", "", "200 a /a", "200 a /a"},
+		{"GET", "/a/", "", "", "200 a /a/", "404 none"},
+		{"GET", "/name/7", "", "", "200 other /name/7", "200 name /name/7"},
+		{"GET", "/id/a%2Fb", "", "", "200 a%2Fb", "200 a/b"},
+		{"GET", "/id//x", "", "", "404 none", "307 /id/x"},
+		{"HEAD", "/", "", "", "405", "200"},
+		{"GET", "/sub/x", "", "", "200 sub /sub/x", "200 sub /x"},
+		{"GET", "/sub/nope", "", "", "404 none", `404 {"error":"not found"}`},
+		{"GET", "/ip", "", "X-Real-IP: 203.0.113.7", "200 203.0.113.7", "200 203.0.113.7 127.0.0.1:4321"},
+	} {
+		c.check(t, before, after)
+	}
+}
+
+func TestChangesInTheMigrationFromEcho(t *testing.T) {
+	t.Parallel()
+	before, after := echoRouter(), migratedFromEcho()
+	for _, c := range []change{
+		{"GET", "/api/nope", "", "", `401 {"message":"missing key"}`, `404 {"error":"not found"}`},
+		{"OPTIONS", "/json", "", "", "204", `405 {"error":"method not allowed"}`},
+		{"POST", "/json", "{}", "", `415 {"message":"Unsupported Media Type"}`, "200 0"},
+		{"POST", "/json", "", "Content-Type: application/json", "200 0", `400 {"error":"the request body is empty"}`},
+		{"POST", "/json", `{"a":1}`, "", `413 {"message":"Request Entity Too Large"}`, `400 {"error":"request body too large"}`},
+		{"POST", "/any", "12345", "Content-Type: multipart/form-data", `413 {"message":"Request Entity Too Large"}`, "200 any /any"},
+	} {
+		c.check(t, before, after)
+	}
+}
+
+func echoRouter() http.Handler {
+	key := func(_ *echo.Context, key string, _ echomw.ExtractorSource) (bool, error) { return key == "k", nil }
+	before := echo.New()
+	before.Use(echomw.BodyLimit(4))
+	before.Group("/api", echomw.KeyAuth(key)).GET("/x", func(c *echo.Context) error { return c.String(200, "x") })
+	before.POST("/json", func(c *echo.Context) error {
+		var v struct{ A int }
+		if err := c.Bind(&v); err != nil {
+			return err
+		}
+		return c.JSON(200, v.A)
+	})
+	before.POST("/any", func(c *echo.Context) error { return c.String(200, "any") })
+	return before
+}
+
+func migratedFromEcho() http.Handler {
+	after := stanza.NewRouter()
+	after.Use(stanza.MaxBody(4))
+	after.Group("/api").HandleFunc("GET /x", says("x"))
+	after.HandleFunc("POST /json", func(w http.ResponseWriter, r *http.Request) {
+		var v struct{ A int }
+		if stanza.BindJSON(w, r, &v) {
+			stanza.WriteJSON(w, 200, v.A)
+		}
+	})
+	after.HandleFunc("POST /any", says("any"))
+	return after
+}
+
+func TestControlFramesAreNotMessages(t *testing.T) {
+	t.Parallel()
+	failed := make(chan error, 2)
+	router := stanza.NewRouter()
+	router.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		conn, err := stanza.Upgrader{}.Upgrade(w, r)
+		if err != nil {
+			return
+		}
+		failed <- conn.WriteMessage(stanza.CloseMessage, nil)
+		failed <- conn.WriteMessage(stanza.PingMessage, nil)
+		conn.CloseWithMessage(4001, "done")
+	})
+	srv := testkit.StartServer(t, testkit.HTTP1, router)
+	conn, _, err := websocket.DefaultDialer.Dial("ws://"+srv.Addr(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetPingHandler(func(string) error { t.Error("a ping was sent"); return nil })
+	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, 4001) {
+		t.Errorf("reading returned %v", err)
+	}
+	for range 2 {
+		if testkit.Receive(t, failed, "the result of WriteMessage") == nil {
+			t.Error("WriteMessage sent a control frame")
+		}
+	}
+}
