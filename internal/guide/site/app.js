@@ -2,16 +2,17 @@ import { live } from '/live.js';
 
 const $ = (id) => document.getElementById(id);
 
-// call sends a request to the API. If it fails, call shows the error and returns null.
+// call sends a request to the API. If it fails, call shows the error and returns null. The
+// errors of a proxy are not JSON.
 async function call(method, path, body) {
   const response = await fetch('/api' + path, {
     method,
     headers: body && { 'Content-Type': 'application/json' },
     body: body && JSON.stringify(body),
-  });
-  const answer = response.status === 204 ? {} : await response.json();
-  if (path !== '/me') $('problem').textContent = response.ok ? '' : answer.error;
-  return response.ok ? answer : null;
+  }).catch(() => null);
+  const answer = response?.status === 204 ? {} : await response?.json().catch(() => null);
+  $('problem').textContent = response?.ok ? '' : answer?.error ?? 'The server does not respond.';
+  return response?.ok ? answer : null;
 }
 
 // onSubmit calls f with the values of a form.
@@ -74,7 +75,7 @@ function join() {
   };
   socket.onclose = () => {
     socket = null;
-    again = setTimeout(begin, 1000 + 4000 * Math.random());
+    retry();
   };
 }
 
@@ -89,11 +90,18 @@ onSubmit('say', (values) => {
   return socket;
 });
 
+function retry() {
+  clearTimeout(again);
+  again = setTimeout(begin, 1000 + 4000 * Math.random());
+}
+
 async function begin() {
-  const me = await call('GET', '/me').catch(() => null);
-  $('login').hidden = !!me;
-  $('editor').hidden = $('room').hidden = !me;
-  if (me) join();
+  const status = await fetch('/api/me').then((response) => response.status, () => 0);
+  if (status !== 200 && status !== 401) return retry(); // the user may still be logged in
+  const known = status === 200;
+  $('login').hidden = known;
+  $('editor').hidden = $('room').hidden = !known;
+  if (known) join();
   else leave();
 }
 
