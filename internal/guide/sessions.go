@@ -19,6 +19,7 @@ const sessionLength = 12 * time.Hour
 
 // sessions holds the sessions of logged-in users. It is safe for concurrent use.
 type sessions struct {
+	name     string // of the cookie
 	https    bool
 	attempts *http.RateLimiter // by user
 	mu       sync.Mutex
@@ -31,7 +32,12 @@ type session struct {
 }
 
 func newSessions(https bool) *sessions {
+	name := "session"
+	if https {
+		name = "__Host-session" // no other host can set it
+	}
 	return &sessions{
+		name:     name,
 		https:    https,
 		attempts: http.NewRateLimiter(http.RateLimitConfig{Limit: 5, Window: 15 * time.Minute}),
 		byToken:  make(map[string]session),
@@ -64,7 +70,7 @@ func (s *sessions) login(w http.ResponseWriter, r *http.Request) {
 
 // logout serves POST /api/logout
 func (s *sessions) logout(w http.ResponseWriter, r *http.Request) {
-	if cookie, err := r.Cookie("session"); err == nil {
+	if cookie, err := r.Cookie(s.name); err == nil {
 		s.mu.Lock()
 		delete(s.byToken, cookie.Value)
 		s.mu.Unlock()
@@ -76,7 +82,7 @@ func (s *sessions) logout(w http.ResponseWriter, r *http.Request) {
 // cookie returns the cookie of a session.
 func (s *sessions) cookie(token string, maxAge int) *http.Cookie {
 	return &http.Cookie{
-		Name: "session", Value: token, Path: "/", MaxAge: maxAge,
+		Name: s.name, Value: token, Path: "/", MaxAge: maxAge,
 		HttpOnly: true,                 // scripts cannot read it
 		Secure:   s.https,              // browsers send it only over HTTPS
 		SameSite: http.SameSiteLaxMode, // other sites cannot send it with a POST
@@ -102,7 +108,7 @@ func (s *sessions) add(user string) string {
 // function user to get the name, which is also added to the request's log line.
 func (s *sessions) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if cookie, err := r.Cookie("session"); err == nil {
+		if cookie, err := r.Cookie(s.name); err == nil {
 			s.mu.Lock()
 			found, ok := s.byToken[cookie.Value]
 			s.mu.Unlock()

@@ -135,6 +135,25 @@ func TestLogIn(t *testing.T) {
 	}
 }
 
+// A browser accepts a cookie with this name only from the host itself, over HTTPS.
+func TestPlantedCookie(t *testing.T) {
+	t.Parallel()
+	s := newSessions(true)
+	mallory, ann := s.cookie(s.add("mallory"), 1), s.cookie(s.add("ann"), 1)
+	if !strings.HasPrefix(ann.Name, "__Host-") {
+		t.Errorf("the name is %s", ann.Name)
+	}
+	r := httptest.NewRequest("GET", "/api/me", nil)
+	mallory.Name = "session" // planted by another subdomain, for a longer path
+	r.AddCookie(mallory)
+	r.AddCookie(ann)
+	w := httptest.NewRecorder()
+	s.identify(http.HandlerFunc(me)).ServeHTTP(w, r)
+	if got := w.Body.String(); got != `{"user":"ann"}` {
+		t.Errorf("got %s", got)
+	}
+}
+
 // In a synctest bubble, time advances when all goroutines are blocked.
 func TestSessionsEnd(t *testing.T) {
 	t.Parallel()
