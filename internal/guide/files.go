@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +40,15 @@ func (f files) upload(w http.ResponseWriter, r *http.Request) error {
 	}
 	http.WriteJSON(w, http.StatusCreated, map[string]string{"file": name})
 	return nil
+}
+
+// removeAll removes the files of an incident that has been deleted.
+func (f files) removeAll(i incident) {
+	for _, name := range i.Files {
+		if err := os.Remove(filepath.Join(f.dir, name)); err != nil {
+			slog.Error("removing a file failed", "error", err)
+		}
+	}
 }
 
 // download serves GET /api/incidents/{id}/files/{file}

@@ -45,6 +45,7 @@ func routes(c config) *http.Router {
 	users.Handle("DELETE /incidents/{id}", http.HandlerErrorFunc(incidents.remove))
 
 	attachments := files{dir: c.dir, incidents: incidents}
+	incidents.deleted = attachments.removeAll
 	users.Handle("POST /incidents/{id}/files", http.HandlerErrorFunc(attachments.upload))
 	api.Handle("GET /incidents/{id}/files/{file}", http.HandlerErrorFunc(attachments.download))
 

@@ -9,6 +9,7 @@ import (
 	nethttp "net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,14 +22,16 @@ import (
 type visitor struct {
 	t      *testing.T
 	url    string
+	dir    string // for uploaded files
 	client *nethttp.Client
 }
 
 // open starts the site and returns a function that creates visitors.
 func open(t *testing.T) func() *visitor {
 	t.Helper()
+	dir := t.TempDir()
 	srv := httptest.NewServer(routes(config{
-		dir: t.TempDir(), logger: slog.New(slog.DiscardHandler), metrics: http.NewMetrics(),
+		dir: dir, logger: slog.New(slog.DiscardHandler), metrics: http.NewMetrics(),
 	}))
 	t.Cleanup(srv.Close)
 	return func() *visitor {
@@ -36,7 +39,7 @@ func open(t *testing.T) func() *visitor {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &visitor{t, srv.URL, &nethttp.Client{Jar: jar}}
+		return &visitor{t, srv.URL, dir, &nethttp.Client{Jar: jar}}
 	}
 }
 
@@ -209,5 +212,9 @@ func TestFiles(t *testing.T) {
 	}
 	if status, _ := reader.call("GET", "/api/incidents/1/files/..%2Fstatus_test.go", ""); status != 404 {
 		t.Errorf("another file: %d", status)
+	}
+	ann.call("DELETE", "/api/incidents/1", "")
+	if left, err := os.ReadDir(ann.dir); len(left) > 0 || err != nil {
+		t.Errorf("after the incident was deleted: %v %v", left, err)
 	}
 }

@@ -39,10 +39,11 @@ type store struct {
 	lastID    int64
 	incidents map[int64]incident
 	changed   func(http.Event) // called with mu held
+	deleted   func(incident)   // called without mu
 }
 
 func newStore() *store {
-	return &store{incidents: make(map[int64]incident), changed: func(http.Event) {}}
+	return &store{incidents: make(map[int64]incident), changed: func(http.Event) {}, deleted: func(incident) {}}
 }
 
 // find returns one page of the incidents that match f, and the total number of matches.
@@ -93,11 +94,14 @@ func (s *store) edit(id int64, change func(*incident)) (incident, bool) {
 // delete deletes an incident, and reports whether it existed.
 func (s *store) delete(id int64) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, ok := s.incidents[id]
+	i, ok := s.incidents[id]
 	if ok {
 		delete(s.incidents, id)
 		s.changed(http.JSONEvent("deleted", id))
+	}
+	s.mu.Unlock()
+	if ok {
+		s.deleted(i)
 	}
 	return ok
 }
