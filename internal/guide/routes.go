@@ -32,7 +32,8 @@ func routes(c config) *http.Router {
 	router.Use(sameOrigin(), sessions.identify)
 	api := router.Group("/api")
 	users := api.With(requireUser)
-	api.HandleFunc("POST /login", sessions.login)
+	perAddress := http.RateLimit(http.RateLimitConfig{Limit: 20}) // per minute
+	api.With(perAddress).HandleFunc("POST /login", sessions.login)
 	api.HandleFunc("POST /logout", sessions.logout)
 	users.HandleFunc("GET /me", me)
 

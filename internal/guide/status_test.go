@@ -157,6 +157,21 @@ func TestPlantedCookie(t *testing.T) {
 	}
 }
 
+// Checking a password takes time, so the logins of each address are limited too.
+func TestManyLogIns(t *testing.T) {
+	t.Parallel()
+	v := open(t)()
+	for n := range 21 {
+		want := 400
+		if n == 20 {
+			want = 429
+		}
+		if status, _ := v.call("POST", "/api/login", `{}{}`); status != want {
+			t.Errorf("attempt %d: %d, want %d", n+1, status, want)
+		}
+	}
+}
+
 // In a synctest bubble, time advances when all goroutines are blocked.
 func TestSessionsEnd(t *testing.T) {
 	t.Parallel()
