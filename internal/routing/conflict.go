@@ -47,7 +47,24 @@ func explainConflict(pattern, other string) string {
 			why += fmt.Sprintf("\nonly pattern %q matches %q", only.pattern, only.request)
 		}
 	}
-	return why
+	return why + adviseMethod(pattern, other) + adviseMethod(other, pattern)
+}
+
+// adviseMethod returns a line that advises to add a method to pattern, or "" if that does
+// not resolve the conflict. For example, "/metrics" conflicts with "GET /{path...}", and
+// "GET /metrics" does not.
+func adviseMethod(pattern, other string) string {
+	method, _ := SplitMethod(pattern)
+	otherMethod, _ := SplitMethod(other)
+	if method != "" || otherMethod == "" {
+		return ""
+	}
+	better := otherMethod + " " + pattern
+	mux := new(http.ServeMux)
+	if tryHandle(mux, other, http.NotFoundHandler()) != nil || tryHandle(mux, better, http.NotFoundHandler()) != nil {
+		return ""
+	}
+	return fmt.Sprintf("\nadd a method to pattern %q: %q would be more specific", pattern, better)
 }
 
 // requestOfBoth returns a request that both patterns match, or "" if it does

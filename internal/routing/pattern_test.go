@@ -131,14 +131,16 @@ func TestTryHandleSaysWhatIsWrongWithAPattern(t *testing.T) {
 func TestConflictsAreExplainedWithRequests(t *testing.T) {
 	t.Parallel()
 	const same, some = "both match the same requests", "both match some requests, and neither is more specific"
+	const add = "\nadd a method to pattern \"/a\": \"GET /a\" would be more specific"
 	for _, tt := range []struct{ first, second, why string }{
 		{"GET /a", "GET /a", same + "\nboth match the request \"GET /a\""},
 		{"/a/{x}", "/{y}/b", some + "\nboth match the request \"GET /a/b\"\nonly pattern \"/{y}/b\" matches \"GET /y/b\"\nonly pattern \"/a/{x}\" matches \"GET /a/x\""},
 		{"/\"q\"/{x}", "/\"q\"/{y}", same + "\nboth match the request \"GET /\\\"q\\\"/x\""},
 		{"GET /%61", "GET /a", same + "\nboth match the request \"GET /a\""},
 		{"GET /\xff", "GET /\xff", same + "\nboth match the request \"GET /\\xff\""},
-		{"GET /{x}", "/a", some + "\nboth match the request \"GET /a\"\nonly pattern \"/a\" matches \"POST /a\"\nonly pattern \"GET /{x}\" matches \"GET /x\""},
-		{"/a", "GET /{x}", some + "\nboth match the request \"GET /a\"\nonly pattern \"GET /{x}\" matches \"GET /x\"\nonly pattern \"/a\" matches \"POST /a\""},
+		{"GET /{x}", "/a", some + "\nboth match the request \"GET /a\"\nonly pattern \"/a\" matches \"POST /a\"\nonly pattern \"GET /{x}\" matches \"GET /x\"" + add},
+		{"/a", "GET /{x}", some + "\nboth match the request \"GET /a\"\nonly pattern \"GET /{x}\" matches \"GET /x\"\nonly pattern \"/a\" matches \"POST /a\"" + add},
+		{"/a/{x}", "GET /{y}/b", some + "\nboth match the request \"GET /a/b\"\nonly pattern \"GET /{y}/b\" matches \"GET /y/b\"\nonly pattern \"/a/{x}\" matches \"POST /a/x\""},
 		{"HEAD /{x}", "GET /a", some + "\nboth match the request \"HEAD /a\"\nonly pattern \"GET /a\" matches \"GET /a\"\nonly pattern \"HEAD /{x}\" matches \"HEAD /x\""},
 		{"PUT h/{x}/", "PUT h/a/{y...}", ""},
 		{"PUT h/{x}/b", "PUT h/a/{y...}", some + "\nboth match the request \"PUT h/a/b\"\nonly pattern \"PUT h/a/{y...}\" matches \"PUT h/a/y\"\nonly pattern \"PUT h/{x}/b\" matches \"PUT h/x/b\""},
