@@ -288,6 +288,9 @@ func (s *Server) Stop(ctx context.Context) error {
 // that handlers use, such as a database, after Stop has returned. All functions run
 // concurrently, each in its own goroutine.
 //
+// While f runs, Stop ends event streams and closes WebSockets with [CloseGoingAway]. To
+// close WebSockets with another code, call [Conn.CloseWithMessage] before Stop.
+//
 // Stop waits until the functions have returned. If the context of Stop is done first, the
 // context passed to f is canceled, and the error of Stop names the functions that are
 // still running. If f panics, Stop waits for the others as usual, logs the panic to the
