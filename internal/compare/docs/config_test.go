@@ -90,6 +90,26 @@ func TestNginxConfiguration(t *testing.T) {
 	check(t, config, "nginx", "-t", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"))
 }
 
+// The units are in one block, each after a comment with its path.
+func TestSystemdUnits(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	units := regexp.MustCompile(`(?m)^# /etc/systemd/system/(.*)\n([^#]+)`).FindAllStringSubmatch(block(t, "ini"), -1)
+	if len(units) != 2 {
+		t.Fatalf("docs/production.md has %d units, want 2", len(units))
+	}
+	for _, unit := range units {
+		text := strings.Replace(unit[2], "/usr/local/bin/myapp", "/bin/true", 1)
+		if err := os.WriteFile(filepath.Join(dir, unit[1]), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := tools.Require(t, "systemd-analyze")
+	if out, err := exec.Command(path, "verify", filepath.Join(dir, units[0][1]), filepath.Join(dir, units[1][1])).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze: %v\n%s", err, out)
+	}
+}
+
 // before reports whether nginx is older than a version.
 func before(t *testing.T, version string, than ...int) bool {
 	t.Helper()
