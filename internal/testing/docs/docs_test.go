@@ -32,6 +32,7 @@ var otherBlocks = []struct{ document, start, checkedBy string }{
 	{"docs/production.md", "// live follows the feed at url.", "internal/compare/browser, with Chromium"},
 	{"docs/production.md", "live('/tasks/events', {", "internal/compare/browser, with Chromium"},
 	{"docs/production.md", "map $http_upgrade $connection_upgrade {", "internal/compare, with nginx"},
+	{"docs/production.md", "go run ", "TestSelfSignedCertificate"},
 	{"docs/production.md", "# /etc/systemd/system/myapp.socket", "internal/compare/docs, with systemd-analyze"},
 	{"docs/production.md", "example.com {", "internal/compare/rolling, with Caddy"},
 	{"docs/production.md", "scrape_configs:", "internal/compare, with promtool"},

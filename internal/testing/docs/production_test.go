@@ -3,6 +3,7 @@ package docs
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -185,6 +188,69 @@ func TestServerWithTLSOfAFunction(t *testing.T) {
 	if certificates.asked != "localhost" {
 		t.Errorf("the server asked for a certificate for %q, want localhost", certificates.asked)
 	}
+}
+
+// The command creates a certificate that a client can trust.
+func TestSelfSignedCertificate(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip(err)
+	}
+	command := block(t, "docs/production.md", "go run ")
+	dir := t.TempDir()
+	testkit.Run(t, dir, "sh", "-c", command)
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(pair.Leaf)
+	if _, err := pair.Leaf.Verify(x509.VerifyOptions{DNSName: "localhost", Roots: pool}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRedirectToHTTPS(t *testing.T) {
+	t.Parallel()
+	//snippet:begin docs/production.md
+	redirects := http.NewRouter()
+	redirects.HandleFunc("GET /{path...}", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "https://example.com"+r.URL.RequestURI(), http.StatusMovedPermanently)
+	})
+	//snippet:end
+	for path, want := range map[string]string{
+		"/":                 "https://example.com/",
+		"/a%2Fb/?q=1&q=%20": "https://example.com/a%2Fb/?q=1&q=%20",
+		"//evil.example":    "/evil.example",
+	} {
+		got := testkit.Serve(t, redirects, "GET", path, "")
+		got.WantHeader(t, "Location", want)
+	}
+	testkit.Serve(t, redirects, "POST", "/", "").Want(t, 405, `{"error":"method not allowed"}`)
+}
+
+func TestServerWithUnencryptedHTTP2(t *testing.T) {
+	t.Parallel()
+	router := http.NewRouter()
+	router.HandleFunc("GET /hello", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto) })
+	s := newSite(t)
+	newServer := s.newServer
+	//snippet:begin docs/production.md
+	server := newServer(router, http.WithHTTPServer(func(s *nethttp.Server) {
+		s.Protocols = new(http.Protocols)
+		s.Protocols.SetHTTP1(true)
+		s.Protocols.SetUnencryptedHTTP2(true)
+	}))
+	//snippet:end
+	s.during(t, func() { mustRun(t, server) }, func(url string) {
+		for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+			transport := &http.Transport{Protocols: new(http.Protocols)}
+			transport.Protocols.SetHTTP1(protocol == "HTTP/1.1")
+			transport.Protocols.SetUnencryptedHTTP2(protocol == "HTTP/2.0")
+			testkit.Get(t, &http.Client{Transport: transport}, url+"/hello").Want(t, 200, protocol)
+			transport.CloseIdleConnections()
+		}
+	})
 }
 
 func TestHSTS(t *testing.T) {
