@@ -70,7 +70,7 @@ func byHand(r *nethttp.Request, dst *list) bool {
 	return errs == [6]error{}
 }
 
-func TestContendersBindTheSame(t *testing.T) {
+func TestContendersBindAlike(t *testing.T) {
 	for raw, want := range map[string]*list{
 		plain:   {2, 50, "created_at", true, 1.5, 900, "open", 77},
 		escaped: {2, 50, "created_at", true, 1.5, 900, "in progress", 77},
@@ -87,9 +87,9 @@ func TestContendersBindTheSame(t *testing.T) {
 }
 
 func BenchmarkQuery(b *testing.B) {
-	for _, input := range []struct{ name, raw string }{{"plain", plain}, {"escaped", escaped}, {"wrong", wrong}} {
+	for _, input := range []struct{ name, raw string }{{"query", plain}, {"query-escaped", escaped}, {"query-wrong", wrong}} {
 		for _, c := range contenders() {
-			b.Run(input.name+"/"+c.name, func(b *testing.B) {
+			b.Run("row="+input.name+"/by="+c.name, func(b *testing.B) {
 				r := httptest.NewRequest("GET", "/?"+input.raw, nil)
 				b.ReportAllocs()
 				for b.Loop() {
@@ -113,7 +113,7 @@ func BenchmarkForm(b *testing.B) {
 			return (&gin.Context{Request: r}).ShouldBindWith(dst, binding.FormPost) == nil
 		}},
 	} {
-		b.Run(c.name, func(b *testing.B) {
+		b.Run("row=form/by="+c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				r := &nethttp.Request{Method: "POST", URL: new(url.URL), ContentLength: int64(len(plain)),

@@ -42,18 +42,18 @@ func ways() []way {
 	plain := handle(func(w nethttp.ResponseWriter, r *nethttp.Request) { _ = withoutError(w, r) })
 	stream := "id,name,email,created\n" + strings.Repeat(strings.Join(csvRow, ",")+"\n", csvRows)
 	return []way{
-		{"parameter", "QueryParamAs", handle(parameter), "GET", page, "", "17"},
-		{"parameter", "by-hand", handle(parameterByHand), "GET", page, "", "17"},
-		{"strict JSON", "BindJSONStrict", handle(strictJSON), "POST", "/", userJSON, "36"},
-		{"strict JSON", "DisallowUnknownFields", handle(jsonByHand(true)), "POST", "/", userJSON, "36"},
-		{"JSON", "BindJSON", handle(plainJSON), "POST", "/", userJSON, "36"},
-		{"JSON", "encoding-json", handle(jsonByHand(false)), "POST", "/", userJSON, "36"},
-		{"CSV", "StreamCSV", handle(streamCSV), "GET", "/", "", stream},
-		{"CSV", "encoding-csv", handle(csvByHand), "GET", "/", "", stream},
-		{"error", "HandlerErrorFunc", http.HandlerErrorFunc(withoutError), "GET", "/", "", "ok"},
-		{"error", "HandlerFunc", plain, "GET", "/", "", "ok"},
-		{"error in a chain", "HandlerErrorFunc", chain(http.HandlerErrorFunc(withoutError)), "GET", "/", "", "ok"},
-		{"error in a chain", "HandlerFunc", chain(plain), "GET", "/", "", "ok"},
+		{"QueryParamAs", "stanza", handle(parameter), "GET", page, "", "17"},
+		{"QueryParamAs", "standard", handle(parameterByHand), "GET", page, "", "17"},
+		{"BindJSONStrict", "stanza", handle(strictJSON), "POST", "/", userJSON, "36"},
+		{"BindJSONStrict", "standard", handle(jsonByHand(true)), "POST", "/", userJSON, "36"},
+		{"BindJSON", "stanza", handle(plainJSON), "POST", "/", userJSON, "36"},
+		{"BindJSON", "standard", handle(jsonByHand(false)), "POST", "/", userJSON, "36"},
+		{"StreamCSV-1000-rows", "stanza", handle(streamCSV), "GET", "/", "", stream},
+		{"StreamCSV-1000-rows", "standard", handle(csvByHand), "GET", "/", "", stream},
+		{"HandlerErrorFunc", "stanza", http.HandlerErrorFunc(withoutError), "GET", "/", "", "ok"},
+		{"HandlerErrorFunc", "standard", plain, "GET", "/", "", "ok"},
+		{"HandlerErrorFunc-in-a-chain", "stanza", chain(http.HandlerErrorFunc(withoutError)), "GET", "/", "", "ok"},
+		{"HandlerErrorFunc-in-a-chain", "standard", chain(plain), "GET", "/", "", "ok"},
 	}
 }
 
@@ -141,7 +141,7 @@ func TestWaysRespondAlike(t *testing.T) {
 		r.Header.Set("Content-Type", "application/json")
 		x.handler.ServeHTTP(w, r)
 		if got := strings.ReplaceAll(strings.TrimPrefix(w.Body.String(), "\ufeff"), "\r\n", "\n"); w.Code != 200 || got != x.want {
-			t.Errorf("%s: %d %.80q, want %.80q", x.name, w.Code, got, x.want)
+			t.Errorf("%s by %s: %d %.80q, want %.80q", x.row, x.name, w.Code, got, x.want)
 		}
 	}
 }
@@ -155,7 +155,7 @@ func (d *discard) WriteHeader(int)             {}
 
 func BenchmarkStandard(b *testing.B) {
 	for _, x := range ways() {
-		b.Run(x.row+"/"+x.name, func(b *testing.B) {
+		b.Run("row="+x.row+"/by="+x.name, func(b *testing.B) {
 			w, text := &discard{nethttp.Header{}}, strings.NewReader(x.body)
 			r := httptest.NewRequest(x.method, x.target, body{text})
 			r.Header.Set("Content-Type", "application/json")

@@ -19,21 +19,28 @@ const benchstat = "golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c
 // ours is the contestant that all others are compared with.
 const ours = "stanza"
 
-// A comparison is a topic that is measured with benchmarks of package stacks.
+// A comparison is a topic that is measured with benchmarks of a package of this module.
 type comparison struct {
 	topic      string
+	folder     string   // of the package
 	benchmarks []string // function names, without Benchmark
 	cpus       string   // for -test.cpu; "" means all
 }
 
 var comparisons = []comparison{
-	{"router", []string{"Router"}, ""},
-	{"middleware", []string{"Middleware"}, ""},
-	{"chain", []string{"Chain"}, ""},
-	{"helpers", []string{"Helpers", "Prometheus"}, ""},
-	{"ratelimit", []string{"RateLimit"}, "1,2"},
-	{"websocket", []string{"WebSocket"}, ""},
-	{"sse", []string{"SSE"}, ""},
+	{"router", "stacks", []string{"Router"}, ""},
+	{"middleware", "stacks", []string{"Middleware"}, ""},
+	{"chain", "stacks", []string{"Chain"}, ""},
+	{"helpers", "stacks", []string{"Helpers", "Prometheus"}, ""},
+	{"ratelimit", "stacks", []string{"RateLimit"}, "1,2"},
+	{"throttle", "throttle", []string{"Throttle"}, ""},
+	{"timeout", "timeout", []string{"Timeout"}, ""},
+	{"bind", "bind", []string{"Query", "Form"}, ""},
+	{"standard", "bind", []string{"Standard"}, ""},
+	{"upload", "upload", []string{"Upload"}, ""},
+	{"mount", "mount", []string{"Mount"}, ""},
+	{"websocket", "stacks", []string{"WebSocket"}, ""},
+	{"sse", "stacks", []string{"SSE"}, ""},
 }
 
 // measureBenchmarks runs the benchmarks of the wanted topics and returns a
@@ -51,18 +58,19 @@ func measureBenchmarks(p plan, wanted []string) (map[string]string, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	program := filepath.Join(dir, "stacks.test")
-	if _, err := output("go", "test", "-c", "-o", program, "./stacks"); err != nil {
-		return nil, err
-	}
-	if _, err := output(program, "-test.run=Alike"); err != nil {
-		return nil, err // without any result, there is nothing to compare
+	for _, c := range chosen {
+		if _, err := output("go", "test", "-c", "-o", c.program(dir), "./"+c.folder); err != nil {
+			return nil, err
+		}
+		if _, err := output(c.program(dir), "-test.run=Alike"); err != nil {
+			return nil, err // without any result, there is nothing to compare
+		}
 	}
 	var lines bytes.Buffer
 	for round := range p.rounds {
 		log.Printf("benchmarks, round %d of %d", round+1, p.rounds)
 		for _, c := range chosen {
-			out, err := output(program, "-test.run=^$", "-test.bench=^Benchmark("+strings.Join(c.benchmarks, "|")+")$",
+			out, err := output(c.program(dir), "-test.run=^$", "-test.bench=^Benchmark("+strings.Join(c.benchmarks, "|")+")$",
 				"-test.benchtime="+p.benchTime.String(), "-test.cpu="+c.cpus)
 			if err != nil {
 				return nil, err
@@ -76,6 +84,9 @@ func measureBenchmarks(p plan, wanted []string) (map[string]string, error) {
 	}
 	return summarize(p, chosen, raw)
 }
+
+// program returns the path of the package's tests in a directory.
+func (c comparison) program(dir string) string { return filepath.Join(dir, c.folder+".test") }
 
 // benchmarkLine matches a line of a benchmark's output. Its groups are the name
 // up to the row, the contestant, the number of processors, and the time.

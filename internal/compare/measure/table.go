@@ -138,6 +138,9 @@ func cell(r, base *result) string {
 		text = fmt.Sprintf("%.2f ±%s", multiple.value, multiple.spread)
 	}
 	text += fmt.Sprintf(", %s", strconv.FormatFloat(r.figures["allocs/op"].value, 'f', -1, 64))
+	if speed, ok := r.figures["B/s"]; ok && speed.value > 0 { // only rows with large bodies have a speed
+		text += fmt.Sprintf(", %s KB", strconv.FormatFloat(r.figures["B/op"].value/1000, 'f', 0, 64))
+	}
 	if perKey, ok := r.figures["B/key"]; ok && perKey.value > 0 {
 		text += fmt.Sprintf(", %.0f B", perKey.value)
 	}

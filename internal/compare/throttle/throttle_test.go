@@ -91,64 +91,73 @@ func TestThrottlesAdmitAndRejectAlike(t *testing.T) {
 	}
 }
 
-func BenchmarkAdmitted(b *testing.B) {
+// BenchmarkThrottle measures what a throttle adds to a handler that does nothing, which is
+// the contender none.
+func BenchmarkThrottle(b *testing.B) {
 	none := contender{"none", func(int, int) func(nethttp.Handler) nethttp.Handler {
 		return func(next nethttp.Handler) nethttp.Handler { return next }
 	}}
-	for _, c := range append([]contender{none}, contenders()...) {
-		h := c.new(100, 100)(passes)
-		b.Run("one/"+c.name, func(b *testing.B) {
-			w, r := newNull(), httptest.NewRequest("GET", "/", nil)
-			b.ReportAllocs()
-			for b.Loop() {
-				h.ServeHTTP(w, r)
-			}
-		})
-		b.Run("parallel/"+c.name, func(b *testing.B) {
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				w, r := newNull(), httptest.NewRequest("GET", "/", nil)
-				for pb.Next() {
-					h.ServeHTTP(w, r)
-				}
-			})
-		})
+	for _, row := range []struct {
+		name string
+		run  func(b *testing.B, c contender)
+		all  []contender
+	}{
+		{"admitted", admitted, append(contenders(), none)},
+		{"admitted-concurrently", admittedConcurrently, append(contenders(), none)},
+		{"waited", waited, contenders()},
+		{"rejected", rejected, contenders()},
+	} {
+		for _, c := range row.all {
+			b.Run("row="+row.name+"/by="+c.name, func(b *testing.B) { row.run(b, c) })
+		}
 	}
 }
 
-func BenchmarkRejected(b *testing.B) {
-	for _, c := range contenders() {
-		b.Run(c.name, func(b *testing.B) {
-			h := occupied(b, c)
+func admitted(b *testing.B, c contender) {
+	h := c.new(100, 100)(passes)
+	w, r := newNull(), httptest.NewRequest("GET", "/", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(w, r)
+	}
+}
+
+func admittedConcurrently(b *testing.B, c contender) {
+	h := c.new(100, 100)(passes)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		w, r := newNull(), httptest.NewRequest("GET", "/", nil)
+		for pb.Next() {
+			h.ServeHTTP(w, r)
+		}
+	})
+}
+
+// waited hands one place from request to request. 64 goroutines want it, and the handler
+// yields to them, so almost every request waits.
+func waited(b *testing.B, c contender) {
+	h := c.new(1, 100)(nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) { runtime.Gosched() }))
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	var all sync.WaitGroup
+	b.ReportAllocs()
+	for range 64 {
+		all.Go(func() {
 			w, r := newNull(), httptest.NewRequest("GET", "/", nil)
-			b.ReportAllocs()
-			for b.Loop() {
-				clear(w.header)
+			for left.Add(-1) >= 0 {
 				h.ServeHTTP(w, r)
 			}
 		})
 	}
+	all.Wait()
 }
 
-// BenchmarkWaiting hands one place from request to request. 64 goroutines want it, and
-// the handler yields to them, so almost every request waits.
-func BenchmarkWaiting(b *testing.B) {
-	for _, c := range contenders() {
-		b.Run(c.name, func(b *testing.B) {
-			h := c.new(1, 100)(nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) { runtime.Gosched() }))
-			var left atomic.Int64
-			left.Store(int64(b.N))
-			var all sync.WaitGroup
-			b.ReportAllocs()
-			for range 64 {
-				all.Go(func() {
-					w, r := newNull(), httptest.NewRequest("GET", "/", nil)
-					for left.Add(-1) >= 0 {
-						h.ServeHTTP(w, r)
-					}
-				})
-			}
-			all.Wait()
-		})
+func rejected(b *testing.B, c contender) {
+	h := occupied(b, c)
+	w, r := newNull(), httptest.NewRequest("GET", "/", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(w.header)
+		h.ServeHTTP(w, r)
 	}
 }

@@ -10,43 +10,77 @@ import (
 	"github.com/stanza-go/framework/pkg/http"
 )
 
-// BenchmarkTimeout measures requests that are handled in time. The handlers of "waits" call
-// Done of the request's context, as database drivers do.
-func BenchmarkTimeout(b *testing.B) {
+// A contender limits the time of requests.
+type contender struct {
+	name string
+	mw   func(nethttp.Handler) nethttp.Handler
+}
+
+func contenders() []contender {
 	const limit = time.Minute
-	contenders := []struct {
-		name string
-		mw   func(nethttp.Handler) nethttp.Handler
-	}{
-		{"without", func(h nethttp.Handler) nethttp.Handler { return h }},
-		{"ours", http.Timeout(http.TimeoutConfig{Timeout: limit})},
+	return []contender{
+		{"stanza", http.Timeout(http.TimeoutConfig{Timeout: limit})},
+		{"net-http", func(h nethttp.Handler) nethttp.Handler { return nethttp.TimeoutHandler(h, limit, "") }},
 		{"chi", middleware.Timeout(limit)},
-		{"nethttp", func(h nethttp.Handler) nethttp.Handler { return nethttp.TimeoutHandler(h, limit, "") }},
+		{"without", func(h nethttp.Handler) nethttp.Handler { return h }},
 	}
-	for name, waits := range map[string]bool{"answers": false, "waits": true} {
-		for _, c := range contenders {
-			for where, server := range map[string]bool{"alone": false, "chain": true} {
-				handler := c.mw(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
-					if waits {
-						select {
-						case <-r.Context().Done():
-						default:
-						}
-					}
-					http.WriteJSON(w, 200, "ok")
-				}))
-				if server {
-					handler = http.Chain(http.RequestID(http.RequestIDConfig{}), http.Recovery(nil))(handler)
-				}
-				b.Run(name+"/"+where+"/"+c.name, func(b *testing.B) {
-					r := httptest.NewRequest("GET", "/", nil)
-					b.ReportAllocs()
-					for b.Loop() {
-						w := nullWriter{header: make(nethttp.Header)}
-						handler.ServeHTTP(&w, r)
-					}
-				})
+}
+
+// A row has handlers that respond in time. Those of "Done" call Done of the request's
+// context, as database drivers do.
+type row struct {
+	name        string
+	done, chain bool
+}
+
+var rows = []row{
+	{"alone", false, false},
+	{"in-a-chain", false, true},
+	{"alone-Done", true, false},
+	{"in-a-chain-Done", true, true},
+}
+
+// handler returns the handler of a contender.
+func (row row) handler(c contender) nethttp.Handler {
+	handler := c.mw(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if row.done {
+			select {
+			case <-r.Context().Done():
+			default:
 			}
+		}
+		http.WriteJSON(w, 200, "ok")
+	}))
+	if row.chain {
+		handler = http.Chain(http.RequestID(http.RequestIDConfig{}), http.Recovery(nil))(handler)
+	}
+	return handler
+}
+
+func TestContendersRespondAlike(t *testing.T) {
+	for _, row := range rows {
+		for _, c := range contenders() {
+			w := httptest.NewRecorder()
+			row.handler(c).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+			if w.Code != 200 || w.Body.String() != "\"ok\"" {
+				t.Errorf("%s, %s: %d %q", row.name, c.name, w.Code, w.Body)
+			}
+		}
+	}
+}
+
+func BenchmarkTimeout(b *testing.B) {
+	for _, row := range rows {
+		for _, c := range contenders() {
+			handler := row.handler(c)
+			b.Run("row="+row.name+"/by="+c.name, func(b *testing.B) {
+				r := httptest.NewRequest("GET", "/", nil)
+				b.ReportAllocs()
+				for b.Loop() {
+					w := nullWriter{header: make(nethttp.Header)}
+					handler.ServeHTTP(&w, r)
+				}
+			})
 		}
 	}
 }

@@ -108,7 +108,7 @@ func upload(tb testing.TB, handler nethttp.Handler, body []byte, contentType str
 	}
 }
 
-func TestContendersStoreTheFile(t *testing.T) {
+func TestContendersStoreAlike(t *testing.T) {
 	t.Parallel()
 	body, contentType := form(t, 1<<20)
 	for _, c := range contenders() {
@@ -121,13 +121,16 @@ func TestContendersStoreTheFile(t *testing.T) {
 }
 
 func BenchmarkUpload(b *testing.B) {
-	for name, size := range map[string]int{"100KB": 100 << 10, "10MB": 10 << 20, "64MB": 64 << 20} {
-		body, contentType := form(b, size)
+	for _, file := range []struct {
+		name string
+		size int
+	}{{"100KB", 100 << 10}, {"10MB", 10 << 20}, {"64MB", 64 << 20}} {
+		body, contentType := form(b, file.size)
 		for _, c := range contenders() {
-			b.Run(name+"/"+c.name, func(b *testing.B) {
+			b.Run("row="+file.name+"/by="+c.name, func(b *testing.B) {
 				handler := c.handler(filepath.Join(b.TempDir(), "file"))
 				b.ReportAllocs()
-				b.SetBytes(int64(size))
+				b.SetBytes(int64(file.size))
 				for b.Loop() {
 					upload(b, handler, body, contentType)
 				}
