@@ -2,7 +2,6 @@ package docs
 
 import (
 	"bytes"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 	"github.com/stanza-go/framework/pkg/http/internal/testing/testkit"
@@ -79,9 +79,12 @@ func startProgram(t *testing.T, dir, address string) *program {
 	}
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // fails only if it has ended already
 	go func() { p.ended <- p.cmd.Wait() }()
+	// If another process has taken the port, a connection to it may succeed, and remain
+	// without a response, before the program ends.
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	for {
-		if conn, err := net.DialTimeout("tcp", address, testkit.Patience); err == nil {
-			conn.Close()
+		if res, err := client.Get("http://" + address); err == nil {
+			res.Body.Close()
 			return p
 		}
 		select {
