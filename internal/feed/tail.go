@@ -438,13 +438,19 @@ func (b *backoff) next() time.Duration {
 	return b.last/2 + rand.N(b.last/2+1)
 }
 
-// health logs when the Store begins to fail and when it works again.
+// health logs when the Store begins to fail and when it works again. A Store that fails
+// again and again is logged at most once per logPause.
 type health struct {
 	logger *slog.Logger // if nil, slog.Default
 
 	mu      sync.Mutex
-	failing [2]bool // by activity
+	failing [2]bool   // by activity
+	logged  bool      // the present failure has been logged
+	last    time.Time // when a failure was last logged
 }
+
+// logPause is the shortest time between two failures that are logged.
+const logPause = 10 * time.Second
 
 // An activity is something that a tail does with the Store.
 type activity int
@@ -456,26 +462,30 @@ const (
 
 func (h *health) fails(ctx context.Context, a activity, err error) {
 	h.mu.Lock()
-	before := h.failing
 	if ctx.Err() == nil {
 		h.failing[a] = true
 	}
-	changed := before == [2]bool{} && h.failing[a]
+	due := h.failing[a] && !h.logged && (h.last.IsZero() || time.Since(h.last) >= logPause)
+	if due {
+		h.logged, h.last = true, time.Now()
+	}
 	h.mu.Unlock()
-	if changed {
+	if due {
 		cmp.Or(h.logger, slog.Default()).LogAttrs(ctx, slog.LevelError, "feed store failed", slog.Any("error", err))
 	}
 }
 
 func (h *health) works(ctx context.Context, a activity) {
 	h.mu.Lock()
-	before := h.failing
 	if ctx.Err() == nil {
 		h.failing[a] = false
 	}
-	changed := before[a] && h.failing == [2]bool{}
+	due := h.logged && h.failing == [2]bool{}
+	if due {
+		h.logged = false
+	}
 	h.mu.Unlock()
-	if changed {
+	if due {
 		cmp.Or(h.logger, slog.Default()).LogAttrs(ctx, slog.LevelInfo, "feed store works again")
 	}
 }
@@ -484,5 +494,5 @@ func (h *health) works(ctx context.Context, a activity) {
 func (h *health) reset() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.failing = [2]bool{}
+	h.failing, h.logged = [2]bool{}, false
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -421,6 +422,70 @@ func TestWatchThatFailsAgainAndAgainIsLoggedOnce(t *testing.T) {
 		if lines := log.Lines(); len(lines) != 2 || !strings.Contains(lines[1], "works again") {
 			t.Errorf("log records:\n%s", log)
 		}
+	})
+}
+
+// wantHealth checks how many failures of the Store and how many recoveries are logged.
+func wantHealth(t *testing.T, log *testkit.Log, failed, worked int) {
+	t.Helper()
+	text := log.String()
+	if f, w := strings.Count(text, "feed store failed"), strings.Count(text, "works again"); f != failed || w != worked {
+		t.Errorf("%d failures and %d recoveries are logged, want %d and %d:\n%s", f, w, failed, worked, text)
+	}
+}
+
+func TestStoreThatFailsNowAndThenIsLoggedOnceInAWhile(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store, log := newFakeStore(), new(testkit.Log)
+		store.read = func(ctx context.Context, after []feed.Position) ([]feed.Page, error) {
+			if store.reads.Load()%2 == 0 {
+				return nil, errors.New("connection lost")
+			}
+			return store.Memory.Read(ctx, after)
+		}
+		config := storeConfig(store)
+		config.Logger = log.JSON()
+		r := newStoreRegistry(t, config)
+		wantSteps(t, follow(t, r, "k", ""), "position;")
+		for i := range 180 {
+			publish(t, r, "k", strconv.Itoa(i))
+			time.Sleep(100 * time.Millisecond)
+			if i == 80 {
+				wantHealth(t, log, 1, 1)
+			}
+		}
+		wantHealth(t, log, 2, 2)
+		store.change(func() { store.read = nil })
+		time.Sleep(2 * interval)
+		wantHealth(t, log, 2, 2)
+	})
+}
+
+func TestOutageWithFollowersThatComeAndGoIsLoggedOnceInAWhile(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store, log := newFakeStore(), new(testkit.Log)
+		config := storeConfig(store)
+		config.Logger = log.JSON()
+		r := newStoreRegistry(t, config)
+		store.Stop()
+		for range 20 {
+			f := follow(t, r, "k", "")
+			time.Sleep(100 * time.Millisecond)
+			f.Close()
+			synctest.Wait() // until the feed is forgotten
+		}
+		wantHealth(t, log, 1, 0)
+
+		// The failure that has not been logged is logged later, if it lasts.
+		f := follow(t, r, "k", "")
+		time.Sleep(5 * time.Second)
+		wantHealth(t, log, 1, 0)
+		time.Sleep(2 * interval)
+		wantHealth(t, log, 2, 0)
+		store.Start()
+		time.Sleep(2 * interval)
+		wantHealth(t, log, 2, 1)
+		wantSteps(t, f, "position;")
 	})
 }
 
