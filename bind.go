@@ -520,7 +520,8 @@ func inputStatus(err error) int {
 	return StatusBadRequest
 }
 
-// validate calls the Validate method of dst, or of the pointer that dst points to.
+// validate calls the Validate method of dst, or of the pointer that dst points to, which
+// may be in an interface.
 func validate(dst any) error {
 	for {
 		if v, ok := dst.(interface{ Validate() error }); ok {
@@ -531,7 +532,10 @@ func validate(dst any) error {
 			return err
 		}
 		v := reflect.ValueOf(dst).Elem()
-		if v.Kind() != reflect.Pointer || v.IsNil() {
+		if v.Kind() == reflect.Interface {
+			v = v.Elem()
+		}
+		if v.Kind() != reflect.Pointer || v.IsNil() || v.Interface() == dst {
 			return nil
 		}
 		dst = v.Interface()

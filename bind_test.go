@@ -456,6 +456,15 @@ func TestBindCallsValidate(t *testing.T) {
 		if !http.BindJSON(rec, testkit.NewRequest("POST", "/", "null"), &dst) || dst != nil {
 			t.Errorf("%s: null into a pointer: %v", name, dst)
 		}
+		rec = httptest.NewRecorder()
+		var boxed any = new(byValue)
+		if binders("2")[name](rec, &boxed) || rec.Code != 400 {
+			t.Errorf("%s into a pointer in an interface: %d", name, rec.Code)
+		}
+		boxed = &boxed
+		if !binders("2")[name](rec, &boxed) {
+			t.Errorf("%s into a pointer to itself: %s", name, rec.Body)
+		}
 	}
 	for name, bind := range binders(`"x"`) {
 		dst := new(checked)
