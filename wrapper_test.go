@@ -265,6 +265,28 @@ func TestTypeIsSniffedFromSmallPieces(t *testing.T) {
 
 // If a body does not match its Content-Length, the behavior of net/http depends on
 // the Go release. The client must get the same bytes through the middleware.
+// Middleware inside Compress or ETag cannot know how many bytes are sent, so it counts those
+// that the handler has written.
+func TestBytesInsideAStageAreThoseOfTheHandler(t *testing.T) {
+	t.Parallel()
+	for name, outer := range map[string]http.Middleware{
+		"Compress": http.Compress(http.CompressConfig{}),
+		"ETag":     http.ETag(http.ETagConfig{}),
+		"both":     http.Chain(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{})),
+	} {
+		for _, size := range []int{0, 5, 1023, 5000, 2 << 20} {
+			lines, metrics := new(testkit.Log), http.NewMetrics()
+			h := http.Chain(outer, metrics.Middleware(), http.RequestLogger(lines.JSON()))(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, strings.Repeat("x", size)) // to a recorder
+			}))
+			h.ServeHTTP(httptest.NewRecorder(), testkit.NewRequest("GET", "/", "", "Accept-Encoding: gzip"))
+			if written := metrics.Stats().BytesWritten; written != int64(size) || !strings.Contains(lines.String(), fmt.Sprintf(`"bytes":%d,`, size)) {
+				t.Errorf("%s, %d bytes: counted %d, logged %s", name, size, written, lines)
+			}
+		}
+	}
+}
+
 func TestBodiesThatDoNotFitTheirLengthAreLeftToTheServer(t *testing.T) {
 	t.Parallel()
 	type note = func(n int64, err error)

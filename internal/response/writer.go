@@ -243,9 +243,17 @@ func (w *Writer) Status() int {
 // -1 if it was missing or invalid. It panics if the Writer has no stage.
 func (w *Writer) Declared() int64 { return w.declared }
 
-// Bytes returns how many bytes of the body the next writer or the encoder has accepted.
-// It is 0 for a response to HEAD.
-func (w *Writer) Bytes() int64 { return w.bytes.Load() }
+// Bytes returns how many bytes of the body the next writer or the encoder has accepted or,
+// while the body is held, how many the handler has written. It is 0 for a response to HEAD.
+func (w *Writer) Bytes() int64 {
+	if w.at() == held && w.req.Method != http.MethodHead && w.mu.TryLock() { // false if the body is just being released
+		defer w.mu.Unlock()
+		if w.at() == held && w.body != nil { // nil if it was discarded
+			return int64(len(w.body.B))
+		}
+	}
+	return w.bytes.Load()
+}
 
 // Committed reports whether the handler has chosen the response's status, by writing its
 // header or a part of its body, by flushing it, or by hijacking the connection.
