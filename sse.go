@@ -129,7 +129,7 @@ func newSSEWriter(w ResponseWriter) *SSEWriter {
 		s.err = ErrHandlerTimeout
 		return s
 	}
-	keepAlive := response.Hijackable(w) // true for HTTP/1
+	keepAlive := response.IsHTTP1(w)
 	if cw != nil {
 		keepAlive = cw.Request().ProtoMajor == 1
 	}

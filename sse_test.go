@@ -287,10 +287,17 @@ func TestStreamAsksForKeepAliveByTheRequestsProtocol(t *testing.T) {
 			}
 		}
 	}
-	rec := httptest.NewRecorder()
-	http.NewSSEWriter(rec) // the request is not known
-	if got := rec.Header().Get("Connection"); got != "" {
-		t.Errorf("without a request, Connection is %q", got)
+
+	// If the request is not known, the type of the writer decides. A recorder stands for an
+	// HTTP/1 server, as the requests of httptest.NewRequest do.
+	rec, other := httptest.NewRecorder(), httptest.NewRecorder()
+	http.NewSSEWriter(rec)
+	http.NewSSEWriter(struct{ nethttp.ResponseWriter }{other})
+	if got := rec.Header().Get("Connection"); got != "keep-alive" {
+		t.Errorf("with a recorder, Connection is %q", got)
+	}
+	if got := other.Header().Get("Connection"); got != "" {
+		t.Errorf("with an unknown writer, Connection is %q", got)
 	}
 }
 

@@ -56,8 +56,15 @@ func isServers(w http.ResponseWriter) bool {
 	switch w.(type) {
 	case unwrapper:
 		return false
-	case interface{ SetWriteDeadline(time.Time) error }, interface{ Result() *http.Response }:
+	case interface{ SetWriteDeadline(time.Time) error }:
 		return true
 	}
-	return false
+	return isRecorder(w)
+}
+
+// isRecorder reports whether w has the method that distinguishes the recorder of
+// net/http/httptest.
+func isRecorder(w http.ResponseWriter) bool {
+	_, ok := w.(interface{ Result() *http.Response })
+	return ok
 }

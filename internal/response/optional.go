@@ -184,6 +184,11 @@ func Hijackable(w http.ResponseWriter) bool {
 	return ok
 }
 
+// IsHTTP1 reports whether the innermost writer, to judge by its type, is that of an HTTP/1
+// server. The recorder of a test counts as one. If w is or wraps a [Writer], the protocol of
+// its request is certain.
+func IsHTTP1(w http.ResponseWriter) bool { return Hijackable(w) || isRecorder(Innermost(w)) }
+
 // Find returns the first Writer that w is or wraps, or nil.
 func Find(w http.ResponseWriter) *Writer {
 	cw, ok := find[*Writer](w)
