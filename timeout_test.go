@@ -9,6 +9,7 @@ import (
 	nethttp "net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -230,16 +231,28 @@ func TestTimeoutOverSockets(t *testing.T) {
 func TestTimeoutReplacesHeldResponses(t *testing.T) {
 	t.Parallel()
 	both := http.Chain(http.Compress(http.CompressConfig{MinSize: 1}), http.ETag(http.ETagConfig{}))
+	small := http.Chain(http.Compress(http.CompressConfig{}), http.ETag(http.ETagConfig{MaxSize: 10_000}))
+	long := strings.Repeat("early", 10_000)
 	for name, wrap := range map[string]http.Middleware{
-		"outside": http.Chain(both, oneSecond()),
-		"inside":  http.Chain(oneSecond(), both),
+		"outside":             http.Chain(both, oneSecond()),
+		"inside":              http.Chain(oneSecond(), both),
+		"inside, streaming":   http.Chain(oneSecond(), small),
+		"inside, Compress":    http.Chain(oneSecond(), http.Compress(http.CompressConfig{})),
+		"inside, ETag":        http.Chain(oneSecond(), http.ETag(http.ETagConfig{})),
+		"between":             http.Chain(http.Compress(http.CompressConfig{}), oneSecond(), http.ETag(http.ETagConfig{})),
+		"inside two Timeouts": http.Chain(oneSecond(), observing, oneSecond(), both),
 	} {
 		handler := wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/plain")
-			if r.URL.Path == "/whole" {
-				w.Header().Set("Content-Length", "5")
+			if r.URL.Path == "/long" {
+				w.Header().Set("Content-Length", strconv.Itoa(len(long)))
+				io.WriteString(w, long)
+			} else {
+				if r.URL.Path == "/whole" {
+					w.Header().Set("Content-Length", "5")
+				}
+				io.WriteString(w, "early")
 			}
-			io.WriteString(w, "early")
 			<-r.Context().Done()
 		}))
 		t.Run(name, func(t *testing.T) {
@@ -250,12 +263,12 @@ func TestTimeoutReplacesHeldResponses(t *testing.T) {
 					t.Fatal(err)
 				}
 				wantTimedOut(t, res)
-				if name == "outside" {
-					whole, err := send(client, url+"/whole")
+				for path, body := range map[string]string{"/whole": "early", "/long": long} {
+					whole, err := send(client, url+path)
 					if err != nil {
 						t.Fatal(err)
 					}
-					whole.Want(t, 200, "early")
+					whole.Want(t, 200, body)
 				}
 			})
 		})

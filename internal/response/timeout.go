@@ -28,6 +28,7 @@ type Timeout struct {
 	ended    bool // End was called
 
 	phase  atomic.Int32
+	whole  atomic.Bool                    // a stage inside has the complete response, which is sent even if late
 	signal atomic.Pointer[deadlineSignal] // nil until Done is called
 
 	mu  sync.Mutex // guards the creation of signal, and err
@@ -78,9 +79,10 @@ func (t *Timeout) Request() *http.Request { return &t.request }
 
 // End must be called when the handler has returned or panicked, by the goroutine that called
 // [Turn.NewTimeout]. It cancels the context, makes the Writer accept calls again, and reports
-// whether the deadline has passed before. It may be called more than once.
+// whether the response is late: the deadline has passed, and no stage inside had the complete
+// response by then. It may be called more than once.
 func (t *Timeout) End() (late bool) {
-	late = t.Passed()
+	late = t.Passed() && !t.whole.Load()
 	if t.ended {
 		return late
 	}
@@ -143,14 +145,25 @@ func (w *Writer) timeout() *Timeout {
 }
 
 // anyPassed reports whether the deadline of t, which may be nil, or of an outer one has
-// passed.
+// passed. It ignores those that do not apply to a complete response.
 func (t *Timeout) anyPassed() bool {
 	for ; t != nil; t = t.outer {
-		if t.Passed() {
+		if t.Passed() && !t.whole.Load() {
 			return true
 		}
 	}
 	return false
+}
+
+// sendInSpiteOfTimeouts makes the Writers around w accept the complete response that w
+// holds or encodes, although their deadlines may have passed. The handler has written all of it
+// in time, because w accepts nothing late.
+func (w *Writer) sendInSpiteOfTimeouts() {
+	for outer := range w.outer {
+		for t := outer.timeout(); t != nil; t = t.outer {
+			t.whole.Store(true)
+		}
+	}
 }
 
 // LiftTimeouts ends the effect of all deadlines of the handler that have not passed. It must

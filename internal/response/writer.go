@@ -138,6 +138,9 @@ func (w *Writer) finish() error {
 	defer w.mu.Unlock()
 	defer w.drop() // if the next writer panics, too
 	w.stream.Finish()
+	if w.holding != nil && w.hasWhole() {
+		w.sendInSpiteOfTimeouts()
+	}
 	return w.complete()
 }
 
@@ -267,6 +270,11 @@ func (w *Writer) Complete() bool {
 		return false
 	}
 	defer w.mu.Unlock()
+	return w.hasWhole()
+}
+
+// hasWhole is like Complete, but also works when the handler has returned. The caller holds mu.
+func (w *Writer) hasWhole() bool {
 	declared, written := w.declaredLength(), w.bytes.Load()
 	switch w.at() {
 	case pending, hijacked:
