@@ -211,8 +211,8 @@ func RateLimit(config RateLimitConfig) Middleware { return NewRateLimiter(config
 // time. Each request that reaches [RateLimiter.Middleware] and each call of
 // [RateLimiter.Allow] is an event. For windows and stores, see [RateLimit].
 //
-// A RateLimiter is safe for concurrent use by multiple goroutines. It must be created
-// with [NewRateLimiter].
+// A RateLimiter is safe for concurrent use by multiple goroutines. Create one with
+// [NewRateLimiter]. The methods of a zero RateLimiter panic.
 type RateLimiter struct {
 	config     RateLimitConfig // with defaults
 	limitText  string          // Limit in decimal
@@ -253,6 +253,7 @@ func NewRateLimiter(config RateLimitConfig) *RateLimiter {
 // [RateLimitConfig].KeyFunc and rejects those beyond the limit, as described at
 // [RateLimit].
 func (l *RateLimiter) Middleware() Middleware {
+	l.mustBeMade()
 	return func(next Handler) Handler {
 		h := &rateLimitHandler{RateLimiter: l, next: next}
 		orderOf(h).mustEnclose(orderOf(next))
@@ -272,6 +273,7 @@ func (l *RateLimiter) Middleware() Middleware {
 // [RateLimitConfig].Store for at most StoreTimeout. If Store is unavailable, Allow counts
 // the event in memory if LocalFallback is set, and returns true otherwise.
 func (l *RateLimiter) Allow(ctx context.Context, key string) (ok bool, retryAfter time.Duration) {
+	l.mustBeMade()
 	q := l.count(ctx, key)
 	if q.allowed {
 		return true, 0
@@ -292,6 +294,7 @@ func (l *RateLimiter) Allow(ctx context.Context, key string) (ok bool, retryAfte
 // the event remains counted there, and if LocalFallback is set, Refund removes one that is
 // counted in memory. Refund panics if Store is set but is not a [RateLimitRefundStore].
 func (l *RateLimiter) Refund(ctx context.Context, key string) {
+	l.mustBeMade()
 	if l.breaker == nil {
 		l.refundLocally(key, quota{})
 		return
@@ -301,6 +304,13 @@ func (l *RateLimiter) Refund(ctx context.Context, key string) {
 	}
 	if !l.refundInStore(ctx, key) && l.counters != nil {
 		l.refundLocally(key, quota{})
+	}
+}
+
+// mustBeMade panics if l was not created by [NewRateLimiter].
+func (l *RateLimiter) mustBeMade() {
+	if l == nil || l.limitText == "" {
+		callsite.Panicf("RateLimiter used without NewRateLimiter; create it with NewRateLimiter(config)")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -365,6 +366,21 @@ func TestLongAndBinaryKeysReachTheStoreAsHashes(t *testing.T) {
 		}
 		if ok, _ := limiter.Allow(t.Context(), tt.key); ok {
 			t.Errorf("key %.20q: a second event was allowed", tt.key)
+		}
+	}
+}
+
+func TestARateLimiterWithoutNewRateLimiterPanicsInEveryMethod(t *testing.T) {
+	t.Parallel()
+	calls := map[string]func(*http.RateLimiter){
+		"Allow":      func(l *http.RateLimiter) { l.Allow(t.Context(), "x") },
+		"Middleware": func(l *http.RateLimiter) { l.Middleware() },
+		"Refund":     func(l *http.RateLimiter) { l.Refund(t.Context(), "x") },
+	}
+	for method := range reflect.TypeFor[*http.RateLimiter]().Methods() {
+		for _, limiter := range []*http.RateLimiter{new(http.RateLimiter), nil} {
+			wantPanic(t, "RateLimiter used without NewRateLimiter; create it with NewRateLimiter(config)",
+				func() { calls[method.Name](limiter) })
 		}
 	}
 }
