@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http"
 )
@@ -61,6 +62,11 @@ func (f files) download(w http.ResponseWriter, r *http.Request) error {
 	i, _ := f.incidents.byID(id)
 	if !slices.Contains(i.Files, name) { // the name is safe to use in a path if it is in the list
 		return http.Errorf(http.StatusNotFound, "no such file")
+	}
+	// The largest file takes 80 seconds at 64 KiB/s, longer than the server's write timeout.
+	err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * time.Minute))
+	if err != nil {
+		return err
 	}
 	w.Header().Set("Content-Disposition", "attachment")
 	http.ServeFile(w, r, filepath.Join(f.dir, name))

@@ -23,6 +23,7 @@ type visitor struct {
 	t      *testing.T
 	url    string
 	dir    string // for uploaded files
+	site   http.Handler
 	client *nethttp.Client
 }
 
@@ -39,7 +40,7 @@ func open(t *testing.T) func() *visitor {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &visitor{t, srv.URL, dir, &nethttp.Client{Jar: jar}}
+		return &visitor{t, srv.URL, dir, srv.Config.Handler, &nethttp.Client{Jar: jar}}
 	}
 }
 
@@ -227,6 +228,15 @@ func TestFiles(t *testing.T) {
 	}
 	if status, _ := reader.call("GET", "/api/incidents/1/files/..%2Fstatus_test.go", ""); status != 404 {
 		t.Errorf("another file: %d", status)
+	}
+	// A slow client gets more time than the server's write timeout, here the shortest.
+	hasty := httptest.NewUnstartedServer(reader.site)
+	hasty.Config.WriteTimeout = time.Nanosecond
+	hasty.Start()
+	t.Cleanup(hasty.Close)
+	reader.url = hasty.URL
+	if status, content := reader.call("GET", "/api/incidents/1/files/"+uploaded.File, ""); status != 200 || content != png {
+		t.Errorf("slow download: %d %q", status, content)
 	}
 	ann.call("DELETE", "/api/incidents/1", "")
 	if left, err := os.ReadDir(ann.dir); len(left) > 0 || err != nil {
