@@ -111,6 +111,7 @@ func TestChangesInTheMigrationFromEcho(t *testing.T) {
 	before, after := echoRouter(), migratedFromEcho()
 	for _, c := range []change{
 		{"GET", "/api/nope", "", "", `401 {"message":"missing key"}`, `404 {"error":"not found"}`},
+		{"GET", "/id/1/2", "", "", "200 id /id/1/2", `404 {"error":"not found"}`},
 		{"OPTIONS", "/json", "", "", "204", `405 {"error":"method not allowed"}`},
 		{"POST", "/json", "{}", "", `415 {"message":"Unsupported Media Type"}`, "200 0"},
 		{"POST", "/json", "", "Content-Type: application/json", "200 0", `400 {"error":"the request body is empty"}`},
@@ -126,6 +127,7 @@ func echoRouter() http.Handler {
 	before := echo.New()
 	before.Use(echomw.BodyLimit(4))
 	before.Group("/api", echomw.KeyAuth(key)).GET("/x", func(c *echo.Context) error { return c.String(200, "x") })
+	before.GET("/id/:id", echo.WrapHandler(says("id")))
 	before.POST("/json", func(c *echo.Context) error {
 		var v struct{ A int }
 		if err := c.Bind(&v); err != nil {
@@ -141,6 +143,7 @@ func migratedFromEcho() http.Handler {
 	after := stanza.NewRouter()
 	after.Use(stanza.MaxBody(4))
 	after.Group("/api").HandleFunc("GET /x", says("x"))
+	after.HandleFunc("GET /id/{id}", says("id"))
 	after.HandleFunc("POST /json", func(w http.ResponseWriter, r *http.Request) {
 		var v struct{ A int }
 		if stanza.BindJSON(w, r, &v) {
