@@ -126,7 +126,7 @@ func TestTableOfBindingInTheReadme(t *testing.T) {
 	for name, test := range map[string]struct {
 		handler  http.Handler
 		mistakes int
-	}{"this package": {router, 2}, "echo": {e, 1}, "gin": {engine, 1}} {
+	}{"this package": {router, 2}, "echo": {e, 1}, "echo, ValueBinder": {echoValueBinder(), 2}, "gin": {engine, 1}} {
 		body := testkit.Serve(t, test.handler, "GET", "/?page=one&size=two", "").Body
 		got := 0
 		for _, mistakes := range [][2]string{{"page: must be", `"one"`}, {"size: must be", `"two"`}} {
@@ -138,6 +138,16 @@ func TestTableOfBindingInTheReadme(t *testing.T) {
 			t.Errorf("%s reports %d mistakes, want %d: %s", name, got, test.mistakes, body)
 		}
 	}
+}
+
+func echoValueBinder() http.Handler {
+	e := echo.New()
+	e.GET("/", func(c *echo.Context) error {
+		var page, size int
+		problems := echo.QueryParamsBinder(c).FailFast(false).Int("page", &page).Int("size", &size).BindErrors()
+		return c.String(http.StatusBadRequest, fmt.Sprint(problems))
+	})
+	return e
 }
 
 func TestTableOfValidationInTheReadme(t *testing.T) {
@@ -157,3 +167,84 @@ func TestTableOfValidationInTheReadme(t *testing.T) {
 		t.Errorf("gin does not report all mistakes of validation: %s", body)
 	}
 }
+
+// A tableCase is a cell of the table that describes the response to one request.
+type tableCase struct {
+	handler              http.Handler
+	method, target, want string
+}
+
+func tableCases() map[string]tableCase {
+	text := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) }
+	}
+	expressions := chi.NewRouter()
+	expressions.Get("/{a:[a-z0-9]+}", text("first"))
+	expressions.Get("/{b:[a-z]+}", text("second"))
+
+	echoRouter := echo.NewRouter(echo.RouterConfig{AutoHandleHEAD: true})
+	e := echo.NewWithConfig(echo.Config{Router: echoRouter})
+	e.GET("/users/:id", func(c *echo.Context) error { return c.String(http.StatusOK, c.Param("id")) })
+
+	engine := gin.New()
+	engine.UseRawPath, engine.HandleMethodNotAllowed, engine.RedirectTrailingSlash = true, true, false
+	engine.GET("/users/:id", func(c *gin.Context) { c.String(http.StatusOK, c.Param("id")) })
+
+	gorilla := mux.NewRouter().UseEncodedPath()
+	gorilla.HandleFunc("/users/{id}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, mux.Vars(r)["id"]) })
+	gorilla.Host("{first}.0.0.1").Handler(text("host"))
+
+	return map[string]tableCase{
+		"chi, two expressions":         {expressions, "GET", "/a", "200 first"},
+		"echo, AutoHandleHEAD":         {e, "HEAD", "/users/1", "200"},
+		"echo, a parameter at the end": {e, "GET", "/users/1/", "200 1/"},
+		"gin, HandleMethodNotAllowed":  {engine, "HEAD", "/users/1", "405"},
+		"gin, UseRawPath":              {engine, "GET", "/users/a%2Fb", "200 a/b"},
+		"gin, slashes":                 {engine, "GET", "/users/1/", "404 404 page not found"},
+		"gorilla, UseEncodedPath":      {gorilla, "GET", "/users/a%2Fb", "200 a%2Fb"},
+		"gorilla, pattern of hosts":    {gorilla, "GET", "/", "200 host"},
+	}
+}
+
+func TestTableOfOptionsInTheReadme(t *testing.T) {
+	gin.SetMode(gin.ReleaseMode)
+	for name, test := range tableCases() {
+		res := testkit.Serve(t, test.handler, test.method, test.target, "")
+		if got := strings.TrimSpace(fmt.Sprint(res.StatusCode, " ", res.Body)); got != test.want {
+			t.Errorf("%s: got %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+func TestTableOfConflictsInTheReadme(t *testing.T) {
+	gin.SetMode(gin.ReleaseMode)
+	none := func(*gin.Context) {}
+	e := echo.NewWithConfig(echo.Config{Router: echo.NewRouter(echo.RouterConfig{})})
+	unused := func(*echo.Context) error { return nil }
+	for name, register := range map[string]func(){
+		"this package": func() {
+			router := stanza.NewRouter()
+			router.HandleFunc("GET /{x}/b", unusedHandler)
+			router.HandleFunc("GET /a/{y}", unusedHandler)
+		},
+		"net/http": func() {
+			serveMux := http.NewServeMux()
+			serveMux.HandleFunc("GET /{x}/b", unusedHandler)
+			serveMux.HandleFunc("GET /a/{y}", unusedHandler)
+		},
+		"echo, by option":      func() { e.GET("/a", unused); e.GET("/a", unused) },
+		"gin, names":           func() { r := gin.New(); r.GET("/:a/b", none); r.GET("/:c/d", none) },
+		"gin, beside catchall": func() { r := gin.New(); r.GET("/*path", none); r.GET("/a", none) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: the second route does not panic", name)
+				}
+			}()
+			register()
+		}()
+	}
+}
+
+func unusedHandler(http.ResponseWriter, *http.Request) {}
