@@ -679,6 +679,10 @@ func (f *Feed) Close() {
 // this process. Without a Store, a client gets a gap if, while it was disconnected, its
 // feed had no followers and kept no events.
 //
+// A single feed of a Feeds cannot be closed. To end the streams of one key, for example
+// because its chat room was deleted, cancel the contexts that were passed to [Feed.Send] and
+// [Feed.ServeHTTP]. The handler should respond to new requests for the key with an error.
+//
 // The zero value is ready to use, with the defaults of [FeedConfig]. A Feeds is safe for
 // concurrent use by multiple goroutines. It must not be copied after first use.
 type Feeds struct {

@@ -87,9 +87,9 @@ type RateLimitConfig struct {
 	StoreTimeout time.Duration
 
 	// LocalFallback, if true, causes requests to be counted in memory while Store is
-	// unavailable. If false, these requests are allowed without a limit. The windows in memory are
-	// separate from those of Store, and each process has its own. While Store is
-	// unavailable, N processes therefore allow up to N*Limit requests in a window.
+	// unavailable. If false, these requests are allowed without a limit. The windows in
+	// memory are separate from those of Store, and each process has its own. While Store
+	// is unavailable, N processes therefore allow up to N*Limit requests in a window.
 	// LocalFallback must not be set without Store.
 	LocalFallback bool
 }

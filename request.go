@@ -168,8 +168,9 @@ func BindJSONStrict(w ResponseWriter, r *Request, dst any, limit int64) bool {
 // ReadJSON decodes the request's JSON body into the value that dst points to. The
 // body must be a single JSON value of up to 1 MiB. It is decoded as by
 // [encoding/json.Unmarshal]: members without a matching field are ignored, and if an
-// object has duplicate names, later values replace or are merged into earlier ones.
-// ReadJSON does not check the Content-Type header.
+// object has duplicate names, later values replace or are merged into earlier ones. A
+// [time.Duration] is an integer, the number of nanoseconds. Invalid UTF-8 is replaced, and
+// null leaves a value unchanged. ReadJSON does not check the Content-Type header.
 //
 // ReadJSON panics if dst is nil or not a pointer.
 //
@@ -182,11 +183,12 @@ func BindJSONStrict(w ResponseWriter, r *Request, dst any, limit int64) bool {
 //
 // The text is safe to send to the client, because it does not name Go types.
 // Offsets count bytes from 0. Depending on the Go release, the text names the whole
-// path to a field or only a part of it. An error from an UnmarshalJSON method has no
-// offset, and names a field only if it is an [encoding/json.UnmarshalTypeError]. If the
-// type of dst contains interfaces or types with such a method, errors about other values
-// may have no offset either. [errors.As] finds the underlying error, which often comes
-// from encoding/json.
+// path to a field or only a part of it. An error from an UnmarshalJSON or UnmarshalText
+// method has no offset, and names a field only if it is an
+// [encoding/json.UnmarshalTypeError]. To name the field, check its value in a Validate
+// method instead; see [BindJSON]. If the type of dst contains interfaces or types with an
+// UnmarshalJSON method, errors about other values may have no offset either. [errors.As]
+// finds the underlying error, which often comes from encoding/json.
 //
 // If ReadJSON returns an error, it may have modified the value that dst points to.
 //

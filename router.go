@@ -62,11 +62,14 @@
 //
 // # Requests
 //
-//   - [PathParam] and [QueryParam] read parameters; [PathParamInt64] and
-//     [QueryParamInt] read integers.
+//   - [PathParam] and [QueryParam] read parameters. [PathParamAs] and [QueryParamAs]
+//     convert them to numbers, times, and other types, or respond with 400.
 //   - [ParsePagination] and [QueryParamSort] read the parameters for paging and
 //     sorting a list.
 //   - [BindJSON] decodes a JSON body, or responds with 400 if it is invalid.
+//     [BindJSONStrict] also rejects unknown fields. [BindQuery] and [BindForm] set the
+//     fields of a struct. All of them call the Validate method of the value.
+//   - [BindUpload] receives a file.
 //   - [ClientIP] returns the client's address, even behind proxies.
 //
 // # Responses
@@ -93,17 +96,23 @@
 //	router.Use(http.Recovery(onPanic))
 //
 // Add [RateLimit] to the groups that need it, for example to the group of the
-// login route. [Throttle] limits how many requests a group handles at once, [Timeout]
-// limits the time of its handlers, and [Streaming] lets streams of other packages continue.
-// If the server is behind a CDN, add [TrustedProxies] first.
+// login route; [RateLimiter] limits other events. [Throttle] limits how many requests a
+// group handles at once, [Timeout] limits the time of its handlers, and [Streaming] lets
+// streams of other packages continue. If the server is behind a CDN, add [TrustedProxies]
+// first.
+//
+// # Live updates
+//
+// A [Feed] is a log of events that any number of clients follow, as server-sent events or
+// over WebSocket. [Feeds] holds many of them, for example one for each user. [SSEWriter]
+// sends events to a single client. [Upgrader] and [Dial] open WebSocket connections.
 //
 // # Serving
 //
 // A [Server] serves in the background and, when stopped, waits for the requests in
 // progress. [Run] runs several servers, and [WithDrainDelay] and [ReadyHandler] let load
-// balancers notice that a server stops. [Static] serves a single-page application from an embedded file
-// system, [Upgrader] and [Dial] open WebSocket connections, [SSEWriter] sends
-// server-sent events, and [PrometheusHandler] exports [Metrics].
+// balancers notice that a server stops. [Static] serves a single-page application from an
+// embedded file system, and [PrometheusHandler] exports [Metrics].
 package http
 
 import (

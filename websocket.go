@@ -224,9 +224,9 @@ type Upgrader struct {
 // [WriteError] does, and returns an error that names the invalid values. It
 // also logs the error with the request's logger (see [LoggerFromContext]), so
 // that the handler can simply return. For example, the status is 426 if the
-// request does not ask for an upgrade to WebSocket, 403 if the origin is not
-// allowed, and 400 if a header field of the handshake lists more than 64
-// elements. If the connection cannot be hijacked, the status is 500.
+// request does not ask for an upgrade to WebSocket, 505 if it uses HTTP/2, 403 if
+// the origin is not allowed, and 400 if a header field of the handshake lists more
+// than 64 elements. If the connection cannot be hijacked, the status is 500.
 //
 // The connection outlives the handler; the caller must close it. If the request
 // came through a [Server], [Server.Stop] closes the connection with
