@@ -66,7 +66,7 @@ func TestReturnedErrorsDecideTheStatus(t *testing.T) {
 		{"form of a wrong type", http.ReadForm(testkit.NewRequest("POST", "/", "a=1"), new(eight)), 415,
 			`{"error":"the Content-Type must be application/x-www-form-urlencoded or multipart/form-data"}`, "DEBUG"},
 		{"own check of the type", fmt.Errorf("import: %w", http.ErrContentType), 415, `{"error":"unsupported Content-Type"}`, ""},
-		{"errors of UnmarshalText", readJSONOf(&struct{ Level failingLevel }{}), 400, `{"error":"the JSON body has a value that is not valid"}`, "DEBUG"},
+		{"errors of UnmarshalText", readJSONOf(&struct{ Level failingLevel }{}), 400, `{"error":"field \"Level\" has a string that is not valid"}`, "DEBUG"},
 		{"no fields", http.FieldErrors{}, 500, `{"error":"internal server error"}`, "ERROR"},
 		{"empty body", readJSON("", 100), 400, "", "DEBUG"},
 		{"no file", noFile, 400, `{"error":"file is missing"}`, ""},

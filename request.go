@@ -183,11 +183,11 @@ func BindJSONStrict(w ResponseWriter, r *Request, dst any, limit int64) bool {
 //
 // The text is safe to send to the client, because it does not name Go types.
 // Offsets count bytes from 0. Depending on the Go release, the text names the whole
-// path to a field or only a part of it. An error from an UnmarshalJSON or UnmarshalText
-// method has no offset, and names a field only if it is an
-// [encoding/json.UnmarshalTypeError]. To name the field, check its value in a Validate
-// method instead; see [BindJSON]. If the type of dst contains interfaces or types with an
-// UnmarshalJSON method, errors about other values may have no offset either. [errors.As]
+// path to a field or only a part of it. If an UnmarshalText method rejects a value, the
+// error names the field; to find it, the method is called again with the same and earlier
+// values. An error from an UnmarshalJSON method has no offset, and names a field only if it
+// is an [encoding/json.UnmarshalTypeError]. If the type of dst contains interfaces or types
+// with such a method, errors about other values may have no offset either. [errors.As]
 // finds the underlying error, which often comes from encoding/json.
 //
 // If ReadJSON returns an error, it may have modified the value that dst points to.

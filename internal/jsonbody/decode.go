@@ -20,7 +20,8 @@
 //   - If a value does not fit its Go type, describeMismatch combines the path of
 //     the [json.UnmarshalTypeError] with the JSON names of the Go type's fields.
 //   - All other errors come from methods of the program's types. Their messages
-//     may reveal internals, so the client gets a general message.
+//     may reveal internals, so the client gets a general message. If the method decodes
+//     text, a search finds the place of the value.
 //
 // # Encoding
 //
@@ -76,11 +77,12 @@ func describeValue(err error, body []byte, t reflect.Type) string {
 		return describeMismatch(typeError, body, t)
 	}
 	if timeError, ok := errors.AsType[*time.ParseError](err); ok && timeError.Layout == time.RFC3339 {
-		return quoted(timeError.Value) + " in the JSON body is not a time such as 2006-01-02T15:04:05Z"
+		return rejected(body, t).place() + " has " + quoted(timeError.Value) + " where a time such as 2006-01-02T15:04:05Z is expected"
 	}
 	// An UnmarshalJSON or UnmarshalText method failed. The error does not contain
 	// the location, and its message may reveal internals.
-	return "the JSON body has a value that is not valid"
+	s := rejected(body, t)
+	return s.place() + " has " + s.kind() + " that is not valid"
 }
 
 // quoted returns text from the client in quotes, shortened if it is long.

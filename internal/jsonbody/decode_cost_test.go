@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/jsonbody"
 )
@@ -16,6 +17,7 @@ type item struct {
 	Name  string
 	Tags  []string
 	Inner struct{ X, Y float64 }
+	Level secretLevel
 }
 
 // A badBody is a large body that Decode rejects, and the destination.
@@ -51,6 +53,9 @@ func badBodies(size int) []badBody {
 		{"wrong type for the whole", list, new(int)},
 		{"wrong type under a long name", `{"` + strings.Repeat("k", size) + `":"x"}`, new(map[string]int)},
 		{"wrong type under many names", strings.Repeat(`{"k":`, 9000) + `1e999` + strings.Repeat("}", 9000), new(any)},
+		{"rejected text at the end of items", strings.TrimSuffix(list, "]") + `,{"Level":"x"}]`, new([]item)},
+		{"rejected text at the end of times", `[` + strings.Repeat(`"2006-01-02T15:04:05Z",`, size/23) + `"x"]`, new([]time.Time)},
+		{"rejected text at the end of numbers", `{"Tags":[` + strings.Repeat("1,", size/2) + `1],"Level":"x"}`, new(item)},
 		{"number too large", `{"Name":"` + strings.Repeat("x", size/2) + `","ID":` + strings.Repeat("9", size/2) + `}`, new(item)},
 	}
 }

@@ -11,11 +11,12 @@ import (
 	"unicode/utf8"
 )
 
-// A shape is how encoding/json decodes arrays and objects into values of a type. The zero
-// shape is that of types that it does not decode, or that decode themselves.
+// A shape is how encoding/json decodes values of a type. fields and element are nil for
+// types that are no arrays or objects in JSON, or that decode themselves.
 type shape struct {
 	fields  *structFields // of a struct
 	element reflect.Type  // of a slice, array or map
+	text    bool          // the result of decodesText
 }
 
 // A shapeCache holds results of shapeOf. It is not state: shapeOf would return equal
@@ -35,7 +36,7 @@ func shapeOf(t reflect.Type) *shape {
 	if cached, ok := shapes.byType.Load(t); ok {
 		return cached.(*shape)
 	}
-	s := new(shape)
+	s := &shape{text: decodesText(t)}
 	switch decoded := indirect(t); {
 	case decodesItself(decoded):
 	case decoded.Kind() == reflect.Struct:

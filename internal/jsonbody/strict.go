@@ -96,7 +96,7 @@ func (w *walk) object(i int, s *shape) int {
 	for i = skipSpace(w.body, i); w.body[i] != '}'; {
 		begin := i
 		end, _ := skipString(w.body, i+1) // the body is well-formed
-		name := w.name(begin, end)
+		name := memberName(w.text[begin:end])
 		unique, member := name, s.element
 		if s.fields != nil {
 			unique, member = w.field(s.fields, name, begin)
@@ -128,11 +128,12 @@ func (w *walk) field(fields *structFields, name string, offset int) (unique stri
 	return name, nil
 }
 
-// name returns the string whose quotes are at begin and before end.
-func (w *walk) name(begin, end int) string {
-	name := w.text[begin+1 : end-1]
+// memberName returns the name of a member from its JSON string. It is a part of the
+// argument if that has no escapes.
+func memberName(literal string) string {
+	name := literal[1 : len(literal)-1]
 	if strings.Contains(name, `\`) || !utf8.ValidString(name) {
-		return unquoted(w.text[begin:end])
+		return unquoted(literal)
 	}
 	return name
 }
