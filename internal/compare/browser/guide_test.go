@@ -19,7 +19,8 @@ import (
 )
 
 // TestPageOfTheGuide uses the page of docs/guide.md in two tabs: it logs in, reports an
-// incident, which appears in both, chats, loads the page again, and logs out.
+// incident, which appears in both, chats, loads the page again, and logs out, which the other
+// tab notices when it is refused.
 func TestPageOfTheGuide(t *testing.T) {
 	t.Parallel()
 	address := startGuide(t)
@@ -42,8 +43,15 @@ func TestPageOfTheGuide(t *testing.T) {
 	editor.visit(address)
 	editor.wait("again with the incidents", shown)
 	editor.wait("again with the chat", said)
+	reader.visit(address)
+	reader.wait("logged in like the other tab", `!document.getElementById('room').hidden`)
+	editor.show()
 	editor.eval(`document.getElementById('logout').click()`)
-	editor.wait("logged out", `document.getElementById('editor').hidden && !document.getElementById('login').hidden`)
+	const loggedOut = `document.getElementById('editor').hidden && !document.getElementById('login').hidden`
+	editor.wait("logged out", loggedOut)
+	reader.fill("report", map[string]string{"title": "refused"})
+	reader.wait("told to log in", `document.getElementById('problem').textContent === 'please log in'`)
+	reader.wait("logged out like the other tab", loggedOut)
 }
 
 // A page whose connection to the server is lost, and to which a proxy responds with 502, is

@@ -12,6 +12,7 @@ async function call(method, path, body) {
   }).catch(() => null);
   const answer = response?.status === 204 ? {} : await response?.json().catch(() => null);
   $('problem').textContent = response?.ok ? '' : answer?.error ?? 'The server does not respond.';
+  if (response?.status === 401) begin(); // the session may have ended
   return response?.ok ? answer : null;
 }
 
