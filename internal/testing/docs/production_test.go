@@ -14,8 +14,10 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -313,6 +315,11 @@ func TestSecretsAreNotCompressed(t *testing.T) {
 
 func TestDrainTimeout(t *testing.T) {
 	t.Parallel()
+	// The first call of signal.Notify starts goroutines that never end. Call it here rather
+	// than in Run, because they must not belong to the bubble of synctest.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	signal.Stop(signals)
 	synctest.Test(t, func(t *testing.T) {
 		router := http.NewRouter()
 		ended := make(chan struct{})
