@@ -607,10 +607,10 @@ func onlyID(values []string) (id string) {
 // can put the last ID that it received in the URL. New clients, unknown IDs and gaps are
 // handled as in [Feed.ServeHTTP].
 //
-// Send returns when ctx is done, with the cause; when the connection is closed, with
-// [net.ErrClosed] or the error of the write, for example [ErrCloseSent]; when the feed is
-// closed, with [ErrFeedClosed]; or when Snapshot fails, with its error. The error is
-// never nil.
+// Send returns when ctx is done, with the cause; when either end closes the connection or
+// the connection is lost, with [net.ErrClosed] or the error of the write, for example
+// [ErrCloseSent]; when the feed is closed, with [ErrFeedClosed]; or when Snapshot fails,
+// with its error. The error is never nil.
 //
 // # Messages
 //
@@ -627,7 +627,8 @@ func onlyID(values []string) (id string) {
 //
 // Send calls [Conn.SetWriteTimeout] with FeedConfig.WriteTimeout and [Conn.KeepAlive]
 // with FeedConfig.Heartbeat and WriteTimeout. If a write fails, for example because the
-// client does not read, Send calls [Conn.CloseNow]. Otherwise, the connection stays open.
+// client does not read, Send calls [Conn.CloseNow]. Otherwise, the caller must close the
+// connection.
 //
 // Send does not read. Another goroutine must call a reading method until it returns an
 // error, even if the client sends nothing. Otherwise, pongs and close frames are not
@@ -656,7 +657,7 @@ func (f *Feed) Send(ctx context.Context, c *Conn, after string) error {
 	defer follower.Close()
 	conn.SetWriteTimeout(set.WriteTimeout)
 	conn.KeepAlive(set.Heartbeat, set.WriteTimeout)
-	return set.send(ctx, follower, &socketClient{conn: conn}, conn.Done())
+	return set.send(ctx, follower, &socketClient{conn: conn}, conn.Ended())
 }
 
 // Close closes the feed. Clients get the remaining events, or with a Store those that
@@ -976,7 +977,7 @@ func (c *socketClient) flush() (sent bool, err error) {
 	if cap(c.pending) > 8 {
 		c.pending = nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrCloseSent) { // which leaves the closing handshake to others
 		_ = c.conn.CloseNow() // the caller gets the error of the write
 	}
 	return true, err

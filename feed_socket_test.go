@@ -53,6 +53,59 @@ func TestFeedSendOnAClosedConn(t *testing.T) {
 	}
 }
 
+// Send ends when the client leaves, although the feed is quiet and the handler waits for Send
+// before it closes the connection.
+func TestFeedSendEndsWhenTheClientLeaves(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(client *http.Conn){
+		"closing":      func(client *http.Conn) { client.Close() },
+		"disconnected": func(client *http.Conn) { client.CloseNow() },
+		"violating":    func(client *http.Conn) { client.WriteMessage(http.TextMessage, []byte("\xff")) },
+		"too large":    func(client *http.Conn) { client.WriteMessage(http.TextMessage, make([]byte, 101)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, client := wsPair(t, &http.Upgrader{}, nil)
+			server.SetMaxMessageSize(100)
+			_, ended := readAll(server)
+			var feed http.Feed
+			sent := make(chan error, 1)
+			go func() { sent <- feed.Send(context.Background(), server, "") }()
+			(&socket{t, client}).next() // the position
+			go leave(client)
+			testkit.Receive(t, ended, "the end of reading")
+			if err := testkit.Receive(t, sent, "the end of Send"); !errors.Is(err, net.ErrClosed) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// An event that is published while Close waits for the client must not end the wait.
+func TestFeedSendDoesNotInterruptClose(t *testing.T) {
+	t.Parallel()
+	server, client := wsPair(t, &http.Upgrader{}, nil)
+	var feed http.Feed
+	sent, closed := make(chan error, 1), make(chan error, 1)
+	go func() { sent <- feed.Send(context.Background(), server, "") }()
+	s := &socket{t, client}
+	s.next() // the position
+	go func() { closed <- server.Close() }()
+	for err := error(nil); err == nil; {
+		publish(t, &feed, "x")
+		select {
+		case err = <-sent:
+		default:
+		}
+	}
+	_, ended := readAll(client)
+	testkit.Receive(t, ended, "the close frame")
+	client.Close()
+	if err := testkit.Receive(t, closed, "the end of Close"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFeedSendAfterItsHandlerHasReturned(t *testing.T) {
 	t.Parallel()
 	var feed http.Feed

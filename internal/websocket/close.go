@@ -71,6 +71,9 @@ type closing struct {
 	// It is nil otherwise.
 	lost atomic.Pointer[error]
 
+	endOnce sync.Once
+	ended   chan struct{} // closed by end
+
 	done   chan struct{} // closed in phaseClosed
 	result error         // of Close; set before done is closed
 
@@ -81,8 +84,13 @@ type closing struct {
 func (s *closing) init() {
 	s.timeout.Store(int64(CloseTimeout))
 	s.aborted = make(chan struct{})
+	s.ended = make(chan struct{})
 	s.done = make(chan struct{})
 }
+
+// end records that no message can be sent any more, or none would be received: a close
+// frame was sent, or the network has failed.
+func (s *closing) end() { s.endOnce.Do(func() { close(s.ended) }) }
 
 // advance moves to phase p, and returns the previous phase. If that is p or
 // later, advance changes nothing.
@@ -215,6 +223,7 @@ func (c *Conn) abort(reason error) (err error) {
 		c.closing.abortReason = reason
 		c.closing.advance(phaseAborted)
 		close(c.closing.aborted)
+		c.closing.end()
 		err = shutdown.CloseNow(c.conn)
 	})
 	if errors.Is(err, net.ErrClosed) {
@@ -258,6 +267,7 @@ func (c *Conn) sendClose(code int, reason string) error {
 		return c.out.networkErr
 	}
 	c.out.err = ErrCloseSent
+	c.closing.end()
 	return c.send(frame.Header{Fin: true, Opcode: frame.Close}, b.B)
 }
 

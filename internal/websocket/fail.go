@@ -22,6 +22,7 @@ func (c *Conn) readFailed(err error) error {
 	default:
 		c.in.err = c.closeError(codeAbnormal, "connection lost", err)
 	}
+	c.closing.end()
 	return c.in.err
 }
 

@@ -120,5 +120,7 @@ func (c *Conn) chooseForm(m Shared) (frame.Header, []byte) {
 	return frame.Header{Opcode: frame.Text}, plain
 }
 
-// Done returns a channel that is closed when the connection has been closed.
-func (c *Conn) Done() <-chan struct{} { return c.closing.done }
+// Ended returns a channel that is closed when the connection has been closed, or can no
+// longer be used to send messages: a reading method has read the peer's close frame, the
+// peer has violated the protocol, or the network has failed.
+func (c *Conn) Ended() <-chan struct{} { return c.closing.ended }

@@ -59,6 +59,7 @@ func (c *Conn) writeFailed(err error) error {
 	if c.out.err == nil {
 		c.out.err = c.out.networkErr
 	}
+	c.closing.end()
 	return c.out.networkErr
 }
 
