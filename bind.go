@@ -535,7 +535,7 @@ func validate(dst any) error {
 		if v.Kind() == reflect.Interface {
 			v = v.Elem()
 		}
-		if v.Kind() != reflect.Pointer || v.IsNil() || v.Interface() == dst {
+		if v.Kind() != reflect.Pointer || v.IsNil() {
 			return nil
 		}
 		dst = v.Interface()
