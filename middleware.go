@@ -825,9 +825,10 @@ type CORSConfig struct {
 	// ", ".
 	AllowHeaders []string
 
-	// ExposeHeaders lists the response header fields that scripts can read, in
-	// addition to a few that they can always read, such as Content-Type. "*"
-	// exposes all fields; it cannot be combined with AllowCredentials.
+	// ExposeHeaders lists the response header fields that scripts can read, for
+	// example Location, Retry-After or X-Request-ID, in addition to a few that they
+	// can always read, such as Content-Type. "*" exposes all fields; it cannot be
+	// combined with AllowCredentials.
 	ExposeHeaders []string
 
 	// AllowCredentials allows pages from the allowed origins to send cookies and

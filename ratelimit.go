@@ -160,7 +160,8 @@ type RateLimitRefundStore interface {
 //
 // A response with status 429 also has Retry-After, the number of seconds until
 // the window ends, rounded up. After that time, the next request with the key
-// starts a new window.
+// starts a new window. Scripts of pages from other origins can read these fields only if
+// [CORSConfig].ExposeHeaders lists them.
 //
 // # Proxies
 //
@@ -264,6 +265,8 @@ func (l *RateLimiter) Middleware() Middleware {
 // Allow counts one event for key and reports whether it is within the limit. If it is,
 // retryAfter is zero. Otherwise, retryAfter is the time until the key's window ends,
 // which is positive. For example, a login handler can call Allow with the account name.
+// A handler that rejects a request should set Retry-After to the number of seconds, rounded
+// up.
 //
 // Keys can have any length and contain any bytes. In memory, only a hash of each key is
 // kept. For the keys that a [RateLimitStore] gets, see its Increment method.
