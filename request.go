@@ -249,8 +249,8 @@ func readJSON(r *Request, dst any, limit int64, decode func(body []byte, dst any
 // readStrictJSON is readJSON for [ReadJSONStrict].
 func readStrictJSON(r *Request, dst any, limit int64) error {
 	checkJSONDestination(dst)
-	if !jsonbody.IsJSON(r.Header.Get("Content-Type")) {
-		return &jsonbody.Error{Message: "the Content-Type must be application/json", Cause: ErrContentType}
+	if problem := jsonbody.CheckType(r.Header.Get("Content-Type")); problem != "" {
+		return &jsonbody.Error{Message: problem, Cause: ErrContentType}
 	}
 	return readJSON(r, dst, limit, jsonbody.DecodeStrict)
 }

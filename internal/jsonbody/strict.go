@@ -12,15 +12,18 @@ import (
 	"unicode/utf8"
 )
 
-// IsJSON reports whether a Content-Type header field names JSON in UTF-8: the media type
-// application/json, or one with the suffix +json (RFC 6839, section 3.1).
-func IsJSON(contentType string) bool {
+// CheckType returns what is wrong with a Content-Type header field for the client, or "" if
+// the field names JSON in UTF-8: the media type application/json, or one with the suffix
+// +json (RFC 6839, section 3.1).
+func CheckType(contentType string) string {
 	mediaType, params, err := mime.ParseMediaType(contentType)
 	if err != nil || mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
-		return false
+		return "the Content-Type must be application/json"
 	}
-	charset, ok := params["charset"]
-	return !ok || strings.EqualFold(charset, "utf-8")
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return "the charset in the Content-Type must be UTF-8"
+	}
+	return ""
 }
 
 // DecodeStrict is like [Decode], but rejects members without a field in the struct that

@@ -128,16 +128,18 @@ func TestDecodeStrictOfAnyDestination(t *testing.T) {
 	}
 }
 
-func TestIsJSON(t *testing.T) {
+func TestCheckType(t *testing.T) {
 	t.Parallel()
-	for contentType, want := range map[string]bool{
-		"application/json": true, "Application/JSON ; charset=UTF-8": true, `application/json; charset="utf-8"`: true,
-		"application/merge-patch+json": true, "application/json; v=1": true,
-		"": false, "text/plain": false, "text/json": false, "application/jsonx": false, "application/json; charset=utf-16": false,
-		"application/json, text/plain": false, "application/json;charset": false, "json": false,
+	const other, charset = "the Content-Type must be application/json", "the charset in the Content-Type must be UTF-8"
+	for contentType, want := range map[string]string{
+		"application/json": "", "Application/JSON ; charset=UTF-8": "", `application/json; charset="utf-8"`: "",
+		"application/merge-patch+json": "", "application/json; v=1": "",
+		"": other, "text/plain": other, "text/json": other, "application/jsonx": other, "text/plain; charset=utf-16": other,
+		"application/json, text/plain": other, "application/json;charset": other, "json": other,
+		"application/json; charset=utf-16": charset, "application/json; charset=": other, "a/b+json; charset=latin1": charset,
 	} {
-		if got := jsonbody.IsJSON(contentType); got != want {
-			t.Errorf("IsJSON(%q) = %t", contentType, got)
+		if got := jsonbody.CheckType(contentType); got != want {
+			t.Errorf("CheckType(%q) = %q, want %q", contentType, got, want)
 		}
 	}
 }
