@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/gorilla/websocket"
@@ -152,6 +153,45 @@ func migratedFromEcho() http.Handler {
 	})
 	after.HandleFunc("POST /any", says("any"))
 	return after
+}
+
+func TestChangesInTheMigrationFromGin(t *testing.T) {
+	t.Parallel()
+	gin.SetMode(gin.ReleaseMode)
+	before := gin.New()
+	before.GET("/page", func(c *gin.Context) {
+		var query struct {
+			N int `form:"n" binding:"required"`
+		}
+		if c.ShouldBindQuery(&query) != nil {
+			c.Status(http.StatusBadRequest)
+		}
+	})
+	before.POST("/json", func(c *gin.Context) {
+		var text string
+		if c.ShouldBindJSON(&text) != nil {
+			c.Status(http.StatusBadRequest)
+		}
+	})
+	after := stanza.NewRouter()
+	after.HandleFunc("GET /page", func(w http.ResponseWriter, r *http.Request) {
+		var query struct {
+			N int `query:"n,required"`
+		}
+		stanza.BindQuery(w, r, &query)
+	})
+	after.HandleFunc("POST /json", func(w http.ResponseWriter, r *http.Request) {
+		var text string
+		stanza.BindJSON(w, r, &text)
+	})
+	for _, c := range []change{
+		{"GET", "/page?n=0", "", "", "400", "200"},
+		{"GET", "/page?n=1", "", "", "200", "200"},
+		{"POST", "/json", `"a" b`, "", "200", `400 {"error":"trailing data after the JSON value, at offset 4"}`},
+		{"POST", "/json", `"` + strings.Repeat("a", 1<<20) + `"`, "", "200", `400 {"error":"request body too large"}`},
+	} {
+		c.check(t, before, after)
+	}
 }
 
 func TestControlFramesAreNotMessages(t *testing.T) {
