@@ -186,6 +186,10 @@ func tableCases() map[string]tableCase {
 	e := echo.NewWithConfig(echo.Config{Router: echoRouter})
 	e.GET("/users/:id", func(c *echo.Context) error { return c.String(http.StatusOK, c.Param("id")) })
 
+	wrapped := echo.New()
+	wrapped.Use(echo.WrapMiddleware(stanza.MaxBody(1)))
+	wrapped.Any("/m/*", echo.WrapHandler(http.StripPrefix("/m", says("mounted"))))
+
 	engine := gin.New()
 	engine.UseRawPath, engine.HandleMethodNotAllowed, engine.RedirectTrailingSlash = true, true, false
 	engine.GET("/users/:id", func(c *gin.Context) { c.String(http.StatusOK, c.Param("id")) })
@@ -198,6 +202,7 @@ func tableCases() map[string]tableCase {
 		"chi, two expressions":         {expressions, "GET", "/a", "200 first"},
 		"echo, AutoHandleHEAD":         {e, "HEAD", "/users/1", "200"},
 		"echo, a parameter at the end": {e, "GET", "/users/1/", "200 1/"},
+		"echo, wrapped":                {wrapped, "GET", "/m/x", "200 mounted /x"},
 		"gin, HandleMethodNotAllowed":  {engine, "HEAD", "/users/1", "405"},
 		"gin, UseRawPath":              {engine, "GET", "/users/a%2Fb", "200 a/b"},
 		"gin, slashes":                 {engine, "GET", "/users/1/", "404 404 page not found"},
