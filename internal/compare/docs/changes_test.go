@@ -3,6 +3,8 @@ package docs
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -191,6 +193,32 @@ func TestChangesInTheMigrationFromGin(t *testing.T) {
 		{"POST", "/json", `"` + strings.Repeat("a", 1<<20) + `"`, "", "200", `400 {"error":"request body too large"}`},
 	} {
 		c.check(t, before, after)
+	}
+}
+
+func TestStaticFilesInTheMigrationFromGin(t *testing.T) {
+	t.Parallel()
+	gin.SetMode(gin.ReleaseMode)
+	dir := t.TempDir()
+	for _, name := range []string{"a.txt", ".env"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := gin.New()
+	before.Static("/s", dir)
+	after := stanza.NewRouter()
+	after.Mount("/s", stanza.Static(os.DirFS(dir)))
+	for _, c := range []change{
+		{"GET", "/s/a.txt", "", "", "200 a.txt", "200 a.txt"},
+		{"GET", "/s/.env", "", "", "200 .env", `404 {"error":"not found"}`},
+	} {
+		c.check(t, before, after)
+	}
+	for name, handler := range map[string]http.Handler{"before": before, "after": after} {
+		if res := testkit.Serve(t, handler, "GET", "/s/", ""); res.StatusCode != http.StatusNotFound || strings.Contains(res.Body, "a.txt") {
+			t.Errorf("%s lists the directory: %d %s", name, res.StatusCode, res.Body)
+		}
 	}
 }
 
