@@ -243,9 +243,9 @@ func (s *Server) Err() <-chan error {
 //   - It sends close code 1001 to WebSocket peers.
 //   - It runs the functions of [Server.OnDrain].
 //
-// Stop returns nil when every connection is closed and every handler has
-// returned, including the handlers of hijacked connections and the functions of
-// OnDrain.
+// Stop returns nil when every handler has returned, including the handlers of
+// hijacked connections and the functions of OnDrain, and every connection is closed,
+// except as described below.
 //
 // If ctx is done first, Stop cancels the contexts of the remaining requests, closes
 // their connections, and returns without waiting for their handlers. The error
@@ -265,7 +265,8 @@ func (s *Server) Err() <-chan error {
 //     at most 32 KiB, so a slow client that reads at least that much in 5 seconds
 //     stays connected.
 //   - A connection that was hijacked without an [Upgrader] is always closed,
-//     because Stop cannot tell whether its peer responds.
+//     because Stop cannot tell whether its peer responds. If its handler has
+//     returned, however, Stop leaves it alone, as net/http does.
 //
 // For WebSockets and other hijacked connections, Stop also cancels the request's
 // context. If a handler does not return after its peer was disconnected, Stop
