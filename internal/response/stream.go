@@ -18,6 +18,7 @@ const DefaultStreamTimeout = 30 * time.Second
 // the stream. It is not safe for concurrent use. On a nil Stream, Begin, End and
 // Finish do nothing.
 type Stream struct {
+	opened           time.Time
 	setWriteDeadline func(time.Time) error // nil if it is not supported
 	drain            *shutdown.Stream      // nil if the server does not drain
 	timeout          time.Duration
@@ -32,7 +33,7 @@ type Stream struct {
 // deadline, or be nil if that is not supported. It must be safe for concurrent
 // use by multiple goroutines.
 func OpenStream(cw *Writer, setWriteDeadline func(time.Time) error) *Stream {
-	s := &Stream{setWriteDeadline: setWriteDeadline, timeout: DefaultStreamTimeout}
+	s := &Stream{opened: time.Now(), setWriteDeadline: setWriteDeadline, timeout: DefaultStreamTimeout}
 	if cw == nil {
 		return s
 	}
@@ -170,11 +171,10 @@ func (s *Stream) beginTimeout() error {
 		}
 		return nil
 	}
-	// Since reads only the monotonic clock, which takes half as long as Now.
 	if s.http1 && !s.deadlineSet.IsZero() && time.Since(s.deadlineSet) < s.timeout/2 {
 		return nil
 	}
-	now := time.Now()
+	now := s.now()
 	s.deadlineSet = now
 	wait := s.timeout
 	if s.http1 {
@@ -182,6 +182,10 @@ func (s *Stream) beginTimeout() error {
 	}
 	return s.set(now.Add(wait))
 }
+
+// now returns the current time. It uses Since, which reads only the monotonic clock and
+// takes half as long as Now.
+func (s *Stream) now() time.Time { return s.opened.Add(time.Since(s.opened)) }
 
 // set sets the write deadline, if that is supported.
 func (s *Stream) set(t time.Time) error {
