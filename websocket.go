@@ -232,7 +232,7 @@ type Upgrader struct {
 // came through a [Server], [Server.Stop] closes the connection with
 // [CloseGoingAway].
 func (u Upgrader) Upgrade(w ResponseWriter, r *Request) (*Conn, error) {
-	established, err := handshake.Upgrade(w, r, handshake.ServerOptions{
+	established, err := handshake.Upgrade(w, r, &handshake.ServerOptions{
 		AllowOrigins:      u.AllowOrigins,
 		CheckOrigin:       u.CheckOrigin,
 		Protocols:         u.Subprotocols,

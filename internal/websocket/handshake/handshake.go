@@ -56,8 +56,12 @@ func GenerateKey() string {
 
 // isKey reports whether s is 16 bytes in base64, as GenerateKey returns.
 func isKey(s string) bool {
-	key, err := base64.StdEncoding.DecodeString(s)
-	return err == nil && len(key) == 16 && len(s) == 24
+	if len(s) != 24 {
+		return false
+	}
+	var key [18]byte // as many as 24 characters may encode
+	n, err := base64.StdEncoding.Decode(key[:], []byte(s))
+	return err == nil && n == 16
 }
 
 // acceptKey returns the Sec-WebSocket-Accept value for a key. It proves that

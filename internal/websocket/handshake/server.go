@@ -6,9 +6,11 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/stanza-go/framework/pkg/http/internal/bufpool"
+	"github.com/stanza-go/framework/pkg/http/internal/header"
 	"github.com/stanza-go/framework/pkg/http/internal/origin"
 	"github.com/stanza-go/framework/pkg/http/internal/reqstate"
 	"github.com/stanza-go/framework/pkg/http/internal/response"
@@ -40,7 +42,7 @@ type ServerOptions struct {
 // connection failed after it was taken over, the error is a [*SendError], and
 // the connection is closed. Any other error is the server's fault; the caller
 // must respond with 500.
-func Upgrade(w http.ResponseWriter, r *http.Request, o ServerOptions) (*Established, error) {
+func Upgrade(w http.ResponseWriter, r *http.Request, o *ServerOptions) (*Established, error) {
 	allowed, err := checkOptions(o)
 	if err != nil {
 		return nil, err
@@ -85,7 +87,7 @@ func (e *SendError) Unwrap() error { return e.err }
 
 // checkOptions returns the list of AllowOrigins, or one error for everything
 // that is wrong with it. The list is nil if AllowOrigins is empty.
-func checkOptions(o ServerOptions) (*origin.AllowList, error) {
+func checkOptions(o *ServerOptions) (*origin.AllowList, error) {
 	if len(o.AllowOrigins) == 0 {
 		return nil, nil
 	}
@@ -105,7 +107,7 @@ func checkOptions(o ServerOptions) (*origin.AllowList, error) {
 // negotiate checks the request and chooses the subprotocol and the compression
 // parameters. It also returns the Sec-WebSocket-Extensions value of the
 // response, or "" if messages are not compressed.
-func negotiate(r *http.Request, o ServerOptions, allowed *origin.AllowList) (result Established, extensions string, refusal *Refusal) {
+func negotiate(r *http.Request, o *ServerOptions, allowed *origin.AllowList) (result Established, extensions string, refusal *Refusal) {
 	if refusal = checkRequest(r); refusal != nil {
 		return Established{}, "", refusal
 	}
@@ -175,26 +177,49 @@ var ownFields = map[string]bool{
 // then those of h that are not in ownFields. The protocol and extensions may be
 // "". It returns an error if a value in h contains a control character.
 func appendResponse(b *bufpool.Buffer, r *http.Request, protocol, extensions string, h http.Header) error {
-	if err := joinErrors(controlCharacters("header ", h)); err != nil {
-		return err
+	if hasControl(h) {
+		return joinErrors(controlCharacters("header ", h))
 	}
-	for _, s := range []string{
-		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
-		acceptKey(r.Header.Get(fieldKey)), "\r\n",
-	} {
-		b.B = append(b.B, s...)
-	}
-	if protocol != "" {
-		b.B = append(b.B, "Sec-WebSocket-Protocol: "+protocol+"\r\n"...)
-	}
-	if extensions != "" {
-		b.B = append(b.B, "Sec-WebSocket-Extensions: "+extensions+"\r\n"...)
-	}
-	custom := maps.Clone(h)
-	maps.DeleteFunc(custom, func(name string, _ []string) bool { return ownFields[http.CanonicalHeaderKey(name)] })
-	if err := custom.Write(b); err != nil {
-		return err
+	b.B = append(b.B, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b.B = append(b.B, acceptKey(r.Header.Get(fieldKey))...)
+	b.B = append(b.B, "\r\n"...)
+	b.B = appendField(b.B, "Sec-WebSocket-Protocol: ", protocol)
+	b.B = appendField(b.B, "Sec-WebSocket-Extensions: ", extensions)
+	if len(h) > 0 {
+		if err := appendCustom(b, h); err != nil {
+			return err
+		}
 	}
 	b.B = append(b.B, "\r\n"...)
 	return nil
+}
+
+// appendField appends a field unless its value is empty. The name includes the colon and a
+// space.
+func appendField(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	b = append(b, name...)
+	b = append(b, value...)
+	return append(b, "\r\n"...)
+}
+
+// appendCustom appends the fields of h that are not in ownFields. It is a function of its
+// own, as is hasControl, so that the stack of a connection without such fields need not
+// grow beyond 4 KB, which it would keep while it is open.
+func appendCustom(b *bufpool.Buffer, h http.Header) error {
+	custom := maps.Clone(h)
+	maps.DeleteFunc(custom, func(name string, _ []string) bool { return ownFields[http.CanonicalHeaderKey(name)] })
+	return custom.Write(b)
+}
+
+// hasControl reports whether a value of h contains a control character.
+func hasControl(h http.Header) bool {
+	for _, values := range h {
+		if slices.ContainsFunc(values, func(value string) bool { return header.IndexControl(value) >= 0 }) {
+			return true
+		}
+	}
+	return false
 }
