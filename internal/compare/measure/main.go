@@ -3,6 +3,7 @@
 //
 //	go run ./measure                 # all topics, in about an hour
 //	go run ./measure router chain    # only some topics
+//	GOTOOLCHAIN=go1.27.0 go run ./measure -o RESULTS-go1.27.md
 //
 // It needs wrk, and a machine without other load.
 //
@@ -39,6 +40,7 @@ type measurement struct {
 }
 
 var measurements = []measurement{
+	{"releases", measureReleases},
 	{"idle", func(plan) (string, error) { return measureIdle() }},
 	{"feeds", measureFeeds},
 	{"wrk", func(p plan) (string, error) { return measureWrk(p.rounds, p.wrkTime) }},
@@ -82,8 +84,8 @@ func topics() []string {
 	return all
 }
 
-// run measures the wanted topics, or all if wanted is empty, and replaces their
-// blocks. It writes each block as soon as it is complete, so that the failure
+// run measures the wanted topics, or all that the file has if wanted is empty, and replaces
+// their blocks. It writes each block as soon as it is complete, so that the failure
 // of a later topic does not lose it.
 func run(file string, p plan, wanted []string) error {
 	known := topics()
@@ -93,7 +95,10 @@ func run(file string, p plan, wanted []string) error {
 		}
 	}
 	if len(wanted) == 0 {
-		wanted = known
+		var err error
+		if wanted, err = topicsOf(file, known); err != nil {
+			return err
+		}
 	}
 	blocks, err := measureBenchmarks(p, wanted)
 	if err != nil {

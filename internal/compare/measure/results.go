@@ -30,6 +30,17 @@ func writeBlocks(file string, blocks map[string]string) error {
 	return os.WriteFile(file, []byte(text), 0o644)
 }
 
+// topicsOf returns the topics that have a block in a file. "-" has all.
+func topicsOf(file string, known []string) ([]string, error) {
+	if file == "-" {
+		return known, nil
+	}
+	text, err := os.ReadFile(file)
+	return slices.DeleteFunc(slices.Clone(known), func(topic string) bool {
+		return !strings.Contains(string(text), "<!-- begin "+topic+" -->")
+	}), err
+}
+
 // replaceBlock replaces the text between the comments of a topic.
 func replaceBlock(text, topic, block string) (string, error) {
 	begin, end := "<!-- begin "+topic+" -->\n", "<!-- end "+topic+" -->\n"

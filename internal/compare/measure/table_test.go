@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -110,5 +113,23 @@ func TestDurationHasThreeDigits(t *testing.T) {
 		if got := duration(seconds); got != want {
 			t.Errorf("duration(%v) = %q, want %q", seconds, got, want)
 		}
+	}
+}
+
+func TestTopicsOfAFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "RESULTS.md")
+	if err := os.WriteFile(file, []byte("# Results\n\n<!-- begin wrk -->\n<!-- end wrk -->\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	known := []string{"router", "wrk"}
+	if got, err := topicsOf(file, known); err != nil || !slices.Equal(got, []string{"wrk"}) {
+		t.Errorf("got %v, %v, want only wrk", got, err)
+	}
+	if got, err := topicsOf("-", known); err != nil || !slices.Equal(got, known) {
+		t.Errorf("got %v, %v, want all", got, err)
+	}
+	if _, err := topicsOf(file+"x", known); err == nil {
+		t.Error("a missing file is no error")
 	}
 }
