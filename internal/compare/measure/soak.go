@@ -44,7 +44,8 @@ type outcome struct {
 	clients         int // of each kind
 	changes, failed int64
 	said, heard     int64 // messages sent, and received over all members
-	pings, reopened int64
+	pings           int64
+	streams, chats  int64 // connections that were opened again
 	before, after   int64 // goroutines of all instances
 	samples         []sample
 	early, late     window // windows whose memory is compared
@@ -165,7 +166,8 @@ func (s *soak) press(clients int, d time.Duration, victim *redisServer) (*outcom
 	o.said = chat.sum(func(m *member) int64 { return int64(len(m.said)) })
 	o.heard = chat.sum(func(m *member) int64 { return m.heard.now().count })
 	o.pings = chat.sum(func(m *member) int64 { return m.answered + m.pongs })
-	o.reopened = audience.reopened() + chat.sum(func(m *member) int64 { return m.reopened.Load() })
+	o.streams = audience.reopened()
+	o.chats = chat.sum(func(m *member) int64 { return m.reopened.Load() })
 	return o, nil
 }
 
@@ -241,7 +243,7 @@ func (o *outcome) block(d time.Duration) string {
 	row("changes of the board", "%d; %d failed while Redis was away", o.changes, o.failed)
 	row("event streams", "%d, each with all changes, once and in the same order", o.clients)
 	row("WebSocket connections", "%d, which sent %d and received %d messages, each once and in the same order, and pongs for %d pings", o.clients, o.said, o.heard, o.pings)
-	row("reconnected", "%d", o.reopened)
+	row("opened again while Redis was away", "%d event streams, %d WebSocket connections", o.streams, o.chats)
 	least, _, most := spread(o.samples, func(s sample) int64 { return s.goroutines })
 	row("goroutines of both", "%d before, %d–%d during, %d after", o.before, least, most, o.after)
 	row("log lines", "%d", o.logged)
