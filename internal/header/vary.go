@@ -1,6 +1,9 @@
 package header
 
-import "net/http"
+import (
+	"math"
+	"net/http"
+)
 
 // AddVary adds field names to Vary (RFC 9110, section 12.5.5), except those that
 // are already listed, ignoring case. If Vary is "*", AddVary does nothing.
@@ -19,9 +22,10 @@ func AddVary(h http.Header, names ...string) {
 	}
 }
 
-// Varies reports whether the lines of a Vary field list name or "*".
+// Varies reports whether the lines of a Vary field list name or "*". Unlike the lists that
+// clients send, Vary is read to its end: a field that was not found would be added again.
 func Varies(lines []string, name string) bool {
-	for element := range List(lines) {
+	for element := range ListN(lines, math.MaxInt) {
 		if element == "*" || EqualFold(element, name) {
 			return true
 		}
