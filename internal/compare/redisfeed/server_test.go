@@ -109,9 +109,18 @@ func (s *server) start() {
 // kill ends the server like a crash.
 func (s *server) kill() { tools.StopRedis(s.cmd) }
 
+// signal sends a signal to the server. After SIGSTOP, it waits until the thread that runs
+// commands has stopped.
 func (s *server) signal(signal os.Signal) {
 	if err := s.cmd.Process.Signal(signal); err != nil {
 		s.tb.Error(err)
+	}
+	for signal == syscall.SIGSTOP {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+		if err != nil || strings.Contains(string(stat), ") T ") {
+			return
+		}
+		time.Sleep(time.Millisecond) // there is no notification
 	}
 }
 
