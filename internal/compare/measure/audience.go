@@ -11,11 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 )
-
-// reconnectAfter is how long a client waits before it connects again.
-const reconnectAfter = time.Second
 
 // An audience is a group of clients, each of which follows the board of an instance of the
 // demo over an event stream.
@@ -126,18 +122,7 @@ func (f *follower) open(ctx context.Context) error {
 // follow reads events until ctx is done. If the stream ends or is not accepted, follow
 // returns the reason, except during an outage.
 func (f *follower) follow(ctx context.Context, outage *outage) error {
-	err := f.read()
-	for ctx.Err() == nil && outage.mayFail() {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(reconnectAfter):
-		}
-		if err = f.open(ctx); err == nil {
-			f.reopened.Add(1)
-			err = f.read()
-		}
-	}
+	err := outage.persist(ctx, f.open, f.read, &f.reopened)
 	if ctx.Err() != nil {
 		return nil // leave has canceled the context
 	}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,11 +60,12 @@ func measureBenchmarks(p plan, wanted []string) (map[string]string, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	for _, c := range chosen {
-		if _, err := output("go", "test", "-c", "-o", c.program(dir), "./"+c.folder); err != nil {
+	release := runtime.Version()
+	for _, folder := range folders(chosen) {
+		if err := compileTests(dir, folder, release); err != nil {
 			return nil, err
 		}
-		if _, err := output(c.program(dir), "-test.run=Alike"); err != nil {
+		if _, err := output(testsOf(dir, folder, release), "-test.run=Alike"); err != nil {
 			return nil, err // without any result, there is nothing to compare
 		}
 	}
@@ -70,7 +73,7 @@ func measureBenchmarks(p plan, wanted []string) (map[string]string, error) {
 	for round := range p.rounds {
 		log.Printf("benchmarks, round %d of %d", round+1, p.rounds)
 		for _, c := range chosen {
-			out, err := output(c.program(dir), "-test.run=^$", "-test.bench=^Benchmark("+strings.Join(c.benchmarks, "|")+")$",
+			out, err := output(testsOf(dir, c.folder, release), "-test.run=^$", "-test.bench=^Benchmark("+strings.Join(c.benchmarks, "|")+")$",
 				"-test.benchtime="+p.benchTime.String(), "-test.cpu="+c.cpus)
 			if err != nil {
 				return nil, err
@@ -85,8 +88,34 @@ func measureBenchmarks(p plan, wanted []string) (map[string]string, error) {
 	return summarize(p, chosen, raw)
 }
 
-// program returns the path of the package's tests in a directory.
-func (c comparison) program(dir string) string { return filepath.Join(dir, c.folder+".test") }
+// folders returns the folders of the packages of some comparisons, without duplicates.
+func folders(some []comparison) []string {
+	var all []string
+	for _, c := range some {
+		if !slices.Contains(all, c.folder) {
+			all = append(all, c.folder)
+		}
+	}
+	return all
+}
+
+// compileTests compiles the tests of the package in a folder with a release of Go. It
+// writes the program to the path that testsOf returns.
+func compileTests(dir, folder, release string) error {
+	cmd := exec.Command("go", "test", "-c", "-o", testsOf(dir, folder, release), "./"+folder)
+	if release != runtime.Version() {
+		cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+release)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", release, err, out)
+	}
+	return nil
+}
+
+// testsOf returns the path of the compiled tests of the package in a folder.
+func testsOf(dir, folder, release string) string {
+	return filepath.Join(dir, folder+"-"+release+".test")
+}
 
 // benchmarkLine matches a line of a benchmark's output. Its groups are the name
 // up to the row, the contestant, the number of processors, and the time.

@@ -166,18 +166,7 @@ func (m *member) send(id string) {
 // stay reads until ctx is done, and then leaves. If the connection ends or is not
 // accepted, stay returns the reason, except during an outage.
 func (m *member) stay(ctx context.Context, outage *outage) error {
-	err := m.listen(ctx)
-	for ctx.Err() == nil && outage.mayFail() {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(reconnectAfter):
-		}
-		if err = m.enter(ctx); err == nil {
-			m.reopened.Add(1)
-			err = m.listen(ctx)
-		}
-	}
+	err := outage.persist(ctx, m.enter, func() error { return m.listen(ctx) }, &m.reopened)
 	closed, isClosed := errors.AsType[*http.CloseError](err)
 	if ctx.Err() != nil && (!isClosed || closed.Code == http.CloseNormalClosure) {
 		return nil

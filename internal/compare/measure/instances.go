@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -113,3 +114,25 @@ func (o *outage) inflict(server *redisServer) error {
 
 // mayFail reports whether a client that fails now does so because Redis is away.
 func (o *outage) mayFail() bool { return o.begun.Load() && !o.over.Load() }
+
+// reconnectAfter is how long a client waits before it connects again.
+const reconnectAfter = time.Second
+
+// persist reads from a client's connection, which is open, until reading fails. During an
+// outage, it then opens the connection again, which it counts, and continues. It returns
+// the reason why it ended, or nil if ctx is done while the client waits.
+func (o *outage) persist(ctx context.Context, open func(context.Context) error, read func() error, reopened *atomic.Int64) error {
+	err := read()
+	for ctx.Err() == nil && o.mayFail() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(reconnectAfter):
+		}
+		if err = open(ctx); err == nil {
+			reopened.Add(1)
+			err = read()
+		}
+	}
+	return err
+}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -37,12 +35,10 @@ func measureReleases(p plan) (string, error) {
 	}
 	defer os.RemoveAll(dir)
 	releases := [2]string{runtime.Version(), newer}
-	for _, c := range comparisons {
+	for _, folder := range folders(comparisons) {
 		for _, release := range releases {
-			cmd := exec.Command("go", "test", "-c", "-o", c.programOf(dir, release), "./"+c.folder)
-			cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+release)
-			if out, err := cmd.CombinedOutput(); err != nil {
-				return "", fmt.Errorf("%s: %w: %s", release, err, out)
+			if err := compileTests(dir, folder, release); err != nil {
+				return "", err
 			}
 		}
 	}
@@ -51,7 +47,7 @@ func measureReleases(p plan) (string, error) {
 		log.Printf("releases, round %d of %d", round+1, p.rounds)
 		for _, c := range comparisons {
 			for i, release := range releases {
-				out, err := output(c.programOf(dir, release), "-test.run=^$", "-test.benchtime="+p.benchTime.String(),
+				out, err := output(testsOf(dir, c.folder, release), "-test.run=^$", "-test.benchtime="+p.benchTime.String(),
 					"-test.bench=^Benchmark("+strings.Join(c.benchmarks, "|")+")$/./^by=("+sameCode+")$")
 				if err != nil {
 					return "", err
@@ -63,11 +59,6 @@ func measureReleases(p plan) (string, error) {
 		}
 	}
 	return releasesTable(releases, paces), nil
-}
-
-// programOf returns the path of the package's tests, compiled with a release.
-func (c comparison) programOf(dir, release string) string {
-	return filepath.Join(dir, c.folder+"-"+release+".test")
 }
 
 // pacedLine matches a line of a benchmark's output. Its groups are the function, the row,
